@@ -1,0 +1,199 @@
+/**
+ * The state machine of a job: pure decisions on a job that was read, applied by a store as one guarded write
+ * ("where id, state and lease token are still these"). A rejected write means that somebody else moved the job first.
+ */
+import type { Attempt, AttemptOutcome, ErrorReason, Job, JobError, JobState } from "./job.ts";
+import { isTerminal } from "./job.ts";
+import { retryDelayMs } from "./retry-policy.ts";
+
+/** What happened to a job. */
+export type JobEvent =
+  /** Its worker reports a result. */
+  | { readonly kind: "succeed"; readonly result: Uint8Array }
+  /** Its worker reports an error. */
+  | {
+      readonly kind: "fail";
+      readonly error: Omit<JobError, "reason">;
+      readonly terminal: boolean;
+      readonly retryAfterMs: number | null;
+    }
+  /** Its worker hands it back, on drain or recall. */
+  | { readonly kind: "release"; readonly started: boolean }
+  /** The attempt ran past `timeoutMs`. */
+  | { readonly kind: "timeout" }
+  /** Its worker vanished. */
+  | { readonly kind: "lose" }
+  | { readonly kind: "cancel"; readonly reason: "cancelled" | "start_deadline" | "finish_deadline" }
+  /** A person makes it run again. */
+  | { readonly kind: "retry" };
+
+/** The fields that a transition may set; an absent one stays as it is. */
+export interface JobChange {
+  readonly state: JobState;
+  /** For PENDING: earliest start, counted from the store's now. */
+  readonly runAfterMs?: number;
+  readonly result?: Uint8Array;
+  readonly error?: JobError | null;
+  readonly attempt?: number;
+  readonly failures?: number;
+  readonly losses?: number;
+  /** Take the lease back: raise the token, so that whoever holds it can write no more. */
+  readonly revokeLease?: true;
+  /** Start of the attempt as the daemon saw it. */
+  readonly startedAt?: number;
+  /** Drop `startBy` and `finishBy`, which a retry by a person outlives. */
+  readonly clearDeadlines?: true;
+}
+
+/** One guarded write. The store sets `finishedAt` when the new state is terminal and keeps `workerId` as who ended it. */
+export interface Transition {
+  readonly jobId: string;
+  readonly functionName: string;
+  readonly expected: { readonly state: JobState; readonly leaseToken: number };
+  readonly change: JobChange;
+  /** To be recorded with the change; the store sets `endedAt`. */
+  readonly ended: Omit<Attempt, "endedAt"> | null;
+}
+
+export interface MachineSettings {
+  /** Losses after which a job is DEAD with the reason worker_lost. */
+  readonly maxLosses: number;
+}
+
+/** What the machine reads of a job. */
+export type JobSnapshot = Pick<
+  Job,
+  | "jobId"
+  | "functionName"
+  | "state"
+  | "leaseToken"
+  | "attempt"
+  | "failures"
+  | "losses"
+  | "maxAttempts"
+  | "timeoutMs"
+  | "backoff"
+  | "initialDelayMs"
+  | "maxDelayMs"
+  | "jitter"
+  | "workerId"
+  | "startedAt"
+>;
+
+/**
+ * The transition that an event asks for, or null when the job's state does not allow it: a terminal job moves only
+ * by retry, and only from DEAD or CANCELLED; only a RUNNING job can be settled.
+ *
+ * @param chance a number in [0, 1) for the jitter of a retry delay
+ */
+export function decide(
+  job: JobSnapshot,
+  event: JobEvent,
+  settings: MachineSettings,
+  chance: number,
+): Transition | null {
+  switch (event.kind) {
+    case "succeed":
+      return job.state === "RUNNING" ? succeed(job, event.result) : null;
+    case "fail":
+      return job.state === "RUNNING" ? fail(job, event, chance) : null;
+    case "release":
+      return job.state === "RUNNING" ? release(job, event.started) : null;
+    case "timeout":
+      return job.state === "RUNNING" ? timeOut(job, chance) : null;
+    case "lose":
+      return job.state === "RUNNING" ? lose(job, settings) : null;
+    case "cancel":
+      return isTerminal(job.state) ? null : cancel(job, event.reason);
+    case "retry":
+      return job.state === "DEAD" || job.state === "CANCELLED" ? retry(job) : null;
+  }
+}
+
+function succeed(job: JobSnapshot, result: Uint8Array): Transition {
+  return transition(job, { state: "SUCCESS", result }, null);
+}
+
+function fail(job: JobSnapshot, event: Extract<JobEvent, { kind: "fail" }>, chance: number): Transition {
+  const error: JobError = { ...event.error, reason: event.terminal ? "terminal" : "handler" };
+  const ended = endedAttempt(job, "failed", error);
+  const failures = job.failures + 1;
+  if (event.terminal || failures >= job.maxAttempts) {
+    return transition(job, { state: "DEAD", error, failures }, ended);
+  }
+  const runAfterMs = event.retryAfterMs ?? retryDelayMs(job, failures, chance);
+  return transition(job, { state: "PENDING", error, failures, runAfterMs }, ended);
+}
+
+function timeOut(job: JobSnapshot, chance: number): Transition {
+  const error = verdict("timeout", "TimeoutError", `attempt ${job.attempt} ran longer than its ${job.timeoutMs} ms`);
+  const ended = endedAttempt(job, "timeout", error);
+  const failures = job.failures + 1;
+  if (failures >= job.maxAttempts) {
+    return transition(job, { state: "DEAD", error, failures, revokeLease: true }, ended);
+  }
+  const runAfterMs = retryDelayMs(job, failures, chance);
+  return transition(job, { state: "PENDING", error, failures, runAfterMs, revokeLease: true }, ended);
+}
+
+function release(job: JobSnapshot, started: boolean): Transition {
+  // A job that never started gives its attempt number back, so that attempts count executions.
+  const attempt = started ? job.attempt : job.attempt - 1;
+  return transition(job, { state: "PENDING", runAfterMs: 0, attempt }, null);
+}
+
+function lose(job: JobSnapshot, settings: MachineSettings): Transition {
+  const losses = job.losses + 1;
+  const worker = job.workerId ?? "unknown";
+  const error = verdict("worker_lost", "WorkerLostError", `worker ${worker} vanished during attempt ${job.attempt}`);
+  const ended = endedAttempt(job, "lost", error);
+  if (losses >= settings.maxLosses) {
+    return transition(job, { state: "DEAD", error, losses, revokeLease: true }, ended);
+  }
+  return transition(job, { state: "PENDING", error, losses, runAfterMs: 0, revokeLease: true }, ended);
+}
+
+function cancel(job: JobSnapshot, reason: "cancelled" | "start_deadline" | "finish_deadline"): Transition {
+  const error = verdict(reason, "CancelledError", CANCEL_MESSAGES[reason]);
+  const ended = job.state === "RUNNING" ? endedAttempt(job, "cancelled", error) : null;
+  return transition(job, { state: "CANCELLED", error, revokeLease: true }, ended);
+}
+
+const CANCEL_MESSAGES = {
+  cancelled: "cancelled by a caller",
+  start_deadline: "cancelled by its policy: not started within startWithinMs",
+  finish_deadline: "cancelled by its policy: not finished within finishWithinMs",
+} as const;
+
+function retry(job: JobSnapshot): Transition {
+  return transition(
+    job,
+    { state: "PENDING", runAfterMs: 0, failures: 0, losses: 0, revokeLease: true, clearDeadlines: true },
+    null,
+  );
+}
+
+function transition(job: JobSnapshot, change: JobChange, ended: Transition["ended"]): Transition {
+  return {
+    jobId: job.jobId,
+    functionName: job.functionName,
+    expected: { state: job.state, leaseToken: job.leaseToken },
+    change: job.state === "RUNNING" && job.startedAt !== null ? { ...change, startedAt: job.startedAt } : change,
+    ended,
+  };
+}
+
+function endedAttempt(job: JobSnapshot, outcome: AttemptOutcome, error: JobError): Transition["ended"] {
+  return {
+    jobId: job.jobId,
+    attempt: job.attempt,
+    workerId: job.workerId,
+    startedAt: job.startedAt ?? 0,
+    outcome,
+    error,
+  };
+}
+
+function verdict(reason: ErrorReason, name: string, message: string): JobError {
+  return { name, message, reason };
+}

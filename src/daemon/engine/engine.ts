@@ -1,0 +1,26 @@
+import type { Clock, Random } from "../core/clock.ts";
+import type { MachineSettings } from "../core/job-machine.ts";
+import type { JobStore } from "../storage/job-store.ts";
+import type { ChangeFeed } from "./change-feed.ts";
+import type { CommitLane } from "./commit-lane.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+
+/** What the verbs of the engine work with; made once, in `daemon.ts`. */
+export interface Engine {
+  readonly store: JobStore;
+  readonly lane: CommitLane;
+  readonly dispatcher: Dispatcher;
+  readonly changes: ChangeFeed;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly newJobId: () => string;
+  readonly settings: EngineSettings;
+}
+
+export interface EngineSettings extends MachineSettings {
+  readonly nodeId: string;
+  /** A worker's lease, renewed by every frame it sends. */
+  readonly leaseMs: number;
+  /** Jobs running at once through this daemon; 0 = no limit. */
+  readonly maxConcurrent: number;
+}

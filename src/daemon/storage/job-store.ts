@@ -1,0 +1,197 @@
+/**
+ * The one seam between the engine and a database. Two implementations behave alike: `sqlite/` and `postgres/`; one
+ * suite proves it. Everything is asynchronous and batch-shaped. `now` belongs to the store: SQLite reads an injected
+ * clock, PostgreSQL its own, so that daemons with different clocks agree.
+ *
+ * Faults are thrown as `DaemonError`: `resource_exhausted` (disk full), `unavailable` (passing), `fatal` (the daemon
+ * must exit, as after a failed fsync). Whatever was in a transaction that threw did not happen, or, when the
+ * connection broke around COMMIT, may have happened: every write can be repeated safely.
+ */
+import type { Attempt, Job, JobState, Lease } from "../core/job.ts";
+import type { Transition } from "../core/job-machine.ts";
+import type { JobOptions } from "../core/job-options.ts";
+
+export interface JobStore {
+  readonly kind: "sqlite" | "postgres";
+  /** Absolute path of the file, or host, port and database; never a password. */
+  readonly name: string;
+
+  /**
+   * Runs `work` in one transaction and returns after the commit is on disk (fsync). Calls do not overlap: the commit
+   * lane is the only caller. When `work` throws, nothing of it is kept.
+   */
+  transact<T>(work: (tx: JobTransaction) => Promise<T>): Promise<T>;
+
+  /** Reads see committed state only and never wait for a writer. */
+  getJob(jobId: string): Promise<Job | null>;
+  /** In no particular order; unknown ids are left out. */
+  getJobs(jobIds: readonly string[]): Promise<readonly Job[]>;
+  /** Attempts that ended without success, oldest first. */
+  listAttempts(jobId: string): Promise<readonly Attempt[]>;
+  listJobs(query: JobQuery): Promise<JobPage>;
+  /** From maintained counters; zero counts are left out. */
+  countJobs(): Promise<readonly JobCount[]>;
+  listWorkers(): Promise<readonly WorkerRecord[]>;
+  /** Bytes of the database with its log. */
+  sizeBytes(): Promise<number>;
+  /** Answers when the store can read and write, else throws. For readiness; cheap. */
+  ping(): Promise<void>;
+
+  /** After it the store refuses every call. A second call is harmless. */
+  close(): Promise<void>;
+}
+
+/** The writes, each for a whole batch, and the reads that decide them. */
+export interface JobTransaction {
+  /** The store's time, the same for the whole transaction. */
+  readonly now: number;
+
+  /** One outcome for each item, in order. Items of one batch see each other (two of one key: one job). */
+  enqueueJobs(items: readonly JobToStore[]): Promise<readonly EnqueueOutcome[]>;
+
+  /**
+   * Leases ready jobs: state RUNNING, attempt and lease token one higher, startedAt now. Within a demand the order is
+   * priority (high first), runAt, jobId, over all its functions together. A job goes to one demand only.
+   */
+  claimJobs(demands: readonly ClaimDemand[]): Promise<readonly ClaimedJobs[]>;
+
+  /** Guarded writes; false where state or lease token were no longer the expected ones, and then nothing changed. */
+  applyTransitions(transitions: readonly Transition[]): Promise<readonly boolean[]>;
+
+  /** In no particular order; unknown ids are left out. */
+  getJobs(jobIds: readonly string[]): Promise<readonly Job[]>;
+  /** Jobs leased to a worker. */
+  listLeasedJobs(workerId: string): Promise<readonly Job[]>;
+  /** Jobs, not terminal, whose parent is one of these. */
+  listLiveChildren(parentIds: readonly string[]): Promise<readonly Job[]>;
+
+  /** Makes delayed jobs whose runAt has come claimable, oldest first. Returns the functions of those it moved. */
+  promoteDueJobs(limit: number): Promise<DuePromotion>;
+  /** Jobs past startBy (and still PENDING without a first start) or past finishBy, not terminal. */
+  listOverdueJobs(limit: number): Promise<readonly OverdueJob[]>;
+  /** The earliest time at which promoteDueJobs or listOverdueJobs will find something; null when never. */
+  nextDueAt(): Promise<number | null>;
+
+  /** Deletes those of the jobs that are terminal, with their attempts. Returns the ids that were deleted. */
+  deleteJobs(jobIds: readonly string[]): Promise<readonly string[]>;
+  /**
+   * Deletes terminal jobs of a state that finished before a time, at most `limit` rows looked at. `done` when there
+   * are no more for now.
+   */
+  pruneJobs(prune: {
+    readonly state: JobState;
+    readonly finishedBefore: number;
+    readonly limit: number;
+  }): Promise<{ readonly deleted: number; readonly done: boolean }>;
+
+  /** Inserts or replaces a worker; its lease ends `leaseMs` from now. */
+  saveWorker(worker: WorkerToStore, leaseMs: number): Promise<void>;
+  /** Extends leases to `leaseMs` from now. Returns the ids of workers that are not there (any more). */
+  renewWorkers(workerIds: readonly string[], leaseMs: number): Promise<readonly string[]>;
+  removeWorker(workerId: string): Promise<void>;
+  listWorkers(): Promise<readonly WorkerRecord[]>;
+}
+
+/** A checked enqueue request. */
+export interface JobToStore {
+  readonly jobId: string;
+  readonly functionName: string;
+  readonly args: Uint8Array;
+  readonly options: JobOptions;
+  readonly parentId: string | null;
+}
+
+export type EnqueueOutcome =
+  /** Stored. `ready` when a worker may take it at once. */
+  | { readonly kind: "stored"; readonly jobId: string; readonly ready: boolean }
+  /** The job id was there already, with the same function: this request was stored before (P2). */
+  | { readonly kind: "repeated"; readonly jobId: string; readonly state: JobState }
+  /** A job with the same function and idempotency key is there. */
+  | {
+      readonly kind: "deduplicated";
+      readonly jobId: string;
+      readonly state: JobState;
+      readonly argsDiffer: boolean;
+    }
+  /** The same, and onDuplicate says reject. */
+  | { readonly kind: "rejected"; readonly jobId: string; readonly state: JobState }
+  /** The job id belongs to a job of another function. */
+  | { readonly kind: "id_taken"; readonly functionName: string };
+
+export interface ClaimDemand {
+  readonly workerId: string;
+  /** Not empty. */
+  readonly functionNames: readonly string[];
+  /** At least 1. */
+  readonly limit: number;
+}
+
+export interface ClaimedJobs {
+  readonly workerId: string;
+  /** In claim order. */
+  readonly jobs: readonly Job[];
+  /** Functions of the demand that may have more ready jobs than were claimed. */
+  readonly maybeMore: readonly string[];
+}
+
+export interface DuePromotion {
+  readonly functionNames: readonly string[];
+  readonly promoted: number;
+}
+
+export interface OverdueJob {
+  readonly job: Job;
+  readonly reason: "start_deadline" | "finish_deadline";
+}
+
+/** Which jobs; fields are joined by and, values of one field by or; an absent or empty field does not filter. */
+export interface JobFilter {
+  readonly jobIds?: readonly string[];
+  readonly states?: readonly JobState[];
+  readonly functionNames?: readonly string[];
+  readonly idempotencyKey?: string;
+  readonly parentId?: string;
+  readonly createdAfter?: number;
+  readonly createdBefore?: number;
+}
+
+/** A page of jobs, newest first by job id. */
+export interface JobQuery {
+  readonly filter: JobFilter;
+  readonly limit: number;
+  /** Exclusive: only jobs whose id is lower. */
+  readonly before: string | null;
+}
+
+export interface JobPage {
+  /** Without args, result and headers when the query is a list: those are empty. */
+  readonly jobs: readonly Job[];
+  /** To be given as `before` for the next page; null on the last. May come with fewer jobs than the limit. */
+  readonly next: string | null;
+}
+
+export interface JobCount {
+  readonly functionName: string;
+  readonly state: JobState;
+  readonly count: number;
+}
+
+export interface WorkerToStore {
+  readonly workerId: string;
+  /** The daemon that holds its session. */
+  readonly nodeId: string;
+  readonly host: string;
+  readonly hostId: string;
+  readonly pid: number;
+  readonly processStart: string;
+  readonly functionNames: readonly string[];
+  readonly concurrency: number;
+  readonly client: string;
+}
+
+export interface WorkerRecord extends WorkerToStore {
+  readonly connectedAt: number;
+  readonly leaseExpiresAt: number;
+}
+
+export type { Job, Lease };
