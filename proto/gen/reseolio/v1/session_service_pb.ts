@@ -312,7 +312,8 @@ export type SessionResponse = Message<"reseolio.v1.SessionResponse"> & {
   replies: Reply[];
 
   /**
-   * To be started in this order, each when the worker has a free slot.
+   * To be started in this order, each as soon as the worker has a free slot: the daemon starts an attempt's clock when
+   * by its count the slot became free.
    *
    * @generated from field: repeated reseolio.v1.Assignment assignments = 3;
    */
@@ -477,7 +478,9 @@ export const AssignmentSchema: GenMessage<Assignment> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_session_service, 9);
 
 /**
- * The daemon took a lease back: the handler's signal must fire, its outcome changes nothing.
+ * The daemon took a lease back: the handler's signal must fire, its outcome changes nothing. The worker still sends one
+ * Outcome for the lease when the handler has really ended (a Release will do; it is answered STALE): only then does the
+ * daemon count the slot as free.
  *
  * @generated from message reseolio.v1.Revocation
  */
