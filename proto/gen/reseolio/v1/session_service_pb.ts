@@ -135,7 +135,8 @@ export type Hello = Message<"reseolio.v1.Hello"> & {
   concurrency: number;
 
   /**
-   * Leases that it still holds after a reconnect, in the order of their start.
+   * Leases that it still holds after a reconnect, in the order of their start, those among them whose outcome was sent
+   * but not answered: a lease of this worker that is not listed is taken as one that never arrived, and handed back.
    *
    * @generated from field: repeated reseolio.v1.HeldLease held_leases = 8;
    */
