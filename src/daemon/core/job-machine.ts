@@ -49,6 +49,9 @@ export interface JobChange {
 export interface Transition {
   readonly jobId: string;
   readonly functionName: string;
+  readonly parentId: string | null;
+  /** Number of the job's last execution after the change, for those who are told of it. */
+  readonly attempt: number;
   readonly expected: { readonly state: JobState; readonly leaseToken: number };
   readonly change: JobChange;
   /** To be recorded with the change; the store sets `endedAt`. */
@@ -65,6 +68,7 @@ export type JobSnapshot = Pick<
   Job,
   | "jobId"
   | "functionName"
+  | "parentId"
   | "state"
   | "leaseToken"
   | "attempt"
@@ -177,6 +181,8 @@ function transition(job: JobSnapshot, change: JobChange, ended: Transition["ende
   return {
     jobId: job.jobId,
     functionName: job.functionName,
+    parentId: job.parentId,
+    attempt: change.attempt ?? job.attempt,
     expected: { state: job.state, leaseToken: job.leaseToken },
     change: job.state === "RUNNING" && job.startedAt !== null ? { ...change, startedAt: job.startedAt } : change,
     ended,

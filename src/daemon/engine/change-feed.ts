@@ -1,0 +1,86 @@
+import type { JobError, JobState } from "../core/job.ts";
+import { isTerminal } from "../core/job.ts";
+import type { JobFilter } from "../storage/job-store.ts";
+import type { Engine } from "./engine.ts";
+
+/** One change of a job's state, told after its commit. */
+export interface CommittedChange {
+  readonly jobId: string;
+  readonly functionName: string;
+  readonly state: JobState;
+  readonly attempt: number;
+  readonly at: number;
+  /** Of the attempt that failed, or of the job's end. */
+  readonly error: JobError | null;
+  /** Only with SUCCESS. */
+  readonly result: Uint8Array | null;
+  readonly parentId: string | null;
+}
+
+export type ChangeListener = (changes: readonly CommittedChange[]) => void;
+export type EndListener = (change: CommittedChange) => void;
+
+/** Tells committed changes inside this process: to those who await one job, and to those who watch many. */
+export class ChangeFeed {
+  readonly #watchers = new Set<{ readonly filter: JobFilter; readonly listener: ChangeListener }>();
+  readonly #awaiters = new Map<string, Set<EndListener>>();
+
+  /** Whether anybody watches: lets the commit lane spare the work of describing changes that only watchers see. */
+  get isWatched(): boolean {
+    return this.#watchers.size > 0;
+  }
+
+  publish(changes: readonly CommittedChange[]): void {
+    for (const change of changes) if (isTerminal(change.state)) this.#tellEnd(change);
+    for (const watcher of this.#watchers) {
+      const matching = changes.filter((change) => matchesFilter(change, watcher.filter));
+      if (matching.length > 0) watcher.listener(matching);
+    }
+  }
+
+  /** Calls `listener` once, at the job's next end. Register before reading the store, so that no end is missed. */
+  onceEnded(jobId: string, listener: EndListener): () => void {
+    let listeners = this.#awaiters.get(jobId);
+    if (listeners === undefined) this.#awaiters.set(jobId, (listeners = new Set()));
+    listeners.add(listener);
+    return () => this.#forget(jobId, listener);
+  }
+
+  watch(filter: JobFilter, listener: ChangeListener): () => void {
+    const watcher = { filter, listener };
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
+  }
+
+  #tellEnd(change: CommittedChange): void {
+    const listeners = this.#awaiters.get(change.jobId);
+    if (listeners === undefined) return;
+    this.#awaiters.delete(change.jobId);
+    for (const listener of listeners) listener(change);
+  }
+
+  #forget(jobId: string, listener: EndListener): void {
+    const listeners = this.#awaiters.get(jobId);
+    listeners?.delete(listener);
+    if (listeners?.size === 0) this.#awaiters.delete(jobId);
+  }
+}
+
+/** Calls `onChanges` with the committed changes that match, until stopped. The past is not told. */
+export function watchJobs(engine: Engine, filter: JobFilter, onChanges: ChangeListener): { stop(): void } {
+  return { stop: engine.changes.watch(filter, onChanges) };
+}
+
+/** Fields of the filter that a change does not carry (key, creation time) are not looked at. */
+function matchesFilter(change: CommittedChange, filter: JobFilter): boolean {
+  return (
+    includes(filter.jobIds, change.jobId) &&
+    includes(filter.states, change.state) &&
+    includes(filter.functionNames, change.functionName) &&
+    (filter.parentId === undefined || filter.parentId === change.parentId)
+  );
+}
+
+function includes<T>(wanted: readonly T[] | undefined, value: T): boolean {
+  return wanted === undefined || wanted.length === 0 || wanted.includes(value);
+}

@@ -1,0 +1,287 @@
+import { DaemonError } from "../core/errors.ts";
+import type { Transition } from "../core/job-machine.ts";
+import { isTerminal } from "../core/job.ts";
+import type {
+  ClaimedJobs,
+  EnqueueOutcome,
+  JobStore,
+  JobToStore,
+  JobTransaction,
+} from "../storage/job-store.ts";
+import type { ChangeFeed, CommittedChange } from "./change-feed.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+
+/** Told once, after the commit is on disk, or with what prevented it. Called on the lane: must be short, must not throw. */
+export interface Ticket<T> {
+  done(value: T): void;
+  failed(error: DaemonError): void;
+}
+
+/** What a piece of work sees of the transaction that it shares with others. */
+export interface LaneTransaction {
+  readonly tx: JobTransaction;
+  /** Guarded writes that the lane also tells to dispatcher and change feed. */
+  apply(transitions: readonly Transition[]): Promise<readonly boolean[]>;
+}
+
+interface EnqueueEntry {
+  readonly items: readonly JobToStore[];
+  readonly ticket: Ticket<readonly EnqueueOutcome[]>;
+}
+
+interface SettleEntry {
+  readonly transitions: readonly Transition[];
+  readonly ticket: Ticket<readonly boolean[]>;
+}
+
+interface WorkEntry {
+  readonly work: (lane: LaneTransaction) => Promise<unknown>;
+  readonly ticket: Ticket<unknown>;
+}
+
+interface Batch {
+  readonly enqueues: EnqueueEntry[];
+  readonly settles: SettleEntry[];
+  readonly works: WorkEntry[];
+}
+
+/** What one transaction did, told after its commit. */
+interface Committed {
+  readonly at: number;
+  readonly enqueued: readonly EnqueueOutcome[];
+  readonly settled: readonly boolean[];
+  readonly worked: readonly unknown[];
+  readonly applied: readonly Transition[];
+  readonly claimed: readonly ClaimedJobs[];
+}
+
+export interface CommitLaneOptions {
+  readonly store: JobStore;
+  readonly dispatcher: Dispatcher;
+  readonly changes: ChangeFeed;
+  /** Called when the store says that the daemon cannot go on. */
+  readonly onFatal: (error: DaemonError) => void;
+  /** Called after each commit with its length. */
+  readonly onCommit?: (milliseconds: number) => void;
+}
+
+/**
+ * Group commit: everything that arrives while a commit is under way goes into the next transaction, which stores new
+ * jobs, settles attempts, does whatever else was asked, and claims jobs for the slots that are free now. One call
+ * alone goes at once. Nothing is answered before its commit is on disk.
+ */
+export class CommitLane {
+  readonly #options: CommitLaneOptions;
+  #next: Batch = emptyBatch();
+  #wakeRequested = false;
+  #running = false;
+  #closed = false;
+  #idle: Promise<void> = Promise.resolve();
+
+  constructor(options: CommitLaneOptions) {
+    this.#options = options;
+  }
+
+  enqueue(items: readonly JobToStore[], ticket: Ticket<readonly EnqueueOutcome[]>): void {
+    if (this.#refuse(ticket)) return;
+    this.#next.enqueues.push({ items, ticket });
+    this.#schedule();
+  }
+
+  settle(transitions: readonly Transition[], ticket: Ticket<readonly boolean[]>): void {
+    if (this.#refuse(ticket)) return;
+    this.#next.settles.push({ transitions, ticket });
+    this.#schedule();
+  }
+
+  /** Runs `work` inside the next transaction. Fails alone if it throws; the others of the batch are tried again. */
+  run<T>(work: (lane: LaneTransaction) => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const ticket: Ticket<unknown> = { done: (value) => resolve(value as T), failed: reject };
+      if (this.#refuse(ticket)) return;
+      this.#next.works.push({ work, ticket });
+      this.#schedule();
+    });
+  }
+
+  /** Free slots or ready jobs may have appeared: claim, even if nothing else is to be written. */
+  wake(): void {
+    if (this.#closed) return;
+    this.#wakeRequested = true;
+    this.#schedule();
+  }
+
+  /** Refuses what comes from now on and waits for what is under way. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#idle;
+  }
+
+  #refuse(ticket: Ticket<never>): boolean {
+    if (!this.#closed) return false;
+    ticket.failed(new DaemonError("unavailable", "the daemon is stopping; connect again and repeat the call"));
+    return true;
+  }
+
+  #schedule(): void {
+    if (this.#running) return;
+    this.#running = true;
+    // After the poll phase: what other connections sent in the same turn joins this commit.
+    this.#idle = new Promise((resolve) => setImmediate(() => void this.#drain().finally(resolve)));
+  }
+
+  async #drain(): Promise<void> {
+    while (hasWork(this.#next) || (this.#wakeRequested && this.#options.dispatcher.hasDemand())) {
+      const batch = this.#next;
+      this.#next = emptyBatch();
+      this.#wakeRequested = false;
+      await this.#commit(batch);
+      // Lets sockets be read between commits; what they bring goes into the next one.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#wakeRequested = false;
+    this.#running = false;
+  }
+
+  async #commit(batch: Batch): Promise<void> {
+    const startedAt = performance.now();
+    let committed: Committed;
+    try {
+      committed = await this.#options.store.transact((tx) => this.#apply(tx, batch));
+    } catch (cause) {
+      await this.#fail(batch, toDaemonError(cause));
+      return;
+    }
+    this.#options.onCommit?.(performance.now() - startedAt);
+    this.#tell(batch, committed);
+  }
+
+  async #apply(tx: JobTransaction, batch: Batch): Promise<Committed> {
+    const { dispatcher } = this.#options;
+    const enqueued = await this.#applyEnqueues(tx, batch);
+    const applied: Transition[] = [];
+    const lane: LaneTransaction = {
+      tx,
+      apply: async (transitions) => {
+        const results = await tx.applyTransitions(transitions);
+        for (const [index, done] of results.entries()) if (done) applied.push(transitions[index] as Transition);
+        return results;
+      },
+    };
+    const transitions = flatten(batch.settles.map((entry) => entry.transitions));
+    const settled = transitions.length > 0 ? await lane.apply(transitions) : [];
+    const worked: unknown[] = [];
+    for (const entry of batch.works) worked.push(await entry.work(lane));
+    for (const transition of applied) dispatcher.noteTransition(transition, tx.now);
+    const demands = dispatcher.planClaims();
+    const claimed = demands.length > 0 ? await tx.claimJobs(demands) : [];
+    return { at: tx.now, enqueued, settled, worked, applied, claimed };
+  }
+
+  async #applyEnqueues(tx: JobTransaction, batch: Batch): Promise<readonly EnqueueOutcome[]> {
+    const items = flatten(batch.enqueues.map((entry) => entry.items));
+    if (items.length === 0) return [];
+    const outcomes = await tx.enqueueJobs(items);
+    for (const [index, outcome] of outcomes.entries()) {
+      const item = items[index] as JobToStore;
+      if (outcome.kind === "stored") this.#options.dispatcher.noteStored(item, outcome.ready, tx.now);
+    }
+    return outcomes;
+  }
+
+  #tell(batch: Batch, committed: Committed): void {
+    const { dispatcher, changes } = this.#options;
+    let offset = 0;
+    for (const entry of batch.enqueues) {
+      entry.ticket.done(committed.enqueued.slice(offset, (offset += entry.items.length)));
+    }
+    offset = 0;
+    for (const entry of batch.settles) {
+      entry.ticket.done(committed.settled.slice(offset, (offset += entry.transitions.length)));
+    }
+    for (const [index, entry] of batch.works.entries()) entry.ticket.done(committed.worked[index]);
+    dispatcher.afterCommit(committed.applied, committed.claimed);
+    changes.publish(describeChanges(batch, committed, changes.isWatched));
+  }
+
+  /** A batch of several entries is tried again one by one, so that one bad entry does not fail the others. */
+  async #fail(batch: Batch, error: DaemonError): Promise<void> {
+    if (error.code === "fatal") this.#options.onFatal(error);
+    const isPassing = error.code === "unavailable" || error.code === "resource_exhausted" || error.code === "fatal";
+    const parts = splitBatch(batch);
+    if (!isPassing && parts.length > 1) {
+      for (const part of parts) await this.#commit(part);
+      return;
+    }
+    for (const entry of batch.enqueues) entry.ticket.failed(error);
+    for (const entry of batch.settles) entry.ticket.failed(error);
+    for (const entry of batch.works) entry.ticket.failed(error);
+  }
+}
+
+/** A ticket's two ends as a promise. */
+export function ticketed<T>(submit: (ticket: Ticket<T>) => void): Promise<T> {
+  return new Promise((resolve, reject) => submit({ done: resolve, failed: reject }));
+}
+
+function emptyBatch(): Batch {
+  return { enqueues: [], settles: [], works: [] };
+}
+
+function hasWork(batch: Batch): boolean {
+  return batch.enqueues.length > 0 || batch.settles.length > 0 || batch.works.length > 0;
+}
+
+function splitBatch(batch: Batch): readonly Batch[] {
+  return [
+    ...batch.enqueues.map((entry) => ({ ...emptyBatch(), enqueues: [entry] })),
+    ...batch.settles.map((entry) => ({ ...emptyBatch(), settles: [entry] })),
+    ...batch.works.map((entry) => ({ ...emptyBatch(), works: [entry] })),
+  ];
+}
+
+function flatten<T>(lists: readonly (readonly T[])[]): readonly T[] {
+  return lists.length === 1 ? (lists[0] as readonly T[]) : lists.flat();
+}
+
+/** New and claimed jobs are of interest to watchers only; transitions also to those who await an end. */
+function describeChanges(batch: Batch, committed: Committed, isWatched: boolean): readonly CommittedChange[] {
+  const changes: CommittedChange[] = [];
+  for (const transition of committed.applied) {
+    if (isWatched || isTerminal(transition.change.state)) changes.push(describeTransition(transition, committed.at));
+  }
+  if (!isWatched) return changes;
+  const items = batch.enqueues.flatMap((entry) => entry.items);
+  const stored = committed.enqueued.flatMap((outcome, index) =>
+    outcome.kind === "stored" ? [describeStored(items[index] as JobToStore, committed.at)] : [],
+  );
+  const claimed = committed.claimed.flatMap(({ jobs }) =>
+    jobs.map((job) => ({ ...job, at: committed.at, error: null, result: null })),
+  );
+  return [...stored, ...changes, ...claimed];
+}
+
+function describeStored(item: JobToStore, at: number): CommittedChange {
+  const { jobId, functionName, parentId } = item;
+  return { jobId, functionName, parentId, state: "PENDING", attempt: 0, at, error: null, result: null };
+}
+
+function describeTransition(transition: Transition, at: number): CommittedChange {
+  const { jobId, functionName, change } = transition;
+  return {
+    jobId,
+    functionName,
+    parentId: transition.parentId,
+    state: change.state,
+    attempt: transition.attempt,
+    at,
+    error: change.error ?? null,
+    result: change.result ?? null,
+  };
+}
+
+function toDaemonError(cause: unknown): DaemonError {
+  if (cause instanceof DaemonError) return cause;
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return new DaemonError("internal", `the store refused a transaction: ${text}`, { cause });
+}
