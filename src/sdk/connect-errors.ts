@@ -1,0 +1,53 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { ConnectionError, ReseolioError, type ReseolioErrorCode } from "./errors.ts";
+
+/**
+ * A ConnectionError when the daemon was not reached, could not serve or let the transport's own deadline pass;
+ * anything else as it came.
+ *
+ * @param deadlineMs the transport's own deadline, null when the caller set one
+ */
+export function connectionErrorFrom(error: unknown, address: string, deadlineMs: number | null): unknown {
+  if (!(error instanceof ConnectError)) return error;
+  if (error.code === Code.Unavailable)
+    return new ConnectionError(address, unavailable(error, address), { cause: error });
+  if (error.code === Code.DeadlineExceeded && deadlineMs !== null) {
+    const message = `the daemon at ${address} did not answer within ${deadlineMs} ms; the call may still be carried out`;
+    return new ConnectionError(address, message, { cause: error });
+  }
+  return error;
+}
+
+function unavailable(error: ConnectError, address: string): string {
+  // The network's own faults carry the system error as cause; what a daemon answers does not.
+  if (error.cause === undefined) return `the daemon at ${address} cannot serve for now: ${error.rawMessage}`;
+  return `no daemon answers at ${address} (${error.rawMessage}); start one with: reseolio serve`;
+}
+
+/** The SDK's own error for whatever a call to the daemon threw. */
+export function reseolioErrorFrom(error: unknown): ReseolioError {
+  if (error instanceof ReseolioError) return error;
+  if (error instanceof ConnectError) {
+    return new ReseolioError(CODES[error.code] ?? "internal", error.rawMessage, { cause: error });
+  }
+  return new ReseolioError("internal", error instanceof Error ? error.message : String(error), { cause: error });
+}
+
+/** The error of a batch's item: a `google.rpc.Status`. */
+export function reseolioErrorFromStatus(status: { readonly code: number; readonly message: string }): ReseolioError {
+  return new ReseolioError(CODES[status.code] ?? "internal", status.message);
+}
+
+const CODES: Readonly<Partial<Record<number, ReseolioErrorCode>>> = {
+  [Code.InvalidArgument]: "invalid_argument",
+  [Code.OutOfRange]: "invalid_argument",
+  [Code.NotFound]: "not_found",
+  [Code.AlreadyExists]: "already_exists",
+  [Code.FailedPrecondition]: "failed_precondition",
+  [Code.Aborted]: "failed_precondition",
+  [Code.ResourceExhausted]: "resource_exhausted",
+  [Code.Unauthenticated]: "unauthenticated",
+  [Code.PermissionDenied]: "permission_denied",
+  [Code.Unavailable]: "connection",
+  [Code.DeadlineExceeded]: "connection",
+};

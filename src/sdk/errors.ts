@@ -1,0 +1,129 @@
+/** Every error that the SDK throws, with a closed list of codes for programs. */
+
+export type ReseolioErrorCode =
+  /** Thrown by a handler: no retry. */
+  | "terminal"
+  /** Thrown by a handler: retry after a given time. */
+  | "retry_after"
+  /** The awaited job is DEAD. */
+  | "job_failed"
+  /** The awaited job is CANCELLED. */
+  | "job_cancelled"
+  /** The job did not end within the caller's time; it goes on. */
+  | "result_timeout"
+  /** The daemon did not answer. */
+  | "connection"
+  /** A value that the caller gave is not allowed. */
+  | "invalid_argument"
+  /** Arguments or a result that JSON cannot carry. */
+  | "serialization"
+  | "not_found"
+  | "already_exists"
+  /** Not in a state in which this can be done. */
+  | "failed_precondition"
+  /** A limit is reached: size, disk, connections. */
+  | "resource_exhausted"
+  /** The token is missing or wrong. */
+  | "unauthenticated"
+  | "permission_denied"
+  /** The executable was not found, or the daemon did not start. */
+  | "daemon_start"
+  /** The daemon at this address serves another storage. */
+  | "storage_mismatch"
+  /** `context()` outside a handler. */
+  | "no_context"
+  | "internal";
+
+export class ReseolioError extends Error {
+  override readonly name: string = "ReseolioError";
+  readonly code: ReseolioErrorCode;
+
+  constructor(code: ReseolioErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Thrown by a handler to end its job at once: DEAD, whatever attempts are left. */
+export class TerminalError extends ReseolioError {
+  override readonly name = "TerminalError";
+
+  constructor(message: string, options?: ErrorOptions) {
+    super("terminal", message, options);
+  }
+}
+
+/** Thrown by a handler to have the next attempt after `retryAfterMs` instead of the job's backoff. Counts as a failure. */
+export class RetryAfterError extends ReseolioError {
+  override readonly name = "RetryAfterError";
+  readonly retryAfterMs: number;
+
+  constructor(retryAfterMs: number, message = `retry after ${retryAfterMs} ms`, options?: ErrorOptions) {
+    super("retry_after", message, options);
+    if (!Number.isFinite(retryAfterMs) || retryAfterMs < 0) {
+      throw new ReseolioError("invalid_argument", `retryAfterMs is ${retryAfterMs}; give milliseconds, 0 or more`);
+    }
+    this.retryAfterMs = Math.ceil(retryAfterMs);
+  }
+}
+
+/** Why a job ended without a result; the words of `JobError.reason`. */
+export type JobErrorReason =
+  "handler" | "terminal" | "timeout" | "worker_lost" | "cancelled" | "start_deadline" | "finish_deadline";
+
+/** From `result()`: the job is DEAD. `cause` is an Error with the name, message and stack of the handler's last error. */
+export class JobFailedError extends ReseolioError {
+  override readonly name = "JobFailedError";
+  readonly jobId: string;
+  readonly reason: JobErrorReason;
+
+  constructor(jobId: string, reason: JobErrorReason, cause: Error) {
+    super("job_failed", `job ${jobId} failed for good (${reason}): ${cause.message}`, { cause });
+    this.jobId = jobId;
+    this.reason = reason;
+  }
+}
+
+/** From `result()`: the job was cancelled, by a caller or by a policy (`reason`). */
+export class JobCancelledError extends ReseolioError {
+  override readonly name = "JobCancelledError";
+  readonly jobId: string;
+  readonly reason: JobErrorReason;
+
+  constructor(jobId: string, reason: JobErrorReason, message: string) {
+    super("job_cancelled", `job ${jobId} was cancelled: ${message}`);
+    this.jobId = jobId;
+    this.reason = reason;
+  }
+}
+
+/** From `result(timeoutMs)`: the job had not ended by then. The job itself goes on. */
+export class ResultTimeoutError extends ReseolioError {
+  override readonly name = "ResultTimeoutError";
+  readonly jobId: string;
+  readonly timeoutMs: number;
+
+  constructor(jobId: string, timeoutMs: number) {
+    super(
+      "result_timeout",
+      `job ${jobId} did not end within ${timeoutMs} ms; it goes on, call result() again to wait longer`,
+    );
+    this.jobId = jobId;
+    this.timeoutMs = timeoutMs;
+  }
+}
+
+/**
+ * The daemon could not be reached, or did not answer in time. A call that fails with it may or may not have been
+ * carried out; give enqueues an idempotency key when they may be repeated by hand.
+ */
+export class ConnectionError extends ReseolioError {
+  override readonly name = "ConnectionError";
+  /** As it was given: `host:port` or a URL. */
+  readonly address: string;
+
+  constructor(address: string, message: string, options?: ErrorOptions) {
+    super("connection", message, options);
+    this.address = address;
+  }
+}

@@ -1,0 +1,150 @@
+import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
+import type { ContextValues, Interceptor, StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
+import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import type { ClientHttp2Session, ClientHttp2Stream, SecureClientSessionOptions } from "node:http2";
+import {
+  AUTHORIZATION_HEADER,
+  BEARER_PREFIX,
+  DEFAULT_ADDRESS,
+  HTTP2_WINDOW_BYTES,
+  WIRE_LIMITS,
+} from "#proto/contract.ts";
+import { type Address, parseAddress } from "./address.ts";
+import { connectionErrorFrom } from "./connect-errors.ts";
+
+export interface TransportOptions {
+  /** `host:port`, `http://…` or `https://…`. [127.0.0.1:50051] */
+  readonly address?: string;
+  /** Sent as a bearer token with every call. */
+  readonly token?: string;
+  /** `true`: TLS with the system's authorities. */
+  readonly tls?: boolean | TlsOptions;
+  /** Deadline of a unary call that sets none itself. [15000] */
+  readonly timeoutMs?: number;
+}
+
+export interface TlsOptions {
+  /** Authorities to trust instead of the system's, PEM. */
+  readonly ca?: string | Buffer;
+  /** Client certificate and its key, PEM. */
+  readonly cert?: string | Buffer;
+  readonly key?: string | Buffer;
+  /** Name to check the daemon's certificate against, when it is not the host of the address. */
+  readonly serverName?: string;
+}
+
+/** One HTTP/2 connection to a daemon, opened on first use and again after a break. */
+export interface DaemonTransport extends Transport {
+  readonly address: Address;
+  /** Closes the connection and ends what runs on it. A later call opens a new one. */
+  close(): void;
+}
+
+type HeadersLike = ConstructorParameters<typeof Headers>[0];
+
+export const DEFAULT_CALL_TIMEOUT_MS = 15_000;
+const PING_INTERVAL_MS = 15_000;
+const PING_TIMEOUT_MS = 10_000;
+
+/**
+ * gRPC over HTTP/2, with pings that find a dead peer, windows that hold several full messages and a deadline on each
+ * unary call. A daemon that cannot be reached is a ConnectionError; any other fault is the ConnectError as it came.
+ *
+ * @throws ReseolioError `invalid_argument` when the address is none
+ */
+export function createTransport(options: TransportOptions = {}): DaemonTransport {
+  const address = parseAddress(options.address ?? DEFAULT_ADDRESS, options.tls !== undefined && options.tls !== false);
+  const sessions = new WideSessionManager(
+    address.origin,
+    { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_TIMEOUT_MS },
+    { settings: { initialWindowSize: HTTP2_WINDOW_BYTES, enablePush: false }, ...tlsSettings(options.tls) },
+  );
+  const inner = createGrpcTransport({
+    baseUrl: address.origin,
+    sessionManager: sessions,
+    acceptCompression: [],
+    readMaxBytes: WIRE_LIMITS.messageBytes * 2,
+    interceptors: options.token === undefined ? [] : [bearer(options.token)],
+  });
+  return new DeadlineTransport(inner, address, sessions, options.timeoutMs ?? DEFAULT_CALL_TIMEOUT_MS);
+}
+
+/** The stream's window is a setting; the connection's own starts at 64 KiB and has to be raised by hand. */
+class WideSessionManager extends Http2SessionManager {
+  #widened: ClientHttp2Session | undefined;
+
+  override async request(...args: Parameters<Http2SessionManager["request"]>): Promise<ClientHttp2Stream> {
+    const stream = await super.request(...args);
+    const session = stream.session as ClientHttp2Session | undefined;
+    if (session !== undefined && session !== this.#widened) {
+      this.#widened = session;
+      session.setLocalWindowSize(HTTP2_WINDOW_BYTES);
+    }
+    return stream;
+  }
+}
+
+function tlsSettings(tls: TransportOptions["tls"]): SecureClientSessionOptions {
+  if (tls === undefined || typeof tls === "boolean") return {};
+  const { serverName, ...rest } = tls;
+  return serverName === undefined ? rest : { ...rest, servername: serverName };
+}
+
+function bearer(token: string): Interceptor {
+  return (next) => (request) => {
+    request.header.set(AUTHORIZATION_HEADER, BEARER_PREFIX + token);
+    return next(request);
+  };
+}
+
+class DeadlineTransport implements DaemonTransport {
+  constructor(
+    private readonly inner: Transport,
+    readonly address: Address,
+    private readonly sessions: Http2SessionManager,
+    private readonly timeoutMs: number,
+  ) {}
+
+  async unary<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeadersLike | undefined,
+    input: MessageInitShape<I>,
+    contextValues?: ContextValues,
+  ): Promise<UnaryResponse<I, O>> {
+    try {
+      return await this.inner.unary(method, signal, timeoutMs ?? this.timeoutMs, header, input, contextValues);
+    } catch (error) {
+      throw connectionErrorFrom(error, this.address.text, timeoutMs === undefined ? this.timeoutMs : null);
+    }
+  }
+
+  async stream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodStreaming<I, O>,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeadersLike | undefined,
+    input: AsyncIterable<MessageInitShape<I>>,
+    contextValues?: ContextValues,
+  ): Promise<StreamResponse<I, O>> {
+    try {
+      const response = await this.inner.stream(method, signal, timeoutMs, header, input, contextValues);
+      return { ...response, message: this.mapFaults(response.message) };
+    } catch (error) {
+      throw connectionErrorFrom(error, this.address.text, null);
+    }
+  }
+
+  private async *mapFaults<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
+    try {
+      yield* messages;
+    } catch (error) {
+      throw connectionErrorFrom(error, this.address.text, null);
+    }
+  }
+
+  close(): void {
+    this.sessions.abort();
+  }
+}
