@@ -52,6 +52,8 @@ export interface Transition {
   readonly parentId: string | null;
   /** Number of the job's last execution after the change, for those who are told of it. */
   readonly attempt: number;
+  /** Holder of the lease before the change. */
+  readonly workerId: string | null;
   readonly expected: { readonly state: JobState; readonly leaseToken: number };
   readonly change: JobChange;
   /** To be recorded with the change; the store sets `endedAt`. */
@@ -183,6 +185,7 @@ function transition(job: JobSnapshot, change: JobChange, ended: Transition["ende
     functionName: job.functionName,
     parentId: job.parentId,
     attempt: change.attempt ?? job.attempt,
+    workerId: job.workerId,
     expected: { state: job.state, leaseToken: job.leaseToken },
     change: job.state === "RUNNING" && job.startedAt !== null ? { ...change, startedAt: job.startedAt } : change,
     ended,

@@ -1,13 +1,8 @@
 import { DaemonError } from "../core/errors.ts";
 import type { Transition } from "../core/job-machine.ts";
+import type { Job } from "../core/job.ts";
 import { isTerminal } from "../core/job.ts";
-import type {
-  ClaimedJobs,
-  EnqueueOutcome,
-  JobStore,
-  JobToStore,
-  JobTransaction,
-} from "../storage/job-store.ts";
+import type { ClaimedJobs, EnqueueOutcome, JobStore, JobToStore, JobTransaction } from "../storage/job-store.ts";
 import type { ChangeFeed, CommittedChange } from "./change-feed.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 
@@ -175,6 +170,7 @@ export class CommitLane {
     for (const transition of applied) dispatcher.noteTransition(transition, tx.now);
     const demands = dispatcher.planClaims();
     const claimed = demands.length > 0 ? await tx.claimJobs(demands) : [];
+    dispatcher.noteClaims(demands, claimed);
     return { at: tx.now, enqueued, settled, worked, applied, claimed };
   }
 
@@ -255,15 +251,18 @@ function describeChanges(batch: Batch, committed: Committed, isWatched: boolean)
   const stored = committed.enqueued.flatMap((outcome, index) =>
     outcome.kind === "stored" ? [describeStored(items[index] as JobToStore, committed.at)] : [],
   );
-  const claimed = committed.claimed.flatMap(({ jobs }) =>
-    jobs.map((job) => ({ ...job, at: committed.at, error: null, result: null })),
-  );
+  const claimed = committed.claimed.flatMap(({ jobs }) => jobs.map((job) => describeClaimed(job, committed.at)));
   return [...stored, ...changes, ...claimed];
 }
 
 function describeStored(item: JobToStore, at: number): CommittedChange {
   const { jobId, functionName, parentId } = item;
   return { jobId, functionName, parentId, state: "PENDING", attempt: 0, at, error: null, result: null };
+}
+
+function describeClaimed(job: Job, at: number): CommittedChange {
+  const { jobId, functionName, parentId, state, attempt } = job;
+  return { jobId, functionName, parentId, state, attempt, at, error: null, result: null };
 }
 
 function describeTransition(transition: Transition, at: number): CommittedChange {

@@ -1,0 +1,84 @@
+import type { Job } from "../core/job.ts";
+import { isTerminal } from "../core/job.ts";
+import type { CommittedChange } from "./change-feed.ts";
+import type { Engine } from "./engine.ts";
+
+/** The end of a job: what a waiter is told. */
+export interface JobEnd {
+  readonly jobId: string;
+  readonly state: Job["state"];
+  readonly result: Uint8Array | null;
+  readonly error: Job["error"];
+}
+
+export interface EndListener {
+  /** Once for each job that is there, at once if it is terminal already. Always asynchronous. */
+  onEnded(end: JobEnd): void;
+  /** Once for each id that no job has. */
+  onMissing(jobId: string): void;
+  /** The store could not be read: the jobs' ends may be missed, ask again. */
+  onFault(error: unknown): void;
+}
+
+/** Waits for the ends of jobs: registers first and reads the store then, so that none is missed between the two. */
+export function awaitEnds(engine: Engine, jobIds: readonly string[], listener: EndListener): { stop(): void } {
+  const pending = new Map<string, () => void>();
+  const tell = (end: JobEnd): void => {
+    if (!pending.has(end.jobId)) return;
+    forget(pending, end.jobId);
+    listener.onEnded(end);
+  };
+  for (const jobId of jobIds) {
+    pending.set(
+      jobId,
+      engine.changes.onceEnded(jobId, (change: CommittedChange) => tell(change)),
+    );
+  }
+  void engine.store.getJobs(jobIds).then((jobs) => {
+    const found = new Set(jobs.map((job) => job.jobId));
+    for (const job of jobs) if (isTerminal(job.state)) tell(job);
+    for (const jobId of jobIds) {
+      if (found.has(jobId) || !pending.has(jobId)) continue;
+      forget(pending, jobId);
+      listener.onMissing(jobId);
+    }
+  }, listener.onFault);
+  return {
+    stop: () => {
+      for (const jobId of [...pending.keys()]) forget(pending, jobId);
+    },
+  };
+}
+
+/** The same with whole jobs, read once they have ended: for clients without a session. */
+export function awaitJobs(
+  engine: Engine,
+  jobIds: readonly string[],
+  onFinished: (job: Job) => void,
+  onMissing: (jobId: string) => void,
+  onFault: (error: unknown) => void,
+): { stop(): void } {
+  let stopped = false;
+  const waiting = awaitEnds(engine, jobIds, {
+    onEnded: ({ jobId }) => {
+      void engine.store.getJob(jobId).then((job) => {
+        if (stopped) return;
+        if (job === null) onMissing(jobId);
+        else onFinished(job);
+      }, onFault);
+    },
+    onMissing,
+    onFault,
+  });
+  return {
+    stop: () => {
+      stopped = true;
+      waiting.stop();
+    },
+  };
+}
+
+function forget(pending: Map<string, () => void>, jobId: string): void {
+  pending.get(jobId)?.();
+  pending.delete(jobId);
+}

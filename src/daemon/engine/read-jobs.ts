@@ -1,0 +1,66 @@
+import { invalidArgument, jobNotFound } from "../core/errors.ts";
+import type { Attempt, Job } from "../core/job.ts";
+import type { JobFilter } from "../storage/job-store.ts";
+import type { Engine } from "./engine.ts";
+import { isUuid } from "./job-id.ts";
+
+/** One job with its attempts that ended without success. Throws not_found. */
+export async function getJob(
+  engine: Engine,
+  jobId: string,
+): Promise<{ readonly job: Job; readonly attempts: readonly Attempt[] }> {
+  checkJobId(jobId, "job_id");
+  const job = await engine.store.getJob(jobId);
+  if (job === null) throw jobNotFound(jobId);
+  return { job, attempts: await engine.store.listAttempts(jobId) };
+}
+
+export interface PageRequest {
+  readonly filter: JobFilter;
+  /** 1 to MAX_PAGE_SIZE; 0 takes DEFAULT_PAGE_SIZE. */
+  readonly pageSize: number;
+  /** As the last page gave it; empty for the first. */
+  readonly pageToken: string;
+}
+
+export const DEFAULT_PAGE_SIZE = 50;
+export const MAX_PAGE_SIZE = 1_000;
+
+/** A page of jobs without args, results and headers, newest first. A page may be short, or empty, and still not the last. */
+export async function listJobs(
+  engine: Engine,
+  request: PageRequest,
+): Promise<{ readonly jobs: readonly Job[]; readonly nextPageToken: string }> {
+  checkPage(request);
+  const page = await engine.store.listJobs({
+    filter: request.filter,
+    limit: request.pageSize === 0 ? DEFAULT_PAGE_SIZE : request.pageSize,
+    before: request.pageToken === "" ? null : request.pageToken,
+  });
+  return { jobs: page.jobs, nextPageToken: page.next ?? "" };
+}
+
+export function checkPage(request: PageRequest): void {
+  if (request.pageSize > MAX_PAGE_SIZE) {
+    throw invalidArgument([
+      { field: "page_size", description: `is ${request.pageSize}; give a whole number from 1 to ${MAX_PAGE_SIZE}` },
+    ]);
+  }
+  if (request.pageToken !== "" && !isUuid(request.pageToken)) {
+    throw invalidArgument([
+      { field: "page_token", description: `${JSON.stringify(request.pageToken)} is not one that a list answered` },
+    ]);
+  }
+  for (const [index, jobId] of (request.filter.jobIds ?? []).entries()) checkJobId(jobId, `filter.job_ids[${index}]`);
+  if (request.filter.parentId !== undefined) checkJobId(request.filter.parentId, "filter.parent_id");
+}
+
+export function checkJobId(jobId: string, field: string): void {
+  if (isUuid(jobId)) return;
+  throw invalidArgument([
+    {
+      field,
+      description: `${JSON.stringify(jobId)} is not a job id; ids look like 019a9c4e-7c1b-7d60-9c5a-0f6e1d2c3b4a`,
+    },
+  ]);
+}

@@ -1,0 +1,165 @@
+import type { Clock } from "../core/clock.ts";
+import type { Job, Lease } from "../core/job.ts";
+import { PrefetchGauge } from "./prefetch-gauge.ts";
+
+export type RevocationReason = "cancelled" | "timeout" | "start_deadline" | "finish_deadline" | "stale";
+
+/** The stream to a worker, as the engine sees it. None of these may throw. */
+export interface WorkerPort {
+  assign(jobs: readonly Job[]): void;
+  revoke(lease: Lease, reason: RevocationReason): void;
+  recall(leases: readonly Lease[]): void;
+  /** The daemon stops, or another stream took the worker over: end the stream. */
+  end(): void;
+}
+
+/** A lease held through this daemon. */
+export interface HeldLease extends Lease {
+  /** As claimed, without args: those have gone to the worker. */
+  readonly job: Job;
+  readonly argsBytes: number;
+  /** By the daemon's count of slots: on the store's clock, null while it waits for a free slot. */
+  startedAt: number | null;
+  /** On the monotonic clock; Infinity without a timeout or before the start. */
+  deadline: number;
+  /** The daemon took it back; its slot stays taken until the worker says that the handler has ended. */
+  isRevoked: boolean;
+}
+
+/**
+ * What the daemon knows of one connected worker: its leases, in the order in which it starts them, and its free
+ * slots. Lives as long as the stream; a reconnecting worker gets a new one with the leases it still holds.
+ */
+export class WorkerSession {
+  readonly workerId: string;
+  readonly functionNames: Set<string>;
+  readonly concurrency: number;
+  readonly port: WorkerPort;
+  readonly gauge = new PrefetchGauge();
+  isDraining = false;
+  /** On the monotonic clock; moved by every frame of the worker. */
+  lastSeenAt: number;
+
+  readonly #clock: Clock;
+  readonly #onDeadline: (deadline: number) => void;
+  readonly #leases = new Map<string, HeldLease>();
+  /** Assigned beyond the free slots, in order; entries whose lease is gone are skipped. */
+  readonly #waiting: HeldLease[] = [];
+  #started = 0;
+  #leasedBytes = 0;
+
+  constructor(options: {
+    readonly workerId: string;
+    readonly functionNames: readonly string[];
+    readonly concurrency: number;
+    readonly port: WorkerPort;
+    readonly clock: Clock;
+    /** Called with the deadline of each attempt that starts, on the monotonic clock. */
+    readonly onDeadline: (deadline: number) => void;
+  }) {
+    this.workerId = options.workerId;
+    this.functionNames = new Set(options.functionNames);
+    this.concurrency = options.concurrency;
+    this.port = options.port;
+    this.#clock = options.clock;
+    this.#onDeadline = options.onDeadline;
+    this.lastSeenAt = options.clock.monotonic();
+  }
+
+  get leases(): Iterable<HeldLease> {
+    return this.#leases.values();
+  }
+
+  get leaseCount(): number {
+    return this.#leases.size;
+  }
+
+  /** Slots in use, by the daemon's count. */
+  get startedCount(): number {
+    return this.#started;
+  }
+
+  get freeSlots(): number {
+    return this.isDraining ? 0 : Math.max(0, this.concurrency - this.#leases.size);
+  }
+
+  /** Jobs that it may be leased beyond its free slots, because it will have finished others before they arrive. */
+  prefetchRoom(): number {
+    if (this.isDraining) return 0;
+    const ahead = this.#leases.size - this.concurrency;
+    return Math.max(0, this.gauge.prefetch(this.#leasedBytes) - Math.max(0, ahead));
+  }
+
+  /** Takes jobs that were claimed for it, or that it holds after a reconnect. */
+  add(jobs: readonly Job[], startedAt: (job: Job) => number | null): void {
+    for (const job of jobs) {
+      const lease: HeldLease = {
+        jobId: job.jobId,
+        leaseToken: job.leaseToken,
+        job: { ...job, args: NO_BYTES },
+        argsBytes: job.args.byteLength,
+        startedAt: null,
+        deadline: Infinity,
+        isRevoked: false,
+      };
+      this.#leases.set(job.jobId, lease);
+      this.#leasedBytes += lease.argsBytes;
+      const earlier = startedAt(job);
+      if (earlier !== null) this.#start(lease, earlier);
+      else if (this.#started < this.concurrency) this.#start(lease, this.#clock.now());
+      else this.#waiting.push(lease);
+    }
+  }
+
+  /** The lease, if it is held with this token by this worker. */
+  find(lease: Lease): HeldLease | null {
+    const held = this.#leases.get(lease.jobId);
+    return held !== undefined && held.leaseToken === lease.leaseToken ? held : null;
+  }
+
+  /** The handler has ended, or never started: the slot is free, and the next waiting one starts. */
+  remove(lease: HeldLease): void {
+    if (this.#leases.get(lease.jobId) !== lease) return;
+    this.#leases.delete(lease.jobId);
+    this.#leasedBytes -= lease.argsBytes;
+    if (lease.startedAt === null) return;
+    this.#started--;
+    this.#startNext();
+  }
+
+  /** Puts back a lease whose outcome could not be stored; its handler has ended, so it takes no slot. */
+  restore(lease: HeldLease): void {
+    if (this.#leases.has(lease.jobId)) return;
+    lease.startedAt = null;
+    lease.deadline = Infinity;
+    this.#leases.set(lease.jobId, lease);
+    this.#leasedBytes += lease.argsBytes;
+  }
+
+  /** Leases assigned but, by the daemon's count, not started. */
+  waitingLeases(): readonly HeldLease[] {
+    return this.#waiting.filter((lease) => this.#isWaiting(lease));
+  }
+
+  #startNext(): void {
+    let next = this.#waiting.shift();
+    while (next !== undefined && !this.#isWaiting(next)) next = this.#waiting.shift();
+    if (next !== undefined) this.#start(next, this.#clock.now());
+  }
+
+  #isWaiting(lease: HeldLease): boolean {
+    return this.#leases.get(lease.jobId) === lease && !lease.isRevoked;
+  }
+
+  #start(lease: HeldLease, startedAt: number): void {
+    this.#started++;
+    lease.startedAt = startedAt;
+    if (lease.job.timeoutMs === 0) return;
+    // The wall clock may have jumped since an earlier start; never give more than a whole timeout again.
+    const ranMs = Math.max(0, this.#clock.now() - startedAt);
+    lease.deadline = this.#clock.monotonic() + Math.max(0, lease.job.timeoutMs - ranMs);
+    this.#onDeadline(lease.deadline);
+  }
+}
+
+const NO_BYTES = new Uint8Array(0);
