@@ -1,0 +1,49 @@
+/** A queue whose shift costs the same at any length. */
+export class Fifo<T> {
+  #items: (T | undefined)[] = [];
+  #head = 0;
+
+  get length(): number {
+    return this.#items.length - this.#head;
+  }
+
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  peek(): T | undefined {
+    return this.#items[this.#head];
+  }
+
+  shift(): T | undefined {
+    const item = this.#items[this.#head];
+    if (this.#head === this.#items.length) return undefined;
+    this.#items[this.#head++] = undefined;
+    if (this.#head === this.#items.length) this.#reset([]);
+    else if (this.#head > 1024 && this.#head * 2 > this.#items.length) this.#reset(this.#items.slice(this.#head));
+    return item;
+  }
+
+  /** Puts items before all others, in their order. */
+  unshiftAll(items: readonly T[]): void {
+    if (items.length > 0) this.#reset([...items, ...this.#items.slice(this.#head)]);
+  }
+
+  /** Keeps the items that pass, in their order; returns the others. */
+  remove(matches: (item: T) => boolean): T[] {
+    const removed: T[] = [];
+    const kept: T[] = [];
+    for (const item of this) (matches(item) ? removed : kept).push(item);
+    if (removed.length > 0) this.#reset(kept);
+    return removed;
+  }
+
+  *[Symbol.iterator](): Iterator<T> {
+    for (let index = this.#head; index < this.#items.length; index++) yield this.#items[index] as T;
+  }
+
+  #reset(items: (T | undefined)[]): void {
+    this.#items = items;
+    this.#head = 0;
+  }
+}
