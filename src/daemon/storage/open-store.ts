@@ -1,0 +1,51 @@
+import type { Clock } from "../core/clock.ts";
+import { DaemonError } from "../core/errors.ts";
+import type { JobStore } from "./job-store.ts";
+import { IN_MEMORY } from "./sqlite/database-path.ts";
+import type { LockOwner } from "./sqlite/file-lock.ts";
+import { createSqliteStore } from "./sqlite/sqlite-store.ts";
+
+export interface OpenedStore {
+  readonly store: JobStore;
+  /** What a person should know, to be logged; empty when all is well. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Opens the store that a setting names, migrated and ready.
+ *
+ * @param url `sqlite://./file.db` (relative), `sqlite:///abs/file.db`, a bare path, or `:memory:`
+ */
+export async function openStore(
+  url: string,
+  options: { readonly clock: Clock; readonly owner?: LockOwner },
+): Promise<OpenedStore> {
+  const store = await createSqliteStore({ ...options, path: sqlitePath(url) });
+  return { store, warnings: store.warnings };
+}
+
+/** The path in a storage setting; throws `invalid_argument` when it names no SQLite database. Never shows a password. */
+export function sqlitePath(url: string): string {
+  const [, scheme, rest] = /^([a-z][a-z0-9+.-]+):(.*)$/is.exec(url) ?? [];
+  // One letter before a colon is a drive of Windows, which the expression does not take for a scheme.
+  if (scheme === undefined || rest === undefined) return nonEmptyPath(url, url);
+  switch (scheme.toLowerCase()) {
+    case "sqlite":
+      return nonEmptyPath(rest.startsWith("//") ? rest.slice(2) : rest, url);
+    case "postgres":
+    case "postgresql":
+      throw invalidUrl(`${scheme}://…: PostgreSQL comes in a later version of reseolio; give sqlite://./reseolio.db`);
+    default:
+      throw invalidUrl(`${scheme}:… is no storage that reseolio knows; give sqlite://./reseolio.db or a path`);
+  }
+}
+
+function nonEmptyPath(path: string, url: string): string {
+  if (path === "") throw invalidUrl(`${JSON.stringify(url)} names no file; give sqlite://./reseolio.db or a path`);
+  if (path.includes("\0")) throw invalidUrl(`${JSON.stringify(url)} has a zero byte in its path`);
+  return path === IN_MEMORY || path === `/${IN_MEMORY}` ? IN_MEMORY : path;
+}
+
+function invalidUrl(description: string): DaemonError {
+  return new DaemonError("invalid_argument", `db: ${description}`, { violations: [{ field: "db", description }] });
+}

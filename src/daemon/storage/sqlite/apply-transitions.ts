@@ -1,0 +1,103 @@
+import type { Attempt } from "../../core/job.ts";
+import { isTerminal } from "../../core/job.ts";
+import type { JobChange, Transition } from "../../core/job-machine.ts";
+import { OUTCOME_CODES, STATE_CODES } from "./codes.ts";
+import { writeJobId } from "./job-id.ts";
+import { errorText } from "./rows.ts";
+import type { WriteSession } from "./write-session.ts";
+
+export type ApplyTransitions = (transitions: readonly Transition[], now: number) => readonly boolean[];
+
+export function prepareApplyTransitions(session: WriteSession): ApplyTransitions {
+  const { db, functions, counters } = session;
+  /** The one change that nearly every job goes through; it leaves most columns and indexes alone. */
+  const succeed = db.prepare(
+    `update jobs set state = 3, result = ?, started_at = coalesce(?, started_at), finished_at = ?, deadline_at = null
+     where id = ? and state = 1 and lease_token = ?`,
+  );
+  const move = db.prepare(
+    `update jobs set
+       state = ?1,
+       is_ready = ?2,
+       run_at = coalesce(?3, run_at),
+       result = ?4,
+       error = case when ?5 then ?6 else error end,
+       attempt = coalesce(?7, attempt),
+       failures = coalesce(?8, failures),
+       losses = coalesce(?9, losses),
+       lease_token = lease_token + ?10,
+       started_at = coalesce(?11, started_at),
+       finished_at = ?12,
+       worker_id = case when ?1 = 0 then null else worker_id end,
+       start_by = case when ?13 then null else start_by end,
+       finish_by = case when ?13 then null else finish_by end,
+       deadline_at = case
+         when ?1 >= 3 or ?13 then null
+         when ?1 = 0 and coalesce(?7, attempt) = 0 and start_by is not null then min(start_by, coalesce(finish_by, start_by))
+         else finish_by
+       end
+     where id = ?14 and state = ?15 and lease_token = ?16`,
+  );
+  const record = db.prepare(
+    `insert into attempts (job_id, attempt, outcome, worker_id, started_at, ended_at, error)
+     values (?, ?, ?, ?, ?, ?, ?)
+     on conflict do update set outcome = excluded.outcome, worker_id = excluded.worker_id,
+       started_at = excluded.started_at, ended_at = excluded.ended_at, error = excluded.error`,
+  );
+  const id = new Uint8Array(16);
+
+  function apply({ jobId, functionName, expected, change, ended }: Transition, now: number): boolean {
+    if (!writeJobId(jobId, id)) return false;
+    const changes = isPlainSuccess(change, expected.state)
+      ? succeed.run(change.result!, change.startedAt ?? null, now, id, expected.leaseToken).changes
+      : moveTo(change, expected, now);
+    if (changes === 0) return false;
+    counters.move(functions.idOf(functionName), STATE_CODES[expected.state], STATE_CODES[change.state]);
+    if (ended !== null) recordAttempt(ended, now);
+    return true;
+  }
+
+  function moveTo(change: JobChange, expected: Transition["expected"], now: number): number {
+    const isPending = change.state === "PENDING";
+    const runAfterMs = Math.max(change.runAfterMs ?? 0, 0);
+    return move.run(
+      STATE_CODES[change.state],
+      isPending ? (runAfterMs === 0 ? 1 : 0) : null,
+      isPending ? now + Math.ceil(runAfterMs) : null,
+      change.result ?? null,
+      change.error === undefined ? 0 : 1,
+      errorText(change.error ?? null),
+      change.attempt ?? null,
+      change.failures ?? null,
+      change.losses ?? null,
+      change.revokeLease === true ? 1 : 0,
+      change.startedAt ?? null,
+      isTerminal(change.state) ? now : null,
+      change.clearDeadlines === true ? 1 : 0,
+      id,
+      STATE_CODES[expected.state],
+      expected.leaseToken,
+    ).changes;
+  }
+
+  function recordAttempt(ended: Omit<Attempt, "endedAt">, now: number): void {
+    const { attempt, outcome, workerId, startedAt, error } = ended;
+    record.run(id, attempt, OUTCOME_CODES[outcome], workerId, startedAt, now, errorText(error));
+  }
+
+  return (transitions, now) => transitions.map((transition) => apply(transition, now));
+}
+
+function isPlainSuccess(change: JobChange, from: Transition["expected"]["state"]): boolean {
+  return (
+    change.state === "SUCCESS" &&
+    from === "RUNNING" &&
+    change.result !== undefined &&
+    change.error === undefined &&
+    change.attempt === undefined &&
+    change.failures === undefined &&
+    change.losses === undefined &&
+    change.revokeLease === undefined &&
+    change.clearDeadlines === undefined
+  );
+}

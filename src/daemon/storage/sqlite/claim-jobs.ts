@@ -1,0 +1,139 @@
+import type { Job } from "../../core/job.ts";
+import type { ClaimDemand, ClaimedJobs } from "../job-store.ts";
+import { STATE_CODES } from "./codes.ts";
+import type { JobReader } from "./job-reader.ts";
+import { JOB_COLUMNS, type Query, type Row } from "./rows.ts";
+import type { WriteSession } from "./write-session.ts";
+
+export type ClaimJobs = (demands: readonly ClaimDemand[], now: number) => readonly ClaimedJobs[];
+
+/** Rows past their deadline that one look passes over; the engine cancels them, so that they do not stay. */
+const OVERDUE_BUDGET = 1_000;
+
+/** Where the columns that order claims stand in a row of JOB_COLUMNS, and the two after them. */
+const PRIORITY = 3;
+const RUN_AT = 4;
+const ROWID = 27;
+const DEADLINE_AT = 28;
+
+/** @param reader on the writer's connection */
+export function prepareClaimJobs(session: WriteSession, reader: JobReader): ClaimJobs {
+  const { db, functions, counters } = session;
+  const ready = db.prepare(
+    `select ${JOB_COLUMNS}, rowid, deadline_at from jobs
+     where function_id = ? and is_ready = 1
+     order by priority desc, run_at, id limit ? offset ?`,
+  );
+  const lease = db.prepare(
+    `update jobs set state = 1, is_ready = null, deadline_at = finish_by,
+       attempt = attempt + 1, lease_token = lease_token + 1, worker_id = ?, started_at = ?
+     where rowid = ?`,
+  );
+
+  function claim(demand: ClaimDemand, now: number): ClaimedJobs {
+    const queues = readyQueues(demand, now);
+    const rows = merge(queues, demand.limit);
+    const jobs = rows.map((row) => take(row, demand.workerId, now));
+    const maybeMore = queues.filter((queue) => queue.mayHaveMore).map((queue) => functions.nameOf(queue.functionId));
+    return { workerId: demand.workerId, jobs, maybeMore };
+  }
+
+  function readyQueues(demand: ClaimDemand, now: number): readonly ReadyQueue[] {
+    const ids = demand.functionNames
+      .map((name) => functions.find(name))
+      .filter((id) => id !== undefined && counters.current(id, STATE_CODES.PENDING) > 0);
+    const unique = [...new Set(ids as number[])];
+    const firstLook = unique.length === 1 ? demand.limit : Math.ceil((2 * demand.limit) / unique.length) + 1;
+    return unique.map((id) => new ReadyQueue(ready, id, now, firstLook));
+  }
+
+  function take(row: Row, workerId: string, now: number): Job {
+    lease.run(workerId, now, row[ROWID]!);
+    counters.move(row[1] as number, STATE_CODES.PENDING, STATE_CODES.RUNNING);
+    const job = reader.jobOf(row);
+    return {
+      ...job,
+      state: "RUNNING",
+      attempt: job.attempt + 1,
+      leaseToken: job.leaseToken + 1,
+      workerId,
+      startedAt: now,
+    };
+  }
+
+  return (demands, now) => demands.map((demand) => claim(demand, now));
+}
+
+/** The ready jobs of one function in claim order, read in looks as they are needed. */
+class ReadyQueue {
+  readonly functionId: number;
+  readonly #statement: Query;
+  readonly #now: number;
+  #look: number;
+  #rows: Row[] = [];
+  #next = 0;
+  #offset = 0;
+  #overdue = 0;
+  #ended = false;
+
+  constructor(statement: Query, functionId: number, now: number, look: number) {
+    this.#statement = statement;
+    this.functionId = functionId;
+    this.#now = now;
+    this.#look = look;
+  }
+
+  get mayHaveMore(): boolean {
+    return !this.#ended || this.#next < this.#rows.length;
+  }
+
+  head(): Row | undefined {
+    while (this.#next === this.#rows.length && !this.#ended && this.#overdue < OVERDUE_BUDGET) this.#refill();
+    return this.#rows[this.#next];
+  }
+
+  advance(): void {
+    this.#next++;
+  }
+
+  #refill(): void {
+    const rows = this.#statement.values(this.functionId, this.#look, this.#offset) as Row[];
+    this.#ended = rows.length < this.#look;
+    this.#offset += rows.length;
+    this.#rows = rows.filter((row) => !isOverdue(row, this.#now));
+    this.#overdue += rows.length - this.#rows.length;
+    this.#next = 0;
+    this.#look = Math.min(this.#look * 2, 512);
+  }
+}
+
+function isOverdue(row: Row, now: number): boolean {
+  const deadline = row[DEADLINE_AT] as number | null;
+  return deadline !== null && deadline <= now;
+}
+
+function merge(queues: readonly ReadyQueue[], limit: number): readonly Row[] {
+  const rows: Row[] = [];
+  while (rows.length < limit) {
+    const first = earliest(queues);
+    if (first === null) break;
+    rows.push(first.head()!);
+    first.advance();
+  }
+  return rows;
+}
+
+function earliest(queues: readonly ReadyQueue[]): ReadyQueue | null {
+  let best: ReadyQueue | null = null;
+  for (const queue of queues) {
+    const head = queue.head();
+    if (head !== undefined && (best === null || isBefore(head, best.head()!))) best = queue;
+  }
+  return best;
+}
+
+function isBefore(left: Row, right: Row): boolean {
+  if (left[PRIORITY] !== right[PRIORITY]) return (left[PRIORITY] as number) > (right[PRIORITY] as number);
+  if (left[RUN_AT] !== right[RUN_AT]) return (left[RUN_AT] as number) < (right[RUN_AT] as number);
+  return Buffer.compare(left[0] as Uint8Array, right[0] as Uint8Array) < 0;
+}

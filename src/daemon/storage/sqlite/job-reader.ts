@@ -1,0 +1,93 @@
+import type { Database } from "bun:sqlite";
+import type { Attempt, Job } from "../../core/job.ts";
+import type { WorkerRecord } from "../job-store.ts";
+import { STATE_CODES } from "./codes.ts";
+import type { FunctionNames } from "./function-names.ts";
+import { writeJobId } from "./job-id.ts";
+import {
+  ATTEMPT_COLUMNS,
+  attemptFromRow,
+  JOB_COLUMNS,
+  jobFromRow,
+  type Row,
+  WORKER_COLUMNS,
+  workerFromRow,
+} from "./rows.ts";
+
+/** Reads of whole rows, on the writer's connection (inside its transaction) or on the readers' one. */
+export class JobReader {
+  readonly #functions: FunctionNames;
+  readonly #job;
+  readonly #largeArgs;
+  readonly #attempts;
+  readonly #running;
+  readonly #children;
+  readonly #workers;
+  readonly #id = new Uint8Array(16);
+
+  constructor(db: Database, functions: FunctionNames) {
+    this.#functions = functions;
+    this.#job = db.prepare(`select ${JOB_COLUMNS} from jobs where id = ?`);
+    this.#largeArgs = db.prepare("select args from large_args where job_id = ?");
+    this.#attempts = db.prepare(`select ${ATTEMPT_COLUMNS} from attempts where job_id = ? order by attempt`);
+    this.#running = db.prepare(`select ${JOB_COLUMNS} from jobs where function_id = ? and state = 1 and worker_id = ?`);
+    this.#children = db.prepare(
+      `select ${JOB_COLUMNS} from jobs where parent_id = ? and state < ${STATE_CODES.SUCCESS}`,
+    );
+    this.#workers = db.prepare(`select ${WORKER_COLUMNS} from workers order by worker_id`);
+  }
+
+  /** A row of JOB_COLUMNS, perhaps with more columns behind. */
+  jobOf(row: Row): Job {
+    return jobFromRow(row, this.#functions, this.#readLargeArgs);
+  }
+
+  /** Null for an unknown id, and for a text that is no id. */
+  getJob(jobId: string): Job | null {
+    if (!writeJobId(jobId, this.#id)) return null;
+    const row = this.#job.values(this.#id)[0] as Row | undefined;
+    return row === undefined ? null : this.jobOf(row);
+  }
+
+  getJobs(jobIds: readonly string[]): readonly Job[] {
+    const jobs: Job[] = [];
+    for (const jobId of new Set(jobIds)) {
+      const job = this.getJob(jobId);
+      if (job !== null) jobs.push(job);
+    }
+    return jobs;
+  }
+
+  listAttempts(jobId: string): readonly Attempt[] {
+    if (!writeJobId(jobId, this.#id)) return [];
+    return (this.#attempts.values(this.#id) as Row[]).map(attemptFromRow);
+  }
+
+  /** Looks at each running job; there are never more of those than workers have slots. */
+  listLeasedJobs(workerId: string, functionIds: Iterable<number>): readonly Job[] {
+    const jobs: Job[] = [];
+    for (const functionId of functionIds) {
+      for (const row of this.#running.values(functionId, workerId) as Row[]) jobs.push(this.jobOf(row));
+    }
+    return jobs;
+  }
+
+  listLiveChildren(parentIds: readonly string[]): readonly Job[] {
+    const jobs: Job[] = [];
+    for (const parentId of new Set(parentIds)) {
+      if (!writeJobId(parentId, this.#id)) continue;
+      for (const row of this.#children.values(this.#id) as Row[]) jobs.push(this.jobOf(row));
+    }
+    return jobs;
+  }
+
+  listWorkers(): readonly WorkerRecord[] {
+    return (this.#workers.values() as Row[]).map(workerFromRow);
+  }
+
+  readonly #readLargeArgs = (id: Uint8Array): Uint8Array => {
+    const row = this.#largeArgs.values(id)[0] as Row | undefined;
+    if (row === undefined) throw new Error("a job's large args are missing; reseolio db check examines the file");
+    return row[0] as Uint8Array;
+  };
+}

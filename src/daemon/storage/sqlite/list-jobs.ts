@@ -1,0 +1,213 @@
+import type { Database } from "bun:sqlite";
+import type { Job } from "../../core/job.ts";
+import { JOB_STATES } from "../../core/job.ts";
+import type { JobFilter, JobPage, JobQuery } from "../job-store.ts";
+import { STATE_CODES } from "./codes.ts";
+import { FIRST_ID, jobIdText, lowestJobIdAt, PAST_LAST_ID, writeJobId } from "./job-id.ts";
+import { LISTED_JOB_COLUMNS, listedJobFromRow, type Query, type Row } from "./rows.ts";
+import type { WriteSession } from "./write-session.ts";
+
+/** Rows that one call looks at, so that it stays far under the 50 ms that a call may hold the daemon's thread. */
+const LOOKS = 5_000;
+const MOST_IDS_AT_ONCE = 512;
+
+export type ListJobs = (query: JobQuery) => JobPage;
+
+/**
+ * Lists by the narrowest index that the filter allows, as streams of ids from the newest down that are merged; what
+ * the index does not know is checked row by row, within a budget of looks.
+ */
+export function prepareListJobs(
+  db: Database,
+  memory: Pick<WriteSession, "functions" | "counters" | "idTimes">,
+): ListJobs {
+  const { functions, counters, idTimes } = memory;
+  const job = db.prepare(`select ${LISTED_JOB_COLUMNS} from jobs where id = ?`);
+  const all = db.prepare("select id from jobs where id < ? order by id desc limit ?");
+  const ofFunction = db.prepare(
+    "select id from jobs where function_id = ? and state = ? and id < ? order by id desc limit ?",
+  );
+  const ofParent = db.prepare("select id from jobs where parent_id = ? and id < ? order by id desc limit ?");
+  const ofKey = db.prepare("select id from jobs where function_id = ? and idempotency_key = ?");
+
+  return ({ filter, limit, before }) => {
+    const match = matcher(filter);
+    const ids = new MergedIds(streams(filter, limit, start(filter, before)));
+    const jobs: Job[] = [];
+    let last: Uint8Array | null = null;
+    for (let looks = 0; ; looks++) {
+      const id = ids.peek();
+      if (id === null || isBelow(id, end(filter))) return { jobs, next: null };
+      if (jobs.length === limit || looks >= Math.max(LOOKS, limit)) return { jobs, next: jobIdText(last!) };
+      ids.advance();
+      last = id;
+      const row = job.values(id)[0] as Row | undefined;
+      // A row can go between the look at the index and this one.
+      if (row === undefined) continue;
+      const found = listedJobFromRow(row, functions);
+      if (match(found)) jobs.push(found);
+    }
+  };
+
+  function streams(filter: JobFilter, limit: number, from: Uint8Array): readonly IdStream[] {
+    if (isGiven(filter.jobIds)) return [fixedIds(idsOf(filter.jobIds), from)];
+    if (filter.idempotencyKey !== undefined) {
+      const found = functionIds(filter).flatMap((id) => ofKey.values(id, filter.idempotencyKey!) as Row[]);
+      return [
+        fixedIds(
+          found.map((row) => row[0] as Uint8Array),
+          from,
+        ),
+      ];
+    }
+    if (filter.parentId !== undefined) {
+      return idsOf([filter.parentId]).map((parentId) => new IdStream(ofParent, [parentId], from, limit + 1));
+    }
+    if (!isGiven(filter.functionNames) && !isGiven(filter.states)) return [new IdStream(all, [], from, limit + 1)];
+    return functionStreams(filter, limit, from);
+  }
+
+  function functionStreams(filter: JobFilter, limit: number, from: Uint8Array): readonly IdStream[] {
+    const states = (isGiven(filter.states) ? [...new Set(filter.states)] : JOB_STATES).map(
+      (state) => STATE_CODES[state],
+    );
+    const pairs = functionIds(filter).flatMap((id) =>
+      states.filter((state) => counters.committedCount(id, state) > 0).map((state) => [id, state] as const),
+    );
+    const share = Math.ceil((2 * limit) / Math.max(pairs.length, 1)) + 1;
+    return pairs.map((pair) => new IdStream(ofFunction, [...pair], from, Math.min(share, limit + 1)));
+  }
+
+  function functionIds(filter: JobFilter): readonly number[] {
+    if (!isGiven(filter.functionNames)) return [...functions.ids()];
+    const ids = new Set(filter.functionNames.map((name) => functions.find(name)));
+    return [...ids].filter((id) => id !== undefined);
+  }
+
+  /** Where ids begin, from above: exclusive. */
+  function start(filter: JobFilter, before: string | null): Uint8Array {
+    const cursor = before === null ? null : (idsOf([before])[0] ?? FIRST_ID);
+    const time = filter.createdBefore === undefined ? null : lowestJobIdAt(filter.createdBefore + idTimes.skewMs + 1);
+    if (cursor === null) return time ?? PAST_LAST_ID;
+    return time === null || isBelow(cursor, time) ? cursor : time;
+  }
+
+  /** Where ids end: none below can match. */
+  function end(filter: JobFilter): Uint8Array {
+    return filter.createdAfter === undefined ? FIRST_ID : lowestJobIdAt(filter.createdAfter - idTimes.skewMs);
+  }
+}
+
+function matcher(filter: JobFilter): (job: Job) => boolean {
+  const states = isGiven(filter.states) ? new Set<string>(filter.states) : null;
+  const names = isGiven(filter.functionNames) ? new Set(filter.functionNames) : null;
+  const parentId = filter.parentId?.toLowerCase();
+  return (job) =>
+    (states === null || states.has(job.state)) &&
+    (names === null || names.has(job.functionName)) &&
+    (filter.idempotencyKey === undefined || job.idempotencyKey === filter.idempotencyKey) &&
+    (parentId === undefined || job.parentId === parentId) &&
+    (filter.createdAfter === undefined || job.createdAt >= filter.createdAfter) &&
+    (filter.createdBefore === undefined || job.createdAt < filter.createdBefore);
+}
+
+function isGiven<T>(values: readonly T[] | undefined): values is readonly T[] {
+  return values !== undefined && values.length > 0;
+}
+
+function idsOf(jobIds: readonly string[]): readonly Uint8Array[] {
+  return [...new Set(jobIds)].flatMap((jobId) => {
+    const id = new Uint8Array(16);
+    return writeJobId(jobId, id) ? [id] : [];
+  });
+}
+
+function isBelow(left: Uint8Array, right: Uint8Array): boolean {
+  return Buffer.compare(left, right) < 0;
+}
+
+function fixedIds(ids: readonly Uint8Array[], from: Uint8Array): IdStream {
+  const stream = new IdStream(null, [], from, 0);
+  stream.fill(ids.filter((id) => isBelow(id, from)).sort((left, right) => Buffer.compare(right, left)));
+  return stream;
+}
+
+/** Ids of one index range, from the newest down, read in pieces as they are needed. */
+class IdStream {
+  readonly #statement: Query | null;
+  readonly #bindings: readonly (number | Uint8Array)[];
+  #from: Uint8Array;
+  #piece: number;
+  #ids: readonly Uint8Array[] = [];
+  #next = 0;
+  #ended: boolean;
+
+  /** @param statement whose last two parameters are the exclusive upper end and the limit; null: only what is filled in */
+  constructor(statement: Query | null, bindings: readonly (number | Uint8Array)[], from: Uint8Array, piece: number) {
+    this.#statement = statement;
+    this.#bindings = bindings;
+    this.#from = from;
+    this.#piece = piece;
+    this.#ended = statement === null;
+  }
+
+  fill(ids: readonly Uint8Array[]): void {
+    this.#ids = ids;
+  }
+
+  peek(): Uint8Array | null {
+    if (this.#next === this.#ids.length && !this.#ended) this.#refill();
+    return this.#ids[this.#next] ?? null;
+  }
+
+  advance(): void {
+    this.#next++;
+  }
+
+  #refill(): void {
+    const rows = this.#statement!.values(...this.#bindings, this.#from, this.#piece) as Row[];
+    this.#ids = rows.map((row) => row[0] as Uint8Array);
+    this.#next = 0;
+    this.#ended = rows.length < this.#piece;
+    this.#from = this.#ids.at(-1) ?? this.#from;
+    this.#piece = Math.min(this.#piece * 2, MOST_IDS_AT_ONCE);
+  }
+}
+
+/** Several streams as one. */
+class MergedIds {
+  readonly #heap: IdStream[];
+
+  constructor(streams: readonly IdStream[]) {
+    this.#heap = streams.filter((stream) => stream.peek() !== null);
+    for (let index = this.#heap.length >> 1; index >= 0; index--) this.#sink(index);
+  }
+
+  peek(): Uint8Array | null {
+    return this.#heap[0]?.peek() ?? null;
+  }
+
+  advance(): void {
+    const first = this.#heap[0];
+    if (first === undefined) return;
+    first.advance();
+    if (first.peek() === null) {
+      const last = this.#heap.pop()!;
+      if (this.#heap.length > 0) this.#heap[0] = last;
+    }
+    this.#sink(0);
+  }
+
+  #sink(start: number): void {
+    for (let index = start; ;) {
+      let newest = index;
+      for (const child of [2 * index + 1, 2 * index + 2]) {
+        if (child < this.#heap.length && isBelow(this.#heap[newest]!.peek()!, this.#heap[child]!.peek()!))
+          newest = child;
+      }
+      if (newest === index) return;
+      [this.#heap[index], this.#heap[newest]] = [this.#heap[newest]!, this.#heap[index]!];
+      index = newest;
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import type { Database } from "bun:sqlite";
+import { DaemonError } from "../../core/errors.ts";
+import type { Migration, MigrationTarget } from "../migrate.ts";
+import jobs from "./migrations/0001_jobs.sql" with { type: "text" };
+import type { Row } from "./rows.ts";
+
+/** Imported as text, so that they are inside the executable. */
+export const SQLITE_MIGRATIONS: readonly Migration[] = [{ version: 1, sql: jobs }];
+
+/** "RSLO", in the header of each of our files. */
+export const APPLICATION_ID = 0x52_53_4c_4f;
+
+/** A database file as a target: its version is `user_version`, which changes with the transaction. */
+export function sqliteTarget(db: Database, name: string): MigrationTarget {
+  return {
+    name,
+    async readVersion() {
+      refuseForeignFile(db, name);
+      return readNumber(db, "pragma user_version");
+    },
+    async apply(migration) {
+      db.run("begin immediate");
+      try {
+        if (readNumber(db, "pragma user_version") < migration.version) {
+          db.run(migration.sql);
+          db.run(`pragma application_id = ${APPLICATION_ID}`);
+          db.run(`pragma user_version = ${migration.version}`);
+        }
+        db.run("commit");
+      } catch (fault) {
+        if (db.inTransaction) db.run("rollback");
+        throw fault;
+      }
+    },
+  };
+}
+
+function refuseForeignFile(db: Database, name: string): void {
+  const applicationId = readNumber(db, "pragma application_id");
+  if (applicationId === APPLICATION_ID) return;
+  const tables = readNumber(db, "select count(*) from sqlite_schema");
+  if (tables === 0 && applicationId === 0) return;
+  throw new DaemonError(
+    "failed_precondition",
+    `${name} is an SQLite database of another program: choose another path, a new file is made where there is none`,
+  );
+}
+
+export function readNumber(db: Database, sql: string): number {
+  // Not prepared once: runs at start and in commands only.
+  const statement = db.prepare(sql);
+  try {
+    return (statement.values()[0] as Row)[0] as number;
+  } finally {
+    statement.finalize();
+  }
+}

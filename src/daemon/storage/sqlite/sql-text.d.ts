@@ -1,0 +1,5 @@
+/** Migrations are imported with `{ type: "text" }`. */
+declare module "*.sql" {
+  const text: string;
+  export default text;
+}

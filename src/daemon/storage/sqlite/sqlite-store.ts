@@ -1,0 +1,178 @@
+import type { Database } from "bun:sqlite";
+import type { Clock } from "../../core/clock.ts";
+import { DaemonError } from "../../core/errors.ts";
+import type { JobStore, JobTransaction } from "../job-store.ts";
+import { migrate } from "../migrate.ts";
+import { fileBytes, openReader, openWriter, pageBytes, sqliteVersion, versionWarnings } from "./connection.ts";
+import { IN_MEMORY, resolveDatabasePath } from "./database-path.ts";
+import { storeFault } from "./faults.ts";
+import { acquireFileLock, type FileLock, type LockOwner } from "./file-lock.ts";
+import { JobReader } from "./job-reader.ts";
+import { prepareListJobs } from "./list-jobs.ts";
+import { SQLITE_MIGRATIONS, sqliteTarget } from "./migrations.ts";
+import type { Query } from "./rows.ts";
+import { prepareVerbs, SqliteTransaction, type Verbs } from "./sqlite-transaction.ts";
+import { WriteSession } from "./write-session.ts";
+
+export interface SqliteStoreOptions {
+  /** Of a file, made when there is none; or ":memory:", which is gone with the store. */
+  readonly path: string;
+  readonly clock: Clock;
+  /** Who is named to a second process that wants the file. */
+  readonly owner?: LockOwner;
+}
+
+export interface SqliteStore extends JobStore {
+  readonly kind: "sqlite";
+  /** What a person should know, such as an unsafe library; to be logged. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Opens a database file, alone (P18), and migrates it (P20). Throws `failed_precondition` when the file cannot be
+ * used, and then nothing was created.
+ */
+export async function createSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
+  if (options.path === IN_MEMORY) return openStore(IN_MEMORY, null, options.clock);
+  const path = resolveDatabasePath(options.path);
+  const lock = acquireFileLock(path, options.owner ?? { nodeId: "", address: "" });
+  try {
+    return await openStore(path, lock, options.clock);
+  } catch (fault) {
+    lock.release();
+    throw storeFault(fault, path);
+  }
+}
+
+async function openStore(path: string, lock: FileLock | null, clock: Clock): Promise<SqliteStore> {
+  const writer = openWriter(path);
+  try {
+    await migrate(sqliteTarget(writer, path), SQLITE_MIGRATIONS);
+    return new OpenSqliteStore(path, writer, path === IN_MEMORY ? writer : openReader(path), lock, clock);
+  } catch (fault) {
+    writer.close();
+    throw fault;
+  }
+}
+
+class OpenSqliteStore implements SqliteStore {
+  readonly kind = "sqlite";
+  readonly name: string;
+  readonly warnings: readonly string[];
+  readonly #writer: Database;
+  readonly #reader: Database;
+  readonly #lock: FileLock | null;
+  readonly #clock: Clock;
+  readonly #session: WriteSession;
+  readonly #verbs: Verbs;
+  readonly #reads: JobReader;
+  readonly #listJobs;
+  readonly #begin: Query;
+  readonly #commit: Query;
+  readonly #probe: Query;
+  /** The transaction that is open; settles when it is over. */
+  #open: Promise<unknown> | null = null;
+  #fault: DaemonError | null = null;
+  #closed = false;
+
+  constructor(path: string, writer: Database, reader: Database, lock: FileLock | null, clock: Clock) {
+    this.name = path;
+    this.#writer = writer;
+    this.#reader = reader;
+    this.#lock = lock;
+    this.#clock = clock;
+    this.warnings = versionWarnings(sqliteVersion(writer));
+    this.#session = new WriteSession(writer);
+    this.#verbs = prepareVerbs(this.#session);
+    this.#reads = new JobReader(reader, this.#session.functions);
+    this.#listJobs = prepareListJobs(reader, this.#session);
+    this.#begin = writer.prepare("begin immediate");
+    this.#commit = writer.prepare("commit");
+    this.#probe = writer.prepare(
+      "insert into meta (key, value) values ('probed_at', ?) on conflict do update set value = excluded.value",
+    );
+  }
+
+  async transact<T>(work: (tx: JobTransaction) => Promise<T>): Promise<T> {
+    while (this.#open !== null) await this.#open.catch(() => {});
+    const running = this.#run(work);
+    this.#open = running;
+    try {
+      return await running;
+    } finally {
+      this.#open = null;
+    }
+  }
+
+  async #run<T>(work: (tx: JobTransaction) => Promise<T>): Promise<T> {
+    this.#refuseClosed();
+    const tx = new SqliteTransaction(this.#session, this.#verbs, Math.floor(this.#clock.now()));
+    try {
+      this.#begin.run();
+      const result = await work(tx);
+      this.#session.flush();
+      this.#commit.run();
+      this.#session.committed();
+      return result;
+    } catch (fault) {
+      throw this.#rollBack(fault);
+    } finally {
+      tx.end();
+    }
+  }
+
+  #rollBack(fault: unknown): unknown {
+    // SQLite has rolled back by itself after some faults, such as a full disk.
+    if (this.#writer.inTransaction) this.#writer.run("rollback");
+    this.#session.rolledBack();
+    return this.#told(fault);
+  }
+
+  #told(fault: unknown): unknown {
+    const told = storeFault(fault, this.name);
+    if (told instanceof DaemonError && told.code === "fatal") this.#fault = told;
+    return told;
+  }
+
+  getJob = (jobId: string) => this.#read(() => this.#reads.getJob(jobId));
+  getJobs = (jobIds: readonly string[]) => this.#read(() => this.#reads.getJobs(jobIds));
+  listAttempts = (jobId: string) => this.#read(() => this.#reads.listAttempts(jobId));
+  listJobs = (query: Parameters<JobStore["listJobs"]>[0]) => this.#read(() => this.#listJobs(query));
+  countJobs = () => this.#read(() => this.#session.counters.list(this.#session.functions));
+  listWorkers = () => this.#read(() => this.#reads.listWorkers());
+
+  sizeBytes(): Promise<number> {
+    return this.#read(() => (this.name === IN_MEMORY ? pageBytes(this.#writer) : fileBytes(this.name)));
+  }
+
+  async ping(): Promise<void> {
+    await this.transact(async () => {
+      this.#probe.run(String(Math.floor(this.#clock.now())));
+    });
+  }
+
+  async #read<T>(read: () => T): Promise<T> {
+    // In memory there is one connection, which would show what is not committed.
+    while (this.#reader === this.#writer && this.#open !== null) await this.#open.catch(() => {});
+    this.#refuseClosed();
+    try {
+      return read();
+    } catch (fault) {
+      throw this.#told(fault);
+    }
+  }
+
+  #refuseClosed(): void {
+    if (this.#fault !== null) throw this.#fault;
+    if (this.#closed) throw new DaemonError("unavailable", `the store ${this.name} is closed: the daemon is stopping`);
+  }
+
+  async close(): Promise<void> {
+    while (this.#open !== null) await this.#open.catch(() => {});
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#reader !== this.#writer) this.#reader.close();
+    this.#writer.close();
+    this.#lock?.release();
+  }
+}

@@ -1,0 +1,123 @@
+import { DaemonError } from "../../core/errors.ts";
+import type { Transition } from "../../core/job-machine.ts";
+import type { ClaimDemand, JobToStore, JobTransaction, WorkerToStore } from "../job-store.ts";
+import { prepareApplyTransitions } from "./apply-transitions.ts";
+import { prepareClaimJobs } from "./claim-jobs.ts";
+import { STATE_CODES } from "./codes.ts";
+import { prepareDeleteJobs } from "./delete-jobs.ts";
+import { prepareDueJobs } from "./due-jobs.ts";
+import { prepareEnqueueJobs } from "./enqueue-jobs.ts";
+import { JobReader } from "./job-reader.ts";
+import { preparePruneJobs } from "./prune-jobs.ts";
+import { prepareWorkerRows } from "./worker-rows.ts";
+import type { WriteSession } from "./write-session.ts";
+
+/** What a transaction can do, prepared once for all of them. */
+export type Verbs = ReturnType<typeof prepareVerbs>;
+
+export function prepareVerbs(session: WriteSession) {
+  const reader = new JobReader(session.db, session.functions);
+  const deletion = prepareDeleteJobs(session);
+  return {
+    reader,
+    deletion,
+    enqueue: prepareEnqueueJobs(session),
+    claim: prepareClaimJobs(session, reader),
+    apply: prepareApplyTransitions(session),
+    due: prepareDueJobs(session, reader),
+    prune: preparePruneJobs(session, deletion),
+    workers: prepareWorkerRows(session),
+  };
+}
+
+/** One transaction. Nothing in it waits: every answer is there when the call returns. */
+export class SqliteTransaction implements JobTransaction {
+  readonly #session: WriteSession;
+  readonly #verbs: Verbs;
+  readonly #now: number;
+  #isOver = false;
+
+  constructor(session: WriteSession, verbs: Verbs, now: number) {
+    this.#session = session;
+    this.#verbs = verbs;
+    this.#now = now;
+  }
+
+  /** After commit and rollback: whoever still holds the object can write no more. */
+  end(): void {
+    this.#isOver = true;
+  }
+
+  get now(): number {
+    if (this.#isOver) throw new DaemonError("internal", "the transaction is over: use it only inside transact");
+    return this.#now;
+  }
+
+  async enqueueJobs(items: readonly JobToStore[]) {
+    return this.#verbs.enqueue(items, this.now);
+  }
+
+  async claimJobs(demands: readonly ClaimDemand[]) {
+    return this.#verbs.claim(demands, this.now);
+  }
+
+  async applyTransitions(transitions: readonly Transition[]) {
+    return this.#verbs.apply(transitions, this.now);
+  }
+
+  async getJobs(jobIds: readonly string[]) {
+    return this.#inside(() => this.#verbs.reader.getJobs(jobIds));
+  }
+
+  async listLeasedJobs(workerId: string) {
+    const { functions, counters } = this.#session;
+    const busy = [...functions.ids()].filter((id) => counters.current(id, STATE_CODES.RUNNING) > 0);
+    return this.#inside(() => this.#verbs.reader.listLeasedJobs(workerId, busy));
+  }
+
+  async listLiveChildren(parentIds: readonly string[]) {
+    return this.#inside(() => this.#verbs.reader.listLiveChildren(parentIds));
+  }
+
+  async promoteDueJobs(limit: number) {
+    return this.#verbs.due.promote(limit, this.now);
+  }
+
+  async listOverdueJobs(limit: number) {
+    return this.#verbs.due.listOverdue(limit, this.now);
+  }
+
+  async nextDueAt() {
+    return this.#inside(() => this.#verbs.due.nextAt());
+  }
+
+  async deleteJobs(jobIds: readonly string[]) {
+    return this.#inside(() => this.#verbs.deletion.deleteMany(jobIds));
+  }
+
+  async pruneJobs(prune: Parameters<JobTransaction["pruneJobs"]>[0]) {
+    return this.#inside(() => this.#verbs.prune(prune));
+  }
+
+  async saveWorker(worker: WorkerToStore, leaseMs: number) {
+    this.#verbs.workers.save(worker, leaseMs, this.now);
+  }
+
+  async renewWorkers(workerIds: readonly string[], leaseMs: number) {
+    return this.#verbs.workers.renew(workerIds, leaseMs, this.now);
+  }
+
+  async removeWorker(workerId: string) {
+    this.#inside(() => this.#verbs.workers.remove(workerId));
+  }
+
+  async listWorkers() {
+    return this.#inside(() => this.#verbs.reader.listWorkers());
+  }
+
+  /** A verb that does not read the time still belongs to an open transaction. */
+  #inside<T>(verb: () => T): T {
+    void this.now;
+    return verb();
+  }
+}

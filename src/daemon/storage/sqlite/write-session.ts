@@ -1,0 +1,37 @@
+import type { Database } from "bun:sqlite";
+import { FunctionNames } from "./function-names.ts";
+import { IdTimes } from "./id-times.ts";
+import { JobCounters } from "./job-counters.ts";
+
+/** The writer's connection with what it keeps in memory beside it; all of it follows commit and rollback. */
+export class WriteSession {
+  readonly db: Database;
+  readonly functions: FunctionNames;
+  readonly counters: JobCounters;
+  readonly idTimes: IdTimes;
+
+  constructor(db: Database) {
+    this.db = db;
+    this.functions = new FunctionNames(db);
+    this.counters = new JobCounters(db);
+    this.idTimes = new IdTimes(db);
+  }
+
+  /** Writes what was gathered, as the last act before COMMIT. */
+  flush(): void {
+    this.counters.flush();
+    this.idTimes.flush();
+  }
+
+  committed(): void {
+    this.functions.committed();
+    this.counters.committed();
+    this.idTimes.committed();
+  }
+
+  rolledBack(): void {
+    this.functions.rolledBack();
+    this.counters.rolledBack();
+    this.idTimes.rolledBack();
+  }
+}

@@ -1,0 +1,24 @@
+import { createSqliteStore } from "../../src/daemon/storage/sqlite/sqlite-store.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { tempDir } from "../support/temp-dir.ts";
+import { storeSuite } from "./store-suite.ts";
+
+storeSuite("SQLite in a file", async () => {
+  const directory = await tempDir();
+  const clock = new ManualClock();
+  const store = await createSqliteStore({ path: directory.file("jobs.db"), clock });
+  return {
+    store,
+    clock,
+    async [Symbol.asyncDispose]() {
+      await store.close();
+      await directory[Symbol.asyncDispose]();
+    },
+  };
+});
+
+storeSuite("SQLite in memory", async () => {
+  const clock = new ManualClock();
+  const store = await createSqliteStore({ path: ":memory:", clock });
+  return { store, clock, [Symbol.asyncDispose]: () => store.close() };
+});
