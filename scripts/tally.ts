@@ -1,0 +1,41 @@
+import type { RunResult } from "./run.ts";
+
+/** How many checks passed, failed and were left out. */
+export interface Tally {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+export const emptyTally: Tally = { passed: 0, failed: 0, skipped: 0 };
+
+export function addTallies(one: Tally, other: Tally): Tally {
+  return {
+    passed: one.passed + other.passed,
+    failed: one.failed + other.failed,
+    skipped: one.skipped + other.skipped,
+  };
+}
+
+/** `12 passed, 0 failed`, with `, 1 skipped` when there is something to tell. */
+export function closingLine(tally: Tally): string {
+  const skipped = tally.skipped > 0 ? `, ${tally.skipped} skipped` : "";
+  return `${tally.passed} passed, ${tally.failed} failed${skipped}`;
+}
+
+/**
+ * Reads the end of a `bun test` run. A run that ended badly without saying which test failed (a crash, an error outside
+ * of any test, no tests at all) counts as one failure.
+ */
+export function readTally(result: RunResult): Tally {
+  const passed = lastCount(result.output, "pass");
+  const failed = lastCount(result.output, "fail");
+  const skipped = lastCount(result.output, "skip") + lastCount(result.output, "todo");
+  const silentFailure = failed === 0 && (result.exitCode !== 0 || passed + skipped === 0);
+  return { passed, failed: silentFailure ? 1 : failed, skipped };
+}
+
+function lastCount(output: string, word: string): number {
+  const counts = [...output.matchAll(new RegExp(`^ *(\\d+) ${word}$`, "gm"))];
+  return Number(counts.at(-1)?.[1] ?? 0);
+}
