@@ -1,0 +1,238 @@
+/**
+ * What a client wants to tell the daemon, folded into frames. Whatever arrives while frames are under way waits here
+ * and goes out together in the next one. What was sent and not answered when a stream breaks goes back to the front,
+ * in its order, to be sent again on the next stream: ids make the repetition harmless (P2).
+ */
+import { WIRE_LIMITS } from "#proto/contract.ts";
+import type { EnqueuedJob, NewJob } from "#proto/gen/reseolio/v1/job_pb.ts";
+import type { EnqueueResult } from "#proto/gen/reseolio/v1/job_service_pb.ts";
+import {
+  type Outcome,
+  type Reply,
+  type SessionRequest,
+  SettleResult,
+} from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { Fifo } from "./fifo.ts";
+
+/** An enqueue that a caller waits for. */
+export interface EnqueueCall {
+  readonly job: NewJob;
+  /** Monotonic time after which the caller waits no more. */
+  readonly deadlineAt: number;
+  /** Told the daemon's answer, or why there is none. Only the first time counts. */
+  answer(result: EnqueueAnswer): void;
+}
+
+export type EnqueueAnswer =
+  | { readonly kind: "enqueued"; readonly job: EnqueuedJob }
+  | { readonly kind: "refused"; readonly code: number; readonly message: string }
+  /** Nobody knows whether it was stored. */
+  | { readonly kind: "expired" }
+  | { readonly kind: "closed" };
+
+/** How an attempt ended, to be recorded by the daemon. */
+export interface OutcomeReport {
+  readonly outcome: Outcome;
+  /** Told the daemon's answer, once. */
+  answer(result: SettleResult): void;
+}
+
+/** What one frame under way carries, until its reply. */
+interface SentFrame {
+  readonly frameId: number;
+  readonly sentAt: number;
+  readonly enqueues: readonly EnqueueCall[];
+  readonly outcomes: readonly OutcomeReport[];
+  readonly addFunctions: readonly string[];
+}
+
+/** About a frame's size beyond the payloads: ids, tags and lengths. */
+const ITEM_OVERHEAD_BYTES = 96;
+const FRAME_BYTES = 1024 * 1024;
+
+export class Batcher {
+  #enqueues = new Fifo<EnqueueCall>();
+  #outcomes = new Fifo<OutcomeReport>();
+  #awaitJobIds = new Fifo<string>();
+  #unawaitJobIds = new Fifo<string>();
+  #addFunctions = new Fifo<string>();
+  #drain = false;
+  #sent = new Fifo<SentFrame>();
+
+  enqueue(call: EnqueueCall): void {
+    this.#enqueues.push(call);
+  }
+
+  report(report: OutcomeReport): void {
+    this.#outcomes.push(report);
+  }
+
+  awaitJob(jobId: string): void {
+    this.#awaitJobIds.push(jobId);
+  }
+
+  unawaitJob(jobId: string): void {
+    this.#unawaitJobIds.push(jobId);
+  }
+
+  addFunction(name: string): void {
+    this.#addFunctions.push(name);
+  }
+
+  drain(): void {
+    this.#drain = true;
+  }
+
+  /** Whether a frame would carry something. */
+  get hasWork(): boolean {
+    return (
+      this.#outcomes.length > 0 ||
+      this.#enqueues.length > 0 ||
+      this.#awaitJobIds.length > 0 ||
+      this.#unawaitJobIds.length > 0 ||
+      this.#addFunctions.length > 0 ||
+      this.#drain
+    );
+  }
+
+  /** Frames sent and not answered. */
+  get unanswered(): number {
+    return this.#sent.length;
+  }
+
+  /** Monotonic time at which the oldest unanswered frame was sent. */
+  get oldestSentAt(): number | null {
+    return this.#sent.peek()?.sentAt ?? null;
+  }
+
+  /** Enqueues and outcomes that have no answer yet, sent or not. */
+  get pending(): number {
+    let count = this.#enqueues.length + this.#outcomes.length;
+    for (const frame of this.#sent) count += frame.enqueues.length + frame.outcomes.length;
+    return count;
+  }
+
+  /** The next frame, empty when there is nothing to say. It counts as under way until its answer. */
+  takeFrame(frameId: number, now: number): SessionRequest {
+    const size = { left: FRAME_BYTES };
+    // Outcomes first: they free slots.
+    const outcomes = takeSome(this.#outcomes, outcomeBytes, size);
+    const enqueues = takeSome(this.#enqueues, enqueueBytes, size);
+    const addFunctions = takeUpTo(this.#addFunctions);
+    const drain = this.#drain;
+    this.#drain = false;
+    this.#sent.push({ frameId, sentAt: now, enqueues, outcomes, addFunctions });
+    return {
+      $typeName: "reseolio.v1.SessionRequest",
+      frameId,
+      addFunctions,
+      enqueues: enqueues.map((call) => call.job),
+      outcomes: outcomes.map((report) => report.outcome),
+      awaitJobIds: takeUpTo(this.#awaitJobIds),
+      unawaitJobIds: takeUpTo(this.#unawaitJobIds),
+      drain,
+    };
+  }
+
+  /** Hands the answers to those who wait. False when the reply does not fit what was sent: the stream is broken. */
+  answer(reply: Reply): boolean {
+    const frame = this.#sent.peek();
+    if (frame === undefined || frame.frameId !== reply.frameId) return false;
+    if (reply.enqueued.length !== frame.enqueues.length || reply.settled.length !== frame.outcomes.length) return false;
+    this.#sent.shift();
+    frame.enqueues.forEach((call, index) => call.answer(enqueueAnswer(reply.enqueued[index])));
+    frame.outcomes.forEach((report, index) => report.answer(reply.settled[index] ?? SettleResult.UNSPECIFIED));
+    return true;
+  }
+
+  /** For a new stream: what had no answer is to be sent again, the awaited ids all anew. */
+  restart(awaitedJobIds: Iterable<string>, now: number): void {
+    this.expire(now);
+    const sent = [...this.#sent];
+    this.#sent = new Fifo();
+    this.#enqueues.unshiftAll(sent.flatMap((frame) => frame.enqueues.filter((call) => call.deadlineAt > now)));
+    this.#outcomes.unshiftAll(sent.flatMap((frame) => frame.outcomes));
+    // The next hello names every function.
+    this.#addFunctions = new Fifo();
+    this.#unawaitJobIds = new Fifo();
+    this.#awaitJobIds = new Fifo();
+    for (const jobId of awaitedJobIds) this.#awaitJobIds.push(jobId);
+  }
+
+  /** Takes back reports that have no meaning any more and were not sent, or are to be sent again. */
+  dropReports(matches: (outcome: Outcome) => boolean): void {
+    this.#outcomes.remove((report) => matches(report.outcome));
+  }
+
+  /** Gives up on enqueues whose callers waited long enough. Those under way may have been stored. */
+  expire(now: number): void {
+    for (const frame of this.#sent) {
+      for (const call of frame.enqueues) if (call.deadlineAt <= now) call.answer({ kind: "expired" });
+    }
+    for (const call of this.#enqueues.remove((call) => call.deadlineAt <= now)) call.answer({ kind: "expired" });
+  }
+
+  /** Ends every wait; nothing is sent any more. */
+  close(): void {
+    this.restart([], -1);
+    for (const call of this.#enqueues.remove(() => true)) call.answer({ kind: "closed" });
+    this.#outcomes = new Fifo();
+  }
+}
+
+function takeSome<T>(queue: Fifo<T>, bytes: (item: T) => number, size: { left: number }): T[] {
+  const taken: T[] = [];
+  for (let item = queue.peek(); item !== undefined && taken.length < WIRE_LIMITS.batchItems; item = queue.peek()) {
+    const length = bytes(item);
+    // The first always fits: one item of the largest size allowed still makes a legal message.
+    if (taken.length > 0 && length > size.left) break;
+    queue.shift();
+    size.left -= length;
+    taken.push(item);
+  }
+  return taken;
+}
+
+function takeUpTo(queue: Fifo<string>): string[] {
+  const taken: string[] = [];
+  while (taken.length < WIRE_LIMITS.batchItems) {
+    const item = queue.shift();
+    if (item === undefined) break;
+    taken.push(item);
+  }
+  return taken;
+}
+
+function enqueueBytes({ job }: EnqueueCall): number {
+  let length = ITEM_OVERHEAD_BYTES + job.args.length + job.functionName.length;
+  const options = job.options;
+  if (options === undefined) return length;
+  length += 2 * options.idempotencyKey.length;
+  for (const name in options.headers) length += 2 * (name.length + (options.headers[name]?.length ?? 0));
+  return length;
+}
+
+function outcomeBytes({ outcome: { outcome } }: OutcomeReport): number {
+  switch (outcome.case) {
+    case "success":
+      return ITEM_OVERHEAD_BYTES + outcome.value.length;
+    case "failure": {
+      const error = outcome.value.error;
+      return ITEM_OVERHEAD_BYTES + 2 * ((error?.message.length ?? 0) + (error?.stack.length ?? 0));
+    }
+    case "release":
+    case undefined:
+      return ITEM_OVERHEAD_BYTES;
+  }
+}
+
+function enqueueAnswer(result: EnqueueResult | undefined): EnqueueAnswer {
+  switch (result?.result.case) {
+    case "job":
+      return { kind: "enqueued", job: result.result.value };
+    case "error":
+      return { kind: "refused", code: result.result.value.code, message: result.result.value.message };
+    case undefined:
+      return { kind: "refused", code: 13, message: "the daemon sent an empty answer" };
+  }
+}

@@ -1,0 +1,76 @@
+import { create } from "@bufbuild/protobuf";
+import { WIRE_LIMITS } from "#proto/contract.ts";
+import { type Failure, FailureSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+
+/**
+ * What a handler threw, as it is reported: name, message and stack with the chain of causes, cut to what the daemon
+ * keeps. Whatever is thrown is described; this never throws itself.
+ */
+export function failureOf(thrown: unknown): Failure {
+  const { name, message, stack } = describe(thrown);
+  const retryAfterMs = retryAfterOf(thrown);
+  return create(FailureSchema, {
+    error: { name: cut(name), message: cut(message), stack: cut(stack), reason: "" },
+    terminal: name === "TerminalError",
+    ...(retryAfterMs === null ? {} : { retryAfterMs }),
+  });
+}
+
+interface Description {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string;
+}
+
+function describe(thrown: unknown): Description {
+  try {
+    if (thrown instanceof Error) {
+      return { name: text(thrown.name), message: text(thrown.message), stack: stackOf(thrown) };
+    }
+    return { name: "Error", message: `the handler threw ${describeValue(thrown)}, which is no Error`, stack: "" };
+  } catch {
+    return { name: "Error", message: "the handler threw something that cannot be read", stack: "" };
+  }
+}
+
+/** Programs write what they like into an error's fields. */
+function text(value: unknown): string {
+  return typeof value === "string" ? value : describeValue(value);
+}
+
+const MAX_CAUSES = 10;
+
+function stackOf(error: Error): string {
+  const parts = [text(error.stack ?? "")];
+  let cause: unknown = error.cause;
+  for (let depth = 0; cause !== undefined && depth < MAX_CAUSES; depth++) {
+    parts.push(`caused by: ${cause instanceof Error ? (cause.stack ?? String(cause)) : describeValue(cause)}`);
+    cause = cause instanceof Error ? cause.cause : undefined;
+  }
+  return parts.join("\n");
+}
+
+function describeValue(value: unknown): string {
+  if (typeof value === "string") return `the string ${JSON.stringify(value)}`;
+  if (typeof value !== "object" || value === null) return String(value);
+  return `an object ${JSON.stringify(value)}`;
+}
+
+/** By shape, not by class: a program may hold this package twice. */
+function retryAfterOf(thrown: unknown): bigint | null {
+  if (!(thrown instanceof Error) || thrown.name !== "RetryAfterError" || !("retryAfterMs" in thrown)) return null;
+  const { retryAfterMs } = thrown;
+  return Number.isSafeInteger(retryAfterMs) && Number(retryAfterMs) >= 0 ? BigInt(Number(retryAfterMs)) : null;
+}
+
+/** Cut to the bytes that the daemon keeps, at a character's end. */
+function cut(text: string): string {
+  const limit = WIRE_LIMITS.errorTextBytes;
+  if (text.length * 3 <= limit || Buffer.byteLength(text) <= limit) return text;
+  const mark = "… (cut)";
+  const room = limit - Buffer.byteLength(mark);
+  let end = Math.min(text.length, room);
+  while (Buffer.byteLength(text.slice(0, end)) > room) end = Math.floor(end * 0.9);
+  const lastIsHalf = /[\uD800-\uDBFF]/.test(text.charAt(end - 1));
+  return text.slice(0, lastIsHalf ? end - 1 : end) + mark;
+}

@@ -1,0 +1,81 @@
+import { JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
+import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { JobCancelledError, JobFailedError, ReseolioError } from "./errors.ts";
+import { type JobDetails, type JobStatus, reasonOf } from "./job-details.ts";
+import { decodeResult } from "./serialization.ts";
+
+/** What a handle asks of its client. */
+export interface JobAccess {
+  waitForEnd(jobId: string, timeoutMs: number | undefined): Promise<FinishedJob>;
+  getJob(jobId: string): Promise<JobDetails>;
+  cancelJob(jobId: string): Promise<boolean>;
+}
+
+/** One job, known by its id: can be made again from the id alone, in another process, after a restart. */
+export class JobHandle<T = unknown> {
+  constructor(
+    readonly jobId: string,
+    private readonly access: JobAccess,
+    /** A job with the same idempotency key was there already, and this is it. */
+    readonly deduplicated: boolean = false,
+  ) {}
+
+  /**
+   * Waits for the end of the job, through restarts of the daemon and of workers.
+   *
+   * @param timeoutMs how long to wait; without it, for as long as it takes
+   * @throws JobFailedError when the job is DEAD, with the handler's error as cause
+   * @throws JobCancelledError when it was cancelled
+   * @throws ResultTimeoutError when it has not ended in time; it goes on
+   * @throws ConnectionError when the client is stopped meanwhile
+   */
+  async result(timeoutMs?: number): Promise<T> {
+    if (timeoutMs !== undefined && !(timeoutMs >= 0)) {
+      throw new ReseolioError("invalid_argument", `timeoutMs is ${timeoutMs}; give milliseconds, 0 or more`);
+    }
+    const limit = timeoutMs === Number.POSITIVE_INFINITY ? undefined : timeoutMs;
+    return resultOf<T>(await this.access.waitForEnd(this.jobId, limit));
+  }
+
+  /** @throws ReseolioError `not_found` when there is no such job */
+  async status(): Promise<JobStatus> {
+    return (await this.access.getJob(this.jobId)).status;
+  }
+
+  /** @throws ReseolioError `not_found` when there is no such job */
+  details(): Promise<JobDetails> {
+    return this.access.getJob(this.jobId);
+  }
+
+  /**
+   * Final for the record at once; a running handler's signal fires.
+   *
+   * @returns false when the job had ended already
+   * @throws ReseolioError `not_found` when there is no such job
+   */
+  cancel(): Promise<boolean> {
+    return this.access.cancelJob(this.jobId);
+  }
+}
+
+function resultOf<T>(job: FinishedJob): T {
+  switch (job.state) {
+    case JobState.SUCCESS:
+      // The handler's type, carried by the handle; it went through JSON on the way.
+      return decodeResult(job.jobId, job.result) as T;
+    case JobState.DEAD:
+      throw new JobFailedError(job.jobId, reasonOf(job.error), causeOf(job));
+    case JobState.CANCELLED:
+      throw new JobCancelledError(job.jobId, reasonOf(job.error), job.error?.message ?? "no reason is recorded");
+    default:
+      throw new ReseolioError("not_found", `no job has the id ${job.jobId}: it was deleted, pruned, or never stored`);
+  }
+}
+
+/** The handler's error, as far as it can be told in another process. */
+function causeOf(job: FinishedJob): Error {
+  const cause = new Error(job.error?.message ?? "no error is recorded");
+  cause.name = job.error?.name ?? "Error";
+  if (job.error !== undefined && job.error.stack !== "") cause.stack = job.error.stack;
+  return cause;
+}

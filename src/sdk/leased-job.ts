@@ -1,0 +1,57 @@
+import type { Assignment, Outcome, SettleResult } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { OutcomeReport } from "./batcher.ts";
+import type { HandlerContext } from "./context.ts";
+
+/** Where a job stands in this worker. */
+export type LeaseStage =
+  /** Waits for a free slot. */
+  | "waiting"
+  | "running"
+  /** Its handler has ended, or it is handed back; the daemon has not confirmed the outcome yet. */
+  | "ended"
+  /** Nothing more will be said about it. */
+  | "gone";
+
+/** One job leased to this worker, from its assignment to the daemon's answer to its outcome. */
+export class LeasedJob implements OutcomeReport {
+  stage: LeaseStage = "waiting";
+  context: HandlerContext | undefined;
+  /** Monotonic. */
+  startedAt = 0;
+  /** The daemon took the lease back: nothing that happens here changes the record. */
+  isRevoked = false;
+  /** Monotonic time at which the signal fired. */
+  abortedAt: number | undefined;
+  hasWarned = false;
+  /** Times that the daemon asked to be told again later. */
+  retries = 0;
+  /** The daemon refused its result once already. */
+  isRefused = false;
+  /** The daemon knows nothing of the lease: no outcome is expected. */
+  isForgotten = false;
+
+  #outcome: Outcome | undefined;
+
+  constructor(
+    readonly assignment: Assignment,
+    private readonly onAnswer: (job: LeasedJob, result: SettleResult) => void,
+  ) {}
+
+  get outcome(): Outcome {
+    if (this.#outcome === undefined) throw new Error(`job ${this.assignment.jobId} has no outcome yet`);
+    return this.#outcome;
+  }
+
+  end(outcome: Outcome): void {
+    this.stage = "ended";
+    this.#outcome = outcome;
+  }
+
+  answer(result: SettleResult): void {
+    this.onAnswer(this, result);
+  }
+
+  isLease(lease: { readonly jobId: string; readonly leaseToken: number }): boolean {
+    return this.assignment.jobId === lease.jobId && this.assignment.leaseToken === lease.leaseToken;
+  }
+}

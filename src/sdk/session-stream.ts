@@ -1,0 +1,88 @@
+import type { SessionRequest, SessionResponse } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { Client } from "./client.ts";
+
+/** One Session stream, from its opening to its end. */
+export interface SessionStream {
+  /** Hands a frame to the connection. The caller bounds how many are unanswered. Nothing happens after the end. */
+  send(frame: SessionRequest): void;
+  /** No more frames will be sent; the daemon ends the stream when it has answered all. */
+  finish(): void;
+  /** Ends the stream at once, without another call to its events. */
+  abort(): void;
+}
+
+export interface SessionStreamEvents {
+  /** Called in order. Must not throw. */
+  readonly onFrame: (frame: SessionResponse) => void;
+  /** Called once, last: the error that broke the stream, or null when the daemon ended it. */
+  readonly onEnd: (error: unknown) => void;
+}
+
+/** Opens the stream; faults come by `onEnd`, never as a throw. */
+export function openSessionStream(client: Client, events: SessionStreamEvents): SessionStream {
+  const outbox = new Outbox();
+  const controller = new AbortController();
+  void readFrames(client.session.session(outbox, { signal: controller.signal }), controller.signal, events);
+  return {
+    send: (frame) => outbox.push(frame),
+    finish: () => outbox.finish(),
+    abort: () => {
+      outbox.finish();
+      controller.abort();
+    },
+  };
+}
+
+async function readFrames(
+  frames: AsyncIterable<SessionResponse>,
+  signal: AbortSignal,
+  events: SessionStreamEvents,
+): Promise<void> {
+  try {
+    for await (const frame of frames) {
+      if (signal.aborted) return;
+      events.onFrame(frame);
+    }
+  } catch (error) {
+    if (!signal.aborted) events.onEnd(error);
+    return;
+  }
+  if (!signal.aborted) events.onEnd(null);
+}
+
+/** Frames on their way to the connection, which takes the next one when it has written the last. */
+class Outbox implements AsyncIterable<SessionRequest> {
+  #frames: SessionRequest[] = [];
+  #wake: ((result: IteratorResult<SessionRequest>) => void) | undefined;
+  #finished = false;
+
+  push(frame: SessionRequest): void {
+    if (this.#finished) return;
+    if (this.#wake === undefined) this.#frames.push(frame);
+    else this.#resolve({ done: false, value: frame });
+  }
+
+  finish(): void {
+    this.#finished = true;
+    if (this.#wake !== undefined) this.#resolve({ done: true, value: undefined });
+  }
+
+  #resolve(result: IteratorResult<SessionRequest>): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.(result);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<SessionRequest> {
+    return {
+      next: () => {
+        const frame = this.#frames.shift();
+        if (frame !== undefined) return Promise.resolve({ done: false, value: frame });
+        if (this.#finished) return Promise.resolve({ done: true, value: undefined });
+        return new Promise((resolve) => {
+          this.#wake = resolve;
+        });
+      },
+    };
+  }
+}

@@ -1,0 +1,375 @@
+/**
+ * The one stream between a client and its daemon, kept up through breaks. Calls are folded into frames by the batcher;
+ * a bounded number of frames is under way, whatever comes beyond waits. A broken stream is opened again with backoff,
+ * held leases are claimed back in its hello, and what had no answer is sent again.
+ */
+import type { EnqueuedJob, NewJob } from "#proto/gen/reseolio/v1/job_pb.ts";
+import type {
+  FinishedJob,
+  Hello,
+  Outcome,
+  SessionRequest,
+  SessionResponse,
+  Welcome,
+} from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { AwaitedJobs } from "./awaited-jobs.ts";
+import { Batcher, type OutcomeReport } from "./batcher.ts";
+import type { Client } from "./client.ts";
+import { reseolioErrorFrom } from "./connect-errors.ts";
+import { ConnectionError, type ReseolioError } from "./errors.ts";
+import { PendingEnqueue } from "./pending-enqueue.ts";
+import { openSessionStream, type SessionStream } from "./session-stream.ts";
+
+/** Who stands behind the session: told what the daemon says, asked who it is. Its methods must not throw. */
+export interface SessionOwner {
+  /** Made anew for each stream: functions and held leases as they are now. */
+  hello(): Hello;
+  connected(welcome: Welcome, again: boolean): void;
+  /** The stream broke; it will be opened again. */
+  disconnected(error: ReseolioError): void;
+  /** Assignments, revocations and recalls of one frame. */
+  received(frame: SessionResponse): void;
+  /** Called about twice a second while the session lives. */
+  tick(now: number): void;
+}
+
+export interface SessionSettings {
+  /** How long a call waits for its answer, through reconnections. */
+  readonly callTimeoutMs: number;
+  /** How long `open` tries. */
+  readonly connectTimeoutMs: number;
+  /** Frames unanswered at a time. */
+  readonly maxUnanswered: number;
+  /** A welcome or a reply that takes longer means that nobody is there. */
+  readonly replyTimeoutMs: number;
+  readonly minBackoffMs: number;
+  readonly maxBackoffMs: number;
+  readonly tickMs: number;
+}
+
+export const SESSION_DEFAULTS: SessionSettings = {
+  callTimeoutMs: 30_000,
+  connectTimeoutMs: 10_000,
+  maxUnanswered: 2,
+  replyTimeoutMs: 15_000,
+  minBackoffMs: 50,
+  maxBackoffMs: 2_000,
+  tickMs: 500,
+};
+
+type State =
+  | { readonly kind: "idle" }
+  /** Between streams: waiting to try again, or making sure that a daemon is there. */
+  | { readonly kind: "between"; readonly timer: ReturnType<typeof setTimeout> | undefined }
+  | { readonly kind: "greeting"; readonly stream: SessionStream; readonly since: number }
+  | { readonly kind: "open"; readonly stream: SessionStream }
+  | { readonly kind: "closed" };
+
+const HELLO_FRAME_ID = 1;
+
+export class Session {
+  readonly #batcher = new Batcher();
+  readonly #awaited = new AwaitedJobs({
+    onAwait: (jobId) => {
+      this.#batcher.awaitJob(jobId);
+      this.#scheduleFlush();
+    },
+    onUnawait: (jobId) => {
+      this.#batcher.unawaitJob(jobId);
+      this.#scheduleFlush();
+    },
+  });
+  #state: State = { kind: "idle" };
+  #opening: {
+    readonly resolve: () => void;
+    readonly reject: (error: ReseolioError) => void;
+    readonly endAt: number;
+  } | null = null;
+  #openWaiters: (() => void)[] = [];
+  #idleWaiters: (() => void)[] = [];
+  #ticker: ReturnType<typeof setInterval> | undefined;
+  #welcomes = 0;
+  #attempts = 0;
+  #frameId = HELLO_FRAME_ID;
+  #lastSentAt = 0;
+  #leaseMs = 15_000;
+  #flushScheduled = false;
+  #draining = false;
+  #lastError: ReseolioError | null = null;
+
+  constructor(
+    private readonly client: Client,
+    private readonly owner: SessionOwner,
+    private readonly settings: SessionSettings,
+    /** Makes sure that a daemon is there; called before each stream is opened. */
+    private readonly prepare: () => Promise<void>,
+  ) {}
+
+  get isOpen(): boolean {
+    return this.#state.kind === "open";
+  }
+
+  get isClosed(): boolean {
+    return this.#state.kind === "closed";
+  }
+
+  /**
+   * Ends with the daemon's first welcome.
+   *
+   * @throws ReseolioError when the daemon refuses this client, or cannot be reached within `connectTimeoutMs`; the
+   * session is closed then
+   */
+  open(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#opening = { resolve, reject, endAt: performance.now() + this.settings.connectTimeoutMs };
+      this.#ticker = setInterval(() => this.#tick(), this.settings.tickMs);
+      void this.#connect();
+    });
+  }
+
+  /**
+   * Ends when the daemon has it on disk, with what `onEnqueued` makes of its answer. Sent again with the same id until
+   * then, for at most `callTimeoutMs`.
+   */
+  enqueue<T>(job: NewJob, onEnqueued: (answer: EnqueuedJob, job: NewJob) => T): Promise<T> {
+    const deadlineAt = performance.now() + this.settings.callTimeoutMs;
+    const call = new PendingEnqueue(job, deadlineAt, this.client.transport.address.text, onEnqueued);
+    if (this.#state.kind === "closed") call.answer({ kind: "closed" });
+    else this.#batcher.enqueue(call);
+    this.#scheduleFlush();
+    return call.promise;
+  }
+
+  /** Ends with the end of the job, or with ResultTimeoutError, or with ConnectionError when the session is closed. */
+  waitForEnd(jobId: string, timeoutMs: number | undefined): Promise<FinishedJob> {
+    if (this.#state.kind === "closed") return Promise.reject(this.#closedError());
+    return this.#awaited.wait(jobId, timeoutMs);
+  }
+
+  report(report: OutcomeReport): void {
+    this.#batcher.report(report);
+    this.#scheduleFlush();
+  }
+
+  dropReports(matches: (outcome: Outcome) => boolean): void {
+    this.#batcher.dropReports(matches);
+  }
+
+  addFunction(name: string): void {
+    this.#batcher.addFunction(name);
+    this.#scheduleFlush();
+  }
+
+  /** Asks for no more assignments, on this stream and on later ones. */
+  drain(): void {
+    this.#draining = true;
+    this.#batcher.drain();
+    this.#scheduleFlush();
+  }
+
+  /** Ends when the stream is open, or after `timeoutMs`. */
+  whenOpen(timeoutMs: number): Promise<void> {
+    if (this.#state.kind === "open" || this.#state.kind === "closed") return Promise.resolve();
+    return waitInList(this.#openWaiters, timeoutMs);
+  }
+
+  /** Ends when everything has its answer, or after `timeoutMs`. */
+  whenIdle(timeoutMs: number): Promise<void> {
+    if (this.#batcher.pending === 0 || this.#state.kind === "closed") return Promise.resolve();
+    return waitInList(this.#idleWaiters, timeoutMs);
+  }
+
+  /** Ends every wait with ConnectionError and lets go of timers and the stream. A second call is harmless. */
+  close(): void {
+    const state = this.#state;
+    if (state.kind === "closed") return;
+    this.#state = { kind: "closed" };
+    clearInterval(this.#ticker);
+    if (state.kind === "between") clearTimeout(state.timer);
+    if (state.kind === "open") state.stream.finish();
+    if (state.kind === "greeting") state.stream.abort();
+    this.#batcher.close();
+    this.#awaited.failAll(this.#closedError());
+    this.#opening?.reject(this.#lastError ?? this.#closedError());
+    this.#opening = null;
+    wakeAll(this.#openWaiters);
+    wakeAll(this.#idleWaiters);
+  }
+
+  async #connect(): Promise<void> {
+    this.#state = { kind: "between", timer: undefined };
+    try {
+      await this.prepare();
+    } catch (error) {
+      if (!this.isClosed) this.#retryLater(reseolioErrorFrom(error));
+      return;
+    }
+    if (!this.isClosed) this.#openStream();
+  }
+
+  #openStream(): void {
+    const stream: SessionStream = openSessionStream(this.client, {
+      onFrame: (frame) => this.#onFrame(stream, frame),
+      onEnd: (error) => this.#onEnd(stream, error),
+    });
+    const now = performance.now();
+    this.#state = { kind: "greeting", stream, since: now };
+    this.#batcher.restart(this.#awaited.jobIds, now);
+    this.#frameId = HELLO_FRAME_ID;
+    stream.send(helloFrame(this.owner.hello(), this.#draining));
+  }
+
+  #onFrame(stream: SessionStream, frame: SessionResponse): void {
+    if (!this.#isCurrent(stream)) return;
+    if (frame.welcome !== undefined) this.#welcome(stream, frame.welcome);
+    for (const reply of frame.replies) {
+      if (reply.frameId === HELLO_FRAME_ID || this.#batcher.answer(reply)) continue;
+      this.#breakStream(this.#protocolError(`reply ${reply.frameId} does not fit what was sent`));
+      return;
+    }
+    if (frame.assignments.length + frame.revocations.length + frame.recalls.length > 0) this.owner.received(frame);
+    for (const job of frame.finished) this.#awaited.finish(job);
+    if (this.#idleWaiters.length > 0 && this.#batcher.pending === 0) wakeAll(this.#idleWaiters);
+    this.#scheduleFlush();
+  }
+
+  #welcome(stream: SessionStream, welcome: Welcome): void {
+    this.#state = { kind: "open", stream };
+    this.#leaseMs = welcome.leaseMs;
+    this.#attempts = 0;
+    this.#lastError = null;
+    this.#lastSentAt = performance.now();
+    this.#welcomes++;
+    this.owner.connected(welcome, this.#welcomes > 1);
+    this.#opening?.resolve();
+    this.#opening = null;
+    wakeAll(this.#openWaiters);
+  }
+
+  #onEnd(stream: SessionStream, error: unknown): void {
+    if (!this.#isCurrent(stream)) return;
+    const address = this.client.transport.address.text;
+    const cause = error ?? new ConnectionError(address, `the daemon at ${address} ended the session`);
+    this.#breakStream(reseolioErrorFrom(cause));
+  }
+
+  #isCurrent(stream: SessionStream): boolean {
+    return (this.#state.kind === "open" || this.#state.kind === "greeting") && this.#state.stream === stream;
+  }
+
+  #breakStream(error: ReseolioError): void {
+    const state = this.#state;
+    if (state.kind !== "open" && state.kind !== "greeting") return;
+    state.stream.abort();
+    if (state.kind === "open") this.owner.disconnected(error);
+    this.#retryLater(error);
+  }
+
+  #retryLater(error: ReseolioError): void {
+    this.#lastError = error;
+    if (this.#opening !== null && (isRefusal(error) || performance.now() >= this.#opening.endAt)) {
+      this.close();
+      return;
+    }
+    const nominal = Math.min(
+      this.settings.minBackoffMs * 2 ** Math.min(this.#attempts, 20),
+      this.settings.maxBackoffMs,
+    );
+    this.#attempts++;
+    // Clients that lost the same daemon must not come back in step.
+    const delay = nominal * (0.5 + Math.random() / 2);
+    this.#state = { kind: "between", timer: setTimeout(() => void this.#connect(), delay) };
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    this.#batcher.expire(now);
+    this.owner.tick(now);
+    if (this.#opening !== null && now >= this.#opening.endAt) this.close();
+    else if (this.#state.kind === "greeting") this.#checkPeer(this.#state.since, now);
+    else if (this.#state.kind === "open") {
+      this.#checkPeer(this.#batcher.oldestSentAt ?? now, now);
+      this.#renewLease(now);
+    }
+  }
+
+  /** A peer that takes frames and answers none is a black hole: the connection is given up, not only the stream. */
+  #checkPeer(waitingSince: number, now: number): void {
+    if (now - waitingSince <= this.settings.replyTimeoutMs) return;
+    const address = this.client.transport.address.text;
+    const message = `the daemon at ${address} did not answer for ${Math.round(now - waitingSince)} ms`;
+    this.#breakStream(new ConnectionError(address, message));
+    this.client.transport.close();
+  }
+
+  /** Sent also when all frames under way are unanswered: a slow commit must not cost the leases. */
+  #renewLease(now: number): void {
+    if (this.#state.kind !== "open") return;
+    if (now - this.#lastSentAt >= this.#leaseMs / 3 - this.settings.tickMs) this.#sendFrame(this.#state.stream);
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushScheduled || !this.#canSend()) return;
+    this.#flushScheduled = true;
+    setImmediate(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#flushScheduled = false;
+    while (this.#state.kind === "open" && this.#canSend()) this.#sendFrame(this.#state.stream);
+  };
+
+  #canSend(): boolean {
+    return (
+      this.#state.kind === "open" && this.#batcher.unanswered < this.settings.maxUnanswered && this.#batcher.hasWork
+    );
+  }
+
+  #sendFrame(stream: SessionStream): void {
+    this.#lastSentAt = performance.now();
+    stream.send(this.#batcher.takeFrame(++this.#frameId, this.#lastSentAt));
+  }
+
+  #protocolError(detail: string): ReseolioError {
+    const address = this.client.transport.address.text;
+    return new ConnectionError(address, `the daemon at ${address} broke the session's protocol: ${detail}`);
+  }
+
+  #closedError(): ReseolioError {
+    const address = this.client.transport.address.text;
+    return new ConnectionError(address, "this client is stopped; start() it again, or make a new one");
+  }
+}
+
+/** Answers of a daemon that will be the same the next time. */
+function isRefusal(error: ReseolioError): boolean {
+  return error.code !== "connection" && error.code !== "resource_exhausted";
+}
+
+function helloFrame(hello: Hello, drain: boolean): SessionRequest {
+  return {
+    $typeName: "reseolio.v1.SessionRequest",
+    frameId: HELLO_FRAME_ID,
+    hello,
+    addFunctions: [],
+    enqueues: [],
+    outcomes: [],
+    awaitJobIds: [],
+    unawaitJobIds: [],
+    drain,
+  };
+}
+
+function waitInList(list: (() => void)[], timeoutMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, timeoutMs);
+    list.push(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+function wakeAll(list: (() => void)[]): void {
+  for (const wake of list.splice(0)) wake();
+}
