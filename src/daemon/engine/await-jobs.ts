@@ -20,8 +20,13 @@ export interface EndListener {
   onFault(error: unknown): void;
 }
 
+export interface Waiting {
+  stop(): void;
+  stopOne(jobId: string): void;
+}
+
 /** Waits for the ends of jobs: registers first and reads the store then, so that none is missed between the two. */
-export function awaitEnds(engine: Engine, jobIds: readonly string[], listener: EndListener): { stop(): void } {
+export function awaitEnds(engine: Engine, jobIds: readonly string[], listener: EndListener): Waiting {
   const pending = new Map<string, () => void>();
   const tell = (end: JobEnd): void => {
     if (!pending.has(end.jobId)) return;
@@ -44,6 +49,7 @@ export function awaitEnds(engine: Engine, jobIds: readonly string[], listener: E
     }
   }, listener.onFault);
   return {
+    stopOne: (jobId) => forget(pending, jobId),
     stop: () => {
       for (const jobId of [...pending.keys()]) forget(pending, jobId);
     },

@@ -14,6 +14,8 @@ export interface Engine {
   readonly clock: Clock;
   readonly random: Random;
   readonly newJobId: () => string;
+  /** Called with the deadline of each attempt that starts, on the monotonic clock. */
+  readonly onDeadline: (deadline: number) => void;
   readonly settings: EngineSettings;
 }
 

@@ -1,0 +1,112 @@
+import { decide } from "../core/job-machine.ts";
+import type { Job, Lease } from "../core/job.ts";
+import type { WorkerToStore } from "../storage/job-store.ts";
+import type { LaneTransaction } from "./commit-lane.ts";
+import type { Engine } from "./engine.ts";
+import type { WorkerPort } from "./worker-session.ts";
+import { WorkerSession } from "./worker-session.ts";
+
+/** Who connects, and what it says it still holds. */
+export interface ConnectingWorker extends Omit<WorkerToStore, "nodeId"> {
+  readonly heldLeases: readonly (Lease & { readonly started: boolean })[];
+}
+
+export interface ConnectedWorker {
+  readonly session: WorkerSession;
+  /** Of the leases it said it holds, those that are no longer its own. */
+  readonly lostLeases: readonly Lease[];
+}
+
+/**
+ * Opens a worker's session. Leases that it still holds go on (P7); a lease of its own that it does not know never
+ * arrived, and goes back to be claimed; an older stream of the same worker is ended.
+ */
+export async function connectWorker(
+  engine: Engine,
+  worker: ConnectingWorker,
+  port: WorkerPort,
+): Promise<ConnectedWorker> {
+  const older = engine.dispatcher.findSession(worker.workerId);
+  if (older !== null) {
+    engine.dispatcher.removeSession(older);
+    older.port.end();
+  }
+  const { kept, lost } = await engine.lane.run((lane) => adoptLeases(engine, lane, worker));
+  const session = new WorkerSession({
+    workerId: worker.workerId,
+    functionNames: worker.functionNames,
+    concurrency: worker.concurrency,
+    port,
+    clock: engine.clock,
+    onDeadline: engine.onDeadline,
+  });
+  const started = new Set(worker.heldLeases.filter((lease) => lease.started).map((lease) => lease.jobId));
+  session.add(kept, (job) => (started.has(job.jobId) ? job.startedAt : null));
+  engine.dispatcher.addSession(session);
+  engine.lane.wake();
+  return { session, lostLeases: lost };
+}
+
+/** The worker serves more functions from now on. Its record is saved before anything is claimed for it. */
+export async function addFunctions(
+  engine: Engine,
+  session: WorkerSession,
+  worker: ConnectingWorker,
+  functionNames: readonly string[],
+): Promise<void> {
+  for (const name of functionNames) {
+    session.functionNames.add(name);
+    engine.dispatcher.markReady(name);
+  }
+  await engine.lane.run(({ tx }) =>
+    tx.saveWorker(toRecord(engine, { ...worker, functionNames: [...session.functionNames] }), engine.settings.leaseMs),
+  );
+}
+
+interface Adoption {
+  readonly kept: readonly Job[];
+  readonly lost: readonly Lease[];
+}
+
+async function adoptLeases(engine: Engine, lane: LaneTransaction, worker: ConnectingWorker): Promise<Adoption> {
+  if (worker.concurrency > 0 && worker.functionNames.length > 0) {
+    await lane.tx.saveWorker(toRecord(engine, worker), engine.settings.leaseMs);
+  }
+  const leased = new Map((await lane.tx.listLeasedJobs(worker.workerId)).map((job) => [job.jobId, job]));
+  const kept: Job[] = [];
+  const unknown: Lease[] = [];
+  for (const lease of worker.heldLeases) {
+    const job = leased.get(lease.jobId);
+    if (job === undefined || job.leaseToken !== lease.leaseToken) {
+      unknown.push(lease);
+      continue;
+    }
+    kept.push(job);
+    leased.delete(lease.jobId);
+  }
+  await giveBack(engine, lane, [...leased.values()]);
+  return { kept, lost: await withoutSettled(lane, unknown) };
+}
+
+async function giveBack(engine: Engine, lane: LaneTransaction, jobs: readonly Job[]): Promise<void> {
+  const transitions = jobs
+    .map((job) => decide(job, { kind: "release", started: false }, engine.settings, 0))
+    .filter((transition) => transition !== null);
+  if (transitions.length > 0) await lane.apply(transitions);
+}
+
+/** A lease that its worker settled itself, with the answer lost on the way, is not lost: the report will be repeated. */
+async function withoutSettled(lane: LaneTransaction, leases: readonly Lease[]): Promise<readonly Lease[]> {
+  if (leases.length === 0) return [];
+  const jobs = new Map((await lane.tx.getJobs(leases.map((lease) => lease.jobId))).map((job) => [job.jobId, job]));
+  return leases.filter((lease) => {
+    const job = jobs.get(lease.jobId);
+    return job === undefined || job.leaseToken !== lease.leaseToken || job.state === "RUNNING";
+  });
+}
+
+function toRecord(engine: Engine, worker: ConnectingWorker): WorkerToStore {
+  const { workerId, host, hostId, pid, processStart, functionNames, concurrency, client } = worker;
+  const { nodeId } = engine.settings;
+  return { workerId, nodeId, host, hostId, pid, processStart, functionNames, concurrency, client };
+}

@@ -1,0 +1,92 @@
+import type { Logger } from "../logger.ts";
+
+/**
+ * Something that is done again and again until stopped. Ticks never overlap; a tick that throws is logged, and the
+ * next one comes all the same. Starting or stopping twice is harmless; `stop` waits for the tick under way.
+ */
+export interface Loop {
+  start(): void;
+  stop(): Promise<void>;
+}
+
+/** Runs `tick` every `intervalMs`, counted from the end of the one before. */
+export function everyInterval(
+  name: string,
+  intervalMs: number,
+  logger: Logger,
+  tick: () => Promise<void> | void,
+): Loop {
+  return new SelfPacedLoop(name, logger, async () => {
+    await tick();
+    return intervalMs;
+  });
+}
+
+/** A loop whose tick says after how many milliseconds it wants the next one, and that can be asked to come sooner. */
+export class SelfPacedLoop implements Loop {
+  readonly #name: string;
+  readonly #logger: Logger;
+  readonly #tick: () => Promise<number>;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #timerAt = Infinity;
+  #running: Promise<void> | null = null;
+  #soonerAt = Infinity;
+  #isStarted = false;
+
+  constructor(name: string, logger: Logger, tick: () => Promise<number>) {
+    this.#name = name;
+    this.#logger = logger;
+    this.#tick = tick;
+  }
+
+  start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    this.#arm(0);
+  }
+
+  async stop(): Promise<void> {
+    this.#isStarted = false;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#timerAt = Infinity;
+    await this.#running;
+  }
+
+  /** Ticks within `delayMs`, unless the next tick comes earlier anyway. */
+  within(delayMs: number): void {
+    if (!this.#isStarted) return;
+    const at = performance.now() + delayMs;
+    if (this.#running !== null) this.#soonerAt = Math.min(this.#soonerAt, at);
+    else if (at < this.#timerAt) this.#arm(delayMs);
+  }
+
+  #arm(delayMs: number): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    // A timer longer than 2^31 ms fires at once; and one may be lost over a suspend of the machine.
+    const bounded = Math.min(Math.max(0, delayMs), MAX_TIMER_MS);
+    this.#timerAt = performance.now() + bounded;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#timerAt = Infinity;
+      this.#running = this.#run();
+    }, bounded);
+  }
+
+  async #run(): Promise<void> {
+    let delayMs = RETRY_MS;
+    try {
+      delayMs = await this.#tick();
+    } catch (error) {
+      this.#logger.warn(`${this.#name} failed; it is tried again in ${RETRY_MS} ms`, { error });
+    }
+    this.#running = null;
+    if (!this.#isStarted) return;
+    const soonerMs = this.#soonerAt - performance.now();
+    this.#soonerAt = Infinity;
+    this.#arm(Math.min(delayMs, soonerMs));
+  }
+}
+
+const MAX_TIMER_MS = 60_000;
+const RETRY_MS = 1_000;

@@ -1,0 +1,24 @@
+import type { Engine } from "../engine/engine.ts";
+import type { Logger } from "../logger.ts";
+import type { Loop } from "./loop.ts";
+import { everyInterval } from "./loop.ts";
+
+/** All functions are looked at afresh this often, whatever the hints say. */
+const FULL_LOOK_MS = 1_000;
+
+/**
+ * The fallback of a dispatch that is pushed: claims again after a commit that failed, moves prefetched jobs to workers
+ * that idle, and makes up for hints that got lost.
+ */
+export function createPoll(engine: Engine, intervalMs: number, logger: Logger): Loop {
+  let lookedAt = -Infinity;
+  return everyInterval("the poll", intervalMs, logger, () => {
+    const now = engine.clock.monotonic();
+    if (now - lookedAt >= FULL_LOOK_MS) {
+      lookedAt = now;
+      engine.dispatcher.markAllReady();
+    }
+    engine.dispatcher.recallForIdleWorkers();
+    engine.lane.wake();
+  });
+}

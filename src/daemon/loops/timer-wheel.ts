@@ -1,0 +1,52 @@
+import type { Engine } from "../engine/engine.ts";
+import { moveDueJobs } from "../engine/move-due-jobs.ts";
+import type { Logger } from "../logger.ts";
+import type { Loop } from "./loop.ts";
+import { SelfPacedLoop } from "./loop.ts";
+
+/** Looks at the wall clock at least this often, so that a jump of it is noticed within the second. */
+const MAX_WAIT_MS = 1_000;
+
+/** Moves delayed jobs and enforces start and finish deadlines at their time, never early, late by a commit. */
+export class TimerWheel implements Loop {
+  readonly #engine: Engine;
+  readonly #loop: SelfPacedLoop;
+  /** On the store's clock; -Infinity asks the store at the next tick. */
+  #nextDueAt = -Infinity;
+
+  constructor(engine: Engine, logger: Logger) {
+    this.#engine = engine;
+    this.#loop = new SelfPacedLoop("the timer for delayed jobs", logger, () => this.#tick());
+    engine.dispatcher.onDue = (dueAt) => this.#noteDue(dueAt);
+  }
+
+  start(): void {
+    this.#loop.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#loop.stop();
+  }
+
+  /** Called inside a transaction that is not committed yet: the tick comes after it, since it needs the lane too. */
+  #noteDue(dueAt: number): void {
+    if (dueAt >= this.#nextDueAt) return;
+    this.#nextDueAt = dueAt;
+    this.#loop.within(Math.max(0, dueAt - this.#engine.clock.now()));
+  }
+
+  async #tick(): Promise<number> {
+    if (this.#engine.clock.now() >= this.#nextDueAt) {
+      // What is noted while the store is being asked must not be overwritten by its older answer.
+      this.#nextDueAt = Infinity;
+      try {
+        const stored = await moveDueJobs(this.#engine);
+        this.#nextDueAt = Math.min(this.#nextDueAt, stored ?? Infinity);
+      } catch (error) {
+        this.#nextDueAt = -Infinity;
+        throw error;
+      }
+    }
+    return Math.min(MAX_WAIT_MS, Math.max(0, this.#nextDueAt - this.#engine.clock.now()));
+  }
+}

@@ -1,0 +1,51 @@
+import type { Interceptor, StreamResponse } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { DaemonError } from "../core/errors.ts";
+import type { Logger } from "../logger.ts";
+import { connectErrorFrom } from "./error-details.ts";
+
+/**
+ * Turns every fault of a service into a ConnectError: a DaemonError keeps its code and tells its details, anything
+ * else is a mistake of ours, so it is logged with its stack and the caller learns no more than that.
+ */
+export function createErrorInterceptor(logger: Logger): Interceptor {
+  return (next) => async (request) => {
+    const path = `${request.service.typeName}/${request.method.name}`;
+    const translate = (error: unknown): ConnectError => translateFault(error, path, logger);
+    try {
+      const response = await next(request);
+      return response.stream ? withTranslatedFaults(response, translate) : response;
+    } catch (error) {
+      throw translate(error);
+    }
+  };
+}
+
+function translateFault(error: unknown, path: string, logger: Logger): ConnectError {
+  if (error instanceof ConnectError) return error;
+  if (error instanceof DaemonError) {
+    if (error.code === "internal" || error.code === "fatal") logger.error(`${path} failed`, { error });
+    return connectErrorFrom(error);
+  }
+  logger.error(`${path} failed by a fault of the daemon`, { error });
+  return new ConnectError("internal error; the daemon's log has the cause", Code.Internal);
+}
+
+/** By hand instead of by a generator: it stands in the way of every frame of a session. */
+function withTranslatedFaults<R extends StreamResponse>(response: R, translate: (error: unknown) => ConnectError): R {
+  const messages = response.message;
+  const rethrow = (error: unknown): never => {
+    throw translate(error);
+  };
+  const message: typeof messages = {
+    [Symbol.asyncIterator]() {
+      const inner = messages[Symbol.asyncIterator]();
+      return {
+        next: () => inner.next().catch(rethrow),
+        return: (value) => inner.return?.(value) ?? Promise.resolve({ done: true, value }),
+        throw: (error) => inner.throw?.(error) ?? Promise.reject(translate(error)),
+      };
+    },
+  };
+  return { ...response, message };
+}

@@ -1,0 +1,188 @@
+import { create } from "@bufbuild/protobuf";
+import type { Reply, SessionRequest } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { HeldLeaseSchema, ReplySchema, WelcomeSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { DaemonError, invalidArgument } from "../core/errors.ts";
+import type { EndListener } from "../engine/await-jobs.ts";
+import { awaitEnds } from "../engine/await-jobs.ts";
+import type { ConnectingWorker } from "../engine/connect-worker.ts";
+import { addFunctions, connectWorker } from "../engine/connect-worker.ts";
+import type { EnqueueResult } from "../engine/enqueue-jobs.ts";
+import { submitEnqueues } from "../engine/enqueue-jobs.ts";
+import type { Engine } from "../engine/engine.ts";
+import { settleAttempts } from "../engine/settle-attempts.ts";
+import type { WorkerSession } from "../engine/worker-session.ts";
+import type { DaemonInfo } from "./daemon-info.ts";
+import { fromEnqueueResult, toEnqueueItem } from "./messages.ts";
+import { SessionOutbox } from "./session-outbox.ts";
+import {
+  checkFunctionNames,
+  fromSettleResult,
+  missingJob,
+  toAssignment,
+  toAttemptReport,
+  toConnectingWorker,
+  toFinishedJob,
+  toHeldLease,
+  toRevocation,
+} from "./session-messages.ts";
+
+/** Calls in one frame. */
+const MAX_FRAME_ITEMS = 10_000;
+/** Jobs awaited at once by one client. */
+const MAX_AWAITED = 1_000_000;
+
+/** One client's stream: takes its frames to the engine and puts what comes back into its outbox. */
+export class SessionConnection {
+  readonly outbox = new SessionOutbox();
+  readonly #engine: Engine;
+  readonly #info: DaemonInfo;
+  readonly #worker: ConnectingWorker;
+  #session: WorkerSession | null = null;
+  #answering = 0;
+  #isFinishing = false;
+  readonly #awaited = new Map<string, { stop(): void }>();
+
+  constructor(engine: Engine, info: DaemonInfo, first: SessionRequest) {
+    this.#engine = engine;
+    this.#info = info;
+    if (first.hello === undefined) {
+      throw invalidArgument([
+        { field: "hello", description: "is missing; the first frame of a session says who is calling" },
+      ]);
+    }
+    this.#worker = toConnectingWorker(first.hello);
+  }
+
+  /** The worker's session, once it is open. */
+  get session(): WorkerSession | null {
+    return this.#session;
+  }
+
+  /** Opens the session and welcomes the client; the rest of its first frame is done then. */
+  async open(first: SessionRequest): Promise<void> {
+    const { session, lostLeases } = await connectWorker(this.#engine, this.#worker, {
+      assign: (jobs) => this.outbox.assign(jobs.map(toAssignment)),
+      revoke: (lease, reason) => this.outbox.revoke(toRevocation(lease, reason)),
+      recall: (leases) => this.outbox.recall(leases.map(toHeldLease)),
+      end: () => this.outbox.end(),
+    });
+    this.#session = session;
+    this.outbox.welcome(
+      create(WelcomeSchema, {
+        daemonVersion: this.#info.version,
+        nodeId: this.#engine.settings.nodeId,
+        leaseMs: this.#engine.settings.leaseMs,
+        lostLeases: lostLeases.map(({ jobId, leaseToken }) => create(HeldLeaseSchema, { jobId, leaseToken })),
+      }),
+    );
+    this.receive(first);
+  }
+
+  /** Takes one frame. Throws when it is malformed, or when the client does not read what it is sent. */
+  receive(frame: SessionRequest): void {
+    const session = this.#session;
+    if (session === null) throw new DaemonError("internal", "a frame came before the session was open");
+    session.lastSeenAt = this.#engine.clock.monotonic();
+    this.#checkLoad(frame);
+    if (frame.addFunctions.length > 0) this.#addFunctions(session, frame.addFunctions);
+    if (frame.drain) session.isDraining = true;
+    this.#answer(session, frame);
+    for (const jobId of frame.unawaitJobIds) this.#unawait(jobId);
+    this.#await(frame.awaitJobIds);
+  }
+
+  /** The client sends no more frames: the stream ends when those it sent are answered. */
+  finish(): void {
+    this.#isFinishing = true;
+    if (this.#answering === 0) this.outbox.end();
+  }
+
+  /** The stream is over. Leases stay with the worker until it comes back or is lost. */
+  close(): void {
+    for (const waiting of this.#awaited.values()) waiting.stop();
+    this.#awaited.clear();
+    this.outbox.end();
+    if (this.#session !== null) this.#engine.dispatcher.removeSession(this.#session);
+  }
+
+  #checkLoad(frame: SessionRequest): void {
+    const items = frame.enqueues.length + frame.outcomes.length;
+    if (items > MAX_FRAME_ITEMS) {
+      throw invalidArgument([
+        { field: "enqueues", description: `a frame has ${items} calls; at most ${MAX_FRAME_ITEMS} are allowed` },
+      ]);
+    }
+    if (this.#awaited.size + frame.awaitJobIds.length > MAX_AWAITED) {
+      throw new DaemonError("resource_exhausted", `one session awaits at most ${MAX_AWAITED} jobs at once`);
+    }
+    if (this.outbox.isOverfull) {
+      throw new DaemonError("resource_exhausted", "the client does not read its stream; connect again and await again");
+    }
+  }
+
+  /** One reply a frame, once everything it asked for is on disk. */
+  #answer(session: WorkerSession, frame: SessionRequest): void {
+    const reply = create(ReplySchema, { frameId: frame.frameId });
+    let waiting = (frame.enqueues.length > 0 ? 1 : 0) + (frame.outcomes.length > 0 ? 1 : 0);
+    this.#answering++;
+    const finish = (): void => {
+      if (--waiting > 0) return;
+      this.outbox.reply(reply);
+      this.#answering--;
+      if (this.#isFinishing) this.finish();
+    };
+    if (waiting === 0) finish();
+    if (frame.enqueues.length > 0) this.#enqueue(frame, reply, finish);
+    if (frame.outcomes.length > 0) this.#settle(session, frame, reply, finish);
+  }
+
+  #enqueue(frame: SessionRequest, reply: Reply, finish: () => void): void {
+    const items = frame.enqueues.map((job, index) => toEnqueueItem(job, `enqueues[${index}]`));
+    const answer = (results: readonly EnqueueResult[]): void => {
+      reply.enqueued = results.map((result, index) => fromEnqueueResult(result, items[index]?.jobId ?? null));
+      finish();
+    };
+    submitEnqueues(this.#engine, items, {
+      done: answer,
+      failed: (error) => answer(items.map(() => ({ ok: false, error }))),
+    });
+  }
+
+  #settle(session: WorkerSession, frame: SessionRequest, reply: Reply, finish: () => void): void {
+    const reports = frame.outcomes.map((outcome, index) => toAttemptReport(outcome, `outcomes[${index}]`));
+    settleAttempts(this.#engine, session, reports, (results) => {
+      reply.settled = results.map(fromSettleResult);
+      finish();
+    });
+  }
+
+  #addFunctions(session: WorkerSession, names: readonly string[]): void {
+    checkFunctionNames(names, "add_functions");
+    // A store that refuses is tried again with the next functions or the next hello; claims need the record.
+    addFunctions(this.#engine, session, this.#worker, names).catch(() => this.outbox.end());
+  }
+
+  #await(jobIds: readonly string[]): void {
+    const fresh = jobIds.filter((jobId) => !this.#awaited.has(jobId));
+    if (fresh.length === 0) return;
+    const listener: EndListener = {
+      onEnded: (end) => {
+        this.#awaited.delete(end.jobId);
+        this.outbox.finish(toFinishedJob(end));
+      },
+      onMissing: (jobId) => {
+        this.#awaited.delete(jobId);
+        this.outbox.finish(missingJob(jobId));
+      },
+      // The client connects again and awaits again.
+      onFault: () => this.outbox.end(),
+    };
+    const waiting = awaitEnds(this.#engine, fresh, listener);
+    for (const jobId of fresh) this.#awaited.set(jobId, { stop: () => waiting.stopOne(jobId) });
+  }
+
+  #unawait(jobId: string): void {
+    this.#awaited.get(jobId)?.stop();
+    this.#awaited.delete(jobId);
+  }
+}

@@ -1,0 +1,152 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { JobError as JobErrorMessage } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { JobState as JobStateMessage } from "#proto/gen/reseolio/v1/job_pb.ts";
+import type {
+  Assignment,
+  FinishedJob,
+  HeldLease,
+  Hello,
+  Outcome,
+  Revocation,
+} from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import {
+  AssignmentSchema,
+  FinishedJobSchema,
+  HeldLeaseSchema,
+  RevocationSchema,
+  SettleResult as SettleResultMessage,
+} from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { invalidArgument } from "../core/errors.ts";
+import { checkFunctionName } from "../core/job-options.ts";
+import type { Job, Lease } from "../core/job.ts";
+import type { JobEnd } from "../engine/await-jobs.ts";
+import type { ConnectingWorker } from "../engine/connect-worker.ts";
+import type { AttemptReport, SettleResult } from "../engine/settle-attempts.ts";
+import type { RevocationReason } from "../engine/worker-session.ts";
+import { fromJobError, fromJobState } from "./messages.ts";
+
+/** Translates a session's frames from and to the words of the engine. */
+
+/** More leases than a worker could hold are a mistake of the client, and would be looked up one by one. */
+const MAX_CONCURRENCY = 100_000;
+
+export function toConnectingWorker(hello: Hello): ConnectingWorker {
+  checkWorker(hello);
+  return {
+    workerId: hello.workerId,
+    host: hello.host,
+    hostId: hello.hostId,
+    pid: hello.pid,
+    processStart: hello.processStart,
+    functionNames: hello.functionNames,
+    concurrency: hello.concurrency,
+    client: hello.client,
+    heldLeases: hello.heldLeases,
+  };
+}
+
+export function checkFunctionNames(names: readonly string[], field: string): void {
+  const violations = names.flatMap((name, index) => checkFunctionName(name, `${field}[${index}]`));
+  if (violations.length > 0) throw invalidArgument(violations);
+}
+
+function checkWorker(hello: Hello): void {
+  checkFunctionNames(hello.functionNames, "hello.function_names");
+  if (hello.workerId === "" || hello.workerId.length > 256) {
+    throw invalidArgument([
+      {
+        field: "hello.worker_id",
+        description: "must have 1 to 256 characters; a random UUID for each process is best",
+      },
+    ]);
+  }
+  if (hello.concurrency > MAX_CONCURRENCY) {
+    throw invalidArgument([
+      { field: "hello.concurrency", description: `is ${hello.concurrency}; at most ${MAX_CONCURRENCY} are allowed` },
+    ]);
+  }
+}
+
+export function toAttemptReport(outcome: Outcome, path: string): AttemptReport {
+  return {
+    jobId: outcome.jobId,
+    leaseToken: outcome.leaseToken,
+    runMs: outcome.durationUs / 1000,
+    event: toEvent(outcome, path),
+  };
+}
+
+function toEvent(outcome: Outcome, path: string): AttemptReport["event"] {
+  const { outcome: value } = outcome;
+  switch (value.case) {
+    case "success":
+      return { kind: "succeed", result: value.value };
+    case "failure": {
+      const { error, terminal, retryAfterMs } = value.value;
+      const delay = retryAfterMs === undefined ? null : Number(retryAfterMs);
+      return { kind: "fail", error: toReportedError(error), terminal, retryAfterMs: delay };
+    }
+    case "release":
+      return { kind: "release", started: value.value.started };
+    case undefined:
+      throw invalidArgument([
+        { field: `${path}.outcome`, description: "is missing; set one of success, failure and release" },
+      ]);
+  }
+}
+
+function toReportedError(error: JobErrorMessage | undefined): { name: string; message: string; stack?: string } {
+  if (error === undefined) return { name: "Error", message: "the worker reported a failure without an error" };
+  const { name, message, stack } = error;
+  return { name: name || "Error", message, ...(stack === "" ? {} : { stack }) };
+}
+
+export function fromSettleResult(result: SettleResult): SettleResultMessage {
+  switch (result) {
+    case "accepted":
+      return SettleResultMessage.ACCEPTED;
+    case "stale":
+      return SettleResultMessage.STALE;
+    case "retry":
+      return SettleResultMessage.RETRY;
+    case "invalid":
+      return SettleResultMessage.INVALID;
+  }
+}
+
+export function toAssignment(job: Job): Assignment {
+  const assignment = create(AssignmentSchema);
+  assignment.jobId = job.jobId;
+  assignment.leaseToken = job.leaseToken;
+  assignment.functionName = job.functionName;
+  assignment.args = job.args as Uint8Array<ArrayBuffer>;
+  assignment.attempt = job.attempt;
+  assignment.maxAttempts = job.maxAttempts;
+  assignment.timeoutMs = job.timeoutMs;
+  assignment.headers = job.headers;
+  assignment.createdAt = timestampFromMs(job.createdAt);
+  return assignment;
+}
+
+export function toRevocation(lease: Lease, reason: RevocationReason): Revocation {
+  return create(RevocationSchema, { jobId: lease.jobId, leaseToken: lease.leaseToken, reason });
+}
+
+export function toHeldLease(lease: Lease): HeldLease {
+  return create(HeldLeaseSchema, { jobId: lease.jobId, leaseToken: lease.leaseToken });
+}
+
+export function toFinishedJob(end: JobEnd): FinishedJob {
+  const finished = create(FinishedJobSchema);
+  finished.jobId = end.jobId;
+  finished.state = fromJobState(end.state);
+  if (end.result !== null) finished.result = end.result as Uint8Array<ArrayBuffer>;
+  // A job that succeeded keeps the error of an earlier attempt: its end has none.
+  if (end.error !== null && end.state !== "SUCCESS") finished.error = fromJobError(end.error);
+  return finished;
+}
+
+export function missingJob(jobId: string): FinishedJob {
+  return create(FinishedJobSchema, { jobId, state: JobStateMessage.UNSPECIFIED });
+}

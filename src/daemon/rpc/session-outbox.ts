@@ -1,0 +1,148 @@
+import { create } from "@bufbuild/protobuf";
+import type {
+  Assignment,
+  FinishedJob,
+  HeldLease,
+  Reply,
+  Revocation,
+  SessionResponse,
+  Welcome,
+} from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { SessionResponseSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+
+/** A frame takes no more args and results than this, far below the message limit of any client. */
+const MAX_FRAME_BYTES = 1024 * 1024;
+
+/** More bytes waiting than this mean that the client does not read: the stream is ended, and it may connect again. */
+const MAX_WAITING_BYTES = 64 * 1024 * 1024;
+
+/**
+ * What waits to be sent to one client. Everything that was put in since the last frame left goes into the next one:
+ * frames grow with the load, and one alone goes at once.
+ */
+export class SessionOutbox {
+  #welcome: Welcome | undefined;
+  #replies: Reply[] = [];
+  #assignments: Assignment[] = [];
+  #revocations: Revocation[] = [];
+  #finished: FinishedJob[] = [];
+  #recalls: HeldLease[] = [];
+  #drain = false;
+  #bytes = 0;
+  #isEnded = false;
+  #wake: (() => void) | null = null;
+
+  /** Whether the client reads so slowly that its stream should be ended. */
+  get isOverfull(): boolean {
+    return this.#bytes > MAX_WAITING_BYTES;
+  }
+
+  welcome(welcome: Welcome): void {
+    this.#welcome = welcome;
+    this.#signal();
+  }
+
+  reply(reply: Reply): void {
+    this.#replies.push(reply);
+    this.#signal();
+  }
+
+  assign(assignments: readonly Assignment[]): void {
+    for (const assignment of assignments) {
+      this.#assignments.push(assignment);
+      this.#bytes += assignment.args.byteLength;
+    }
+    this.#signal();
+  }
+
+  revoke(revocation: Revocation): void {
+    this.#revocations.push(revocation);
+    this.#signal();
+  }
+
+  finish(finished: FinishedJob): void {
+    this.#finished.push(finished);
+    this.#bytes += finished.result.byteLength;
+    this.#signal();
+  }
+
+  recall(leases: readonly HeldLease[]): void {
+    this.#recalls.push(...leases);
+    this.#signal();
+  }
+
+  drain(): void {
+    this.#drain = true;
+    this.#signal();
+  }
+
+  /** Frames end after what waits now. */
+  end(): void {
+    this.#isEnded = true;
+    this.#signal();
+  }
+
+  async *frames(): AsyncGenerator<SessionResponse> {
+    for (;;) {
+      while (this.#isWaiting()) yield this.#take();
+      if (this.#isEnded) return;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+
+  /** The generator goes on in a microtask, after the commit that puts something in has told everybody. */
+  #signal(): void {
+    const wake = this.#wake;
+    this.#wake = null;
+    wake?.();
+  }
+
+  #isWaiting(): boolean {
+    return (
+      this.#replies.length > 0 ||
+      this.#assignments.length > 0 ||
+      this.#finished.length > 0 ||
+      this.#revocations.length > 0 ||
+      this.#recalls.length > 0 ||
+      this.#welcome !== undefined ||
+      this.#drain
+    );
+  }
+
+  #take(): SessionResponse {
+    const frame = create(SessionResponseSchema);
+    if (this.#welcome !== undefined) frame.welcome = this.#welcome;
+    frame.replies = this.#replies;
+    frame.revocations = this.#revocations;
+    frame.recalls = this.#recalls;
+    frame.drain = this.#drain;
+    frame.assignments = takeBytes(this.#assignments, (one) => one.args.byteLength);
+    frame.finished = takeBytes(this.#finished, (one) => one.result.byteLength);
+    if (this.#bytes > 0) this.#bytes -= payloadBytes(frame);
+    this.#welcome = undefined;
+    this.#replies = [];
+    this.#revocations = [];
+    this.#recalls = [];
+    this.#drain = false;
+    this.#assignments = frame.assignments === this.#assignments ? [] : this.#assignments;
+    this.#finished = frame.finished === this.#finished ? [] : this.#finished;
+    return frame;
+  }
+}
+
+/** The list itself when it fits into a frame, else its first part, cut off from it. */
+function takeBytes<T>(list: T[], bytesOf: (item: T) => number): T[] {
+  let bytes = 0;
+  for (let index = 0; index < list.length; index++) {
+    bytes += bytesOf(list[index] as T);
+    if (bytes > MAX_FRAME_BYTES && index > 0) return list.splice(0, index);
+  }
+  return list;
+}
+
+function payloadBytes(frame: SessionResponse): number {
+  let bytes = 0;
+  for (const one of frame.assignments) bytes += one.args.byteLength;
+  for (const one of frame.finished) bytes += one.result.byteLength;
+  return bytes;
+}
