@@ -1,0 +1,21 @@
+import { defineCommand } from "../command.ts";
+import { CONNECTION_FLAGS, withClient } from "../connection.ts";
+import { FUNCTIONS } from "../function-view.ts";
+import { onePage } from "../list-jobs.ts";
+import { FORMAT_FLAGS } from "../output.ts";
+
+export const functionsList = defineCommand({
+  meta: { name: "functions list", description: "List functions with their jobs by state and their workers." },
+  args: { ...FORMAT_FLAGS, ...CONNECTION_FLAGS },
+  examples: [
+    { command: "reseolio functions list", does: "every function with jobs or workers" },
+    { command: "reseolio functions list -q", does: "only the names" },
+  ],
+  notes: ["Columns in a pipe: function, pending, running, suspended, success, dead, cancelled, workers, free slots."],
+  async run(context) {
+    const { output, messages } = context;
+    const functions = await withClient(context, async (client) => (await client.daemon.listFunctions({})).functions);
+    const count = await output.list(onePage(functions), FUNCTIONS);
+    if (count === 0 && output.format === "table") messages.info(FUNCTIONS.empty);
+  },
+});

@@ -1,0 +1,15 @@
+import { actCommand } from "../act-on-jobs.ts";
+
+export const jobsCancel = actCommand({
+  verb: "cancel",
+  done: "cancelled",
+  description: "Cancel jobs: final at once; a running handler is told to stop, and children are cancelled too.",
+  needs: "only jobs that have not ended can be cancelled",
+  call: (client, request) => client.jobs.cancelJobs(request),
+  examples: [
+    { command: "reseolio jobs cancel $ID", does: "one job" },
+    { command: "reseolio jobs cancel -f mail:send -s pending --dry-run", does: "see what a filter would cancel" },
+    { command: "reseolio jobs list -f mail:send -q | reseolio jobs cancel - --yes", does: "ids from another command" },
+  ],
+  notes: [],
+});

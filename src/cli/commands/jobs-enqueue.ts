@@ -1,0 +1,179 @@
+import { defineCommand, type CommandContext } from "../command.ts";
+import { awaitJobs, jobFailure, printResult, readWaitTimeout, WAIT_FLAGS } from "../await-jobs.ts";
+import { CONNECTION_FLAGS, withClient } from "../connection.ts";
+import { enqueueBatch, checkNewJob, newJob, type NewJobInit } from "../enqueue.ts";
+import { type EnqueuedLine, enqueueLines, type LineFault } from "../enqueue-lines.ts";
+import { CliError, usageError } from "../exit.ts";
+import { JOB_OPTION_FLAGS, readJobOptions } from "../job-options.ts";
+import { stateName } from "../job-states.ts";
+import { jobJson } from "../job-view.ts";
+import type { Progress } from "../messages.ts";
+import { FORMAT_FLAGS, type Listing } from "../output.ts";
+import { argsBytes, readArgsText, stdinLines, fileLines } from "../read-input.ts";
+import { cliErrorFromStatus } from "../rpc-errors.ts";
+import type { Client } from "../../sdk/client.ts";
+
+const FLAGS = {
+  args: {
+    type: "string",
+    valueHint: "JSON|@FILE|-",
+    description: "Arguments as a JSON array, from a file, or from stdin [none]",
+  },
+  wait: { type: "boolean", description: "Wait for the end and print the result" },
+  ...WAIT_FLAGS,
+  ...JOB_OPTION_FLAGS,
+  jsonl: { type: "string", valueHint: "FILE|-", description: "Enqueue one job a line from a file or stdin" },
+  json: FORMAT_FLAGS.json,
+  quiet: FORMAT_FLAGS.quiet,
+  raw: FORMAT_FLAGS.raw,
+  ...CONNECTION_FLAGS,
+} as const;
+
+type Context = CommandContext<typeof FLAGS>;
+
+/** Prints the job's id, or with --wait its result. An acknowledged job is on disk. */
+export const jobsEnqueue = defineCommand({
+  meta: {
+    name: "jobs enqueue",
+    description: "Store a job: a durable call of a function. When this command ends with 0 the job is on disk.",
+  },
+  args: FLAGS,
+  operands: [{ name: "NAME", description: "Function to call, such as orders:payment:charge" }],
+  examples: [
+    { command: `reseolio jobs enqueue mail:send --args '["a@b.c", "Hello"]'`, does: "print the id of the new job" },
+    { command: `reseolio jobs enqueue demo:shell:upper --args '["hello"]' --wait`, does: "print its result" },
+    {
+      command: "reseolio jobs enqueue report:build --run-at 2026-12-01T06:00:00Z --idempotency-key december",
+      does: "later, and only once",
+    },
+    { command: "reseolio jobs enqueue --jsonl calls.jsonl", does: "many, one a line" },
+  ],
+  notes: [
+    `A line of --jsonl: {"function":"mail:send","args":["a@b.c"],"options":{"maxAttempts":5,"delayMs":1000}}. NAME stands in for a missing "function", and the option flags for missing options. Faulty lines are named on stderr, the others are stored, and the exit code is 1.`,
+    "Exit codes: 6 the wait took too long, 7 the awaited job is DEAD or CANCELLED, 8 the key is taken and --on-duplicate is reject, 130 the wait was interrupted. The job goes on after 6 and 130.",
+  ],
+  run: (context) =>
+    context.flags.jsonl === undefined ? enqueueOne(context) : enqueueMany(context, context.flags.jsonl),
+});
+
+async function enqueueOne(context: Context): Promise<void> {
+  const { flags } = context;
+  const job = await readJob(context);
+  const waitMs = readWait(flags);
+  await withClient(context, async (client) => {
+    const jobId = await send(client, job, context, flags.wait);
+    if (!flags.wait) return;
+    await awaitJobs(client, [jobId], {
+      messages: context.messages,
+      timeoutMs: waitMs,
+      onFinished: async (finished) => {
+        if (stateName(finished.state) !== "SUCCESS") {
+          if (context.output.isJson) await context.output.document(jobJson(finished));
+          throw jobFailure(finished);
+        }
+        await printResult(context.output, finished, jobJson(finished));
+      },
+    });
+  });
+}
+
+async function readJob({ flags, operands, messages }: Context): Promise<NewJobInit> {
+  const [name] = operands;
+  if (name === undefined) {
+    throw usageError("NAME is missing: the function to call", "reseolio jobs enqueue --help shows how");
+  }
+  const options = readJobOptions(flags);
+  const args = argsBytes(await readArgsText(flags.args ?? "[]", (text) => messages.info(text)), "--args");
+  checkNewJob(name, args, "");
+  return newJob(name, args, options);
+}
+
+function readWait(flags: Context["flags"]): number | null {
+  if (flags["wait-timeout"] !== undefined && !flags.wait) throw usageError("--wait-timeout needs --wait");
+  return readWaitTimeout(flags["wait-timeout"]);
+}
+
+async function send(client: Client, job: NewJobInit, context: Context, waits: boolean): Promise<string> {
+  const [item] = await enqueueBatch(client, [job]);
+  if (item?.result.case !== "job") {
+    throw cliErrorFromStatus(item?.result.value ?? { code: 13, message: "the daemon gave no answer for the job" });
+  }
+  const enqueued = item.result.value;
+  const jobId = enqueued.jobId === "" ? job.jobId : enqueued.jobId;
+  if (enqueued.deduplicated) {
+    const differ = enqueued.argsDiffer ? ", with other arguments than these" : "";
+    context.messages.warn(`a job with this idempotency key is there already, ${stateName(enqueued.state)}${differ}`);
+  }
+  if (!waits) {
+    await printEnqueued(context, { line: 1, functionName: job.functionName ?? "", jobId, job: enqueued });
+  } else if (context.output.interactive) {
+    context.messages.info(`enqueued ${jobId}; waiting for its end`);
+  }
+  return jobId;
+}
+
+function printEnqueued({ output }: Context, line: EnqueuedLine): Promise<void> {
+  return output.isJson ? output.document(enqueuedJson(line)) : output.text(`${line.jobId}\n`);
+}
+
+function enqueuedJson({ functionName, jobId, job }: EnqueuedLine): Record<string, unknown> {
+  return {
+    jobId,
+    functionName,
+    deduplicated: job.deduplicated,
+    argsDiffer: job.argsDiffer,
+    state: job.deduplicated ? stateName(job.state) : null,
+  };
+}
+
+const ENQUEUED: Listing<EnqueuedLine> = {
+  name: "jobs",
+  columns: [{ header: "ID", value: (line) => line.jobId }],
+  json: (line) => ({ line: line.line, ...enqueuedJson(line) }),
+  id: (line) => line.jobId,
+  empty: "no lines",
+};
+
+async function enqueueMany(context: Context, source: string): Promise<void> {
+  const { flags, operands, messages, output } = context;
+  if (flags.wait)
+    throw usageError(
+      "--wait and --jsonl exclude each other",
+      "enqueue with -q and pipe the ids to: reseolio jobs wait -",
+    );
+  if (flags.args !== undefined) throw usageError("--args and --jsonl exclude each other", `put "args" into each line`);
+  const defaults = { functionName: operands[0], options: readJobOptions(flags) };
+  const lines = source === "-" ? stdinLines((text) => messages.info(text)) : fileLines(source, "--jsonl");
+  const tally = { stored: 0, deduplicated: 0, failed: 0 };
+  const progress = messages.progress("enqueued");
+  const onFault = ({ line, error }: LineFault): void => {
+    tally.failed++;
+    messages.warn(`line ${line}: ${error.message}${error.hint === undefined ? "" : `; ${error.hint}`}`);
+  };
+  await withClient(context, (client) => {
+    const pages = counted(enqueueLines(client, lines, defaults, onFault), tally, progress);
+    return output.format === "table"
+      ? drain(pages)
+      : output.list(pages, ENQUEUED, { acts: true }).then(() => undefined);
+  }).finally(() => progress.end());
+  const summary = `enqueued ${tally.stored} jobs${tally.deduplicated === 0 ? "" : `, ${tally.deduplicated} of them were there already`}`;
+  if (tally.failed > 0) throw new CliError("failed", `${tally.failed} lines failed; ${summary}`);
+  messages.success(summary);
+}
+
+async function* counted(
+  pages: AsyncIterable<readonly EnqueuedLine[]>,
+  tally: { stored: number; deduplicated: number },
+  progress: Progress,
+): AsyncGenerator<readonly EnqueuedLine[]> {
+  for await (const page of pages) {
+    tally.stored += page.length;
+    tally.deduplicated += page.filter((line) => line.job.deduplicated).length;
+    progress.update(tally.stored);
+    yield page;
+  }
+}
+
+async function drain(pages: AsyncIterable<unknown>): Promise<void> {
+  for await (const _page of pages);
+}

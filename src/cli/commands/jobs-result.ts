@@ -1,0 +1,51 @@
+import { awaitJobs, jobFailure, printResult, readWaitTimeout, WAIT_FLAGS } from "../await-jobs.ts";
+import { defineCommand } from "../command.ts";
+import { CONNECTION_FLAGS, withClient } from "../connection.ts";
+import { CliError, usageError } from "../exit.ts";
+import { checkJobId, resolveJobIds } from "../job-id.ts";
+import { isTerminal, stateName } from "../job-states.ts";
+import { jobJson } from "../job-view.ts";
+import { FORMAT_FLAGS, type Output } from "../output.ts";
+import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
+
+export const jobsResult = defineCommand({
+  meta: { name: "jobs result", description: "Print the result of a job that has one." },
+  args: {
+    wait: { type: "boolean", description: "Wait for the end of the job" },
+    ...WAIT_FLAGS,
+    json: FORMAT_FLAGS.json,
+    raw: FORMAT_FLAGS.raw,
+    ...CONNECTION_FLAGS,
+  },
+  operands: [{ name: "ID", description: "The job's id, or its first characters", required: true }],
+  examples: [
+    { command: "reseolio jobs result $ID", does: "the result as JSON" },
+    { command: "reseolio jobs result $ID --wait --wait-timeout 1m", does: "wait for it first" },
+  ],
+  notes: [
+    "The result is printed as the handler gave it; --json prints the whole job. Exit codes: 1 the job has not ended, 7 it is DEAD or CANCELLED and its error is on stderr.",
+  ],
+  async run(context) {
+    const { flags, output, messages } = context;
+    const id = checkJobId(context.operands[0] ?? "");
+    if (flags["wait-timeout"] !== undefined && !flags.wait) throw usageError("--wait-timeout needs --wait");
+    const timeoutMs = readWaitTimeout(flags["wait-timeout"]);
+    await withClient(context, async (client) => {
+      const [jobId = id] = await resolveJobIds(client, [id]);
+      if (flags.wait)
+        return awaitJobs(client, [jobId], { messages, timeoutMs, onFinished: (job) => show(output, job) });
+      const { job } = await client.jobs.getJob({ jobId });
+      if (job === undefined) throw new CliError("not_found", `no job has the id ${jobId}`);
+      return show(output, job);
+    });
+  },
+});
+
+async function show(output: Output, job: Job): Promise<void> {
+  const state = stateName(job.state);
+  if (!isTerminal(state)) {
+    throw new CliError("failed", `job ${job.jobId} is ${state}: it has no result yet`, { hint: "--wait waits for it" });
+  }
+  if (state !== "SUCCESS") throw jobFailure(job);
+  await printResult(output, job, jobJson(job));
+}

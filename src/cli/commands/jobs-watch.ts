@@ -1,0 +1,88 @@
+import type { JobChange } from "#proto/gen/reseolio/v1/job_service_pb.ts";
+import type { Client } from "../../sdk/client.ts";
+import { defineCommand } from "../command.ts";
+import { CONNECTION_FLAGS, withClient } from "../connection.ts";
+import { CliError } from "../exit.ts";
+import { interruptible } from "../interrupt.ts";
+import { FILTER_FLAGS, readFilter, type JobFilterInit } from "../job-filter.ts";
+import { shortId } from "../job-id.ts";
+import { STATE_PAINT, stateName } from "../job-states.ts";
+import { errorJson, errorLine } from "../job-view.ts";
+import { FORMAT_FLAGS, type Listing, type Output } from "../output.ts";
+import { throughRestarts } from "../reconnect.ts";
+import { fromTimestamp, isoTime } from "../timestamps.ts";
+
+export const jobsWatch = defineCommand({
+  meta: { name: "jobs watch", description: "Follow jobs: one line for each change of state, until Ctrl-C." },
+  args: { ...FILTER_FLAGS, ...FORMAT_FLAGS, ...CONNECTION_FLAGS },
+  examples: [
+    { command: "reseolio jobs watch", does: "everything, from now on" },
+    { command: "reseolio jobs watch -s dead --jsonl", does: "jobs that die, for a program" },
+  ],
+  notes: [
+    "Nothing of the past is shown. A restart of the daemon is survived; changes made meanwhile are not shown. Columns in a pipe: time, id, function, state, attempt, error. --json is the same as --jsonl here.",
+  ],
+  async run(context) {
+    const { messages, output } = context;
+    const filter = readFilter(context.flags, Date.now());
+    await withClient(context, (client) =>
+      interruptible(
+        (signal) => throughRestarts((alive) => follow(client, filter, output, signal, alive), { messages, signal }),
+        () => "",
+      ),
+    );
+  },
+});
+
+async function follow(
+  client: Client,
+  filter: JobFilterInit,
+  output: Output,
+  signal: AbortSignal,
+  alive: () => void,
+): Promise<void> {
+  await client.daemon.getInfo({}, { signal });
+  alive();
+  for await (const { changes } of client.jobs.watchJobs({ filter }, { signal })) {
+    await output.rows(changes, CHANGES);
+    if (output.closed) return;
+  }
+  signal.throwIfAborted();
+  throw new CliError("unreachable", "the daemon ended the stream");
+}
+
+const CHANGES: Listing<JobChange> = {
+  name: "changes",
+  columns: [
+    {
+      header: "TIME    ",
+      value: (change) => isoTime(change.at) ?? "",
+      short: (change) => localTime(fromTimestamp(change.at)),
+    },
+    { header: "ID                ", value: (change) => change.jobId, short: (change) => shortId(change.jobId) },
+    { header: "FUNCTION                ", value: (change) => change.functionName },
+    {
+      header: "STATE    ",
+      value: (change) => stateName(change.state),
+      paint: (change) => STATE_PAINT[stateName(change.state)],
+    },
+    { header: "ATTEMPT", value: (change) => String(change.attempt), align: "right" },
+    { header: "ERROR", value: (change) => errorLine(change.error) },
+  ],
+  json: (change) => ({
+    at: isoTime(change.at),
+    jobId: change.jobId,
+    functionName: change.functionName,
+    state: stateName(change.state),
+    attempt: change.attempt,
+    error: errorJson(change.error),
+  }),
+  id: (change) => change.jobId,
+  empty: "",
+};
+
+function localTime(at: number | null): string {
+  if (at === null) return "";
+  const date = new Date(at);
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
+}

@@ -1,0 +1,75 @@
+import type { GetInfoResponse, GetStatsResponse } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
+import { formatBytes } from "../bytes.ts";
+import { defineCommand } from "../command.ts";
+import { CONNECTION_FLAGS, readEndpoint, withClient } from "../connection.ts";
+import { FUNCTIONS, totals } from "../function-view.ts";
+import { relativeTime } from "../instant.ts";
+import { STATE_NAMES } from "../job-states.ts";
+import { onePage } from "../list-jobs.ts";
+import { FORMAT_FLAGS, type Sheet } from "../output.ts";
+import { fromTimestamp, isoTime } from "../timestamps.ts";
+
+export const status = defineCommand({
+  meta: { name: "status", description: "Show the daemon, its storage, and the jobs by state and function." },
+  args: { ...FORMAT_FLAGS, ...CONNECTION_FLAGS },
+  examples: [
+    { command: "reseolio status", does: "one look at everything" },
+    { command: "reseolio status --json | jq .jobs.DEAD", does: "one figure for a script" },
+  ],
+  async run(context) {
+    const { output } = context;
+    const { address } = readEndpoint(context);
+    const [info, stats] = await withClient(context, (client) =>
+      Promise.all([client.daemon.getInfo({}), client.daemon.getStats({})]),
+    );
+    await output.sheet(statusSheet(address, info, stats));
+    if (output.format !== "table" || stats.functions.length === 0) return;
+    await output.text("\n");
+    await output.list(onePage(stats.functions), FUNCTIONS);
+  },
+});
+
+function statusSheet(address: string, info: GetInfoResponse, stats: GetStatsResponse): Sheet {
+  const jobs = totals(stats.functions);
+  const startedAt = fromTimestamp(info.startedAt) ?? 0;
+  const limit = stats.maxConcurrent === 0 ? "no limit" : `at most ${stats.maxConcurrent}`;
+  return {
+    id: info.nodeId,
+    json: statusJson(address, info, stats),
+    fields: [
+      { label: "daemon", value: `${info.version}, pid ${info.pid}, node ${info.nodeId}` },
+      { label: "address", value: address },
+      { label: "storage", value: `${info.storageKind} ${info.storageName}` },
+      { label: "size", value: String(stats.storageBytes), short: formatBytes(Number(stats.storageBytes)) },
+      { label: "memory", value: String(stats.rssBytes), short: formatBytes(Number(stats.rssBytes)) },
+      { label: "started", value: isoTime(info.startedAt) ?? undefined, short: relativeTime(startedAt, Date.now()) },
+      { label: "lingering", value: info.lingering ? "leaves with its last client" : undefined },
+      { label: "workers", value: String(stats.workers) },
+      { label: "running", value: String(stats.running), short: `${stats.running}, ${limit}` },
+      {
+        label: "jobs",
+        value: STATE_NAMES.map((state) => `${state}=${jobs[state]}`).join(" "),
+        short: STATE_NAMES.map((state) => `${jobs[state]} ${state.toLowerCase()}`).join(", "),
+      },
+    ],
+  };
+}
+
+function statusJson(address: string, info: GetInfoResponse, stats: GetStatsResponse): Record<string, unknown> {
+  return {
+    address,
+    version: info.version,
+    nodeId: info.nodeId,
+    pid: info.pid,
+    startedAt: isoTime(info.startedAt),
+    lingering: info.lingering,
+    storage: { kind: info.storageKind, name: info.storageName, bytes: Number(stats.storageBytes) },
+    rssBytes: Number(stats.rssBytes),
+    workers: stats.workers,
+    sessions: stats.sessions,
+    running: stats.running,
+    maxConcurrent: stats.maxConcurrent,
+    jobs: totals(stats.functions),
+    functions: stats.functions.map(FUNCTIONS.json),
+  };
+}

@@ -1,0 +1,68 @@
+import type { Worker } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
+import type { Paint } from "../color.ts";
+import { defineCommand } from "../command.ts";
+import { CONNECTION_FLAGS, withClient } from "../connection.ts";
+import { relativeTime } from "../instant.ts";
+import { FORMAT_FLAGS, type Listing } from "../output.ts";
+import { onePage } from "../list-jobs.ts";
+import { fromTimestamp, isoTime } from "../timestamps.ts";
+
+export const workersList = defineCommand({
+  meta: { name: "workers list", description: "List the workers that hold a session or a lease." },
+  args: { ...FORMAT_FLAGS, ...CONNECTION_FLAGS },
+  examples: [{ command: "reseolio workers list", does: "who works, on what, how busy" }],
+  notes: ["Columns in a pipe: id, state, host, pid, running, concurrency, connected, lease until, client, functions."],
+  async run(context) {
+    const { output, messages } = context;
+    const workers = await withClient(context, async (client) => (await client.daemon.listWorkers({})).workers);
+    const count = await output.list(onePage(workers), WORKERS);
+    if (count === 0 && output.format === "table") messages.info(WORKERS.empty);
+  },
+});
+
+type WorkerState = "connected" | "draining" | "gone";
+
+function stateOf(worker: Worker): WorkerState {
+  if (!worker.connected) return "gone";
+  return worker.draining ? "draining" : "connected";
+}
+
+const PAINT: Readonly<Record<WorkerState, Paint>> = { connected: "green", draining: "yellow", gone: "red" };
+
+const WORKERS: Listing<Worker> = {
+  name: "workers",
+  columns: [
+    { header: "ID", value: (worker) => worker.workerId },
+    { header: "STATE", value: stateOf, paint: (worker) => PAINT[stateOf(worker)] },
+    { header: "HOST", value: (worker) => worker.host },
+    { header: "PID", value: (worker) => String(worker.pid), align: "right" },
+    { header: "RUNS", value: (worker) => String(worker.running), align: "right" },
+    { header: "OF", value: (worker) => String(worker.concurrency), align: "right" },
+    {
+      header: "CONNECTED",
+      value: (worker) => isoTime(worker.connectedAt) ?? "",
+      short: (worker, now) => relativeTime(fromTimestamp(worker.connectedAt) ?? now, now),
+    },
+    {
+      header: "LEASE",
+      value: (worker) => isoTime(worker.leaseExpiresAt) ?? "",
+      short: (worker, now) => relativeTime(fromTimestamp(worker.leaseExpiresAt) ?? now, now),
+    },
+    { header: "CLIENT", value: (worker) => worker.client },
+    { header: "FUNCTIONS", value: (worker) => worker.functionNames.join(",") },
+  ],
+  json: (worker) => ({
+    workerId: worker.workerId,
+    state: stateOf(worker),
+    host: worker.host,
+    pid: worker.pid,
+    functionNames: worker.functionNames,
+    concurrency: worker.concurrency,
+    running: worker.running,
+    connectedAt: isoTime(worker.connectedAt),
+    leaseExpiresAt: isoTime(worker.leaseExpiresAt),
+    client: worker.client,
+  }),
+  id: (worker) => worker.workerId,
+  empty: "no workers; reseolio work NAME -- COMMAND starts one, and so does an app with the SDK",
+};

@@ -1,0 +1,54 @@
+/** Storing jobs from the command line so that a repeated call stores nothing twice (P2). */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { setTimeout as sleep } from "node:timers/promises";
+import { WIRE_LIMITS } from "#proto/contract.ts";
+import type { NewJobSchema } from "#proto/gen/reseolio/v1/job_pb.ts";
+import type { EnqueueResult } from "#proto/gen/reseolio/v1/job_service_pb.ts";
+import type { Client } from "../sdk/client.ts";
+import { usageError } from "./exit.ts";
+import type { JobOptionsInit } from "./job-options.ts";
+import { cliErrorFrom, isUnavailable } from "./rpc-errors.ts";
+
+export type NewJobInit = Exclude<MessageInitShape<typeof NewJobSchema>, { $typeName: string }> & {
+  readonly jobId: string;
+  readonly args: Uint8Array;
+};
+
+/** A job with an id of its own, which is what makes it safe to send it again. */
+export function newJob(functionName: string, args: Uint8Array, options: JobOptionsInit): NewJobInit {
+  return { jobId: Bun.randomUUIDv7(), functionName, args, options };
+}
+
+/** @throws CliError `usage` when the daemon would refuse the name or the size */
+export function checkNewJob(functionName: string, args: Uint8Array, where: string): void {
+  if (functionName.trim() === "")
+    throw usageError(`${where}the function's name is empty`, `give a name such as "orders:payment:charge"`);
+  if (args.length > WIRE_LIMITS.payloadBytes) {
+    throw usageError(
+      `${where}the arguments have ${args.length} bytes; at most ${WIRE_LIMITS.payloadBytes} are allowed`,
+      "keep large values elsewhere and pass where they are",
+    );
+  }
+}
+
+const RETRY_AFTER_MS = 250;
+
+/**
+ * Sends a batch; when the answer does not come, sends it once more with the same ids. Items fail on their own, in the
+ * order of the batch.
+ *
+ * @throws CliError when the batch as a whole was refused or the daemon is away
+ */
+export async function enqueueBatch(client: Client, jobs: readonly NewJobInit[]): Promise<readonly EnqueueResult[]> {
+  try {
+    return (await client.jobs.enqueueJobs({ jobs: [...jobs] })).results;
+  } catch (error) {
+    if (!isUnavailable(error)) throw cliErrorFrom(error);
+  }
+  await sleep(RETRY_AFTER_MS);
+  try {
+    return (await client.jobs.enqueueJobs({ jobs: [...jobs] })).results;
+  } catch (error) {
+    throw cliErrorFrom(error);
+  }
+}

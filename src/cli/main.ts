@@ -1,0 +1,117 @@
+#!/usr/bin/env bun
+/** The table of commands, and the process around them. */
+import type { CommandTable } from "./command.ts";
+import { runMain } from "./run-main.ts";
+import { openStdout } from "./stdout.ts";
+
+/** Every command, loaded when it is called. */
+export const COMMANDS: CommandTable = {
+  serve: {
+    summary: "Run the daemon",
+    load: async () => (await import("./commands/serve.ts")).serve,
+  },
+  jobs: {
+    summary: "Store, find, await and act on jobs",
+    subCommands: {
+      enqueue: {
+        summary: "Store a job, or many from a file",
+        load: async () => (await import("./commands/jobs-enqueue.ts")).jobsEnqueue,
+      },
+      list: {
+        summary: "List jobs, newest first",
+        load: async () => (await import("./commands/jobs-list.ts")).jobsList,
+      },
+      get: {
+        summary: "Show everything about a job",
+        load: async () => (await import("./commands/jobs-get.ts")).jobsGet,
+      },
+      result: {
+        summary: "Print the result of a job",
+        load: async () => (await import("./commands/jobs-result.ts")).jobsResult,
+      },
+      wait: {
+        summary: "Wait until jobs have ended",
+        load: async () => (await import("./commands/jobs-wait.ts")).jobsWait,
+      },
+      watch: {
+        summary: "Follow changes of state",
+        load: async () => (await import("./commands/jobs-watch.ts")).jobsWatch,
+      },
+      cancel: { summary: "Cancel jobs", load: async () => (await import("./commands/jobs-cancel.ts")).jobsCancel },
+      retry: {
+        summary: "Run dead or cancelled jobs again",
+        load: async () => (await import("./commands/jobs-retry.ts")).jobsRetry,
+      },
+      delete: {
+        summary: "Delete jobs that have ended",
+        load: async () => (await import("./commands/jobs-delete.ts")).jobsDelete,
+      },
+      explain: {
+        summary: "Say why a job is not running",
+        load: async () => (await import("./commands/jobs-explain.ts")).jobsExplain,
+      },
+    },
+  },
+  work: {
+    summary: "Make any program a durable function",
+    load: async () => (await import("./commands/work.ts")).work,
+  },
+  workers: {
+    summary: "See who executes",
+    subCommands: {
+      list: { summary: "List workers", load: async () => (await import("./commands/workers-list.ts")).workersList },
+    },
+  },
+  functions: {
+    summary: "See what is executed",
+    subCommands: {
+      list: {
+        summary: "List functions with their jobs and workers",
+        load: async () => (await import("./commands/functions-list.ts")).functionsList,
+      },
+    },
+  },
+  status: {
+    summary: "Show the daemon, its storage and its jobs",
+    load: async () => (await import("./commands/status.ts")).status,
+  },
+  db: {
+    summary: "Look after the database",
+    subCommands: {
+      migrate: {
+        summary: "Bring the schema up to date",
+        load: async () => (await import("./commands/db-migrate.ts")).dbMigrate,
+      },
+      check: { summary: "Check that it is sound", load: async () => (await import("./commands/db-check.ts")).dbCheck },
+      backup: {
+        summary: "Copy it, also while the daemon runs",
+        load: async () => (await import("./commands/db-backup.ts")).dbBackup,
+      },
+      stats: {
+        summary: "Show its size and contents",
+        load: async () => (await import("./commands/db-stats.ts")).dbStats,
+      },
+    },
+  },
+  doctor: {
+    summary: "Find what is wrong and how to mend it",
+    load: async () => (await import("./commands/doctor.ts")).doctor,
+  },
+  completion: {
+    summary: "Print completions for bash, zsh or fish",
+    load: async () => (await import("./commands/completion.ts")).completion,
+  },
+  version: { summary: "Print the version", load: async () => (await import("./commands/version.ts")).version },
+};
+
+if (import.meta.main) await start();
+
+/** Ends the process only after all output went out: exiting earlier cuts a pipe off at 64 KiB. */
+async function start(): Promise<void> {
+  const exitCode = await runMain(process.argv.slice(2), COMMANDS, {
+    env: process.env,
+    stdout: openStdout(),
+    stderr: process.stderr,
+  });
+  process.stderr.write("", () => process.exit(exitCode));
+}

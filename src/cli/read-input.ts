@@ -1,0 +1,93 @@
+import { accessSync, constants, readFileSync } from "node:fs";
+import { type CliError, usageError } from "./exit.ts";
+import { findJsonFault } from "./json-text.ts";
+
+/** @throws CliError `usage` that names what the file is for */
+export function readTextFile(path: string, purpose: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw unreadable(path, purpose, error);
+  }
+}
+
+function unreadable(path: string, purpose: string, error: unknown): CliError {
+  const why = error instanceof Error ? error.message : String(error);
+  return usageError(`${purpose}: ${path} cannot be read (${why})`, "give the path of a readable file");
+}
+
+/** All of stdin. Says so on a terminal, where it would otherwise look as if nothing happened. */
+export async function readStdin(say: (text: string) => void): Promise<string> {
+  if (process.stdin.isTTY) say("reading stdin; end it with Ctrl-D");
+  return await Bun.stdin.text();
+}
+
+/** Lines of stdin as they come. */
+export function stdinLines(say: (text: string) => void): AsyncGenerator<string> {
+  if (process.stdin.isTTY) say("reading stdin; end it with Ctrl-D");
+  return linesOf(Bun.stdin.stream());
+}
+
+/**
+ * Lines of a file.
+ *
+ * @throws CliError `usage` that names what the file is for
+ */
+export function fileLines(path: string, purpose: string): AsyncGenerator<string> {
+  try {
+    accessSync(path, constants.R_OK);
+  } catch (error) {
+    throw unreadable(path, purpose, error);
+  }
+  return linesOf(Bun.file(path).stream());
+}
+
+/**
+ * Lines without their ends, the last one also without a newline. Empty lines are kept, so that line numbers are right.
+ */
+export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of chunks) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) yield withoutReturn(line);
+  }
+  rest += decoder.decode();
+  if (rest !== "") yield withoutReturn(rest);
+}
+
+function withoutReturn(line: string): string {
+  return line.endsWith("\r") ? line.slice(0, -1) : line;
+}
+
+/** The text that `--args` names: itself, `@file`, or `-` for stdin. */
+export async function readArgsText(text: string, say: (text: string) => void): Promise<string> {
+  if (text === "-") return readStdin(say);
+  return text.startsWith("@") ? readTextFile(text.slice(1), "--args") : text;
+}
+
+/**
+ * Checks that text is a JSON array and returns its bytes as they are: the daemon stores them unread, numbers keep all
+ * their digits.
+ *
+ * @param where names the input in the message, such as `--args` or `line 3: args`
+ * @throws CliError `usage` with the line and column of the fault
+ */
+export function argsBytes(text: string, where: string): Uint8Array {
+  const fault = findJsonFault(text);
+  if (fault !== null) {
+    const at = text.includes("\n") ? `line ${fault.line}, column ${fault.column}` : `column ${fault.column}`;
+    throw usageError(`${where} is not JSON: unexpected ${fault.found} at ${at} of ${excerpt(text)}`, ARRAY_HINT);
+  }
+  if (!text.trimStart().startsWith("[")) throw usageError(`${where} is no JSON array: ${excerpt(text)}`, ARRAY_HINT);
+  return new TextEncoder().encode(text.trim());
+}
+
+const ARRAY_HINT = `give the arguments as a JSON array, such as '["hello", 1]'`;
+const EXCERPT = 60;
+
+function excerpt(text: string): string {
+  const whole = text.trim();
+  return JSON.stringify(whole.length > EXCERPT ? `${whole.slice(0, EXCERPT)}…` : whole);
+}

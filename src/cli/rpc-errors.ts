@@ -1,0 +1,65 @@
+import { CliError, type CliErrorCode } from "./exit.ts";
+
+/**
+ * The CliError of whatever a call threw, so that each fault has its exit code. Told by name and number instead of by
+ * class: the classes would load the whole client for `--help`.
+ */
+export function cliErrorFrom(error: unknown): CliError {
+  if (error instanceof CliError) return error;
+  if (!(error instanceof Error)) return new CliError("failed", String(error));
+  if (error.name === "ConnectionError") return connectionError(error);
+  if (error.name === "ConnectError" && "code" in error && typeof error.code === "number")
+    return rpcError(error, error.code);
+  if (error.name === "AbortError") return new CliError("interrupted", "interrupted");
+  return new CliError("failed", error.message, { cause: error });
+}
+
+function connectionError(error: Error): CliError {
+  const cause = error.cause;
+  const isDeadline = cause instanceof Error && "code" in cause && cause.code === DEADLINE_EXCEEDED;
+  if (isDeadline) return new CliError("timeout", error.message, { hint: "--call-timeout waits longer", cause: error });
+  const [message = "", start] = error.message.split("; start one with: ");
+  const hint =
+    start === undefined
+      ? "try again; reseolio status shows how the daemon is"
+      : `start one with: ${start}, or name another with --addr or RESEOLIO_ADDR`;
+  return new CliError("unreachable", message, { hint, cause: error });
+}
+
+const DEADLINE_EXCEEDED = 4;
+
+// Numbers of google.rpc.Code.
+const CODES: Readonly<Partial<Record<number, CliErrorCode>>> = {
+  1: "interrupted",
+  3: "usage",
+  [DEADLINE_EXCEEDED]: "timeout",
+  5: "not_found",
+  6: "conflict",
+  7: "refused",
+  9: "conflict",
+  10: "conflict",
+  14: "unreachable",
+  16: "refused",
+};
+
+function rpcError(error: Error, code: number): CliError {
+  const message = "rawMessage" in error && typeof error.rawMessage === "string" ? error.rawMessage : error.message;
+  const cliCode = CODES[code] ?? "failed";
+  const hint = HINTS[cliCode];
+  return new CliError(cliCode, message, { ...(hint === undefined ? {} : { hint }), cause: error });
+}
+
+const HINTS: Readonly<Partial<Record<CliErrorCode, string>>> = {
+  refused: "give the daemon's token with --token-file or RESEOLIO_TOKEN",
+  timeout: "--call-timeout waits longer",
+};
+
+/** The CliError of a batch's item that failed, a `google.rpc.Status`. */
+export function cliErrorFromStatus(status: { readonly code: number; readonly message: string }): CliError {
+  return new CliError(CODES[status.code] ?? "failed", status.message);
+}
+
+/** Passing: the same call may well succeed a moment later. */
+export function isUnavailable(error: unknown): boolean {
+  return cliErrorFrom(error).code === "unreachable";
+}
