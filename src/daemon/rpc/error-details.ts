@@ -1,7 +1,7 @@
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message, MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
-import { anyPack } from "@bufbuild/protobuf/wkt";
+import { anyPack, durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "#proto/gen/google/rpc/error_details_pb.ts";
 import type { Status } from "#proto/gen/google/rpc/status_pb.ts";
@@ -58,7 +58,7 @@ function describe(error: DaemonError): Detail[] {
     const fieldViolations = error.violations.map(({ field, description }) => ({ field, description }));
     details.push(detail(BadRequestSchema, { fieldViolations }));
   }
-  if (isPassing(error)) details.push(detail(RetryInfoSchema, { retryDelay: { seconds: 0n, nanos: 0, ...delay() } }));
+  if (isPassing(error)) details.push(detail(RetryInfoSchema, { retryDelay: durationFromMs(RETRY_AFTER_MS) }));
   return details;
 }
 
@@ -70,8 +70,4 @@ function detail<M extends Message>(desc: GenMessage<M>, value: MessageInitShape<
 function isPassing(error: DaemonError): boolean {
   if (error.code === "resource_exhausted") return error.violations.length === 0;
   return error.code === "unavailable" || error.code === "fatal";
-}
-
-function delay(): { readonly seconds: bigint; readonly nanos: number } {
-  return { seconds: BigInt(Math.floor(RETRY_AFTER_MS / 1_000)), nanos: (RETRY_AFTER_MS % 1_000) * 1_000_000 };
 }

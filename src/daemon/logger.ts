@@ -1,0 +1,163 @@
+export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export const LOG_FORMATS = ["auto", "text", "json"] as const;
+/** `auto`: text on a terminal, JSON lines elsewhere. */
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** A message is a fixed sentence; what varies goes into fields. An Error in a field is told with stack and causes. */
+export interface Logger {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+export interface LoggerOptions {
+  /** Lines below it are dropped. */
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+  /** Takes one line with its newline. [standard error] */
+  readonly write?: (line: string) => void;
+  /** Whether the other end of `write` is a terminal. [that of standard error] */
+  readonly isTerminal?: boolean;
+  readonly now?: () => Date;
+}
+
+/**
+ * Lines on standard error: one event each, whatever its fields hold. Control characters are written as escapes, so that
+ * no job can forge a line or steer a terminal; passwords inside URLs and bearer tokens are masked. Never throws.
+ */
+export function createLogger(options: LoggerOptions): Logger {
+  const write = options.write ?? writeToStderr;
+  const now = options.now ?? (() => new Date());
+  const isText = options.format === "text" || (options.format === "auto" && (options.isTerminal ?? stderrIsTerminal()));
+  const format = isText ? formatText : formatJson;
+  const threshold = LOG_LEVELS.indexOf(options.level);
+  const log =
+    (level: LogLevel) =>
+    (message: string, fields: LogFields = {}) => {
+      if (LOG_LEVELS.indexOf(level) >= threshold) write(format(now(), level, message, fields));
+    };
+  return { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") };
+}
+
+/** For tests and for embedding: says nothing. */
+export const SILENT_LOGGER: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+function formatJson(at: Date, level: LogLevel, message: string, fields: LogFields): string {
+  const told = { time: at.toISOString(), level, message: redact(message), ...describeFields(fields) };
+  return `${escapeUnsafe(JSON.stringify(told))}\n`;
+}
+
+/** A stack follows on indented lines, which no event begins with. */
+function formatText(at: Date, level: LogLevel, message: string, fields: LogFields): string {
+  const time = at.toISOString().slice(11, 23);
+  const told = Object.entries(describeFields(fields)).map(([name, value]) => ` ${name}=${textValue(value)}`);
+  const head = `${time} ${level.toUpperCase().padEnd(5)} ${redact(message)}${told.join("")}`;
+  const stacks = Object.values(fields).flatMap((value) => (value instanceof Error ? stackLines(value) : []));
+  return [head, ...stacks.map((line) => `    ${line}`)].map((line) => `${escapeUnsafe(line)}\n`).join("");
+}
+
+function textValue(value: unknown): string {
+  if (typeof value === "string") return /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
+  if (isDescribedError(value)) return JSON.stringify(`${value.name}: ${value.message}`);
+  return JSON.stringify(value) ?? "undefined";
+}
+
+function isDescribedError(value: unknown): value is { readonly name: string; readonly message: string } {
+  return typeof value === "object" && value !== null && "stack" in value && "name" in value && "message" in value;
+}
+
+function stackLines(error: Error): readonly string[] {
+  const own = redact(error.stack ?? "")
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line.startsWith("at "));
+  return error.cause instanceof Error
+    ? [...own, `caused by ${redact(`${error.cause.name}: ${error.cause.message}`)}`, ...stackLines(error.cause)]
+    : own;
+}
+
+/** Plain values for JSON; a field of an event never replaces its time, level or message. */
+function describeFields(fields: LogFields): Record<string, unknown> {
+  const told: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields)) {
+    const key = name === "time" || name === "level" || name === "message" ? `${name}_` : name;
+    told[key] = describeValue(value, 0);
+  }
+  return told;
+}
+
+/** How deep fields and causes are followed: a line is for a person, and a cycle must end. */
+const MAX_DEPTH = 4;
+
+function describeValue(value: unknown, depth: number): unknown {
+  switch (typeof value) {
+    case "string":
+      return redact(value);
+    case "bigint":
+    case "symbol":
+    case "function":
+      return String(value);
+    case "object":
+      return value === null ? null : describeObject(value, depth);
+    case "number":
+      return Number.isFinite(value) ? value : String(value);
+    case "boolean":
+    case "undefined":
+      return value;
+  }
+}
+
+function describeObject(value: object, depth: number): unknown {
+  if (value instanceof Error) return describeError(value, depth);
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? "Invalid Date" : value.toISOString();
+  if (value instanceof Uint8Array) return `${value.byteLength} bytes`;
+  if (depth >= MAX_DEPTH) return "…";
+  if (Array.isArray(value)) return value.map((one) => describeValue(one, depth + 1));
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, describeValue(one, depth + 1)]));
+}
+
+function describeError(error: Error, depth: number): Record<string, unknown> {
+  return {
+    name: error.name,
+    message: redact(error.message),
+    ...("code" in error && { code: describeValue(error.code, depth + 1) }),
+    stack: redact(error.stack ?? ""),
+    ...(error.cause !== undefined && depth < MAX_DEPTH && { cause: describeValue(error.cause, depth + 1) }),
+  };
+}
+
+/** Masks the password of a URL, a password parameter and a bearer token. */
+export function redact(text: string): string {
+  return text
+    .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s:/?#@]*):[^\s/]*@/gi, "$1:***@")
+    .replace(/\b(password|passwd|token|secret)=[^\s&"']+/gi, "$1=***")
+    .replace(/\b(bearer) +[a-z0-9._~+/=-]+/gi, "$1 ***");
+}
+
+/** C0, DEL, C1, line separators, and what turns or hides text. In JSON text the escape keeps the value the same. */
+// eslint-disable-next-line no-control-regex -- naming control characters is the purpose
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+function escapeUnsafe(text: string): string {
+  return text.replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+function stderrIsTerminal(): boolean {
+  return process.stderr.isTTY === true;
+}
+
+let stderrIsGuarded = false;
+
+function writeToStderr(line: string): void {
+  if (!stderrIsGuarded) {
+    stderrIsGuarded = true;
+    // A log reader that went away must not take the daemon with it.
+    process.stderr.on("error", () => {});
+  }
+  process.stderr.write(line);
+}
