@@ -21,7 +21,7 @@ export function openWriter(path: string): Database {
   try {
     configureWriter(db, path);
   } catch (fault) {
-    db.close();
+    db.close(true);
     throw fault;
   }
   return db;

@@ -31,7 +31,7 @@ export function acquireFileLock(path: string, owner: LockOwner): FileLock {
   try {
     if (!hold(db, owner)) throw refusal(path, db);
   } catch (fault) {
-    db.close();
+    db.close(true);
     throw storeFault(fault, lockPath);
   }
   return {
@@ -39,7 +39,7 @@ export function acquireFileLock(path: string, owner: LockOwner): FileLock {
       // The row goes with the lock: a holder that is named is alive, or was killed.
       if (db.inTransaction) db.run("delete from holder");
       if (db.inTransaction) db.run("commit");
-      db.close();
+      db.close(true);
     },
   };
 }

@@ -50,7 +50,7 @@ async function openStore(path: string, lock: FileLock | null, clock: Clock): Pro
     await migrate(sqliteTarget(writer, path), SQLITE_MIGRATIONS);
     return new OpenSqliteStore(path, writer, path === IN_MEMORY ? writer : openReader(path), lock, clock);
   } catch (fault) {
-    writer.close();
+    writer.close(true);
     throw fault;
   }
 }
@@ -171,8 +171,9 @@ class OpenSqliteStore implements SqliteStore {
     while (this.#open !== null) await this.#open.catch(() => {});
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#reader !== this.#writer) this.#reader.close();
-    this.#writer.close();
+    // `true` frees the prepared statements too: else file and log stay open.
+    if (this.#reader !== this.#writer) this.#reader.close(true);
+    this.#writer.close(true);
     this.#lock?.release();
   }
 }
