@@ -44,11 +44,13 @@ export class DaemonError extends Error {
   }
 }
 
+/** One error for all faults of a request, so that a caller mends them in one go. */
 export function invalidArgument(violations: readonly FieldViolation[]): DaemonError {
   const text = violations.map((one) => `${one.field}: ${one.description}`).join("; ");
   return new DaemonError("invalid_argument", text, { violations });
 }
 
+/** For an id that is well-formed; the store cannot tell deleted, pruned and never stored apart. */
 export function jobNotFound(jobId: string): DaemonError {
   return new DaemonError(
     "not_found",

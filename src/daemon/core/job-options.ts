@@ -2,6 +2,7 @@
 import type { FieldViolation } from "./errors.ts";
 import type { BackoffKind, JobSettings } from "./job.ts";
 
+/** What to do with a call whose function and idempotency key belong to a job that is there already. */
 export type OnDuplicate = "return_existing" | "reject" | "replace_finished";
 
 /** As a caller gives them; an absent one takes its default. */
@@ -33,6 +34,7 @@ export interface JobOptions extends JobSettings {
   readonly onDuplicate: OnDuplicate;
 }
 
+/** What an absent option means; lengths in milliseconds. */
 export const JOB_OPTION_DEFAULTS = {
   maxAttempts: 3,
   backoff: "exponential",
@@ -116,7 +118,10 @@ const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 export function checkFunctionName(name: string, field: string): readonly FieldViolation[] {
   const violations: FieldViolation[] = [];
   if (name.trim() === "") {
-    violations.push({ field, description: `is ${name === "" ? "empty" : "blank"}; give a name such as "orders:payment:charge"` });
+    violations.push({
+      field,
+      description: `is ${name === "" ? "empty" : "blank"}; give a name such as "orders:payment:charge"`,
+    });
   } else if (Buffer.byteLength(name) > LIMITS.functionNameBytes) {
     violations.push({
       field,
@@ -167,7 +172,10 @@ class OptionCheck {
     let length = 0;
     for (const [name, value] of Object.entries(headers)) length += Buffer.byteLength(name) + Buffer.byteLength(value);
     if (length > LIMITS.headersBytes) {
-      this.add("headers", `have ${length} bytes; at most ${LIMITS.headersBytes} are allowed: keep large values in args`);
+      this.add(
+        "headers",
+        `have ${length} bytes; at most ${LIMITS.headersBytes} are allowed: keep large values in args`,
+      );
     }
   }
 }

@@ -20,12 +20,15 @@ export const JOB_STATES = [
 ] as const;
 
 export type JobState = (typeof JOB_STATES)[number];
+/** States that a job leaves only when a person retries it; never SUCCESS. */
 export type TerminalState = "SUCCESS" | "DEAD" | "CANCELLED";
 
+/** True when the job has ended: nothing but a retry by a person changes it. */
 export function isTerminal(state: JobState): state is TerminalState {
   return state === "SUCCESS" || state === "DEAD" || state === "CANCELLED";
 }
 
+/** Every reason; the words are those of the protocol and of the store. */
 export const ERROR_REASONS = [
   "handler",
   "terminal",
@@ -39,6 +42,7 @@ export const ERROR_REASONS = [
 /** What ended an attempt or a job without success. */
 export type ErrorReason = (typeof ERROR_REASONS)[number];
 
+/** An error as it is kept: plain text, whatever was thrown. */
 export interface JobError {
   readonly name: string;
   readonly message: string;
@@ -46,6 +50,7 @@ export interface JobError {
   readonly reason: ErrorReason;
 }
 
+/** How the delay grows from one failure to the next. */
 export type BackoffKind = "fixed" | "linear" | "exponential";
 
 /** How long to wait between attempts; see `retry-policy.ts` for the formula. */
@@ -101,6 +106,7 @@ export interface Job extends JobSettings {
   readonly finishedAt: number | null;
 }
 
+/** How an attempt ended without success. */
 export type AttemptOutcome = "failed" | "timeout" | "lost" | "cancelled";
 
 /** An attempt that ended without success. The attempt that succeeded is told by the job itself. */

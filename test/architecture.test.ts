@@ -1,0 +1,260 @@
+/** The rules of the house, checked on the text of the tree: who may import whom, and what may be written where. */
+import { describe, expect, test } from "bun:test";
+import { sourceFiles, withoutComments } from "./support/source-files.ts";
+import type { SourceFile } from "./support/source-files.ts";
+import manifest from "../package.json" with { type: "json" };
+
+interface Room {
+  /** Files of the room; the first room that matches has the file. */
+  readonly files: RegExp;
+  /** What they may import, besides their own room. */
+  readonly mayImport: readonly RegExp[];
+}
+
+const node = /^node:/;
+const proto = /^proto\//;
+const core = /^src\/daemon\/core\//;
+const engine = /^src\/daemon\/engine\//;
+const jobStore = /^src\/daemon\/storage\/job-store\.ts$/;
+const logger = /^src\/daemon\/logger\.ts$/;
+const connect = /^@connectrpc\//;
+const protobuf = /^@bufbuild\/protobuf(\/|$)/;
+
+/** DESIGN's table, with the deviations it allows. */
+const rooms: readonly Room[] = [
+  { files: /^proto\//, mayImport: [protobuf] },
+  { files: /^src\/sdk\//, mayImport: [proto, connect, protobuf, node] },
+
+  { files: /^src\/daemon\/core\/cron\.ts$/, mayImport: [core, /^cron-parser$/] },
+  { files: core, mayImport: [] },
+  { files: /^src\/daemon\/storage\/sqlite\//, mayImport: [core, /^src\/daemon\/storage\/[^/]+$/, /^bun:/, node] },
+  {
+    files: /^src\/daemon\/storage\/postgres\//,
+    mayImport: [core, /^src\/daemon\/storage\/[^/]+$/, /^postgres$/, node],
+  },
+  // The one place that knows both stores.
+  { files: /^src\/daemon\/storage\/open-store\.ts$/, mayImport: [core, /^src\/daemon\/storage\//] },
+  { files: /^src\/daemon\/storage\/[^/]+$/, mayImport: [core, node] },
+  { files: engine, mayImport: [core, jobStore, node] },
+  { files: /^src\/daemon\/loops\//, mayImport: [core, engine, jobStore, logger, node] },
+  // The store's filter is the engine's filter too: one type, read there.
+  {
+    files: /^src\/daemon\/rpc\/messages\.ts$/,
+    mayImport: [core, engine, proto, connect, protobuf, jobStore, /^src\/daemon\/rpc\//],
+  },
+  {
+    files: /^src\/daemon\/rpc\//,
+    mayImport: [core, engine, proto, connect, protobuf, logger, node, /^src\/daemon\/rpc\//],
+  },
+  { files: logger, mayImport: [core, node, /^consola/] },
+  { files: /^src\/daemon\/config\.ts$/, mayImport: [core, proto, node] },
+  { files: /^src\/daemon\/http\//, mayImport: [core, proto, connect, logger, node] },
+  { files: /^src\/daemon\/server\.ts$/, mayImport: [core, proto, connect, logger, node, /^src\/daemon\/(rpc|http)\//] },
+  // Composition: they alone know everybody.
+  { files: /^src\/daemon\/(daemon|database)\.ts$/, mayImport: [/^src\/daemon\//, proto, node] },
+
+  { files: /^src\/cli\/commands\/serve\.ts$/, mayImport: [...cli(), /^src\/daemon\/(daemon|config|logger)\.ts$/] },
+  { files: /^src\/cli\/commands\/db-[^/]+\.ts$/, mayImport: [...cli(), /^src\/daemon\/database\.ts$/] },
+  { files: /^src\/cli\/commands\/work\.ts$/, mayImport: [...cli(), /^src\/sdk\/reseolio\.ts$/] },
+  { files: /^src\/cli\//, mayImport: cli() },
+];
+
+function cli(): readonly RegExp[] {
+  return [
+    /^src\/cli\//,
+    /^src\/sdk\/(client|errors|address|transport)\.ts$/,
+    proto,
+    connect,
+    protobuf,
+    node,
+    /^(citty|consola)(\/|$)/,
+    /^package\.json$/,
+  ];
+}
+
+/** Why a file is longer than 300 lines. */
+const longFiles: Readonly<Record<string, string>> = {};
+
+const src = sourceFiles(["src"]);
+const all = sourceFiles(["src", "proto", "scripts", "test"]);
+/** Without declarations of how others export. */
+const authored = all.filter((file) => !file.path.endsWith(".d.ts"));
+const daemonCore = src.filter((file) => core.test(file.path));
+const sdk = src.filter((file) => file.path.startsWith("src/sdk/"));
+
+describe("the reader of sources", () => {
+  test("sees type-only, dynamic, bare and multi-line imports and exports, but none in comments", () => {
+    const text = [
+      'import type {\n  A,\n} from "./a.ts";',
+      'export { b } from "./b.ts";',
+      'const c = await import("./c.ts");',
+      'import "./d.ts";',
+      '// import "./no.ts";',
+      'const url = "http://x"; import e from "./e.ts";',
+    ].join("\n");
+    expect(withoutComments(text)).not.toContain("no.ts");
+    expect(withoutComments(text)).toContain("http://x");
+    expect(src.length).toBeGreaterThan(40);
+    expect(src.flatMap((file) => file.imports).length).toBeGreaterThan(src.length);
+  });
+});
+
+describe("imports", () => {
+  test("every file belongs to a room", () => {
+    expect(src.filter((file) => roomOf(file) === undefined).map((file) => file.path)).toEqual([]);
+  });
+
+  test("every file imports only what its room may", () => {
+    expect([...src, ...sourceFiles(["proto"])].flatMap(forbiddenImports)).toEqual([]);
+  });
+
+  test("a forbidden import is found", () => {
+    const intruder = { path: "src/sdk/x.ts", text: "", code: "", imports: ["src/daemon/daemon.ts", "bun:sqlite"] };
+    expect(forbiddenImports(intruder)).toHaveLength(2);
+    const engineFile = { ...intruder, path: "src/daemon/engine/x.ts", imports: ["src/daemon/storage/sqlite/store.ts"] };
+    expect(forbiddenImports(engineFile)).toHaveLength(1);
+  });
+});
+
+describe("what may be written where", () => {
+  test("the core has no clock, chance, timer or waiting of its own", () => {
+    const impure =
+      /\bDate\.now\b|\bnew Date\(\s*\)|\bMath\.random\b|\bset(Timeout|Interval|Immediate)\b|\basync\b|\bawait\b|\bPromise\b|\bperformance\b|\bcrypto\b|\bprocess\b|\bBun\b/;
+    expect(linesLike(daemonCore, impure)).toEqual([]);
+  });
+
+  test("the SDK does not need Bun", () => {
+    expect(linesLike(sdk, /\bBun\.|"bun:|\bimport\.meta\.(dir|main|path|file)\b/)).toEqual([]);
+  });
+
+  test("the version of the SDK is the version of the package", () => {
+    const version = sdk.find((file) => file.path === "src/sdk/version.ts");
+    expect(version?.text).toContain(`"${manifest.version}"`);
+  });
+
+  test("nothing names a path of a machine", () => {
+    expect(linesLike(all, /["'`](\/home\/|\/root\/|\/Users\/|\/work\/|[A-Z]:\\)/)).toEqual([]);
+  });
+
+  test("only named exports", () => {
+    expect(linesLike(authored, /^\s*export default\b|\bexport\s*\{[^}]*\bas default\b/m)).toEqual([]);
+  });
+
+  test("no file re-exports others but the SDK's index", () => {
+    const barrels = src.filter((file) => /^\s*export\s+(type\s+)?\*\s/m.test(file.code) || isBarrel(file));
+    expect(barrels.map((file) => file.path).filter((path) => path !== "src/sdk/index.ts")).toEqual([]);
+  });
+});
+
+describe("names and sizes", () => {
+  test("files and folders are in kebab-case", () => {
+    const odd = all
+      .map((file) => file.path)
+      .filter((path) => !/^([a-z0-9]+(-[a-z0-9]+)*\/)*[a-z0-9]+([-.][a-z0-9]+)*\.ts$/.test(path));
+    expect(odd).toEqual([]);
+  });
+
+  test("no file is a drawer", () => {
+    const drawer = /(^|[/-])(utils?|helpers?|managers?|common|misc|data|lib|shared)(-|\.ts$|\/)/;
+    expect(all.map((file) => file.path).filter((path) => drawer.test(path))).toEqual([]);
+  });
+
+  test("a file of more than 300 lines has a reason", () => {
+    const long = src.filter((file) => file.text.split("\n").length > 301).map((file) => file.path);
+    expect(long.filter((path) => longFiles[path] === undefined)).toEqual([]);
+    // A reason that is no longer needed goes too.
+    expect(Object.keys(longFiles).filter((path) => !long.includes(path))).toEqual([]);
+  });
+
+  test("every export of the core says what it promises", () => {
+    expect(daemonCore.flatMap(undocumentedExports)).toEqual([]);
+  });
+
+  test("every export of the SDK's index says what it promises where it is declared", () => {
+    expect(undocumentedPublicSymbols()).toEqual([]);
+  });
+});
+
+function roomOf(file: SourceFile): Room | undefined {
+  return rooms.find((room) => room.files.test(file.path));
+}
+
+function forbiddenImports(file: SourceFile): readonly string[] {
+  const room = roomOf(file);
+  if (room === undefined) return [];
+  const allowed = (path: string): boolean =>
+    // A room is also its own folder; one that is a single file has no folder.
+    (rooms.find((other) => other.files.test(path)) === room && isOurs(path)) ||
+    room.mayImport.some((pattern) => pattern.test(path)) ||
+    // A folder's own private assets, such as SQL text.
+    (path.startsWith(folderOf(file.path)) && !path.endsWith(".ts"));
+  return file.imports.filter((path) => !allowed(path)).map((path) => `${file.path} may not import ${path}`);
+}
+
+function isOurs(path: string): boolean {
+  return path.startsWith("src/") || path.startsWith("proto/");
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/") + 1);
+}
+
+function linesLike(files: readonly SourceFile[], pattern: RegExp): readonly string[] {
+  return files
+    .filter((file) => file.path !== "test/architecture.test.ts")
+    .flatMap((file) =>
+      file.code
+        .split("\n")
+        .flatMap((line, index) => (pattern.test(line) ? [`${file.path}:${index + 1}: ${line.trim()}`] : [])),
+    );
+}
+
+/** Nothing but re-exports. */
+function isBarrel(file: SourceFile): boolean {
+  const rest = file.code.replaceAll(/export\s+(type\s+)?\{[^}]*\}\s*from\s*"[^"]*";?/g, "").trim();
+  return rest === "" && file.code.trim() !== "";
+}
+
+function undocumentedExports(file: SourceFile): readonly string[] {
+  const lines = file.text.split("\n");
+  return lines.flatMap((line, index) => {
+    const name =
+      /^export (?:declare )?(?:abstract )?(?:async )?(?:const|function\*?|class|interface|type|enum) (\w+)/.exec(
+        line,
+      )?.[1];
+    const documented = name === undefined || isDocumented(lines, index) || sharesDoc(lines, index);
+    return documented ? [] : [`${file.path}:${index + 1}: ${name}`];
+  });
+}
+
+function isDocumented(lines: readonly string[], index: number): boolean {
+  return lines[index - 1]?.trimEnd().endsWith("*/") === true;
+}
+
+/** Documented members say it all, and a type derived from a constant shares its text. */
+function sharesDoc(lines: readonly string[], index: number): boolean {
+  const rest = lines.slice(index).join("\n");
+  const body = rest.slice(
+    0,
+    /^export (interface|abstract class|class)/.test(rest) ? rest.search(/^\}/m) : rest.search(/;\n/),
+  );
+  return body.includes("/**") || /^export type \w+ = \(typeof \w+\)/.test(rest);
+}
+
+function undocumentedPublicSymbols(): readonly string[] {
+  const index = sdk.find((file) => file.path === "src/sdk/index.ts");
+  expect(index).toBeDefined();
+  const exported = [...index!.code.matchAll(/export\s+(?:type\s+)?\{([^}]*)\}\s*from\s*"\.\/([^"]+)"/g)];
+  return exported.flatMap(([, names, from]) => {
+    const file = sdk.find((candidate) => candidate.path === `src/sdk/${from}`);
+    const wanted = names!.split(",").map((name) =>
+      name
+        .replace(/\btype\b/, "")
+        .trim()
+        .split(" as ")[0]!
+        .trim(),
+    );
+    const missing = file === undefined ? [] : undocumentedExports(file);
+    return missing.filter((entry) => wanted.some((name) => name !== "" && entry.endsWith(`: ${name}`)));
+  });
+}
