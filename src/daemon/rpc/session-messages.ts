@@ -24,7 +24,7 @@ import type { JobEnd } from "../engine/await-jobs.ts";
 import type { ConnectingWorker } from "../engine/connect-worker.ts";
 import type { AttemptReport, SettleResult } from "../engine/settle-attempts.ts";
 import type { RevocationReason } from "../engine/worker-session.ts";
-import { fromJobError, fromJobState } from "./messages.ts";
+import { fromJobError, jobStateToProto } from "./messages.ts";
 
 /** Translates a session's frames from and to the words of the engine. */
 
@@ -140,7 +140,7 @@ export function toHeldLease(lease: Lease): HeldLease {
 export function toFinishedJob(end: JobEnd): FinishedJob {
   const finished = create(FinishedJobSchema);
   finished.jobId = end.jobId;
-  finished.state = fromJobState(end.state);
+  finished.state = jobStateToProto(end.state);
   if (end.result !== null) finished.result = end.result as Uint8Array<ArrayBuffer>;
   // A job that succeeded keeps the error of an earlier attempt: its end has none.
   if (end.error !== null && end.state !== "SUCCESS") finished.error = fromJobError(end.error);

@@ -1,0 +1,29 @@
+import type { Clock, Random } from "../core/clock.ts";
+import type { DaemonError } from "../core/errors.ts";
+import type { JobStore } from "../storage/job-store.ts";
+import { ChangeFeed } from "./change-feed.ts";
+import { CommitLane } from "./commit-lane.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import type { Engine, EngineSettings } from "./engine.ts";
+
+export interface EngineOptions {
+  readonly store: JobStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly newJobId: () => string;
+  readonly settings: EngineSettings;
+  readonly onDeadline: (deadline: number) => void;
+  /** The store says that the daemon cannot go on. */
+  readonly onFatal: (error: DaemonError) => void;
+  /** Called after each commit with its length. */
+  readonly onCommit?: (milliseconds: number) => void;
+}
+
+/** Puts the parts of an engine together. Nothing runs until it is given work or workers. */
+export function createEngine(options: EngineOptions): Engine {
+  const { store, clock, random, newJobId, settings, onDeadline, onFatal, onCommit } = options;
+  const dispatcher = new Dispatcher({ maxConcurrent: settings.maxConcurrent });
+  const changes = new ChangeFeed();
+  const lane = new CommitLane({ store, dispatcher, changes, onFatal, ...(onCommit === undefined ? {} : { onCommit }) });
+  return { store, lane, dispatcher, changes, clock, random, newJobId, settings, onDeadline };
+}

@@ -1,0 +1,137 @@
+import type { EngineSettings } from "../../src/daemon/engine/engine.ts";
+import type { Engine } from "../../src/daemon/engine/engine.ts";
+import { connectWorker } from "../../src/daemon/engine/connect-worker.ts";
+import { createEngine } from "../../src/daemon/engine/create-engine.ts";
+import type { EnqueueItem } from "../../src/daemon/engine/enqueue-jobs.ts";
+import { enqueueJobs } from "../../src/daemon/engine/enqueue-jobs.ts";
+import type { AttemptReport, SettleResult } from "../../src/daemon/engine/settle-attempts.ts";
+import { settleAttempts } from "../../src/daemon/engine/settle-attempts.ts";
+import type { RevocationReason, WorkerSession } from "../../src/daemon/engine/worker-session.ts";
+import type { Job, Lease } from "../../src/daemon/core/job.ts";
+import { openStore } from "../../src/daemon/storage/open-store.ts";
+import { ManualClock } from "./manual-clock.ts";
+
+/** An engine on a real SQLite database in memory, with a clock moved by hand and workers that record what they get. */
+export interface EngineWorld extends AsyncDisposable {
+  readonly engine: Engine;
+  readonly clock: ManualClock;
+  /** Stores one job of a function and answers its id. */
+  enqueue(functionName: string, item?: Partial<EnqueueItem>): Promise<string>;
+  read(jobId: string): Promise<Job>;
+  connect(workerId: string, options?: Partial<WorkerOptions>): Promise<TestWorker>;
+  /** Lets everything that was submitted reach its commit. */
+  settled(): Promise<void>;
+}
+
+export interface WorkerOptions {
+  readonly functionNames: readonly string[];
+  readonly concurrency: number;
+  readonly heldLeases: readonly (Lease & { readonly started: boolean })[];
+}
+
+export interface TestWorker {
+  readonly session: WorkerSession;
+  readonly lost: readonly Lease[];
+  readonly assigned: Job[];
+  readonly revoked: (Lease & { readonly reason: RevocationReason })[];
+  readonly recalled: Lease[];
+  readonly ended: boolean;
+  report(lease: Lease, event: AttemptReport["event"]): Promise<SettleResult>;
+  /** Waits until it was assigned this many jobs in all. */
+  assignedCount(count: number): Promise<void>;
+}
+
+export const SUCCEED: AttemptReport["event"] = { kind: "succeed", result: new TextEncoder().encode('"done"') };
+
+export function fail(message: string, terminal = false): AttemptReport["event"] {
+  return { kind: "fail", error: { name: "Error", message }, terminal, retryAfterMs: null };
+}
+
+export async function createEngineWorld(settings: Partial<EngineSettings> = {}): Promise<EngineWorld> {
+  const clock = new ManualClock();
+  const { store } = await openStore(":memory:", { clock });
+  const engine = createEngine({
+    store,
+    clock,
+    random: () => 0.5,
+    newJobId: () => Bun.randomUUIDv7(),
+    settings: { nodeId: "node", leaseMs: 15_000, maxConcurrent: 0, maxLosses: 10, ...settings },
+    onDeadline: () => {},
+    onFatal: (error) => {
+      throw error;
+    },
+  });
+  return {
+    engine,
+    clock,
+    enqueue: (functionName, item) => enqueueOne(engine, functionName, item ?? {}),
+    read: async (jobId) => (await store.getJob(jobId)) as Job,
+    connect: (workerId, options) => connect(engine, workerId, options ?? {}),
+    settled: () => engine.lane.run(() => Promise.resolve()),
+    [Symbol.asyncDispose]: async () => {
+      await engine.lane.close();
+      await store.close();
+    },
+  };
+}
+
+async function enqueueOne(engine: Engine, functionName: string, item: Partial<EnqueueItem>): Promise<string> {
+  const args = new TextEncoder().encode("[1]");
+  const [result] = await enqueueJobs(engine, [
+    { jobId: null, functionName, args, options: {}, parentId: null, ...item },
+  ]);
+  if (result?.ok !== true) throw result?.error ?? new Error("no result");
+  return result.jobId;
+}
+
+async function connect(engine: Engine, workerId: string, options: Partial<WorkerOptions>): Promise<TestWorker> {
+  const assigned: Job[] = [];
+  const revoked: TestWorker["revoked"] = [];
+  const recalled: Lease[] = [];
+  const waiting: { count: number; resolve: () => void }[] = [];
+  let ended = false;
+  const { session, lostLeases } = await connectWorker(
+    engine,
+    {
+      workerId,
+      host: "host",
+      hostId: "host/boot/ns",
+      pid: 1,
+      processStart: "",
+      client: "test",
+      functionNames: options.functionNames ?? ["test:fn"],
+      concurrency: options.concurrency ?? 10,
+      heldLeases: options.heldLeases ?? [],
+    },
+    {
+      assign: (jobs) => {
+        assigned.push(...jobs);
+        for (const one of waiting) if (assigned.length >= one.count) one.resolve();
+      },
+      revoke: ({ jobId, leaseToken }, reason) => revoked.push({ jobId, leaseToken, reason }),
+      recall: (leases) => recalled.push(...leases),
+      end: () => {
+        ended = true;
+      },
+    },
+  );
+  return {
+    session,
+    lost: lostLeases,
+    assigned,
+    revoked,
+    recalled,
+    get ended() {
+      return ended;
+    },
+    report: (lease, event) =>
+      new Promise((resolve) => {
+        const { jobId, leaseToken } = lease;
+        settleAttempts(engine, session, [{ jobId, leaseToken, event, runMs: 1 }], ([result]) =>
+          resolve(result as SettleResult),
+        );
+      }),
+    assignedCount: (count) =>
+      assigned.length >= count ? Promise.resolve() : new Promise((resolve) => waiting.push({ count, resolve })),
+  };
+}
