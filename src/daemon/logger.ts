@@ -148,7 +148,7 @@ function escapeUnsafe(text: string): string {
 }
 
 function stderrIsTerminal(): boolean {
-  return process.stderr.isTTY === true;
+  return Boolean(process.stderr.isTTY);
 }
 
 let stderrIsGuarded = false;

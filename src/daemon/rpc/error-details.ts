@@ -63,7 +63,7 @@ function describe(error: DaemonError): Detail[] {
 }
 
 function detail<M extends Message>(desc: GenMessage<M>, value: MessageInitShape<GenMessage<M>>): Detail {
-  return { desc, value } as Detail;
+  return { desc, value };
 }
 
 /** A limit on a field's size stays; a full disk or a full queue may pass. */

@@ -42,8 +42,11 @@ function withTranslatedFaults<R extends StreamResponse>(response: R, translate: 
       const inner = messages[Symbol.asyncIterator]();
       return {
         next: () => inner.next().catch(rethrow),
-        return: (value) => inner.return?.(value) ?? Promise.resolve({ done: true, value }),
-        throw: (error) => inner.throw?.(error) ?? Promise.reject(translate(error)),
+        return: async () => (await inner.return?.()) ?? { done: true, value: undefined },
+        throw: async (error: unknown) => {
+          if (inner.throw === undefined) throw translate(error);
+          return await inner.throw(error);
+        },
       };
     },
   };

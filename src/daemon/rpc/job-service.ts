@@ -1,0 +1,78 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import { WIRE_LIMITS } from "#proto/contract.ts";
+import type { NewJob } from "#proto/gen/reseolio/v1/job_pb.ts";
+import type { JobFilter, JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
+import { invalidArgument } from "../core/errors.ts";
+import type { BulkRequest, BulkResult } from "../engine/bulk-jobs.ts";
+import { cancelJobs, deleteJobs, retryJobs } from "../engine/bulk-jobs.ts";
+import { cancelJob } from "../engine/cancel-job.ts";
+import type { EnqueueItem } from "../engine/enqueue-jobs.ts";
+import { enqueueJobs } from "../engine/enqueue-jobs.ts";
+import type { Engine } from "../engine/engine.ts";
+import { explainJob } from "../engine/explain-job.ts";
+import { getJob, listJobs } from "../engine/read-jobs.ts";
+import { retryJob } from "../engine/retry-job.ts";
+import { awaitJobsStream } from "./await-jobs-stream.ts";
+import { fromEnqueueResult, fromJob, fromListedJob, toEnqueueItem, toJobFilter } from "./messages.ts";
+import { watchJobsStream } from "./watch-jobs-stream.ts";
+
+/** JobService: decodes, calls the engine's verb of the same name, encodes. */
+export function createJobService(engine: Engine, draining: AbortSignal): ServiceImpl<typeof JobService> {
+  return {
+    enqueueJobs: async ({ jobs }) => {
+      const results = await enqueueJobs(engine, toEnqueueItems(jobs));
+      return { results: results.map((result) => fromEnqueueResult(result, null)) };
+    },
+    getJob: async ({ jobId }) => {
+      const { job, attempts } = await getJob(engine, jobId);
+      return { job: fromJob(job, attempts) };
+    },
+    listJobs: async ({ filter, pageSize, pageToken }) => {
+      const page = await listJobs(engine, { filter: toJobFilter(filter), pageSize, pageToken });
+      return { jobs: page.jobs.map(fromListedJob), nextPageToken: page.nextPageToken };
+    },
+    awaitJobs: ({ jobIds }, context) => awaitJobsStream(engine, jobIds, { cancelled: context.signal, draining }),
+    watchJobs: ({ filter }, context) =>
+      watchJobsStream(engine, toJobFilter(filter), { cancelled: context.signal, draining }),
+    cancelJob: async ({ jobId }) => {
+      const { cancelled, job } = await cancelJob(engine, jobId);
+      return { cancelled, job: fromJob(job) };
+    },
+    retryJob: async ({ jobId }) => ({ job: fromJob(await retryJob(engine, jobId)) }),
+    cancelJobs: async (request) => fromBulkResult(await cancelJobs(engine, toBulkRequest(request))),
+    retryJobs: async (request) => fromBulkResult(await retryJobs(engine, toBulkRequest(request))),
+    deleteJobs: async (request) => fromBulkResult(await deleteJobs(engine, toBulkRequest(request))),
+    explainJob: async ({ jobId }) => {
+      const { job, blockers, summary } = await explainJob(engine, jobId);
+      return { job: fromJob(job), blockers: blockers.map(({ kind, message }) => ({ kind, message })), summary };
+    },
+  };
+}
+
+function toEnqueueItems(jobs: readonly NewJob[]): readonly EnqueueItem[] {
+  if (jobs.length > WIRE_LIMITS.batchItems) {
+    throw invalidArgument([
+      { field: "jobs", description: `has ${jobs.length} items; send at most ${WIRE_LIMITS.batchItems} in one call` },
+    ]);
+  }
+  return jobs.map((job, index) => toEnqueueItem(job, `jobs[${index}]`));
+}
+
+interface BulkMessage {
+  readonly filter?: JobFilter | undefined;
+  readonly dryRun: boolean;
+  readonly pageSize: number;
+  readonly pageToken: string;
+}
+
+function toBulkRequest({ filter, dryRun, pageSize, pageToken }: BulkMessage): BulkRequest {
+  return { filter: toJobFilter(filter), dryRun, pageSize, pageToken };
+}
+
+function fromBulkResult({ count, jobIds, nextPageToken }: BulkResult): {
+  count: number;
+  jobIds: string[];
+  nextPageToken: string;
+} {
+  return { count, jobIds: [...jobIds], nextPageToken };
+}
