@@ -1,0 +1,215 @@
+/**
+ * Packs the SDK for npm: `dist/npm/reseolio-VERSION.tgz` (ESM and types, no native addon), and a package with the
+ * executable for each platform that is built, `dist/npm/reseolio-PLATFORM-ARCH-VERSION.tgz`.
+ *
+ *     bun scripts/build-sdk.ts               for use here: both tarballs are installed by hand
+ *     bun scripts/build-sdk.ts --published   for the registry: the main package names the others as optional
+ */
+import { existsSync } from "node:fs";
+import { chmod, copyFile, cp, mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import manifest from "../package.json" with { type: "json" };
+import { checkout, prepareCheckout } from "./prepare.ts";
+import { run } from "./run.ts";
+
+/** Our packages by what `process.platform` and `process.arch` say, and the executable that each carries. */
+const platforms = [
+  { platform: "linux", arch: "x64", built: "reseolio-linux-x64" },
+  { platform: "linux", arch: "arm64", built: "reseolio-linux-arm64" },
+  { platform: "darwin", arch: "x64", built: "reseolio-darwin-x64" },
+  { platform: "darwin", arch: "arm64", built: "reseolio-darwin-arm64" },
+  { platform: "win32", arch: "x64", built: "reseolio-windows-x64.exe" },
+] as const;
+
+type Platform = (typeof platforms)[number];
+
+const outDirectory = join(checkout, "dist", "npm");
+
+/** Paths of the tarballs, the SDK's first. */
+export async function buildSdk(options: { readonly published: boolean }): Promise<readonly string[]> {
+  await prepareCheckout();
+  await mkdir(outDirectory, { recursive: true });
+  const room = await mkdtemp(join(checkout, "dist", ".sdk-"));
+  try {
+    const main = await packSdk(room, options.published);
+    const others: string[] = [];
+    for (const platform of platforms) {
+      const executable = executableFor(platform);
+      if (executable !== undefined) others.push(await packPlatform(room, platform, executable));
+    }
+    return [main, ...others];
+  } finally {
+    await rm(room, { recursive: true, force: true });
+  }
+}
+
+async function packSdk(room: string, published: boolean): Promise<string> {
+  const directory = join(room, "reseolio");
+  await emit(directory);
+  await cp(join(checkout, "LICENSE"), join(directory, "LICENSE"));
+  await cp(join(checkout, "README.md"), join(directory, "README.md"));
+  await cp(join(checkout, "proto", "reseolio"), join(directory, "proto", "reseolio"), { recursive: true });
+  await writeManifest(directory, {
+    name: manifest.name,
+    version: manifest.version,
+    description: manifest.description,
+    license: manifest.license,
+    keywords: ["durable-execution", "job-queue", "background-jobs", "workflow", "retry", "sqlite"],
+    type: "module",
+    sideEffects: false,
+    engines: { node: ">=20" },
+    exports: {
+      ".": { types: "./src/sdk/index.d.ts", default: "./src/sdk/index.js" },
+      "./package.json": "./package.json",
+    },
+    dependencies: await importedDependencies(directory),
+    // The types name EventEmitter; a JavaScript user needs none.
+    peerDependencies: { "@types/node": ">=20" },
+    peerDependenciesMeta: { "@types/node": { optional: true } },
+    ...(published ? { optionalDependencies: platformDependencies() } : {}),
+  });
+  return await pack(directory);
+}
+
+/** TypeScript writes `src/sdk` and what it needs of `proto` as ESM and declarations; a type error stops it. */
+async function emit(directory: string): Promise<void> {
+  const source = `${directory}-source`;
+  for (const folder of ["src/sdk", "proto"]) await copySource(folder, source);
+  await writeFile(join(source, "tsconfig.json"), JSON.stringify(compilerSettings(source, directory)));
+  const tsc = join(checkout, "node_modules", ".bin", "tsc");
+  const result = await run([tsc, "-p", source], { cwd: checkout });
+  if (result.exitCode !== 0) throw new Error(`the SDK does not compile for Node 20:\n${result.output}`);
+  await pointDeclarationsAtModules(directory);
+}
+
+/** TypeScript rewrites imports in code and leaves those in declarations, which older compilers refuse. */
+async function pointDeclarationsAtModules(directory: string): Promise<void> {
+  const names = await readdir(directory, { recursive: true });
+  for (const name of names.filter((candidate) => candidate.endsWith(".d.ts"))) {
+    const path = join(directory, name);
+    const text = await readFile(path, "utf8");
+    await writeFile(path, text.replaceAll(/((?:from|import\()\s*"\.[^"]*)\.ts"/g, '$1.js"'));
+  }
+}
+
+/** With `#proto/…` made relative: only relative imports are rewritten from .ts to .js. */
+async function copySource(folder: string, destination: string): Promise<void> {
+  const names = await readdir(join(checkout, folder), { recursive: true });
+  for (const name of names.filter((candidate) => candidate.endsWith(".ts"))) {
+    const path = join(folder, name);
+    const text = await readFile(join(checkout, path), "utf8");
+    const toProto = relative(dirname(path), "proto").replaceAll("\\", "/");
+    const target = join(destination, path);
+    await mkdir(dirname(target), { recursive: true });
+    await writeFile(target, text.replaceAll(/(["'])#proto\//g, `$1${toProto.startsWith(".") ? "" : "./"}${toProto}/`));
+  }
+}
+
+function compilerSettings(source: string, outDir: string): unknown {
+  return {
+    extends: join(checkout, "tsconfig.json"),
+    compilerOptions: {
+      noEmit: false,
+      noEmitOnError: true,
+      rootDir: source,
+      outDir,
+      declaration: true,
+      stripInternal: true,
+      rewriteRelativeImportExtensions: true,
+      // What Node 20 has: a newer built-in must not slip in.
+      target: "es2022",
+      lib: ["es2023", "esnext.disposable"],
+      types: ["node"],
+    },
+    include: [],
+    files: [join(source, "src", "sdk", "index.ts")],
+  };
+}
+
+/** Exactly the versions that the tests vouch for, of the packages that the emitted code names and no others. */
+async function importedDependencies(directory: string): Promise<Readonly<Record<string, string>>> {
+  const names = await readdir(directory, { recursive: true });
+  const texts = await Promise.all(
+    names.filter((name) => /\.(js|d\.ts)$/.test(name)).map((name) => readFile(join(directory, name), "utf8")),
+  );
+  const specifiers = texts.flatMap((text) => [...text.matchAll(/(?:from|import)\s*\(?["']([^"'.#][^"']*)["']/g)]);
+  const packages = new Set(
+    specifiers.map((match) => packageOf(match[1] ?? "")).filter((name) => !name.startsWith("node:")),
+  );
+  const known: Readonly<Record<string, string>> = manifest.dependencies;
+  return Object.fromEntries([...packages].toSorted().map((name) => [name, pinned(known, name)]));
+}
+
+function packageOf(specifier: string): string {
+  const parts = specifier.split("/");
+  return specifier.startsWith("@") ? parts.slice(0, 2).join("/") : (parts[0] ?? "");
+}
+
+function pinned(known: Readonly<Record<string, string>>, name: string): string {
+  const version = known[name];
+  if (version === undefined) throw new Error(`the SDK imports ${name}, which package.json does not list`);
+  return version;
+}
+
+function platformDependencies(): Readonly<Record<string, string>> {
+  return Object.fromEntries(platforms.map((platform) => [platformName(platform), manifest.version]));
+}
+
+function platformName({ platform, arch }: Platform): string {
+  return `@reseolio/${platform}-${arch}`;
+}
+
+/** The release build for that platform, or for this machine the everyday one. */
+function executableFor(platform: Platform): string | undefined {
+  const here = platform.platform === process.platform && platform.arch === process.arch;
+  const everyday = join(checkout, "dist", platform.platform === "win32" ? "reseolio.exe" : "reseolio");
+  return [...(here ? [everyday] : []), join(checkout, "dist", platform.built)].find((path) => existsSync(path));
+}
+
+async function packPlatform(room: string, platform: Platform, executable: string): Promise<string> {
+  const directory = join(room, `${platform.platform}-${platform.arch}`);
+  const file = join("bin", platform.platform === "win32" ? "reseolio.exe" : "reseolio");
+  await mkdir(join(directory, "bin"), { recursive: true });
+  await copyFile(executable, join(directory, file));
+  await chmod(join(directory, file), 0o755);
+  await cp(join(checkout, "LICENSE"), join(directory, "LICENSE"));
+  await writeManifest(directory, {
+    name: platformName(platform),
+    version: manifest.version,
+    description: `The reseolio executable for ${platform.platform} on ${platform.arch}.`,
+    license: manifest.license,
+    os: [platform.platform],
+    cpu: [platform.arch],
+    ...(platform.platform === "linux" ? { libc: ["glibc"] } : {}),
+    bin: { reseolio: file },
+    preferUnplugged: true,
+  });
+  return await pack(directory);
+}
+
+async function writeManifest(directory: string, content: Readonly<Record<string, unknown>>): Promise<void> {
+  await writeFile(join(directory, "package.json"), `${JSON.stringify(content, null, 2)}\n`);
+}
+
+async function pack(directory: string): Promise<string> {
+  const result = await run(["npm", "pack", "--json", "--loglevel=error", "--pack-destination", directory], {
+    cwd: directory,
+  });
+  const [tarball] = (await readdir(directory)).filter((name) => name.endsWith(".tgz"));
+  if (result.exitCode !== 0 || tarball === undefined)
+    throw new Error(`npm pack failed in ${directory}:\n${result.output}`);
+  const path = join(outDirectory, tarball);
+  await rename(join(directory, tarball), path);
+  return path;
+}
+
+if (import.meta.main) {
+  const words = process.argv.slice(2);
+  const unknown = words.filter((word) => word !== "--published");
+  if (unknown.length > 0) {
+    process.stderr.write(`build-sdk: ${unknown.join(" ")} is not an option; there is --published\n`);
+    process.exit(2);
+  }
+  const tarballs = await buildSdk({ published: words.length > 0 });
+  for (const tarball of tarballs) process.stdout.write(`${tarball}\n`);
+}
