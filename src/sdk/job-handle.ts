@@ -34,7 +34,8 @@ export class JobHandle<T = unknown> {
       throw new ReseolioError("invalid_argument", `timeoutMs is ${timeoutMs}; give milliseconds, 0 or more`);
     }
     const limit = timeoutMs === Number.POSITIVE_INFINITY ? undefined : timeoutMs;
-    return resultOf<T>(await this.access.waitForEnd(this.jobId, limit));
+    // The handler's type, carried by the handle; the value went through JSON on the way.
+    return resultOf(await this.access.waitForEnd(this.jobId, limit)) as T;
   }
 
   /** @throws ReseolioError `not_found` when there is no such job */
@@ -58,11 +59,10 @@ export class JobHandle<T = unknown> {
   }
 }
 
-function resultOf<T>(job: FinishedJob): T {
+function resultOf(job: FinishedJob): unknown {
   switch (job.state) {
     case JobState.SUCCESS:
-      // The handler's type, carried by the handle; it went through JSON on the way.
-      return decodeResult(job.jobId, job.result) as T;
+      return decodeResult(job.jobId, job.result);
     case JobState.DEAD:
       throw new JobFailedError(job.jobId, reasonOf(job.error), causeOf(job));
     case JobState.CANCELLED:

@@ -9,6 +9,8 @@ export interface SessionStream {
   finish(): void;
   /** Ends the stream at once, without another call to its events. */
   abort(): void;
+  /** Ends with the stream. */
+  readonly ended: Promise<void>;
 }
 
 export interface SessionStreamEvents {
@@ -22,8 +24,9 @@ export interface SessionStreamEvents {
 export function openSessionStream(client: Client, events: SessionStreamEvents): SessionStream {
   const outbox = new Outbox();
   const controller = new AbortController();
-  void readFrames(client.session.session(outbox, { signal: controller.signal }), controller.signal, events);
+  const frames = client.session.session(outbox, { signal: controller.signal });
   return {
+    ended: readFrames(frames, controller.signal, events),
     send: (frame) => outbox.push(frame),
     finish: () => outbox.finish(),
     abort: () => {

@@ -27,6 +27,8 @@ export interface SessionOwner {
   connected(welcome: Welcome, again: boolean): void;
   /** The stream broke; it will be opened again. */
   disconnected(error: ReseolioError): void;
+  /** Another try to open it failed; there will be more. */
+  connectFailed(error: ReseolioError): void;
   /** Assignments, revocations and recalls of one frame. */
   received(frame: SessionResponse): void;
   /** Called about twice a second while the session lives. */
@@ -179,14 +181,16 @@ export class Session {
     return waitInList(this.#idleWaiters, timeoutMs);
   }
 
-  /** Ends every wait with ConnectionError and lets go of timers and the stream. A second call is harmless. */
-  close(): void {
+  /**
+   * Ends every wait with ConnectionError and lets go of timers and the stream. Ends when the daemon has seen it, or
+   * soon after. A second call is harmless.
+   */
+  close(): Promise<void> {
     const state = this.#state;
-    if (state.kind === "closed") return;
+    if (state.kind === "closed") return Promise.resolve();
     this.#state = { kind: "closed" };
     clearInterval(this.#ticker);
     if (state.kind === "between") clearTimeout(state.timer);
-    if (state.kind === "open") state.stream.finish();
     if (state.kind === "greeting") state.stream.abort();
     this.#batcher.close();
     this.#awaited.failAll(this.#closedError());
@@ -194,6 +198,7 @@ export class Session {
     this.#opening = null;
     wakeAll(this.#openWaiters);
     wakeAll(this.#idleWaiters);
+    return state.kind === "open" ? finishStream(state.stream) : Promise.resolve();
   }
 
   async #connect(): Promise<void> {
@@ -268,7 +273,7 @@ export class Session {
   #retryLater(error: ReseolioError): void {
     this.#lastError = error;
     if (this.#opening !== null && (isRefusal(error) || performance.now() >= this.#opening.endAt)) {
-      this.close();
+      void this.close();
       return;
     }
     const nominal = Math.min(
@@ -285,7 +290,7 @@ export class Session {
     const now = performance.now();
     this.#batcher.expire(now);
     this.owner.tick(now);
-    if (this.#opening !== null && now >= this.#opening.endAt) this.close();
+    if (this.#opening !== null && now >= this.#opening.endAt) void this.close();
     else if (this.#state.kind === "greeting") this.#checkPeer(this.#state.since, now);
     else if (this.#state.kind === "open") {
       this.#checkPeer(this.#batcher.oldestSentAt ?? now, now);
@@ -358,6 +363,20 @@ function helloFrame(hello: Hello, drain: boolean): SessionRequest {
     unawaitJobIds: [],
     drain,
   };
+}
+
+const FINISH_MS = 500;
+
+/** The daemon ends the stream when it has read the end of ours; a daemon that does not is left. */
+async function finishStream(stream: SessionStream): Promise<void> {
+  stream.finish();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const patience = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, FINISH_MS);
+  });
+  await Promise.race([stream.ended, patience]);
+  clearTimeout(timer);
+  stream.abort();
 }
 
 function waitInList(list: (() => void)[], timeoutMs: number): Promise<void> {

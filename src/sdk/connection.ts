@@ -1,0 +1,133 @@
+import { create } from "@bufbuild/protobuf";
+import type { EnqueuedJob, NewJob } from "#proto/gen/reseolio/v1/job_pb.ts";
+import {
+  type FinishedJob,
+  type Hello,
+  HelloSchema,
+  type SessionResponse,
+  type Welcome,
+} from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { uuidV7 } from "#proto/uuid-v7.ts";
+import { type Client, createClient } from "./client.ts";
+import type { ReseolioError } from "./errors.ts";
+import { JobDirectory } from "./job-directory.ts";
+import type { ReseolioSettings } from "./options.ts";
+import { readProcessIdentity } from "./process-identity.ts";
+import type { Registry } from "./registry.ts";
+import { Session, type SessionOwner } from "./session.ts";
+import { Sidecar } from "./sidecar.ts";
+import { SDK_VERSION } from "./version.ts";
+import { Worker, type WorkerEvents } from "./worker.ts";
+
+export interface ConnectionEvents extends WorkerEvents {
+  readonly onDisconnected: (error: ReseolioError) => void;
+  readonly onReconnected: () => void;
+}
+
+/** How long a stop waits for the daemon's answers after the last handler has ended. */
+const SETTLE_MS = 5_000;
+
+/** Everything that lives between a start and a stop: the connection, the session over it and the worker behind it. */
+export class Connection implements SessionOwner {
+  readonly jobs: JobDirectory;
+  readonly #client: Client;
+  readonly #session: Session;
+  readonly #worker: Worker;
+  readonly #workerId = uuidV7();
+  readonly #identity = readProcessIdentity();
+  #hasWarned = false;
+
+  constructor(
+    private readonly settings: ReseolioSettings,
+    private readonly registry: Registry,
+    private readonly events: ConnectionEvents,
+    owner: object,
+  ) {
+    const { logger } = settings;
+    this.#client = createClient(settings.client);
+    const sidecar = new Sidecar({ ...settings.sidecar, client: this.#client, logger });
+    this.#session = new Session(this.#client, this, settings.session, () => sidecar.ensure());
+    this.#worker = new Worker({
+      concurrency: settings.workerConcurrency,
+      registry,
+      port: this.#session,
+      events,
+      logger,
+      owner,
+    });
+    this.jobs = new JobDirectory(this.#client, this.#session, settings.session.callTimeoutMs);
+  }
+
+  async open(): Promise<void> {
+    try {
+      await this.#session.open();
+    } catch (error) {
+      this.#client.close();
+      throw error;
+    }
+  }
+
+  /** Hands back what has not ended `graceMs` from now, tells the daemon and lets go of everything. */
+  async close(graceMs: number): Promise<void> {
+    this.#session.drain();
+    await this.#worker.drain(graceMs);
+    if (this.#session.isOpen) await this.#session.whenIdle(SETTLE_MS);
+    await this.#session.close();
+    this.#client.close();
+  }
+
+  enqueue<T>(job: NewJob, onEnqueued: (answer: EnqueuedJob, job: NewJob) => T): Promise<T> {
+    return this.#session.enqueue(job, onEnqueued);
+  }
+
+  waitForEnd(jobId: string, timeoutMs: number | undefined): Promise<FinishedJob> {
+    return this.#session.waitForEnd(jobId, timeoutMs);
+  }
+
+  addFunction(name: string): void {
+    if (this.settings.workerConcurrency > 0) this.#session.addFunction(name);
+  }
+
+  hello(): Hello {
+    const concurrency = this.settings.workerConcurrency;
+    return create(HelloSchema, {
+      workerId: this.#workerId,
+      ...this.#identity,
+      functionNames: concurrency > 0 ? [...this.registry.names] : [],
+      concurrency,
+      heldLeases: this.#worker.heldLeases(),
+      client: `reseolio-js/${SDK_VERSION} ${runtime()}`,
+    });
+  }
+
+  connected(welcome: Welcome, again: boolean): void {
+    this.#hasWarned = false;
+    this.#worker.lose(welcome.lostLeases);
+    if (again) this.events.onReconnected();
+  }
+
+  disconnected(error: ReseolioError): void {
+    this.#worker.disconnected();
+    this.events.onDisconnected(error);
+  }
+
+  connectFailed(error: ReseolioError): void {
+    const message = `the session with the daemon is down, trying again: ${error.message}`;
+    if (this.#hasWarned || error.code === "connection") this.settings.logger.debug(message);
+    else this.settings.logger.warn(message);
+    this.#hasWarned ||= error.code !== "connection";
+  }
+
+  received(frame: SessionResponse): void {
+    this.#worker.receive(frame);
+  }
+
+  tick(now: number): void {
+    this.#worker.tick(now);
+  }
+}
+
+function runtime(): string {
+  const bun = process.versions["bun"];
+  return bun === undefined ? `node/${process.versions.node}` : `bun/${bun}`;
+}

@@ -1,0 +1,24 @@
+/** The public face of the SDK: everything a program may rely on, and nothing else. */
+export { context, type Context } from "./context.ts";
+export type { DurableFunction } from "./durable-function.ts";
+export {
+  ConnectionError,
+  JobCancelledError,
+  type JobErrorReason,
+  JobFailedError,
+  ReseolioError,
+  type ReseolioErrorCode,
+  ResultTimeoutError,
+  RetryAfterError,
+  TerminalError,
+} from "./errors.ts";
+export type { DeduplicatedCall, JobEventInfo, ReseolioEvents } from "./events.ts";
+export type { AttemptDetails, JobDetails, JobErrorDetails, JobStatus } from "./job-details.ts";
+export type { JobPage, JobQuery } from "./job-directory.ts";
+export { JobHandle } from "./job-handle.ts";
+export type { JobOptions } from "./job-options.ts";
+export type { LogFields, Logger } from "./logger.ts";
+export type { ReseolioOptions } from "./options.ts";
+export { Reseolio } from "./reseolio.ts";
+export type { JobResult, Serialized } from "./serialized.ts";
+export type { TlsOptions } from "./transport.ts";

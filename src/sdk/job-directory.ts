@@ -1,0 +1,113 @@
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
+import type { JobFilterSchema } from "#proto/gen/reseolio/v1/job_service_pb.ts";
+import type { Client } from "./client.ts";
+import { reseolioErrorFrom } from "./connect-errors.ts";
+import { ReseolioError } from "./errors.ts";
+import { type JobDetails, jobDetailsOf, jobStateOf, type JobStatus } from "./job-details.ts";
+import type { Session } from "./session.ts";
+
+/** Which jobs; fields are joined by and, values of one field by or. */
+export interface JobQuery {
+  readonly status?: JobStatus | readonly JobStatus[];
+  readonly name?: string | readonly string[];
+  readonly ids?: readonly string[];
+  readonly idempotencyKey?: string;
+  readonly parentId?: string;
+  readonly createdAfter?: Date;
+  readonly createdBefore?: Date;
+  /** Jobs of one page, 1 to 1000. [50] */
+  readonly limit?: number;
+  /** From the page before. */
+  readonly pageToken?: string;
+}
+
+/** Newest first; without args, results and stacks. */
+export interface JobPage {
+  readonly jobs: readonly JobDetails[];
+  /** Absent on the last page. */
+  readonly nextPageToken?: string;
+}
+
+/** Reads and changes single jobs, waiting for the session first when it is broken. */
+export class JobDirectory {
+  constructor(
+    private readonly client: Client,
+    private readonly session: Session,
+    private readonly callTimeoutMs: number,
+  ) {}
+
+  /** @throws ReseolioError `not_found` */
+  async getJob(jobId: string): Promise<JobDetails> {
+    const response = await this.#repeat(() => this.client.jobs.getJob({ jobId }));
+    return jobDetailsOf(demandJob(response.job, jobId));
+  }
+
+  async listJobs(query: JobQuery): Promise<JobPage> {
+    const request = { filter: filterOf(query), pageSize: pageSizeOf(query.limit), pageToken: query.pageToken ?? "" };
+    const { jobs, nextPageToken } = await this.#repeat(() => this.client.jobs.listJobs(request));
+    return { jobs: jobs.map(jobDetailsOf), ...(nextPageToken === "" ? {} : { nextPageToken }) };
+  }
+
+  /** Not repeated when its answer is lost: the second answer would be false for the first one's act. */
+  async cancelJob(jobId: string): Promise<boolean> {
+    return (await this.#once(() => this.client.jobs.cancelJob({ jobId }))).cancelled;
+  }
+
+  async retryJob(jobId: string): Promise<void> {
+    await this.#once(() => this.client.jobs.retryJob({ jobId }));
+  }
+
+  async #once<T>(call: () => Promise<T>): Promise<T> {
+    await this.session.whenOpen(this.callTimeoutMs);
+    try {
+      return await call();
+    } catch (error) {
+      throw reseolioErrorFrom(error);
+    }
+  }
+
+  async #repeat<T>(call: () => Promise<T>): Promise<T> {
+    const endAt = performance.now() + this.callTimeoutMs;
+    for (;;) {
+      try {
+        return await this.#once(call);
+      } catch (error) {
+        const isOver = performance.now() >= endAt || this.session.isClosed;
+        if (!(error instanceof ReseolioError) || error.code !== "connection" || isOver) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, REPEAT_DELAY_MS));
+    }
+  }
+}
+
+const REPEAT_DELAY_MS = 100;
+
+function pageSizeOf(limit: number | undefined): number {
+  if (limit === undefined) return 0;
+  if (Number.isInteger(limit) && limit >= 1 && limit <= 1000) return limit;
+  throw new ReseolioError("invalid_argument", `limit is ${limit}; give a whole number from 1 to 1000`);
+}
+
+function filterOf(query: JobQuery): MessageInitShape<typeof JobFilterSchema> {
+  return {
+    states: listOf(query.status).map(jobStateOf),
+    functionNames: listOf(query.name),
+    jobIds: [...(query.ids ?? [])],
+    idempotencyKey: query.idempotencyKey ?? "",
+    parentId: query.parentId ?? "",
+    ...(query.createdAfter === undefined ? {} : { createdAfter: timestampFromDate(query.createdAfter) }),
+    ...(query.createdBefore === undefined ? {} : { createdBefore: timestampFromDate(query.createdBefore) }),
+  };
+}
+
+function listOf<T extends string>(value: T | readonly T[] | undefined): T[] {
+  if (value === undefined) return [];
+  return typeof value === "string" ? [value] : [...value];
+}
+
+function demandJob(job: Job | undefined, jobId: string): Job {
+  if (job !== undefined) return job;
+  throw new ReseolioError("internal", `the daemon answered without job ${jobId}`);
+}

@@ -1,0 +1,274 @@
+import { EventEmitter } from "node:events";
+import type { EnqueuedJob, JobOptions as JobOptionsMessage, NewJob } from "#proto/gen/reseolio/v1/job_pb.ts";
+import type { Assignment } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { uuidV7 } from "#proto/uuid-v7.ts";
+import { reseolioErrorFrom } from "./connect-errors.ts";
+import { Connection, type ConnectionEvents } from "./connection.ts";
+import { type Context, context, currentContext } from "./context.ts";
+import { createDurableFunction, type DurableFunction } from "./durable-function.ts";
+import { ReseolioError } from "./errors.ts";
+import type { JobEventInfo, ReseolioEvents } from "./events.ts";
+import type { JobDetails } from "./job-details.ts";
+import type { JobPage, JobQuery } from "./job-directory.ts";
+import { type JobAccess, JobHandle } from "./job-handle.ts";
+import { encodeJobOptions, type JobOptions, mergeJobOptions } from "./job-options.ts";
+import { type ReseolioOptions, type ReseolioSettings, resolveOptions } from "./options.ts";
+import { checkFunctionName, type FunctionDefinition, isNamespaced, namespace, Registry } from "./registry.ts";
+import { encodeArgs } from "./serialization.ts";
+
+type Stage =
+  | { readonly kind: "stopped" }
+  | { readonly kind: "started"; readonly connection: Connection; readonly ready: Promise<void> }
+  | { readonly kind: "stopping"; readonly connection: Connection; readonly done: Promise<void> };
+
+/**
+ * A client of one daemon: calls durable functions, and runs those that it registers.
+ *
+ * A call is on disk when its promise ends. A handler runs at least once: after a crash it may run again, so what it
+ * does to the world should be safe to repeat (`context().jobId` is a good key for that).
+ */
+export class Reseolio extends EventEmitter<ReseolioEvents> {
+  readonly #settings: ReseolioSettings;
+  readonly #registry = new Registry();
+  readonly #access: JobAccess = {
+    waitForEnd: async (jobId, timeoutMs) => (await this.#connected()).waitForEnd(jobId, timeoutMs),
+    getJob: (jobId) => this.getJob(jobId),
+    cancelJob: (jobId) => this.cancelJob(jobId),
+  };
+  #stage: Stage = { kind: "stopped" };
+
+  /** @throws ReseolioError `invalid_argument` that names the option */
+  constructor(options: ReseolioOptions = {}) {
+    super();
+    this.#settings = resolveOptions(options, process.env, process.cwd());
+  }
+
+  /**
+   * Connects, starting the daemon if none answers and `autoStart` is on; then registered functions begin to run. A
+   * second call does nothing; after `stop()` it starts again.
+   *
+   * @throws ConnectionError when the daemon cannot be reached in time
+   * @throws ReseolioError `daemon_start`, `storage_mismatch`, `unauthenticated`, …: what stands in the way, and the fix
+   */
+  async start(): Promise<void> {
+    if (this.#stage.kind === "stopping") await this.#stage.done;
+    if (this.#stage.kind === "started") return this.#stage.ready;
+    const connection = new Connection(this.#settings, this.#registry, this.#connectionEvents(), this);
+    const ready = connection.open();
+    this.#stage = { kind: "started", connection, ready };
+    try {
+      await ready;
+    } catch (error) {
+      if (this.#stage.kind === "started") this.#stage = { kind: "stopped" };
+      throw error;
+    }
+    this.#tell("ready");
+  }
+
+  /**
+   * Takes no more jobs, lets running handlers end for `drainTimeoutMs`, then fires their signals and hands back what is
+   * left: it counts as no failure and runs elsewhere. Afterwards nothing keeps the process alive. Harmless when stopped.
+   */
+  async stop(): Promise<void> {
+    const stage = this.#stage;
+    if (stage.kind === "stopped") return;
+    if (stage.kind === "stopping") return stage.done;
+    const done = this.#stop(stage.connection);
+    this.#stage = { kind: "stopping", connection: stage.connection, done };
+    return done;
+  }
+
+  /** `await using` stops the client at the end of its block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  /**
+   * Makes a function durable: this process runs it, and the function returned stores calls of it. Before or after
+   * `start()`. `options` are the defaults of its calls.
+   *
+   * @throws ReseolioError `already_exists` when the name has a handler, `invalid_argument` for a bad name or option
+   */
+  durable<Args extends unknown[], Result>(
+    name: string,
+    handler: (...args: Args) => Result,
+    options: JobOptions = {},
+  ): DurableFunction<Args, Awaited<Result>> {
+    const definition = this.#registry.add(name, handler, options, callerPlace());
+    if (!isNamespaced(name)) this.#warnAboutName(name);
+    if (this.#stage.kind === "started") this.#stage.connection.addFunction(name);
+    return createDurableFunction<Args, Awaited<Result>>(definition, (function_, args, callOptions) =>
+      this.#enqueue(function_.name, args, function_.options, function_.encodedOptions, callOptions),
+    );
+  }
+
+  /**
+   * Joins parts to a function's name: `namespace("orders", "payment", "charge")` is `"orders:payment:charge"`.
+   *
+   * @throws ReseolioError `invalid_argument` for no parts, an empty part or one with `:`
+   */
+  namespace(...parts: string[]): string {
+    return namespace(...parts);
+  }
+
+  /** Stores a call of a function by its name, also of one that other programs run. Errors as of a durable function. */
+  async enqueue<Result = unknown>(
+    name: string,
+    args: readonly unknown[] = [],
+    options?: JobOptions,
+  ): Promise<JobHandle<Result>> {
+    checkFunctionName(name);
+    if (!Array.isArray(args)) {
+      throw new ReseolioError("invalid_argument", `${name}: args is a ${typeof args}; give an array of the arguments`);
+    }
+    const known: FunctionDefinition | undefined = this.#registry.find(name);
+    const handle = await this.#enqueue(name, args, known?.options ?? NO_OPTIONS, known?.encodedOptions, options);
+    // The caller says what the function returns; nothing here can know.
+    return handle as JobHandle<Result>;
+  }
+
+  /** A handle of any job by its id, from this or another process. Nothing is asked of the daemon yet. */
+  handle<Result = unknown>(jobId: string): JobHandle<Result> {
+    return new JobHandle<Result>(jobId, this.#access);
+  }
+
+  /** @throws ReseolioError `not_found` */
+  async getJob(jobId: string): Promise<JobDetails> {
+    return (await this.#connected()).jobs.getJob(jobId);
+  }
+
+  /** One page, newest first. */
+  async listJobs(query: JobQuery = {}): Promise<JobPage> {
+    return (await this.#connected()).jobs.listJobs(query);
+  }
+
+  /**
+   * Final for the record at once; a running handler's signal fires.
+   *
+   * @returns false when the job had ended already
+   * @throws ReseolioError `not_found`
+   */
+  async cancelJob(jobId: string): Promise<boolean> {
+    return (await this.#connected()).jobs.cancelJob(jobId);
+  }
+
+  /**
+   * Makes a dead or cancelled job run again: its failures start at 0, its attempt numbers go on.
+   *
+   * @throws ReseolioError `not_found`, or `failed_precondition` for a job that is neither
+   */
+  async retryJob<Result = unknown>(jobId: string): Promise<JobHandle<Result>> {
+    await (await this.#connected()).jobs.retryJob(jobId);
+    return this.handle<Result>(jobId);
+  }
+
+  /** As the named export `context`. */
+  context(): Context {
+    return context();
+  }
+
+  async #stop(connection: Connection): Promise<void> {
+    await connection.close(this.#settings.drainTimeoutMs);
+    this.#stage = { kind: "stopped" };
+    this.#tell("stopped");
+  }
+
+  /** Calls made inside handlers go on while the client drains. */
+  #connection(): Connection {
+    if (this.#stage.kind !== "stopped") return this.#stage.connection;
+    throw new ReseolioError("failed_precondition", "this client is not started; call await reseolio.start() first");
+  }
+
+  async #connected(): Promise<Connection> {
+    const connection = this.#connection();
+    if (this.#stage.kind === "started") await this.#stage.ready;
+    return connection;
+  }
+
+  /** The hot path: no promise but the caller's. */
+  #enqueue(
+    functionName: string,
+    args: readonly unknown[],
+    base: JobOptions,
+    encodedBase: JobOptionsMessage | undefined,
+    call: JobOptions | undefined,
+  ): Promise<JobHandle> {
+    try {
+      const running = currentContext();
+      const job: NewJob = {
+        $typeName: "reseolio.v1.NewJob",
+        jobId: uuidV7(),
+        functionName,
+        args: encodeArgs(functionName, args),
+        parentId: running?.owner === this ? running.jobId : "",
+      };
+      const options = call === undefined ? encodedBase : encodeJobOptions(functionName, mergeJobOptions(base, call));
+      if (options !== undefined) job.options = options;
+      return this.#connection().enqueue(job, this.#onEnqueued);
+    } catch (error) {
+      return Promise.reject(reseolioErrorFrom(error));
+    }
+  }
+
+  readonly #onEnqueued = (answer: EnqueuedJob, job: NewJob): JobHandle => {
+    const jobId = answer.jobId === "" ? job.jobId : answer.jobId;
+    if (answer.deduplicated) this.#tellDeduplicated(jobId, job, answer.argsDiffer);
+    return new JobHandle(jobId, this.#access, answer.deduplicated);
+  };
+
+  #tellDeduplicated(jobId: string, job: NewJob, argsDiffer: boolean): void {
+    const { functionName } = job;
+    const idempotencyKey = job.options?.idempotencyKey ?? "";
+    if (argsDiffer) {
+      const message = "a call found a job with its idempotency key but with other arguments, and was not stored";
+      this.#settings.logger.warn(message, { functionName, idempotencyKey, jobId });
+    }
+    this.#tell("deduplicated", { jobId, functionName, idempotencyKey, argsDiffer });
+  }
+
+  #warnAboutName(name: string): void {
+    this.#settings.logger.warn(
+      `function ${JSON.stringify(name)} has no namespace and may collide with another module's; ` +
+        `use reseolio.namespace("module", "service", ${JSON.stringify(name)})`,
+    );
+  }
+
+  #connectionEvents(): ConnectionEvents {
+    return {
+      onStart: (job) => {
+        if (this.listenerCount("job:start") > 0) this.#tell("job:start", infoOf(job));
+      },
+      onSuccess: (job, result) => {
+        if (this.listenerCount("job:success") > 0) this.#tell("job:success", infoOf(job), result);
+      },
+      onError: (job, error) => {
+        if (this.listenerCount("job:error") > 0) this.#tell("job:error", infoOf(job), error);
+      },
+      onDisconnected: (error) => this.#tell("disconnected", error),
+      onReconnected: () => this.#tell("reconnected"),
+    };
+  }
+
+  /** A listener that throws is a fault of the program, not of the job: it surfaces as an uncaught exception. */
+  #tell<Name extends keyof ReseolioEvents>(name: Name, ...values: ReseolioEvents[Name]): void {
+    try {
+      (this as EventEmitter).emit(name, ...values);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+}
+
+const NO_OPTIONS: JobOptions = {};
+
+function infoOf({ jobId, functionName, attempt, maxAttempts }: Assignment): JobEventInfo {
+  return { jobId, functionName, attempt, maxAttempts };
+}
+
+/** File and line of the call of `durable`, for messages. */
+function callerPlace(): string {
+  const line = new Error().stack?.split("\n")[3] ?? "";
+  return line.trim().replace(/^at /, "") || "an unknown place";
+}
