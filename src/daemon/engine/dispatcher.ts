@@ -13,6 +13,7 @@ export class Dispatcher {
   readonly #maxConcurrent: number;
   readonly #sessions = new Map<string, WorkerSession>();
   readonly #readyFunctions = new Set<string>();
+  #isPaused = false;
   /** Called with claimed jobs whose worker has gone meanwhile. */
   onUnclaimed: (jobs: readonly Job[]) => void = () => {};
   /** Called when a time is nearer than all that were noted before; milliseconds on the store's clock. */
@@ -67,13 +68,18 @@ export class Dispatcher {
     else this.markReady(transition.functionName);
   }
 
+  /** Nothing is claimed any more: the daemon stops. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
   hasDemand(): boolean {
     return this.planClaims().length > 0;
   }
 
   /** Free slots of all workers come first, then what short jobs may be prefetched; the least loaded worker first. */
   planClaims(): readonly ClaimDemand[] {
-    if (this.#readyFunctions.size === 0 || this.#sessions.size === 0) return [];
+    if (this.#isPaused || this.#readyFunctions.size === 0 || this.#sessions.size === 0) return [];
     let budget = this.#concurrencyLeft();
     if (budget <= 0) return [];
     const wanting: { readonly session: WorkerSession; readonly functionNames: readonly string[]; slots: number }[] = [];

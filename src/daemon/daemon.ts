@@ -1,0 +1,200 @@
+/**
+ * The composition root: opens the store, puts the engine together, starts the loops and the server, and stops them in
+ * order. Real time and chance enter here and nowhere else.
+ */
+import { randomUUID } from "node:crypto";
+import type { Clock } from "./core/clock.ts";
+import type { DaemonError } from "./core/errors.ts";
+import type { DaemonConfig } from "./config.ts";
+import { createEngine } from "./engine/create-engine.ts";
+import type { Engine } from "./engine/engine.ts";
+import { handBackWaiting } from "./engine/hand-back-waiting.ts";
+import type { Logger } from "./logger.ts";
+import { AttemptTimer } from "./loops/attempt-timer.ts";
+import type { Loop } from "./loops/loop.ts";
+import { createPoll } from "./loops/poll.ts";
+import { readHostId } from "./loops/process-probe.ts";
+import { createPruner } from "./loops/pruner.ts";
+import { TimerWheel } from "./loops/timer-wheel.ts";
+import { WorkerReaper } from "./loops/worker-reaper.ts";
+import type { DaemonInfo } from "./rpc/daemon-info.ts";
+import { createRoutes } from "./rpc/routes.ts";
+import { OpenSessions } from "./rpc/session-service.ts";
+import type { Server } from "./server.ts";
+import { startServer } from "./server.ts";
+import type { JobStore } from "./storage/job-store.ts";
+import { openStore } from "./storage/open-store.ts";
+
+/** Losses after which a job that takes its workers down is DEAD. */
+const MAX_LOSSES = 10;
+/** How long workers get to hand back what they have not started. */
+const HAND_BACK_MS = 1_000;
+/** How long clients get to end their connections. */
+const CLOSE_MS = 2_000;
+
+export interface Daemon {
+  /** host:port that it listens on, with the real port when 0 was asked for. */
+  readonly address: string;
+  readonly info: DaemonInfo;
+  /**
+   * Graceful stop: no more claims, unstarted leases handed back, everything under way committed and answered. Jobs
+   * that run keep their leases: their workers connect to the next daemon. A second call waits for the first.
+   */
+  stop(): Promise<void>;
+  /** Stops without waiting for clients; what is not committed was never acknowledged. */
+  stopNow(): Promise<void>;
+  /** Resolves when the daemon has stopped, by itself (linger, a fatal fault) or because it was told to. */
+  readonly finished: Promise<{ readonly exitCode: number }>;
+}
+
+/** Opens everything and serves. Throws DaemonError when storage or address cannot be had; nothing is left open then. */
+export async function startDaemon(config: DaemonConfig, logger: Logger): Promise<Daemon> {
+  const nodeId = randomUUID();
+  const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
+  const address = `${config.host}:${config.port}`;
+  const { store, warnings } = await openStore(config.db, { clock, owner: { nodeId, address } });
+  for (const warning of warnings) logger.warn(warning);
+  try {
+    const daemon = new RunningDaemon({ config, logger, nodeId, clock, store });
+    await daemon.start();
+    return daemon;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+interface DaemonParts {
+  readonly config: DaemonConfig;
+  readonly logger: Logger;
+  readonly nodeId: string;
+  readonly clock: Clock;
+  readonly store: JobStore;
+}
+
+class RunningDaemon implements Daemon {
+  readonly info: DaemonInfo;
+  readonly finished: Promise<{ readonly exitCode: number }>;
+  readonly #parts: DaemonParts;
+  readonly #engine: Engine;
+  readonly #loops: readonly Loop[];
+  readonly #reaper: WorkerReaper;
+  readonly #sessions: OpenSessions;
+  readonly #draining = new AbortController();
+  #server: Server | null = null;
+  #lingerTimer: ReturnType<typeof setInterval> | null = null;
+  #stopping: Promise<void> | null = null;
+  #finish: (end: { readonly exitCode: number }) => void = () => {};
+  #exitCode = 0;
+
+  constructor(parts: DaemonParts) {
+    this.#parts = parts;
+    const { config, logger, nodeId, clock, store } = parts;
+    this.finished = new Promise((resolve) => (this.#finish = resolve));
+    this.info = describe(parts);
+    this.#engine = createEngine({
+      store,
+      clock,
+      random: Math.random,
+      newJobId: () => Bun.randomUUIDv7(),
+      settings: { nodeId, leaseMs: config.leaseMs, maxConcurrent: config.maxConcurrent, maxLosses: MAX_LOSSES },
+      onDeadline: (deadline) => attemptTimer.noteDeadline(deadline),
+      onFatal: (error) => this.#onFatal(error),
+    });
+    const attemptTimer = new AttemptTimer(this.#engine, logger);
+    this.#reaper = new WorkerReaper(this.#engine, logger, this.info.hostId);
+    this.#loops = [
+      attemptTimer,
+      this.#reaper,
+      new TimerWheel(this.#engine, logger),
+      createPoll(this.#engine, config.pollIntervalMs, logger),
+      createPruner(this.#engine, { finishedMs: config.retentionMs, deadMs: config.deadRetentionMs }, logger),
+    ];
+    this.#sessions = new OpenSessions((session) => this.#reaper.noteDisconnected(session));
+  }
+
+  get address(): string {
+    return this.#server?.address ?? "";
+  }
+
+  async start(): Promise<void> {
+    const { config, logger } = this.#parts;
+    this.#server = await startServer({
+      host: config.host,
+      port: config.port,
+      token: config.token,
+      tls: config.tls,
+      insecure: config.insecure,
+      logger,
+      routes: createRoutes(this.#engine, this.info, {
+        sessions: this.#sessions,
+        draining: this.#draining.signal,
+        logger,
+      }),
+    });
+    for (const loop of this.#loops) loop.start();
+    if (config.lingerMs !== null) this.#lingerTimer = this.#watchClients(config.lingerMs);
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#drain().then(() => this.#close(CLOSE_MS));
+    return this.#stopping;
+  }
+
+  stopNow(): Promise<void> {
+    this.#draining.abort();
+    return this.#close(0);
+  }
+
+  async #drain(): Promise<void> {
+    this.#engine.dispatcher.pause();
+    this.#draining.abort();
+    await handBackWaiting(this.#engine, HAND_BACK_MS);
+    this.#sessions.drain();
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    if (this.#lingerTimer !== null) clearInterval(this.#lingerTimer);
+    await Promise.all(this.#loops.map((loop) => loop.stop()));
+    await this.#engine.lane.close();
+    this.#sessions.end();
+    await this.#server?.close(graceMs);
+    await this.#parts.store.close();
+    this.#finish({ exitCode: this.#exitCode });
+  }
+
+  /** The store cannot be trusted any more: nothing is waited for, the next start recovers. */
+  #onFatal(error: DaemonError): void {
+    this.#parts.logger.error("the store failed and the daemon stops; start it again to recover", { error });
+    this.#exitCode = 1;
+    this.#finish({ exitCode: 1 });
+  }
+
+  #watchClients(lingerMs: number): ReturnType<typeof setInterval> {
+    const { clock, logger } = this.#parts;
+    let aloneSince = clock.monotonic();
+    return setInterval(
+      () => {
+        const now = clock.monotonic();
+        if ((this.#server?.openConnections() ?? 0) > 0) aloneSince = now;
+        if (now - aloneSince < lingerMs || this.#stopping !== null) return;
+        logger.info("the last client is gone; leaving", { lingerMs });
+        void this.stop();
+      },
+      Math.max(50, Math.min(500, lingerMs / 4)),
+    );
+  }
+}
+
+function describe({ config, nodeId, clock, store }: DaemonParts): DaemonInfo {
+  return {
+    version: config.version,
+    nodeId,
+    storageKind: store.kind,
+    storageName: store.name,
+    startedAt: clock.now(),
+    pid: process.pid,
+    hostId: readHostId(),
+    lingering: config.lingerMs !== null,
+  };
+}
