@@ -134,21 +134,31 @@ export class Batcher {
     };
   }
 
-  /** Hands the answers to those who wait. False when the reply does not fit what was sent: the stream is broken. */
+  /**
+   * Hands the answers to those who wait. Frames are answered as their work is done, so a later one may come first.
+   * False when the reply does not fit what was sent: the stream is broken.
+   */
   answer(reply: Reply): boolean {
-    const frame = this.#sent.peek();
-    if (frame === undefined || frame.frameId !== reply.frameId) return false;
-    if (reply.enqueued.length !== frame.enqueues.length || reply.settled.length !== frame.outcomes.length) return false;
-    this.#sent.shift();
+    const frame = this.#takeSent(reply.frameId);
+    if (frame === undefined) return false;
+    if (reply.enqueued.length !== frame.enqueues.length || reply.settled.length !== frame.outcomes.length) {
+      this.#sent.unshiftAll([frame]);
+      return false;
+    }
     frame.enqueues.forEach((call, index) => call.answer(enqueueAnswer(reply.enqueued[index])));
     frame.outcomes.forEach((report, index) => report.answer(reply.settled[index] ?? SettleResult.UNSPECIFIED));
     return true;
   }
 
+  #takeSent(frameId: number): SentFrame | undefined {
+    if (this.#sent.peek()?.frameId === frameId) return this.#sent.shift();
+    return this.#sent.remove((frame) => frame.frameId === frameId)[0];
+  }
+
   /** For a new stream: what had no answer is to be sent again, the awaited ids all anew. */
   restart(awaitedJobIds: Iterable<string>, now: number): void {
     this.expire(now);
-    const sent = [...this.#sent];
+    const sent = [...this.#sent].sort((one, other) => one.frameId - other.frameId);
     this.#sent = new Fifo();
     this.#enqueues.unshiftAll(sent.flatMap((frame) => frame.enqueues.filter((call) => call.deadlineAt > now)));
     this.#outcomes.unshiftAll(sent.flatMap((frame) => frame.outcomes));

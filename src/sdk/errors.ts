@@ -34,6 +34,7 @@ export type ReseolioErrorCode =
   | "no_context"
   | "internal";
 
+/** The base of all of them; `code` is for programs, the message for people. */
 export class ReseolioError extends Error {
   override readonly name: string = "ReseolioError";
   readonly code: ReseolioErrorCode;

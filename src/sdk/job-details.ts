@@ -46,6 +46,7 @@ export interface JobDetails {
   readonly attempts: readonly AttemptDetails[];
 }
 
+/** Why an attempt or a job ended without a result. */
 export interface JobErrorDetails {
   readonly name: string;
   readonly message: string;
@@ -53,6 +54,7 @@ export interface JobErrorDetails {
   readonly reason: JobErrorReason;
 }
 
+/** One attempt that ended without success. */
 export interface AttemptDetails {
   readonly attempt: number;
   readonly outcome: "failed" | "timeout" | "lost" | "cancelled";

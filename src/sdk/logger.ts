@@ -6,6 +6,7 @@ export interface Logger {
   error(message: string, fields?: LogFields): void;
 }
 
+/** Facts that belong to a message, by name. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
 /** One line per message on stderr; debug messages only when `RESEOLIO_DEBUG` is set. */

@@ -2,7 +2,7 @@ import { DEFAULT_ADDRESS } from "#proto/contract.ts";
 import { parseAddress } from "./address.ts";
 import { ReseolioError } from "./errors.ts";
 import { type Logger, stderrLogger } from "./logger.ts";
-import { SESSION_DEFAULTS, type SessionSettings } from "./session.ts";
+import { SESSION_DEFAULTS, type SessionSettings } from "./session-settings.ts";
 import type { SidecarOptions } from "./sidecar.ts";
 import { DEFAULT_STORAGE, parseStorage, type Storage } from "./storage.ts";
 import type { TlsOptions, TransportOptions } from "./transport.ts";

@@ -1,4 +1,4 @@
-import type { SessionRequest, SessionResponse } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { Hello, SessionRequest, SessionResponse } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { Client } from "./client.ts";
 
 /** One Session stream, from its opening to its end. */
@@ -88,4 +88,35 @@ class Outbox implements AsyncIterable<SessionRequest> {
       },
     };
   }
+}
+
+const FINISH_MS = 500;
+
+/** The daemon ends the stream when it has read the end of ours; a daemon that does not is left. */
+export async function finishStream(stream: SessionStream): Promise<void> {
+  stream.finish();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const patience = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, FINISH_MS);
+  });
+  await Promise.race([stream.ended, patience]);
+  clearTimeout(timer);
+  stream.abort();
+}
+
+export const HELLO_FRAME_ID = 1;
+
+/** The first frame of a stream. */
+export function helloFrame(hello: Hello, drain: boolean): SessionRequest {
+  return {
+    $typeName: "reseolio.v1.SessionRequest",
+    frameId: HELLO_FRAME_ID,
+    hello,
+    addFunctions: [],
+    enqueues: [],
+    outcomes: [],
+    awaitJobIds: [],
+    unawaitJobIds: [],
+    drain,
+  };
 }

@@ -14,50 +14,14 @@ import type {
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { AwaitedJobs } from "./awaited-jobs.ts";
 import { Batcher, type OutcomeReport } from "./batcher.ts";
+import { Backoff } from "./backoff.ts";
 import type { Client } from "./client.ts";
 import { reseolioErrorFrom } from "./connect-errors.ts";
 import { ConnectionError, type ReseolioError } from "./errors.ts";
 import { PendingEnqueue } from "./pending-enqueue.ts";
-import { openSessionStream, type SessionStream } from "./session-stream.ts";
-
-/** Who stands behind the session: told what the daemon says, asked who it is. Its methods must not throw. */
-export interface SessionOwner {
-  /** Made anew for each stream: functions and held leases as they are now. */
-  hello(): Hello;
-  connected(welcome: Welcome, again: boolean): void;
-  /** The stream broke; it will be opened again. */
-  disconnected(error: ReseolioError): void;
-  /** Another try to open it failed; there will be more. */
-  connectFailed(error: ReseolioError): void;
-  /** Assignments, revocations and recalls of one frame. */
-  received(frame: SessionResponse): void;
-  /** Called about twice a second while the session lives. */
-  tick(now: number): void;
-}
-
-export interface SessionSettings {
-  /** How long a call waits for its answer, through reconnections. */
-  readonly callTimeoutMs: number;
-  /** How long `open` tries. */
-  readonly connectTimeoutMs: number;
-  /** Frames unanswered at a time. */
-  readonly maxUnanswered: number;
-  /** A welcome or a reply that takes longer means that nobody is there. */
-  readonly replyTimeoutMs: number;
-  readonly minBackoffMs: number;
-  readonly maxBackoffMs: number;
-  readonly tickMs: number;
-}
-
-export const SESSION_DEFAULTS: SessionSettings = {
-  callTimeoutMs: 30_000,
-  connectTimeoutMs: 10_000,
-  maxUnanswered: 2,
-  replyTimeoutMs: 15_000,
-  minBackoffMs: 50,
-  maxBackoffMs: 2_000,
-  tickMs: 500,
-};
+import { isRefusal, type SessionOwner, type SessionSettings } from "./session-settings.ts";
+import { finishStream, HELLO_FRAME_ID, helloFrame, openSessionStream, type SessionStream } from "./session-stream.ts";
+import { WaitList } from "./wait-list.ts";
 
 type State =
   | { readonly kind: "idle" }
@@ -66,8 +30,6 @@ type State =
   | { readonly kind: "greeting"; readonly stream: SessionStream; readonly since: number }
   | { readonly kind: "open"; readonly stream: SessionStream }
   | { readonly kind: "closed" };
-
-const HELLO_FRAME_ID = 1;
 
 export class Session {
   readonly #batcher = new Batcher();
@@ -87,11 +49,11 @@ export class Session {
     readonly reject: (error: ReseolioError) => void;
     readonly endAt: number;
   } | null = null;
-  #openWaiters: (() => void)[] = [];
-  #idleWaiters: (() => void)[] = [];
+  readonly #openWaiters = new WaitList();
+  readonly #idleWaiters = new WaitList();
   #ticker: ReturnType<typeof setInterval> | undefined;
   #welcomes = 0;
-  #attempts = 0;
+  readonly #backoff: Backoff;
   #frameId = HELLO_FRAME_ID;
   #lastSentAt = 0;
   #leaseMs = 15_000;
@@ -105,7 +67,9 @@ export class Session {
     private readonly settings: SessionSettings,
     /** Makes sure that a daemon is there; called before each stream is opened. */
     private readonly prepare: () => Promise<void>,
-  ) {}
+  ) {
+    this.#backoff = new Backoff(settings.minBackoffMs, settings.maxBackoffMs);
+  }
 
   get isOpen(): boolean {
     return this.#state.kind === "open";
@@ -172,13 +136,13 @@ export class Session {
   /** Ends when the stream is open, or after `timeoutMs`. */
   whenOpen(timeoutMs: number): Promise<void> {
     if (this.#state.kind === "open" || this.#state.kind === "closed") return Promise.resolve();
-    return waitInList(this.#openWaiters, timeoutMs);
+    return this.#openWaiters.wait(timeoutMs);
   }
 
   /** Ends when everything has its answer, or after `timeoutMs`. */
   whenIdle(timeoutMs: number): Promise<void> {
     if (this.#batcher.pending === 0 || this.#state.kind === "closed") return Promise.resolve();
-    return waitInList(this.#idleWaiters, timeoutMs);
+    return this.#idleWaiters.wait(timeoutMs);
   }
 
   /**
@@ -196,8 +160,8 @@ export class Session {
     this.#awaited.failAll(this.#closedError());
     this.#opening?.reject(this.#lastError ?? this.#closedError());
     this.#opening = null;
-    wakeAll(this.#openWaiters);
-    wakeAll(this.#idleWaiters);
+    this.#openWaiters.wake();
+    this.#idleWaiters.wake();
     return state.kind === "open" ? finishStream(state.stream) : Promise.resolve();
   }
 
@@ -234,21 +198,21 @@ export class Session {
     }
     if (frame.assignments.length + frame.revocations.length + frame.recalls.length > 0) this.owner.received(frame);
     for (const job of frame.finished) this.#awaited.finish(job);
-    if (this.#idleWaiters.length > 0 && this.#batcher.pending === 0) wakeAll(this.#idleWaiters);
+    if (!this.#idleWaiters.isEmpty && this.#batcher.pending === 0) this.#idleWaiters.wake();
     this.#scheduleFlush();
   }
 
   #welcome(stream: SessionStream, welcome: Welcome): void {
     this.#state = { kind: "open", stream };
     this.#leaseMs = welcome.leaseMs;
-    this.#attempts = 0;
+    this.#backoff.reset();
     this.#lastError = null;
     this.#lastSentAt = performance.now();
     this.#welcomes++;
     this.owner.connected(welcome, this.#welcomes > 1);
     this.#opening?.resolve();
     this.#opening = null;
-    wakeAll(this.#openWaiters);
+    this.#openWaiters.wake();
   }
 
   #onEnd(stream: SessionStream, error: unknown): void {
@@ -276,14 +240,7 @@ export class Session {
       void this.close();
       return;
     }
-    const nominal = Math.min(
-      this.settings.minBackoffMs * 2 ** Math.min(this.#attempts, 20),
-      this.settings.maxBackoffMs,
-    );
-    this.#attempts++;
-    // Clients that lost the same daemon must not come back in step.
-    const delay = nominal * (0.5 + Math.random() / 2);
-    this.#state = { kind: "between", timer: setTimeout(() => void this.#connect(), delay) };
+    this.#state = { kind: "between", timer: setTimeout(() => void this.#connect(), this.#backoff.nextMs()) };
   }
 
   #tick(): void {
@@ -344,51 +301,4 @@ export class Session {
     const address = this.client.transport.address.text;
     return new ConnectionError(address, "this client is stopped; start() it again, or make a new one");
   }
-}
-
-/** Answers of a daemon that will be the same the next time. */
-function isRefusal(error: ReseolioError): boolean {
-  return error.code !== "connection" && error.code !== "resource_exhausted";
-}
-
-function helloFrame(hello: Hello, drain: boolean): SessionRequest {
-  return {
-    $typeName: "reseolio.v1.SessionRequest",
-    frameId: HELLO_FRAME_ID,
-    hello,
-    addFunctions: [],
-    enqueues: [],
-    outcomes: [],
-    awaitJobIds: [],
-    unawaitJobIds: [],
-    drain,
-  };
-}
-
-const FINISH_MS = 500;
-
-/** The daemon ends the stream when it has read the end of ours; a daemon that does not is left. */
-async function finishStream(stream: SessionStream): Promise<void> {
-  stream.finish();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const patience = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, FINISH_MS);
-  });
-  await Promise.race([stream.ended, patience]);
-  clearTimeout(timer);
-  stream.abort();
-}
-
-function waitInList(list: (() => void)[], timeoutMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, timeoutMs);
-    list.push(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
-}
-
-function wakeAll(list: (() => void)[]): void {
-  for (const wake of list.splice(0)) wake();
 }

@@ -11,6 +11,8 @@ import {
   SettleResult,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { HandlerContext } from "./context.ts";
+import { DelayedReports } from "./delayed-reports.ts";
+import { WaitList } from "./wait-list.ts";
 import { revocationError, stopped, takenOver, timedOut, timeoutError } from "./abort-reasons.ts";
 import { type AttemptEnd, execute, outcomeOf, refusedResultOf, releaseOf } from "./executor.ts";
 import { Fifo } from "./fifo.ts";
@@ -36,18 +38,16 @@ const TIMEOUT_FALLBACK_MS = 1_000;
 const IGNORED_SIGNAL_WARNING_MS = 10_000;
 /** How long a handler has to end after the signal of a stop. */
 const ABORT_GRACE_MS = 1_000;
-const MAX_RETRY_DELAY_MS = 5_000;
-const FIRST_RETRY_DELAY_MS = 100;
 
 export class Worker {
   /** Leases that are ours as far as we know, in the order of their assignment. */
   readonly #held = new Map<string, LeasedJob>();
   readonly #waiting = new Fifo<LeasedJob>();
   readonly #running = new Set<LeasedJob>();
-  #later: { readonly job: LeasedJob; readonly dueAt: number }[] = [];
+  readonly #delayed = new DelayedReports();
   #isDraining = false;
   #isStarting = false;
-  #whenIdle: (() => void)[] = [];
+  readonly #idleWaiters = new WaitList();
 
   constructor(
     private readonly options: {
@@ -89,7 +89,7 @@ export class Worker {
       if (job === undefined) continue;
       this.#held.delete(lost.jobId);
       this.options.port.dropReports((outcome) => job.isLease(outcome));
-      this.#later = this.#later.filter((entry) => entry.job !== job);
+      this.#delayed.remove(job);
       if (job.stage === "running") this.#abort(job, takenOver(job.assignment));
       else job.stage = "gone";
       // The daemon that answers now does not know this lease: it waits for no word about it.
@@ -126,10 +126,7 @@ export class Worker {
 
   tick(now: number): void {
     for (const job of this.#running) this.#watch(job, now);
-    const due = this.#later.filter((entry) => entry.dueAt <= now);
-    if (due.length === 0) return;
-    this.#later = this.#later.filter((entry) => entry.dueAt > now);
-    for (const { job } of due) this.options.port.report(job);
+    for (const job of this.#delayed.takeDue(now)) this.options.port.report(job);
   }
 
   #accept(assignment: Assignment): void {
@@ -176,7 +173,7 @@ export class Worker {
     this.#running.delete(job);
     if (job.stage === "running") this.#settle(job, end);
     this.#startWaiting();
-    if (this.#running.size === 0) for (const wake of this.#whenIdle.splice(0)) wake();
+    if (this.#running.size === 0) this.#idleWaiters.wake();
   }
 
   #settle(job: LeasedJob, end: AttemptEnd): void {
@@ -226,7 +223,7 @@ export class Worker {
   readonly #onAnswer = (job: LeasedJob, result: SettleResult): void => {
     switch (result) {
       case SettleResult.RETRY:
-        this.#reportLater(job);
+        this.#delayed.add(job, performance.now());
         return;
       case SettleResult.INVALID:
         this.#reportRefusal(job);
@@ -246,11 +243,6 @@ export class Worker {
   #forget(job: LeasedJob): void {
     job.stage = "gone";
     if (this.#held.get(job.assignment.jobId) === job) this.#held.delete(job.assignment.jobId);
-  }
-
-  #reportLater(job: LeasedJob): void {
-    const delay = Math.min(FIRST_RETRY_DELAY_MS * 2 ** Math.min(job.retries++, 16), MAX_RETRY_DELAY_MS);
-    this.#later.push({ job, dueAt: performance.now() + delay });
   }
 
   #reportRefusal(job: LeasedJob): void {
@@ -290,14 +282,7 @@ export class Worker {
   }
 
   #waitUntilIdle(timeoutMs: number): Promise<void> {
-    if (this.#running.size === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, timeoutMs);
-      this.#whenIdle.push(() => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
+    return this.#running.size === 0 ? Promise.resolve() : this.#idleWaiters.wait(timeoutMs);
   }
 }
 

@@ -1,0 +1,23 @@
+/** Who waits for a moment that concerns them all. */
+export class WaitList {
+  #waiters: (() => void)[] = [];
+
+  get isEmpty(): boolean {
+    return this.#waiters.length === 0;
+  }
+
+  /** Ends with the next `wake`, or after `timeoutMs`. */
+  wait(timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs);
+      this.#waiters.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  wake(): void {
+    for (const wake of this.#waiters.splice(0)) wake();
+  }
+}
