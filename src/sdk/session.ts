@@ -4,14 +4,7 @@
  * held leases are claimed back in its hello, and what had no answer is sent again.
  */
 import type { EnqueuedJob, NewJob } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type {
-  FinishedJob,
-  Hello,
-  Outcome,
-  SessionRequest,
-  SessionResponse,
-  Welcome,
-} from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { FinishedJob, Outcome, SessionResponse, Welcome } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { AwaitedJobs } from "./awaited-jobs.ts";
 import { Batcher, type OutcomeReport } from "./batcher.ts";
 import { Backoff } from "./backoff.ts";
