@@ -76,6 +76,12 @@ class Outbox implements AsyncIterable<SessionRequest> {
     wake?.(result);
   }
 
+  #discard(): Promise<IteratorResult<SessionRequest>> {
+    this.#frames = [];
+    this.finish();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
   [Symbol.asyncIterator](): AsyncIterator<SessionRequest> {
     return {
       next: () => {
@@ -86,6 +92,9 @@ class Outbox implements AsyncIterable<SessionRequest> {
           this.#wake = resolve;
         });
       },
+      // Called when the stream has ended: what is left has nowhere to go.
+      return: () => this.#discard(),
+      throw: () => this.#discard(),
     };
   }
 }
