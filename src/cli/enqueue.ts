@@ -31,24 +31,23 @@ export function checkNewJob(functionName: string, args: Uint8Array, where: strin
   }
 }
 
-const RETRY_AFTER_MS = 250;
+// A daemon that is just starting is there by then; with none the error is still there at once for a person.
+const RETRY_DELAYS_MS = [100, 300];
 
 /**
- * Sends a batch; when the answer does not come, sends it once more with the same ids. Items fail on their own, in the
- * order of the batch.
+ * Sends a batch; when the daemon is away or its answer does not come, sends it again with the same ids. Items fail on
+ * their own, in the order of the batch.
  *
  * @throws CliError when the batch as a whole was refused or the daemon is away
  */
 export async function enqueueBatch(client: Client, jobs: readonly NewJobInit[]): Promise<readonly EnqueueResult[]> {
-  try {
-    return (await client.jobs.enqueueJobs({ jobs: [...jobs] })).results;
-  } catch (error) {
-    if (!isUnavailable(error)) throw cliErrorFrom(error);
-  }
-  await sleep(RETRY_AFTER_MS);
-  try {
-    return (await client.jobs.enqueueJobs({ jobs: [...jobs] })).results;
-  } catch (error) {
-    throw cliErrorFrom(error);
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return (await client.jobs.enqueueJobs({ jobs: [...jobs] })).results;
+    } catch (error) {
+      const delayMs = RETRY_DELAYS_MS[attempt];
+      if (delayMs === undefined || !isUnavailable(error)) throw cliErrorFrom(error);
+      await sleep(delayMs);
+    }
   }
 }

@@ -10,6 +10,7 @@ export function cliErrorFrom(error: unknown): CliError {
   if (error.name === "ConnectionError") return connectionError(error);
   if (error.name === "ConnectError" && "code" in error && typeof error.code === "number")
     return rpcError(error, error.code);
+  if (error.name === "DaemonError" && "code" in error) return daemonError(error, String(error.code));
   if (error.name === "AbortError") return new CliError("interrupted", "interrupted");
   return new CliError("failed", error.message, { cause: error });
 }
@@ -24,6 +25,17 @@ function connectionError(error: Error): CliError {
       ? "try again; reseolio status shows how the daemon is"
       : `start one with: ${start}, or name another with --addr or RESEOLIO_ADDR`;
   return new CliError("unreachable", message, { hint, cause: error });
+}
+
+// Faults of the daemon's own parts, when a command runs them in its process.
+const DAEMON_CODES: Readonly<Partial<Record<string, CliErrorCode>>> = {
+  invalid_argument: "usage",
+  not_found: "not_found",
+  already_exists: "conflict",
+};
+
+function daemonError(error: Error, code: string): CliError {
+  return new CliError(DAEMON_CODES[code] ?? "failed", error.message, { cause: error });
 }
 
 const DEADLINE_EXCEEDED = 4;

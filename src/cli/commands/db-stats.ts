@@ -1,0 +1,52 @@
+import type { DatabaseDescription } from "../../daemon/database.ts";
+import { formatBytes } from "../bytes.ts";
+import { defineCommand } from "../command.ts";
+import { databaseUrl, DB_FLAGS } from "../db-flags.ts";
+import { STATE_NAMES } from "../job-states.ts";
+import { FORMAT_FLAGS, type Sheet } from "../output.ts";
+
+export const dbStats = defineCommand({
+  meta: { name: "db stats", description: "Show what a database holds and how large it is." },
+  args: { ...DB_FLAGS, json: FORMAT_FLAGS.json },
+  examples: [{ command: "reseolio db stats", does: "of ./reseolio.db, with or without a daemon" }],
+  async run(context) {
+    await context.output.sheet(statsSheet(await describe(databaseUrl(context))));
+  },
+});
+
+/** What is known of a database without its daemon. Throws DaemonError when it cannot be read. */
+export async function describe(url: string): Promise<DatabaseDescription> {
+  const { describeDatabase } = await import("../../daemon/database.ts");
+  return describeDatabase(url);
+}
+
+function statsSheet(database: DatabaseDescription): Sheet {
+  const bytes = (label: string, value: number) => ({ label, value: String(value), short: formatBytes(value) });
+  const counts = STATE_NAMES.map((state) => [state, countOf(database, state)] as const);
+  return {
+    id: database.path,
+    json: { ...database, jobs: Object.fromEntries(counts) },
+    fields: [
+      { label: "path", value: database.path },
+      { label: "schema", value: String(database.schemaVersion), short: schemaText(database) },
+      { label: "sqlite", value: database.sqliteVersion },
+      bytes("file", database.fileBytes),
+      bytes("log", database.walBytes),
+      bytes("free", database.freePages * database.pageBytes),
+      {
+        label: "jobs",
+        value: counts.map(([state, count]) => `${state}=${count}`).join(" "),
+        short: counts.map(([state, count]) => `${count} ${state.toLowerCase()}`).join(", "),
+      },
+    ],
+  };
+}
+
+function countOf(database: DatabaseDescription, state: string): number {
+  return database.jobs.filter((one) => one.state === state).reduce((sum, one) => sum + one.count, 0);
+}
+
+function schemaText({ schemaVersion, supportedSchemaVersion }: DatabaseDescription): string {
+  const known = `this reseolio knows up to ${supportedSchemaVersion}`;
+  return schemaVersion === supportedSchemaVersion ? `${schemaVersion}, the newest` : `${schemaVersion}; ${known}`;
+}

@@ -1,0 +1,67 @@
+import { existsSync } from "node:fs";
+import type { GetInfoResponse } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
+import { CONNECTION_FLAGS } from "../connection.ts";
+import { databaseUrl, DB_FLAGS } from "../db-flags.ts";
+import { examineDaemon } from "../examine-daemon.ts";
+import { examineStorage } from "../examine-storage.ts";
+import { CliError } from "../exit.ts";
+import { type Finding, FINDINGS, wrong } from "../finding.ts";
+import { onePage } from "../list-jobs.ts";
+import { FORMAT_FLAGS } from "../output.ts";
+import { cliErrorFrom } from "../rpc-errors.ts";
+import { describe } from "./db-stats.ts";
+
+const FLAGS = {
+  db: { ...DB_FLAGS.db, description: "The database to examine when no daemon on this machine names its own" },
+  json: FORMAT_FLAGS.json,
+  raw: FORMAT_FLAGS.raw,
+  ...CONNECTION_FLAGS,
+} as const;
+
+type Context = CommandContext<typeof FLAGS>;
+
+export const doctor = defineCommand({
+  meta: {
+    name: "doctor",
+    description: "Examine the daemon, its storage and its jobs, and say how to mend what is wrong.",
+  },
+  args: FLAGS,
+  examples: [
+    { command: "reseolio doctor", does: "exit code 1 when something is wrong" },
+    { command: "reseolio doctor --json | jq '.findings[] | select(.ok | not)'", does: "only what is wrong" },
+  ],
+  notes: [
+    "Looks at: whether the daemon answers and has this version, the clocks, the schema, SQLite's version, file modes, the size of the log, free disk space, dead jobs, and functions with pending jobs but without workers.",
+  ],
+  async run(context) {
+    const { output, messages } = context;
+    const { findings: aboutDaemon, info } = await examineDaemon(context);
+    const url = databaseToExamine(context, info);
+    const aboutStorage = url === null ? [] : await examineDatabase(url);
+    const findings = [...aboutDaemon, ...aboutStorage];
+    await output.list(onePage(findings), FINDINGS);
+    const faults = findings.filter((finding) => !finding.ok);
+    if (faults.length === 0) return messages.success("nothing is wrong");
+    const mends = faults.map((finding) => `${finding.check}: ${finding.mend ?? ""}`).join("\n");
+    throw new CliError("failed", faults.length === 1 ? "1 thing is wrong" : `${faults.length} things are wrong`, {
+      hint: mends,
+    });
+  },
+});
+
+/** The daemon's own file when it is on this machine, else the one that was named; null when there is nothing to see. */
+function databaseToExamine(context: Context, info: GetInfoResponse | null): string | null {
+  if (info === null || context.flags.db !== undefined) return databaseUrl(context);
+  return info.storageKind === "sqlite" && existsSync(info.storageName) ? info.storageName : null;
+}
+
+async function examineDatabase(url: string): Promise<readonly Finding[]> {
+  try {
+    return examineStorage(await describe(url));
+  } catch (error) {
+    const fault = cliErrorFrom(error);
+    if (fault.code === "usage") throw fault;
+    return [wrong("storage", fault.message, fault.hint ?? "name the database with --db or RESEOLIO_DB")];
+  }
+}

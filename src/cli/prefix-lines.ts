@@ -1,0 +1,21 @@
+/** Puts a prefix before each line of a text that comes in pieces, so that lines of several writers stay whole. */
+export class LinePrefixer {
+  private rest = "";
+
+  constructor(
+    private readonly prefix: string,
+    private readonly write: (text: string) => void,
+  ) {}
+
+  push(text: string): void {
+    const lines = (this.rest + text).split("\n");
+    this.rest = lines.pop() ?? "";
+    if (lines.length > 0) this.write(lines.map((line) => `${this.prefix}${line}\n`).join(""));
+  }
+
+  /** Writes what came after the last newline. */
+  end(): void {
+    if (this.rest !== "") this.write(`${this.prefix}${this.rest}\n`);
+    this.rest = "";
+  }
+}
