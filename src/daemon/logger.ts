@@ -148,7 +148,7 @@ function escapeUnsafe(text: string): string {
 }
 
 function stderrIsTerminal(): boolean {
-  return Boolean(process.stderr.isTTY);
+  return process.stderr.isTTY;
 }
 
 let stderrIsGuarded = false;

@@ -1,4 +1,4 @@
-import type { DescFile, DescMessage, DescMethodBiDiStreaming, DescService } from "@bufbuild/protobuf";
+import type { DescFile, DescMethodBiDiStreaming, DescService } from "@bufbuild/protobuf";
 import { clone, create, createFileRegistry, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import type { ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
@@ -114,7 +114,7 @@ function fault(errorCode: Code, errorMessage: string): Answer {
 }
 
 /** The same file under the older package's name. */
-function alphaMethod(): DescMethodBiDiStreaming<DescMessage> {
+function alphaMethod(): DescMethodBiDiStreaming {
   const proto = clone(FileDescriptorProtoSchema, file_grpc_reflection_v1_reflection.proto);
   proto.name = "grpc/reflection/v1alpha/reflection.proto";
   proto.package = "grpc.reflection.v1alpha";
@@ -127,5 +127,5 @@ function alphaMethod(): DescMethodBiDiStreaming<DescMessage> {
   const registry = createFileRegistry(proto, () => undefined);
   const method = registry.getService("grpc.reflection.v1alpha.ServerReflection")?.methods[0];
   if (method?.methodKind !== "bidi_streaming") throw new Error("grpc.reflection.v1 lost its streaming method");
-  return method as DescMethodBiDiStreaming<DescMessage>;
+  return method as DescMethodBiDiStreaming;
 }

@@ -3,11 +3,13 @@ import { DaemonError, invalidArgument } from "../core/errors.ts";
 import type { CommittedChange } from "../engine/change-feed.ts";
 import { watchJobs } from "../engine/change-feed.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { PageRequest } from "../engine/read-jobs.ts";
 import { checkPage } from "../engine/read-jobs.ts";
-import type { JobFilter } from "../storage/job-store.ts";
 import { fromJobChange } from "./messages.ts";
 import type { StreamSignals } from "./stream-buffer.ts";
 import { StreamBuffer } from "./stream-buffer.ts";
+
+type JobFilter = PageRequest["filter"];
 
 /** A watcher that is further behind than this is told so and dropped. */
 const MAX_WAITING_CHANGES = 20_000;

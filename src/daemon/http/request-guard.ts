@@ -1,0 +1,92 @@
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import type { Http2ServerRequest } from "node:http2";
+import type { BearerToken } from "./bearer-token.ts";
+import type { OwnNames } from "./own-names.ts";
+
+/** Why a request is not served. */
+export interface Refusal {
+  readonly status: 400 | 401 | 403;
+  /** Connect's code; its number in gRPC goes with it. */
+  readonly code: "invalid_argument" | "unauthenticated" | "permission_denied";
+  readonly message: string;
+}
+
+/**
+ * Checked before anything is routed or read: the request is addressed to us, no foreign page sent it, and it has the
+ * token if there is one. Probes need no token: `/healthz`, `/readyz` and grpc.health.v1 tell only whether the daemon
+ * serves. Everything else does, reflection and metrics too.
+ */
+export class RequestGuard {
+  readonly #names: OwnNames;
+  readonly #token: BearerToken | null;
+
+  constructor(names: OwnNames, token: BearerToken | null) {
+    this.#names = names;
+    this.#token = token;
+  }
+
+  check(request: IncomingMessage | Http2ServerRequest): Refusal | null {
+    return this.#checkTarget(request) ?? this.#checkOrigin(request.headers) ?? this.#checkToken(request);
+  }
+
+  #checkTarget(request: IncomingMessage | Http2ServerRequest): Refusal | null {
+    if (request.url?.startsWith("/") !== true) {
+      return refusal(400, "invalid_argument", "the request target must be a path that begins with /");
+    }
+    for (const authority of authoritiesOf(request)) {
+      if (!this.#names.includes(authority)) return foreignHost(authority);
+    }
+    return null;
+  }
+
+  #checkOrigin(headers: IncomingHttpHeaders): Refusal | null {
+    const { origin, "sec-fetch-site": site } = headers;
+    if (origin !== undefined && !this.#names.isOwnOrigin(origin)) {
+      return refusal(403, "permission_denied", `pages of ${shown(origin)} may not call this daemon`);
+    }
+    if (site !== undefined && site !== "same-origin" && site !== "none") {
+      return refusal(403, "permission_denied", "pages of other sites may not call this daemon");
+    }
+    return null;
+  }
+
+  #checkToken(request: IncomingMessage | Http2ServerRequest): Refusal | null {
+    if (this.#token === null || isProbe(request.url ?? "")) return null;
+    const { authorization } = request.headers;
+    if (this.#token.matches(authorization)) return null;
+    const fault = authorization === undefined ? "the request has no token" : "the token is not the daemon's";
+    return refusal(401, "unauthenticated", `${fault}: send it as "authorization: Bearer TOKEN"`);
+  }
+}
+
+/** Every name the request is addressed to: with two of them, both have to be ours. At least one. */
+function authoritiesOf(request: IncomingMessage | Http2ServerRequest): readonly (string | undefined)[] {
+  const hosts: string[] = [];
+  for (let index = 0; index < request.rawHeaders.length; index += 2) {
+    const name = request.rawHeaders[index]?.toLowerCase();
+    if (name === "host" || name === ":authority") hosts.push(request.rawHeaders[index + 1] ?? "");
+  }
+  return hosts.length === 0 ? [undefined] : hosts;
+}
+
+function foreignHost(authority: string | undefined): Refusal {
+  const name = authority === undefined || authority === "" ? "no host" : shown(authority);
+  return refusal(
+    403,
+    "permission_denied",
+    `the request is addressed to ${name}, which is not a name of this daemon; start it with --host-name NAME to add one`,
+  );
+}
+
+function isProbe(url: string): boolean {
+  const path = url.split("?", 1)[0] ?? "";
+  return path === "/healthz" || path === "/readyz" || path.startsWith("/grpc.health.v1.Health/");
+}
+
+function shown(text: string): string {
+  return JSON.stringify(text.slice(0, 100));
+}
+
+function refusal(status: Refusal["status"], code: Refusal["code"], message: string): Refusal {
+  return { status, code, message };
+}

@@ -1,0 +1,85 @@
+import { constants } from "node:http2";
+import type { Logger } from "../logger.ts";
+import type { Connection } from "./connection.ts";
+import type { ConnectionTable } from "./connection-table.ts";
+import type { HttpRoutes } from "./http-route.ts";
+import { answerPlain, plainText } from "./http-route.ts";
+import type { RequestGuard } from "./request-guard.ts";
+import type { HttpRequest, HttpResponse } from "./respond.ts";
+import { refuse, respond } from "./respond.ts";
+import type { RpcHandler } from "./rpc-handler.ts";
+import type { ServerLimits } from "./server-limits.ts";
+
+export interface ListenerOptions {
+  readonly guard: RequestGuard;
+  readonly findRpc: (path: string) => RpcHandler | null;
+  readonly httpRoutes: HttpRoutes;
+  readonly connections: ConnectionTable;
+  readonly limits: ServerLimits;
+  readonly logger: Logger;
+}
+
+/** Takes every request of both servers: guard first, then an RPC, then the plain routes. */
+export function createRequestListener(
+  options: ListenerOptions,
+): (request: HttpRequest, response: HttpResponse) => void {
+  const { guard, findRpc, connections, limits } = options;
+  return (request, response) => {
+    const path = request.url?.split("?", 1)[0] ?? "";
+    const rpc = findRpc(path);
+    const connection = connections.findOf(request);
+    if (connection !== null) follow(connection, response);
+    if (rpc?.isClientStreaming !== true) expectBody(request, response, limits.bodyMs);
+    const refusal = guard.check(request);
+    if (refusal !== null) {
+      refuse(request, response, refusal);
+      endUnread(request, response);
+    } else if (rpc !== null) {
+      rpc.serve(request, response);
+    } else {
+      void servePlain(options, request, response, path);
+    }
+  };
+}
+
+function follow(connection: Connection, response: HttpResponse): void {
+  connection.beginRequest();
+  response.once("close", () => connection.endRequest());
+}
+
+/** A body that drips for longer than this takes its request with it, and over HTTP/1 its connection. */
+function expectBody(request: HttpRequest, response: HttpResponse, withinMs: number): void {
+  const deadline = setTimeout(() => abandon(request), withinMs);
+  const done = (): void => clearTimeout(deadline);
+  request.once("end", done);
+  response.once("close", done);
+}
+
+function abandon(request: HttpRequest): void {
+  if ("stream" in request) request.stream.close(constants.NGHTTP2_CANCEL);
+  else request.socket.destroy();
+}
+
+/** What was refused is not read: its body must not wait in memory until its sender is done. */
+function endUnread(request: HttpRequest, response: HttpResponse): void {
+  response.once("finish", () => {
+    if ("stream" in request) request.stream.close(constants.NGHTTP2_NO_ERROR);
+    else request.socket.end();
+  });
+}
+
+async function servePlain(
+  options: ListenerOptions,
+  request: HttpRequest,
+  response: HttpResponse,
+  path: string,
+): Promise<void> {
+  try {
+    respond(request, response, await answerPlain(options.httpRoutes, request, path));
+  } catch (error) {
+    options.logger.error("a request could not be answered", { path, error });
+    respond(request, response, plainText(500, "internal error; the daemon's log has the cause"));
+  }
+  // Plain routes want no body: what comes is thrown away until its deadline.
+  request.resume();
+}

@@ -1,0 +1,140 @@
+import type { ConnectRouter } from "@connectrpc/connect";
+import type { Server as HttpServer } from "node:http";
+import { createServer as createHttpServer } from "node:http";
+import type { Http2Server } from "node:http2";
+import { createServer as createHttp2Server } from "node:http2";
+import type { AddressInfo, Server as NetServer } from "node:net";
+import { HTTP2_WINDOW_BYTES } from "#proto/contract.ts";
+import { DaemonError } from "./core/errors.ts";
+import { BearerToken } from "./http/bearer-token.ts";
+import { exposureFault, formatAddress } from "./http/bind-address.ts";
+import { ConnectionTable } from "./http/connection-table.ts";
+import type { Servers, TlsFiles } from "./http/door.ts";
+import { createPlainDoor, createTlsDoor } from "./http/door.ts";
+import type { HttpRoutes } from "./http/http-route.ts";
+import { listen } from "./http/listen.ts";
+import { OwnNames } from "./http/own-names.ts";
+import { RequestGuard } from "./http/request-guard.ts";
+import { createRequestListener } from "./http/request-listener.ts";
+import { createRpcHandlers } from "./http/rpc-handler.ts";
+import type { ServerLimits } from "./http/server-limits.ts";
+import { DEFAULT_SERVER_LIMITS } from "./http/server-limits.ts";
+import type { Logger } from "./logger.ts";
+
+export interface ServerOptions {
+  /** Name or address to listen on. */
+  readonly host: string;
+  /** 0 takes any free one. */
+  readonly port: number;
+  readonly tls?: TlsFiles | null;
+  readonly token?: string | null;
+  /** Listen beyond loopback without token and TLS. */
+  readonly insecure?: boolean;
+  /** Further names by which clients may call, `name` or `name:port`. */
+  readonly hostNames?: readonly string[];
+  readonly routes: (router: ConnectRouter) => unknown;
+  readonly httpRoutes: HttpRoutes;
+  readonly limits?: Partial<ServerLimits>;
+  readonly logger: Logger;
+}
+
+/** A port that is being served. */
+export interface RunningServer {
+  readonly host: string;
+  readonly port: number;
+  /** `host:port`, as it is written in a URL. */
+  readonly address: string;
+  openConnections(): number;
+  /** Calls the listener each time the last connection has closed. Returns what takes it off. */
+  onIdle(listener: () => void): () => void;
+  /**
+   * Takes no more connections, lets what is under way finish, and cuts off what is left after the time. Resolves when
+   * every connection is gone. A second call only shortens the time.
+   */
+  close(graceMs: number): Promise<void>;
+}
+
+/**
+ * Serves gRPC, gRPC-web and Connect over HTTP/1.1 and HTTP/2, and plain HTTP routes, on one port.
+ *
+ * @throws DaemonError failed_precondition when the address cannot be had or must not be, with the remedy
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  checkExposure(options);
+  const limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
+  const connections = new ConnectionTable(limits, options.logger);
+  const servers = createServers(limits);
+  const door = createDoor(options, servers, connections);
+  await listen(door, options.host, options.port);
+  const { address: host, port } = door.address() as AddressInfo;
+  const listener = createRequestListener({
+    guard: createGuard(options, port),
+    findRpc: createRpcHandlers(options.routes, limits.messageBytes, options.logger),
+    httpRoutes: options.httpRoutes,
+    connections,
+    limits,
+    logger: options.logger,
+  });
+  servers.http.on("request", listener);
+  servers.http2.on("request", listener);
+  door.on("error", (error) => options.logger.error("the port has a fault", { error }));
+  return {
+    host,
+    port,
+    address: formatAddress(host, port),
+    openConnections: () => connections.size,
+    onIdle: (onEmpty) => connections.onEmpty(onEmpty),
+    close: (graceMs) => closeDoor(door, connections, graceMs),
+  };
+}
+
+function checkExposure({ host, token, tls, insecure = false }: ServerOptions): void {
+  const hasToken = typeof token === "string" && token !== "";
+  const fault = exposureFault({ host, hasToken, hasTls: tls !== undefined && tls !== null, insecure });
+  if (fault !== null) throw new DaemonError("failed_precondition", fault);
+}
+
+function createServers(limits: ServerLimits): Servers {
+  // The timeouts of the server itself do not reach connections that are handed over; keepAliveTimeout is told clients.
+  const http: HttpServer = createHttpServer({ keepAliveTimeout: limits.idleMs, requireHostHeader: false });
+  http.on("clientError", (_error, socket) => socket.destroy());
+  const http2: Http2Server = createHttp2Server({
+    settings: {
+      maxConcurrentStreams: limits.streamsPerConnection,
+      initialWindowSize: HTTP2_WINDOW_BYTES,
+      maxHeaderListSize: MAX_HEADER_BYTES,
+      enablePush: false,
+    },
+  });
+  // The stream's window is a setting; the connection's own starts at 64 KiB and has to be raised by hand.
+  http2.on("session", (session) => session.setLocalWindowSize(HTTP2_WINDOW_BYTES));
+  http2.on("sessionError", () => {});
+  return { http, http2 };
+}
+
+const MAX_HEADER_BYTES = 32 * 1024;
+
+function createDoor({ tls, logger }: ServerOptions, servers: Servers, connections: ConnectionTable): NetServer {
+  if (tls === undefined || tls === null) return createPlainDoor(servers, connections);
+  try {
+    return createTlsDoor(servers, connections, tls, logger);
+  } catch (error) {
+    const message = `the TLS certificate and key (--tls-cert, --tls-key) cannot be used: ${error instanceof Error ? error.message : String(error)}`;
+    throw new DaemonError("failed_precondition", message, { cause: error });
+  }
+}
+
+function createGuard({ host, tls, token, hostNames = [] }: ServerOptions, port: number): RequestGuard {
+  const names = new OwnNames({ host, port, certificate: tls?.cert ?? null, extra: hostNames });
+  return new RequestGuard(names, typeof token === "string" && token !== "" ? new BearerToken(token) : null);
+}
+
+/** A second call shares the first one's end, and may make it come sooner. */
+function closeDoor(door: NetServer, connections: ConnectionTable, graceMs: number): Promise<void> {
+  door.close();
+  for (const connection of connections.all()) connection.retire();
+  const cut = setTimeout(() => {
+    for (const connection of connections.all()) connection.destroy();
+  }, graceMs);
+  return connections.whenEmpty().finally(() => clearTimeout(cut));
+}
