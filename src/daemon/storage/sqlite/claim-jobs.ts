@@ -10,9 +10,14 @@ export type ClaimJobs = (demands: readonly ClaimDemand[], now: number) => readon
 /** Rows past their deadline that one look passes over; the engine cancels them, so that they do not stay. */
 const OVERDUE_BUDGET = 1_000;
 
-/** Where the columns that order claims stand in a row of JOB_COLUMNS, and the two after them. */
+/** Where columns stand in a row of JOB_COLUMNS, and the two after them. */
+const STATE = 2;
 const PRIORITY = 3;
 const RUN_AT = 4;
+const LEASE_TOKEN = 5;
+const ATTEMPT = 6;
+const STARTED_AT = 16;
+const WORKER_ID = 21;
 const ROWID = 27;
 const DEADLINE_AT = 28;
 
@@ -24,18 +29,43 @@ export function prepareClaimJobs(session: WriteSession, reader: JobReader): Clai
      where function_id = ? and is_ready = 1
      order by priority desc, run_at, id limit ? offset ?`,
   );
-  const lease = db.prepare(
-    `update jobs set state = 1, is_ready = null, deadline_at = finish_by,
-       attempt = attempt + 1, lease_token = lease_token + 1, worker_id = ?, started_at = ?
-     where rowid = ?`,
+  const lease =
+    "update jobs set state = 1, is_ready = null, deadline_at = finish_by, attempt = attempt + 1,\n" +
+    "  lease_token = lease_token + 1, worker_id = ?, started_at = ?";
+  const leaseOne = db.prepare(`${lease} where rowid = ?`);
+  const leaseFirst = db.prepare(
+    `${lease} where rowid in (
+       select rowid from jobs where function_id = ? and is_ready = 1 order by priority desc, run_at, id limit ?
+     )`,
   );
 
   function claim(demand: ClaimDemand, now: number): ClaimedJobs {
     const queues = readyQueues(demand, now);
     const rows = merge(queues, demand.limit);
-    const jobs = rows.map((row) => take(row, demand.workerId, now));
+    for (const queue of queues) leaseTaken(queue, demand.workerId, now);
+    const jobs = rows.map((row) => leasedJob(row, demand.workerId, now));
     const maybeMore = queues.filter((queue) => queue.mayHaveMore).map((queue) => functions.nameOf(queue.functionId));
     return { workerId: demand.workerId, jobs, maybeMore };
+  }
+
+  /** What was taken of a queue is its beginning, so one statement can find it again, unless rows were passed over. */
+  function leaseTaken(queue: ReadyQueue, workerId: string, now: number): void {
+    const { functionId, taken } = queue;
+    if (taken.length === 0) return;
+    if (queue.passedOver > 0) for (const row of taken) leaseOne.run(workerId, now, row[ROWID]!);
+    else leaseFirst.run(workerId, now, functionId, taken.length);
+    counters.add(functionId, STATE_CODES.PENDING, -taken.length);
+    counters.add(functionId, STATE_CODES.RUNNING, taken.length);
+  }
+
+  /** The job as the lease leaves it. */
+  function leasedJob(row: Row, workerId: string, now: number): Job {
+    row[STATE] = STATE_CODES.RUNNING;
+    row[LEASE_TOKEN] = (row[LEASE_TOKEN] as number) + 1;
+    row[ATTEMPT] = (row[ATTEMPT] as number) + 1;
+    row[STARTED_AT] = now;
+    row[WORKER_ID] = workerId;
+    return reader.jobOf(row);
   }
 
   function readyQueues(demand: ClaimDemand, now: number): readonly ReadyQueue[] {
@@ -45,20 +75,6 @@ export function prepareClaimJobs(session: WriteSession, reader: JobReader): Clai
     const unique = [...new Set(ids as number[])];
     const firstLook = unique.length === 1 ? demand.limit : Math.ceil((2 * demand.limit) / unique.length) + 1;
     return unique.map((id) => new ReadyQueue(ready, id, now, firstLook));
-  }
-
-  function take(row: Row, workerId: string, now: number): Job {
-    lease.run(workerId, now, row[ROWID]!);
-    counters.move(row[1] as number, STATE_CODES.PENDING, STATE_CODES.RUNNING);
-    const job = reader.jobOf(row);
-    return {
-      ...job,
-      state: "RUNNING",
-      attempt: job.attempt + 1,
-      leaseToken: job.leaseToken + 1,
-      workerId,
-      startedAt: now,
-    };
   }
 
   return (demands, now) => demands.map((demand) => claim(demand, now));
@@ -73,8 +89,11 @@ class ReadyQueue {
   #rows: Row[] = [];
   #next = 0;
   #offset = 0;
-  #overdue = 0;
   #ended = false;
+  /** Rows that went to the demand, the first of the queue. */
+  readonly taken: Row[] = [];
+  /** Overdue rows among those that were read. */
+  passedOver = 0;
 
   constructor(statement: Query, functionId: number, now: number, look: number) {
     this.#statement = statement;
@@ -88,12 +107,15 @@ class ReadyQueue {
   }
 
   head(): Row | undefined {
-    while (this.#next === this.#rows.length && !this.#ended && this.#overdue < OVERDUE_BUDGET) this.#refill();
+    while (this.#next === this.#rows.length && !this.#ended && this.passedOver < OVERDUE_BUDGET) this.#refill();
     return this.#rows[this.#next];
   }
 
-  advance(): void {
+  take(): Row {
+    const row = this.head()!;
+    this.taken.push(row);
     this.#next++;
+    return row;
   }
 
   #refill(): void {
@@ -101,7 +123,7 @@ class ReadyQueue {
     this.#ended = rows.length < this.#look;
     this.#offset += rows.length;
     this.#rows = rows.filter((row) => !isOverdue(row, this.#now));
-    this.#overdue += rows.length - this.#rows.length;
+    this.passedOver += rows.length - this.#rows.length;
     this.#next = 0;
     this.#look = Math.min(this.#look * 2, 512);
   }
@@ -117,8 +139,7 @@ function merge(queues: readonly ReadyQueue[], limit: number): readonly Row[] {
   while (rows.length < limit) {
     const first = earliest(queues);
     if (first === null) break;
-    rows.push(first.head()!);
-    first.advance();
+    rows.push(first.take());
   }
   return rows;
 }

@@ -10,7 +10,8 @@ import { jobIdText } from "./job-id.ts";
 export type Query = ReturnType<Database["prepare"]>;
 /** A value as bun:sqlite reads and binds it. */
 export type Value = number | string | Uint8Array | null;
-export type Row = readonly Value[];
+/** Fresh for each read: whoever got it may change it. */
+export type Row = Value[];
 
 /** Columns that every form of a job has, in the order that `jobFromRow` reads. */
 const BASE_COLUMNS = `id, function_id, state, priority, run_at, lease_token, attempt, failures, losses,
