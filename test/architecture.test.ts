@@ -44,10 +44,13 @@ const rooms: readonly Room[] = [
   },
   {
     files: /^src\/daemon\/rpc\//,
-    mayImport: [core, engine, proto, connect, protobuf, logger, node, /^src\/daemon\/rpc\//],
+    mayImport: [core, engine, proto, connect, protobuf, logger, node, /^src\/daemon\/(rpc|http)\//],
   },
   { files: logger, mayImport: [core, node, /^consola/] },
-  { files: /^src\/daemon\/config\.ts$/, mayImport: [core, proto, node] },
+  {
+    files: /^src\/daemon\/(config|settings)\.ts$/,
+    mayImport: [core, proto, node, logger, /^src\/daemon\/(settings|http\/(bind-address|own-names))\.ts$/],
+  },
   { files: /^src\/daemon\/http\//, mayImport: [core, proto, connect, logger, node] },
   { files: /^src\/daemon\/server\.ts$/, mayImport: [core, proto, connect, logger, node, /^src\/daemon\/(rpc|http)\//] },
   // Composition: they alone know everybody.

@@ -1,0 +1,45 @@
+import type { DaemonError } from "../core/errors.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { HttpRoute, HttpRoutes } from "../http/http-route.ts";
+import { plainText } from "../http/http-route.ts";
+import type { PlainAnswer } from "../http/respond.ts";
+import { redact } from "../logger.ts";
+
+/** A store that takes longer than this to say that it is well is not. */
+const PING_MS = 2_000;
+
+/**
+ * `/healthz`: the process is alive and its loop turns; restart it when this does not answer. `/readyz`: it takes work
+ * now; 503 with the reasons when it does not, as JSON.
+ */
+export function createHttpRoutes(engine: Engine, draining: AbortSignal): HttpRoutes {
+  return new Map<string, HttpRoute>([
+    ["/healthz", () => plainText(200, "ok")],
+    ["/readyz", async () => readiness(await findReasons(engine, draining))],
+  ]);
+}
+
+function readiness(reasons: readonly string[]): PlainAnswer {
+  const ready = reasons.length === 0;
+  return {
+    status: ready ? 200 : 503,
+    contentType: "application/json",
+    body: `${JSON.stringify({ ready, reasons })}\n`,
+    ...(!ready && { headers: { "retry-after": "1" } }),
+  };
+}
+
+async function findReasons(engine: Engine, draining: AbortSignal): Promise<readonly string[]> {
+  const storeFault = await pingFault(engine);
+  return [...(draining.aborted ? ["the daemon is stopping"] : []), ...(storeFault === null ? [] : [storeFault])];
+}
+
+async function pingFault(engine: Engine): Promise<string | null> {
+  const late = Promise.withResolvers<string>();
+  const timer = setTimeout(() => late.resolve(`the store did not answer within ${PING_MS} ms`), PING_MS);
+  const ping = engine.store.ping().then(
+    () => null,
+    (error: DaemonError) => `the store does not answer: ${redact(error.message)}`,
+  );
+  return await Promise.race([ping, late.promise]).finally(() => clearTimeout(timer));
+}

@@ -1,0 +1,250 @@
+/** Every setting of `serve`, declared once: the parser, the help and the README's table come from here. */
+import { DEFAULT_ADDRESS } from "#proto/contract.ts";
+import { isHostName } from "./http/own-names.ts";
+import type { LogFormat, LogLevel } from "./logger.ts";
+import { LOG_FORMATS, LOG_LEVELS } from "./logger.ts";
+
+/** What a text of the user means. `expected` completes the sentence "give …". */
+export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly expected: string };
+
+export interface Setting<T> {
+  /** Without its dashes; null when it must not be seen in a process list. */
+  readonly flag: string | null;
+  readonly variable: string;
+  /** What stands for the value in help, such as `LENGTH`; null for a switch. */
+  readonly placeholder: string | null;
+  /** As the user would write it; null when the setting is off unless given. */
+  readonly defaultText: string | null;
+  readonly help: string;
+  parse(text: string): Parsed<T>;
+}
+
+export interface Address {
+  readonly host: string;
+  /** 0 takes any free one. */
+  readonly port: number;
+}
+
+const MINUTE = 60_000;
+const DAY = 24 * 60 * MINUTE;
+/** Longer ones are a mistake, and times stay far from the end of the number range. */
+const MAX_LENGTH_MS = 36_525 * DAY;
+
+/** In the order of the help. */
+export const SETTINGS = {
+  db: {
+    flag: "db",
+    variable: "RESEOLIO_DB",
+    placeholder: "URL",
+    defaultText: "sqlite://./reseolio.db",
+    help: "where jobs are stored: a path, sqlite://PATH or postgres://USER@HOST/DATABASE",
+    parse: parseDatabase,
+  },
+  address: {
+    flag: "addr",
+    variable: "RESEOLIO_ADDR",
+    placeholder: "HOST:PORT",
+    defaultText: DEFAULT_ADDRESS,
+    help: "where to listen; port 0 takes a free one; other machines need a token and TLS",
+    parse: parseAddress,
+  },
+  maxConcurrent: {
+    flag: "max-concurrent",
+    variable: "RESEOLIO_MAX_CONCURRENT",
+    placeholder: "N",
+    defaultText: "100",
+    help: "jobs that run at once through this daemon; 0 for no limit",
+    parse: wholeNumber(0, 1_000_000),
+  },
+  pollIntervalMs: {
+    flag: "poll-interval",
+    variable: "RESEOLIO_POLL_INTERVAL",
+    placeholder: "LENGTH",
+    defaultText: "100ms",
+    help: "how often to look for ready jobs that nothing announced; dispatch itself does not wait for it",
+    parse: lengthBetween(10, MINUTE),
+  },
+  leaseMs: {
+    flag: "lease",
+    variable: "RESEOLIO_LEASE",
+    placeholder: "LENGTH",
+    defaultText: "15s",
+    help: "how long a silent worker keeps its jobs; a live one renews every third of it",
+    parse: lengthBetween(1_000, 60 * MINUTE),
+  },
+  retentionMs: {
+    flag: "retention",
+    variable: "RESEOLIO_RETENTION",
+    placeholder: "LENGTH",
+    defaultText: "7d",
+    help: "how long finished and cancelled jobs are kept; 0 for ever",
+    parse: lengthBetween(0, MAX_LENGTH_MS),
+  },
+  deadRetentionMs: {
+    flag: "dead-retention",
+    variable: "RESEOLIO_DEAD_RETENTION",
+    placeholder: "LENGTH",
+    defaultText: "30d",
+    help: "how long dead jobs are kept; 0 for ever",
+    parse: lengthBetween(0, MAX_LENGTH_MS),
+  },
+  token: {
+    flag: null,
+    variable: "RESEOLIO_TOKEN",
+    placeholder: "TOKEN",
+    defaultText: null,
+    help: "what clients must send to be served; never a flag, because everyone can read those",
+    parse: parseToken,
+  },
+  tokenFile: {
+    flag: "token-file",
+    variable: "RESEOLIO_TOKEN_FILE",
+    placeholder: "PATH",
+    defaultText: null,
+    help: "a file with the token; it wins over RESEOLIO_TOKEN",
+    parse: parsePath,
+  },
+  tlsCert: {
+    flag: "tls-cert",
+    variable: "RESEOLIO_TLS_CERT",
+    placeholder: "PATH",
+    defaultText: null,
+    help: "certificate with its chain, PEM; needs --tls-key",
+    parse: parsePath,
+  },
+  tlsKey: {
+    flag: "tls-key",
+    variable: "RESEOLIO_TLS_KEY",
+    placeholder: "PATH",
+    defaultText: null,
+    help: "private key of the certificate, PEM",
+    parse: parsePath,
+  },
+  insecure: {
+    flag: "insecure",
+    variable: "RESEOLIO_INSECURE",
+    placeholder: null,
+    defaultText: "false",
+    help: "listen beyond this machine without token and TLS; for networks that you trust",
+    parse: parseSwitch,
+  },
+  hostNames: {
+    flag: "host-name",
+    variable: "RESEOLIO_HOST_NAME",
+    placeholder: "NAMES",
+    defaultText: null,
+    help: "further names by which clients call this daemon, NAME or NAME:PORT, separated by commas",
+    parse: parseHostNames,
+  },
+  lingerMs: {
+    flag: "linger",
+    variable: "RESEOLIO_LINGER",
+    placeholder: "LENGTH",
+    defaultText: null,
+    help: "leave this long after the last client is gone, instead of staying",
+    parse: lengthBetween(0, MAX_LENGTH_MS),
+  },
+  logLevel: {
+    flag: "log-level",
+    variable: "RESEOLIO_LOG_LEVEL",
+    placeholder: LOG_LEVELS.join("|"),
+    defaultText: "info",
+    help: "what is worth a line on standard error",
+    parse: oneOf<LogLevel>(LOG_LEVELS),
+  },
+  logFormat: {
+    flag: "log-format",
+    variable: "RESEOLIO_LOG_FORMAT",
+    placeholder: LOG_FORMATS.join("|"),
+    defaultText: "auto",
+    help: "auto: text on a terminal, JSON lines elsewhere",
+    parse: oneOf<LogFormat>(LOG_FORMATS),
+  },
+} as const satisfies Readonly<Record<string, Setting<unknown>>>;
+
+export type SettingName = keyof typeof SETTINGS;
+
+function accept<T>(value: T): Parsed<T> {
+  return { ok: true, value };
+}
+
+function reject(expected: string): { readonly ok: false; readonly expected: string } {
+  return { ok: false, expected };
+}
+
+function parseDatabase(text: string): Parsed<string> {
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
+  const isKnown = scheme === undefined || ["sqlite", "postgres", "postgresql"].includes(scheme);
+  if (text.trim() !== "" && isKnown) return accept(text);
+  return reject("a path, sqlite://PATH or postgres://USER@HOST/DATABASE");
+}
+
+function parseAddress(text: string): Parsed<Address> {
+  const expected = "HOST:PORT with a port from 0 to 65535, such as 127.0.0.1:50051 or [::1]:50051";
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  return host === undefined || port > 65_535 ? reject(expected) : accept({ host, port });
+}
+
+function wholeNumber(min: number, max: number): (text: string) => Parsed<number> {
+  return (text) => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    return value >= min && value <= max ? accept(value) : reject(`a whole number from ${min} to ${max}`);
+  };
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { "": 1, ms: 1, s: 1_000, m: MINUTE, h: 60 * MINUTE, d: DAY };
+
+/** `500ms`, `10s`, `1.5h`, `1h30m`, or a bare number of milliseconds. */
+function lengthBetween(min: number, max: number): (text: string) => Parsed<number> {
+  const range = `from ${formatLength(min)} to ${formatLength(max)}`;
+  return (text) => {
+    const value = parseLength(text);
+    return value >= min && value <= max
+      ? accept(value)
+      : reject(`a length ${range}, such as 500ms, 10s, 10m, 2h or 7d`);
+  };
+}
+
+function parseLength(text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  if (!/^(\d{1,12}(\.\d{1,6})?(ms|s|m|h|d))+$/.test(text)) return Number.NaN;
+  const parts = text.matchAll(/([\d.]+)([a-z]+)/g);
+  return Math.round([...parts].reduce((sum, [, count, unit]) => sum + Number(count) * (UNIT_MS[unit ?? ""] ?? 0), 0));
+}
+
+function formatLength(ms: number): string {
+  for (const [unit, size] of Object.entries({ d: DAY, h: 60 * MINUTE, m: MINUTE, s: 1_000 })) {
+    if (ms >= size && ms % size === 0) return `${ms / size}${unit}`;
+  }
+  return ms === 0 ? "0" : `${ms}ms`;
+}
+
+/** What an HTTP header can carry. */
+function parseToken(text: string): Parsed<string> {
+  return /^[\x21-\x7e]+$/.test(text) ? accept(text) : reject("visible ASCII characters without spaces, at least one");
+}
+
+function parsePath(text: string): Parsed<string> {
+  return text === "" ? reject("the path of a file") : accept(text);
+}
+
+function parseSwitch(text: string): Parsed<boolean> {
+  if (["true", "1", "yes", "on"].includes(text)) return accept(true);
+  return ["false", "0", "no", "off"].includes(text) ? accept(false) : reject("true or false");
+}
+
+function parseHostNames(text: string): Parsed<readonly string[]> {
+  const names = text.split(",").map((name) => name.trim());
+  return names.every(isHostName)
+    ? accept(names)
+    : reject("names such as jobs.example.com or localhost:8080, by commas");
+}
+
+function oneOf<T extends string>(values: readonly T[]): (text: string) => Parsed<T> {
+  return (text) => {
+    const value = values.find((one) => one === text);
+    return value === undefined ? reject(`one of ${values.join(", ")}`) : accept(value);
+  };
+}
