@@ -18,6 +18,7 @@ import { createPruner } from "./loops/pruner.ts";
 import { TimerWheel } from "./loops/timer-wheel.ts";
 import { WorkerReaper } from "./loops/worker-reaper.ts";
 import type { DaemonInfo } from "./rpc/daemon-info.ts";
+import { createHttpRoutes } from "./rpc/http-routes.ts";
 import { createRoutes } from "./rpc/routes.ts";
 import { OpenSessions } from "./rpc/session-service.ts";
 import type { Server } from "./server.ts";
@@ -125,7 +126,9 @@ class RunningDaemon implements Daemon {
       token: config.token,
       tls: config.tls,
       insecure: config.insecure,
+      hostNames: config.hostNames,
       logger,
+      httpRoutes: createHttpRoutes(this.#engine, this.#draining.signal),
       routes: createRoutes(this.#engine, this.info, {
         sessions: this.#sessions,
         draining: this.#draining.signal,
