@@ -58,6 +58,7 @@ export class Batcher {
   #addFunctions = new Fifo<string>();
   #drain = false;
   #sent = new Fifo<SentFrame>();
+  #unansweredItems = 0;
 
   enqueue(call: EnqueueCall): void {
     this.#enqueues.push(call);
@@ -95,6 +96,16 @@ export class Batcher {
     );
   }
 
+  /** Enqueues and outcomes that wait for a frame. */
+  get waitingItems(): number {
+    return this.#enqueues.length + this.#outcomes.length;
+  }
+
+  /** Enqueues and outcomes in frames that are not answered. */
+  get unansweredItems(): number {
+    return this.#unansweredItems;
+  }
+
   /** Frames sent and not answered. */
   get unanswered(): number {
     return this.#sent.length;
@@ -107,9 +118,7 @@ export class Batcher {
 
   /** Enqueues and outcomes that have no answer yet, sent or not. */
   get pending(): number {
-    let count = this.#enqueues.length + this.#outcomes.length;
-    for (const frame of this.#sent) count += frame.enqueues.length + frame.outcomes.length;
-    return count;
+    return this.waitingItems + this.#unansweredItems;
   }
 
   /** The next frame, empty when there is nothing to say. It counts as under way until its answer. */
@@ -121,6 +130,7 @@ export class Batcher {
     const addFunctions = takeUpTo(this.#addFunctions);
     const drain = this.#drain;
     this.#drain = false;
+    this.#unansweredItems += enqueues.length + outcomes.length;
     this.#sent.push({ frameId, sentAt: now, enqueues, outcomes, addFunctions });
     return {
       $typeName: "reseolio.v1.SessionRequest",
@@ -145,6 +155,7 @@ export class Batcher {
       this.#sent.unshiftAll([frame]);
       return false;
     }
+    this.#unansweredItems -= frame.enqueues.length + frame.outcomes.length;
     frame.enqueues.forEach((call, index) => call.answer(enqueueAnswer(reply.enqueued[index])));
     frame.outcomes.forEach((report, index) => report.answer(reply.settled[index] ?? SettleResult.UNSPECIFIED));
     return true;
@@ -160,6 +171,7 @@ export class Batcher {
     this.expire(now);
     const sent = [...this.#sent].sort((one, other) => one.frameId - other.frameId);
     this.#sent = new Fifo();
+    this.#unansweredItems = 0;
     this.#enqueues.unshiftAll(sent.flatMap((frame) => frame.enqueues.filter((call) => call.deadlineAt > now)));
     this.#outcomes.unshiftAll(sent.flatMap((frame) => frame.outcomes));
     // The next hello names every function.

@@ -274,10 +274,14 @@ export class Session {
     while (this.#state.kind === "open" && this.#canSend()) this.#sendFrame(this.#state.stream);
   };
 
+  /**
+   * While one frame is under way, another goes only when it carries as much: the two sides then work at the same time
+   * without the frames getting small, which would cost more than the waiting.
+   */
   #canSend(): boolean {
-    return (
-      this.#state.kind === "open" && this.#batcher.unanswered < this.settings.maxUnanswered && this.#batcher.hasWork
-    );
+    if (this.#state.kind !== "open" || !this.#batcher.hasWork) return false;
+    const { unanswered, waitingItems, unansweredItems } = this.#batcher;
+    return unanswered === 0 || (unanswered < this.settings.maxUnanswered && waitingItems >= unansweredItems);
   }
 
   #sendFrame(stream: SessionStream): void {
