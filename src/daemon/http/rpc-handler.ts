@@ -1,3 +1,4 @@
+import { createRegistry } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { Code, ConnectError, createConnectRouter } from "@connectrpc/connect";
 import {
@@ -7,8 +8,12 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "#proto/gen/google/rpc/error_details_pb.ts";
 import type { Logger } from "../logger.ts";
 import type { HttpRequest, HttpResponse } from "./respond.ts";
+
+/** What a google.rpc.Status of ours may carry: JSON has to look them up by name. */
+const ERROR_DETAILS = createRegistry(BadRequestSchema, ErrorInfoSchema, RetryInfoSchema);
 
 export interface RpcHandler {
   /** Its request has no end of its own. */
@@ -32,7 +37,7 @@ export function createRpcHandlers(
     // frame of a session costs far more than the loopback that it travels on.
     compressMinBytes: 0xffff_ffff,
     // Binary clients may be newer than the daemon; JSON is written by people, whose slips must not pass in silence.
-    jsonOptions: { ignoreUnknownFields: false },
+    jsonOptions: { ignoreUnknownFields: false, registry: ERROR_DETAILS },
   });
   routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, toRpcHandler(handler, logger)]));
