@@ -13,7 +13,7 @@ import { throughRestarts } from "./reconnect.ts";
 export const WAIT_FLAGS = {
   "wait-timeout": {
     type: "string",
-    valueHint: "DURATION",
+    valueHint: "LENGTH",
     description: "Stop waiting after this long, with exit code 6; the job goes on [no limit]",
   },
 } as const;

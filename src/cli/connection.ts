@@ -17,8 +17,8 @@ export const ADDRESS_FLAGS = {
   "token-file": {
     type: "string",
     valueHint: "FILE",
-    description: "File with the daemon's token; the variable holds the token itself",
-    env: "RESEOLIO_TOKEN",
+    description: "File with the daemon's token; RESEOLIO_TOKEN may hold the token itself",
+    env: "RESEOLIO_TOKEN_FILE",
   },
   tls: { type: "boolean", description: "Use TLS with the system's authorities", env: "RESEOLIO_TLS" },
   "tls-ca": {
@@ -33,7 +33,7 @@ export const CONNECTION_FLAGS = {
   ...ADDRESS_FLAGS,
   "call-timeout": {
     type: "string",
-    valueHint: "DURATION",
+    valueHint: "LENGTH",
     description: "Give up on an answer of the daemon after this long [15s]",
     env: "RESEOLIO_CALL_TIMEOUT",
   },
@@ -91,9 +91,10 @@ export async function openClient(context: ConnectionContext): Promise<Client> {
 }
 
 function readToken(file: string | undefined, env: AddressContext["env"]): string | undefined {
-  if (file === undefined) return nonEmpty(env["RESEOLIO_TOKEN"]);
-  const token = readTextFile(file, "--token-file").trim();
-  if (token === "") throw usageError(`--token-file ${file} is empty`, "it has to hold the daemon's token");
+  const path = file ?? nonEmpty(env["RESEOLIO_TOKEN_FILE"]);
+  if (path === undefined) return nonEmpty(env["RESEOLIO_TOKEN"]);
+  const token = readTextFile(path, "--token-file").trim();
+  if (token === "") throw usageError(`--token-file ${path} is empty`, "it has to hold the daemon's token");
   return token;
 }
 

@@ -77,7 +77,7 @@ export const TOPICS: Readonly<Record<string, { readonly summary: string; readonl
         ["--raw", "text as it is: control characters in job data reach your terminal"],
       ]).join("\n"),
       "Data goes to stdout, messages and progress to stderr. Short ids work wherever an id does.",
-      "Lengths: 500ms, 10s, 10m, 2h, 1d, 1h30m. Times: 2026-11-21T09:00:00Z, 2026-11-21T09:00+01:00; without a zone\nlocal time. In filters a length is that long ago.",
+      "Lengths: 500ms, 10s, 10m, 2h, 1d, 1h30m. Times: 2026-11-21T09:00:00Z, 2026-11-21T09:00+01:00; without a\nzone local time. In filters a length is that long ago.",
     ]),
   },
   environment: {
@@ -87,6 +87,7 @@ export const TOPICS: Readonly<Record<string, { readonly summary: string; readonl
       definitionLines([
         ["RESEOLIO_ADDR", "address of the daemon, host:port or http(s)://host:port [127.0.0.1:50051]"],
         ["RESEOLIO_TOKEN", "the token that the daemon asks for; never given as a flag"],
+        ["RESEOLIO_TOKEN_FILE", "a file with the token; it wins over RESEOLIO_TOKEN"],
         ["RESEOLIO_TLS_CA", "PEM file of the authority that signed the daemon's certificate"],
         ["NO_COLOR", "no colours"],
         ["FORCE_COLOR", "colours even into a pipe; 0 means none"],

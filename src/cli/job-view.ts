@@ -148,6 +148,7 @@ export function jobSheet(job: Job, now: number): Sheet {
       { label: "result", value: stateName(job.state) === "SUCCESS" ? compact(job.result) : undefined },
       { label: "error", value: errorLine(job.error) || undefined },
       { label: "reason", value: job.error?.reason },
+      { label: "stack", value: job.error?.stack || undefined },
       time("created", job.createdAt),
       time("runs at", job.runAt),
       time("started", job.startedAt),

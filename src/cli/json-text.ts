@@ -37,13 +37,23 @@ export function toJson(value: unknown, indent?: number): string {
 export function findJsonFault(
   text: string,
 ): { readonly line: number; readonly column: number; readonly found: string } | null {
-  const offset = new JsonReader(text).fault();
+  const offset = isJson(text) ? null : new JsonReader(text).fault();
   if (offset === null) return null;
   const before = text.slice(0, offset);
   const line = before.split("\n").length;
   const column = offset - (before.lastIndexOf("\n") + 1) + 1;
   const found = offset >= text.length ? "the end" : JSON.stringify(String.fromCodePoint(text.codePointAt(offset) ?? 0));
   return { line, column, found };
+}
+
+/** The platform's own reader decides; ours only finds the place. */
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const SPACE = /[ \t\r\n]*/y;

@@ -53,6 +53,7 @@ export class Output {
   readonly format: Format;
   readonly paint: ReturnType<typeof painter>;
   private headerShown = false;
+  private readonly widths: number[] = [];
 
   constructor(
     private readonly stdout: Stdout,
@@ -172,6 +173,7 @@ export class Output {
       width: this.stdout.columns ?? Number.POSITIVE_INFINITY,
       now: this.now(),
       header: !this.headerShown,
+      widths: this.widths,
       paint: this.paint,
       safe: (cell) => this.safe(cell),
     });

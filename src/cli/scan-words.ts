@@ -50,7 +50,7 @@ class WordScan {
   private longFlag(word: string): void {
     const equals = word.indexOf("=");
     const name = equals < 0 ? word.slice(2) : word.slice(2, equals);
-    const flag = this.command.args[name];
+    const flag = Object.hasOwn(this.command.args, name) ? this.command.args[name] : undefined;
     if (flag === undefined) throw unknownFlag(`--${name}`, this.command);
     this.give(name, flag, `--${name}`, equals < 0 ? undefined : word.slice(equals + 1));
   }
@@ -138,14 +138,14 @@ function readFlags(scan: WordScan, flags: Flags): ScannedWords["flags"] {
       ? values.filter((value) => value === "true").map(() => `--${name}`)
       : values.map((value) => `--${name}=${value}`),
   );
-  const parsed = parseArgs<Record<string, never>>(words, { ...flags });
+  const parsed: Readonly<Record<string, unknown>> = parseArgs(words, { ...flags });
   return Object.fromEntries(
-    Object.entries(flags).map(([name, flag]) => {
-      if (flag.repeat === true) return [name, scan.given.get(name) ?? []];
-      return [
-        name,
-        (parsed as Record<string, string | boolean>)[name] ?? (flag.type === "boolean" ? false : undefined),
-      ];
-    }),
+    Object.entries(flags).map(([name, flag]) => [name, readFlag(scan, name, flag, parsed[name])]),
   );
+}
+
+function readFlag(scan: WordScan, name: string, flag: Flag, parsed: unknown): ScannedWords["flags"][string] {
+  if (flag.repeat === true) return scan.given.get(name) ?? [];
+  if (flag.type === "boolean") return parsed === true;
+  return typeof parsed === "string" ? parsed : undefined;
 }

@@ -26,7 +26,7 @@ class StreamStdout implements Stdout {
   }
 
   get isTerminal(): boolean {
-    return this.stream.isTTY === true;
+    return this.stream.isTTY;
   }
 
   get columns(): number | undefined {

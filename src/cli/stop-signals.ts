@@ -12,11 +12,15 @@ const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 /**
  * Runs `work` under these signals. The second one ends the process with 128 + its number, after `killNow` had its say.
  */
-export async function untilStopped<T>(work: (signals: StopSignals) => Promise<T>): Promise<T> {
+export async function untilStopped<T>(
+  work: (signals: StopSignals) => Promise<T>,
+  { onHangup = "stop" }: { readonly onHangup?: "stop" | "ignore" } = {},
+): Promise<T> {
   const requested = Promise.withResolvers<void>();
   const kill = new AbortController();
   const signals = { requested: requested.promise, isRequested: false, killNow: kill.signal };
   const onSignal = (signal: NodeJS.Signals): void => {
+    if (signal === "SIGHUP" && onHangup === "ignore") return;
     if (signals.isRequested) {
       kill.abort();
       process.exit(128 + SIGNALS[signal as keyof typeof SIGNALS]);

@@ -17,6 +17,8 @@ export interface TableStyle {
   readonly width: number;
   readonly now: number;
   readonly header: boolean;
+  /** Widths of the columns in the pages before, raised by this one, so that pages line up. */
+  readonly widths: number[];
   readonly paint: (paint: Paint, text: string) => string;
   readonly safe: (text: string) => string;
 }
@@ -29,14 +31,13 @@ export function renderTable<Row>(rows: readonly Row[], columns: readonly Column<
   const cells = rows.map((row) =>
     columns.map((column) => oneLine(style.safe((column.short ?? column.value)(row, style.now)))),
   );
-  const widths = columns.map((column, index) =>
-    Math.max(style.header ? column.header.length : 0, ...cells.map((line) => Bun.stringWidth(line[index] ?? ""))),
-  );
-  const lines = cells.map((line, row) =>
-    joinCells(line, widths, columns, style, (column) => column.paint?.(rows[row] as Row)),
-  );
+  for (const [index, column] of columns.entries()) {
+    const widest = Math.max(...cells.map((line) => Bun.stringWidth(line[index] ?? "")));
+    style.widths[index] = Math.max(style.widths[index] ?? (style.header ? column.header.length : 0), widest);
+  }
+  const lines = cells.map((line, row) => joinCells(line, columns, style, (column) => column.paint?.(rows[row] as Row)));
   const headers = columns.map((column) => column.header);
-  if (style.header) lines.unshift(joinCells(headers, widths, columns, style, () => "dim"));
+  if (style.header) lines.unshift(joinCells(headers, columns, style, () => "dim"));
   return lines.map((line) => `${line}\n`).join("");
 }
 
@@ -46,7 +47,6 @@ function oneLine(text: string): string {
 
 function joinCells<Row>(
   cells: readonly string[],
-  widths: readonly number[],
   columns: readonly Column<Row>[],
   style: TableStyle,
   paintOf: (column: Column<Row>) => Paint | undefined,
@@ -56,7 +56,7 @@ function joinCells<Row>(
   for (const [index, column] of columns.entries()) {
     if (left <= 0) break;
     const isLast = index === columns.length - 1;
-    const width = Math.min(widths[index] ?? 0, left);
+    const width = Math.min(style.widths[index] ?? 0, left);
     const text = fit(cells[index] ?? "", width, column.align === "right", isLast);
     const paint = paintOf(column);
     parts.push(paint === undefined || text.trim() === "" ? text : style.paint(paint, text));

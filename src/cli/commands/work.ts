@@ -27,12 +27,12 @@ const FLAGS = {
   },
   "retry-after": {
     type: "string",
-    valueHint: "DURATION",
+    valueHint: "LENGTH",
     description: "Delay of the next attempt after exit code 75 [the job's backoff]",
   },
   grace: {
     type: "string",
-    valueHint: "DURATION",
+    valueHint: "LENGTH",
     description: `How long running commands may go on after Ctrl-C or SIGTERM [${formatDuration(DEFAULT_GRACE_MS)}]`,
   },
   quiet: { type: "boolean", alias: "q", description: "Say nothing about jobs that start and end" },
@@ -89,7 +89,8 @@ export const work = defineCommand({
         });
       });
       await Promise.race([startOrFail(reseolio, messages), stop.requested]);
-      if (!stop.isRequested) messages.info(`working on ${settings.name}, ${settings.concurrency} at once; Ctrl-C stops`);
+      if (!stop.isRequested)
+        messages.info(`working on ${settings.name}, ${settings.concurrency} at once; Ctrl-C stops`);
       await stop.requested;
       messages.info(`stopping: no new jobs; running commands have ${formatDuration(settings.graceMs)}`);
       await reseolio.stop();

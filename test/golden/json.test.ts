@@ -1,0 +1,165 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { describe, expect, test } from "bun:test";
+import { FunctionStatsSchema } from "../../proto/gen/reseolio/v1/daemon_service_pb.ts";
+import { type Job, JobSchema, JobState } from "../../proto/gen/reseolio/v1/job_pb.ts";
+import { FUNCTIONS } from "../../src/cli/function-view.ts";
+import { jobJson, JOB_LISTING, jobSheet } from "../../src/cli/job-view.ts";
+import { onePage } from "../../src/cli/list-jobs.ts";
+import { Output, type FormatFlags } from "../../src/cli/output.ts";
+import { type Stdout } from "../../src/cli/stdout.ts";
+import { expectGolden } from "./golden.ts";
+
+const at = (iso: string) => timestampFromDate(new Date(iso));
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+const dead: Job = create(JobSchema, {
+  jobId: "019aa6cf-8e4b-7d2a-8000-000000000001",
+  functionName: "mail:send",
+  state: JobState.DEAD,
+  args: bytes(`["a@b.c", 12345678901234567890, {"html": "\\u001b[31m"}]`),
+  error: { name: "Error", message: "550 no such user\u001b[2J", stack: "Error: 550\n    at send", reason: "handler" },
+  options: {
+    maxAttempts: 2,
+    backoff: 3,
+    initialDelayMs: 1000,
+    maxDelayMs: 60000,
+    jitter: 0,
+    timeoutMs: 30000,
+    priority: -1,
+    idempotencyKey: "hi-a",
+    headers: { traceparent: "00-abc" },
+  },
+  attempt: 2,
+  failures: 2,
+  createdAt: at("2026-11-21T09:00:00.001Z"),
+  runAt: at("2026-11-21T09:00:01Z"),
+  startedAt: at("2026-11-21T09:00:01.500Z"),
+  finishedAt: at("2026-11-21T09:00:02Z"),
+  workerId: "w-1",
+  attempts: [
+    {
+      attempt: 1,
+      workerId: "w-1",
+      startedAt: at("2026-11-21T09:00:00.100Z"),
+      endedAt: at("2026-11-21T09:00:00.350Z"),
+      outcome: "failed",
+      error: { name: "Error", message: "timeout", reason: "handler" },
+    },
+  ],
+});
+
+const succeeded: Job = create(JobSchema, {
+  jobId: "019aa6cf-8e4b-7d2a-8000-000000000002",
+  functionName: "demo:shell:upper",
+  state: JobState.SUCCESS,
+  args: bytes(`["hello"]`),
+  result: bytes(`["HELLO"]`),
+  options: { maxAttempts: 3, backoff: 3, initialDelayMs: 1000, maxDelayMs: 60000, jitter: 0.1, timeoutMs: 30000 },
+  attempt: 1,
+  createdAt: at("2026-11-21T09:00:00Z"),
+  runAt: at("2026-11-21T09:00:00Z"),
+  startedAt: at("2026-11-21T09:00:00.010Z"),
+  finishedAt: at("2026-11-21T09:00:00.020Z"),
+  workerId: "w-2",
+});
+
+const now = Date.parse("2026-11-21T09:05:00Z");
+
+class Recorder implements Stdout {
+  text = "";
+  readonly closed = false;
+  constructor(
+    readonly isTerminal = false,
+    readonly columns = isTerminal ? 200 : undefined,
+  ) {}
+  write(text: string): Promise<void> {
+    this.text += text;
+    return Promise.resolve();
+  }
+}
+
+async function* pages(...all: readonly (readonly Job[])[]): AsyncGenerator<readonly Job[]> {
+  yield* all;
+}
+
+async function listed(flags: FormatFlags, stdout = new Recorder()): Promise<string> {
+  await new Output(stdout, flags, {}, () => now).list(pages([dead], [succeeded]), JOB_LISTING);
+  return stdout.text;
+}
+
+async function shown(job: Job, flags: FormatFlags, stdout = new Recorder()): Promise<string> {
+  await new Output(stdout, flags, { NO_COLOR: "1" }, () => now).sheet(jobSheet(job, now));
+  return stdout.text;
+}
+
+describe("jobs for programs", () => {
+  test("a job as JSON", async () => {
+    expectGolden("json/job-dead.json", await shown(dead, { json: true }));
+    expectGolden("json/job-success.json", await shown(succeeded, { json: true }));
+  });
+
+  test("a list as JSON is one document, over pages", async () => {
+    const text = await listed({ json: true });
+    expectGolden("json/jobs.json", text);
+    expect(Object.keys(JSON.parse(text) as object)).toEqual(["jobs"]);
+  });
+
+  test("an empty list as JSON is a document too", async () => {
+    const stdout = new Recorder();
+    await new Output(stdout, { json: true }, {}).list(pages(), JOB_LISTING);
+    expect(JSON.parse(stdout.text)).toEqual({ jobs: [] });
+    await new Output(stdout, { json: true }, {}).list(pages([], []), JOB_LISTING);
+    expect(stdout.text).toBe(`{"jobs":[]}\n`.repeat(2));
+  });
+
+  test("a list as JSON lines has one object a line", async () => {
+    const lines = (await listed({ jsonl: true })).trimEnd().split("\n");
+    expect(lines.map((line) => (JSON.parse(line) as { jobId: string }).jobId)).toEqual([dead.jobId, succeeded.jobId]);
+  });
+
+  test("ids alone", async () => {
+    expect(await listed({ quiet: true })).toBe(`${dead.jobId}\n${succeeded.jobId}\n`);
+  });
+
+  test("a pipe gets tabs, whole ids and ISO times", async () => {
+    expectGolden("json/jobs.tsv", await listed({}));
+    expectGolden("json/job-dead.tsv", await shown(dead, {}));
+  });
+
+  test("both shapes of a job have the same keys, whatever its state", () => {
+    expect(Object.keys(jobJson(dead))).toEqual(Object.keys(jobJson(succeeded)));
+    expect(Object.keys(JOB_LISTING.json(dead) as object)).toEqual(Object.keys(jobJson(dead)).slice(0, -3));
+  });
+
+  test("functions as JSON", async () => {
+    const stdout = new Recorder();
+    const stats = create(FunctionStatsSchema, {
+      functionName: "mail:send",
+      counts: [
+        { state: JobState.PENDING, count: 3n },
+        { state: JobState.DEAD, count: 1n },
+      ],
+      workers: 1,
+      freeSlots: 9,
+    });
+    await new Output(stdout, { json: true }, {}).list(onePage([stats]), FUNCTIONS);
+    expectGolden("json/functions.json", stdout.text);
+  });
+});
+
+describe("jobs for people", () => {
+  test("a table has short ids, relative times and no control characters", async () => {
+    const text = await listed({}, new Recorder(true));
+    expectGolden("json/jobs.table.txt", text.replaceAll(/\u001b\[\d+m/g, ""));
+    expect(text).not.toContain("\u001b[2J");
+  });
+
+  test("--raw lets them through", async () => {
+    expect(await listed({ raw: true }, new Recorder(true))).toContain("\u001b[2J");
+  });
+
+  test("everything about a job", async () => {
+    expectGolden("json/job-dead.sheet.txt", await shown(dead, {}, new Recorder(true)));
+  });
+});
