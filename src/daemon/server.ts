@@ -30,7 +30,7 @@ export interface ServerOptions {
   readonly token?: string | null;
   /** Listen beyond loopback without token and TLS. */
   readonly insecure?: boolean;
-  /** Further names by which clients may call, `name` or `name:port`. */
+  /** Further names by which clients may call. */
   readonly hostNames?: readonly string[];
   readonly routes: (router: ConnectRouter) => unknown;
   readonly httpRoutes: HttpRoutes;
@@ -68,7 +68,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   await listen(door, options.host, options.port);
   const { address: host, port } = door.address() as AddressInfo;
   const listener = createRequestListener({
-    guard: createGuard(options, port),
+    guard: createGuard(options),
     findRpc: createRpcHandlers(options.routes, limits.messageBytes, options.logger),
     httpRoutes: options.httpRoutes,
     connections,
@@ -124,8 +124,8 @@ function createDoor({ tls, logger }: ServerOptions, servers: Servers, connection
   }
 }
 
-function createGuard({ host, tls, token, hostNames = [] }: ServerOptions, port: number): RequestGuard {
-  const names = new OwnNames({ host, port, certificate: tls?.cert ?? null, extra: hostNames });
+function createGuard({ host, tls, token, hostNames = [] }: ServerOptions): RequestGuard {
+  const names = new OwnNames({ host, certificate: tls?.cert ?? null, extra: hostNames });
   return new RequestGuard(names, typeof token === "string" && token !== "" ? new BearerToken(token) : null);
 }
 

@@ -133,7 +133,7 @@ export const SETTINGS = {
     variable: "RESEOLIO_HOST_NAME",
     placeholder: "NAMES",
     defaultText: null,
-    help: "further names by which clients call this daemon, NAME or NAME:PORT, separated by commas",
+    help: "further names by which clients call this daemon, separated by commas",
     parse: parseHostNames,
   },
   lingerMs: {
@@ -239,7 +239,7 @@ function parseHostNames(text: string): Parsed<readonly string[]> {
   const names = text.split(",").map((name) => name.trim());
   return names.every(isHostName)
     ? accept(names)
-    : reject("names such as jobs.example.com or localhost:8080, by commas");
+    : reject("names without ports, such as jobs.example.com, separated by commas");
 }
 
 function oneOf<T extends string>(values: readonly T[]): (text: string) => Parsed<T> {

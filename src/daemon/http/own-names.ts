@@ -3,59 +3,33 @@ import { hostname, networkInterfaces } from "node:os";
 import { isLoopback } from "./bind-address.ts";
 
 export interface OwnNamesOptions {
-  /** Bound host and port. */
+  /** Bound host. */
   readonly host: string;
-  readonly port: number;
   /** PEM; its names are ours. Null without TLS. */
   readonly certificate: string | Buffer | null;
-  /** From the settings: `name` at any port, as behind a forwarded one, or `name:port`. */
+  /** From the settings. */
   readonly extra: readonly string[];
 }
 
 /** What a Host header or :authority looks like; anything else, such as a user part or a list, is refused. */
-const AUTHORITY = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([1-9]\d{0,4}))?$/;
+const AUTHORITY = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[1-9]\d{0,4})?$/;
 
 /**
  * The names by which clients may call this daemon. A page that had its own name resolved to 127.0.0.1 (DNS rebinding)
- * still calls by that name, and is refused for it.
+ * still calls by that name, and is refused for it. Ports are not compared: such a page cannot choose another name by
+ * them, and a forwarded port (ssh -L, docker -p) is a good reason for a foreign one.
  */
 export class OwnNames {
-  readonly #ports = new Map<string, Set<number> | "any">();
-  readonly #defaultPort: number;
+  readonly #names: ReadonlySet<string>;
 
   constructor(options: OwnNamesOptions) {
-    this.#defaultPort = options.certificate === null ? 80 : 443;
-    for (const name of ownHosts(options)) this.#add(name, options.port);
-    for (const entry of options.extra) this.#addExtra(entry.toLowerCase());
+    this.#names = new Set([...ownHosts(options), ...options.extra.map((name) => name.toLowerCase())]);
   }
 
   /** @param authority as the request has it: `name` or `name:port` */
   includes(authority: string | undefined): boolean {
-    const match = AUTHORITY.exec((authority ?? "").toLowerCase());
-    if (match?.[1] === undefined) return false;
-    const ports = this.#ports.get(match[1]);
-    if (ports === undefined) return false;
-    return ports === "any" || ports.has(match[2] === undefined ? this.#defaultPort : Number(match[2]));
-  }
-
-  /** Whether a page with this Origin header is served by us. */
-  isOwnOrigin(origin: string): boolean {
-    const scheme = this.#defaultPort === 443 ? "https://" : "http://";
-    return origin.startsWith(scheme) && this.includes(origin.slice(scheme.length));
-  }
-
-  #add(name: string, port: number): void {
-    const ports = this.#ports.get(name);
-    if (ports === "any") return;
-    if (ports === undefined) this.#ports.set(name, new Set([port]));
-    else ports.add(port);
-  }
-
-  #addExtra(entry: string): void {
-    const match = AUTHORITY.exec(entry);
-    if (match?.[1] === undefined) return;
-    if (match[2] === undefined) this.#ports.set(match[1], "any");
-    else this.#add(match[1], Number(match[2]));
+    const name = AUTHORITY.exec((authority ?? "").toLowerCase())?.[1];
+    return name !== undefined && this.#names.has(name);
   }
 }
 
@@ -80,7 +54,7 @@ function inUrl(host: string): string {
   return host.includes(":") ? `[${host}]` : host;
 }
 
-/** Whether a setting is a usable extra name. */
+/** Whether a setting is a usable extra name: a host without a port. */
 export function isHostName(text: string): boolean {
-  return AUTHORITY.test(text.toLowerCase());
+  return AUTHORITY.exec(text.toLowerCase())?.[1] === text.toLowerCase();
 }

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import type { BearerToken } from "./bearer-token.ts";
 import type { OwnNames } from "./own-names.ts";
@@ -26,7 +26,7 @@ export class RequestGuard {
   }
 
   check(request: IncomingMessage | Http2ServerRequest): Refusal | null {
-    return this.#checkTarget(request) ?? this.#checkOrigin(request.headers) ?? this.#checkToken(request);
+    return this.#checkTarget(request) ?? checkOrigin(request) ?? this.#checkToken(request);
   }
 
   #checkTarget(request: IncomingMessage | Http2ServerRequest): Refusal | null {
@@ -39,17 +39,6 @@ export class RequestGuard {
     return null;
   }
 
-  #checkOrigin(headers: IncomingHttpHeaders): Refusal | null {
-    const { origin, "sec-fetch-site": site } = headers;
-    if (origin !== undefined && !this.#names.isOwnOrigin(origin)) {
-      return refusal(403, "permission_denied", `pages of ${shown(origin)} may not call this daemon`);
-    }
-    if (site !== undefined && site !== "same-origin" && site !== "none") {
-      return refusal(403, "permission_denied", "pages of other sites may not call this daemon");
-    }
-    return null;
-  }
-
   #checkToken(request: IncomingMessage | Http2ServerRequest): Refusal | null {
     if (this.#token === null || isProbe(request.url ?? "")) return null;
     const { authorization } = request.headers;
@@ -57,6 +46,23 @@ export class RequestGuard {
     const fault = authorization === undefined ? "the request has no token" : "the token is not the daemon's";
     return refusal(401, "unauthenticated", `${fault}: send it as "authorization: Bearer TOKEN"`);
   }
+}
+
+/** A page may call only the very address that it came from. No header, no page: other programs send none. */
+function checkOrigin(request: IncomingMessage | Http2ServerRequest): Refusal | null {
+  const { origin, "sec-fetch-site": site } = request.headers;
+  if (origin !== undefined && !isOwnOrigin(origin, authoritiesOf(request))) {
+    return refusal(403, "permission_denied", `pages of ${shown(origin)} may not call this daemon`);
+  }
+  if (site !== undefined && site !== "same-origin" && site !== "none") {
+    return refusal(403, "permission_denied", "pages of other sites may not call this daemon");
+  }
+  return null;
+}
+
+function isOwnOrigin(origin: string, authorities: readonly (string | undefined)[]): boolean {
+  const authority = /^https?:\/\/(.+)$/.exec(origin.toLowerCase())?.[1];
+  return authority !== undefined && authorities.every((own) => own?.toLowerCase() === authority);
 }
 
 /** Every name the request is addressed to: with two of them, both have to be ours. At least one. */
