@@ -39,7 +39,7 @@ export interface ServerOptions {
 }
 
 /** A port that is being served. */
-export interface Server {
+export interface RunningServer {
   readonly host: string;
   readonly port: number;
   /** `host:port`, as it is written in a URL. */
@@ -59,7 +59,7 @@ export interface Server {
  *
  * @throws DaemonError failed_precondition when the address cannot be had or must not be, with the remedy
  */
-export async function startServer(options: ServerOptions): Promise<Server> {
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
   checkExposure(options);
   const limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
   const connections = new ConnectionTable(limits, options.logger);
