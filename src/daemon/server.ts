@@ -39,7 +39,7 @@ export interface ServerOptions {
 }
 
 /** A port that is being served. */
-export interface RunningServer {
+export interface Server {
   readonly host: string;
   readonly port: number;
   /** `host:port`, as it is written in a URL. */
@@ -59,7 +59,7 @@ export interface RunningServer {
  *
  * @throws DaemonError failed_precondition when the address cannot be had or must not be, with the remedy
  */
-export async function startServer(options: ServerOptions): Promise<RunningServer> {
+export async function startServer(options: ServerOptions): Promise<Server> {
   checkExposure(options);
   const limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
   const connections = new ConnectionTable(limits, options.logger);
