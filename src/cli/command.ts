@@ -90,5 +90,5 @@ export function isGroup(entry: LazyCommand | CommandGroup): entry is CommandGrou
 /** Types `run` by the declared flags. */
 export function defineCommand<const F extends Flags>(command: Command<F>): AnyCommand {
   // The runner fills flags from this very declaration, so a command only ever sees its own.
-  return command as AnyCommand;
+  return command;
 }
