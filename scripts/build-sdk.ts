@@ -6,8 +6,8 @@
  *     bun scripts/build-sdk.ts --published   for the registry: the main package names the others as optional
  */
 import { existsSync } from "node:fs";
-import { chmod, copyFile, cp, mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { chmod, copyFile, cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join, relative } from "node:path";
 import manifest from "../package.json" with { type: "json" };
 import { checkout, prepareCheckout } from "./prepare.ts";
 import { run } from "./run.ts";
@@ -23,24 +23,42 @@ const platforms = [
 
 type Platform = (typeof platforms)[number];
 
-const outDirectory = join(checkout, "dist", "npm");
+export interface SdkOptions {
+  /** The main package names the platform packages as optional dependencies: only once they are on the registry. */
+  readonly published: boolean;
+  /** [dist/npm] */
+  readonly outDirectory?: string;
+}
 
-/** Paths of the tarballs, the SDK's first. */
-export async function buildSdk(options: { readonly published: boolean }): Promise<readonly string[]> {
+/** Paths of the tarballs, the SDK's first. Builds the executable when it is missing or stale. */
+export async function buildSdk(options: SdkOptions): Promise<readonly string[]> {
   await prepareCheckout();
+  const outDirectory = options.outDirectory ?? join(checkout, "dist", "npm");
   await mkdir(outDirectory, { recursive: true });
   const room = await mkdtemp(join(checkout, "dist", ".sdk-"));
   try {
-    const main = await packSdk(room, options.published);
-    const others: string[] = [];
-    for (const platform of platforms) {
-      const executable = executableFor(platform);
-      if (executable !== undefined) others.push(await packPlatform(room, platform, executable));
-    }
-    return [main, ...others];
+    const tarballs = await packAll(room, options.published);
+    return await Promise.all(tarballs.map((tarball) => moveTo(outDirectory, tarball)));
   } finally {
     await rm(room, { recursive: true, force: true });
   }
+}
+
+async function moveTo(directory: string, file: string): Promise<string> {
+  const path = join(directory, basename(file));
+  // Not by renaming: the directory may be on another disk.
+  await copyFile(file, path);
+  return path;
+}
+
+async function packAll(room: string, published: boolean): Promise<readonly string[]> {
+  const main = await packSdk(room, published);
+  const others: string[] = [];
+  for (const platform of platforms) {
+    const executable = executableFor(platform);
+    if (executable !== undefined) others.push(await packPlatform(room, platform, executable));
+  }
+  return [main, ...others];
 }
 
 async function packSdk(room: string, published: boolean): Promise<string> {
@@ -198,9 +216,7 @@ async function pack(directory: string): Promise<string> {
   const [tarball] = (await readdir(directory)).filter((name) => name.endsWith(".tgz"));
   if (result.exitCode !== 0 || tarball === undefined)
     throw new Error(`npm pack failed in ${directory}:\n${result.output}`);
-  const path = join(outDirectory, tarball);
-  await rename(join(directory, tarball), path);
-  return path;
+  return join(directory, tarball);
 }
 
 if (import.meta.main) {
