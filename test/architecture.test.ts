@@ -51,12 +51,15 @@ const rooms: readonly Room[] = [
     files: /^src\/daemon\/(config|settings)\.ts$/,
     mayImport: [core, proto, node, logger, /^src\/daemon\/(settings|http\/(bind-address|own-names))\.ts$/],
   },
-  { files: /^src\/daemon\/http\//, mayImport: [core, proto, connect, logger, node] },
+  { files: /^src\/daemon\/http\//, mayImport: [core, proto, connect, protobuf, logger, node] },
   { files: /^src\/daemon\/server\.ts$/, mayImport: [core, proto, connect, logger, node, /^src\/daemon\/(rpc|http)\//] },
   // Composition: they alone know everybody.
   { files: /^src\/daemon\/(daemon|database)\.ts$/, mayImport: [/^src\/daemon\//, proto, node] },
 
-  { files: /^src\/cli\/commands\/serve\.ts$/, mayImport: [...cli(), /^src\/daemon\/(daemon|config|logger)\.ts$/] },
+  {
+    files: /^src\/cli\/commands\/serve\.ts$/,
+    mayImport: [...cli(), /^src\/daemon\/(daemon|config|settings|logger)\.ts$/],
+  },
   { files: /^src\/cli\/commands\/db-[^/]+\.ts$/, mayImport: [...cli(), /^src\/daemon\/database\.ts$/] },
   { files: /^src\/cli\/commands\/work\.ts$/, mayImport: [...cli(), /^src\/sdk\/reseolio\.ts$/] },
   { files: /^src\/cli\//, mayImport: cli() },
