@@ -306,7 +306,7 @@ export type SessionResponse = Message<"reseolio.v1.SessionResponse"> & {
   welcome?: Welcome | undefined;
 
   /**
-   * In the order of the frames that they answer.
+   * Each when its frame's work is done: a later frame may be answered first.
    *
    * @generated from field: repeated reseolio.v1.Reply replies = 2;
    */
