@@ -1,0 +1,118 @@
+import { create } from "@bufbuild/protobuf";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  Assignment,
+  OutcomeSchema,
+  SessionResponse,
+  SettleResult,
+  Welcome,
+} from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { HelloSchema, SessionRequestSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { HelloSchema as Hello, SessionRequestSchema as Frame } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { type Client, createClient } from "../../src/sdk/client.ts";
+import { readProcessIdentity } from "../../src/sdk/process-identity.ts";
+
+type OutcomeInit = MessageInitShape<typeof OutcomeSchema>;
+
+/**
+ * A worker that speaks the session's protocol by hand, so that it can say what the SDK never would: outcomes under old
+ * leases, nothing at all for as long as it likes.
+ */
+export class RawWorker implements AsyncDisposable {
+  readonly assignments: Assignment[] = [];
+  readonly #client: Client;
+  readonly #frames: SessionResponse[] = [];
+  readonly #outbox: MessageInitShape<typeof Frame>[] = [];
+  #wakeOutbox: () => void = () => {};
+  #wakeReader: () => void = () => {};
+  #frameId = 0;
+  #isOver = false;
+
+  private constructor(address: string) {
+    this.#client = createClient({ address });
+  }
+
+  /** Connects and resolves with the welcome. Sends no frame by itself afterwards, not even to renew its lease. */
+  static async connect(
+    address: string,
+    hello: MessageInitShape<typeof Hello>,
+  ): Promise<{ readonly worker: RawWorker; readonly welcome: Welcome }> {
+    const worker = new RawWorker(address);
+    void worker.#read();
+    worker.#send({ hello: create(HelloSchema, { ...readProcessIdentity(), concurrency: 1, ...hello }) });
+    const { welcome } = await worker.#until((frame) => frame.welcome !== undefined);
+    return { worker, welcome: welcome as Welcome };
+  }
+
+  /** Resolves with the first assignment of this job, or of any. */
+  async assigned(jobId?: string): Promise<Assignment> {
+    const isWanted = (one: Assignment): boolean => jobId === undefined || one.jobId === jobId;
+    const frame = await this.#until(({ assignments }) => assignments.some(isWanted));
+    return frame.assignments.find(isWanted) as Assignment;
+  }
+
+  /** What the daemon made of each outcome, in order. */
+  async report(...outcomes: OutcomeInit[]): Promise<readonly SettleResult[]> {
+    const frameId = this.#send({ outcomes });
+    const frame = await this.#until(({ replies }) => replies.some((reply) => reply.frameId === frameId));
+    return frame.replies.find((reply) => reply.frameId === frameId)?.settled ?? [];
+  }
+
+  /** Resolves when the daemon has ended the session. */
+  async ended(): Promise<void> {
+    while (!this.#isOver) await this.#news();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
+    this.#wakeOutbox();
+    this.#client.close();
+  }
+
+  #send(frame: MessageInitShape<typeof Frame>): number {
+    this.#outbox.push({ ...frame, frameId: ++this.#frameId });
+    this.#wakeOutbox();
+    return this.#frameId;
+  }
+
+  async *#requests(): AsyncGenerator<MessageInitShape<typeof Frame>> {
+    for (;;) {
+      const frame = this.#outbox.shift();
+      if (frame !== undefined) yield create(SessionRequestSchema, frame);
+      else if (this.#isOver) return;
+      else await new Promise<void>((resolve) => (this.#wakeOutbox = resolve));
+    }
+  }
+
+  async #read(): Promise<void> {
+    try {
+      for await (const frame of this.#client.session.session(this.#requests())) {
+        this.#frames.push(frame);
+        this.#wakeReader();
+      }
+    } catch {
+      // However the session ended, it is over; who waits for a frame is told.
+    }
+    this.#isOver = true;
+    this.#wakeReader();
+  }
+
+  async #until(matches: (frame: SessionResponse) => boolean): Promise<SessionResponse> {
+    for (;;) {
+      const found = this.#frames.find(matches);
+      if (found !== undefined) return found;
+      if (this.#isOver) throw new Error("the session ended before the daemon said what was waited for");
+      await this.#news();
+    }
+  }
+
+  #news(): Promise<void> {
+    const before = this.#wakeReader;
+    return new Promise((resolve) => {
+      this.#wakeReader = () => {
+        before();
+        resolve();
+      };
+    });
+  }
+}
