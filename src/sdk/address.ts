@@ -21,7 +21,7 @@ export interface Address {
 export function parseAddress(text: string, secure: boolean): Address {
   const hasScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(text);
   const url = tryUrl(hasScheme ? text : `${secure ? "https" : "http"}://${text}`);
-  if (url === null || !isPlainOrigin(url)) throw badAddress(text);
+  if (url === null || !isPlainOrigin(url) || /:\/?$/.test(text)) throw badAddress(text);
   const port = url.port === "" ? (hasScheme ? schemePort(url) : portWritten(text)) : Number(url.port);
   if (port === 0) throw badAddress(text);
   const isSecure = url.protocol === "https:";

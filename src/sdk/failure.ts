@@ -7,8 +7,7 @@ import { type Failure, FailureSchema } from "#proto/gen/reseolio/v1/session_serv
  * keeps. Whatever is thrown is described; this never throws itself.
  */
 export function failureOf(thrown: unknown): Failure {
-  const { name, message, stack } = describe(thrown);
-  const retryAfterMs = retryAfterOf(thrown);
+  const { name, message, stack, retryAfterMs } = describe(thrown);
   return create(FailureSchema, {
     error: { name: cut(name), message: cut(message), stack: cut(stack), reason: "" },
     terminal: name === "TerminalError",
@@ -20,17 +19,21 @@ interface Description {
   readonly name: string;
   readonly message: string;
   readonly stack: string;
+  readonly retryAfterMs: bigint | null;
 }
 
 function describe(thrown: unknown): Description {
   try {
-    if (thrown instanceof Error) {
-      return { name: text(thrown.name), message: text(thrown.message), stack: stackOf(thrown) };
-    }
-    return { name: "Error", message: `the handler threw ${describeValue(thrown)}, which is no Error`, stack: "" };
+    if (!(thrown instanceof Error)) return plain(`the handler threw ${describeValue(thrown)}, which is no Error`);
+    const { name, message } = thrown;
+    return { name: text(name), message: text(message), stack: stackOf(thrown), retryAfterMs: retryAfterOf(thrown) };
   } catch {
-    return { name: "Error", message: "the handler threw something that cannot be read", stack: "" };
+    return plain("the handler threw something that cannot be read");
   }
+}
+
+function plain(message: string): Description {
+  return { name: "Error", message, stack: "", retryAfterMs: null };
 }
 
 /** Programs write what they like into an error's fields. */
@@ -57,8 +60,8 @@ function describeValue(value: unknown): string {
 }
 
 /** By shape, not by class: a program may hold this package twice. */
-function retryAfterOf(thrown: unknown): bigint | null {
-  if (!(thrown instanceof Error) || thrown.name !== "RetryAfterError" || !("retryAfterMs" in thrown)) return null;
+function retryAfterOf(thrown: Error): bigint | null {
+  if (thrown.name !== "RetryAfterError" || !("retryAfterMs" in thrown)) return null;
   const { retryAfterMs } = thrown;
   return Number.isSafeInteger(retryAfterMs) && Number(retryAfterMs) >= 0 ? BigInt(Number(retryAfterMs)) : null;
 }
