@@ -1,10 +1,11 @@
 import { WIRE_LIMITS } from "#proto/contract.ts";
 import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Client } from "../sdk/client.ts";
+import { formatDuration } from "./duration.ts";
 import { CliError } from "./exit.ts";
 import { interruptible } from "./interrupt.ts";
 import { stateName } from "./job-states.ts";
-import { errorLine } from "./job-view.ts";
+import { endedJobJson, errorLine } from "./job-view.ts";
 import type { Messages } from "./messages.ts";
 import type { Output } from "./output.ts";
 import { durationFlag } from "./parse-flag.ts";
@@ -74,8 +75,8 @@ async function readFinished(
 
 function timedOut(waiting: ReadonlySet<string>, timeoutMs: number): CliError {
   const [first = ""] = waiting;
-  const what = waiting.size === 1 ? `job ${first}` : `${waiting.size} jobs`;
-  return new CliError("timeout", `${what} did not end within ${timeoutMs} ms; ${goesOn(waiting)}`, {
+  const [what, rest] = waiting.size === 1 ? [`job ${first}`, "it goes on"] : [`${waiting.size} jobs`, "they go on"];
+  return new CliError("timeout", `${what} did not end within ${formatDuration(timeoutMs)}; ${rest}`, {
     hint: `reseolio jobs wait ${[...waiting].slice(0, 3).join(" ")}${waiting.size > 3 ? " …" : ""} waits again`,
   });
 }
@@ -99,9 +100,9 @@ export function jobFailure(job: Job): CliError {
   });
 }
 
-/** The result of a finished job on stdout; with --json the whole job. */
-export async function printResult(output: Output, job: Job, whole: unknown): Promise<void> {
-  if (output.isJson) return output.document(whole);
+/** The result of a finished job on stdout; with --json the job with its arguments and result. */
+export async function printResult(output: Output, job: Job): Promise<void> {
+  if (output.isJson) return output.document(endedJobJson(job));
   if (output.format === "ids") return output.text(`${job.jobId}\n`);
   const text = new TextDecoder().decode(job.result);
   return output.text(`${output.safeJson(text === "" ? "null" : text)}\n`);

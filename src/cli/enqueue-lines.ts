@@ -11,15 +11,19 @@ import { argsBytes } from "./read-input.ts";
 import { cliErrorFrom, cliErrorFromStatus } from "./rpc-errors.ts";
 import { suggest } from "./suggest.ts";
 
-/** A line's job that was stored or found. */
-export interface EnqueuedLine {
-  readonly line: number;
-  readonly functionName: string;
-  readonly jobId: string;
-  readonly job: EnqueuedJob;
-}
+/** What became of a line. */
+export type LineOutcome =
+  | {
+      readonly kind: "enqueued";
+      readonly line: number;
+      readonly functionName: string;
+      readonly jobId: string;
+      readonly job: EnqueuedJob;
+    }
+  | LineFault;
 
-export interface LineFault {
+interface LineFault {
+  readonly kind: "fault";
   readonly line: number;
   readonly error: CliError;
 }
@@ -30,63 +34,51 @@ export interface LineDefaults {
   readonly options: JobOptionsInit;
 }
 
-type OnFault = (fault: LineFault) => void;
-
 // Half a message: the batch's other fields and its framing fit beside it.
 const BATCH_BYTES = WIRE_LIMITS.messageBytes / 2;
 
-interface NumberedJob {
-  readonly line: number;
-  readonly job: NewJobInit;
-}
+type ReadLine = { readonly kind: "job"; readonly line: number; readonly job: NewJobInit } | LineFault;
 
 /**
- * Enqueues every line that is sound, batch by batch, and reports the others; a faulty line stops nothing. Yields what
- * was stored after each batch; stored batches stay stored when a later one fails.
+ * Enqueues every line that is sound; a faulty line stops nothing. What has come is sent without waiting for more.
+ * Yields what became of the lines, batch by batch; stored batches stay stored when a later one fails.
  *
  * @throws CliError when the daemon is away or refuses a whole batch; the message says from which line on
  */
 export async function* enqueueLines(
   client: Client,
-  lines: AsyncIterable<string>,
+  pages: AsyncIterable<readonly string[]>,
   defaults: LineDefaults,
-  onFault: OnFault,
-): AsyncGenerator<readonly EnqueuedLine[]> {
-  for await (const batch of batches(lines, defaults, onFault)) {
-    const results = await sendOrName(client, batch);
-    yield batch.flatMap((one, index) => storedLine(one, results[index], onFault));
+): AsyncGenerator<readonly LineOutcome[]> {
+  let number = 0;
+  for await (const texts of pages) {
+    const lines = texts.flatMap((text) => readLine(text, ++number, defaults));
+    for (const batch of batches(lines)) yield await sendBatch(client, batch);
   }
 }
 
-async function* batches(
-  lines: AsyncIterable<string>,
-  defaults: LineDefaults,
-  onFault: OnFault,
-): AsyncGenerator<readonly NumberedJob[]> {
-  let batch: NumberedJob[] = [];
+function* batches(lines: readonly ReadLine[]): Generator<readonly ReadLine[]> {
+  let batch: ReadLine[] = [];
   let bytes = 0;
-  let number = 0;
-  for await (const text of lines) {
-    const job = readLine(text, ++number, defaults, onFault);
-    if (job === null) continue;
-    if (batch.length === WIRE_LIMITS.batchItems || (batch.length > 0 && bytes + job.args.length > BATCH_BYTES)) {
+  for (const line of lines) {
+    const size = line.kind === "job" ? line.job.args.length : 0;
+    if (batch.length === WIRE_LIMITS.batchItems || (batch.length > 0 && bytes + size > BATCH_BYTES)) {
       yield batch;
       batch = [];
       bytes = 0;
     }
-    batch.push({ line: number, job });
-    bytes += job.args.length;
+    batch.push(line);
+    bytes += size;
   }
   if (batch.length > 0) yield batch;
 }
 
-function readLine(text: string, line: number, defaults: LineDefaults, onFault: OnFault): NewJobInit | null {
-  if (text.trim() === "") return null;
+function readLine(text: string, line: number, defaults: LineDefaults): ReadLine[] {
+  if (text.trim() === "") return [];
   try {
-    return jobOfLine(text, defaults);
+    return [{ kind: "job", line, job: jobOfLine(text, defaults) }];
   } catch (error) {
-    onFault({ line, error: cliErrorFrom(error) });
-    return null;
+    return [{ kind: "fault", line, error: cliErrorFrom(error) }];
   }
 }
 
@@ -134,27 +126,34 @@ function lineOptions(options: unknown): JobOptionsInit {
   return headers === undefined || Object.keys(headers).length === 0 ? others : given;
 }
 
-function storedLine({ line, job }: NumberedJob, item: EnqueueResult | undefined, onFault: OnFault): EnqueuedLine[] {
+async function sendBatch(client: Client, batch: readonly ReadLine[]): Promise<readonly LineOutcome[]> {
+  const jobs = batch.flatMap((line) => (line.kind === "job" ? [line.job] : []));
+  const results = jobs.length === 0 ? [] : await sendOrName(client, jobs, batch[0]?.line ?? 1);
+  let next = 0;
+  return batch.map((line) => (line.kind === "fault" ? line : outcomeOf(line.line, line.job, results[next++])));
+}
+
+function outcomeOf(line: number, job: NewJobInit, item: EnqueueResult | undefined): LineOutcome {
   const result = item?.result;
-  if (result?.case === "job") {
-    const jobId = result.value.jobId === "" ? job.jobId : result.value.jobId;
-    return [{ line, functionName: job.functionName ?? "", jobId, job: result.value }];
+  if (result?.case !== "job") {
+    return { kind: "fault", line, error: cliErrorFromStatus(result?.value ?? NO_ANSWER) };
   }
-  onFault({ line, error: cliErrorFromStatus(result?.value ?? NO_ANSWER) });
-  return [];
+  const jobId = result.value.jobId === "" ? job.jobId : result.value.jobId;
+  return { kind: "enqueued", line, functionName: job.functionName ?? "", jobId, job: result.value };
 }
 
 const NO_ANSWER = { code: 13, message: "the daemon gave no answer for this line" };
 
-async function sendOrName(client: Client, batch: readonly NumberedJob[]): ReturnType<typeof enqueueBatch> {
+async function sendOrName(
+  client: Client,
+  jobs: readonly NewJobInit[],
+  line: number,
+): Promise<readonly EnqueueResult[]> {
   try {
-    return await enqueueBatch(
-      client,
-      batch.map(({ job }) => job),
-    );
+    return await enqueueBatch(client, jobs);
   } catch (error) {
     const fault = cliErrorFrom(error);
-    throw new CliError(fault.code, `from line ${batch[0]?.line ?? 1} on nothing was confirmed: ${fault.message}`, {
+    throw new CliError(fault.code, `from line ${line} on nothing was confirmed: ${fault.message}`, {
       hint: fault.hint ?? "the lines before are stored",
       cause: error,
     });

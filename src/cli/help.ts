@@ -10,7 +10,7 @@ const WIDTH = 100;
 export function commandHelp(command: AnyCommand, paint: PaintText): string {
   const flags = Object.entries(command.args);
   return page([
-    command.meta.description,
+    wrap(command.meta.description, "").join("\n"),
     section("Usage", [`  reseolio ${usageLine(command)}`], paint),
     section("Examples", exampleLines(command, paint), paint),
     section("Arguments", definitionLines(operandsOf(command).map((one) => [one.name, one.description])), paint),
@@ -66,10 +66,10 @@ export const TOPICS: Readonly<Record<string, { readonly summary: string; readonl
   formats: {
     summary: "Tables, TSV, JSON and ids",
     text: page([
-      "A terminal gets aligned tables with short ids and relative times. A pipe gets one line a row, values separated by tabs, without a header, with whole ids and ISO times.".replace(
-        /(.{60,100}) /g,
-        "$1\n",
-      ),
+      [
+        "A terminal gets aligned tables with short ids and relative times. A pipe gets one line a row, values",
+        "separated by tabs, without a header, with whole ids and ISO times.",
+      ].join("\n"),
       definitionLines([
         ["--json", 'one JSON document; an error is one too, on stderr: {"error":{"code","message","hint"}}'],
         ["--jsonl", "one JSON object a line"],
@@ -77,7 +77,10 @@ export const TOPICS: Readonly<Record<string, { readonly summary: string; readonl
         ["--raw", "text as it is: control characters in job data reach your terminal"],
       ]).join("\n"),
       "Data goes to stdout, messages and progress to stderr. Short ids work wherever an id does.",
-      "Lengths: 500ms, 10s, 10m, 2h, 1d, 1h30m. Times: 2026-11-21T09:00:00Z, 2026-11-21T09:00+01:00; without a\nzone local time. In filters a length is that long ago.",
+      [
+        "Lengths: 500ms, 10s, 10m, 2h, 1d, 1h30m. In filters a length is that long ago.",
+        "Times: 2026-11-21T09:00:00Z, 2026-11-21T09:00+01:00; without a zone local time.",
+      ].join("\n"),
     ]),
   },
   environment: {

@@ -11,16 +11,17 @@ import { fromTimestamp, isoTime } from "./timestamps.ts";
 
 const BACKOFF_NAMES = ["exponential", "fixed", "linear", "exponential"] as const;
 
-/** Every key is always there; what does not apply is null. Lists leave args, result and stacks out. */
+/** Every key is always there; what does not apply is null. */
 export function jobJson(job: Job): Record<string, unknown> {
-  return {
-    ...jobSummaryJson(job),
-    args: embedJson(job.args),
-    result: resultJson(job),
-    attempts: job.attempts.map(attemptJson),
-  };
+  return { ...endedJobJson(job), attempts: job.attempts.map(attemptJson) };
 }
 
+/** What an await tells of a job: all but its attempts. */
+export function endedJobJson(job: Job): Record<string, unknown> {
+  return { ...jobSummaryJson(job), args: embedJson(job.args), result: resultJson(job) };
+}
+
+/** What a list tells of a job: neither arguments nor result. */
 export function jobSummaryJson(job: Job): Record<string, unknown> {
   return {
     jobId: job.jobId,

@@ -16,11 +16,12 @@ export const FORMAT_FLAGS = {
   raw: { type: "boolean", description: "Do not neutralise control characters in text" },
 } as const satisfies Flags;
 
+/** Read from a command's flags: whatever is not one of these switches, such as an input named jsonl, is no choice. */
 export interface FormatFlags {
-  readonly json?: boolean;
-  readonly jsonl?: boolean;
-  readonly quiet?: boolean;
-  readonly raw?: boolean;
+  readonly json?: unknown;
+  readonly jsonl?: unknown;
+  readonly quiet?: unknown;
+  readonly raw?: unknown;
 }
 
 /** How rows of one kind are shown in every format. */
@@ -199,10 +200,15 @@ export class Output {
 }
 
 function chooseFormat(flags: FormatFlags, isTerminal: boolean): Format {
-  const chosen = [flags.json && "--json", flags.jsonl && "--jsonl", flags.quiet && "--quiet"].filter(Boolean);
-  if (chosen.length > 1) throw usageError(`${chosen.join(" and ")} exclude each other`, "give one of them");
-  if (flags.json) return "json";
-  if (flags.jsonl) return "jsonl";
-  if (flags.quiet) return "ids";
-  return isTerminal ? "table" : "tsv";
+  const chosen = CHOICES.filter(({ name }) => flags[name] === true);
+  if (chosen.length > 1) {
+    throw usageError(`${chosen.map(({ name }) => `--${name}`).join(" and ")} exclude each other`, "give one of them");
+  }
+  return chosen[0]?.format ?? (isTerminal ? "table" : "tsv");
 }
+
+const CHOICES = [
+  { name: "json", format: "json" },
+  { name: "jsonl", format: "jsonl" },
+  { name: "quiet", format: "ids" },
+] as const;

@@ -21,10 +21,12 @@ export async function readIds(operands: readonly string[], messages: Messages): 
 
 async function* stdinIds(messages: Messages): AsyncGenerator<string> {
   let number = 0;
-  for await (const line of stdinLines((text) => messages.info(text))) {
-    number++;
-    const [word = ""] = line.trim().split(/\s+/);
-    if (word !== "") yield idOfLine(word, number);
+  for await (const lines of stdinLines((text) => messages.info(text))) {
+    for (const line of lines) {
+      number++;
+      const [word = ""] = line.trim().split(/\s+/);
+      if (word !== "") yield idOfLine(word, number);
+    }
   }
 }
 

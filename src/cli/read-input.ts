@@ -22,18 +22,18 @@ export async function readStdin(say: (text: string) => void): Promise<string> {
   return await Bun.stdin.text();
 }
 
-/** Lines of stdin as they come. */
-export function stdinLines(say: (text: string) => void): AsyncGenerator<string> {
+/** Lines of stdin, as many at a time as have come. */
+export function stdinLines(say: (text: string) => void): AsyncGenerator<readonly string[]> {
   if (process.stdin.isTTY) say("reading stdin; end it with Ctrl-D");
   return linesOf(Bun.stdin.stream());
 }
 
 /**
- * Lines of a file.
+ * Lines of a file, many at a time.
  *
  * @throws CliError `usage` that names what the file is for
  */
-export function fileLines(path: string, purpose: string): AsyncGenerator<string> {
+export function fileLines(path: string, purpose: string): AsyncGenerator<readonly string[]> {
   try {
     accessSync(path, constants.R_OK);
   } catch (error) {
@@ -45,16 +45,16 @@ export function fileLines(path: string, purpose: string): AsyncGenerator<string>
 /**
  * Lines without their ends, the last one also without a newline. Empty lines are kept, so that line numbers are right.
  */
-export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<readonly string[]> {
   const decoder = new TextDecoder();
   let rest = "";
   for await (const chunk of chunks) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
     rest = lines.pop() ?? "";
-    for (const line of lines) yield withoutReturn(line);
+    if (lines.length > 0) yield lines.map(withoutReturn);
   }
   rest += decoder.decode();
-  if (rest !== "") yield withoutReturn(rest);
+  if (rest !== "") yield [withoutReturn(rest)];
 }
 
 function withoutReturn(line: string): string {

@@ -41,8 +41,7 @@ export async function runMain(words: readonly string[], table: CommandTable, wor
 
 /** Known before the words are checked, so that an error about them is JSON too. */
 function wantsJson(words: readonly string[]): boolean {
-  const flags = beforeDashes(words);
-  return flags.includes("--json") || flags.includes("--jsonl");
+  return beforeDashes(words).includes("--json");
 }
 
 function beforeDashes(words: readonly string[]): readonly string[] {

@@ -2,15 +2,16 @@ import { defineCommand, type CommandContext } from "../command.ts";
 import { awaitJobs, jobFailure, printResult, readWaitTimeout, WAIT_FLAGS } from "../await-jobs.ts";
 import { CONNECTION_FLAGS, withClient } from "../connection.ts";
 import { enqueueBatch, checkNewJob, newJob, type NewJobInit } from "../enqueue.ts";
-import { type EnqueuedLine, enqueueLines, type LineFault } from "../enqueue-lines.ts";
+import { enqueueLines, type LineOutcome } from "../enqueue-lines.ts";
 import { CliError, usageError } from "../exit.ts";
 import { JOB_OPTION_FLAGS, readJobOptions } from "../job-options.ts";
 import { stateName } from "../job-states.ts";
-import { jobJson } from "../job-view.ts";
+import { endedJobJson } from "../job-view.ts";
 import type { Progress } from "../messages.ts";
 import { FORMAT_FLAGS, type Listing } from "../output.ts";
 import { argsBytes, readArgsText, stdinLines, fileLines } from "../read-input.ts";
 import { cliErrorFromStatus } from "../rpc-errors.ts";
+import type { EnqueuedJob } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Client } from "../../sdk/client.ts";
 
 const FLAGS = {
@@ -49,7 +50,7 @@ export const jobsEnqueue = defineCommand({
     { command: "reseolio jobs enqueue --jsonl calls.jsonl", does: "many, one a line" },
   ],
   notes: [
-    `A line of --jsonl: {"function":"mail:send","args":["a@b.c"],"options":{"maxAttempts":5,"delayMs":1000}}. NAME stands in for a missing "function", and the option flags for missing options. Faulty lines are named on stderr, the others are stored, and the exit code is 1.`,
+    `A line of --jsonl: {"function":"mail:send","args":["a@b.c"],"options":{"maxAttempts":5,"delayMs":1000}}. NAME stands in for a missing "function", and the option flags for missing options. Faulty lines are named on stderr (with --json in the document), the others are stored, and the exit code is 1. Each job gets its id here, so a lost answer is asked for again without storing a job twice.`,
     "Exit codes: 6 the wait took too long, 7 the awaited job is DEAD or CANCELLED, 8 the key is taken and --on-duplicate is reject, 130 the wait was interrupted. The job goes on after 6 and 130.",
   ],
   run: (context) =>
@@ -68,10 +69,10 @@ async function enqueueOne(context: Context): Promise<void> {
       timeoutMs: waitMs,
       onFinished: async (finished) => {
         if (stateName(finished.state) !== "SUCCESS") {
-          if (context.output.isJson) await context.output.document(jobJson(finished));
+          if (context.output.isJson) await context.output.document(endedJobJson(finished));
           throw jobFailure(finished);
         }
-        await printResult(context.output, finished, jobJson(finished));
+        await printResult(context.output, finished);
       },
     });
   });
@@ -104,19 +105,16 @@ async function send(client: Client, job: NewJobInit, context: Context, waits: bo
     const differ = enqueued.argsDiffer ? ", with other arguments than these" : "";
     context.messages.warn(`a job with this idempotency key is there already, ${stateName(enqueued.state)}${differ}`);
   }
-  if (!waits) {
-    await printEnqueued(context, { line: 1, functionName: job.functionName ?? "", jobId, job: enqueued });
-  } else if (context.output.interactive) {
-    context.messages.info(`enqueued ${jobId}; waiting for its end`);
-  }
+  if (!waits) await printEnqueued(context, enqueuedJson(job.functionName ?? "", jobId, enqueued), jobId);
+  else if (context.output.interactive) context.messages.info(`enqueued ${jobId}; waiting for its end`);
   return jobId;
 }
 
-function printEnqueued({ output }: Context, line: EnqueuedLine): Promise<void> {
-  return output.isJson ? output.document(enqueuedJson(line)) : output.text(`${line.jobId}\n`);
+function printEnqueued({ output }: Context, json: unknown, jobId: string): Promise<void> {
+  return output.isJson ? output.document(json) : output.text(`${jobId}\n`);
 }
 
-function enqueuedJson({ functionName, jobId, job }: EnqueuedLine): Record<string, unknown> {
+function enqueuedJson(functionName: string, jobId: string, job: EnqueuedJob): Record<string, unknown> {
   return {
     jobId,
     functionName,
@@ -126,54 +124,86 @@ function enqueuedJson({ functionName, jobId, job }: EnqueuedLine): Record<string
   };
 }
 
-const ENQUEUED: Listing<EnqueuedLine> = {
+const LINES: Listing<LineOutcome> = {
   name: "jobs",
-  columns: [{ header: "ID", value: (line) => line.jobId }],
-  json: (line) => ({ line: line.line, ...enqueuedJson(line) }),
-  id: (line) => line.jobId,
+  columns: [{ header: "ID", value: idOf }],
+  json: lineJson,
+  id: idOf,
   empty: "no lines",
 };
 
+function idOf(outcome: LineOutcome): string {
+  return outcome.kind === "enqueued" ? outcome.jobId : "";
+}
+
+function lineJson(outcome: LineOutcome): Record<string, unknown> {
+  const { line } = outcome;
+  if (outcome.kind === "enqueued") {
+    return { line, ...enqueuedJson(outcome.functionName, outcome.jobId, outcome.job), error: null };
+  }
+  const { code, message, hint } = outcome.error;
+  return { line, jobId: null, error: { code, message, hint: hint ?? null } };
+}
+
 async function enqueueMany(context: Context, source: string): Promise<void> {
   const { flags, operands, messages, output } = context;
-  if (flags.wait)
+  if (flags.wait) {
     throw usageError(
       "--wait and --jsonl exclude each other",
       "enqueue with -q and pipe the ids to: reseolio jobs wait -",
     );
+  }
   if (flags.args !== undefined) throw usageError("--args and --jsonl exclude each other", `put "args" into each line`);
   const defaults = { functionName: operands[0], options: readJobOptions(flags) };
   const lines = source === "-" ? stdinLines((text) => messages.info(text)) : fileLines(source, "--jsonl");
-  const tally = { stored: 0, deduplicated: 0, failed: 0 };
-  const progress = messages.progress("enqueued");
-  const onFault = ({ line, error }: LineFault): void => {
-    tally.failed++;
-    messages.warn(`line ${line}: ${error.message}${error.hint === undefined ? "" : `; ${error.hint}`}`);
-  };
-  await withClient(context, (client) => {
-    const pages = counted(enqueueLines(client, lines, defaults, onFault), tally, progress);
-    return output.format === "table"
-      ? drain(pages)
-      : output.list(pages, ENQUEUED, { acts: true }).then(() => undefined);
-  }).finally(() => progress.end());
-  const summary = `enqueued ${tally.stored} jobs${tally.deduplicated === 0 ? "" : `, ${tally.deduplicated} of them were there already`}`;
-  if (tally.failed > 0) throw new CliError("failed", `${tally.failed} lines failed; ${summary}`);
-  messages.success(summary);
+  const tally = new Tally(context);
+  await withClient(context, async (client) => {
+    const pages = tally.count(enqueueLines(client, lines, defaults));
+    // On a terminal the count says enough.
+    if (output.format === "table") for await (const _page of pages);
+    else await output.list(pages, LINES, { acts: true });
+  }).finally(() => tally.end());
+  if (tally.failed > 0) throw new CliError("failed", `${tally.failed} lines failed; ${tally.summary}`);
+  messages.success(tally.summary);
 }
 
-async function* counted(
-  pages: AsyncIterable<readonly EnqueuedLine[]>,
-  tally: { stored: number; deduplicated: number },
-  progress: Progress,
-): AsyncGenerator<readonly EnqueuedLine[]> {
-  for await (const page of pages) {
-    tally.stored += page.length;
-    tally.deduplicated += page.filter((line) => line.job.deduplicated).length;
-    progress.update(tally.stored);
-    yield page;
+/** Counts lines as they pass, shows progress and names those that failed. */
+class Tally {
+  failed = 0;
+  private stored = 0;
+  private deduplicated = 0;
+  private readonly progress: Progress;
+
+  constructor(private readonly context: Context) {
+    this.progress = context.messages.progress("enqueued");
   }
-}
 
-async function drain(pages: AsyncIterable<unknown>): Promise<void> {
-  for await (const _page of pages);
+  get summary(): string {
+    const there = this.deduplicated === 0 ? "" : `, ${this.deduplicated} of them were there already`;
+    return `enqueued ${this.stored} jobs${there}`;
+  }
+
+  async *count(pages: AsyncIterable<readonly LineOutcome[]>): AsyncGenerator<readonly LineOutcome[]> {
+    const { output } = this.context;
+    for await (const page of pages) {
+      for (const outcome of page) this.note(outcome);
+      this.progress.update(this.stored);
+      yield output.isJson ? page : page.filter((outcome) => outcome.kind === "enqueued");
+    }
+  }
+
+  end(): void {
+    this.progress.end();
+  }
+
+  private note(outcome: LineOutcome): void {
+    if (outcome.kind === "enqueued") {
+      this.stored++;
+      if (outcome.job.deduplicated) this.deduplicated++;
+      return;
+    }
+    this.failed++;
+    const { message, hint } = outcome.error;
+    this.context.messages.warn(`line ${outcome.line}: ${message}${hint === undefined ? "" : `; ${hint}`}`);
+  }
 }

@@ -32,7 +32,10 @@ export const jobsList = defineCommand({
     const given = numberFlag("limit", flags.limit, { min: 1, max: Number.MAX_SAFE_INTEGER, whole: true });
     if (flags.all && given !== undefined) throw usageError("--all and --limit exclude each other");
     const limit = flags.all ? Number.POSITIVE_INFINITY : (given ?? DEFAULT_LIMIT);
-    const onMore = (): void => messages.info(`there are more than these ${limit}; --limit N or --all shows them`);
+    // Whoever gave a limit knows.
+    const onMore = (): void => {
+      if (given === undefined) messages.info(`there are more than these ${limit}; --limit N or --all shows them`);
+    };
     const count = await withClient(context, (client) =>
       output.list(listJobs(client, filter, limit, onMore), JOB_LISTING),
     );

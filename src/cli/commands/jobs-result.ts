@@ -4,7 +4,6 @@ import { CONNECTION_FLAGS, withClient } from "../connection.ts";
 import { CliError, usageError } from "../exit.ts";
 import { checkJobId, resolveJobIds } from "../job-id.ts";
 import { isTerminal, stateName } from "../job-states.ts";
-import { jobJson } from "../job-view.ts";
 import { FORMAT_FLAGS, type Output } from "../output.ts";
 import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
 
@@ -23,7 +22,7 @@ export const jobsResult = defineCommand({
     { command: "reseolio jobs result $ID --wait --wait-timeout 1m", does: "wait for it first" },
   ],
   notes: [
-    "The result is printed as the handler gave it; --json prints the whole job. Exit codes: 1 the job has not ended, 7 it is DEAD or CANCELLED and its error is on stderr.",
+    "The result is printed as the handler gave it; --json prints the job with its arguments. Exit codes: 1 the job has not ended, 7 it is DEAD or CANCELLED and its error is on stderr.",
   ],
   async run(context) {
     const { flags, output, messages } = context;
@@ -47,5 +46,5 @@ async function show(output: Output, job: Job): Promise<void> {
     throw new CliError("failed", `job ${job.jobId} is ${state}: it has no result yet`, { hint: "--wait waits for it" });
   }
   if (state !== "SUCCESS") throw jobFailure(job);
-  await printResult(output, job, jobJson(job));
+  await printResult(output, job);
 }

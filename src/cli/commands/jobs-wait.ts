@@ -5,7 +5,7 @@ import { CONNECTION_FLAGS, withClient } from "../connection.ts";
 import { CliError } from "../exit.ts";
 import { resolveJobIds } from "../job-id.ts";
 import { stateName } from "../job-states.ts";
-import { jobJson, JOB_LISTING } from "../job-view.ts";
+import { endedJobJson, JOB_LISTING } from "../job-view.ts";
 import { FORMAT_FLAGS } from "../output.ts";
 import { readIds } from "../read-ids.ts";
 
@@ -40,7 +40,7 @@ export const jobsWait = defineCommand({
         onFinished: async (job) => {
           if (stateName(job.state) !== "SUCCESS") failed.push(job);
           progress.update(++ended);
-          await output.rows([job], { ...JOB_LISTING, json: jobJson });
+          await output.rows([job], { ...JOB_LISTING, json: endedJobJson });
         },
       });
     }).finally(() => progress.end());
