@@ -211,8 +211,10 @@ class Demo {
   }
 }
 
+/** `5 jobs: 3 RUNNING, 2 PENDING` */
 function describe(jobs: readonly StoredJob[]): string {
-  return `${jobs.length} jobs: ${jobs.map((job) => `${job.state} after attempt ${job.attempt}`).join(", ")}`;
+  const counts = [...Map.groupBy(jobs, (job) => job.state)].map(([state, group]) => `${group.length} ${state}`);
+  return `${jobs.length} jobs: ${counts.join(", ")}`;
 }
 
 function freePort(): Promise<number> {

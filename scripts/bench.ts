@@ -1,0 +1,21 @@
+/**
+ * `bun run bench`: what Reseolio does on this machine, beside what the machine can do. The compiled daemon, clients and
+ * workers in other processes; the table on stdout, progress on stderr.
+ *
+ *     bun run bench [--quick] [--rounds N] [--only core,node,growth,lists,delayed,start,memory] [--json FILE]
+ *                   [--dir DIRECTORY] [--strict]
+ */
+import { tmpdir } from "node:os";
+import { parseBenchOptions } from "./bench/options.ts";
+import { prepareCheckout } from "./prepare.ts";
+
+try {
+  const options = parseBenchOptions(process.argv.slice(2), tmpdir());
+  const executable = await prepareCheckout();
+  // Only now is there anything to import: a fresh clone has no packages before.
+  const { runBench } = await import("./bench/run-bench.ts");
+  process.exitCode = await runBench(executable, options);
+} catch (error) {
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,18 @@
+import type { Runtime } from "./child-process.ts";
+import type { BenchOptions } from "./options.ts";
+import type { Recorder } from "./recorder.ts";
+import type { Scale } from "./scale.ts";
+
+/** What every suite works with. */
+export interface BenchContext {
+  readonly executable: string;
+  readonly options: BenchOptions;
+  readonly scale: Scale;
+  readonly recorder: Recorder;
+  readonly bun: Runtime;
+  /** Null when this machine has no Node that can run the SDK. */
+  readonly node: Runtime | null;
+  /** Of this run alone; removed at its end. */
+  readonly directory: string;
+  progress(text: string): void;
+}

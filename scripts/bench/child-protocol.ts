@@ -1,0 +1,47 @@
+/** What the benchmark asks of its client and worker processes: one JSON line there, one JSON line back. */
+
+export type Order =
+  | { readonly op: "connect"; readonly address: string; readonly concurrency: number }
+  /** Sequential empty unary calls. */
+  | { readonly op: "unary"; readonly count: number }
+  /** Sequential empty frames there and back on a Session stream. */
+  | { readonly op: "frames"; readonly count: number }
+  /** Single calls, so many of them under way at any time. */
+  | { readonly op: "enqueue"; readonly functionName: string; readonly count: number; readonly inFlight: number }
+  /** Batches of `batch` jobs, one after the other. */
+  | { readonly op: "bulk"; readonly functionName: string; readonly count: number; readonly batch: number }
+  /** Calls whose results are awaited; a worker elsewhere serves the function. */
+  | { readonly op: "call"; readonly functionName: string; readonly count: number; readonly inFlight: number }
+  /** Serve a function that does nothing, from now on. */
+  | { readonly op: "serve"; readonly functionName: string }
+  /** Serve it, and wait until so many of its jobs have been settled. */
+  | { readonly op: "drain"; readonly functionName: string; readonly count: number }
+  /** Wait until so many jobs of a function have been settled. */
+  | { readonly op: "settled"; readonly functionName: string; readonly count: number }
+  /** First page of a list, so many times. */
+  | { readonly op: "list"; readonly filter: ListFilter; readonly count: number }
+  | { readonly op: "stop" };
+
+export interface ListFilter {
+  /** Numbers of the protocol's JobState. */
+  readonly states?: readonly number[];
+  readonly functionNames?: readonly string[];
+  /** Only jobs made in the hour that ended so long ago. */
+  readonly hourEndingMsAgo?: number;
+}
+
+export interface Timing {
+  readonly count: number;
+  readonly elapsedMs: number;
+  /** Of single operations; 0 where only the whole was timed. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+export type Answer =
+  | { readonly kind: "done" }
+  | { readonly kind: "timing"; readonly timing: Timing }
+  | { readonly kind: "failed"; readonly message: string };
+
+/** About 100 bytes of JSON, as the peers were measured with. */
+export const PAYLOAD: readonly unknown[] = ["customer-4711", { amount: 129.9, currency: "EUR", note: "x".repeat(40) }];

@@ -1,0 +1,194 @@
+/** A client or worker process of the benchmark. Runs on Bun, and bundled on Node. Ends when its stdin ends. */
+import { createInterface } from "node:readline";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { type Client, createClient } from "../../src/sdk/client.ts";
+import { Reseolio } from "../../src/sdk/reseolio.ts";
+import { helloFrame, openSessionStream } from "../../src/sdk/session-stream.ts";
+import { JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
+import type { SessionResponse } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { type Answer, type ListFilter, type Order, PAYLOAD, type Timing } from "./child-protocol.ts";
+import { percentile } from "./statistics.ts";
+
+let reseolio: Reseolio | undefined;
+let client: Client | undefined;
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const answer = await obey(JSON.parse(line) as Order).catch((error: unknown): Answer => ({
+    kind: "failed",
+    message: error instanceof Error ? error.message : String(error),
+  }));
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
+process.exit(0);
+
+async function obey(order: Order): Promise<Answer> {
+  switch (order.op) {
+    case "connect":
+      return await connect(order.address, order.concurrency);
+    case "unary":
+      return timed(await repeat(order.count, 1, async () => void (await daemon().daemon.getInfo({}))));
+    case "frames":
+      return timed(await frames(order.count));
+    case "enqueue":
+      return timed(
+        await repeat(order.count, order.inFlight, async () => void (await sdk().enqueue(order.functionName, PAYLOAD))),
+      );
+    case "bulk":
+      return timed(await bulk(order.functionName, order.count, order.batch));
+    case "call":
+      return timed(
+        await repeat(order.count, order.inFlight, async () => {
+          const job = await sdk().enqueue(order.functionName, PAYLOAD);
+          await job.result(60_000);
+        }),
+      );
+    case "serve":
+      sdk().durable(order.functionName, () => null);
+      return { kind: "done" };
+    case "drain":
+      return timed(await drain(order.functionName, order.count));
+    case "settled":
+      await untilSettled(order.functionName, order.count);
+      return { kind: "done" };
+    case "list":
+      return timed(await repeat(order.count, 1, () => listJobs(order.filter)));
+    case "stop":
+      await sdk().stop();
+      daemon().close();
+      return { kind: "done" };
+  }
+}
+
+async function connect(address: string, concurrency: number): Promise<Answer> {
+  reseolio = new Reseolio({ address, autoStart: false, workerConcurrency: concurrency });
+  client = createClient({ address });
+  await reseolio.start();
+  return { kind: "done" };
+}
+
+/** Runs `act` so many times, `inFlight` at any time, and times each and all. */
+async function repeat(count: number, inFlight: number, act: () => Promise<void>): Promise<Timing> {
+  const latencies = new Float64Array(count);
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let index = next++; index < count; index = next++) {
+      const startedAt = performance.now();
+      await act();
+      latencies[index] = performance.now() - startedAt;
+    }
+  };
+  const startedAt = performance.now();
+  await Promise.all(Array.from({ length: inFlight }, lane));
+  return summary(count, performance.now() - startedAt, latencies);
+}
+
+/** On a stream of its own, so that nothing but the frame is measured. */
+async function frames(count: number): Promise<Timing> {
+  let arrived = Promise.withResolvers<SessionResponse>();
+  const stream = openSessionStream(daemon(), {
+    onFrame: (frame) => arrived.resolve(frame),
+    onEnd: (error) => arrived.reject(error instanceof Error ? error : new Error("the daemon ended the stream")),
+  });
+  const exchange = async (frame: ReturnType<typeof helloFrame>): Promise<void> => {
+    arrived = Promise.withResolvers();
+    stream.send(frame);
+    await arrived.promise;
+  };
+  await exchange(helloFrame(bystander(), false));
+  let frameId = 1;
+  const timing = await repeat(count, 1, () => exchange(emptyFrame(++frameId)));
+  stream.finish();
+  await stream.ended;
+  return timing;
+}
+
+function emptyFrame(frameId: number): ReturnType<typeof helloFrame> {
+  const { hello: _, ...rest } = helloFrame(bystander(), false);
+  return { ...rest, frameId };
+}
+
+function bystander(): Parameters<typeof helloFrame>[0] {
+  return {
+    $typeName: "reseolio.v1.Hello",
+    workerId: crypto.randomUUID(),
+    host: "bench",
+    hostId: "",
+    pid: process.pid,
+    processStart: "",
+    functionNames: [],
+    concurrency: 0,
+    heldLeases: [],
+    client: "bench",
+  };
+}
+
+async function bulk(functionName: string, count: number, batch: number): Promise<Timing> {
+  const args = new TextEncoder().encode(JSON.stringify(PAYLOAD));
+  const jobs = Array.from({ length: batch }, () => ({ functionName, args }));
+  const timing = await repeat(Math.ceil(count / batch), 1, async () => {
+    const { results } = await daemon().jobs.enqueueJobs({ jobs });
+    const refused = results.find(({ result }) => result.case !== "job");
+    if (refused !== undefined) throw new Error(`bulk enqueue: an item was refused: ${JSON.stringify(refused)}`);
+  });
+  return { ...timing, count: timing.count * batch };
+}
+
+/** From the moment in which the worker asks for the function until the daemon has recorded the last outcome. */
+async function drain(functionName: string, count: number): Promise<Timing> {
+  const finished = Promise.withResolvers<void>();
+  let runs = 0;
+  const startedAt = performance.now();
+  sdk().durable(functionName, () => {
+    runs++;
+    if (runs === count) finished.resolve();
+    return null;
+  });
+  await finished.promise;
+  await untilSettled(functionName, count);
+  return { count, elapsedMs: performance.now() - startedAt, p50Ms: 0, p99Ms: 0 };
+}
+
+async function untilSettled(functionName: string, count: number): Promise<void> {
+  while ((await settled(functionName)) < count) continue;
+}
+
+async function settled(functionName: string): Promise<number> {
+  const { functions } = await daemon().daemon.getStats({});
+  const counts = functions.find((one) => one.functionName === functionName)?.counts ?? [];
+  return Number(counts.find(({ state }) => state === JobState.SUCCESS)?.count ?? 0);
+}
+
+const HOUR_MS = 60 * 60 * 1000;
+
+async function listJobs(filter: ListFilter): Promise<void> {
+  const { hourEndingMsAgo } = filter;
+  const end = Date.now() - (hourEndingMsAgo ?? 0);
+  await daemon().jobs.listJobs({
+    filter: {
+      states: [...(filter.states ?? [])],
+      functionNames: [...(filter.functionNames ?? [])],
+      ...(hourEndingMsAgo === undefined
+        ? {}
+        : { createdAfter: timestampFromMs(end - HOUR_MS), createdBefore: timestampFromMs(end) }),
+    },
+    pageSize: 50,
+  });
+}
+
+function summary(count: number, elapsedMs: number, latencies: Float64Array): Timing {
+  return { count, elapsedMs, p50Ms: percentile(latencies, 0.5), p99Ms: percentile(latencies, 0.99) };
+}
+
+function timed(timing: Timing): Answer {
+  return { kind: "timing", timing };
+}
+
+function sdk(): Reseolio {
+  if (reseolio === undefined) throw new Error("not connected: send connect first");
+  return reseolio;
+}
+
+function daemon(): Client {
+  if (client === undefined) throw new Error("not connected: send connect first");
+  return client;
+}

@@ -1,0 +1,153 @@
+/** Every row of the benchmark. Keys are `scene/workload/figure`, as the suites record them. */
+import type { Recorder } from "./recorder.ts";
+import type { RowSpec, Target } from "./rows.ts";
+
+/** What a daemon's database holds while the workloads run. */
+export type SceneName = "empty" | "finished" | "backlog" | "node";
+
+/** Share of the empty database's figure that a full one has to reach. */
+const GROWTH_SHARE = 0.8;
+
+export const ROW_SPECS: readonly RowSpec[] = [
+  ...limits(),
+  ...workloads("empty", "Empty database, Bun client and Bun worker"),
+  ...workloads("node", "Empty database, Node client and Node worker"),
+  ...grown("finished", "With 1,000,000 finished jobs, as a share of the empty database"),
+  ...grown("backlog", "With 1,000,000 pending jobs of a function without workers, as a share of the empty database"),
+  ...lists(),
+  ...footprint(),
+];
+
+function limits(): readonly RowSpec[] {
+  const group = "Physical limits of this run";
+  return [
+    { key: "limits/fsync", group, label: "4 KiB append + fsync", unit: "/s" },
+    { key: "limits/commit", group, label: "one row, one fsynced commit, raw bun:sqlite, p50", unit: "ms" },
+    { key: "limits/grouped", group, label: "rows at 64 a commit, raw bun:sqlite", unit: "/s" },
+    { key: "limits/unary/p50", group, label: "empty unary call, p50", unit: "ms" },
+    { key: "limits/frame/p50", group, label: "empty frame there and back, p50", unit: "ms" },
+  ];
+}
+
+function workloads(scene: SceneName, group: string): readonly RowSpec[] {
+  const isJudged = scene === "empty";
+  const row = (key: string, label: string, unit: RowSpec["unit"], target?: Target): RowSpec => ({
+    key: `${scene}/${key}`,
+    group,
+    label,
+    unit,
+    ...(isJudged && target !== undefined ? { target } : {}),
+  });
+  return [
+    row("enqueue-1/p50", "enqueue, one at a time, p50", "ms", {
+      kind: "at_most",
+      from: (recorder) => scaled(1.5, sum(recorder, "limits/frame/p50", "limits/commit")),
+      why: "1.5 x (frame + commit)",
+    }),
+    row("enqueue-1/p99", "enqueue, one at a time, p99", "ms"),
+    row("enqueue-64/rate", "enqueue, 64 single calls in flight", "/s", { kind: "at_least", value: 45_000 }),
+    row("enqueue-64/share", "the same, as a share of raw rows at 64 a commit", "%", { kind: "at_least", value: 20 }),
+    row("enqueue-256/rate", "enqueue, 256 single calls in flight", "/s"),
+    row("bulk/rate", "enqueue, unary batches of 1,000", "/s"),
+    row("drain/rate", "drain of no-op jobs, one worker, concurrency 64", "/s", { kind: "at_least", value: 40_000 }),
+    row("call/p50", "call and await the result, p50", "ms", { kind: "at_most", value: 0.8 }),
+    row("call/p99", "call and await the result, p99", "ms"),
+    row("call-64/rate", "call and await, 64 in flight", "/s"),
+  ];
+}
+
+function grown(scene: SceneName, group: string): readonly RowSpec[] {
+  const rate = (key: string, label: string): RowSpec => shareRow(scene, group, key, label);
+  return [
+    rate("enqueue-1/p50", "enqueue, one at a time, p50"),
+    rate("enqueue-64/rate", "enqueue, 64 single calls in flight"),
+    rate("enqueue-256/rate", "enqueue, 256 single calls in flight"),
+    rate("bulk/rate", "enqueue, unary batches of 1,000"),
+    rate("drain/rate", "drain of no-op jobs, one worker, concurrency 64"),
+    rate("call/p50", "call and await the result, p50"),
+    rate("call-64/rate", "call and await, 64 in flight"),
+  ];
+}
+
+function shareRow(scene: SceneName, group: string, key: string, label: string): RowSpec {
+  return {
+    key: `${scene}/${key}/ratio`,
+    group,
+    label,
+    unit: "x",
+    target: { kind: "at_least", value: GROWTH_SHARE },
+  };
+}
+
+function lists(): readonly RowSpec[] {
+  const group = "First page of a list (50 jobs) with 1,000,000 finished jobs, p50";
+  return [
+    ["all", "all jobs"],
+    ["state", "by state"],
+    ["function", "by function"],
+    ["function-state", "by function and state"],
+    ["rare", "by a rare state (3 jobs)"],
+    ["none", "by a state that no job has"],
+    ["rare-function", "by a rare function and two states"],
+    ["window", "created within an hour"],
+  ].map(([key, label]) => ({
+    key: `lists/${key}/p50`,
+    group,
+    label: label ?? "",
+    unit: "ms",
+    target: { kind: "at_most", value: 50 },
+  }));
+}
+
+function footprint(): readonly RowSpec[] {
+  const group = "Footprint";
+  return [
+    { key: "start/ready", group, label: "start of the daemon to /readyz", unit: "ms" },
+    { key: "start/version", group, label: "reseolio version", unit: "ms", target: { kind: "at_most", value: 100 } },
+    { key: "idle/rss", group, label: "memory of an idle daemon", unit: "MB", target: { kind: "at_most", value: 70 } },
+    {
+      key: "delayed/cpu",
+      group,
+      label: "processor, 100,000 delayed jobs",
+      unit: "%",
+      target: { kind: "at_most", value: 1 },
+    },
+    { key: "delayed/rss", group, label: "memory, 100,000 delayed jobs", unit: "MB" },
+    { key: "memory/plateau", group, label: "memory after 100,000 jobs", unit: "MB" },
+    {
+      key: "memory/end",
+      group,
+      label: "memory after 1,000,000 jobs",
+      unit: "MB",
+      target: {
+        kind: "at_most",
+        from: (recorder) => scaled(1.5, recorder.median("memory/plateau")),
+        why: "1.5 x plateau",
+      },
+    },
+    {
+      key: "memory/slope",
+      group,
+      label: "growth over the second half, per 100,000 jobs",
+      unit: "MB",
+      target: {
+        kind: "at_most",
+        from: (recorder) => scaled(0.02, recorder.median("memory/plateau")),
+        why: "2 % of plateau",
+      },
+    },
+    { key: "memory/rate", group, label: "jobs enqueued and run while it was watched", unit: "/s" },
+    { key: "disk/job", group, label: "database per finished job", unit: "bytes" },
+  ];
+}
+
+function sum(recorder: Recorder, ...keys: readonly string[]): number | null {
+  return keys.reduce<number | null>((total, key) => {
+    const value = recorder.median(key);
+    return total === null || value === null ? null : total + value;
+  }, 0);
+}
+
+function scaled(factor: number, value: number | null): number | null {
+  return value === null ? null : factor * value;
+}

@@ -1,0 +1,93 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, release, totalmem } from "node:os";
+import { join, resolve } from "node:path";
+import manifest from "../../package.json" with { type: "json" };
+import type { BenchContext } from "./bench-context.ts";
+import { bunRuntime, nodeRuntime } from "./child-process.ts";
+import type { BenchOptions, SuiteName } from "./options.ts";
+import { Recorder } from "./recorder.ts";
+import { ROW_SPECS } from "./row-specs.ts";
+import { judgeRows, type Row } from "./rows.ts";
+import { FULL_SCALE, QUICK_SCALE } from "./scale.ts";
+import { runDelayedSuite, runListSuite, runMemorySuite, runStartSuite } from "./suite-footprint.ts";
+import { runWorkSuites } from "./suite-work.ts";
+import { renderTable } from "./table.ts";
+
+/** Runs the suites asked for and prints the table. Exit code: 1 with `--strict` when a target is missed, else 0. */
+export async function runBench(executable: string, options: BenchOptions): Promise<number> {
+  const directory = mkdtempSync(join(resolve(options.directory), "reseolio-bench-"));
+  // Also when the run ends early; daemons end the same way, clients when their input ends.
+  process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+  process.once("SIGINT", () => process.exit(130));
+  process.once("SIGTERM", () => process.exit(143));
+
+  const context = await createContext(executable, options, directory);
+  await runSuites(context);
+  const rows = judgeRows(context.recorder, ROW_SPECS);
+  report(context, rows);
+  return options.strict && rows.some((row) => row.isMet === false) ? 1 : 0;
+}
+
+async function createContext(executable: string, options: BenchOptions, directory: string): Promise<BenchContext> {
+  const startedAt = performance.now();
+  return {
+    executable,
+    options,
+    directory,
+    scale: options.quick ? QUICK_SCALE : FULL_SCALE,
+    recorder: new Recorder(),
+    bun: bunRuntime(),
+    node: isWanted(options, "node") ? await nodeRuntime(directory) : null,
+    progress: (text) => {
+      const seconds = ((performance.now() - startedAt) / 1000).toFixed(0);
+      process.stderr.write(`bench: ${seconds.padStart(4)} s  ${text}\n`);
+    },
+  };
+}
+
+async function runSuites(context: BenchContext): Promise<void> {
+  const wants = (suite: SuiteName): boolean => isWanted(context.options, suite);
+  if (wants("core") || wants("node") || wants("growth")) {
+    await runWorkSuites(context, { node: wants("node"), growth: wants("growth") });
+  }
+  if (wants("lists")) await runListSuite(context);
+  if (wants("delayed")) await runDelayedSuite(context);
+  if (wants("start")) await runStartSuite(context);
+  if (wants("memory")) await runMemorySuite(context);
+}
+
+function isWanted({ only }: BenchOptions, suite: SuiteName): boolean {
+  return only.length === 0 || only.includes(suite);
+}
+
+function report({ options, recorder, scale }: BenchContext, rows: readonly Row[]): void {
+  const machine = describeMachine();
+  process.stdout.write(`reseolio ${manifest.version} on ${machine.cpu} x ${machine.cpus}, Bun ${Bun.version}\n`);
+  if (options.quick) process.stdout.write("A quick run with small counts: it shows that all works, not how fast.\n");
+  process.stdout.write(renderTable(rows));
+  const missed = rows.filter((row) => row.isMet === false);
+  const met = rows.filter((row) => row.isMet === true);
+  process.stdout.write(`\n${met.length} targets met, ${missed.length} missed\n`);
+  if (options.json === null) return;
+  const text = JSON.stringify(
+    { version: manifest.version, at: new Date(), machine, scale, rows, values: recorder },
+    null,
+    2,
+  );
+  writeFileSync(options.json, `${text}\n`);
+}
+
+function describeMachine(): {
+  readonly cpu: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly kernel: string;
+} {
+  const processors = cpus();
+  return {
+    cpu: processors[0]?.model.trim() ?? "unknown",
+    cpus: processors.length,
+    memoryBytes: totalmem(),
+    kernel: release(),
+  };
+}

@@ -1,0 +1,59 @@
+/** How much of everything a run does. */
+export interface Scale {
+  readonly enqueueOne: number;
+  readonly enqueueMany: number;
+  readonly bulk: number;
+  readonly drain: number;
+  readonly call: number;
+  readonly callMany: number;
+  readonly transport: number;
+  /** Of the physical limits: 1 is the whole. */
+  readonly limits: number;
+  readonly warmUp: number;
+  /** Rows of a full database. */
+  readonly rows: number;
+  readonly lists: number;
+  readonly delayedJobs: number;
+  readonly idleMs: number;
+  readonly starts: number;
+  readonly memoryPlateau: number;
+  readonly memoryEnd: number;
+}
+
+export const FULL_SCALE: Scale = {
+  enqueueOne: 2_000,
+  enqueueMany: 40_000,
+  bulk: 40_000,
+  drain: 20_000,
+  call: 1_500,
+  callMany: 15_000,
+  transport: 1_500,
+  limits: 1,
+  warmUp: 8_000,
+  rows: 1_000_000,
+  lists: 20,
+  delayedJobs: 100_000,
+  idleMs: 10_000,
+  starts: 10,
+  memoryPlateau: 100_000,
+  memoryEnd: 1_000_000,
+};
+
+export const QUICK_SCALE: Scale = {
+  enqueueOne: 200,
+  enqueueMany: 4_000,
+  bulk: 4_000,
+  drain: 3_000,
+  call: 200,
+  callMany: 1_000,
+  transport: 200,
+  limits: 0.2,
+  warmUp: 1_000,
+  rows: 20_000,
+  lists: 5,
+  delayedJobs: 10_000,
+  idleMs: 1_500,
+  starts: 3,
+  memoryPlateau: 4_000,
+  memoryEnd: 12_000,
+};

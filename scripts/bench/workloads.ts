@@ -1,0 +1,94 @@
+/** What is timed, once through, on one daemon. */
+import type { BenchContext } from "./bench-context.ts";
+import { type Child, type Runtime, startChild } from "./child-process.ts";
+import { type BenchDaemon, startDaemon } from "./daemon-process.ts";
+import type { SceneName } from "./row-specs.ts";
+
+const CONCURRENCY = 64;
+const SINK = "bench:sink:enqueue";
+const DRAIN = "bench:drain:noop";
+const CALL = "bench:call:noop";
+
+/** A daemon with one client and one worker, each a process. */
+interface Stage {
+  readonly daemon: BenchDaemon;
+  readonly client: Child;
+  readonly worker: Child;
+}
+
+/** Starts a daemon on the file, warms everything up, runs every workload once and records the figures of the scene. */
+export async function runWorkloads(
+  context: BenchContext,
+  scene: SceneName,
+  db: string,
+  runtime: Runtime,
+): Promise<void> {
+  const stage = await setStage(context.executable, db, runtime);
+  try {
+    await warmUp(context, stage);
+    await recordEnqueues(context, scene, stage);
+    await recordDrain(context, scene, stage);
+    await recordCalls(context, scene, stage);
+    if (scene === "empty") await recordTransport(context, stage);
+  } finally {
+    await Promise.all([stage.client.stop(), stage.worker.stop()]);
+    await stage.daemon.stop();
+  }
+}
+
+async function setStage(executable: string, db: string, runtime: Runtime): Promise<Stage> {
+  const daemon = await startDaemon(executable, db);
+  const client = startChild(runtime);
+  const worker = startChild(runtime);
+  await client.connect(daemon.address, 0);
+  await worker.connect(daemon.address, CONCURRENCY);
+  await worker.do({ op: "serve", functionName: CALL });
+  return { daemon, client, worker };
+}
+
+async function warmUp({ scale }: BenchContext, { client, worker }: Stage): Promise<void> {
+  const functionName = "bench:warm-up:noop";
+  const count = scale.warmUp;
+  await client.time({ op: "enqueue", functionName, count: Math.ceil(count / 10), inFlight: 1 });
+  await client.time({ op: "enqueue", functionName, count, inFlight: CONCURRENCY });
+  await worker.time({ op: "drain", functionName, count: count + Math.ceil(count / 10) });
+  await client.time({ op: "call", functionName: CALL, count: Math.ceil(count / 10), inFlight: 1 });
+}
+
+async function recordEnqueues({ scale, recorder }: BenchContext, scene: SceneName, { client }: Stage): Promise<void> {
+  const single = await client.time({ op: "enqueue", functionName: SINK, count: scale.enqueueOne, inFlight: 1 });
+  recorder.add(`${scene}/enqueue-1/p50`, single.p50Ms);
+  recorder.add(`${scene}/enqueue-1/p99`, single.p99Ms);
+  for (const inFlight of [64, 256]) {
+    const many = await client.time({ op: "enqueue", functionName: SINK, count: scale.enqueueMany, inFlight });
+    recorder.add(`${scene}/enqueue-${inFlight}/rate`, rate(many));
+  }
+  const bulk = await client.time({ op: "bulk", functionName: SINK, count: scale.bulk, batch: 1_000 });
+  recorder.add(`${scene}/bulk/rate`, rate(bulk));
+}
+
+async function recordDrain({ scale, recorder }: BenchContext, scene: SceneName, stage: Stage): Promise<void> {
+  await stage.client.time({ op: "enqueue", functionName: DRAIN, count: scale.drain, inFlight: 256 });
+  const drained = await stage.worker.time({ op: "drain", functionName: DRAIN, count: scale.drain });
+  recorder.add(`${scene}/drain/rate`, rate(drained));
+}
+
+async function recordCalls({ scale, recorder }: BenchContext, scene: SceneName, { client }: Stage): Promise<void> {
+  const single = await client.time({ op: "call", functionName: CALL, count: scale.call, inFlight: 1 });
+  recorder.add(`${scene}/call/p50`, single.p50Ms);
+  recorder.add(`${scene}/call/p99`, single.p99Ms);
+  const many = await client.time({ op: "call", functionName: CALL, count: scale.callMany, inFlight: CONCURRENCY });
+  recorder.add(`${scene}/call-64/rate`, rate(many));
+}
+
+async function recordTransport({ scale, recorder }: BenchContext, { client }: Stage): Promise<void> {
+  for (const op of ["unary", "frames"] as const) {
+    await client.time({ op, count: Math.ceil(scale.transport / 5) });
+    const timing = await client.time({ op, count: scale.transport });
+    recorder.add(op === "unary" ? "limits/unary/p50" : "limits/frame/p50", timing.p50Ms);
+  }
+}
+
+function rate({ count, elapsedMs }: { readonly count: number; readonly elapsedMs: number }): number {
+  return (count / elapsedMs) * 1000;
+}
