@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { decide } from "../../src/daemon/core/job-machine.ts";
 import { isTerminal } from "../../src/daemon/core/job.ts";
 import type { JobFilter, JobToStore, WorkerToStore } from "../../src/daemon/storage/job-store.ts";
 import {
@@ -245,7 +246,7 @@ function claimTests(makeStore: MakeStore): void {
     world.clock.advance(500);
     const job = await claimOne(world);
     const lease = { state: "RUNNING", attempt: 1, leaseToken: 1, workerId: WORKER, startedAt: world.clock.now() };
-    expect(job).toMatchObject({ jobId, ...lease } as never);
+    expect(job).toMatchObject({ jobId, ...lease });
     expect(await read(world, jobId)).toEqual(job);
   });
 
@@ -501,7 +502,6 @@ function transitionTests(makeStore: MakeStore): void {
     await using world = await makeStore();
     await enqueue(world, {}, {});
     const [first, second] = await claim(world, 2);
-    const { decide } = await import("../../src/daemon/core/job-machine.ts");
     const settings = { maxLosses: 10 };
     const transitions = [first!, first!, second!].map((job) => decide(job, succeeded(), settings, 0)!);
     expect(await world.store.transact((tx) => tx.applyTransitions(transitions))).toEqual([true, false, true]);
@@ -627,17 +627,18 @@ function timeTests(makeStore: MakeStore): void {
   });
 }
 
+const PARENT = "0192f0c1-2345-7000-8000-00000000abcd";
+
 function listTests(makeStore: MakeStore): void {
   /** Some of everything: functions, states, keys, parents, times. */
   async function filled(world: StoreWorld): Promise<readonly string[]> {
     const ids: string[] = [];
-    const parentId = newJobId(5);
     for (let index = 0; index < 60; index++) {
       const functionName = `list:${index % 3}`;
       const input: JobInput = {
         functionName,
         ...(index % 4 === 0 ? { idempotencyKey: `key-${index >> 3}` } : {}),
-        ...(index % 5 === 0 ? { parentId } : {}),
+        ...(index % 5 === 0 ? { parentId: PARENT } : {}),
         maxAttempts: 1,
       };
       const events = [succeeded(), failed(), { kind: "cancel", reason: "cancelled" } as const];
@@ -678,8 +679,8 @@ function listTests(makeStore: MakeStore): void {
     "a key": () => ({ idempotencyKey: "key-4" }),
     "a key of a function": () => ({ idempotencyKey: "key-4", functionNames: ["list:1"] }),
     "an unknown key": () => ({ idempotencyKey: "none" }),
-    "a parent": () => ({ parentId: newJobIdText(5) }),
-    "a parent and a state": () => ({ parentId: newJobIdText(5), states: ["SUCCESS", "PENDING"] }),
+    "a parent": () => ({ parentId: PARENT }),
+    "a parent and a state": () => ({ parentId: PARENT, states: ["SUCCESS", "PENDING"] }),
     "an unknown parent": () => ({ parentId: "0192f0c1-2345-7000-8000-00000000ffff" }),
     ids: (ids) => ({ jobIds: [ids[7]!, ids[3]!, ids[30]!, ids[7]!, "0192f0c1-2345-7000-8000-00000000ffff", "no id"] }),
     "ids of a function": (ids) => ({ jobIds: ids.slice(5, 25), functionNames: ["list:1"] }),
@@ -687,15 +688,12 @@ function listTests(makeStore: MakeStore): void {
     "before a time": () => ({ createdBefore: start + 140 }),
     "a span and a state": () => ({ createdAfter: start + 70, createdBefore: start + 350, states: ["PENDING"] }),
   };
-  let parent = "";
-  const newJobIdText = (_: number) => parent;
 
   for (const [what, makeFilter] of Object.entries(filters)) {
     test(`by ${what}: newest first, each matching job once, on pages of any size`, async () => {
       await using world = await makeStore();
       const ids = await filled(world);
       const jobs = await world.store.getJobs(ids);
-      parent = jobs.find((job) => job.parentId !== null)!.parentId!;
       const filter = makeFilter(ids);
       const expected = jobs
         .filter((job) => matches(job, filter))

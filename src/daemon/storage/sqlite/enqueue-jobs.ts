@@ -2,7 +2,7 @@ import { isTerminal } from "../../core/job.ts";
 import type { EnqueueOutcome, JobToStore } from "../job-store.ts";
 import { STATE_CODES, stateOf } from "./codes.ts";
 import { jobIdBytes, jobIdText } from "./job-id.ts";
-import { prepareInsertJobs } from "./insert-jobs.ts";
+import { INSERT_CHUNK, prepareInsertJobs } from "./insert-jobs.ts";
 import type { Row } from "./rows.ts";
 import { isReady } from "./run-at.ts";
 import type { WriteSession } from "./write-session.ts";
@@ -11,7 +11,7 @@ export type EnqueueJobs = (items: readonly JobToStore[], now: number) => readonl
 
 export function prepareEnqueueJobs(session: WriteSession): EnqueueJobs {
   const { db, functions, counters } = session;
-  const insertJobs = prepareInsertJobs(session);
+  const insert = prepareInsertJobs(session);
   const byId = db.prepare("select function_id, state from jobs where id = ?");
   const byKey = db.prepare(
     `select jobs.id, jobs.state, coalesce(jobs.args, large_args.args) from jobs
@@ -20,13 +20,31 @@ export function prepareEnqueueJobs(session: WriteSession): EnqueueJobs {
   );
   const releaseKey = db.prepare("update jobs set idempotency_key = null where id = ?");
 
+  /** One after the other: what became of an item may rest on those before it. */
   function enqueue(items: readonly JobToStore[], now: number): readonly EnqueueOutcome[] {
-    const isStored = insertJobs(items, now);
-    return items.map((item, index) => {
-      if (!isStored[index]) return whyNotStored(item, now);
-      counters.add(functions.idOf(item.functionName), STATE_CODES.PENDING, 1);
-      return { kind: "stored", jobId: item.jobId, ready: isReady(item, now) };
-    });
+    const outcomes: EnqueueOutcome[] = [];
+    while (outcomes.length < items.length) {
+      if (isChunkAt(items, outcomes.length)) enqueueChunk(items, now, outcomes);
+      else outcomes.push(enqueueOne(items[outcomes.length]!, now));
+    }
+    return outcomes;
+  }
+
+  function enqueueChunk(items: readonly JobToStore[], now: number, outcomes: EnqueueOutcome[]): void {
+    const start = outcomes.length;
+    for (const [place, isStored] of insert.chunk(items, start, now).entries()) {
+      const item = items[start + place]!;
+      outcomes.push(isStored ? storedOutcome(item, now) : whyNotStored(item, now));
+    }
+  }
+
+  function enqueueOne(item: JobToStore, now: number): EnqueueOutcome {
+    return insert.one(item, now) ? storedOutcome(item, now) : whyNotStored(item, now);
+  }
+
+  function storedOutcome(item: JobToStore, now: number): EnqueueOutcome {
+    counters.add(functions.idOf(item.functionName), STATE_CODES.PENDING, 1);
+    return { kind: "stored", jobId: item.jobId, ready: isReady(item, now) };
   }
 
   function whyNotStored(item: JobToStore, now: number): EnqueueOutcome {
@@ -59,9 +77,18 @@ export function prepareEnqueueJobs(session: WriteSession): EnqueueJobs {
       case "replace_finished":
         if (!isTerminal(there.state)) return deduplicated();
         releaseKey.run(holder);
-        return enqueue([item], now)[0]!;
+        return enqueueOne(item, now);
     }
   }
 
   return enqueue;
+}
+
+/** A key can be taken over by a later item, so only items without keys are stored many at once. */
+function isChunkAt(items: readonly JobToStore[], start: number): boolean {
+  if (items.length - start < INSERT_CHUNK) return false;
+  for (let place = 0; place < INSERT_CHUNK; place++) {
+    if (items[start + place]!.options.idempotencyKey !== null) return false;
+  }
+  return true;
 }

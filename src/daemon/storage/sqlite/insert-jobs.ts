@@ -5,17 +5,24 @@ import { headersText, type Row, type Value } from "./rows.ts";
 import { isReady, runAtOf } from "./run-at.ts";
 import type { WriteSession } from "./write-session.ts";
 
-/** True for each item that was stored; false when its id or its key was there already. */
-export type InsertJobs = (items: readonly JobToStore[], now: number) => readonly boolean[];
+export interface InsertJobs {
+  /** False when the job's id or its key was there already. */
+  one(item: JobToStore, now: number): boolean;
+  /**
+   * INSERT_CHUNK items from `start`, none with a key; true for each that was stored, false when its id was there
+   * already, also by an item before it.
+   */
+  chunk(items: readonly JobToStore[], start: number, now: number): readonly boolean[];
+}
+
+/** Rows of one statement: a third less work than a statement each; more rows gain nothing. */
+export const INSERT_CHUNK = 16;
 
 /**
  * Args above this stand in their own table, written once: a row is rewritten with each change of state. Smaller ones
  * are cheaper in the row.
  */
 const INLINE_ARGS_BYTES = 1024;
-
-/** Rows of one statement: a third less work than a statement each; more rows gain nothing. */
-const CHUNK = 16;
 
 const COLUMNS = [
   "id",
@@ -41,32 +48,30 @@ const COLUMNS = [
 
 export function prepareInsertJobs(session: WriteSession): InsertJobs {
   const { db, functions, idTimes } = session;
-  const insertOne = db.prepare(insertSql(1));
-  const insertChunk = db.prepare(insertSql(CHUNK));
+  const oneRow = db.prepare(insertSql(1));
+  const chunkOfRows = db.prepare(insertSql(INSERT_CHUNK));
   const insertLargeArgs = db.prepare("insert into large_args (job_id, args) values (?, ?)");
   const rowidOf = db.prepare("select rowid from jobs where id = ?");
   const lastRowid = db.prepare("select max(rowid) from jobs");
   // Bound anew for each statement, so that a row costs no garbage.
   const one = new Bindings(1);
-  const chunk = new Bindings(CHUNK);
+  const chunk = new Bindings(INSERT_CHUNK);
 
-  function insert(items: readonly JobToStore[], now: number): readonly boolean[] {
-    const isStored: boolean[] = [];
-    const chunked = items.length - (items.length % CHUNK);
-    for (let start = 0; start < chunked; start += CHUNK) insertChunkOf(items, start, now, isStored);
-    for (const item of items.slice(chunked)) {
-      bind(one, 0, item, now);
-      isStored.push(insertOne.run(...one.values).changes === 1);
-    }
-    for (const [index, item] of items.entries()) if (isStored[index]) storeApart(item, now);
-    return isStored;
+  function insertOne(item: JobToStore, now: number): boolean {
+    bind(one, 0, item, now);
+    if (oneRow.run(...one.values).changes === 0) return false;
+    complete(one.ids[0]!, item, now);
+    return true;
   }
 
-  function insertChunkOf(items: readonly JobToStore[], start: number, now: number, isStored: boolean[]): void {
-    for (let place = 0; place < CHUNK; place++) bind(chunk, place, items[start + place]!, now);
-    const { changes } = insertChunk.run(...chunk.values);
-    if (changes === CHUNK) for (let place = 0; place < CHUNK; place++) isStored.push(true);
-    else isStored.push(...whichWereStored(changes));
+  function insertChunk(items: readonly JobToStore[], start: number, now: number): readonly boolean[] {
+    for (let place = 0; place < INSERT_CHUNK; place++) bind(chunk, place, items[start + place]!, now);
+    const { changes } = chunkOfRows.run(...chunk.values);
+    const isStored = changes === INSERT_CHUNK ? ALL : whichWereStored(changes);
+    for (let place = 0; place < INSERT_CHUNK; place++) {
+      if (isStored[place]) complete(chunk.ids[place]!, items[start + place]!, now);
+    }
+    return isStored;
   }
 
   /** New rows have the highest rowids; the first item of the chunk with an id is the one that it was stored for. */
@@ -81,10 +86,9 @@ export function prepareInsertJobs(session: WriteSession): InsertJobs {
     });
   }
 
-  function storeApart(item: JobToStore, now: number): void {
-    writeJobId(item.jobId, one.ids[0]!);
-    idTimes.observe(one.ids[0]!, now);
-    if (item.args.length > INLINE_ARGS_BYTES) insertLargeArgs.run(one.ids[0]!, item.args);
+  function complete(id: Uint8Array, item: JobToStore, now: number): void {
+    idTimes.observe(id, now);
+    if (item.args.length > INLINE_ARGS_BYTES) insertLargeArgs.run(id, item.args);
   }
 
   function bind(bindings: Bindings, place: number, item: JobToStore, now: number): void {
@@ -114,13 +118,15 @@ export function prepareInsertJobs(session: WriteSession): InsertJobs {
     values[at] = item.args.length > INLINE_ARGS_BYTES ? null : item.args;
   }
 
-  return insert;
+  return { one: insertOne, chunk: insertChunk };
 }
+
+const ALL: readonly boolean[] = Array.from({ length: INSERT_CHUNK }, () => true);
 
 function insertSql(rows: number): string {
   const row = `(0, ${COLUMNS.map(() => "?").join(", ")})`;
   // Only the unique indexes may be met here, by a repeated id or key: what that means is found out afterwards.
-  return `insert into jobs (state, ${COLUMNS.join(", ")}) values ${Array(rows).fill(row).join(", ")} on conflict do nothing`;
+  return `insert into jobs (state, ${COLUMNS.join(", ")}) values ${Array.from({ length: rows }, () => row).join(", ")} on conflict do nothing`;
 }
 
 class Bindings {
@@ -129,7 +135,7 @@ class Bindings {
   readonly #parentIds: readonly Uint8Array[];
 
   constructor(rows: number) {
-    this.values = Array<Value>(rows * COLUMNS.length).fill(null);
+    this.values = Array.from({ length: rows * COLUMNS.length }, () => null);
     this.ids = Array.from({ length: rows }, () => new Uint8Array(16));
     this.#parentIds = Array.from({ length: rows }, () => new Uint8Array(16));
   }

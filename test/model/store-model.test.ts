@@ -1,0 +1,284 @@
+import { describe, expect, test } from "bun:test";
+import { decide, type JobEvent } from "../../src/daemon/core/job-machine.ts";
+import { resolveJobOptions } from "../../src/daemon/core/job-options.ts";
+import type { Job } from "../../src/daemon/core/job.ts";
+import type { JobStore, JobToStore } from "../../src/daemon/storage/job-store.ts";
+import { createSqliteStore } from "../../src/daemon/storage/sqlite/sqlite-store.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { randomFrom, type Random } from "../support/seeded-random.ts";
+import { newJobId } from "../storage/store-world.ts";
+import { JobModel, type ModelJob } from "./job-model.ts";
+
+const SEEDS = Number(process.env["RESEOLIO_MODEL_SEEDS"] ?? 50);
+const STEPS = 150;
+const FUNCTIONS = ["model:a", "model:b", "model:c"];
+const WORKERS = ["worker-1", "worker-2"];
+const KEYS = ["red", "green"];
+
+describe("P3 P4 P5: any sequence of operations leaves the store as the model says", () => {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    test(`seed ${seed}`, async () => {
+      const clock = new ManualClock();
+      const store = await createSqliteStore({ path: ":memory:", clock });
+      const run = new ModelRun(store, clock, randomFrom(seed));
+      try {
+        for (let step = 0; step < STEPS; step++) {
+          await run.step();
+          await run.compare();
+        }
+      } catch (fault) {
+        console.error(`seed ${seed}, after: ${run.history.slice(-12).join(" · ")}`);
+        throw fault;
+      } finally {
+        await store.close();
+      }
+    });
+  }
+});
+
+class ModelRun {
+  readonly history: string[] = [];
+  readonly #store: JobStore;
+  readonly #clock: ManualClock;
+  readonly #random: Random;
+  readonly #model: JobModel;
+  /** Every job as some worker got it, also long ago: reports come late. */
+  readonly #leases: Job[] = [];
+  readonly #ids: string[] = [];
+
+  constructor(store: JobStore, clock: ManualClock, random: Random) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#random = random;
+    this.#model = new JobModel(clock.now());
+  }
+
+  async step(): Promise<void> {
+    const steps: readonly (readonly [number, string, () => Promise<void>])[] = [
+      [6, "enqueue", () => this.#enqueue()],
+      [6, "claim", () => this.#claim()],
+      [8, "report", () => this.#report()],
+      [2, "time out", () => this.#timeOut()],
+      [2, "lose", () => this.#lose()],
+      [2, "cancel", () => this.#cancel()],
+      [2, "retry", () => this.#retry()],
+      [1, "delete", () => this.#delete()],
+      [1, "prune", () => this.#prune()],
+      [3, "promote", () => this.#promote()],
+      [2, "expire", () => this.#expire()],
+      [4, "wait", async () => this.#wait()],
+      [1, "break", () => this.#break()],
+    ];
+    let place = this.#below(steps.reduce((sum, [weight]) => sum + weight, 0));
+    for (const [weight, name, act] of steps) {
+      place -= weight;
+      if (place >= 0) continue;
+      this.history.push(name);
+      await act();
+      return;
+    }
+  }
+
+  async compare(): Promise<void> {
+    const jobs = await this.#store.getJobs(this.#ids);
+    const found = new Map(jobs.map((job) => [job.jobId, job]));
+    expect(found.size).toBe(this.#model.jobs.size);
+    for (const expected of this.#model.jobs.values()) {
+      const job = found.get(expected.jobId);
+      if (job === undefined) throw new Error(`the store has no job ${expected.jobId}`);
+      const seen = await this.#seen(job);
+      // The matcher is slow, and needed only to show the difference.
+      if (!Bun.deepEquals(seen, expected)) expect(seen).toEqual(expected);
+    }
+    await this.#compareSums();
+  }
+
+  async #compareSums(): Promise<void> {
+    const counts = await this.#store.countJobs();
+    const total = counts.reduce((sum, { count }) => sum + count, 0);
+    expect(total).toBe(this.#model.jobs.size);
+    for (const { functionName, state, count } of counts) {
+      const jobs = [...this.#model.jobs.values()];
+      expect(jobs.filter((job) => job.functionName === functionName && job.state === state)).toHaveLength(count);
+    }
+    const due = await this.#store.transact(async (tx) => ({
+      next: await tx.nextDueAt(),
+      overdue: (await tx.listOverdueJobs(1000)).map(({ job }) => job.jobId),
+      leased: (await tx.listLeasedJobs(WORKERS[0]!)).map((job) => job.jobId),
+    }));
+    expect(due.next).toBe(this.#model.nextDueAt());
+    expect(due.overdue.sort()).toEqual([...this.#model.overdue()].sort());
+    const leased = [...this.#model.jobs.values()].filter(
+      (job) => job.state === "RUNNING" && job.workerId === WORKERS[0],
+    );
+    expect(due.leased.sort()).toEqual(leased.map((job) => job.jobId).sort());
+  }
+
+  async #seen(job: Job): Promise<ModelJob> {
+    const { args, result, error, headers: _, ...rest } = job;
+    const attempts = await this.#store.listAttempts(job.jobId);
+    return {
+      ...rest,
+      args: new TextDecoder().decode(args),
+      result: result === null ? null : new TextDecoder().decode(result),
+      reason: error?.reason ?? null,
+      attempts: attempts.map(({ attempt, outcome, startedAt, endedAt, workerId }) => {
+        return { attempt, outcome, startedAt, endedAt, workerId };
+      }),
+    };
+  }
+
+  async #enqueue(): Promise<void> {
+    // Around the number of rows that one statement inserts.
+    const items = Array.from({ length: this.#pick([1, 1, 2, 3, 17]) }, () => this.#newJob());
+    const outcomes = await this.#store.transact((tx) => tx.enqueueJobs(items));
+    expect(outcomes).toEqual(items.map((item) => this.#model.enqueue(item)));
+  }
+
+  #newJob(): JobToStore {
+    const known = this.#ids.length > 0 && this.#chance(0.1) ? this.#pick(this.#ids) : null;
+    const jobId = known ?? newJobId(this.#clock.now() - this.#below(50));
+    if (known === null) this.#ids.push(jobId);
+    const { options } = resolveJobOptions(
+      {
+        backoff: "fixed",
+        jitter: 0,
+        maxAttempts: 1 + this.#below(3),
+        initialDelayMs: this.#pick([0, 20, 300]),
+        maxDelayMs: 200,
+        priority: this.#pick([0, 0, 0, 5, -5]),
+        ...(this.#chance(0.3) ? { delayMs: this.#below(100) } : {}),
+        ...(this.#chance(0.2) ? { startWithinMs: 1 + this.#below(150) } : {}),
+        ...(this.#chance(0.2) ? { finishWithinMs: 1 + this.#below(300) } : {}),
+        ...(this.#chance(0.3) ? { idempotencyKey: this.#pick(KEYS) } : {}),
+        onDuplicate: this.#pick(["return_existing", "reject", "replace_finished"] as const),
+      },
+      "options",
+    );
+    const args = new TextEncoder().encode(this.#pick(["[]", "[1]", `["${"x".repeat(2000)}"]`]));
+    const parentId = this.#ids.length > 0 && this.#chance(0.2) ? this.#pick(this.#ids) : null;
+    return { jobId, functionName: this.#pick(FUNCTIONS), args, options, parentId };
+  }
+
+  async #claim(): Promise<void> {
+    const workerId = this.#pick(WORKERS);
+    const functionNames = FUNCTIONS.filter(() => this.#chance(0.7));
+    if (functionNames.length === 0) return;
+    const limit = 1 + this.#below(4);
+    const [claimed] = await this.#store.transact((tx) => tx.claimJobs([{ workerId, functionNames, limit }]));
+    expect(claimed!.jobs.map((job) => job.jobId)).toEqual([...this.#model.claim(functionNames, limit, workerId)]);
+    this.#leases.push(...claimed!.jobs);
+  }
+
+  async #report(): Promise<void> {
+    if (this.#leases.length === 0) return;
+    const lease = this.#chance(0.6) ? this.#leases.at(-1)! : this.#pick(this.#leases);
+    const how = this.#pick(["succeed", "succeed", "fail", "fail", "fatal", "release", "unstarted"] as const);
+    const error = { name: "Error", message: how };
+    const events: Readonly<Record<typeof how, JobEvent>> = {
+      succeed: { kind: "succeed", result: new TextEncoder().encode(`"${lease.attempt}"`) },
+      fail: { kind: "fail", error, terminal: false, retryAfterMs: null },
+      fatal: { kind: "fail", error, terminal: true, retryAfterMs: null },
+      release: { kind: "release", started: true },
+      unstarted: { kind: "release", started: false },
+    };
+    this.history.push(how);
+    expect(await this.#apply(lease, events[how])).toBe(this.#model.report(lease, how));
+  }
+
+  async #timeOut(): Promise<void> {
+    await this.#onJob({ kind: "timeout" }, (jobId) => this.#model.timeOut(jobId));
+  }
+
+  async #lose(): Promise<void> {
+    await this.#onJob({ kind: "lose" }, (jobId) => this.#model.lose(jobId));
+  }
+
+  async #cancel(): Promise<void> {
+    await this.#onJob({ kind: "cancel", reason: "cancelled" }, (jobId) => this.#model.cancel(jobId, "cancelled"));
+  }
+
+  async #retry(): Promise<void> {
+    await this.#onJob({ kind: "retry" }, (jobId) => this.#model.retry(jobId));
+  }
+
+  async #onJob(event: JobEvent, foretell: (jobId: string) => boolean): Promise<void> {
+    const live = [...this.#model.jobs.keys()];
+    if (live.length === 0) return;
+    const jobId = this.#pick(live);
+    const job = await this.#store.getJob(jobId);
+    expect(await this.#apply(job!, event)).toBe(foretell(jobId));
+  }
+
+  async #apply(job: Job, event: JobEvent): Promise<boolean> {
+    const transition = decide(job, event, { maxLosses: 3 }, this.#random.next());
+    if (transition === null) return false;
+    const [applied] = await this.#store.transact((tx) => tx.applyTransitions([transition]));
+    return applied!;
+  }
+
+  async #delete(): Promise<void> {
+    if (this.#ids.length === 0) return;
+    const ids = [this.#pick(this.#ids), this.#pick(this.#ids)];
+    const deleted = await this.#store.transact((tx) => tx.deleteJobs(ids));
+    expect(deleted).toEqual(ids.filter((jobId) => this.#model.delete(jobId)));
+  }
+
+  async #prune(): Promise<void> {
+    const state = this.#pick(["SUCCESS", "DEAD", "CANCELLED"] as const);
+    const finishedBefore = this.#clock.now() - this.#below(300);
+    let deleted = 0;
+    for (let done = false; !done;) {
+      const slice = await this.#store.transact((tx) => tx.pruneJobs({ state, finishedBefore, limit: 3 }));
+      deleted += slice.deleted;
+      done = slice.done;
+    }
+    expect(deleted).toBe(this.#model.prune(state, finishedBefore));
+  }
+
+  async #promote(): Promise<void> {
+    const { promoted } = await this.#store.transact((tx) => tx.promoteDueJobs(1000));
+    expect(promoted).toBe(this.#model.promote());
+  }
+
+  async #expire(): Promise<void> {
+    const overdue = await this.#store.transact((tx) => tx.listOverdueJobs(2));
+    for (const { job, reason } of overdue) {
+      expect(await this.#apply(job, { kind: "cancel", reason })).toBe(this.#model.cancel(job.jobId, reason));
+    }
+  }
+
+  #wait(): void {
+    this.#clock.advance(this.#pick([1, 10, 60]));
+    this.#model.now = this.#clock.now();
+  }
+
+  /** Work that fails half way: the model does not move. */
+  async #break(): Promise<void> {
+    const items = [this.#newJob(), this.#newJob()];
+    const lease = this.#leases.at(-1);
+    const broken = this.#store.transact(async (tx) => {
+      await tx.enqueueJobs(items);
+      await tx.claimJobs([{ workerId: WORKERS[0]!, functionNames: FUNCTIONS, limit: 3 }]);
+      await tx.promoteDueJobs(10);
+      if (lease !== undefined) {
+        await tx.applyTransitions([decide(lease, { kind: "lose" }, { maxLosses: 3 }, 0)!]);
+        await tx.deleteJobs([lease.jobId]);
+      }
+      throw new Error("broken off");
+    });
+    expect(await broken.catch((fault: Error) => fault.message)).toBe("broken off");
+  }
+
+  #below(end: number): number {
+    return this.#random.between(0, end - 1);
+  }
+
+  #pick<T>(values: readonly T[]): T {
+    return values[this.#below(values.length)]!;
+  }
+
+  #chance(probability: number): boolean {
+    return this.#random.next() < probability;
+  }
+}
