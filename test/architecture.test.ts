@@ -1,5 +1,8 @@
 /** The rules of the house, checked on the text of the tree: who may import whom, and what may be written where. */
 import { describe, expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { checkout } from "./support/executable.ts";
 import { sourceFiles, withoutComments } from "./support/source-files.ts";
 import type { SourceFile } from "./support/source-files.ts";
 import manifest from "../package.json" with { type: "json" };
@@ -149,6 +152,37 @@ describe("what may be written where", () => {
   test("no file re-exports others but the SDK's index", () => {
     const barrels = src.filter((file) => /^\s*export\s+(type\s+)?\*\s/m.test(file.code) || isBarrel(file));
     expect(barrels.map((file) => file.path).filter((path) => path !== "src/sdk/index.ts")).toEqual([]);
+  });
+});
+
+describe("one version of everything", () => {
+  const bun = manifest.engines.bun;
+
+  test("Bun is pinned to one version wherever it is named", () => {
+    expect(manifest.devDependencies.bun).toBe(bun);
+    for (const file of [".ci/run", "README.md", "src/README.md"]) {
+      const named = [...readFileSync(join(checkout, file), "utf8").matchAll(/\bbun@([\w.]+)/g)].map(
+        (match) => match[1],
+      );
+      expect({ file, versions: [...new Set(named)] }).toEqual({ file, versions: [bun] });
+    }
+  });
+
+  test("every dependency is pinned exactly", () => {
+    const versions = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies });
+    expect(versions.filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
+  });
+
+  test("CI runs the command that the README gives", () => {
+    const command = `npx -y bun@${bun} run verify`;
+    expect(readFileSync(join(checkout, ".ci/run"), "utf8")).toContain(command);
+    expect(readFileSync(join(checkout, "README.md"), "utf8")).toContain(command);
+  });
+
+  test("every script that package.json offers is there", () => {
+    const named = Object.values(manifest.scripts).flatMap((script) => /\bscripts\/[\w/-]+\.ts/.exec(script) ?? []);
+    expect(named.length).toBeGreaterThan(3);
+    expect(named.filter((path) => !existsSync(join(checkout, path)))).toEqual([]);
   });
 });
 

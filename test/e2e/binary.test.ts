@@ -74,6 +74,15 @@ describe("the executable", () => {
     expect(median).toBeLessThan(100);
   });
 
+  test("takes at most 70 MB as an idle daemon", async () => {
+    await using daemon = await spawnDaemon({ command: [binary] });
+    const status = await readFile(`/proc/${daemon.pid}/status`, "utf8");
+    const megabytes = (Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024) / 1e6;
+    process.stderr.write(`an idle daemon takes ${megabytes.toFixed(1)} MB\n`);
+    expect(megabytes).toBeGreaterThan(10);
+    expect(megabytes).toBeLessThan(70);
+  });
+
   test("runs neither the .env nor the bunfig.toml of the directory that it starts in", async () => {
     await using trap = await hostileDirectory();
     // The trap is real: a plain Bun in this directory falls into it.
