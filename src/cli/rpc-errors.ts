@@ -38,11 +38,13 @@ function daemonError(error: Error, code: string): CliError {
   return new CliError(DAEMON_CODES[code] ?? "failed", error.message, { cause: error });
 }
 
+const CANCELLED = 1;
 const DEADLINE_EXCEEDED = 4;
 
 // Numbers of google.rpc.Code.
 const CODES: Readonly<Partial<Record<number, CliErrorCode>>> = {
-  1: "interrupted",
+  // Nobody here cancels but on Ctrl-C, which tells its own story: the connection was cut.
+  [CANCELLED]: "unreachable",
   3: "usage",
   [DEADLINE_EXCEEDED]: "timeout",
   5: "not_found",
@@ -55,13 +57,15 @@ const CODES: Readonly<Partial<Record<number, CliErrorCode>>> = {
 };
 
 function rpcError(error: Error, code: number): CliError {
-  const message = "rawMessage" in error && typeof error.rawMessage === "string" ? error.rawMessage : error.message;
+  const raw = "rawMessage" in error && typeof error.rawMessage === "string" ? error.rawMessage : error.message;
+  const message = code === CANCELLED ? `the connection to the daemon broke (${raw})` : raw;
   const cliCode = CODES[code] ?? "failed";
   const hint = HINTS[cliCode];
   return new CliError(cliCode, message, { ...(hint === undefined ? {} : { hint }), cause: error });
 }
 
 const HINTS: Readonly<Partial<Record<CliErrorCode, string>>> = {
+  unreachable: "try again; reseolio status shows how the daemon is",
   refused: "give the daemon's token with --token-file or RESEOLIO_TOKEN",
   timeout: "--call-timeout waits longer",
 };
