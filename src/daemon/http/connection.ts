@@ -48,7 +48,7 @@ export class Connection {
     session.once("remoteSettings", () => this.#restIfIdle());
     session.on("stream", (stream) => {
       stream.once("close", () => {
-        if (stream.rstCode !== 0) this.#countReset();
+        if (stream.rstCode !== 0 || stream.aborted) this.#countReset();
       });
     });
   }

@@ -32,27 +32,35 @@ const GRPC_CODES: Readonly<Record<Refusal["code"], Code>> = {
 };
 
 /**
- * Says no in every language of the port: Connect reads the body, gRPC the trailers-only headers, others the status.
- * The body of the request is not read, so the connection cannot be used again over HTTP/1.
+ * Says no in the caller's language: gRPC reads trailers under status 200, Connect a JSON body, others the status. The
+ * body of the request is not read, so an HTTP/1 connection ends with it.
  */
 export function refuse(request: HttpRequest, response: HttpResponse, refusal: Refusal): void {
-  respond(request, response, {
-    status: refusal.status,
-    contentType: isGrpc(request) ? "application/grpc" : "application/json",
-    body: isGrpc(request) ? "" : `${JSON.stringify({ code: refusal.code, message: refusal.message })}\n`,
-    headers: {
-      ...(isGrpc(request) && {
-        "grpc-status": String(GRPC_CODES[refusal.code]),
-        "grpc-message": encodeURIComponent(refusal.message),
-      }),
-      ...(refusal.status === 401 && { "www-authenticate": "Bearer" }),
-      ...(request.httpVersionMajor === 1 && { connection: "close" }),
-    },
-  });
+  const grpcType = /^application\/grpc(-web)?/.exec(request.headers["content-type"] ?? "")?.[0];
+  const close: Record<string, string> = request.httpVersionMajor === 1 ? { connection: "close" } : {};
+  respond(
+    request,
+    response,
+    grpcType === undefined ? refuseByStatus(refusal, close) : refuseByTrailers(refusal, grpcType, close),
+  );
 }
 
-function isGrpc(request: HttpRequest): boolean {
-  return request.headers["content-type"]?.startsWith("application/grpc") === true;
+function refuseByStatus({ status, code, message }: Refusal, headers: Record<string, string>): PlainAnswer {
+  return {
+    status,
+    contentType: "application/json",
+    body: `${JSON.stringify({ code, message })}\n`,
+    headers: status === 401 ? { ...headers, "www-authenticate": "Bearer" } : headers,
+  };
+}
+
+function refuseByTrailers(
+  { code, message }: Refusal,
+  contentType: string,
+  headers: Record<string, string>,
+): PlainAnswer {
+  const trailers = { "grpc-status": String(GRPC_CODES[code]), "grpc-message": encodeURIComponent(message) };
+  return { status: 200, contentType, body: "", headers: { ...headers, ...trailers } };
 }
 
 // The two classes declare the same calls in ways that TypeScript cannot join.
