@@ -355,7 +355,7 @@ describe("jobs wait", () => {
     const stdin = `{"function":"demo:shell:upper"}\n`.repeat(20);
     const ids = await ok(["jobs", "enqueue", "--jsonl", "-", "-q"], { stdin });
     const rows = (await ok(["jobs", "wait", "-"], { stdin: ids })).split("\n");
-    expect(rows.map((row) => row.split("\t")[0]).toSorted()).toEqual(ids.split("\n").toSorted());
+    expect(rows.map((row) => row.split("\t")[0] ?? "").toSorted()).toEqual(ids.split("\n").toSorted());
     expect(rows.every((row) => row.split("\t")[2] === "SUCCESS")).toBe(true);
   });
 
