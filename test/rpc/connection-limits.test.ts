@@ -113,6 +113,30 @@ describe("a connection is dropped", () => {
   });
 });
 
+describe("a refused call", () => {
+  const path = "/reseolio.v1.SessionService/Session";
+
+  test("does not keep its stream, though its client would send for ever", async () => {
+    await using world = await startHttpWorld();
+    await using client = await openHttp2(world);
+    for (const type of ["application/grpc", "application/connect+proto"]) {
+      const stream = client.open(path, { ":authority": "evil.example", "content-type": type });
+      stream.resume();
+      await once(stream, "close");
+    }
+  });
+
+  test("does not keep its HTTP/1 connection either", async () => {
+    await using world = await startHttpWorld();
+    for (const type of ["application/grpc-web", "application/json", "text/plain"]) {
+      using raw = await openRawSocket(world.port);
+      raw.write(`POST ${path} HTTP/1.1\r\nHost: evil\r\nContent-Type: ${type}\r\nContent-Length: 99999999\r\n\r\n`);
+      await raw.closed;
+      expect(raw.received).toMatch(/grpc-status: 7|"code":"permission_denied"/);
+    }
+  });
+});
+
 describe("a connection is kept", () => {
   test("while a call is under way, whatever the other limits are", async () => {
     await using world = await startHttpWorld({ limits: { ...SHORT, idleMs: 50, http2IdleMs: 50, bodyMs: 50 } });

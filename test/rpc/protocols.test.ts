@@ -259,19 +259,22 @@ describe("a client that is not ours: @grpc/grpc-js with the raw proto", () => {
     });
   }
 
+  // oxlint-disable-next-line typescript/no-explicit-any -- what grpc-js loads from a .proto file has no types
+  type Untyped = any;
+
   interface ForeignClient {
-    call(method: string, request: object, metadata?: Metadata): Promise<any>;
+    call(method: string, request: object, metadata?: Metadata): Promise<Untyped>;
     /** All messages of a server stream. */
-    stream(method: string, request: object): Promise<any[]>;
-    ask(requests: readonly object[]): Promise<any[]>;
+    stream(method: string, request: object): Promise<Untyped[]>;
+    ask(requests: readonly object[]): Promise<Untyped[]>;
   }
 
   function foreignClient(world: HttpWorld, file: string, service: string, version = "v1"): ForeignClient {
     const definition = loadSync(file, { includeDirs: [PROTO_DIR], defaults: true, enums: String, oneofs: true });
     const path = service.split(".");
-    const constructor = path.reduce<any>((scope, name) => scope[name], loadPackageDefinition(definition));
+    const constructor = path.reduce<Untyped>((scope, name) => scope[name], loadPackageDefinition(definition));
     if (version !== "v1")
-      for (const method of Object.values<any>(constructor.service))
+      for (const method of Object.values<Untyped>(constructor.service))
         method.path = method.path.replace(".v1.", ".v1alpha.");
     const client = new constructor(`127.0.0.1:${world.port}`, credentials.createInsecure());
     clients.push(client);

@@ -62,10 +62,9 @@ function abandon(request: HttpRequest): void {
 
 /** What was refused is not read: its body must not wait in memory until its sender is done. */
 function endUnread(request: HttpRequest, response: HttpResponse): void {
-  response.once("finish", () => {
-    if ("stream" in request) request.stream.close(constants.NGHTTP2_NO_ERROR);
-    else request.socket.end();
-  });
+  // The answer is written already, and goes out before the stream ends.
+  if ("stream" in request) request.stream.close(constants.NGHTTP2_NO_ERROR);
+  else response.once("finish", () => request.socket.end());
 }
 
 async function servePlain(

@@ -38,11 +38,8 @@ const GRPC_CODES: Readonly<Record<Refusal["code"], Code>> = {
 export function refuse(request: HttpRequest, response: HttpResponse, refusal: Refusal): void {
   const grpcType = /^application\/grpc(-web)?/.exec(request.headers["content-type"] ?? "")?.[0];
   const close: Record<string, string> = request.httpVersionMajor === 1 ? { connection: "close" } : {};
-  respond(
-    request,
-    response,
-    grpcType === undefined ? refuseByStatus(refusal, close) : refuseByTrailers(refusal, grpcType, close),
-  );
+  if (grpcType === undefined) respond(request, response, refuseByStatus(refusal, close));
+  else refuseByTrailers(response, refusal, { ...close, "content-type": grpcType });
 }
 
 function refuseByStatus({ status, code, message }: Refusal, headers: Record<string, string>): PlainAnswer {
@@ -54,13 +51,19 @@ function refuseByStatus({ status, code, message }: Refusal, headers: Record<stri
   };
 }
 
+/** gRPC's "trailers-only": one block of headers that ends the stream. */
 function refuseByTrailers(
+  response: HttpResponse,
   { code, message }: Refusal,
-  contentType: string,
-  headers: Record<string, string>,
-): PlainAnswer {
-  const trailers = { "grpc-status": String(GRPC_CODES[code]), "grpc-message": encodeURIComponent(message) };
-  return { status: 200, contentType, body: "", headers: { ...headers, ...trailers } };
+  headers: Readonly<Record<string, string>>,
+): void {
+  const trailers = {
+    ...headers,
+    "grpc-status": String(GRPC_CODES[code]),
+    "grpc-message": encodeURIComponent(message),
+  };
+  if ("stream" in response) response.stream.respond({ ":status": 200, ...trailers }, { endStream: true });
+  else response.writeHead(200, { ...trailers, "content-length": "0" }).end();
 }
 
 // The two classes declare the same calls in ways that TypeScript cannot join.
