@@ -5,9 +5,10 @@ import { type Client, createClient } from "../../src/sdk/client.ts";
 import { Reseolio } from "../../src/sdk/reseolio.ts";
 import { helloFrame, openSessionStream } from "../../src/sdk/session-stream.ts";
 import { JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { SessionResponse } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { type Answer, type ListFilter, type Order, PAYLOAD, type Timing } from "./child-protocol.ts";
 import { percentile } from "./statistics.ts";
+
+const HOUR_MS = 60 * 60 * 1000;
 
 let reseolio: Reseolio | undefined;
 let client: Client | undefined;
@@ -84,16 +85,15 @@ async function repeat(count: number, inFlight: number, act: () => Promise<void>)
 
 /** On a stream of its own, so that nothing but the frame is measured. */
 async function frames(count: number): Promise<Timing> {
-  let arrived = Promise.withResolvers<SessionResponse>();
-  const stream = openSessionStream(daemon(), {
-    onFrame: (frame) => arrived.resolve(frame),
-    onEnd: (error) => arrived.reject(error instanceof Error ? error : new Error("the daemon ended the stream")),
-  });
-  const exchange = async (frame: ReturnType<typeof helloFrame>): Promise<void> => {
-    arrived = Promise.withResolvers();
-    stream.send(frame);
-    await arrived.promise;
-  };
+  let onFrame = (): void => {};
+  let onEnd: (error: unknown) => void = () => {};
+  const stream = openSessionStream(daemon(), { onFrame: () => onFrame(), onEnd: (error) => onEnd(error) });
+  const exchange = (frame: ReturnType<typeof helloFrame>): Promise<void> =>
+    new Promise((resolve, reject) => {
+      onFrame = resolve;
+      onEnd = (error) => reject(error instanceof Error ? error : new Error("the daemon ended the stream"));
+      stream.send(frame);
+    });
   await exchange(helloFrame(bystander(), false));
   let frameId = 1;
   const timing = await repeat(count, 1, () => exchange(emptyFrame(++frameId)));
@@ -135,15 +135,15 @@ async function bulk(functionName: string, count: number, batch: number): Promise
 
 /** From the moment in which the worker asks for the function until the daemon has recorded the last outcome. */
 async function drain(functionName: string, count: number): Promise<Timing> {
-  const finished = Promise.withResolvers<void>();
   let runs = 0;
   const startedAt = performance.now();
-  sdk().durable(functionName, () => {
-    runs++;
-    if (runs === count) finished.resolve();
-    return null;
+  await new Promise<void>((resolve) => {
+    sdk().durable(functionName, () => {
+      runs++;
+      if (runs === count) resolve();
+      return null;
+    });
   });
-  await finished.promise;
   await untilSettled(functionName, count);
   return { count, elapsedMs: performance.now() - startedAt, p50Ms: 0, p99Ms: 0 };
 }
@@ -157,8 +157,6 @@ async function settled(functionName: string): Promise<number> {
   const counts = functions.find((one) => one.functionName === functionName)?.counts ?? [];
   return Number(counts.find(({ state }) => state === JobState.SUCCESS)?.count ?? 0);
 }
-
-const HOUR_MS = 60 * 60 * 1000;
 
 async function listJobs(filter: ListFilter): Promise<void> {
   const { hourEndingMsAgo } = filter;
