@@ -9,6 +9,7 @@ import { CliError, usageError } from "./exit.ts";
 import { FILTER_FLAGS, hasFilter, type JobFilterInit, readFilter } from "./job-filter.ts";
 import { resolveJobIds } from "./job-id.ts";
 import { stateName } from "./job-states.ts";
+import { JOB_LISTING } from "./job-view.ts";
 import { FORMAT_FLAGS, type Listing } from "./output.ts";
 import { readIds } from "./read-ids.ts";
 
@@ -126,11 +127,18 @@ async function askAbout(act: Act, context: Context, client: Client, filter: JobF
     messages.info(`no job to ${act.verb} matches`);
     return false;
   }
-  for (const id of sample) messages.info(`  ${id}`);
+  for (const line of await describeSample(client, sample)) messages.info(`  ${line}`);
   if (count > sample.length) messages.info(`  and ${count - sample.length} more`);
-  if (await confirm(`${act.verb} ${count === 1 ? "this job" : `these ${count} jobs`}?`)) return true;
-  messages.info("nothing was done");
-  return false;
+  const answer = await confirm(`${act.verb} ${count === 1 ? "this job" : `these ${count} jobs`}?`);
+  if (answer === null) throw new CliError("interrupted", "interrupted; nothing was done");
+  if (!answer) messages.info("nothing was done");
+  return answer;
+}
+
+/** What a person needs to know an id by. */
+async function describeSample(client: Client, ids: readonly string[]): Promise<readonly string[]> {
+  const { jobs } = await client.jobs.listJobs({ filter: { jobIds: [...ids] }, pageSize: SAMPLE });
+  return jobs.map((job) => `${job.jobId}  ${job.functionName}  ${stateName(job.state)}`);
 }
 
 async function* slices(
@@ -168,7 +176,7 @@ async function actOnFilter(act: Act, context: Context, client: Client, filter: J
     }
   };
   try {
-    await show(context, counted());
+    await show(context, client, counted());
   } finally {
     progress.end();
   }
@@ -177,16 +185,20 @@ async function actOnFilter(act: Act, context: Context, client: Client, filter: J
 }
 
 /** A terminal gets a sample of a dry run and nothing of the act itself: the count says enough. */
-async function show({ output, flags }: Context, pages: AsyncIterable<readonly string[]>): Promise<void> {
+async function show(
+  { output, flags }: Context,
+  client: Client,
+  pages: AsyncIterable<readonly string[]>,
+): Promise<void> {
   if (output.format !== "table") {
     await output.list(pages, ID_LISTING, { acts: !flags["dry-run"] });
     return;
   }
-  let left = flags["dry-run"] ? SAMPLE : 0;
-  for await (const page of pages) {
-    await output.rows(page.slice(0, left), ID_LISTING);
-    left -= Math.min(left, page.length);
-  }
+  const sample: string[] = [];
+  for await (const page of pages) sample.push(...page.slice(0, SAMPLE - sample.length));
+  if (!flags["dry-run"] || sample.length === 0) return;
+  const { jobs } = await client.jobs.listJobs({ filter: { jobIds: sample }, pageSize: SAMPLE });
+  await output.rows(jobs, JOB_LISTING);
 }
 
 function report(act: Act, { messages, flags }: Context, count: number): void {
@@ -207,7 +219,7 @@ async function actOnIds(act: Act, context: Context, client: Client, ids: readonl
       }
     }
   };
-  await show(context, pages());
+  await show(context, client, pages());
   const missed = jobIds.filter((id) => !done.has(id));
   if (missed.length === 0) return report(act, context, done.size);
   throw await explainMissed(act, client, missed, done.size);

@@ -1,15 +1,22 @@
 import { createInterface } from "node:readline/promises";
 
-/** Asks on the terminal; only y or yes is yes. Ctrl-C and Ctrl-D are no. */
-export async function confirm(question: string): Promise<boolean> {
+/** Asks on the terminal; only y or yes is yes, and so is Ctrl-D no. Null on Ctrl-C. */
+export async function confirm(question: string): Promise<boolean | null> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const stopped = Promise.withResolvers<string>();
-  terminal.once("SIGINT", () => stopped.resolve(""));
-  terminal.once("close", () => stopped.resolve(""));
+  const stopped = Promise.withResolvers<boolean | null>();
+  const stop = (answer: boolean | null) => (): void => {
+    // The cursor still stands behind the question.
+    process.stderr.write("\n");
+    stopped.resolve(answer);
+  };
+  terminal.once("SIGINT", stop(null));
+  const onClose = stop(false);
+  terminal.once("close", onClose);
   try {
-    const answer = await Promise.race([terminal.question(`${question} [y/N] `), stopped.promise]);
-    return /^y(es)?$/i.test(answer.trim());
+    const answer = terminal.question(`${question} [y/N] `).then((text) => /^y(es)?$/i.test(text.trim()));
+    return await Promise.race([answer, stopped.promise]);
   } finally {
+    terminal.off("close", onClose);
     terminal.close();
   }
 }
