@@ -1,5 +1,4 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { JobError as JobErrorMessage } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { JobState as JobStateMessage } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type {
@@ -125,7 +124,6 @@ export function toAssignment(job: Job): Assignment {
   assignment.maxAttempts = job.maxAttempts;
   assignment.timeoutMs = job.timeoutMs;
   assignment.headers = job.headers;
-  assignment.createdAt = timestampFromMs(job.createdAt);
   return assignment;
 }
 
