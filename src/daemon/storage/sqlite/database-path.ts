@@ -63,6 +63,11 @@ export function resolveExistingDatabase(given: string): string {
   return path;
 }
 
+/** False also when there is no file: SQLite makes an empty one into a database. */
+export function hasContent(path: string): boolean {
+  return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
+}
+
 function realPath(path: string): string {
   if (existsSync(path)) return realpathSync(path);
   // A link to a file that does not exist yet: SQLite would make the file at its target.
@@ -72,7 +77,12 @@ function realPath(path: string): string {
 }
 
 function isLink(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  try {
+    return lstatSync(path).isSymbolicLink();
+  } catch {
+    // Nothing is there, or what should be a directory is a file: the caller tells the two apart.
+    return false;
+  }
 }
 
 function refuseNetwork(path: string, directory: string): void {
@@ -87,6 +97,10 @@ function checkFile(path: string, mode: number = constants.R_OK | constants.W_OK)
   if (stat.isDirectory())
     throw unusable(path, `is a directory: give a file in it, such as ${join(path, "reseolio.db")}`);
   if (!stat.isFile()) throw unusable(path, "is not a regular file: choose another path");
+  if (stat.nlink > 1 && mode !== constants.R_OK) {
+    // Log and lock go by the name: under another name the same file has others.
+    throw unusable(path, `the file has more than one name (${stat.nlink} hard links): remove the others, or copy it`);
+  }
   if (!isAllowed(path, mode)) {
     throw unusable(path, "cannot be read and written by this user: change its owner or permissions");
   }

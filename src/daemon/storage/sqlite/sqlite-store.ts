@@ -4,12 +4,13 @@ import { DaemonError } from "../../core/errors.ts";
 import type { JobStore, JobTransaction } from "../job-store.ts";
 import { migrate } from "../migrate.ts";
 import { fileBytes, openReader, openWriter, pageBytes, sqliteVersion, versionWarnings } from "./connection.ts";
-import { IN_MEMORY, resolveDatabasePath } from "./database-path.ts";
+import { hasContent, IN_MEMORY, resolveDatabasePath } from "./database-path.ts";
 import { storeFault } from "./faults.ts";
 import { acquireFileLock, type FileLock, type LockOwner } from "./file-lock.ts";
 import { JobReader } from "./job-reader.ts";
 import { prepareListJobs } from "./list-jobs.ts";
 import { SQLITE_MIGRATIONS, sqliteTarget } from "./migrations.ts";
+import { onSnapshot } from "./open-existing.ts";
 import type { Query } from "./rows.ts";
 import { prepareVerbs, SqliteTransaction, type Verbs } from "./sqlite-transaction.ts";
 import { WriteSession } from "./write-session.ts";
@@ -35,6 +36,8 @@ export interface SqliteStore extends JobStore {
 export async function createSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   if (options.path === IN_MEMORY) return openStore(IN_MEMORY, null, options.clock);
   const path = resolveDatabasePath(options.path);
+  // Before the lock and the log are made: a file that is not for us keeps its place to itself.
+  if (hasContent(path)) await onSnapshot(path, () => {});
   const lock = acquireFileLock(path, options.owner ?? { nodeId: "", address: "" });
   try {
     return await openStore(path, lock, options.clock);
