@@ -49,6 +49,8 @@ interface SentFrame {
 /** About a frame's size beyond the payloads: ids, tags and lengths. */
 const ITEM_OVERHEAD_BYTES = 96;
 const FRAME_BYTES = 1024 * 1024;
+/** The gRPC code of a daemon that cannot serve for now. */
+const UNAVAILABLE = 14;
 
 export class Batcher {
   #enqueues = new Fifo<EnqueueCall>();
@@ -58,6 +60,8 @@ export class Batcher {
   #addFunctions = new Fifo<string>();
   #drain = false;
   #sent = new Fifo<SentFrame>();
+  /** Calls that the daemon could not take for now. */
+  #postponed: EnqueueCall[] = [];
   #unansweredItems = 0;
 
   enqueue(call: EnqueueCall): void {
@@ -118,7 +122,7 @@ export class Batcher {
 
   /** Enqueues and outcomes that have no answer yet, sent or not. */
   get pending(): number {
-    return this.waitingItems + this.#unansweredItems;
+    return this.waitingItems + this.#postponed.length + this.#unansweredItems;
   }
 
   /** The next frame, empty when there is nothing to say. It counts as under way until its answer. */
@@ -156,9 +160,21 @@ export class Batcher {
       return false;
     }
     this.#unansweredItems -= frame.enqueues.length + frame.outcomes.length;
-    frame.enqueues.forEach((call, index) => call.answer(enqueueAnswer(reply.enqueued[index])));
+    frame.enqueues.forEach((call, index) => this.#answerCall(call, enqueueAnswer(reply.enqueued[index])));
     frame.outcomes.forEach((report, index) => report.answer(reply.settled[index] ?? SettleResult.UNSPECIFIED));
     return true;
+  }
+
+  /** Unavailable is no answer for the caller: the daemon is stopping, or its store is away for a moment. */
+  #answerCall(call: EnqueueCall, answer: EnqueueAnswer): void {
+    if (answer.kind === "refused" && answer.code === UNAVAILABLE) this.#postponed.push(call);
+    else call.answer(answer);
+  }
+
+  /** Puts calls that the daemon could not take for now in front of those that wait. Ids make the repetition harmless. */
+  retryPostponed(): void {
+    this.#enqueues.unshiftAll(this.#postponed);
+    this.#postponed = [];
   }
 
   #takeSent(frameId: number): SentFrame | undefined {
@@ -168,6 +184,7 @@ export class Batcher {
 
   /** For a new stream: what had no answer is to be sent again, the awaited ids all anew. */
   restart(awaitedJobIds: Iterable<string>, now: number): void {
+    this.retryPostponed();
     this.expire(now);
     const sent = [...this.#sent].sort((one, other) => one.frameId - other.frameId);
     this.#sent = new Fifo();
@@ -192,6 +209,8 @@ export class Batcher {
       for (const call of frame.enqueues) if (call.deadlineAt <= now) call.answer({ kind: "expired" });
     }
     for (const call of this.#enqueues.remove((call) => call.deadlineAt <= now)) call.answer({ kind: "expired" });
+    for (const call of this.#postponed) if (call.deadlineAt <= now) call.answer({ kind: "expired" });
+    this.#postponed = this.#postponed.filter((call) => call.deadlineAt > now);
   }
 
   /** Ends every wait; nothing is sent any more. */

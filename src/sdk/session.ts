@@ -239,6 +239,8 @@ export class Session {
   #tick(): void {
     const now = performance.now();
     this.#batcher.expire(now);
+    this.#batcher.retryPostponed();
+    this.#scheduleFlush();
     this.owner.tick(now);
     if (this.#opening !== null && now >= this.#opening.endAt) void this.close();
     else if (this.#state.kind === "greeting") this.#checkPeer(this.#state.since, now);

@@ -135,6 +135,50 @@ describe("the batcher", () => {
   });
 });
 
+describe("calls that the daemon cannot take for now", () => {
+  const unavailable = { code: 14, message: "the daemon is stopping" };
+  const answerAll = (batcher: Batcher, frame: SessionRequest): void => {
+    const enqueued = frame.enqueues.map(() => ({ result: { case: "error" as const, value: unavailable } }));
+    batcher.answer(create(ReplySchema, { frameId: frame.frameId, enqueued }));
+  };
+
+  test("wait, and go out again with the same id in front of later ones, at the next try or on the next stream", () => {
+    const batcher = new Batcher();
+    const calls = ["a", "b", "c"].map((id) => call(id));
+    batcher.enqueue(calls[0]!);
+    answerAll(batcher, batcher.takeFrame(2, 0));
+    expect(batcher.hasWork).toBe(false);
+    expect(batcher.pending).toBe(1);
+    batcher.enqueue(calls[1]!);
+    batcher.retryPostponed();
+    const second = batcher.takeFrame(3, 0);
+    expect(ids(second)).toEqual(["a", "b"]);
+    answerAll(batcher, second);
+    batcher.enqueue(calls[2]!);
+    batcher.restart([], 0);
+    const third = batcher.takeFrame(2, 0);
+    expect(ids(third)).toEqual(["a", "b", "c"]);
+    batcher.answer(reply(third));
+    expect(calls.map((one) => one.answers.map((answer) => answer.kind))).toEqual([
+      ["enqueued"],
+      ["enqueued"],
+      ["enqueued"],
+    ]);
+  });
+
+  test("end at their deadline, and when the client is closed", () => {
+    const batcher = new Batcher();
+    const patient = call("a");
+    const hasty = call("b", { deadlineAt: 10 });
+    for (const one of [patient, hasty]) batcher.enqueue(one);
+    answerAll(batcher, batcher.takeFrame(2, 0));
+    batcher.expire(10);
+    expect([patient.answers, hasty.answers]).toEqual([[], [{ kind: "expired" }]]);
+    batcher.close();
+    expect([patient.answers, hasty.answers]).toEqual([[{ kind: "closed" }], [{ kind: "expired" }]]);
+  });
+});
+
 describe("a queue", () => {
   test("keeps its order through many shifts, insertions at the front and removals", () => {
     const fifo = new Fifo<number>();
