@@ -1,0 +1,111 @@
+/** P16: result() always ends, with a value, an error or the caller's timeout, whatever happens to the daemon meanwhile. */
+import { expect, test } from "bun:test";
+import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import { createE2eWorld } from "../support/e2e-world.ts";
+import { reseolioCommand } from "../support/executable.ts";
+import { rejection } from "../support/rejection.ts";
+import { runOrThrow } from "../support/run-command.ts";
+import { seededRandom } from "../support/seeded-random.ts";
+
+const NO_SUCH_JOB = "01900000-0000-7000-8000-000000000000";
+
+test("P16: it ends with the value, or with the handler's own error, in this and in another client", async () => {
+  await using world = await createE2eWorld();
+  await world.startWorker();
+  const good = await world.enqueue({ label: "good", holdMs: 50 });
+  const bad = await world.enqueue({ failures: 9 }, { maxAttempts: 1 });
+  const other = await world.startClient();
+  for (const client of [world.client, other]) {
+    expect(await client.handle(good.jobId).result(10_000)).toMatchObject({ label: "good" });
+    const error = (await rejection(client.handle(bad.jobId).result(10_000))) as Error;
+    expect(error).toMatchObject({ code: "job_failed", reason: "handler", jobId: bad.jobId });
+    expect(error.cause).toMatchObject({ name: "Error", message: "attempt 1 fails as it was told" });
+  }
+}, 60_000);
+
+test("P16: it ends at the caller's timeout, never before, and the job goes on", async () => {
+  await using world = await createE2eWorld();
+  await world.startWorker();
+  const job = await world.enqueue({ holdMs: 1_500 });
+  const startedAt = performance.now();
+  expect(await rejection(job.result(400))).toMatchObject({ code: "result_timeout", timeoutMs: 400 });
+  const waitedMs = performance.now() - startedAt;
+  expect(waitedMs).toBeGreaterThanOrEqual(399);
+  expect(waitedMs).toBeLessThan(1_400);
+  expect(await job.result(10_000)).toMatchObject({ attempt: 1 });
+}, 60_000);
+
+test("P16: the timeout holds while the daemon is away", async () => {
+  await using world = await createE2eWorld();
+  const job = await world.enqueue({});
+  await world.daemon.kill();
+  expect(await rejection(job.result(300))).toMatchObject({ code: "result_timeout" });
+}, 60_000);
+
+test("P16: waits outlive kills of the daemon, also when the job ends while it is down", async () => {
+  await using world = await createE2eWorld();
+  await world.startWorker({ concurrency: 50 });
+  const jobs = await Promise.all(Array.from({ length: 100 }, (_, index) => world.enqueue({ holdMs: 20 * index })));
+  const waits = Promise.all(jobs.map((job) => job.result(30_000)));
+  for (let kill = 0; kill < 3; kill++) {
+    const before = world.ledger.find("end").length;
+    await world.ledger.until("end", Math.min(before + 10, jobs.length));
+    await world.daemon.kill();
+    // These end without a daemon, and are settled with the next one.
+    await world.ledger.until("end", Math.min(before + 15, jobs.length));
+    await world.daemon.restart();
+  }
+  expect((await waits).length).toBe(jobs.length);
+}, 60_000);
+
+test("P16: 500 jobs that end while their waits are on the way end every wait", async () => {
+  const random = seededRandom("P16");
+  await using world = await createE2eWorld();
+  await world.startWorker({ concurrency: 20 });
+  const waiting = await world.startClient();
+  const waits = Array.from({ length: 500 }, async () => {
+    const job = await world.enqueue({ holdMs: random.between(0, 5) });
+    // From 0 to about as long as the job takes: before, during and after its end.
+    await Bun.sleep(random.between(0, 8));
+    return waiting.handle(job.jobId).result(20_000);
+  });
+  expect((await Promise.all(waits)).length).toBe(500);
+}, 60_000);
+
+test("P16: a job that is not there, or was deleted, is an error at once", async () => {
+  await using world = await createE2eWorld();
+  await world.startWorker();
+  expect(await rejection(world.client.handle(NO_SUCH_JOB).result(10_000))).toMatchObject({ code: "not_found" });
+  const job = await world.enqueue({});
+  await job.result(10_000);
+  await deleteJob(world.daemon.address, job.jobId);
+  expect(await rejection(job.result(10_000))).toMatchObject({ code: "not_found" });
+  expect(await rejection(job.details())).toMatchObject({ code: "not_found" });
+}, 60_000);
+
+test("P16: a job that ended and was deleted while the waiting client was cut off ends its wait", async () => {
+  await using world = await createE2eWorld();
+  const proxy = world.own(await startCuttingProxy(world.daemon.address, seededRandom("P16 deleted")));
+  const cutOff = await world.startClient({ address: proxy.address });
+  const job = await world.enqueue({});
+  const wait = rejection(cutOff.handle(job.jobId).result(20_000));
+  proxy.set({ isDown: true });
+  await world.startWorker();
+  await job.result(10_000);
+  await deleteJob(world.daemon.address, job.jobId);
+  proxy.set({});
+  expect(await wait).toMatchObject({ code: "not_found" });
+}, 60_000);
+
+test("P16: stopping the client ends its waits", async () => {
+  await using world = await createE2eWorld();
+  const client = await world.startClient();
+  const job = await world.enqueue({});
+  const wait = rejection(client.handle(job.jobId).result());
+  await client.stop();
+  expect(await wait).toMatchObject({ code: "connection" });
+}, 60_000);
+
+async function deleteJob(address: string, jobId: string): Promise<void> {
+  await runOrThrow([...reseolioCommand(), "jobs", "delete", jobId, "--yes", "--addr", address]);
+}

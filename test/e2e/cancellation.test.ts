@@ -1,0 +1,85 @@
+/** P10: a cancelled job is cancelled, at once and for good, and so are its children. */
+import { expect, test } from "bun:test";
+import { createE2eWorld, WORK } from "../support/e2e-world.ts";
+import { rejection } from "../support/rejection.ts";
+
+test("P10: a pending job that was cancelled never starts", async () => {
+  await using world = await createE2eWorld();
+  const jobs = await Promise.all(Array.from({ length: 20 }, () => world.enqueue({})));
+  expect(await Promise.all(jobs.map((job) => job.cancel()))).toEqual(Array<boolean>(20).fill(true));
+  const other = await world.enqueue({ label: "not cancelled" });
+  await world.startWorker();
+  await other.result(10_000);
+  expect(world.ledger.starts()).toEqual(new Map([[other.jobId, 1]]));
+  expect(await rejection(jobs[0]!.result(5_000))).toMatchObject({ code: "job_cancelled", reason: "cancelled" });
+}, 60_000);
+
+test("P10: cancelling a running job is final at once; its signal fires within a second", async () => {
+  await using world = await createE2eWorld();
+  await world.startWorker();
+  const job = await world.enqueue({ holdMs: 60_000 });
+  await world.ledger.until("start", 1, job.jobId);
+  const cancelledAt = Date.now();
+  expect(await job.cancel()).toBe(true);
+  expect(await job.status()).toBe("cancelled");
+  expect(await rejection(job.result(5_000))).toMatchObject({ code: "job_cancelled" });
+  const [abort] = await world.ledger.until("abort", 1, job.jobId);
+  expect(Number(abort?.at) - cancelledAt).toBeLessThan(1_000);
+}, 60_000);
+
+test("P10: what a deaf handler returns after the cancel changes nothing", async () => {
+  await using world = await createE2eWorld();
+  await world.startWorker({ concurrency: 1 });
+  const job = await world.enqueue({ holdMs: 1_000, isDeaf: true });
+  await world.ledger.until("start", 1, job.jobId);
+  await job.cancel();
+  const record = await job.details();
+  await world.ledger.until("end", 1, job.jobId);
+  // On the same slot, so after the end of the first was told.
+  const next = await world.enqueue({});
+  await next.result(10_000);
+  expect(await job.details()).toEqual(record);
+  expect(record).toMatchObject({ status: "cancelled", failures: 0, losses: 0 });
+}, 60_000);
+
+test("P10: children and their children are cancelled with the job, running or not", async () => {
+  await using world = await createE2eWorld();
+  await world.startWorker({ concurrency: 4 });
+  const long = { holdMs: 60_000 };
+  // Four run; two more children wait for a slot.
+  const parent = await world.enqueue({
+    ...long,
+    label: "parent",
+    children: [{ ...long, label: "child", children: [{ ...long, label: "grandchild" }] }, long, long, long],
+  });
+  await world.ledger.until("start", 4);
+  const stranger = await world.enqueue(long);
+  const cancelledAt = Date.now();
+  expect(await parent.cancel()).toBe(true);
+  const { jobs } = await world.client.listJobs({ name: WORK, limit: 100 });
+  const family = jobs.filter((job) => job.id !== stranger.jobId);
+  expect(family.length).toBeGreaterThanOrEqual(5);
+  expect(family.filter((job) => job.status !== "cancelled")).toEqual([]);
+  const aborts = await world.ledger.until("abort", 4);
+  expect(Math.max(...aborts.map((entry) => entry.at)) - cancelledAt).toBeLessThan(1_000);
+  // A job that is no relative takes the slot that became free.
+  await world.ledger.until("start", 1, stranger.jobId);
+}, 60_000);
+
+test("P10: cancels that race with the start and the end of jobs leave one truth", async () => {
+  await using world = await createE2eWorld();
+  await world.startWorker({ concurrency: 20 });
+  const jobs = await Promise.all(Array.from({ length: 300 }, (_, index) => world.enqueue({ holdMs: index % 4 })));
+  const answers = await Promise.all(jobs.map((job) => job.cancel()));
+  const ends = await Promise.all(
+    jobs.map((job) =>
+      job.result(15_000).then(
+        () => false,
+        (error: { code: string }) => error.code === "job_cancelled",
+      ),
+    ),
+  );
+  expect(ends).toEqual(answers);
+  const records = await Promise.all(jobs.map((job) => job.details()));
+  expect(records.map((record) => record.status === "cancelled")).toEqual(answers);
+}, 60_000);

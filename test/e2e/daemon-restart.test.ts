@@ -1,0 +1,74 @@
+/** P7: a daemon that comes back does not run again what living workers hold. */
+import { expect, test } from "bun:test";
+import type { JobHandle } from "../../src/sdk/index.ts";
+import { createE2eWorld } from "../support/e2e-world.ts";
+import type { E2eWorld } from "../support/e2e-world.ts";
+import type { RecipeResult } from "./fixtures/recipe.ts";
+
+const JOBS = 50;
+
+async function startRunningJobs(world: E2eWorld, holdMs: number): Promise<readonly JobHandle<RecipeResult>[]> {
+  await world.startWorker({ concurrency: JOBS / 2 });
+  await world.startWorker({ concurrency: JOBS / 2 });
+  const jobs = await Promise.all(Array.from({ length: JOBS }, () => world.enqueue({ holdMs })));
+  await world.ledger.until("start", JOBS);
+  return jobs;
+}
+
+async function expectRanOnce(world: E2eWorld, jobs: readonly JobHandle<RecipeResult>[]): Promise<void> {
+  const results = await Promise.all(jobs.map((job) => job.result(20_000)));
+  expect(results.map((result) => result.attempt)).toEqual(Array<number>(JOBS).fill(1));
+  expect(world.ledger.starts()).toEqual(new Map(jobs.map((job) => [job.jobId, 1])));
+  expect(world.ledger.find("abort")).toEqual([]);
+  const details = await Promise.all(jobs.map((job) => job.details()));
+  expect(details.filter((job) => job.failures + job.losses + job.attempts.length > 0)).toEqual([]);
+}
+
+test("P7: a daemon killed -9 and restarted under 50 running jobs runs none of them again", async () => {
+  await using world = await createE2eWorld();
+  const jobs = await startRunningJobs(world, 3_000);
+  await world.daemon.restart();
+  // They run still: the restart came in the middle of them, and the new daemon says so too.
+  expect(world.ledger.find("end")).toEqual([]);
+  const running = await world.client.listJobs({ status: "running", limit: 100 });
+  expect(running.jobs.length).toBe(JOBS);
+  await expectRanOnce(world, jobs);
+}, 60_000);
+
+test("P7: jobs that end while the daemon is down are settled when it is back, not run again", async () => {
+  await using world = await createE2eWorld();
+  const jobs = await startRunningJobs(world, 500);
+  await world.daemon.kill();
+  await world.ledger.until("end", JOBS);
+  await world.daemon.restart();
+  await expectRanOnce(world, jobs);
+}, 60_000);
+
+test("P7: neither does one that is stopped with SIGTERM and started again", async () => {
+  await using world = await createE2eWorld();
+  const jobs = await startRunningJobs(world, 2_000);
+  expect(await world.daemon.stop()).toEqual({ exitCode: 0, signal: null });
+  await world.daemon.restart();
+  await expectRanOnce(world, jobs);
+}, 60_000);
+
+test("P7: five kills in a row, faster than a job runs, run none again", async () => {
+  await using world = await createE2eWorld();
+  const jobs = await startRunningJobs(world, 4_000);
+  for (let kill = 0; kill < 5; kill++) await world.daemon.restart();
+  await expectRanOnce(world, jobs);
+}, 60_000);
+
+test("P7: the clock of an attempt's timeout is not lost with the daemon", async () => {
+  await using world = await createE2eWorld();
+  await world.startWorker();
+  const job = await world.enqueue({ holdMs: 60_000, isDeaf: true }, { timeoutMs: 3_000, maxAttempts: 1 });
+  const [start] = await world.ledger.until("start", 1, job.jobId);
+  await world.daemon.restart();
+  await job.result(15_000).catch(() => {});
+  const details = await job.details();
+  expect(details).toMatchObject({ status: "dead", error: { reason: "timeout" } });
+  const ranMs = Number(details.finishedAt) - Number(start?.at);
+  expect(ranMs).toBeGreaterThanOrEqual(2_990);
+  expect(ranMs).toBeLessThan(3_000 + 2_000);
+}, 60_000);
