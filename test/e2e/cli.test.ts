@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { reseolioCommand } from "../support/executable.ts";
 import { freePort } from "../support/free-port.ts";
 import { type CommandOptions, type CommandResult, environment, runCommand } from "../support/run-command.ts";
@@ -131,7 +131,7 @@ describe("from a shell alone", () => {
     expect(stderr).toContain("start one with: reseolio serve");
   });
 
-  test("a daemon that is just starting is waited for by work and enqueue", async () => {
+  test("a worker that starts before its daemon waits for it", async () => {
     await using dir = await tempDir();
     const address = `127.0.0.1:${await freePort()}`;
     const env = { RESEOLIO_ADDR: address };
@@ -226,6 +226,45 @@ describe("jobs enqueue", () => {
     expect(JSON.parse(await ok(["jobs", "get", id, "--json"]))).toMatchObject({ state: "PENDING" });
   });
 });
+
+describe("P2 an answer that was lost", () => {
+  test("is asked for again with the same id: one job is stored, and its id is printed", async () => {
+    await using network = await swallowFirstAnswer();
+    const enqueuing = start(["jobs", "enqueue", "lost:answer", "--addr", network.address]);
+    const stored = await pollFor(async () => await ok(["jobs", "list", "-f", "lost:answer", "-q"]));
+    network.cut();
+    expect(await enqueuing.exited).toBe(0);
+    expect(enqueuing.stdout.trim()).toBe(stored);
+    expect(await ok(["jobs", "list", "-f", "lost:answer", "-q"])).toBe(stored);
+  });
+});
+
+/** A network that delivers nothing of the daemon's on its first connection, and everything later. */
+async function swallowFirstAnswer(): Promise<AsyncDisposable & { readonly address: string; cut(): void }> {
+  const sockets: Socket[] = [];
+  const server = createServer((client) => {
+    const upstream = connect(daemon.port, "127.0.0.1");
+    for (const socket of [client, upstream]) socket.on("error", () => {});
+    const isFirst = sockets.length === 0;
+    sockets.push(client, upstream);
+    client.pipe(upstream);
+    if (isFirst) upstream.resume();
+    else upstream.pipe(client);
+  }).listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = server.address() as AddressInfo;
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    address: `127.0.0.1:${port}`,
+    cut,
+    [Symbol.asyncDispose]: async () => {
+      cut();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
 
 describe("jobs enqueue --jsonl", () => {
   test("stores every sound line, names the others by number, exits 1", async () => {
@@ -532,7 +571,7 @@ describe("work", () => {
 
   test("P17 SIGTERM hands back what does not end in the grace, exits 0, and leaves no command behind", async () => {
     await using dir = await tempDir();
-    const script = `echo $$ > ${dir.file("pid")}; echo up >&2; exec sleep 60`;
+    const script = `trap '' TERM; echo $$ > ${dir.file("pid")}; echo up >&2; while :; do sleep 0.02; done`;
     const worker = await startWork("work:drain", ["sh", "-c", script], ["--grace", "50ms"]);
     const id = await ok(["jobs", "enqueue", "work:drain"]);
     await worker.said("| up");
@@ -696,7 +735,7 @@ describe("serve", () => {
     expect(locked.stderr).toContain(String(daemon.pid));
     const squatter = createServer().listen(0, "127.0.0.1");
     await new Promise((resolve) => squatter.once("listening", resolve));
-    const { port } = squatter.address() as { port: number };
+    const { port } = squatter.address() as AddressInfo;
     const taken = await cli(["serve", "--db", dir.file("a.db"), "--addr", `127.0.0.1:${port}`]);
     squatter.close();
     expect(taken.exitCode).toBe(1);
@@ -827,7 +866,7 @@ describe("words and output", () => {
   test("a daemon that is silent exits 6 after --call-timeout", async () => {
     const silent = createServer(() => {}).listen(0, "127.0.0.1");
     await new Promise((resolve) => silent.once("listening", resolve));
-    const { port } = silent.address() as { port: number };
+    const { port } = silent.address() as AddressInfo;
     const { exitCode, stderr } = await cli(["status", "--addr", `127.0.0.1:${port}`, "--call-timeout", "300ms"]);
     silent.close();
     expect(exitCode).toBe(6);
