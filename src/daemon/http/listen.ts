@@ -30,7 +30,7 @@ function listenFault(error: NodeJS.ErrnoException, host: string, port: number): 
 function listenRemedy(error: NodeJS.ErrnoException, host: string, port: number): string {
   switch (error.code) {
     case "EADDRINUSE":
-      return `another program has the port, perhaps another daemon (reseolio status --addr ${formatAddress(host, port)} tells); stop it, or choose another port with --addr ${formatAddress(host, port + 1)}`;
+      return `the port is in use, perhaps by another daemon (reseolio status --addr ${formatAddress(host, port)} tells); stop it, or choose another port with --addr ${formatAddress(host, port + 1)}`;
     case "EACCES":
       return `the system does not allow this user the port; choose one above 1023 with --addr ${formatAddress(host, 50_051)}`;
     case "EADDRNOTAVAIL":

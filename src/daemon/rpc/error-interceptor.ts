@@ -11,7 +11,10 @@ import { connectErrorFrom } from "./error-details.ts";
 export function createErrorInterceptor(logger: Logger): Interceptor {
   return (next) => async (request) => {
     const path = `${request.service.typeName}/${request.method.name}`;
-    const translate = (error: unknown): ConnectError => translateFault(error, path, logger);
+    const translate = (error: unknown): ConnectError =>
+      request.signal.aborted && error === request.signal.reason
+        ? clientGone(error)
+        : translateFault(error, path, logger);
     try {
       const response = await next(request);
       return response.stream ? withTranslatedFaults(response, translate) : response;
@@ -19,6 +22,11 @@ export function createErrorInterceptor(logger: Logger): Interceptor {
       throw translate(error);
     }
   };
+}
+
+/** What a service throws because its caller went away is no fault; nobody is there to hear it. */
+function clientGone(reason: unknown): ConnectError {
+  return reason instanceof ConnectError ? reason : new ConnectError("the client is gone", Code.Canceled);
 }
 
 function translateFault(error: unknown, path: string, logger: Logger): ConnectError {

@@ -96,7 +96,7 @@ function toOnDuplicate(value: OnDuplicateMessage, path: string): OnDuplicate {
     case OnDuplicateMessage.REPLACE_FINISHED:
       return "replace_finished";
     default:
-      throw unknownEnumValue(`${path}.options.on_duplicate`, value, OnDuplicateMessage);
+      throw unknownEnumValue(`${path}.options.onDuplicate`, value, OnDuplicateMessage);
   }
 }
 

@@ -1,0 +1,36 @@
+import { createClient, createRouterTransport } from "@connectrpc/connect";
+import type { Client } from "@connectrpc/connect";
+import { DaemonService } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
+import { JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
+import { createRoutes } from "../../src/daemon/rpc/routes.ts";
+import { OpenSessions } from "../../src/daemon/rpc/session-service.ts";
+import type { EngineWorld } from "./engine-world.ts";
+import { createEngineWorld } from "./engine-world.ts";
+import type { LoggedLine } from "./http-world.ts";
+import { recordingLogger, TEST_INFO } from "./http-world.ts";
+
+/** The services in memory, without a socket, on the real engine and a real SQLite store. */
+export interface RouterWorld extends EngineWorld {
+  readonly jobs: Client<typeof JobService>;
+  readonly daemon: Client<typeof DaemonService>;
+  readonly logged: readonly LoggedLine[];
+  drain(): void;
+}
+
+export async function createRouterWorld(): Promise<RouterWorld> {
+  const world = await createEngineWorld();
+  const draining = new AbortController();
+  const { logger, logged } = recordingLogger();
+  const sessions = new OpenSessions(() => {});
+  const transport = createRouterTransport(
+    createRoutes(world.engine, TEST_INFO, { sessions, draining: draining.signal, logger }),
+  );
+  return {
+    ...world,
+    [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
+    jobs: createClient(JobService, transport),
+    daemon: createClient(DaemonService, transport),
+    logged,
+    drain: () => draining.abort(),
+  };
+}
