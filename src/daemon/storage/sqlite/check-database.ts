@@ -35,6 +35,10 @@ const CONTRADICTIONS: readonly string[] = [
    where not exists (select 1 from jobs where jobs.id = job_id)`,
   `select 'attempt ' || attempt || ' without a job: ' || lower(hex(job_id)) from attempts
    where not exists (select 1 from jobs where jobs.id = job_id)`,
+  // The integrity check of a connection that only reads passes over CHECK constraints.
+  `select 'job ' || lower(hex(id)) || ' has the unknown state ' || state from jobs where state not between 0 and 5`,
+  `select 'job ' || lower(hex(id)) || ' is in state ' || state || ' with is_ready ' || coalesce(is_ready, 'null')
+   from jobs where (is_ready is null) <> (state <> 0)`,
   "select 'job ' || lower(hex(id)) || ' runs, but has no worker' from jobs where state = 1 and worker_id is null",
   `select 'job ' || lower(hex(id)) || ' is terminal without the time of its end' from jobs
    where state >= 3 and finished_at is null`,
@@ -43,8 +47,7 @@ const CONTRADICTIONS: readonly string[] = [
 ];
 
 /**
- * Examines every page and row: SQLite's own integrity check (which knows the legal states), then counters and rows
- * that belong together. Reads the whole file.
+ * Examines every page and row: SQLite's own integrity check, then legal states, counters, and rows that belong together. Reads the whole file.
  */
 export function checkSqliteDatabase(path: string): Promise<CheckReport> {
   return onSnapshot(path, check);
