@@ -71,13 +71,17 @@ function isDescribedError(value: unknown): value is { readonly name: string; rea
   return typeof value === "object" && value !== null && "stack" in value && "name" in value && "message" in value;
 }
 
-function stackLines(error: Error): readonly string[] {
+function stackLines(error: Error, depth = 0): readonly string[] {
   const own = redact(error.stack ?? "")
     .split("\n")
     .map((line) => line.trim())
     .filter((line) => line.startsWith("at "));
-  return error.cause instanceof Error
-    ? [...own, `caused by ${redact(`${error.cause.name}: ${error.cause.message}`)}`, ...stackLines(error.cause)]
+  return error.cause instanceof Error && depth < MAX_DEPTH
+    ? [
+        ...own,
+        `caused by ${redact(`${error.cause.name}: ${error.cause.message}`)}`,
+        ...stackLines(error.cause, depth + 1),
+      ]
     : own;
 }
 
