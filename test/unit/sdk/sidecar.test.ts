@@ -9,6 +9,7 @@ import { reseolioCommand } from "../../support/executable.ts";
 import { freePort } from "../../support/free-port.ts";
 import { spawnDaemon } from "../../support/spawn-daemon.ts";
 import { tempDir, type TempDir } from "../../support/temp-dir.ts";
+import { faultOf } from "./waiting.ts";
 
 const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 const started = new Set<string>();
@@ -85,7 +86,7 @@ describe("autoStart", () => {
     await using client = new Reseolio({ ...options, coreBinaryPath: reseolio(dir, `touch '${mark}'`) });
     await client.start();
     await daemon.kill();
-    await expect(client.enqueue("t:run")).rejects.toMatchObject({ code: "connection" });
+    expect(await faultOf(client.enqueue("t:run"))).toMatchObject({ code: "connection" });
     expect(existsSync(mark)).toBe(false);
     await daemon.restart();
     expect((await client.enqueue("t:run")).jobId).toBeString();
@@ -132,7 +133,7 @@ describe("autoStart", () => {
     await using daemon = await spawnDaemon({ env: { RESEOLIO_TOKEN: "the-right-token-of-the-daemon" } });
     const client = new Reseolio({ address: daemon.address, autoStart: false, token: "another-token", logger: quiet });
     const startedAt = performance.now();
-    await expect(client.start()).rejects.toMatchObject({ code: "unauthenticated" });
+    expect(await faultOf(client.start())).toMatchObject({ code: "unauthenticated" });
     expect(performance.now() - startedAt).toBeLessThan(5_000);
   });
 });
