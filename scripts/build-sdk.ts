@@ -9,19 +9,10 @@ import { existsSync } from "node:fs";
 import { chmod, copyFile, cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import manifest from "../package.json" with { type: "json" };
+import { platformManifest, platforms, sdkManifest } from "./npm-manifests.ts";
+import type { PackageManifest, Platform } from "./npm-manifests.ts";
 import { checkout, prepareCheckout } from "./prepare.ts";
 import { run } from "./run.ts";
-
-/** Our packages by what `process.platform` and `process.arch` say, and the executable that each carries. */
-const platforms = [
-  { platform: "linux", arch: "x64", built: "reseolio-linux-x64" },
-  { platform: "linux", arch: "arm64", built: "reseolio-linux-arm64" },
-  { platform: "darwin", arch: "x64", built: "reseolio-darwin-x64" },
-  { platform: "darwin", arch: "arm64", built: "reseolio-darwin-arm64" },
-  { platform: "win32", arch: "x64", built: "reseolio-windows-x64.exe" },
-] as const;
-
-type Platform = (typeof platforms)[number];
 
 export interface SdkOptions {
   /** The main package names the platform packages as optional dependencies: only once they are on the registry. */
@@ -67,25 +58,7 @@ async function packSdk(room: string, published: boolean): Promise<string> {
   await cp(join(checkout, "LICENSE"), join(directory, "LICENSE"));
   await cp(join(checkout, "README.md"), join(directory, "README.md"));
   await cp(join(checkout, "proto", "reseolio"), join(directory, "proto", "reseolio"), { recursive: true });
-  await writeManifest(directory, {
-    name: manifest.name,
-    version: manifest.version,
-    description: manifest.description,
-    license: manifest.license,
-    keywords: ["durable-execution", "job-queue", "background-jobs", "workflow", "retry", "sqlite"],
-    type: "module",
-    sideEffects: false,
-    engines: { node: ">=20" },
-    exports: {
-      ".": { types: "./src/sdk/index.d.ts", default: "./src/sdk/index.js" },
-      "./package.json": "./package.json",
-    },
-    dependencies: await importedDependencies(directory),
-    // The types name EventEmitter; a JavaScript user needs none.
-    peerDependencies: { "@types/node": ">=20" },
-    peerDependenciesMeta: { "@types/node": { optional: true } },
-    ...(published ? { optionalDependencies: platformDependencies() } : {}),
-  });
+  await writeManifest(directory, sdkManifest(await importedDependencies(directory), published));
   return await pack(directory);
 }
 
@@ -169,14 +142,6 @@ function pinned(known: Readonly<Record<string, string>>, name: string): string {
   return version;
 }
 
-function platformDependencies(): Readonly<Record<string, string>> {
-  return Object.fromEntries(platforms.map((platform) => [platformName(platform), manifest.version]));
-}
-
-function platformName({ platform, arch }: Platform): string {
-  return `@reseolio/${platform}-${arch}`;
-}
-
 /** The release build for that platform, or for this machine the everyday one. */
 function executableFor(platform: Platform): string | undefined {
   const here = platform.platform === process.platform && platform.arch === process.arch;
@@ -191,21 +156,11 @@ async function packPlatform(room: string, platform: Platform, executable: string
   await copyFile(executable, join(directory, file));
   await chmod(join(directory, file), 0o755);
   await cp(join(checkout, "LICENSE"), join(directory, "LICENSE"));
-  await writeManifest(directory, {
-    name: platformName(platform),
-    version: manifest.version,
-    description: `The reseolio executable for ${platform.platform} on ${platform.arch}.`,
-    license: manifest.license,
-    os: [platform.platform],
-    cpu: [platform.arch],
-    ...(platform.platform === "linux" ? { libc: ["glibc"] } : {}),
-    bin: { reseolio: file },
-    preferUnplugged: true,
-  });
+  await writeManifest(directory, platformManifest(platform, file));
   return await pack(directory);
 }
 
-async function writeManifest(directory: string, content: Readonly<Record<string, unknown>>): Promise<void> {
+async function writeManifest(directory: string, content: PackageManifest): Promise<void> {
   await writeFile(join(directory, "package.json"), `${JSON.stringify(content, null, 2)}\n`);
 }
 
