@@ -1,0 +1,46 @@
+/** The npm tarballs installed in an empty project, as a user has them; made once for all tests of a run. */
+import { rmSync } from "node:fs";
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import manifest from "../../package.json" with { type: "json" };
+import { buildSdk } from "../../scripts/build-sdk.ts";
+import { checkout } from "../support/executable.ts";
+import { runCommand, runOrThrow } from "../support/run-command.ts";
+
+let installed: Promise<string> | undefined;
+
+/** The `node_modules` of the project. Takes up to a minute the first time. */
+export function installedModules(): Promise<string> {
+  installed ??= install();
+  return installed;
+}
+
+async function install(): Promise<string> {
+  const project = await mkdtemp(join(tmpdir(), "reseolio-installed-"));
+  process.on("exit", () => rmSync(project, { recursive: true, force: true }));
+  const tarballs = await buildSdk({ published: false, outDirectory: join(project, "tarballs") });
+  await writeFile(join(project, "package.json"), '{ "private": true, "type": "module" }\n');
+  const types = `@types/node@${manifest.devDependencies["@types/node"]}`;
+  await runOrThrow(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error", types, ...tarballs], {
+    cwd: project,
+    timeoutMs: 120_000,
+  });
+  return join(project, "node_modules");
+}
+
+/** What the strictest compiler says of a program that uses the installed package; empty when nothing. */
+export async function typeFaults(directory: string, file: string): Promise<string> {
+  const tsc = join(checkout, "node_modules", ".bin", "tsc");
+  const settings = "--noEmit --ignoreConfig --strict --exactOptionalPropertyTypes --noUncheckedIndexedAccess";
+  const target = "--module nodenext --target es2022 --types node --verbatimModuleSyntax --noUnusedLocals";
+  const { stdout, stderr } = await runCommand([tsc, ...settings.split(" "), ...target.split(" "), file], {
+    cwd: directory,
+  });
+  return stdout + stderr;
+}
+
+/** The same program without types: Node 20 runs no other. */
+export function withoutTypes(program: string): string {
+  return new Bun.Transpiler({ loader: "ts", target: "node" }).transformSync(program);
+}

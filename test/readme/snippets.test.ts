@@ -1,0 +1,113 @@
+/** Every snippet of the README runs as it stands, and prints what the README says. */
+import { beforeAll, describe, expect, test } from "bun:test";
+import { copyFile, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { hasPythonGrpc, preparePython, python } from "../support/python-grpc.ts";
+import { installedModules, typeFaults, withoutTypes } from "./installed-sdk.ts";
+import type { Snippet } from "./read-document.ts";
+import { readDocument, readSnippets } from "./read-document.ts";
+import type { World } from "./world.ts";
+import { capture, createWorld } from "./world.ts";
+
+const snippets = readSnippets(readDocument("README.md"));
+const runnable = snippets.filter((snippet) => ["sh", "ts", "py"].includes(snippet.language));
+const worlds = Map.groupBy(
+  runnable.filter((snippet) => snippet.fate.kind === "run"),
+  (snippet) => (snippet.fate.kind === "run" ? snippet.fate.world : ""),
+);
+const hasPython = await hasPythonGrpc();
+
+describe("the README", () => {
+  test("says of every snippet in sh, ts and py whether it is run, and leaves out few", () => {
+    expect(runnable.filter((snippet) => snippet.fate.kind === "unmarked")).toEqual([]);
+    const left = runnable.filter((snippet) => snippet.fate.kind === "not run").map((snippet) => snippet.text);
+    expect(left).toEqual([
+      "npx -y bun@1.4.5 run demo",
+      "npx -y bun@1.4.5 run verify",
+      "npx -y bun@1.4.5 run build:sdk\ncd your-project && npm install path/to/dist/npm/reseolio-*.tgz",
+    ]);
+    expect(runnable.length).toBeGreaterThan(10);
+  });
+
+  test("shows the quick start of the examples", () => {
+    const quickStart = worlds.get("quick-start")?.map((snippet) => `${snippet.text}\n`);
+    expect(quickStart).toEqual([readDocument("examples/quick-start/quick-start.ts")]);
+  });
+});
+
+for (const [name, members] of worlds) {
+  if (members.every((snippet) => snippet.language === "ts")) describeProgram(name, members);
+  else describeScript(name, members);
+}
+
+function describeScript(name: string, members: readonly Snippet[]): void {
+  const needsPython = members.some((snippet) => snippet.language === "py");
+  // Without Debian's packages only the Python snippet is left out.
+  const chosen = hasPython ? members : members.filter((snippet) => snippet.language !== "py");
+  test(`in a shell: ${name}`, async () => {
+    await using world = await createWorld();
+    if (needsPython && hasPython) await preparePython(world.path);
+    const script = await Promise.all(chosen.map((snippet) => scriptOf(world, snippet)));
+    const { exitCode, log } = await world.runScript(script.join("\n"));
+    expect({ exitCode, log: exitCode === 0 ? "" : log }).toEqual({ exitCode: 0, log: "" });
+    for (const snippet of chosen) {
+      if (snippet.output === null) continue;
+      expectOutput(await readFile(join(world.path, outputFile(snippet)), "utf8"), snippet.output);
+    }
+  }, 90_000);
+  if (needsPython)
+    test.skipIf(hasPython)(`in a shell: ${name}, Python (needs python3-grpcio, python3-grpc-tools)`, () => {});
+}
+
+async function scriptOf(world: World, snippet: Snippet): Promise<string> {
+  if (snippet.language === "sh") return capture(outputFile(snippet), snippet.text);
+  await world.write(`line-${snippet.line}.py`, snippet.text);
+  return capture(outputFile(snippet), `${python} line-${snippet.line}.py`);
+}
+
+/** One program, whatever stands between its parts. */
+function describeProgram(name: string, members: readonly Snippet[]): void {
+  describe(`as a program: ${name}`, () => {
+    const program = members.map((snippet) => snippet.text).join("\n\n");
+    const output = members.map((snippet) => snippet.output ?? "").join("\n");
+    let modules = "";
+
+    beforeAll(async () => {
+      modules = await installedModules();
+    }, 300_000);
+
+    test("has no faults in its types", async () => {
+      await using world = await createWorld(modules);
+      await world.write("program.ts", program);
+      await copyFile(join(modules, "..", "package.json"), join(world.path, "package.json"));
+      expect(await typeFaults(world.path, "program.ts")).toBe("");
+    }, 60_000);
+
+    for (const [runtime, command, file] of [
+      ["Bun", `${process.execPath} program.ts`, "program.ts"],
+      ["Node", "node program.mjs", "program.mjs"],
+    ] as const) {
+      test(`prints what it should on ${runtime}`, async () => {
+        await using world = await createWorld(modules);
+        await world.write(file, file.endsWith(".ts") ? program : withoutTypes(program));
+        const { exitCode, log } = await world.runScript(capture("output", command));
+        expect({ exitCode, log }).toEqual({ exitCode: 0, log: "" });
+        expectOutput(await readFile(join(world.path, "output"), "utf8"), output);
+      }, 90_000);
+    }
+  });
+}
+
+function outputFile(snippet: Snippet): string {
+  return `line-${snippet.line}.out`;
+}
+
+/** `…` stands for anything within a line. */
+function expectOutput(actual: string, expected: string): void {
+  const pattern = expected
+    .trim()
+    .split("…")
+    .map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&"))
+    .join("[^\\n]*");
+  if (!new RegExp(`^${pattern}$`).test(actual.trim())) expect(actual.trim()).toBe(expected.trim());
+}
