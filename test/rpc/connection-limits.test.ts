@@ -1,8 +1,13 @@
+import { createClient } from "@connectrpc/connect";
+import type { Transport } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, test } from "bun:test";
 import { once } from "node:events";
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 import { connect } from "node:http2";
 import { connect as connectTls } from "node:tls";
+import { JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import type { ServerLimits } from "../../src/daemon/http/server-limits.ts";
 import { headersFrame, PREFACE, resetFrame, settingsFrame } from "../support/http2-frames.ts";
 import type { HttpWorld } from "../support/http-world.ts";
@@ -138,25 +143,26 @@ describe("a refused call", () => {
 });
 
 describe("a connection is kept", () => {
-  test("while a call is under way, whatever the other limits are", async () => {
-    await using world = await startHttpWorld({ limits: { ...SHORT, idleMs: 50, http2IdleMs: 50, bodyMs: 50 } });
-    const jobId = await world.world.enqueue("a:b");
-    const abort = new AbortController();
-    const call = fetch(`${world.url}/reseolio.v1.JobService/WatchJobs`, {
-      method: "POST",
-      headers: { "content-type": "application/connect+json" },
-      body: envelope("{}"),
-      signal: abort.signal,
+  const limits = { ...SHORT, idleMs: 50, http2IdleMs: 50, bodyMs: 50 };
+  const transports: Readonly<Record<string, (baseUrl: string) => Transport>> = {
+    "HTTP/1.1": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1" }),
+    "HTTP/2": (baseUrl) => createGrpcTransport({ baseUrl }),
+  };
+  for (const [name, createTransport] of Object.entries(transports)) {
+    test(`while a call is under way, also after another one on it has ended: ${name}`, async () => {
+      await using world = await startHttpWorld({ limits });
+      const jobId = await world.world.enqueue("a:b");
+      const client = createClient(JobService, createTransport(world.url));
+      const messages = client.watchJobs({})[Symbol.asyncIterator]();
+      await messages.next();
+      await client.getJob({ jobId });
+      // Longer than every limit: only a change made after it proves that the stream still lives.
+      await Bun.sleep(600);
+      await client.cancelJob({ jobId });
+      expect((await messages.next()).value?.changes).toMatchObject([{ jobId, state: JobState.CANCELLED }]);
+      await messages.return?.();
     });
-    const reader = (await call).body!.getReader();
-    await reader.read();
-    // Longer than every limit: only a change made after it proves that the stream still lives.
-    await Bun.sleep(600);
-    await world.post("JobService/CancelJob", { jobId });
-    const { value } = await reader.read();
-    expect(new TextDecoder().decode(value)).toContain("JOB_STATE_CANCELLED");
-    abort.abort();
-  });
+  }
 });
 
 describe("a flood", () => {
@@ -271,15 +277,6 @@ async function openHttp2(world: HttpWorld): Promise<Http2Client> {
       await closed;
     },
   };
-}
-
-/** One Connect message in its envelope. */
-function envelope(json: string): Uint8Array {
-  const payload = new TextEncoder().encode(json);
-  const bytes = new Uint8Array(5 + payload.length);
-  new DataView(bytes.buffer).setUint32(1, payload.length);
-  bytes.set(payload, 5);
-  return bytes;
 }
 
 async function waitUntil(condition: () => boolean): Promise<void> {

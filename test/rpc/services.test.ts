@@ -88,7 +88,7 @@ describe("EnqueueJobs", () => {
       return details.flatMap((detail) => detail?.fieldViolations.map((violation) => violation.field) ?? []);
     };
     expect(fieldsOf(1)).toEqual(["jobs[1].function_name"]);
-    expect(fieldsOf(2)).toEqual(["jobs[2].options.maxAttempts", "jobs[2].options.jitter"]);
+    expect(fieldsOf(2)).toEqual(["jobs[2].options.max_attempts", "jobs[2].options.jitter"]);
     expect(fieldsOf(3)).toEqual(["jobs[3].job_id"]);
   });
 
