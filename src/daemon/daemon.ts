@@ -9,6 +9,7 @@ import type { DaemonConfig } from "./config.ts";
 import { createEngine } from "./engine/create-engine.ts";
 import type { Engine } from "./engine/engine.ts";
 import { handBackWaiting } from "./engine/hand-back-waiting.ts";
+import { checkAddressFree } from "./http/listen.ts";
 import type { Logger } from "./logger.ts";
 import { AttemptTimer } from "./loops/attempt-timer.ts";
 import type { Loop } from "./loops/loop.ts";
@@ -53,6 +54,7 @@ export async function startDaemon(config: DaemonConfig, logger: Logger): Promise
   const nodeId = randomUUID();
   const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const address = `${config.host}:${config.port}`;
+  await checkAddressFree(config.host, config.port);
   const { store, warnings } = await openStore(config.db, { clock, owner: { nodeId, address } });
   for (const warning of warnings) logger.warn(warning);
   try {

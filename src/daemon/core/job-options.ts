@@ -87,7 +87,7 @@ export function resolveJobOptions(
   check.bytes("idempotencyKey", input.idempotencyKey, 1, LIMITS.idempotencyKeyBytes);
   check.headers(input.headers);
   if (input.delayMs !== undefined && input.runAt !== undefined) {
-    check.add("delayMs", "excludes runAt: give one of the two");
+    check.add("delayMs", "excludes run_at: give one of the two");
   }
   return { options: withDefaults(input), violations };
 }
@@ -141,6 +141,11 @@ function hasControlCharacter(text: string): boolean {
   return false;
 }
 
+/** Fields are named as in the protocol's files, whatever language the caller speaks. */
+function inSnakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
 class OptionCheck {
   constructor(
     private readonly path: string,
@@ -148,7 +153,7 @@ class OptionCheck {
   ) {}
 
   add(name: string, description: string): void {
-    this.violations.push({ field: `${this.path}.${name}`, description });
+    this.violations.push({ field: `${this.path}.${inSnakeCase(name)}`, description });
   }
 
   integer(name: string, value: number | undefined, min: number, max: number): void {

@@ -1,4 +1,5 @@
 import type { Server as NetServer } from "node:net";
+import { createServer } from "node:net";
 import { DaemonError } from "../core/errors.ts";
 import { formatAddress } from "./bind-address.ts";
 
@@ -16,6 +17,17 @@ export function listen(door: NetServer, host: string, port: number): Promise<voi
       resolve();
     });
   });
+}
+
+/**
+ * Takes the address and lets it go again, so that a start that must fail for it fails before it has made anything.
+ *
+ * @throws as `listen` does
+ */
+export async function checkAddressFree(host: string, port: number): Promise<void> {
+  const probe = createServer();
+  await listen(probe, host, port);
+  await new Promise((resolve) => probe.close(resolve));
 }
 
 function listenFault(error: NodeJS.ErrnoException, host: string, port: number): DaemonError {

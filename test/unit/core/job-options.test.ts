@@ -12,6 +12,10 @@ function faults(input: JobOptionsInput): readonly string[] {
   return resolveJobOptions(input, "jobs[3].options").violations.map((one) => one.field);
 }
 
+function inSnakeCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
 test("no options are the defaults", () => {
   const { options, violations } = resolveJobOptions({}, "options");
   expect(violations).toEqual([]);
@@ -53,7 +57,7 @@ describe("limits", () => {
     }
     for (const value of bad) {
       test(`${name} may not be ${shown(value)}`, () => {
-        expect(faults({ [name]: value })).toEqual([`jobs[3].options.${name}`]);
+        expect(faults({ [name]: value })).toEqual([`jobs[3].options.${inSnakeCase(name)}`]);
       });
     }
   }
@@ -75,7 +79,7 @@ test("all faults come at once", () => {
 });
 
 test("delayMs and runAt exclude each other", () => {
-  expect(faults({ delayMs: 1, runAt: 1 })).toEqual(["jobs[3].options.delayMs"]);
+  expect(faults({ delayMs: 1, runAt: 1 })).toEqual(["jobs[3].options.delay_ms"]);
 });
 
 test("headers are counted in bytes, names and values together", () => {
