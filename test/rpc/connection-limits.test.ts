@@ -143,7 +143,7 @@ describe("a refused call", () => {
 });
 
 describe("a connection is kept", () => {
-  const limits = { ...SHORT, idleMs: 50, http2IdleMs: 50, bodyMs: 50 };
+  const limits = { ...SHORT, idleMs: 300, http2IdleMs: 300, bodyMs: 300 };
   const transports: Readonly<Record<string, (baseUrl: string) => Transport>> = {
     "HTTP/1.1": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1" }),
     "HTTP/2": (baseUrl) => createGrpcTransport({ baseUrl }),
@@ -157,7 +157,7 @@ describe("a connection is kept", () => {
       await messages.next();
       await client.getJob({ jobId });
       // Longer than every limit: only a change made after it proves that the stream still lives.
-      await Bun.sleep(600);
+      await Bun.sleep(900);
       await client.cancelJob({ jobId });
       expect((await messages.next()).value?.changes).toMatchObject([{ jobId, state: JobState.CANCELLED }]);
       await messages.return?.();
