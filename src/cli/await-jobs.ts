@@ -23,8 +23,8 @@ export interface AwaitOptions {
   readonly messages: Messages;
   /** Null waits for ever. */
   readonly timeoutMs: number | null;
-  /** Called once for each job, in the order of their ends. */
-  readonly onFinished: (job: Job) => Promise<void>;
+  /** Called once for each job, in the order of their ends; false ends the wait. */
+  readonly onFinished: (job: Job) => Promise<boolean>;
 }
 
 /**
@@ -66,7 +66,7 @@ async function readFinished(
     alive();
     for await (const { job } of client.jobs.awaitJobs({ jobIds: slice }, { signal })) {
       if (job === undefined || !waiting.delete(job.jobId)) continue;
-      await options.onFinished(job);
+      if (!(await options.onFinished(job))) return;
     }
     if (slice.every((jobId) => waiting.has(jobId)))
       throw new CliError("failed", "the daemon ended the wait without an answer");

@@ -30,6 +30,8 @@ export type ChildOutcome =
 const EXIT_RETRY_LATER = 75;
 // One string of an environment may have 128 KiB on Linux; the rest of it needs room, too.
 const ENV_ARGS_BYTES = 96 * 1024;
+/** Windows has no process groups: there only the command itself is stopped. */
+const HAS_GROUPS = process.platform !== "win32";
 const STDERR_TAIL_BYTES = 4 * 1024;
 
 /**
@@ -60,7 +62,7 @@ export async function runChild(child: ChildCommand): Promise<ChildOutcome> {
 
 function start(child: ChildCommand): ChildProcessWithoutNullStreams {
   const [program = "", ...words] = child.command;
-  const running = spawn(program, words, { env: childEnv(child), detached: true });
+  const running = spawn(program, words, { env: childEnv(child), detached: HAS_GROUPS, windowsHide: true });
   // A command may end without reading its stdin: that is its right.
   running.stdin.on("error", () => {});
   running.stdin.end(child.args);
@@ -187,6 +189,10 @@ class GroupStop {
   private send(signal: "SIGTERM" | "SIGKILL"): void {
     const { pid } = this.running;
     if (pid === undefined) return;
+    if (!HAS_GROUPS) {
+      this.running.kill(signal);
+      return;
+    }
     try {
       process.kill(-pid, signal);
     } catch (error) {

@@ -58,7 +58,7 @@ export function readEndpoint({ flags, env }: Pick<AddressContext, "flags" | "env
   return {
     address,
     ...(token === undefined ? {} : { token }),
-    ...(ca !== undefined ? { tls: { ca: readTextFile(ca, "--tls-ca") } } : tls ? { tls: true } : {}),
+    ...(ca !== undefined ? { tls: { ca: readAuthority(ca) } } : tls ? { tls: true } : {}),
   };
 }
 
@@ -88,6 +88,12 @@ export async function openClient(context: ConnectionContext): Promise<Client> {
   } catch (error) {
     throw addressError(error);
   }
+}
+
+function readAuthority(path: string): string {
+  const pem = readTextFile(path, "--tls-ca");
+  if (pem.includes("-----BEGIN CERTIFICATE-----")) return pem;
+  throw usageError(`--tls-ca: ${path} holds no certificate`, "give a PEM file, which has a line BEGIN CERTIFICATE");
 }
 
 function readToken(file: string | undefined, env: AddressContext["env"]): string | undefined {

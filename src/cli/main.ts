@@ -108,6 +108,8 @@ if (import.meta.main) await start();
 
 /** Ends the process only after all output went out: exiting earlier cuts a pipe off at 64 KiB. */
 async function start(): Promise<void> {
+  // Nobody listens to messages: that is no reason to fail.
+  process.stderr.on("error", () => {});
   const exitCode = await runMain(process.argv.slice(2), COMMANDS, {
     env: process.env,
     stdout: openStdout(),

@@ -57,11 +57,29 @@ const CODES: Readonly<Partial<Record<number, CliErrorCode>>> = {
 };
 
 function rpcError(error: Error, code: number): CliError {
-  const raw = "rawMessage" in error && typeof error.rawMessage === "string" ? error.rawMessage : error.message;
-  const message = code === CANCELLED ? `the connection to the daemon broke (${raw})` : raw;
+  const message = "rawMessage" in error && typeof error.rawMessage === "string" ? error.rawMessage : error.message;
+  const fault = code === DEADLINE_EXCEEDED ? null : networkFault(error, code, message);
+  if (fault !== null) return new CliError("unreachable", fault.message, { hint: fault.hint, cause: error });
   const cliCode = CODES[code] ?? "failed";
   const hint = HINTS[cliCode];
   return new CliError(cliCode, message, { ...(hint === undefined ? {} : { hint }), cause: error });
+}
+
+/** The network's own faults carry the system's error as their cause; what a daemon answers does not. */
+function networkFault(error: Error, code: number, message: string): { message: string; hint: string } | null {
+  const cause = error.cause instanceof Error ? error.cause : null;
+  const systemCode = cause !== null && "code" in cause ? String(cause.code) : "";
+  if (/CERT|SELF_SIGNED|VERIFY|ALTNAME/.test(systemCode)) {
+    return {
+      message: `the daemon's certificate is not trusted (${message})`,
+      hint: "give the authority that signed it with --tls-ca or RESEOLIO_TLS_CA, and the name that it is for with --addr",
+    };
+  }
+  if (cause === null && code !== CANCELLED) return null;
+  return {
+    message: `the connection to the daemon broke (${message})`,
+    hint: "try again; if it never works, is a Reseolio daemon there, and does it use TLS (--tls, --tls-ca)?",
+  };
 }
 
 const HINTS: Readonly<Partial<Record<CliErrorCode, string>>> = {

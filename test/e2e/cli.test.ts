@@ -1,5 +1,5 @@
 /** The command line against a real daemon: every command, every exit code. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
@@ -7,7 +7,11 @@ import { reseolioCommand } from "../support/executable.ts";
 import { freePort } from "../support/free-port.ts";
 import { type CommandOptions, type CommandResult, environment, runCommand } from "../support/run-command.ts";
 import { spawnDaemon, type SpawnedDaemon } from "../support/spawn-daemon.ts";
+import { createTestCertificate } from "../support/test-certificate.ts";
 import { tempDir } from "../support/temp-dir.ts";
+
+// Each step is a process of its own.
+setDefaultTimeout(60_000);
 
 let daemon: SpawnedDaemon;
 let upper: RunningCommand;
@@ -776,6 +780,31 @@ describe("a token", () => {
   });
 });
 
+describe("TLS", () => {
+  test("--tls-ca trusts the daemon's authority; without it the command fails and says why", async () => {
+    await using dir = await tempDir();
+    const { cert, key } = createTestCertificate();
+    writeFileSync(dir.file("cert.pem"), cert);
+    writeFileSync(dir.file("key.pem"), key, { mode: 0o600 });
+    const address = `127.0.0.1:${await freePort()}`;
+    const tls = ["--tls-cert", dir.file("cert.pem"), "--tls-key", dir.file("key.pem")];
+    const serving = start(["serve", "--db", dir.file("tls.db"), "--addr", address, ...tls]);
+    try {
+      await serving.said("listening");
+      const env = { RESEOLIO_ADDR: address };
+      expect(await ok(["status", "--json", "--tls-ca", dir.file("cert.pem")], { env })).toContain("sqlite");
+      expect(await ok(["status", "-q"], { env: { ...env, RESEOLIO_TLS_CA: dir.file("cert.pem") } })).not.toBe("");
+      const untrusted = await cli(["status", "--tls"], { env });
+      expect(untrusted.exitCode).toBe(5);
+      expect(untrusted.stderr).toMatch(/certificate|self.signed/i);
+      expect((await cli(["status", "--tls-ca", dir.file("none.pem")], { env })).exitCode).toBe(2);
+    } finally {
+      serving.kill();
+      await serving.exited;
+    }
+  });
+});
+
 describe("words and output", () => {
   test("unknown flags and verbs are told before any connection, with a suggestion, exit 2", async () => {
     const address = `127.0.0.1:${await freePort()}`;
@@ -836,9 +865,7 @@ describe("words and output", () => {
   });
 
   test("a reader that leaves ends the output quietly", async () => {
-    const command = reseolioCommand()
-      .map((word) => `'${word}'`)
-      .join(" ");
+    const command = shellCommand();
     const script = `${command} jobs list --all --jsonl | head -n 1; echo "\${PIPESTATUS[0]}"`;
     const { stdout, stderr } = await runCommand(["bash", "-c", script], { env: { RESEOLIO_ADDR: daemon.address } });
     const [row = "", status] = stdout.trim().split("\n");
@@ -847,14 +874,30 @@ describe("words and output", () => {
     expect(stderr).toBe("");
   });
 
+  test("a wait whose reader left does not go on for nobody", async () => {
+    const ended = await ok(["jobs", "enqueue", "demo:shell:upper"]);
+    await ok(["jobs", "wait", ended]);
+    const pending = await ok(["jobs", "enqueue", "nobody:reads"]);
+    const more = Array.from({ length: 3 }, () => ok(["jobs", "enqueue", "demo:shell:upper"]));
+    const ids = [ended, ...(await Promise.all(more)), pending].join(" ");
+    const script = `${shellCommand()} jobs wait ${ids} --jsonl --wait-timeout 20s | true; echo "\${PIPESTATUS[0]}"`;
+    const { stdout } = await runCommand(["bash", "-c", script], { env: { RESEOLIO_ADDR: daemon.address } });
+    expect(stdout).toBe("0\n");
+  });
+
+  test("a disk that is full is an error, not a short output", async () => {
+    const script = `${shellCommand()} help work > /dev/full`;
+    const { exitCode, stderr } = await runCommand(["bash", "-c", script]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("stdout cannot be written");
+  });
+
   test("a large result comes whole through a slow pipe", async () => {
     const worker = await startWork("big:result", ["sh", "-c", "head -c 900000 /dev/zero | tr '\\0' x"]);
     try {
       const id = await ok(["jobs", "enqueue", "big:result"]);
       await ok(["jobs", "wait", id, "-q"]);
-      const command = reseolioCommand()
-        .map((word) => `'${word}'`)
-        .join(" ");
+      const command = shellCommand();
       const script = `${command} jobs result ${id} | (sleep 0.3; wc -c)`;
       const { stdout } = await runCommand(["bash", "-c", script], { env: { RESEOLIO_ADDR: daemon.address } });
       expect(Number(stdout)).toBe(900_003);
@@ -877,9 +920,7 @@ describe("words and output", () => {
 describe("completion", () => {
   test("bash completes verbs, flags, words of a flag and live function names", async () => {
     await using dir = await tempDir();
-    const command = reseolioCommand()
-      .map((word) => `'${word}'`)
-      .join(" ");
+    const command = shellCommand();
     writeFileSync(dir.file("reseolio"), `#!/bin/sh\nexec ${command} "$@"\n`, { mode: 0o755 });
     writeFileSync(dir.file("completion"), await ok(["completion", "bash"]));
     const complete = async (...words: readonly string[]): Promise<readonly string[]> => {
@@ -901,6 +942,13 @@ describe("completion", () => {
     expect((await cli(["completion", "tcsh"])).exitCode).toBe(2);
   });
 });
+
+/** The executable as words of a shell's line. */
+function shellCommand(): string {
+  return reseolioCommand()
+    .map((word) => `'${word}'`)
+    .join(" ");
+}
 
 function isAlive(pid: number): boolean {
   try {

@@ -73,6 +73,7 @@ async function enqueueOne(context: Context): Promise<void> {
           throw jobFailure(finished);
         }
         await printResult(context.output, finished);
+        return true;
       },
     });
   });

@@ -35,16 +35,17 @@ export const jobsResult = defineCommand({
         return awaitJobs(client, [jobId], { messages, timeoutMs, onFinished: (job) => show(output, job) });
       const { job } = await client.jobs.getJob({ jobId });
       if (job === undefined) throw new CliError("not_found", `no job has the id ${jobId}`);
-      return show(output, job);
+      await show(output, job);
     });
   },
 });
 
-async function show(output: Output, job: Job): Promise<void> {
+async function show(output: Output, job: Job): Promise<true> {
   const state = stateName(job.state);
   if (!isTerminal(state)) {
     throw new CliError("failed", `job ${job.jobId} is ${state}: it has no result yet`, { hint: "--wait waits for it" });
   }
   if (state !== "SUCCESS") throw jobFailure(job);
   await printResult(output, job);
+  return true;
 }

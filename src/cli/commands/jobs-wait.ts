@@ -41,6 +41,7 @@ export const jobsWait = defineCommand({
           if (stateName(job.state) !== "SUCCESS") failed.push(job);
           progress.update(++ended);
           await output.rows([job], { ...JOB_LISTING, json: endedJobJson });
+          return !output.closed;
         },
       });
     }).finally(() => progress.end());

@@ -64,7 +64,7 @@ export const work = defineCommand({
     "The command gets the arguments as a JSON array on stdin, and in RESEOLIO_ARGS when they have less than 96 KiB; RESEOLIO_JOB_ID, RESEOLIO_FUNCTION and RESEOLIO_ATTEMPT tell which job it is. It does not get RESEOLIO_TOKEN.",
     "Its stdout is the result: the JSON in it, else the text without its last newline, at most 1 MiB. Its stderr appears here, each line behind the job's id.",
     "Exit code 0 is success; 75 asks for a later attempt; any other ends the attempt as a failure with the exit code and the end of stderr as its message. Both count as failed attempts.",
-    "When the job is cancelled or out of time the command's process group gets SIGTERM, and SIGKILL 5 s later. On Ctrl-C or SIGTERM no new job is taken, running commands may go on for --grace, and what has not ended by then is stopped and handed back, which counts as nothing. A second signal stops at once.",
+    "When the job is cancelled or out of time the command's process group gets SIGTERM, and SIGKILL 5 s later. On Ctrl-C or SIGTERM no new job is taken, running commands may go on for --grace, and what has not ended by then is stopped and handed back, which counts as nothing. A second signal stops at once. A worker that is itself killed with SIGKILL cannot stop its commands: they go on while their jobs run again elsewhere.",
   ],
   async run(context) {
     const settings = readSettings(context);

@@ -41,6 +41,16 @@ describe("what a call threw", () => {
     expect(cliErrorFrom(new ConnectionError("x:1", "no answer within 5 ms", { cause })).exitCode).toBe(6);
   });
 
+  test("what the network did exits 5, whatever code it was wrapped in", () => {
+    const reset = Object.assign(new Error("socket hang up"), { code: "ECONNRESET" });
+    const broke = cliErrorFrom(new ConnectError("hang up", Code.Aborted, undefined, undefined, reset));
+    expect(broke).toMatchObject({ exitCode: 5, message: "the connection to the daemon broke (hang up)" });
+    const untrusted = Object.assign(new Error("self signed"), { code: "DEPTH_ZERO_SELF_SIGNED_CERT" });
+    const refused = cliErrorFrom(new ConnectError("self signed", Code.Internal, undefined, undefined, untrusted));
+    expect(refused).toMatchObject({ exitCode: 5, message: "the daemon's certificate is not trusted (self signed)" });
+    expect(refused.hint).toContain("--tls-ca");
+  });
+
   test("only what may pass by itself is tried again", () => {
     expect(isUnavailable(new ConnectionError("x:1", "no daemon answers at x:1"))).toBe(true);
     expect(isUnavailable(new ConnectError("cut", Code.Canceled))).toBe(true);
