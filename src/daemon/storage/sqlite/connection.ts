@@ -1,6 +1,7 @@
 import { constants, Database } from "bun:sqlite";
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { IN_MEMORY } from "./database-path.ts";
+import { sqliteCode, storeFault } from "./faults.ts";
 import { readNumber } from "./migrations.ts";
 import type { Row } from "./rows.ts";
 
@@ -48,6 +49,24 @@ function setWal(db: Database, path: string): void {
   const mode = (statement.values()[0] as Row)[0] as string;
   statement.finalize();
   if (mode !== "wal") throw new Error(`${path}: the journal mode stays ${mode}, it must be wal: choose a local disk`);
+}
+
+/**
+ * Ends what a crash broke off before the file had a log, such as its making: SQLite does that at the next read, but not
+ * through a connection that only reads.
+ */
+export function rollBackCrash(path: string): void {
+  if (!existsSync(path) || !existsSync(`${path}-journal`)) return;
+  const db = new Database(path, constants.SQLITE_OPEN_READWRITE);
+  try {
+    db.run(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    readNumber(db, "select count(*) from sqlite_schema");
+  } catch (fault) {
+    // Whoever holds the file has not crashed.
+    if (sqliteCode(fault)?.startsWith("SQLITE_BUSY") !== true) throw storeFault(fault, path);
+  } finally {
+    db.close(true);
+  }
 }
 
 /** A connection that only reads; sees what is committed and never waits for the writer. */

@@ -110,7 +110,8 @@ function checkFile(path: string, mode: number = constants.R_OK | constants.W_OK)
       `its directory ${dirname(path)} cannot be written, where the log must be: change its permissions`,
     );
   }
-  if (stat.size > 0 && !hasSqliteHeader(path)) {
+  // With a journal beside it a crash broke something off: what the file is shows when that is rolled back.
+  if (stat.size > 0 && !hasSqliteHeader(path) && !existsSync(`${path}-journal`)) {
     throw unusable(path, "is not an SQLite database: choose another path, a new file is made where there is none");
   }
 }

@@ -3,7 +3,15 @@ import type { Clock } from "../../core/clock.ts";
 import { DaemonError } from "../../core/errors.ts";
 import type { JobStore, JobTransaction } from "../job-store.ts";
 import { migrate } from "../migrate.ts";
-import { fileBytes, openReader, openWriter, pageBytes, sqliteVersion, versionWarnings } from "./connection.ts";
+import {
+  fileBytes,
+  openReader,
+  openWriter,
+  pageBytes,
+  rollBackCrash,
+  sqliteVersion,
+  versionWarnings,
+} from "./connection.ts";
 import { hasContent, IN_MEMORY, resolveDatabasePath } from "./database-path.ts";
 import { storeFault } from "./faults.ts";
 import { acquireFileLock, type FileLock, type LockOwner } from "./file-lock.ts";
@@ -37,6 +45,7 @@ export async function createSqliteStore(options: SqliteStoreOptions): Promise<Sq
   if (options.path === IN_MEMORY) return openStore(IN_MEMORY, null, options.clock);
   const path = resolveDatabasePath(options.path);
   // Before the lock and the log are made: a file that is not for us keeps its place to itself.
+  rollBackCrash(path);
   if (hasContent(path)) await onSnapshot(path, () => {});
   const lock = acquireFileLock(path, options.owner ?? { nodeId: "", address: "" });
   try {
