@@ -1,0 +1,89 @@
+/** P19: a full disk refuses what is new, loses nothing that was acknowledged, and mends itself when there is room again. */
+import { describe, expect, test } from "bun:test";
+import type { JobHandle, ReseolioError } from "../../src/sdk/index.ts";
+import { createE2eWorld, WORK } from "../support/e2e-world.ts";
+import type { E2eWorld } from "../support/e2e-world.ts";
+import { reseolioCommand } from "../support/executable.ts";
+import { runCommand } from "../support/run-command.ts";
+import { openCrashedDatabase } from "../support/stored-jobs.ts";
+import { canMakeDisk, createTinyDisk } from "../support/tiny-disk.ts";
+import type { TinyDisk } from "../support/tiny-disk.ts";
+import type { RecipeResult } from "./fixtures/recipe.ts";
+
+const DISK_MEGABYTES = 24;
+const PAYLOAD = "x".repeat(100_000);
+
+describe.skipIf(!canMakeDisk)("P19: on a full disk", () => {
+  test("calls are refused with RESOURCE_EXHAUSTED, reads go on, and all recovers when space is back", async () => {
+    await using disk = await createTinyDisk(DISK_MEGABYTES);
+    await using world = await createE2eWorld([], { db: disk.file("jobs.db") });
+    const worker = await world.startWorker();
+    const running = await world.enqueue({ holdMs: 1_000, label: "runs meanwhile" });
+    await world.ledger.until("start", 1, running.jobId);
+    const acknowledged = await enqueueUntilRefused(world, disk);
+
+    // Refused everywhere in the same way, again and again, by the SDK, the command line and JSON.
+    for (let again = 0; again < 5; again++)
+      expect(await refusalOf(world)).toMatchObject({ code: "resource_exhausted" });
+    const cli = await runCommand([...reseolioCommand(), "jobs", "enqueue", WORK, "--addr", world.daemon.address]);
+    expect({ exitCode: cli.exitCode, stderr: cli.stderr }).toMatchObject({ exitCode: 1 });
+    expect(cli.stderr).toMatch(/disk|full|space/i);
+    await expectReads(world, acknowledged);
+    // What ends now cannot be recorded yet: it is kept by its worker, not lost and not run again.
+    await world.ledger.until("end", 1, running.jobId);
+    expect(await running.status()).toBe("running");
+    expect(worker.stderr).not.toContain("refused the result");
+
+    await disk.free();
+    expect(await running.result(20_000)).toMatchObject({ label: "runs meanwhile", attempt: 1 });
+    const after = await world.enqueue({ label: "after" });
+    expect(await after.result(20_000)).toMatchObject({ label: "after" });
+    await Promise.all(acknowledged.map((job) => job.result(20_000)));
+    expect(world.ledger.starts()).toEqual(new Map([running, ...acknowledged, after].map((job) => [job.jobId, 1])));
+    await world.daemon.kill();
+    await using database = await openCrashedDatabase(world.daemon.db);
+    expect(database.integrity()).toBe("ok");
+  }, 90_000);
+
+  test("kill -9 while it is full loses nothing either: the next daemon has all that was acknowledged", async () => {
+    await using disk = await createTinyDisk(DISK_MEGABYTES);
+    await using world = await createE2eWorld([], { db: disk.file("jobs.db") });
+    const acknowledged = await enqueueUntilRefused(world, disk);
+    await world.daemon.kill();
+    await disk.free();
+    await world.daemon.restart();
+    await expectReads(world, acknowledged);
+    await world.startWorker();
+    await Promise.all(acknowledged.map((job) => job.result(20_000)));
+  }, 90_000);
+});
+
+/** Fills the disk in the middle of the calls and answers those that were acknowledged. */
+async function enqueueUntilRefused(world: E2eWorld, disk: TinyDisk): Promise<readonly JobHandle<RecipeResult>[]> {
+  const acknowledged: JobHandle<RecipeResult>[] = [];
+  // Delayed, so that nothing but the calls themselves moves.
+  for (let call = 0; call < 1_000; call++) {
+    if (call === 20) disk.fill();
+    try {
+      acknowledged.push(await world.enqueue({ label: PAYLOAD }, { delayMs: 2_000 }));
+    } catch (error) {
+      expect(error).toMatchObject({ code: "resource_exhausted" });
+      return acknowledged;
+    }
+  }
+  throw new Error("a thousand calls of 100 KB fit on a full disk");
+}
+
+function refusalOf(world: E2eWorld): Promise<ReseolioError | string> {
+  return world.enqueue({ label: PAYLOAD }).then(
+    (job) => `stored as ${job.jobId}`,
+    (error: ReseolioError) => error,
+  );
+}
+
+async function expectReads(world: E2eWorld, acknowledged: readonly JobHandle[]): Promise<void> {
+  const details = await Promise.all(acknowledged.map((job) => job.details()));
+  expect(details.map((job) => job.id)).toEqual(acknowledged.map((job) => job.jobId));
+  expect((await world.client.listJobs({ limit: 10 })).jobs.length).toBeGreaterThan(0);
+  expect((await fetch(`${world.daemon.url}/healthz`)).status).toBe(200);
+}
