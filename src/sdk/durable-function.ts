@@ -9,6 +9,10 @@ export interface DurableFunction<Args extends unknown[], Result> {
    * Ends when the call is on disk. A trailing argument is taken as options of this call when it is a plain, non-empty
    * object whose keys are all names of options; `with` leaves no doubt.
    *
+   * Called inside a handler it makes a child, cancelled with its parent. A parent that is retried calls its children
+   * again: give each an `idempotencyKey` made from what it is about, such as `charge-${orderId}`, and the retry finds
+   * the child that is there, with its result.
+   *
    * @throws ReseolioError `serialization` or `invalid_argument` before anything is sent; what the daemon refuses;
    * ConnectionError when no answer came, and then the call may be stored
    */

@@ -29,7 +29,7 @@ export interface SidecarOptions {
 const LINGER = "10s";
 const PROBE_TIMEOUT_MS = 2_000;
 const START_TIMEOUT_MS = 10_000;
-/** A daemon that exited at once may have lost a race; the winner has this long to answer. */
+/** A daemon that found its file or its port in use lost a race, perhaps; the winner has this long to answer. */
 const RIVAL_TIMEOUT_MS = 3_000;
 const FIRST_POLL_MS = 10;
 const MAX_POLL_MS = 200;
@@ -133,7 +133,7 @@ export class Sidecar {
     for (let pollMs = FIRST_POLL_MS; ; pollMs = Math.min(pollMs * 2, MAX_POLL_MS)) {
       const info = await this.#probe();
       if (info !== null) return info;
-      if (exit.reason !== null) endAt = Math.min(endAt, startedAt + RIVAL_TIMEOUT_MS);
+      if (exit.reason !== null) endAt = Math.min(endAt, startedAt + (hasRival(log) ? RIVAL_TIMEOUT_MS : 0));
       if (performance.now() >= endAt) throw notStarted(exit, log);
       await new Promise((resolve) => setTimeout(resolve, pollMs));
     }
@@ -171,17 +171,23 @@ function openLogAt(path: string): Log {
 
 function notStarted(exit: Exit, log: Log): ReseolioError {
   const reason = exit.reason ?? `it did not answer within ${START_TIMEOUT_MS} ms`;
-  const said = readLog(log);
+  const text = readLog(log);
+  const said = text === "" ? "it said nothing" : `it said: ${text}`;
   return new ReseolioError("daemon_start", `the daemon did not start: ${reason}; ${said} (log: ${log.path})`);
 }
 
+/** What this start wrote, at its end; empty when it cannot be read. */
 function readLog({ path, offset }: Log): string {
   try {
-    const text = readFileSync(path).subarray(offset).subarray(-SHOWN_LOG_BYTES).toString().trim();
-    return text === "" ? "it said nothing" : `it said: ${text}`;
+    return readFileSync(path).subarray(offset).subarray(-SHOWN_LOG_BYTES).toString().trim();
   } catch {
-    return "its log cannot be read";
+    return "";
   }
+}
+
+/** By its words: the exit code is that of any failed start. */
+function hasRival(log: Log): boolean {
+  return readLog(log).includes("in use");
 }
 
 function isOnThisHost({ host, secure }: { readonly host: string; readonly secure: boolean }): boolean {

@@ -477,6 +477,24 @@ describe("the worker", () => {
     void answerAll(again).catch(() => {});
   });
 
+  test("P4: an outcome without an answer is not sent again when its lease is lost", async () => {
+    await using daemon = await startScriptedDaemon();
+    await using client = clientOf(daemon, { workerConcurrency: 1 });
+    client.durable("t:run", () => "ok");
+    const session = await start(daemon, client);
+    session.send({ assignments: [assignment("settled")] });
+    await session.nextMatching(hasOutcomes);
+    daemon.cut();
+    const again = await daemon.nextSession();
+    expect(again.hello.heldLeases.map((lease) => lease.jobId)).toEqual(["settled"]);
+    again.welcome(15_000, { lostLeases: [{ jobId: "settled", leaseToken: 1 }] });
+    again.send({ assignments: [assignment("next")] });
+    const frame = await again.nextMatching(hasOutcomes);
+    expect(frame.outcomes.map((outcome) => outcome.jobId)).toEqual(["next"]);
+    again.reply(frame);
+    void answerAll(again).catch(() => {});
+  });
+
   test("P10: a revocation fires the signal; the one word for the lease comes when the handler has ended", async () => {
     await using daemon = await startScriptedDaemon();
     await using client = clientOf(daemon, { workerConcurrency: 1 });

@@ -96,7 +96,9 @@ describe("autoStart", () => {
     await using dir = await tempDir("reseolio-auto-");
     const coreBinaryPath = script(dir, "broken", "echo 'error: the disk is on fire' >&2\nexit 3");
     const client = new Reseolio({ ...(await world(dir)), coreBinaryPath });
+    const startedAt = performance.now();
     const error = await client.start().catch((fault: unknown) => fault);
+    expect(performance.now() - startedAt).toBeLessThan(2_500);
     expect(error).toMatchObject({ code: "daemon_start" });
     expect(String(error)).toContain("exit code 3");
     expect(String(error)).toContain("the disk is on fire");
