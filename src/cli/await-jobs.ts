@@ -35,6 +35,7 @@ export interface AwaitOptions {
 export async function awaitJobs(client: Client, jobIds: readonly string[], options: AwaitOptions): Promise<void> {
   const waiting = new Set(jobIds);
   const timeout = options.timeoutMs === null ? null : AbortSignal.timeout(options.timeoutMs);
+  const explanation = setTimeout(() => void explainWait(client, waiting, options.messages), EXPLAIN_AFTER_MS);
   await interruptible(
     async (interrupt) => {
       const signal = timeout === null ? interrupt : AbortSignal.any([interrupt, timeout]);
@@ -49,7 +50,21 @@ export async function awaitJobs(client: Client, jobIds: readonly string[], optio
       }
     },
     () => `interrupted; ${goesOn(waiting)}`,
-  );
+  ).finally(() => clearTimeout(explanation));
+}
+
+const EXPLAIN_AFTER_MS = 2_000;
+
+/** A wait for one job that takes long says what holds it back: most often nobody serves the function. */
+async function explainWait(client: Client, waiting: ReadonlySet<string>, messages: Messages): Promise<void> {
+  const [jobId] = waiting;
+  if (jobId === undefined || waiting.size > 1) return;
+  try {
+    const { summary, blockers } = await client.jobs.explainJob({ jobId });
+    if (blockers.some((blocker) => blocker.kind !== "running")) messages.info(`still waiting: ${summary}`);
+  } catch {
+    // The wait itself tells when the daemon is away; this was only a courtesy.
+  }
 }
 
 async function readFinished(

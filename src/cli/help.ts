@@ -1,5 +1,13 @@
 import type { Paint } from "./color.ts";
-import { type AnyCommand, type CommandGroup, type CommandTable, type Flag, isGroup, type Operand } from "./command.ts";
+import {
+  type AnyCommand,
+  type CommandGroup,
+  type CommandTable,
+  type Example,
+  type Flag,
+  isGroup,
+  type Operand,
+} from "./command.ts";
 import { EXIT_CODES } from "./exit.ts";
 
 export type PaintText = (paint: Paint, text: string) => string;
@@ -12,20 +20,23 @@ export function commandHelp(command: AnyCommand, paint: PaintText): string {
   return page([
     wrap(command.meta.description, "").join("\n"),
     section("Usage", [`  reseolio ${usageLine(command)}`], paint),
-    section("Examples", exampleLines(command, paint), paint),
+    section("Examples", exampleLines(command.examples, paint), paint),
     section("Arguments", definitionLines(operandsOf(command).map((one) => [one.name, one.description])), paint),
     section("Flags", definitionLines(flags.map(([name, flag]) => [flagName(name, flag), flagText(flag)])), paint),
     ...(command.notes ?? []).map((note) => wrap(note, "").join("\n")),
   ]);
 }
 
-/** The help of a noun: its verbs. */
-export function groupHelp(name: string, group: CommandGroup, paint: PaintText): string {
+/** The help of a noun: its verbs, with the first example of each. */
+export async function groupHelp(name: string, group: CommandGroup, paint: PaintText): Promise<string> {
   const verbs = Object.entries(group.subCommands).map(([verb, entry]): [string, string] => [verb, entry.summary]);
+  const loading = Object.values(group.subCommands).flatMap((entry) => (isGroup(entry) ? [] : [entry.load()]));
+  const examples = (await Promise.all(loading)).flatMap((command) => command.examples.slice(0, 1));
   return page([
     `${group.summary}.`,
     section("Usage", [`  reseolio ${name} VERB`], paint),
     section("Verbs", definitionLines(verbs), paint),
+    section("Examples", exampleLines(examples, paint), paint),
     `reseolio ${name} VERB --help says more about one of them.`,
   ]);
 }
@@ -128,8 +139,8 @@ function operandsOf(command: AnyCommand): readonly Operand[] {
   return command.rest === undefined ? (command.operands ?? []) : [...(command.operands ?? []), command.rest];
 }
 
-function exampleLines(command: AnyCommand, paint: PaintText): readonly string[] {
-  return command.examples.flatMap(({ command: line, does }) => [`  ${paint("dim", `# ${does}`)}`, `  ${line}`]);
+function exampleLines(examples: readonly Example[], paint: PaintText): readonly string[] {
+  return examples.flatMap(({ command: line, does }) => [`  ${paint("dim", `# ${does}`)}`, `  ${line}`]);
 }
 
 function flagName(name: string, flag: Flag): string {

@@ -221,6 +221,14 @@ describe("jobs enqueue", () => {
     expect(JSON.parse(await ok(["jobs", "get", id, "--json"]))).toMatchObject({ state: "PENDING" });
   });
 
+  test("a wait that takes long says what holds the job back", async () => {
+    const waiting = start(["jobs", "enqueue", "nobody:waits", "--wait"]);
+    await waiting.said("still waiting: ");
+    expect(waiting.stderr).toContain("nobody:waits");
+    waiting.kill();
+    expect(await waiting.exited).toBe(null);
+  });
+
   test("Ctrl-C exits 130, says that the job goes on, and it does", async () => {
     const waiting = start(["jobs", "enqueue", "nobody:interrupted", "--wait"]);
     const id = await pollFor(async () => await ok(["jobs", "list", "-f", "nobody:interrupted", "-q"]));

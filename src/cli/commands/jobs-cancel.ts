@@ -7,7 +7,7 @@ export const jobsCancel = actCommand({
   needs: "only jobs that have not ended can be cancelled",
   call: (client, request) => client.jobs.cancelJobs(request),
   examples: [
-    { command: "reseolio jobs cancel $ID", does: "one job" },
+    { command: "reseolio jobs cancel $ID", does: "cancel one job" },
     { command: "reseolio jobs cancel -f mail:send -s pending --dry-run", does: "see what a filter would cancel" },
     { command: "reseolio jobs list -f mail:send -q | reseolio jobs cancel - --yes", does: "ids from another command" },
   ],

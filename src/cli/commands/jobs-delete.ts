@@ -7,7 +7,7 @@ export const jobsDelete = actCommand({
   needs: "only jobs that have ended can be deleted; cancel it first",
   call: (client, request) => client.jobs.deleteJobs(request),
   examples: [
-    { command: "reseolio jobs delete $ID", does: "one job" },
+    { command: "reseolio jobs delete $ID", does: "forget an ended job" },
     { command: "reseolio jobs delete -s success --created-before 30d --dry-run", does: "count the old ones" },
   ],
   notes: [],

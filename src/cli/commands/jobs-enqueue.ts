@@ -41,8 +41,8 @@ export const jobsEnqueue = defineCommand({
   args: FLAGS,
   operands: [{ name: "NAME", description: "Function to call, such as orders:payment:charge" }],
   examples: [
-    { command: `reseolio jobs enqueue mail:send --args '["a@b.c", "Hello"]'`, does: "print the id of the new job" },
-    { command: `reseolio jobs enqueue demo:shell:upper --args '["hello"]' --wait`, does: "print its result" },
+    { command: `reseolio jobs enqueue mail:send --args '["a@b.c", "Hello"]'`, does: "store a job and print its id" },
+    { command: `reseolio jobs enqueue demo:shell:upper --args '["hello"]' --wait`, does: "store one, wait, print its result" },
     {
       command: "reseolio jobs enqueue report:build --run-at 2026-12-01T06:00:00Z --idempotency-key december",
       does: "later, and only once",

@@ -10,7 +10,7 @@ export const jobsGet = defineCommand({
   args: { ...FORMAT_FLAGS, ...CONNECTION_FLAGS },
   operands: [{ name: "ID", description: "The job's id, or its first characters", required: true }],
   examples: [
-    { command: "reseolio jobs get 019aa6cf-8e4b-7d2a", does: "by the first characters of its id" },
+    { command: "reseolio jobs get 019aa6cf-8e4b-7d2a", does: "a job, by the first characters of its id" },
     { command: "reseolio jobs get $ID --json | jq .error", does: "for a program" },
   ],
   notes: ["In a pipe without --json: one line a field, its name, a tab, its value."],

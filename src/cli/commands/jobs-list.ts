@@ -19,7 +19,7 @@ export const jobsList = defineCommand({
     ...CONNECTION_FLAGS,
   },
   examples: [
-    { command: "reseolio jobs list --state dead,running", does: "what failed and what runs" },
+    { command: "reseolio jobs list --state dead,running", does: "dead and running jobs" },
     { command: "reseolio jobs list -f mail:send --created-after 1h", does: "one function, the last hour" },
     { command: "reseolio jobs list -s dead -q --all | reseolio jobs retry - --yes", does: "run all dead jobs again" },
   ],

@@ -18,7 +18,7 @@ export const jobsResult = defineCommand({
   },
   operands: [{ name: "ID", description: "The job's id, or its first characters", required: true }],
   examples: [
-    { command: "reseolio jobs result $ID", does: "the result as JSON" },
+    { command: "reseolio jobs result $ID", does: "its result, as JSON" },
     { command: "reseolio jobs result $ID --wait --wait-timeout 1m", does: "wait for it first" },
   ],
   notes: [

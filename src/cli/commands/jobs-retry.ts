@@ -7,7 +7,7 @@ export const jobsRetry = actCommand({
   needs: "only DEAD and CANCELLED jobs can be retried",
   call: (client, request) => client.jobs.retryJobs(request),
   examples: [
-    { command: "reseolio jobs retry $ID", does: "one job" },
+    { command: "reseolio jobs retry $ID", does: "run a dead job again" },
     { command: "reseolio jobs retry -s dead -f mail:send --created-after 1d --yes", does: "all of a day" },
   ],
   notes: [],

@@ -16,7 +16,7 @@ export const jobsWait = defineCommand({
     { name: "ID", description: "Ids or their first characters; - reads them from stdin", required: true, repeat: true },
   ],
   examples: [
-    { command: "reseolio jobs wait $ID --wait-timeout 5m", does: "one job, for five minutes at most" },
+    { command: "reseolio jobs wait $ID --wait-timeout 5m", does: "wait for one job, five minutes at most" },
     {
       command: "reseolio jobs enqueue --jsonl calls.jsonl -q | reseolio jobs wait -",
       does: "everything just enqueued",

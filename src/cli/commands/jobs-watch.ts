@@ -16,7 +16,7 @@ export const jobsWatch = defineCommand({
   meta: { name: "jobs watch", description: "Follow jobs: one line for each change of state, until Ctrl-C." },
   args: { ...FILTER_FLAGS, ...FORMAT_FLAGS, ...CONNECTION_FLAGS },
   examples: [
-    { command: "reseolio jobs watch", does: "everything, from now on" },
+    { command: "reseolio jobs watch", does: "every change, from now on" },
     { command: "reseolio jobs watch -s dead --jsonl", does: "jobs that die, for a program" },
   ],
   notes: [
