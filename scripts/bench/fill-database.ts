@@ -83,12 +83,12 @@ with recursive counter (n) as (
   select n, cast($firstAt + n * $stepMs as integer) as at from counter
 )
 insert into jobs (
-  id, function_id, state, is_ready, priority, run_at, deadline_at, lease_token, attempt, max_attempts, backoff,
+  id, function_id, state, list_state, is_ready, priority, run_at, deadline_at, lease_token, attempt, max_attempts, backoff,
   initial_delay_ms, max_delay_ms, jitter, timeout_ms, created_at, started_at, finished_at, worker_id, error, args, result
 )
 select
   unhex(printf('%012x7%03x8%03x%012x', at, n & 4095, abs(random()) & 4095, abs(random()) & 281474976710655)),
-  $functionId, $state, $isReady, 0, at + iif($delayMs > 0, $delayMs + 86400000, 0), null,
+  $functionId, $state, iif($state < 2, 0, $state), $isReady, 0, at + iif($delayMs > 0, $delayMs + 86400000, 0), null,
   $attempt, $attempt, 3, 2, 1000, 60000, 0.1, 30000, at,
   iif($isFinished, at + 2, null), iif($isFinished, at + 5, null), iif($isFinished, 'filled', null),
   $error, $args, $result

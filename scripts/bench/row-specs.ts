@@ -1,6 +1,7 @@
 /** Every row of the benchmark. Keys are `scene/workload/figure`, as the suites record them. */
 import type { Recorder } from "./recorder.ts";
 import type { RowSpec, Target } from "./rows.ts";
+import type { Scale } from "./scale.ts";
 
 /** What a daemon's database holds while the workloads run. */
 export type SceneName = "empty" | "finished" | "backlog" | "node";
@@ -8,15 +9,18 @@ export type SceneName = "empty" | "finished" | "backlog" | "node";
 /** Share of the empty database's figure that a full one has to reach. */
 const GROWTH_SHARE = 0.8;
 
-export const ROW_SPECS: readonly RowSpec[] = [
-  ...limits(),
-  ...workloads("empty", "Empty database, Bun client and Bun worker"),
-  ...workloads("node", "Empty database, Node client and Node worker"),
-  ...grown("finished", "With 1,000,000 finished jobs, as a share of the empty database"),
-  ...grown("backlog", "With 1,000,000 pending jobs of a function without workers, as a share of the empty database"),
-  ...lists(),
-  ...footprint(),
-];
+export function rowSpecs(scale: Scale): readonly RowSpec[] {
+  const rows = grouped(scale.rows);
+  return [
+    ...limits(),
+    ...workloads("empty", "Empty database, Bun client and Bun worker"),
+    ...workloads("node", "Empty database, Node client and Node worker"),
+    ...grown("finished", `With ${rows} finished jobs, as a share of the empty database`),
+    ...grown("backlog", `With ${rows} pending jobs of a function without workers, as a share of the empty database`),
+    ...lists(rows),
+    ...footprint(scale),
+  ];
+}
 
 function limits(): readonly RowSpec[] {
   const group = "Physical limits of this run";
@@ -79,8 +83,8 @@ function shareRow(scene: SceneName, group: string, key: string, label: string): 
   };
 }
 
-function lists(): readonly RowSpec[] {
-  const group = "First page of a list (50 jobs) with 1,000,000 finished jobs, p50";
+function lists(rows: string): readonly RowSpec[] {
+  const group = `First page of a list (50 jobs) with ${rows} finished jobs, p50`;
   return [
     ["all", "all jobs"],
     ["state", "by state"],
@@ -99,8 +103,10 @@ function lists(): readonly RowSpec[] {
   }));
 }
 
-function footprint(): readonly RowSpec[] {
+function footprint(scale: Scale): readonly RowSpec[] {
   const group = "Footprint";
+  const delayed = grouped(scale.delayedJobs);
+  const plateau = grouped(scale.memoryPlateau);
   return [
     { key: "start/ready", group, label: "start of the daemon to /readyz", unit: "ms" },
     { key: "start/version", group, label: "reseolio version", unit: "ms", target: { kind: "at_most", value: 100 } },
@@ -108,16 +114,16 @@ function footprint(): readonly RowSpec[] {
     {
       key: "delayed/cpu",
       group,
-      label: "processor, 100,000 delayed jobs",
+      label: `processor, ${delayed} delayed jobs`,
       unit: "%",
       target: { kind: "at_most", value: 1 },
     },
-    { key: "delayed/rss", group, label: "memory, 100,000 delayed jobs", unit: "MB" },
-    { key: "memory/plateau", group, label: "memory after 100,000 jobs", unit: "MB" },
+    { key: "delayed/rss", group, label: `memory, ${delayed} delayed jobs`, unit: "MB" },
+    { key: "memory/plateau", group, label: `memory after ${plateau} jobs`, unit: "MB" },
     {
       key: "memory/end",
       group,
-      label: "memory after 1,000,000 jobs",
+      label: `memory after ${grouped(scale.memoryEnd)} jobs`,
       unit: "MB",
       target: {
         kind: "at_most",
@@ -128,7 +134,7 @@ function footprint(): readonly RowSpec[] {
     {
       key: "memory/slope",
       group,
-      label: "growth over the second half, per 100,000 jobs",
+      label: `growth over the second half, per ${plateau} jobs`,
       unit: "MB",
       target: {
         kind: "at_most",
@@ -139,6 +145,10 @@ function footprint(): readonly RowSpec[] {
     { key: "memory/rate", group, label: "jobs enqueued and run while it was watched", unit: "/s" },
     { key: "disk/job", group, label: "database per finished job", unit: "bytes" },
   ];
+}
+
+function grouped(count: number): string {
+  return count.toLocaleString("en-US");
 }
 
 function sum(recorder: Recorder, ...keys: readonly string[]): number | null {

@@ -6,7 +6,7 @@ import type { BenchContext } from "./bench-context.ts";
 import { bunRuntime, nodeRuntime } from "./child-process.ts";
 import type { BenchOptions, SuiteName } from "./options.ts";
 import { Recorder } from "./recorder.ts";
-import { ROW_SPECS } from "./row-specs.ts";
+import { rowSpecs } from "./row-specs.ts";
 import { judgeRows, type Row } from "./rows.ts";
 import { FULL_SCALE, QUICK_SCALE } from "./scale.ts";
 import { runDelayedSuite, runListSuite, runMemorySuite, runStartSuite } from "./suite-footprint.ts";
@@ -23,7 +23,7 @@ export async function runBench(executable: string, options: BenchOptions): Promi
 
   const context = await createContext(executable, options, directory);
   await runSuites(context);
-  const rows = judgeRows(context.recorder, ROW_SPECS);
+  const rows = judgeRows(context.recorder, rowSpecs(context.scale));
   report(context, rows);
   return options.strict && rows.some((row) => row.isMet === false) ? 1 : 0;
 }
