@@ -23,6 +23,8 @@ export interface World extends AsyncDisposable {
    * behind is ended too.
    */
   runScript(script: string, env?: Readonly<Record<string, string>>): Promise<ScriptResult>;
+  /** SIGKILL for the script that runs, all that it started, and daemons that the SDK started for it. */
+  killAll(): void;
 }
 
 export interface ScriptResult {
@@ -40,18 +42,24 @@ export async function createWorld(modules?: string): Promise<World> {
   await chmod(dir.file("bin", "reseolio"), 0o755);
   await mkdir(dir.file("home"));
   if (modules !== undefined) await symlink(modules, dir.file("node_modules"));
+  const groups = new Set<number>();
+  const killAll = (): void => {
+    for (const group of groups) killQuietly(-group);
+    // Daemons that the SDK started: their database is in the directory, and its path in their arguments.
+    for (const pid of findProcesses(dir.path)) killQuietly(pid);
+  };
   return {
+    killAll,
     path: dir.path,
     address,
     write: (name, text) => writeFile(dir.file(name), text.replaceAll(WRITTEN_ADDRESS, address)),
     runScript: async (script, env = {}) => {
       await writeFile(dir.file("script.sh"), `${PRELUDE}\n${script}`.replaceAll(WRITTEN_ADDRESS, address));
       const path = `${dir.file("bin")}:${process.env["PATH"] ?? ""}`;
-      return runBash(dir.path, { PATH: path, HOME: dir.file("home"), RESEOLIO_ADDR: address, ...env });
+      return runBash(dir.path, { PATH: path, HOME: dir.file("home"), RESEOLIO_ADDR: address, ...env }, groups);
     },
     [Symbol.asyncDispose]: async () => {
-      // Daemons that the SDK started: their database is in the directory, and its path in their arguments.
-      for (const pid of findProcesses(dir.path)) killQuietly(pid);
+      killAll();
       await dir[Symbol.asyncDispose]();
     },
   };
@@ -79,16 +87,19 @@ export function capture(name: string, commands: string): string {
 
 const TIMEOUT_MS = 60_000;
 
-async function runBash(cwd: string, env: Readonly<Record<string, string>>): Promise<ScriptResult> {
+async function runBash(cwd: string, env: Readonly<Record<string, string>>, groups: Set<number>): Promise<ScriptResult> {
   const log = `${cwd}/script.log`;
-  const descriptor = openSync(log, "a");
+  const descriptor = openSync(log, "w");
   const stdio = ["ignore", descriptor, descriptor] as const;
   const child = spawn("bash", ["script.sh"], { cwd, env: environment(env), detached: true, stdio: [...stdio] });
   closeSync(descriptor);
-  const timer = setTimeout(() => killQuietly(-child.pid!), TIMEOUT_MS);
+  const group = child.pid!;
+  groups.add(group);
+  const timer = setTimeout(() => killQuietly(-group), TIMEOUT_MS);
   const [exitCode] = (await once(child, "exit")) as [number | null];
   clearTimeout(timer);
-  killQuietly(-child.pid!);
+  killQuietly(-group);
+  groups.delete(group);
   return { exitCode, log: await readFile(log, "utf8") };
 }
 

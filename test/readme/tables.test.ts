@@ -1,0 +1,184 @@
+/** The tables of the README hold what the program does: each is compared with where its facts are declared. */
+import { describe, expect, test } from "bun:test";
+import { WIRE_LIMITS } from "../../proto/contract.ts";
+import { EXIT_CODES } from "../../src/cli/exit.ts";
+import { JOB_OPTION_DEFAULTS, LIMITS, resolveJobOptions } from "../../src/daemon/core/job-options.ts";
+import { JOB_STATES } from "../../src/daemon/core/job.ts";
+import { SETTINGS } from "../../src/daemon/settings.ts";
+import { resolveOptions } from "../../src/sdk/options.ts";
+import * as sdk from "../../src/sdk/index.ts";
+import { checkout as root } from "../support/executable.ts";
+import { readDocument, readSnippets, tableOf } from "./read-document.ts";
+
+const readme = readDocument("README.md");
+const architecture = readDocument("test/architecture.test.ts");
+const map = readDocument("src/README.md");
+
+describe("the README's configuration table", () => {
+  test("has every setting with its flag, variable, default and meaning, in the order of the help", () => {
+    const table = tableOf(readme, "Configuration of the daemon", "flag");
+    expect(table.columns).toEqual(["flag", "variable", "default", "meaning"]);
+    const settings = Object.values(SETTINGS).map(({ flag, variable, defaultText, help }) => [
+      flag === null ? "none" : code(`--${flag}`),
+      code(variable),
+      defaultText === null ? "none" : code(defaultText),
+      help,
+    ]);
+    expect(table.rows).toEqual(settings);
+  });
+
+  test("is followed by the unit for systemd: its flags exist", () => {
+    const unit = readSnippets(readme).find((snippet) => snippet.language === "ini");
+    const flags = [...(unit?.text.matchAll(/ --([a-z-]+)/g) ?? [])].map((match) => match[1]);
+    expect(flags.length).toBeGreaterThan(0);
+    const known = Object.values(SETTINGS).map((setting) => setting.flag);
+    for (const flag of flags) expect(known).toContain(flag as (typeof known)[number]);
+  });
+});
+
+describe("the README's table of job options", () => {
+  const table = tableOf(readme, "Options of a job", "option");
+  const defaults: Readonly<Record<string, string | number>> = JOB_OPTION_DEFAULTS;
+
+  test("has every option", () => {
+    const { options } = resolveJobOptions({}, "options");
+    expect(table.rows.map(([option]) => option).sort()).toEqual(Object.keys(options).map(code).sort());
+  });
+
+  test("has every default, and none where there is none", () => {
+    const written = table.rows.map(([option, value]) => [option, value]);
+    expect(written).toEqual(
+      written.map(([option = ""]) => {
+        const value = defaults[option.replaceAll("`", "")];
+        return [option, value === undefined ? "none" : code(String(value))];
+      }),
+    );
+  });
+
+  test("names flags that jobs enqueue has", () => {
+    const help = readDocument("test/golden/help/jobs-enqueue.txt");
+    for (const [, , flag = ""] of table.rows) expect(help).toContain(`  ${flag.replaceAll("`", "")} `);
+  });
+});
+
+describe("the README's other tables", () => {
+  test("exit codes", () => {
+    const { rows } = tableOf(readme, "Command line", "exit code");
+    expect(rows).toEqual(EXIT_CODES.map(({ code, meaning }) => [String(code), meaning]));
+  });
+
+  test("commands: each that is named exists, and none is left out", () => {
+    const { rows } = tableOf(readme, "Command line", "command");
+    const named = rows.flatMap(([cell = ""]) => [...cell.matchAll(/`([a-z]+(?: [a-z]+)?)/g)].map((match) => match[1]!));
+    expect(named.sort()).toEqual([...commands()].sort());
+  });
+
+  test("options of the client, with the defaults that it takes", () => {
+    const { rows } = tableOf(readme, "SDK", "option");
+    const settings = resolveOptions({}, {}, "/app");
+    const taken: Readonly<Record<string, unknown>> = {
+      address: settings.client.address,
+      workerConcurrency: settings.workerConcurrency,
+      autoStart: settings.sidecar.autoStart,
+      callTimeoutMs: settings.session.callTimeoutMs,
+      connectTimeoutMs: settings.session.connectTimeoutMs,
+      drainTimeoutMs: settings.drainTimeoutMs,
+    };
+    const written = new Map(rows.map(([option = "", value = ""]) => [option.replaceAll("`", ""), value]));
+    for (const [option, value] of Object.entries(taken)) expect(written.get(option)).toEndWith(code(String(value)));
+    const declared = readDocument("src/sdk/options.ts").match(/new Set<keyof ReseolioOptions>\(\[([^\]]*)\]/)?.[1];
+    expect([...written.keys()]).toEqual([...declared!.matchAll(/"(\w+)"/g)].map((match) => match[1]!));
+  });
+
+  test("errors: all that are exported", () => {
+    const { rows } = tableOf(readme, "SDK", "error");
+    const errors = Object.keys(sdk).filter((name) => name.endsWith("Error"));
+    expect(rows.map(([name]) => name!).sort()).toEqual(errors.map(code).sort());
+  });
+
+  test("events: all that a client emits", () => {
+    const { rows } = tableOf(readme, "SDK", "event");
+    const body = readDocument("src/sdk/events.ts").split("interface ReseolioEvents {")[1]!;
+    const events = [...body.matchAll(/^ {2}"?([a-z:]+)"?: \[/gm)].map((match) => match[1]!);
+    const named = rows.flatMap(([cell = ""]) => [...cell.matchAll(/`([a-z:]+)`/g)].map((match) => match[1]!));
+    expect(named.sort()).toEqual(events.sort());
+    expect(events.length).toBeGreaterThan(5);
+  });
+});
+
+describe("the README's figures", () => {
+  const limits = readme.split("\n## Limits\n")[1]!.split("\n## ")[0]!.replaceAll(/\s+/g, " ");
+
+  test("limits are those of the daemon", () => {
+    const kib = (bytes: number): string => (bytes >= 1024 ** 2 ? `${bytes / 1024 ** 2} MiB` : `${bytes / 1024} KiB`);
+    expect(limits).toContain(`Arguments and results: ${kib(LIMITS.payloadBytes)} each.`);
+    expect(limits).toContain(`Headers: ${kib(LIMITS.headersBytes)}.`);
+    expect(limits).toContain(`Function names: ${LIMITS.functionNameBytes} bytes.`);
+    expect(limits).toContain(`Idempotency keys: ${LIMITS.idempotencyKeyBytes} bytes.`);
+    expect(limits).toContain(`Messages and stacks of errors: ${kib(LIMITS.errorTextBytes)}`);
+    expect(limits).toContain(`${WIRE_LIMITS.batchItems} jobs, ${kib(WIRE_LIMITS.messageBytes)}.`);
+    expect(limits).toContain(`${SETTINGS.maxConcurrent.defaultText} jobs run at once`);
+    expect(limits).toContain(`the lease (${SETTINGS.leaseMs.defaultText?.replace("s", " s")})`);
+  });
+
+  test("every state is explained", () => {
+    const states = readme.split("\n## States\n")[1]!.split("\n## ")[0]!;
+    for (const state of JOB_STATES) expect(states).toContain(state);
+  });
+
+  test("every file that is linked is there", () => {
+    for (const [document, folder] of [
+      [readme, "."],
+      [map, "src"],
+    ] as const) {
+      const links = [...document.matchAll(/\]\(([^)#:]+)\)/g)].map((match) => match[1]!);
+      for (const link of links) expect([link, exists(`${folder}/${link}`)]).toEqual([link, true]);
+    }
+  });
+});
+
+describe("the map", () => {
+  test("names files that are there", () => {
+    const named = [...map.matchAll(/`([a-z-]+(?:\/[a-z0-9-]+)*\.(?:ts|sql))`/g)].map((match) => match[1]!);
+    expect(named.length).toBeGreaterThan(15);
+    for (const file of named) expect([file, isSomewhere(file)]).toEqual([file, true]);
+  });
+
+  test("has a row for each room that the architecture test knows", () => {
+    const table = tableOf(map, "Who may import whom", "from");
+    expect(table.columns).toEqual(["from", "may import", "never"]);
+    const rooms = table.rows.map(([from]) => from!);
+    for (const room of ["core", "storage", "engine", "loops", "rpc", "http"]) {
+      expect(architecture).toContain(`daemon\\/${room}`);
+      expect(rooms).toContain(`daemon/${room}`);
+    }
+  });
+});
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
+/** `jobs list`, `serve`: as the help names them. */
+function commands(): ReadonlySet<string> {
+  const [, block = ""] = readDocument("test/golden/help/reseolio.txt").split("Commands:\n");
+  const lines = block.split("\n\n")[0]!.split("\n");
+  const words = lines.map((line) => /^ {2}([a-z]+(?: [a-z|]+)?)(?: {2}|$)/.exec(line)?.[1]).filter((word) => word);
+  return new Set(
+    words.flatMap((word) => {
+      const [noun, verbs] = word!.split(" ");
+      return verbs === undefined ? [noun!] : verbs.split("|").map((verb) => `${noun} ${verb}`);
+    }),
+  );
+}
+
+function exists(path: string): boolean {
+  return [...new Bun.Glob(path.replace(/^\.\//, "")).scanSync({ onlyFiles: false, cwd: root })].length > 0;
+}
+
+function isSomewhere(file: string): boolean {
+  return (
+    [file, `src/${file}`, `src/daemon/${file}`].some(exists) ||
+    [...new Bun.Glob(`src/**/${file}`).scanSync(root)].length > 0
+  );
+}
