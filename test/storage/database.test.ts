@@ -77,7 +77,7 @@ const damages: Readonly<Record<string, readonly [string, RegExp]>> = {
   "a missing function": ["delete from functions where name = 'test:other'", /unknown function number/],
   "a job that runs nowhere": ["update jobs set worker_id = null where state = 1", /runs, but has no worker/],
   "an illegal state": [
-    "pragma ignore_check_constraints = 1; update jobs set state = 9 where state = 3",
+    "pragma ignore_check_constraints = 1; update jobs set state = 9, list_state = 9 where state = 3",
     /has the unknown state 9/,
   ],
 };

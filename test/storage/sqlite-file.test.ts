@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { chmod, mkdir, readdir, rm, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { DaemonError } from "../../src/daemon/core/errors.ts";
+import type { Job } from "../../src/daemon/core/job.ts";
 import { openStore, sqlitePath } from "../../src/daemon/storage/open-store.ts";
 import { versionWarnings } from "../../src/daemon/storage/sqlite/connection.ts";
 import { storeFault } from "../../src/daemon/storage/sqlite/faults.ts";
@@ -11,7 +12,7 @@ import { ManualClock } from "../support/manual-clock.ts";
 import { rejection } from "../support/rejection.ts";
 import { runCommand } from "../support/run-command.ts";
 import { tempDir } from "../support/temp-dir.ts";
-import { enqueue, finished, read, stored, type StoreWorld } from "./store-world.ts";
+import { claim, enqueue, failed, finished, happen, read, stored, type StoreWorld, succeeded } from "./store-world.ts";
 
 async function fileWorld(path: string): Promise<StoreWorld> {
   const clock = new ManualClock();
@@ -173,6 +174,28 @@ test("P1: what was committed is there after the store is opened again", async ()
   await using world = await fileWorld(path);
   expect([await read(world, jobId), await world.store.countJobs()]).toEqual(before as never);
   expect(await enqueue(world, { idempotencyKey: "k" })).toMatchObject([{ kind: "deduplicated", jobId }]);
+});
+
+test("P7: jobs that were running when the store went away are still leased, listed and settled afterwards", async () => {
+  await using directory = await tempDir();
+  const path = directory.file("jobs.db");
+  let running: readonly Job[];
+  {
+    await using world = await fileWorld(path);
+    await enqueue(world, ...Array.from({ length: 30 }, (_, index) => ({ functionName: `test:${index % 3}` })));
+    running = await claim(world, 10, ["test:0", "test:1", "test:2"], "worker-1");
+    await claim(world, 3, ["test:1"], "worker-2");
+    await happen(world, running[0]!, succeeded());
+    await happen(world, running[1]!, failed());
+  }
+  await using world = await fileWorld(path);
+  const held = running.slice(2).map((job) => job.jobId);
+  const leased = await world.store.transact((tx) => tx.listLeasedJobs("worker-1"));
+  expect(leased.map((job) => job.jobId).sort()).toEqual(held.toSorted());
+  const page = await world.store.listJobs({ filter: { states: ["RUNNING"] }, limit: 50, before: null });
+  expect(page.jobs).toHaveLength(held.length + 3);
+  expect(await happen(world, running[2]!, succeeded())).toBe(true);
+  expect(await happen(world, running[0]!, succeeded())).toBe(false);
 });
 
 test("the log stays small under load, also while a page is read again and again", async () => {

@@ -9,15 +9,16 @@ import type { WriteSession } from "./write-session.ts";
 export type ApplyTransitions = (transitions: readonly Transition[], now: number) => readonly boolean[];
 
 export function prepareApplyTransitions(session: WriteSession): ApplyTransitions {
-  const { db, functions, counters } = session;
-  /** The one change that nearly every job goes through; it leaves most columns and indexes alone. */
-  const succeed = db.prepare(
-    `update jobs set state = 3, result = ?, started_at = coalesce(?, started_at), finished_at = ?, deadline_at = null
-     where id = ? and state = 1 and lease_token = ?`,
+  const { db, functions, counters, running } = session;
+  // The one change that nearly every job goes through: it leaves most columns and indexes alone, and knows the row.
+  const succeedAt = db.prepare(
+    `update jobs set state = 3, list_state = 3, result = ?, started_at = ?, finished_at = ?
+     where rowid = ? and id = ? and state = 1 and lease_token = ? and deadline_at is null`,
   );
   const move = db.prepare(
     `update jobs set
        state = ?1,
+       list_state = iif(?1 < 2, 0, ?1),
        is_ready = ?2,
        run_at = coalesce(?3, run_at),
        result = ?4,
@@ -48,19 +49,25 @@ export function prepareApplyTransitions(session: WriteSession): ApplyTransitions
 
   function apply({ jobId, functionName, expected, change, ended }: Transition, now: number): boolean {
     if (!writeJobId(jobId, id)) return false;
-    const changes = isPlainSuccess(change, expected.state)
-      ? succeed.run(change.result!, change.startedAt ?? null, now, id, expected.leaseToken).changes
-      : moveTo(change, expected, now);
-    if (changes === 0) return false;
+    if (!succeed(jobId, expected, change, now) && !moveTo(change, expected, now)) return false;
+    if (expected.state === "RUNNING") running.remove(jobId);
     counters.move(functions.idOf(functionName), STATE_CODES[expected.state], STATE_CODES[change.state]);
     if (ended !== null) recordAttempt(ended, now);
     return true;
   }
 
-  function moveTo(change: JobChange, expected: Transition["expected"], now: number): number {
+  /** False also when the change is another one, or the row is not known: then `moveTo` decides. */
+  function succeed(jobId: string, expected: Transition["expected"], change: JobChange, now: number): boolean {
+    if (!isPlainSuccess(change, expected.state)) return false;
+    const rowid = running.find(jobId)?.rowid;
+    if (rowid === undefined) return false;
+    return succeedAt.run(change.result!, change.startedAt!, now, rowid, id, expected.leaseToken).changes === 1;
+  }
+
+  function moveTo(change: JobChange, expected: Transition["expected"], now: number): boolean {
     const isPending = change.state === "PENDING";
     const runAfterMs = Math.max(change.runAfterMs ?? 0, 0);
-    return move.run(
+    const { changes } = move.run(
       STATE_CODES[change.state],
       isPending ? (runAfterMs === 0 ? 1 : 0) : null,
       isPending ? now + Math.ceil(runAfterMs) : null,
@@ -77,7 +84,8 @@ export function prepareApplyTransitions(session: WriteSession): ApplyTransitions
       id,
       STATE_CODES[expected.state],
       expected.leaseToken,
-    ).changes;
+    );
+    return changes === 1;
   }
 
   function recordAttempt(ended: Omit<Attempt, "endedAt">, now: number): void {
@@ -93,6 +101,7 @@ function isPlainSuccess(change: JobChange, from: Transition["expected"]["state"]
     change.state === "SUCCESS" &&
     from === "RUNNING" &&
     change.result !== undefined &&
+    change.startedAt !== undefined &&
     change.error === undefined &&
     change.attempt === undefined &&
     change.failures === undefined &&

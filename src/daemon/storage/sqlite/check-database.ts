@@ -39,6 +39,8 @@ const CONTRADICTIONS: readonly string[] = [
   `select 'job ' || lower(hex(id)) || ' has the unknown state ' || state from jobs where state not between 0 and 5`,
   `select 'job ' || lower(hex(id)) || ' is in state ' || state || ' with is_ready ' || coalesce(is_ready, 'null')
    from jobs where (is_ready is null) <> (state <> 0)`,
+  `select 'job ' || lower(hex(id)) || ' is in state ' || state || ', but listed as ' || list_state from jobs
+   where list_state <> iif(state < 2, 0, state)`,
   "select 'job ' || lower(hex(id)) || ' runs, but has no worker' from jobs where state = 1 and worker_id is null",
   `select 'job ' || lower(hex(id)) || ' is terminal without the time of its end' from jobs
    where state >= 3 and finished_at is null`,

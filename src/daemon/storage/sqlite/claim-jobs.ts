@@ -11,6 +11,7 @@ export type ClaimJobs = (demands: readonly ClaimDemand[], now: number) => readon
 const OVERDUE_BUDGET = 1_000;
 
 /** Where columns stand in a row of JOB_COLUMNS, and the two after them. */
+const FUNCTION_ID = 1;
 const STATE = 2;
 const PRIORITY = 3;
 const RUN_AT = 4;
@@ -23,11 +24,11 @@ const DEADLINE_AT = 28;
 
 /** @param reader on the writer's connection */
 export function prepareClaimJobs(session: WriteSession, reader: JobReader): ClaimJobs {
-  const { db, functions, counters } = session;
+  const { db, functions, counters, running } = session;
   const ready = db.prepare(
     `select ${JOB_COLUMNS}, rowid, deadline_at from jobs
-     where function_id = ? and is_ready = 1
-     order by priority desc, run_at, id limit ? offset ?`,
+     where function_id = (? + 0) and is_ready = 1
+     order by priority desc, run_at, id limit (? + 0) offset (? + 0)`,
   );
   const lease =
     "update jobs set state = 1, is_ready = null, deadline_at = finish_by, attempt = attempt + 1,\n" +
@@ -35,7 +36,8 @@ export function prepareClaimJobs(session: WriteSession, reader: JobReader): Clai
   const leaseOne = db.prepare(`${lease} where rowid = ?`);
   const leaseFirst = db.prepare(
     `${lease} where rowid in (
-       select rowid from jobs where function_id = ? and is_ready = 1 order by priority desc, run_at, id limit ?
+       select rowid from jobs where function_id = (? + 0) and is_ready = 1
+       order by priority desc, run_at, id limit (? + 0)
      )`,
   );
 
@@ -48,11 +50,11 @@ export function prepareClaimJobs(session: WriteSession, reader: JobReader): Clai
     return { workerId: demand.workerId, jobs, maybeMore };
   }
 
-  /** What was taken of a queue is its beginning, so one statement can find it again, unless rows were passed over. */
+  /** What was taken of a queue is its beginning: one statement can find it again, unless rows were passed over. */
   function leaseTaken(queue: ReadyQueue, workerId: string, now: number): void {
     const { functionId, taken } = queue;
     if (taken.length === 0) return;
-    if (queue.passedOver > 0) for (const row of taken) leaseOne.run(workerId, now, row[ROWID]!);
+    if (queue.passedOver > 0 || taken.length === 1) for (const row of taken) leaseOne.run(workerId, now, row[ROWID]!);
     else leaseFirst.run(workerId, now, functionId, taken.length);
     counters.add(functionId, STATE_CODES.PENDING, -taken.length);
     counters.add(functionId, STATE_CODES.RUNNING, taken.length);
@@ -65,7 +67,9 @@ export function prepareClaimJobs(session: WriteSession, reader: JobReader): Clai
     row[ATTEMPT] = (row[ATTEMPT] as number) + 1;
     row[STARTED_AT] = now;
     row[WORKER_ID] = workerId;
-    return reader.jobOf(row);
+    const job = reader.jobOf(row);
+    running.add(job.jobId, { rowid: row[ROWID] as number, functionId: row[FUNCTION_ID] as number, workerId });
+    return job;
   }
 
   function readyQueues(demand: ClaimDemand, now: number): readonly ReadyQueue[] {

@@ -13,12 +13,12 @@ export function prepareDueJobs(session: WriteSession, reader: JobReader): DueJob
   const { db, functions } = session;
   const promote = db.prepare(
     `update jobs set is_ready = 1 where rowid in (
-       select rowid from jobs where is_ready = 0 and run_at <= ? order by run_at limit ?
+       select rowid from jobs where is_ready = 0 and run_at <= ? order by run_at limit (? + 0)
      ) returning function_id`,
   );
   const overdue = db.prepare(
     `select ${JOB_COLUMNS} from jobs
-     where deadline_at is not null and deadline_at <= ? order by deadline_at limit ?`,
+     where deadline_at is not null and deadline_at <= ? order by deadline_at limit (? + 0)`,
   );
   // One statement each: min() of a union would read a whole index.
   const nextRunAt = db.prepare("select run_at from jobs where is_ready = 0 order by run_at limit 1");

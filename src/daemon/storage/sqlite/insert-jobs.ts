@@ -124,9 +124,9 @@ export function prepareInsertJobs(session: WriteSession): InsertJobs {
 const ALL: readonly boolean[] = Array.from({ length: INSERT_CHUNK }, () => true);
 
 function insertSql(rows: number): string {
-  const row = `(0, ${COLUMNS.map(() => "?").join(", ")})`;
+  const row = `(0, 0, ${COLUMNS.map(() => "?").join(", ")})`;
   // Only the unique indexes may be met here, by a repeated id or key: what that means is found out afterwards.
-  return `insert into jobs (state, ${COLUMNS.join(", ")}) values ${Array.from({ length: rows }, () => row).join(", ")} on conflict do nothing`;
+  return `insert into jobs (state, list_state, ${COLUMNS.join(", ")}) values ${Array.from({ length: rows }, () => row).join(", ")} on conflict do nothing`;
 }
 
 class Bindings {

@@ -20,7 +20,6 @@ export class JobReader {
   readonly #job;
   readonly #largeArgs;
   readonly #attempts;
-  readonly #running;
   readonly #children;
   readonly #workers;
   readonly #id = new Uint8Array(16);
@@ -30,7 +29,6 @@ export class JobReader {
     this.#job = db.prepare(`select ${JOB_COLUMNS} from jobs where id = ?`);
     this.#largeArgs = db.prepare("select args from large_args where job_id = ?");
     this.#attempts = db.prepare(`select ${ATTEMPT_COLUMNS} from attempts where job_id = ? order by attempt`);
-    this.#running = db.prepare(`select ${JOB_COLUMNS} from jobs where function_id = ? and state = 1 and worker_id = ?`);
     this.#children = db.prepare(
       `select ${JOB_COLUMNS} from jobs where parent_id = ? and state < ${STATE_CODES.SUCCESS}`,
     );
@@ -61,15 +59,6 @@ export class JobReader {
   listAttempts(jobId: string): readonly Attempt[] {
     if (!writeJobId(jobId, this.#id)) return [];
     return (this.#attempts.values(this.#id) as Row[]).map(attemptFromRow);
-  }
-
-  /** Looks at each running job; there are never more of those than workers have slots. */
-  listLeasedJobs(workerId: string, functionIds: Iterable<number>): readonly Job[] {
-    const jobs: Job[] = [];
-    for (const functionId of functionIds) {
-      for (const row of this.#running.values(functionId, workerId) as Row[]) jobs.push(this.jobOf(row));
-    }
-    return jobs;
   }
 
   listLiveChildren(parentIds: readonly string[]): readonly Job[] {

@@ -1,5 +1,5 @@
 import type { Database } from "bun:sqlite";
-import type { Job } from "../../core/job.ts";
+import type { Job, JobState } from "../../core/job.ts";
 import { JOB_STATES } from "../../core/job.ts";
 import type { JobFilter, JobPage, JobQuery } from "../job-store.ts";
 import { STATE_CODES } from "./codes.ts";
@@ -19,15 +19,15 @@ export type ListJobs = (query: JobQuery) => JobPage;
  */
 export function prepareListJobs(
   db: Database,
-  memory: Pick<WriteSession, "functions" | "counters" | "idTimes">,
+  memory: Pick<WriteSession, "functions" | "counters" | "idTimes" | "running">,
 ): ListJobs {
-  const { functions, counters, idTimes } = memory;
+  const { functions, counters, idTimes, running } = memory;
   const job = db.prepare(`select ${LISTED_JOB_COLUMNS} from jobs where id = ?`);
-  const all = db.prepare("select id from jobs where id < ? order by id desc limit ?");
+  const all = db.prepare("select id from jobs where id < ? order by id desc limit (? + 0)");
   const ofFunction = db.prepare(
-    "select id from jobs where function_id = ? and state = ? and id < ? order by id desc limit ?",
+    "select id from jobs where function_id = (? + 0) and list_state = (? + 0) and id < ? order by id desc limit (? + 0)",
   );
-  const ofParent = db.prepare("select id from jobs where parent_id = ? and id < ? order by id desc limit ?");
+  const ofParent = db.prepare("select id from jobs where parent_id = ? and id < ? order by id desc limit (? + 0)");
   const ofKey = db.prepare("select id from jobs where function_id = ? and idempotency_key = ?");
 
   return ({ filter, limit, before }) => {
@@ -68,14 +68,22 @@ export function prepareListJobs(
   }
 
   function functionStreams(filter: JobFilter, limit: number, from: Uint8Array): readonly IdStream[] {
-    const states = (isGiven(filter.states) ? [...new Set(filter.states)] : JOB_STATES).map(
-      (state) => STATE_CODES[state],
-    );
-    const pairs = functionIds(filter).flatMap((id) =>
-      states.filter((state) => counters.committedCount(id, state) > 0).map((state) => [id, state] as const),
+    const states = isGiven(filter.states) ? [...new Set(filter.states)] : JOB_STATES;
+    const ids = functionIds(filter);
+    if (states.length === 1 && states[0] === "RUNNING") {
+      return ids.map((id) => fixedIds(idsOf(running.ofFunction(id)), from));
+    }
+    const listStates = [...new Set(states.map(listStateOf))];
+    const pairs = ids.flatMap((id) =>
+      listStates.filter((code) => hasJobs(id, code)).map((code) => [id, code] as const),
     );
     const share = Math.ceil((2 * limit) / Math.max(pairs.length, 1)) + 1;
     return pairs.map((pair) => new IdStream(ofFunction, [...pair], from, Math.min(share, limit + 1)));
+  }
+
+  function hasJobs(functionId: number, listState: number): boolean {
+    const count = counters.committedCount(functionId, listState);
+    return count > 0 || (listState === 0 && counters.committedCount(functionId, STATE_CODES.RUNNING) > 0);
   }
 
   function functionIds(filter: JobFilter): readonly number[] {
@@ -96,6 +104,11 @@ export function prepareListJobs(
   function end(filter: JobFilter): Uint8Array {
     return filter.createdAfter === undefined ? FIRST_ID : lowestJobIdAt(filter.createdAfter - idTimes.skewMs);
   }
+}
+
+/** PENDING and RUNNING are one range of the index. */
+function listStateOf(state: JobState): number {
+  return state === "RUNNING" ? STATE_CODES.PENDING : STATE_CODES[state];
 }
 
 function matcher(filter: JobFilter): (job: Job) => boolean {

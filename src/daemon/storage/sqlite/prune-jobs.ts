@@ -19,7 +19,7 @@ export type PruneJobs = (prune: {
 export function preparePruneJobs({ db, functions, counters, idTimes }: WriteSession, jobs: DeleteJobs): PruneJobs {
   const oldest = db.prepare(
     `select id, finished_at from jobs
-     where function_id = ? and state = ? and id > ? and id < ? order by id limit ?`,
+     where function_id = (? + 0) and list_state = (? + 0) and id > ? and id < ? order by id limit (? + 0)`,
   );
   const rounds = new Map<JobState, Map<number, Uint8Array>>();
 

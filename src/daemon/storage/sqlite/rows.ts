@@ -6,7 +6,11 @@ import { backoffOf, outcomeOf, stateOf } from "./codes.ts";
 import type { FunctionNames } from "./function-names.ts";
 import { jobIdText } from "./job-id.ts";
 
-/** A prepared statement, made once and used for ever. */
+/**
+ * A prepared statement, made once and used for ever. Those that find jobs by a number or have a limit say `(? + 0)`:
+ * SQLite looks at the value of a bare parameter there, because of the partial indexes, and prepares the statement anew
+ * for each run, which is ten times the work of finding a job.
+ */
 export type Query = ReturnType<Database["prepare"]>;
 /** A value as bun:sqlite reads and binds it. */
 export type Value = number | string | Uint8Array | null;

@@ -3,7 +3,6 @@ import type { Transition } from "../../core/job-machine.ts";
 import type { ClaimDemand, JobToStore, JobTransaction, WorkerToStore } from "../job-store.ts";
 import { prepareApplyTransitions } from "./apply-transitions.ts";
 import { prepareClaimJobs } from "./claim-jobs.ts";
-import { STATE_CODES } from "./codes.ts";
 import { prepareDeleteJobs } from "./delete-jobs.ts";
 import { prepareDueJobs } from "./due-jobs.ts";
 import { prepareEnqueueJobs } from "./enqueue-jobs.ts";
@@ -70,9 +69,10 @@ export class SqliteTransaction implements JobTransaction {
   }
 
   async listLeasedJobs(workerId: string) {
-    const { functions, counters } = this.#session;
-    const busy = [...functions.ids()].filter((id) => counters.current(id, STATE_CODES.RUNNING) > 0);
-    return this.#inside(() => this.#verbs.reader.listLeasedJobs(workerId, busy));
+    const jobIds = this.#session.running.ofWorker(workerId);
+    return this.#inside(() =>
+      this.#verbs.reader.getJobs(jobIds).filter((job) => job.state === "RUNNING" && job.workerId === workerId),
+    );
   }
 
   async listLiveChildren(parentIds: readonly string[]) {

@@ -2,6 +2,7 @@ import type { Database } from "bun:sqlite";
 import { FunctionNames } from "./function-names.ts";
 import { IdTimes } from "./id-times.ts";
 import { JobCounters } from "./job-counters.ts";
+import { RunningJobs } from "./running-jobs.ts";
 
 /** The writer's connection with what it keeps in memory beside it; all of it follows commit and rollback. */
 export class WriteSession {
@@ -9,12 +10,14 @@ export class WriteSession {
   readonly functions: FunctionNames;
   readonly counters: JobCounters;
   readonly idTimes: IdTimes;
+  readonly running: RunningJobs;
 
   constructor(db: Database) {
     this.db = db;
     this.functions = new FunctionNames(db);
     this.counters = new JobCounters(db);
     this.idTimes = new IdTimes(db);
+    this.running = new RunningJobs(db, this.functions, this.counters);
   }
 
   /** Writes what was gathered, as the last act before COMMIT. */
@@ -27,11 +30,13 @@ export class WriteSession {
     this.functions.committed();
     this.counters.committed();
     this.idTimes.committed();
+    this.running.committed();
   }
 
   rolledBack(): void {
     this.functions.rolledBack();
     this.counters.rolledBack();
     this.idTimes.rolledBack();
+    this.running.rolledBack();
   }
 }
