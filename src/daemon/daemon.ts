@@ -20,6 +20,7 @@ import { TimerWheel } from "./loops/timer-wheel.ts";
 import { WorkerReaper } from "./loops/worker-reaper.ts";
 import type { DaemonInfo } from "./rpc/daemon-info.ts";
 import { createHttpRoutes } from "./rpc/http-routes.ts";
+import { CommitMetrics, renderMetrics } from "./rpc/metrics.ts";
 import { createRoutes } from "./rpc/routes.ts";
 import { OpenSessions } from "./rpc/session-service.ts";
 import type { Server } from "./server.ts";
@@ -83,6 +84,7 @@ class RunningDaemon implements Daemon {
   readonly #loops: readonly Loop[];
   readonly #reaper: WorkerReaper;
   readonly #sessions: OpenSessions;
+  readonly #commits = new CommitMetrics();
   readonly #draining = new AbortController();
   #server: Server | null = null;
   #lingerTimer: ReturnType<typeof setInterval> | null = null;
@@ -103,6 +105,7 @@ class RunningDaemon implements Daemon {
       settings: { nodeId, leaseMs: config.leaseMs, maxConcurrent: config.maxConcurrent, maxLosses: MAX_LOSSES },
       onDeadline: (deadline) => attemptTimer.noteDeadline(deadline),
       onFatal: (error) => this.#onFatal(error),
+      onCommit: (milliseconds, applied) => this.#commits.note(milliseconds, applied),
     });
     const attemptTimer = new AttemptTimer(this.#engine, logger);
     this.#reaper = new WorkerReaper(this.#engine, logger, this.info.hostId);
@@ -130,7 +133,9 @@ class RunningDaemon implements Daemon {
       insecure: config.insecure,
       hostNames: config.hostNames,
       logger,
-      httpRoutes: createHttpRoutes(this.#engine, this.#draining.signal),
+      httpRoutes: createHttpRoutes(this.#engine, this.#draining.signal, () =>
+        renderMetrics(this.#engine, this.info, this.#commits),
+      ),
       routes: createRoutes(this.#engine, this.info, {
         sessions: this.#sessions,
         draining: this.#draining.signal,

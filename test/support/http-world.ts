@@ -3,6 +3,7 @@ import type { Server } from "../../src/daemon/server.ts";
 import { startServer } from "../../src/daemon/server.ts";
 import type { LogFields, Logger } from "../../src/daemon/logger.ts";
 import { createHttpRoutes } from "../../src/daemon/rpc/http-routes.ts";
+import { CommitMetrics, renderMetrics } from "../../src/daemon/rpc/metrics.ts";
 import { createRoutes } from "../../src/daemon/rpc/routes.ts";
 import { OpenSessions } from "../../src/daemon/rpc/session-service.ts";
 import type { DaemonInfo } from "../../src/daemon/rpc/daemon-info.ts";
@@ -53,7 +54,9 @@ export async function startHttpWorld(options: Partial<ServerOptions> = {}): Prom
       draining: draining.signal,
       logger,
     }),
-    httpRoutes: createHttpRoutes(world.engine, draining.signal),
+    httpRoutes: createHttpRoutes(world.engine, draining.signal, () =>
+      renderMetrics(world.engine, TEST_INFO, new CommitMetrics()),
+    ),
     logger,
     ...options,
   });

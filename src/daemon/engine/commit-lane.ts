@@ -56,8 +56,8 @@ export interface CommitLaneOptions {
   readonly changes: ChangeFeed;
   /** Called when the store says that the daemon cannot go on. */
   readonly onFatal: (error: DaemonError) => void;
-  /** Called after each commit with its length. */
-  readonly onCommit?: (milliseconds: number) => void;
+  /** Called after each commit with its length and what it changed in jobs that were there. */
+  readonly onCommit?: (milliseconds: number, applied: readonly Transition[]) => void;
 }
 
 /**
@@ -147,7 +147,7 @@ export class CommitLane {
       await this.#fail(batch, toDaemonError(cause));
       return;
     }
-    this.#options.onCommit?.(performance.now() - startedAt);
+    this.#options.onCommit?.(performance.now() - startedAt, committed.applied);
     this.#tell(batch, committed);
   }
 

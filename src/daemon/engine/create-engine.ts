@@ -2,6 +2,7 @@ import type { Clock, Random } from "../core/clock.ts";
 import type { DaemonError } from "../core/errors.ts";
 import type { JobStore } from "../storage/job-store.ts";
 import { ChangeFeed } from "./change-feed.ts";
+import type { CommitLaneOptions } from "./commit-lane.ts";
 import { CommitLane } from "./commit-lane.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Engine, EngineSettings } from "./engine.ts";
@@ -15,8 +16,8 @@ export interface EngineOptions {
   readonly onDeadline: (deadline: number) => void;
   /** The store says that the daemon cannot go on. */
   readonly onFatal: (error: DaemonError) => void;
-  /** Called after each commit with its length. */
-  readonly onCommit?: (milliseconds: number) => void;
+  /** Called after each commit with its length and what it changed in jobs that were there. */
+  readonly onCommit?: CommitLaneOptions["onCommit"];
 }
 
 /** Puts the parts of an engine together. Nothing runs until it is given work or workers. */

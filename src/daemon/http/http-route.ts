@@ -16,7 +16,7 @@ export async function answerPlain(routes: HttpRoutes, request: HttpRequest, path
   if (route === undefined) {
     return plainText(
       404,
-      `there is nothing at ${JSON.stringify(path.slice(0, 100))}; try /healthz or /readyz, or call /reseolio.v1.JobService/ListJobs by POST`,
+      `there is nothing at ${JSON.stringify(path.slice(0, 100))}; try /healthz, /readyz or /metrics, or call /reseolio.v1.JobService/ListJobs by POST`,
     );
   }
   if (request.method !== "GET" && request.method !== "HEAD") {

@@ -5,16 +5,19 @@ import { plainText } from "../http/http-route.ts";
 import type { PlainAnswer } from "../http/respond.ts";
 import { redact } from "../logger.ts";
 
+const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
 /** A store that takes longer than this to say that it is well is not. */
 const PING_MS = 2_000;
 
 /**
  * `/healthz`: the process is alive and its loop turns; restart it when this does not answer. `/readyz`: it takes work
- * now; 503 with the reasons when it does not, as JSON.
+ * now; 503 with the reasons when it does not, as JSON. `/metrics`: for Prometheus.
  */
-export function createHttpRoutes(engine: Engine, draining: AbortSignal): HttpRoutes {
+export function createHttpRoutes(engine: Engine, draining: AbortSignal, metrics: () => Promise<string>): HttpRoutes {
   return new Map<string, HttpRoute>([
     ["/healthz", () => plainText(200, "ok")],
+    ["/metrics", async () => ({ status: 200, contentType: METRICS_TYPE, body: await metrics() })],
     ["/readyz", async () => readiness(await findReasons(engine, draining))],
   ]);
 }
