@@ -110,16 +110,16 @@ describe("P19: JSON over HTTP is refused for", () => {
     ["an empty name", { functionName: "" }, 3, "function_name"],
     ["a name of 300 bytes", { functionName: "n".repeat(300) }, 3, "function_name"],
     ["a name with a line break", { functionName: "a:b\nc" }, 3, "function_name"],
-    ["no attempts", { functionName: NAME, options: { maxAttempts: 0 } }, 3, "maxAttempts"],
+    ["no attempts", { functionName: NAME, options: { maxAttempts: 0 } }, 3, "max_attempts"],
     ["jitter that is no number", { functionName: NAME, options: { jitter: "NaN" } }, 3, "jitter"],
     ["an id that is no UUID", { functionName: NAME, jobId: "17" }, 3, "job_id"],
-    ["a key of 600 bytes", { functionName: NAME, options: { idempotencyKey: "k".repeat(600) } }, 3, "idempotencyKey"],
+    ["a key of 600 bytes", { functionName: NAME, options: { idempotencyKey: "k".repeat(600) } }, 3, "idempotency_key"],
     ["large headers", { functionName: NAME, options: { headers: { a: "h".repeat(20_000) } } }, 3, "headers"],
     [
       "a delay and a time",
       { functionName: NAME, options: { delayMs: "5", runAt: "2030-01-01T00:00:00Z" } },
       3,
-      "runAt",
+      "run_at",
     ],
     ["arguments of 2 MB", { functionName: NAME, args: "A".repeat(2_796_204) }, 8, "1048576"],
   ];
@@ -171,7 +171,7 @@ describe("P19: the SDK refuses", () => {
     ["no attempts", call({ maxAttempts: 0 }), "invalid_argument", "maxAttempts"],
     ["jitter that is no number", call({ jitter: Number.NaN }), "invalid_argument", "jitter"],
     ["an unknown option", call({ retries: 3 } as JobOptions), "invalid_argument", "retries"],
-    ["5 MB of arguments", () => client.enqueue(NAME, ["a".repeat(FIVE_MEGABYTES)]), "invalid_argument", "1048576"],
+    ["5 MB of arguments", () => client.enqueue(NAME, ["a".repeat(FIVE_MEGABYTES)]), "serialization", "1048576"],
     ["arguments that go in a circle", () => client.enqueue(NAME, [cyclic]), "serialization", NAME],
     ["arguments that JSON does not have", () => client.enqueue(NAME, [10n]), "serialization", NAME],
     ["the id of no job", () => client.getJob(UNKNOWN_ID), "not_found", UNKNOWN_ID],
@@ -223,8 +223,9 @@ describe("P19: serve refuses", () => {
     expect(await readdir(dir.path)).toEqual(before);
   }, 20_000);
 
-  test("a port that is taken", async () => {
+  test("a port that is taken, and makes no file for nothing", async () => {
     expectRefusal(await serve(["--db", "second.db", "--addr", daemon.address]), 1, daemon.address);
+    expect((await readdir(dir.path)).filter((name) => name.startsWith("second.db"))).toEqual([]);
   }, 20_000);
 
   test("an address beyond this machine without token and TLS", async () => {
