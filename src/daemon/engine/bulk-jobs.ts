@@ -32,7 +32,7 @@ interface BulkAct {
 export function cancelJobs(engine: Engine, request: BulkRequest): Promise<BulkResult> {
   return actOnSlice(engine, request, {
     canChange: (state) => !isTerminal(state),
-    change: (_, lane, jobs) => cancelTree(engine, lane, jobs, "cancelled"),
+    change: (_, lane, jobs) => cancelTree(engine.settings, lane, jobs, "cancelled"),
   });
 }
 

@@ -1,6 +1,8 @@
 import { jobNotFound } from "../core/errors.ts";
+import type { MachineSettings } from "../core/job-machine.ts";
 import { decide } from "../core/job-machine.ts";
 import type { Job } from "../core/job.ts";
+import type { JobToStore } from "../storage/job-store.ts";
 import type { LaneTransaction } from "./commit-lane.ts";
 import type { Engine } from "./engine.ts";
 import { checkJobId } from "./read-jobs.ts";
@@ -17,7 +19,7 @@ export async function cancelJob(
 ): Promise<{ readonly cancelled: boolean; readonly job: Job }> {
   checkJobId(jobId, "job_id");
   const cancelled = await engine.lane.run(async (lane) =>
-    cancelTree(engine, lane, await lane.tx.getJobs([jobId]), "cancelled"),
+    cancelTree(engine.settings, lane, await lane.tx.getJobs([jobId]), "cancelled"),
   );
   const job = await engine.store.getJob(jobId);
   if (job === null) throw jobNotFound(jobId);
@@ -26,7 +28,7 @@ export async function cancelJob(
 
 /** Cancels those of the jobs that can be, and their descendants. Returns the ids of all that were cancelled. */
 export async function cancelTree(
-  engine: Engine,
+  settings: MachineSettings,
   lane: LaneTransaction,
   roots: readonly Job[],
   reason: CancelReason,
@@ -35,7 +37,7 @@ export async function cancelTree(
   let level = roots;
   let levelReason = reason;
   while (level.length > 0) {
-    const done = await cancelLevel(engine, lane, level, levelReason);
+    const done = await cancelLevel(settings, lane, level, levelReason);
     cancelled.push(...done);
     level = done.length > 0 ? await lane.tx.listLiveChildren(done) : [];
     // A child did not miss its own deadline: it goes because its parent went.
@@ -44,14 +46,31 @@ export async function cancelTree(
   return cancelled;
 }
 
+/**
+ * Cancels jobs that were stored just now under a parent that is CANCELLED: a handler that has not heard its signal yet
+ * may still call others, and the cancellation has looked for children already.
+ */
+export async function cancelOrphans(
+  settings: MachineSettings,
+  lane: LaneTransaction,
+  children: readonly JobToStore[],
+): Promise<void> {
+  const parentIds = [...new Set(children.map((child) => child.parentId).filter((id) => id !== null))];
+  const parents = await lane.tx.getJobs(parentIds);
+  const cancelled = new Set(parents.filter((job) => job.state === "CANCELLED").map((job) => job.jobId));
+  const orphans = children.filter(({ parentId }) => parentId !== null && cancelled.has(parentId));
+  if (orphans.length === 0) return;
+  await cancelTree(settings, lane, await lane.tx.getJobs(orphans.map((job) => job.jobId)), "cancelled");
+}
+
 async function cancelLevel(
-  engine: Engine,
+  settings: MachineSettings,
   lane: LaneTransaction,
   jobs: readonly Job[],
   reason: CancelReason,
 ): Promise<readonly string[]> {
   const transitions = jobs
-    .map((job) => decide(job, { kind: "cancel", reason }, engine.settings, 0))
+    .map((job) => decide(job, { kind: "cancel", reason }, settings, 0))
     .filter((transition) => transition !== null);
   const applied = await lane.apply(transitions);
   return transitions.filter((_, index) => applied[index] === true).map(({ jobId }) => jobId);

@@ -56,6 +56,8 @@ export interface CommitLaneOptions {
   readonly changes: ChangeFeed;
   /** Called when the store says that the daemon cannot go on. */
   readonly onFatal: (error: DaemonError) => void;
+  /** Called in the transaction that stored jobs which name a parent. */
+  readonly onChildrenStored: (lane: LaneTransaction, children: readonly JobToStore[]) => Promise<void>;
   /** Called after each commit with its length and what it changed in jobs that were there. */
   readonly onCommit?: (milliseconds: number, applied: readonly Transition[]) => void;
 }
@@ -163,6 +165,8 @@ export class CommitLane {
         return results;
       },
     };
+    const children = storedChildren(batch, enqueued);
+    if (children.length > 0) await this.#options.onChildrenStored(lane, children);
     const transitions = flatten(batch.settles.map((entry) => entry.transitions));
     const settled = transitions.length > 0 ? await lane.apply(transitions) : [];
     const worked: unknown[] = [];
@@ -226,6 +230,11 @@ function emptyBatch(): Batch {
 
 function hasWork(batch: Batch): boolean {
   return batch.enqueues.length > 0 || batch.settles.length > 0 || batch.works.length > 0;
+}
+
+function storedChildren(batch: Batch, outcomes: readonly EnqueueOutcome[]): readonly JobToStore[] {
+  const items = flatten(batch.enqueues.map((entry) => entry.items));
+  return items.filter((item, index) => item.parentId !== null && outcomes[index]?.kind === "stored");
 }
 
 function splitBatch(batch: Batch): readonly Batch[] {

@@ -1,6 +1,7 @@
 import type { Clock, Random } from "../core/clock.ts";
 import type { DaemonError } from "../core/errors.ts";
 import type { JobStore } from "../storage/job-store.ts";
+import { cancelOrphans } from "./cancel-job.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import type { CommitLaneOptions } from "./commit-lane.ts";
 import { CommitLane } from "./commit-lane.ts";
@@ -25,6 +26,13 @@ export function createEngine(options: EngineOptions): Engine {
   const { store, clock, random, newJobId, settings, onDeadline, onFatal, onCommit } = options;
   const dispatcher = new Dispatcher({ maxConcurrent: settings.maxConcurrent });
   const changes = new ChangeFeed();
-  const lane = new CommitLane({ store, dispatcher, changes, onFatal, ...(onCommit === undefined ? {} : { onCommit }) });
+  const lane = new CommitLane({
+    store,
+    dispatcher,
+    changes,
+    onFatal,
+    onChildrenStored: (transaction, children) => cancelOrphans(settings, transaction, children),
+    ...(onCommit === undefined ? {} : { onCommit }),
+  });
   return { store, lane, dispatcher, changes, clock, random, newJobId, settings, onDeadline };
 }

@@ -14,7 +14,7 @@ export async function moveDueJobs(engine: Engine): Promise<number | null> {
       const promotion = await lane.tx.promoteDueJobs(SLICE);
       for (const name of promotion.functionNames) engine.dispatcher.markReady(name);
       const overdue = await lane.tx.listOverdueJobs(SLICE);
-      for (const { job, reason } of overdue) await cancelTree(engine, lane, [job], reason);
+      for (const { job, reason } of overdue) await cancelTree(engine.settings, lane, [job], reason);
       const isFull = promotion.promoted === SLICE || overdue.length === SLICE;
       return { isFull, nextDueAt: isFull ? null : await lane.tx.nextDueAt() };
     });

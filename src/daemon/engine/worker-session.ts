@@ -157,9 +157,11 @@ export class WorkerSession {
     if (lease.job.timeoutMs === 0) return;
     // The wall clock may have jumped since an earlier start; never give more than a whole timeout again.
     const ranMs = Math.max(0, this.#clock.now() - startedAt);
-    lease.deadline = this.#clock.monotonic() + Math.max(0, lease.job.timeoutMs - ranMs);
+    lease.deadline = this.#clock.monotonic() + Math.max(0, lease.job.timeoutMs - ranMs) + DELIVERY_MS;
     this.#onDeadline(lease.deadline);
   }
 }
 
+/** An assignment needs a moment to reach its worker: no handler is cut off before it had its whole time. */
+export const DELIVERY_MS = 100;
 const NO_BYTES = new Uint8Array(0);

@@ -4,6 +4,7 @@ import { loseWorker } from "../../../src/daemon/engine/lose-worker.ts";
 import { moveDueJobs } from "../../../src/daemon/engine/move-due-jobs.ts";
 import { retryJob } from "../../../src/daemon/engine/retry-job.ts";
 import { timeOutAttempts } from "../../../src/daemon/engine/time-out-attempts.ts";
+import { DELIVERY_MS } from "../../../src/daemon/engine/worker-session.ts";
 import type { Job } from "../../../src/daemon/core/job.ts";
 import { createEngineWorld, fail, SUCCEED } from "../../support/engine-world.ts";
 
@@ -85,7 +86,7 @@ test("P9: an attempt that runs past its time limit ends at it, and its late succ
   const jobId = await world.enqueue(FN, { options: { timeoutMs: 1_000, maxAttempts: 2 } });
   await worker.assignedCount(1);
   const [job] = worker.assigned as [Job];
-  world.clock.advance(999);
+  world.clock.advance(999 + DELIVERY_MS);
   await timeOutAttempts(world.engine);
   expect(worker.revoked).toEqual([]);
   world.clock.advance(1);
@@ -127,6 +128,17 @@ test("P10: cancelling a parent is final at once for it and for all that it start
   ]);
   for (const job of worker.assigned) expect(await worker.report(job, SUCCEED)).toBe("stale");
   expect(await cancelJob(world.engine, parent)).toMatchObject({ cancelled: false });
+});
+
+test("P10: what a cancelled handler still calls, before it hears its signal, is cancelled with it", async () => {
+  await using world = await createEngineWorld();
+  const worker = await world.connect("w1");
+  const parent = await world.enqueue(FN);
+  await worker.assignedCount(1);
+  await cancelJob(world.engine, parent);
+  const late = await world.enqueue(FN, { parentId: parent });
+  expect(await world.read(late)).toMatchObject({ state: "CANCELLED", error: { reason: "cancelled" } });
+  expect(worker.assigned.length).toBe(1);
 });
 
 test("P5: a finished job moves only by a retry of a DEAD or CANCELLED one: failures at 0, attempts go on", async () => {
