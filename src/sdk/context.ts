@@ -2,13 +2,28 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { ReseolioError } from "./errors.ts";
 import { type Logger, withFields } from "./logger.ts";
 
-/** What a handler knows of the attempt it runs in. */
+/**
+ * What a handler knows of the attempt it runs in.
+ *
+ * @example
+ * ```ts
+ * reseolio.durable("orders:notify", async (url: string) => {
+ *   const { jobId, attempt, signal, log } = context();
+ *   log.info("notifying", { url, attempt });
+ *   // The same id in every attempt: the receiver can tell a repeated request.
+ *   await fetch(url, { method: "POST", headers: { "idempotency-key": jobId }, signal });
+ * });
+ * ```
+ */
 export interface Context {
+  /** The same in every attempt: a good idempotency key for what the handler does elsewhere. */
   readonly jobId: string;
-  /** Number of this execution, from 1. */
+  /** Number of this execution, from 1. Goes on after a crash and after a retry by a person. */
   readonly attempt: number;
+  /** Of the job's options. */
   readonly maxAttempts: number;
   readonly functionName: string;
+  /** Of the job's options. */
   readonly headers: Readonly<Record<string, string>>;
   /**
    * Fires when the attempt has lost its meaning: cancelled, out of time, taken over by another worker, or the client
@@ -22,7 +37,14 @@ export interface Context {
 const storage = new AsyncLocalStorage<HandlerContext>();
 
 /**
- * The context of the handler in whose call this runs.
+ * The context of the handler in whose call this runs, also after an `await` and inside functions that it calls.
+ *
+ * @example
+ * ```ts
+ * reseolio.durable("demo:slow", async () => {
+ *   context().signal.throwIfAborted();
+ * });
+ * ```
  *
  * @throws ReseolioError `no_context` outside a handler
  */

@@ -3,7 +3,16 @@ import { isJobOptions, type JobOptions } from "./job-options.ts";
 import type { FunctionDefinition } from "./registry.ts";
 import type { JobResult } from "./serialized.ts";
 
-/** A function whose calls are stored before they are acknowledged, and run to completion by some worker. */
+/**
+ * A function whose calls are stored before they are acknowledged, and run to completion by some worker.
+ *
+ * @example
+ * ```ts
+ * const first = await charge("order-1001", 4200);
+ * const once = await charge.with({ idempotencyKey: "order-1002", delayMs: 5_000 })("order-1002", 900);
+ * const urgent = await charge("order-1003", 100, { priority: 10 });
+ * ```
+ */
 export interface DurableFunction<Args extends unknown[], Result> {
   /**
    * Ends when the call is on disk. A trailing argument is taken as options of this call when it is a plain, non-empty
@@ -14,11 +23,13 @@ export interface DurableFunction<Args extends unknown[], Result> {
    * the child that is there, with its result.
    *
    * @throws ReseolioError `serialization` or `invalid_argument` before anything is sent; what the daemon refuses;
-   * ConnectionError when no answer came, and then the call may be stored
+   * ConnectionError when no answer came within `callTimeoutMs`, and then the call may be stored
    */
   (...args: Args): Promise<JobHandle<JobResult<Result>>>;
   (...args: [...Args, JobOptions]): Promise<JobHandle<JobResult<Result>>>;
+  /** As it was registered. */
   readonly functionName: string;
+  /** The function's own options; an absent one takes the daemon's default. */
   readonly options: JobOptions;
   /** The same call with options on top of the function's own; all its arguments are the handler's. */
   with(options: JobOptions): (...args: Args) => Promise<JobHandle<JobResult<Result>>>;

@@ -1,5 +1,6 @@
 /** Every error that the SDK throws, with a closed list of codes for programs. */
 
+/** What went wrong, for programs; the list is closed. */
 export type ReseolioErrorCode =
   /** Thrown by a handler: no retry. */
   | "terminal"
@@ -34,7 +35,17 @@ export type ReseolioErrorCode =
   | "no_context"
   | "internal";
 
-/** The base of all of them; `code` is for programs, the message for people. */
+/**
+ * The base of all of them; `code` is for programs, the message for people: what failed, with which value, what to do.
+ *
+ * @example
+ * ```ts
+ * const refusal = await charge.with({ idempotencyKey: "order-1001", onDuplicate: "reject" })("order-1001", 4200).then(
+ *   () => null,
+ *   (error: unknown) => (error instanceof ReseolioError ? error.code : "internal"),
+ * ); // "already_exists" when the job is there
+ * ```
+ */
 export class ReseolioError extends Error {
   override readonly name: string = "ReseolioError";
   readonly code: ReseolioErrorCode;
@@ -45,7 +56,16 @@ export class ReseolioError extends Error {
   }
 }
 
-/** Thrown by a handler to end its job at once: DEAD, whatever attempts are left. */
+/**
+ * Thrown by a handler to end its job at once: DEAD, whatever attempts are left.
+ *
+ * @example
+ * ```ts
+ * reseolio.durable("orders:pay", async (cents: number) => {
+ *   if (cents <= 0) throw new TerminalError(`nothing to pay: ${cents}`);
+ * });
+ * ```
+ */
 export class TerminalError extends ReseolioError {
   override readonly name = "TerminalError";
 
@@ -54,11 +74,22 @@ export class TerminalError extends ReseolioError {
   }
 }
 
-/** Thrown by a handler to have the next attempt after `retryAfterMs` instead of the job's backoff. Counts as a failure. */
+/**
+ * Thrown by a handler to have the next attempt after `retryAfterMs` instead of the job's backoff. Counts as a failure.
+ *
+ * @example
+ * ```ts
+ * reseolio.durable("bank:ask", async (url: string) => {
+ *   const response = await fetch(url, { signal: context().signal });
+ *   if (response.status === 429) throw new RetryAfterError(Number(response.headers.get("retry-after") ?? 1) * 1000);
+ * });
+ * ```
+ */
 export class RetryAfterError extends ReseolioError {
   override readonly name = "RetryAfterError";
   readonly retryAfterMs: number;
 
+  /** @param retryAfterMs milliseconds, 0 or more */
   constructor(retryAfterMs: number, message = `retry after ${retryAfterMs} ms`, options?: ErrorOptions) {
     super("retry_after", message, options);
     if (!Number.isFinite(retryAfterMs) || retryAfterMs < 0) {
@@ -72,7 +103,16 @@ export class RetryAfterError extends ReseolioError {
 export type JobErrorReason =
   "handler" | "terminal" | "timeout" | "worker_lost" | "cancelled" | "start_deadline" | "finish_deadline";
 
-/** From `result()`: the job is DEAD. `cause` is an Error with the name, message and stack of the handler's last error. */
+/**
+ * From `result()`: the job is DEAD. `cause` is an Error with the name, message and stack of the handler's last error.
+ *
+ * @example
+ * ```ts
+ * await job.result().catch((error: unknown) => {
+ *   if (error instanceof JobFailedError) console.error(error.jobId, error.reason, error.cause);
+ * });
+ * ```
+ */
 export class JobFailedError extends ReseolioError {
   override readonly name = "JobFailedError";
   readonly jobId: string;
@@ -85,7 +125,16 @@ export class JobFailedError extends ReseolioError {
   }
 }
 
-/** From `result()`: the job was cancelled, by a caller or by a policy (`reason`). */
+/**
+ * From `result()`: the job was cancelled, by a caller or by a policy (`reason`).
+ *
+ * @example
+ * ```ts
+ * await job.result().catch((error: unknown) => {
+ *   if (error instanceof JobCancelledError) console.warn(error.reason); // "cancelled", "start_deadline", …
+ * });
+ * ```
+ */
 export class JobCancelledError extends ReseolioError {
   override readonly name = "JobCancelledError";
   readonly jobId: string;
@@ -98,7 +147,16 @@ export class JobCancelledError extends ReseolioError {
   }
 }
 
-/** From `result(timeoutMs)`: the job had not ended by then. The job itself goes on. */
+/**
+ * From `result(timeoutMs)`: the job had not ended by then. The job itself goes on.
+ *
+ * @example
+ * ```ts
+ * await job.result(5_000).catch((error: unknown) => {
+ *   if (error instanceof ResultTimeoutError) console.log(`still waiting for ${error.jobId}`);
+ * });
+ * ```
+ */
 export class ResultTimeoutError extends ReseolioError {
   override readonly name = "ResultTimeoutError";
   readonly jobId: string;
@@ -117,6 +175,15 @@ export class ResultTimeoutError extends ReseolioError {
 /**
  * The daemon could not be reached, or did not answer in time. A call that fails with it may or may not have been
  * carried out; give enqueues an idempotency key when they may be repeated by hand.
+ *
+ * @example
+ * ```ts
+ * const key = { idempotencyKey: "order-1001" };
+ * const sent = await charge.with(key)("order-1001", 4200).catch((error: unknown) => {
+ *   if (error instanceof ConnectionError) return charge.with(key)("order-1001", 4200); // the same job
+ *   throw error;
+ * });
+ * ```
  */
 export class ConnectionError extends ReseolioError {
   override readonly name = "ConnectionError";

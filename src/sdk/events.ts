@@ -18,7 +18,15 @@ export interface DeduplicatedCall {
   readonly argsDiffer: boolean;
 }
 
-/** Events of a client and what their listeners get. */
+/**
+ * Events of a client and what their listeners get. They tell of this process only, and are lost with it.
+ *
+ * @example
+ * ```ts
+ * reseolio.on("job:error", (job, error) => console.warn(job.functionName, job.attempt, error));
+ * reseolio.on("deduplicated", ({ jobId, argsDiffer }) => console.log(jobId, argsDiffer));
+ * ```
+ */
 export interface ReseolioEvents {
   /** `start()` is done. */
   ready: [];
@@ -26,6 +34,7 @@ export interface ReseolioEvents {
   stopped: [];
   /** The session with the daemon broke; it is being restored. */
   disconnected: [error: Error];
+  /** The session is back; leases that were held are held still, but for those that other workers took over. */
   reconnected: [];
   /** A handler starts in this process. */
   "job:start": [job: JobEventInfo];
@@ -33,5 +42,6 @@ export interface ReseolioEvents {
   "job:success": [job: JobEventInfo, result: JobResult<unknown>];
   /** A handler threw; there may be more attempts. */
   "job:error": [job: JobEventInfo, error: unknown];
+  /** A call of this process found a job with its idempotency key. */
   deduplicated: [call: DeduplicatedCall];
 }

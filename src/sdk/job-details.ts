@@ -14,7 +14,15 @@ import { decodeArgs, decodeResult } from "./serialization.ts";
 /** Where a job stands; the last three are terminal. */
 export type JobStatus = "pending" | "running" | "suspended" | "success" | "dead" | "cancelled";
 
-/** A stored job. Args and result are what JSON made of them. */
+/**
+ * A stored job. Args and result are what JSON made of them.
+ *
+ * @example
+ * ```ts
+ * const { attempt, failures, error, attempts } = await job.details();
+ * console.log(`attempt ${attempt}, ${failures} failures, last: ${error?.message ?? "none"}`, attempts.length);
+ * ```
+ */
 export interface JobDetails {
   readonly id: string;
   readonly name: string;

@@ -8,7 +8,14 @@ import { ReseolioError } from "./errors.ts";
 import { type JobDetails, jobDetailsOf, jobStateOf, type JobStatus } from "./job-details.ts";
 import type { Session } from "./session.ts";
 
-/** Which jobs; fields are joined by and, values of one field by or. */
+/**
+ * Which jobs; fields are joined by and, values of one field by or.
+ *
+ * @example
+ * ```ts
+ * const lastHour: JobQuery = { name: "orders:pay", status: ["dead", "cancelled"], createdAfter: new Date(Date.now() - 3_600_000) };
+ * ```
+ */
 export interface JobQuery {
   readonly status?: JobStatus | readonly JobStatus[];
   readonly name?: string | readonly string[];
@@ -23,7 +30,18 @@ export interface JobQuery {
   readonly pageToken?: string;
 }
 
-/** Newest first; without args, results and stacks. */
+/**
+ * One page of jobs, newest first; without args, results and stacks.
+ *
+ * @example
+ * ```ts
+ * for (let pageToken: string | undefined = ""; pageToken !== undefined; ) {
+ *   const page: JobPage = await reseolio.listJobs({ status: "pending", pageToken });
+ *   for (const { id, name } of page.jobs) console.log(id, name);
+ *   pageToken = page.nextPageToken;
+ * }
+ * ```
+ */
 export interface JobPage {
   readonly jobs: readonly JobDetails[];
   /** Absent on the last page. */

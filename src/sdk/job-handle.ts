@@ -11,7 +11,16 @@ export interface JobAccess {
   cancelJob(jobId: string): Promise<boolean>;
 }
 
-/** One job, known by its id: can be made again from the id alone, in another process, after a restart. */
+/**
+ * One job, known by its id: can be made again from the id alone (`reseolio.handle(jobId)`), in another process, after a
+ * restart.
+ *
+ * @example
+ * ```ts
+ * const { receipt } = await job.result(30_000);
+ * console.log(await job.status(), (await job.details()).attempt);
+ * ```
+ */
 export class JobHandle<T = unknown> {
   constructor(
     readonly jobId: string,
@@ -21,12 +30,14 @@ export class JobHandle<T = unknown> {
   ) {}
 
   /**
-   * Waits for the end of the job, through restarts of the daemon and of workers.
+   * Waits for the end of the job, through restarts of the daemon and of workers. What the handler returned went through
+   * JSON on its way; it reads the same for as long as the job is kept.
    *
-   * @param timeoutMs how long to wait; without it, for as long as it takes
+   * @param timeoutMs how long to wait, in milliseconds; without it, for as long as it takes
    * @throws JobFailedError when the job is DEAD, with the handler's error as cause
    * @throws JobCancelledError when it was cancelled
    * @throws ResultTimeoutError when it has not ended in time; it goes on
+   * @throws ReseolioError `not_found` when there is no such job, any more
    * @throws ConnectionError when the client is stopped meanwhile
    */
   async result(timeoutMs?: number): Promise<T> {
@@ -38,12 +49,12 @@ export class JobHandle<T = unknown> {
     return resultOf(await this.access.waitForEnd(this.jobId, limit)) as T;
   }
 
-  /** @throws ReseolioError `not_found` when there is no such job */
+  /** Where it stands now. @throws ReseolioError `not_found` when there is no such job */
   async status(): Promise<JobStatus> {
     return (await this.access.getJob(this.jobId)).status;
   }
 
-  /** @throws ReseolioError `not_found` when there is no such job */
+  /** Everything that is kept of it. @throws ReseolioError `not_found` when there is no such job */
   details(): Promise<JobDetails> {
     return this.access.getJob(this.jobId);
   }

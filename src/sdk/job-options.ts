@@ -9,7 +9,15 @@ import {
 } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { ReseolioError } from "./errors.ts";
 
-/** Options of a job. An absent one takes the daemon's default, in brackets. */
+/**
+ * Options of a job. An absent one takes the daemon's default, in brackets. Lengths are whole milliseconds.
+ *
+ * @example
+ * ```ts
+ * const patient: JobOptions = { maxAttempts: 10, backoff: "linear", initialDelayMs: 500, timeoutMs: 0 };
+ * const tomorrow: JobOptions = { runAt: new Date("2026-11-22T06:00:00Z"), finishWithinMs: 86_400_000 };
+ * ```
+ */
 export interface JobOptions {
   /** Attempts that may end in an error or a timeout before the job is DEAD, at least 1. [3] */
   readonly maxAttempts?: number;

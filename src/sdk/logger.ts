@@ -1,4 +1,13 @@
-/** Where the SDK and handlers write; every popular logger fits with a thin adapter. */
+/**
+ * Where the SDK and handlers write; every popular logger fits with a thin adapter.
+ *
+ * @example
+ * ```ts
+ * const write = (level: string) => (message: string, fields?: LogFields) =>
+ *   console.error(JSON.stringify({ level, message, ...fields }));
+ * const logger: Logger = { debug: () => {}, info: write("info"), warn: write("warn"), error: write("error") };
+ * ```
+ */
 export interface Logger {
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;

@@ -7,7 +7,14 @@ import type { SidecarOptions } from "./sidecar.ts";
 import { DEFAULT_STORAGE, parseStorage, type Storage } from "./storage.ts";
 import type { TlsOptions, TransportOptions } from "./transport.ts";
 
-/** How a client is made. Everything is optional. */
+/**
+ * How a client is made. Everything is optional; an option goes before its variable, a variable before the default.
+ *
+ * @example
+ * ```ts
+ * const caller = new Reseolio({ address: "jobs.example.com:50051", tls: true, autoStart: false, workerConcurrency: 0 });
+ * ```
+ */
 export interface ReseolioOptions {
   /**
    * Where the daemon keeps its jobs: a path, `sqlite://path` or `postgres://…`; a relative path is meant from the
@@ -24,14 +31,15 @@ export interface ReseolioOptions {
   readonly coreBinaryPath?: string;
   /** What the daemon was told to ask for. [`RESEOLIO_TOKEN`] */
   readonly token?: string;
+  /** `true`: with the system's authorities. An address with `https://` means it too. [off] */
   readonly tls?: boolean | TlsOptions;
-  /** How long a call waits for its answer while the daemon is away. [30000] */
+  /** Milliseconds that a call waits for its answer while the daemon is away. [30000] */
   readonly callTimeoutMs?: number;
-  /** How long `start()` tries. [15000] */
+  /** Milliseconds that `start()` tries. [15000] */
   readonly connectTimeoutMs?: number;
-  /** How long `stop()` lets handlers run before their signals fire. [10000] */
+  /** Milliseconds that `stop()` lets handlers run before their signals fire. [10000] */
   readonly drainTimeoutMs?: number;
-  /** [stderr] */
+  /** Where the client and `context().log` write. [stderr, one line a message] */
   readonly logger?: Logger;
 }
 

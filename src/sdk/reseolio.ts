@@ -1,13 +1,12 @@
 import { EventEmitter } from "node:events";
 import type { EnqueuedJob, JobOptions as JobOptionsMessage, NewJob } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { Assignment } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { uuidV7 } from "#proto/uuid-v7.ts";
 import { reseolioErrorFrom } from "./connect-errors.ts";
-import { Connection, type ConnectionEvents } from "./connection.ts";
+import { Connection } from "./connection.ts";
 import { type Context, context, currentContext } from "./context.ts";
 import { createDurableFunction, type DurableFunction } from "./durable-function.ts";
 import { ReseolioError } from "./errors.ts";
-import type { JobEventInfo, ReseolioEvents } from "./events.ts";
+import type { ReseolioEvents } from "./events.ts";
 import type { JobDetails } from "./job-details.ts";
 import type { JobPage, JobQuery } from "./job-directory.ts";
 import { type JobAccess, JobHandle } from "./job-handle.ts";
@@ -15,6 +14,7 @@ import { encodeJobOptions, type JobOptions, mergeJobOptions } from "./job-option
 import { type ReseolioOptions, type ReseolioSettings, resolveOptions } from "./options.ts";
 import { checkFunctionName, type FunctionDefinition, isNamespaced, namespace, Registry } from "./registry.ts";
 import { encodeArgs } from "./serialization.ts";
+import { connectionEvents, tell } from "./tell-events.ts";
 
 type Stage =
   | { readonly kind: "stopped" }
@@ -25,7 +25,18 @@ type Stage =
  * A client of one daemon: calls durable functions, and runs those that it registers.
  *
  * A call is on disk when its promise ends. A handler runs at least once: after a crash it may run again, so what it
- * does to the world should be safe to repeat (`context().jobId` is a good key for that).
+ * does to the world should be safe to repeat (`context().jobId` is a good key for that). When the daemon goes away,
+ * running handlers go on, the client reconnects by itself, and calls made meanwhile wait.
+ *
+ * @example
+ * ```ts
+ * const client = new Reseolio({ storage: "sqlite://./reseolio.db" });
+ * await client.start();
+ * const greet = client.durable("demo:greet", async (name: string) => `Hello, ${name}!`);
+ * const greeting = await greet("Ada");
+ * console.log(await greeting.result()); // Hello, Ada!
+ * await client.stop();
+ * ```
  */
 export class Reseolio extends EventEmitter<ReseolioEvents> {
   readonly #settings: ReseolioSettings;
@@ -47,13 +58,13 @@ export class Reseolio extends EventEmitter<ReseolioEvents> {
    * Connects, starting the daemon if none answers and `autoStart` is on; then registered functions begin to run. A
    * second call does nothing; after `stop()` it starts again.
    *
-   * @throws ConnectionError when the daemon cannot be reached in time
+   * @throws ConnectionError when the daemon cannot be reached within `connectTimeoutMs`
    * @throws ReseolioError `daemon_start`, `storage_mismatch`, `unauthenticated`, …: what stands in the way, and the fix
    */
   async start(): Promise<void> {
     if (this.#stage.kind === "stopping") await this.#stage.done;
     if (this.#stage.kind === "started") return this.#stage.ready;
-    const connection = new Connection(this.#settings, this.#registry, this.#connectionEvents(), this);
+    const connection = new Connection(this.#settings, this.#registry, connectionEvents(this), this);
     const ready = connection.open();
     this.#stage = { kind: "started", connection, ready };
     try {
@@ -62,12 +73,18 @@ export class Reseolio extends EventEmitter<ReseolioEvents> {
       if (this.#stage.kind === "started") this.#stage = { kind: "stopped" };
       throw error;
     }
-    this.#tell("ready");
+    tell(this, "ready");
   }
 
   /**
    * Takes no more jobs, lets running handlers end for `drainTimeoutMs`, then fires their signals and hands back what is
    * left: it counts as no failure and runs elsewhere. Afterwards nothing keeps the process alive. Harmless when stopped.
+   * Nothing calls it for you: without it a process that ends is a crash, and its jobs run again.
+   *
+   * @example
+   * ```ts
+   * process.once("SIGTERM", () => void reseolio.stop());
+   * ```
    */
   async stop(): Promise<void> {
     const stage = this.#stage;
@@ -85,7 +102,16 @@ export class Reseolio extends EventEmitter<ReseolioEvents> {
 
   /**
    * Makes a function durable: this process runs it, and the function returned stores calls of it. Before or after
-   * `start()`. `options` are the defaults of its calls.
+   * `start()`. `options` are the defaults of its calls. Every process that is to run it registers it under this name.
+   *
+   * @example
+   * ```ts
+   * const resize = reseolio.durable(
+   *   reseolio.namespace("images", "resize"),
+   *   async (path: string, width: number) => ({ path, width }),
+   *   { maxAttempts: 5, timeoutMs: 60_000 },
+   * );
+   * ```
    *
    * @throws ReseolioError `already_exists` when the name has a handler, `invalid_argument` for a bad name or option
    */
@@ -111,7 +137,14 @@ export class Reseolio extends EventEmitter<ReseolioEvents> {
     return namespace(...parts);
   }
 
-  /** Stores a call of a function by its name, also of one that other programs run. Errors as of a durable function. */
+  /**
+   * Stores a call of a function by its name, also of one that other programs run. Errors as of a durable function.
+   *
+   * @example
+   * ```ts
+   * const report = await reseolio.enqueue<{ pages: number }>("reports:build", ["2026-11"], { priority: 5 });
+   * ```
+   */
   async enqueue<Result = unknown>(
     name: string,
     args: readonly unknown[] = [],
@@ -127,17 +160,31 @@ export class Reseolio extends EventEmitter<ReseolioEvents> {
     return handle as JobHandle<Result>;
   }
 
-  /** A handle of any job by its id, from this or another process. Nothing is asked of the daemon yet. */
+  /**
+   * A handle of any job by its id, from this or another process. Nothing is asked of the daemon yet.
+   *
+   * @example
+   * ```ts
+   * const { receipt } = await reseolio.handle<{ receipt: string }>(job.jobId).result();
+   * ```
+   */
   handle<Result = unknown>(jobId: string): JobHandle<Result> {
     return new JobHandle<Result>(jobId, this.#access);
   }
 
-  /** @throws ReseolioError `not_found` */
+  /** Everything that is kept of a job. @throws ReseolioError `not_found` */
   async getJob(jobId: string): Promise<JobDetails> {
     return (await this.#connected()).jobs.getJob(jobId);
   }
 
-  /** One page, newest first. */
+  /**
+   * One page, newest first, without args, results and stacks.
+   *
+   * @example
+   * ```ts
+   * const { jobs: dead, nextPageToken } = await reseolio.listJobs({ status: "dead", limit: 100 });
+   * ```
+   */
   async listJobs(query: JobQuery = {}): Promise<JobPage> {
     return (await this.#connected()).jobs.listJobs(query);
   }
@@ -155,6 +202,11 @@ export class Reseolio extends EventEmitter<ReseolioEvents> {
   /**
    * Makes a dead or cancelled job run again: its failures start at 0, its attempt numbers go on.
    *
+   * @example
+   * ```ts
+   * const again = await reseolio.retryJob<{ receipt: string }>(job.jobId);
+   * ```
+   *
    * @throws ReseolioError `not_found`, or `failed_precondition` for a job that is neither
    */
   async retryJob<Result = unknown>(jobId: string): Promise<JobHandle<Result>> {
@@ -170,7 +222,7 @@ export class Reseolio extends EventEmitter<ReseolioEvents> {
   async #stop(connection: Connection): Promise<void> {
     await connection.close(this.#settings.drainTimeoutMs);
     this.#stage = { kind: "stopped" };
-    this.#tell("stopped");
+    tell(this, "stopped");
   }
 
   /** Calls made inside handlers go on while the client drains. */
@@ -223,7 +275,7 @@ export class Reseolio extends EventEmitter<ReseolioEvents> {
       const message = "a call found a job with its idempotency key but with other arguments, and was not stored";
       this.#settings.logger.warn(message, { functionName, idempotencyKey, jobId });
     }
-    this.#tell("deduplicated", { jobId, functionName, idempotencyKey, argsDiffer });
+    tell(this, "deduplicated", { jobId, functionName, idempotencyKey, argsDiffer });
   }
 
   #warnAboutName(name: string): void {
@@ -232,40 +284,9 @@ export class Reseolio extends EventEmitter<ReseolioEvents> {
         `use reseolio.namespace("module", "service", ${JSON.stringify(name)})`,
     );
   }
-
-  #connectionEvents(): ConnectionEvents {
-    return {
-      onStart: (job) => {
-        if (this.listenerCount("job:start") > 0) this.#tell("job:start", infoOf(job));
-      },
-      onSuccess: (job, result) => {
-        if (this.listenerCount("job:success") > 0) this.#tell("job:success", infoOf(job), result);
-      },
-      onError: (job, error) => {
-        if (this.listenerCount("job:error") > 0) this.#tell("job:error", infoOf(job), error);
-      },
-      onDisconnected: (error) => this.#tell("disconnected", error),
-      onReconnected: () => this.#tell("reconnected"),
-    };
-  }
-
-  /** A listener that throws is a fault of the program, not of the job: it surfaces as an uncaught exception. */
-  #tell<Name extends keyof ReseolioEvents>(name: Name, ...values: ReseolioEvents[Name]): void {
-    try {
-      (this as EventEmitter).emit(name, ...values);
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
-  }
 }
 
 const NO_OPTIONS: JobOptions = {};
-
-function infoOf({ jobId, functionName, attempt, maxAttempts }: Assignment): JobEventInfo {
-  return { jobId, functionName, attempt, maxAttempts };
-}
 
 /** File and line of the call of `durable`, for messages. */
 function callerPlace(): string {

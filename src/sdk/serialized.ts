@@ -1,7 +1,14 @@
 /** What a value's type is after a trip through JSON. `any` becomes `unknown`: nothing is known about it. */
 export type Serialized<T> = IsAny<T> extends true ? unknown : SerializedKnown<T>;
 
-/** What `result()` gives for a handler that returns T: a handler without a result gives null. */
+/**
+ * What `result()` gives for a handler that returns T: a handler without a result gives null.
+ *
+ * @example
+ * ```ts
+ * const stamp: JobResult<{ at: Date }> = { at: "2026-11-21T00:00:00.000Z" }; // JSON has no dates
+ * ```
+ */
 export type JobResult<T> = IsAny<T> extends true ? unknown : T extends undefined | void ? null : Serialized<T>;
 
 type IsAny<T> = 0 extends 1 & T ? true : false;

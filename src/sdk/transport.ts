@@ -23,6 +23,14 @@ export interface TransportOptions {
   readonly timeoutMs?: number;
 }
 
+/**
+ * Trust and identity for a daemon behind TLS.
+ *
+ * @example
+ * ```ts
+ * const secured = new Reseolio({ address: "https://10.0.0.7:50051", tls: { ca: pem, serverName: "jobs.internal" } });
+ * ```
+ */
 export interface TlsOptions {
   /** Authorities to trust instead of the system's, PEM. */
   readonly ca?: string | Buffer;

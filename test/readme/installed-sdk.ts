@@ -30,13 +30,16 @@ async function install(): Promise<string> {
 }
 
 /** What the strictest compiler says of a program that uses the installed package; empty when nothing. */
-export async function typeFaults(directory: string, file: string): Promise<string> {
+export async function typeFaults(
+  directory: string,
+  file: string,
+  { unusedIsFine = false }: { readonly unusedIsFine?: boolean } = {},
+): Promise<string> {
   const tsc = join(checkout, "node_modules", ".bin", "tsc");
   const settings = "--noEmit --ignoreConfig --strict --exactOptionalPropertyTypes --noUncheckedIndexedAccess";
-  const target = "--module nodenext --target es2022 --types node --verbatimModuleSyntax --noUnusedLocals";
-  const { stdout, stderr } = await runCommand([tsc, ...settings.split(" "), ...target.split(" "), file], {
-    cwd: directory,
-  });
+  const target = "--module nodenext --target es2022 --types node --verbatimModuleSyntax";
+  const flags = [...settings.split(" "), ...target.split(" "), ...(unusedIsFine ? [] : ["--noUnusedLocals"])];
+  const { stdout, stderr } = await runCommand([tsc, ...flags, file], { cwd: directory });
   return stdout + stderr;
 }
 

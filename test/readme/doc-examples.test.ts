@@ -1,0 +1,64 @@
+/** The examples in the doc comments of the SDK are code that compiles against the installed package. */
+import { expect, test } from "bun:test";
+import { sourceFiles } from "../support/source-files.ts";
+import { installedModules, typeFaults } from "./installed-sdk.ts";
+import { readDocument } from "./read-document.ts";
+import { createWorld } from "./world.ts";
+
+interface Example {
+  /** `src/sdk/errors.ts:12` */
+  readonly place: string;
+  readonly code: string;
+}
+
+const examples = sourceFiles(["src/sdk"]).flatMap(({ path, text }) =>
+  [...text.matchAll(/\* @example\n *\* ```ts\n([^]*?)\n *\* ```/g)].map((match): Example => ({
+    place: `${path}:${text.slice(0, match.index).split("\n").length}`,
+    code: match[1]!.replaceAll(/^ *\* ?/gm, ""),
+  })),
+);
+
+/** Names that say it all, and parts of what has an example. */
+const withoutExample = [
+  ...["ReseolioErrorCode", "JobErrorReason", "JobStatus", "LogFields", "Serialized"],
+  ...["AttemptDetails", "JobErrorDetails", "JobEventInfo", "DeduplicatedCall"],
+];
+
+test("every public symbol of the SDK has an example, but for a few that need none", () => {
+  const exported = [...readDocument("src/sdk/index.ts").matchAll(/\{([^}]*)\} from "\.\/([^"]+)"/g)].flatMap(
+    ([, names, file]) => names!.split(",").map((name) => ({ name: name.replace("type", "").trim(), file: file! })),
+  );
+  const bare = exported.filter(({ name, file }) => name !== "" && !hasExample(name, readDocument(`src/sdk/${file}`)));
+  expect(bare.map(({ name }) => name).sort()).toEqual(withoutExample.toSorted());
+});
+
+test("every example compiles", async () => {
+  expect(examples.length).toBeGreaterThan(20);
+  await using world = await createWorld(await installedModules());
+  await world.write("package.json", '{ "private": true, "type": "module" }');
+  await world.write("examples.ts", [PRELUDE, ...examples.map(asFunction)].join("\n"));
+  expect(await typeFaults(world.path, "examples.ts", { unusedIsFine: true })).toBe("");
+}, 300_000);
+
+/** What the examples speak of without making it. */
+const PRELUDE = `
+import { ConnectionError, context, JobCancelledError, JobFailedError, Reseolio, ReseolioError, ResultTimeoutError } from "reseolio";
+import { RetryAfterError, TerminalError } from "reseolio";
+import type { DurableFunction, JobHandle, JobOptions, JobPage, JobQuery, JobResult, LogFields, Logger } from "reseolio";
+declare const reseolio: Reseolio;
+declare const charge: DurableFunction<[orderId: string, cents: number], { receipt: string }>;
+declare const job: JobHandle<{ receipt: string }>;
+declare const pem: string;
+`;
+
+function asFunction({ place, code }: Example, index: number): string {
+  return `// ${place}\nexport async function example${index}() {\n${code}\n}`;
+}
+
+/** In the comment of its declaration, or of a member inside it. */
+function hasExample(name: string, text: string): boolean {
+  const declaration = new RegExp(`^export (?:interface|class|function|type|const) ${name}\\b`, "m").exec(text);
+  if (declaration === null) throw new Error(`${name} is not declared where the index says`);
+  const comment = text.slice(0, declaration.index).trimEnd();
+  return comment.endsWith("*/") && comment.slice(comment.lastIndexOf("/**")).includes("@example");
+}
