@@ -1,6 +1,7 @@
 /** One command run for one attempt of a job. */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { WIRE_LIMITS } from "#proto/contract.ts";
+import { parseExact } from "./json-text.ts";
 
 export interface ChildCommand {
   /** The program and its arguments, started without a shell. */
@@ -126,7 +127,7 @@ function outcomeOf(child: ChildCommand, { code, signal }: ExitStatus, stdout: Bu
   return { kind: code === EXIT_RETRY_LATER ? "retry_later" : "failure", message };
 }
 
-/** JSON when stdout is that, else its text without the last newline. */
+/** JSON when stdout is that, every digit kept, else its text without the last newline. */
 function resultOf(child: ChildCommand, stdout: Buffer): ChildOutcome {
   let text: string;
   try {
@@ -138,7 +139,7 @@ function resultOf(child: ChildCommand, stdout: Buffer): ChildOutcome {
     };
   }
   try {
-    return { kind: "success", result: JSON.parse(text) };
+    return { kind: "success", result: parseExact(text) };
   } catch {
     return { kind: "success", result: text.replace(/\r?\n$/, "") };
   }

@@ -17,13 +17,18 @@ export function embedJson(bytes: Uint8Array): unknown {
   }
 }
 
-/** JSON.parse, except that a number which a double would change is kept as it is written. */
+/** JSON.parse, except that a number which JavaScript would write differently is kept as it is written. */
 export function parseExact(text: string): unknown {
+  if (!mayLoseDigits(text)) return JSON.parse(text);
   return JSON.parse(text, (_key, value: unknown, context?: { readonly source?: string }) => {
     const source = context?.source;
-    if (typeof value !== "number" || source === undefined || String(value) === source) return value;
-    return /^-?\d{16,}$/.test(source) || !Number.isFinite(value) ? rawJson(source) : value;
+    return typeof value === "number" && source !== undefined && String(value) !== source ? rawJson(source) : value;
   });
+}
+
+/** Whether JSON text could hold a number that a double cannot. Cheap, and true a little too often. */
+export function mayLoseDigits(text: string): boolean {
+  return /\d{16}|\d[eE][+-]?\d/.test(text);
 }
 
 /** A JSON document with no character that a terminal would act on. */

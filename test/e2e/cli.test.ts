@@ -551,6 +551,16 @@ describe("work", () => {
     }
   });
 
+  test("every digit of the arguments reaches the command, and every digit of its result the caller", async () => {
+    const worker = await startWork("work:digits", ["cat"]);
+    try {
+      const args = '[12345678901234567890,{"id":9007199254740993},1e400]';
+      expect(await ok(["jobs", "enqueue", "work:digits", "--args", args, "--wait"])).toBe(args);
+    } finally {
+      worker.kill();
+    }
+  });
+
   test("P10 a cancelled job's command is told to stop", async () => {
     const worker = await startWork("work:cancel", [
       "sh",

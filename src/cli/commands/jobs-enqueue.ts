@@ -42,7 +42,10 @@ export const jobsEnqueue = defineCommand({
   operands: [{ name: "NAME", description: "Function to call, such as orders:payment:charge" }],
   examples: [
     { command: `reseolio jobs enqueue mail:send --args '["a@b.c", "Hello"]'`, does: "store a job and print its id" },
-    { command: `reseolio jobs enqueue demo:shell:upper --args '["hello"]' --wait`, does: "store one, wait, print its result" },
+    {
+      command: `reseolio jobs enqueue demo:shell:upper --args '["hello"]' --wait`,
+      does: "store one, wait, print its result",
+    },
     {
       command: "reseolio jobs enqueue report:build --run-at 2026-12-01T06:00:00Z --idempotency-key december",
       does: "later, and only once",

@@ -1,9 +1,10 @@
 import { type ChildOutcome, runChild } from "../child-command.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
-import { ADDRESS_FLAGS, readEndpoint } from "../connection.ts";
+import { ADDRESS_FLAGS, type Endpoint, readEndpoint } from "../connection.ts";
 import { formatDuration } from "../duration.ts";
 import { usageError } from "../exit.ts";
 import { shortId } from "../job-id.ts";
+import { mayLoseDigits } from "../json-text.ts";
 import type { Messages } from "../messages.ts";
 import { durationFlag, numberFlag } from "../parse-flag.ts";
 import { LinePrefixer } from "../prefix-lines.ts";
@@ -104,7 +105,7 @@ interface WorkSettings {
   readonly concurrency: number;
   readonly retryAfterMs: number | undefined;
   readonly graceMs: number;
-  readonly endpoint: ReturnType<typeof readEndpoint>;
+  readonly endpoint: Endpoint;
 }
 
 function readSettings(context: Context): WorkSettings {
@@ -161,7 +162,7 @@ async function runAttempt(
   if (!flags.quiet) messages.info(`${id} attempt ${attempt} starts`);
   const outcome = await runChild({
     command: settings.command,
-    args: JSON.stringify(args),
+    args: await exactArgs(settings.endpoint, jobId, args),
     jobId,
     functionName,
     attempt,
@@ -175,6 +176,20 @@ async function runAttempt(
   const took = formatDuration(performance.now() - startedAt);
   if (!flags.quiet) messages.info(`${id} attempt ${attempt} ${endText(outcome, signal)} after ${took}`);
   return outcome;
+}
+
+/** The arguments as they were enqueued: numbers that JavaScript rounds are read again from the daemon. */
+async function exactArgs(endpoint: Endpoint, jobId: string, args: readonly unknown[]): Promise<string> {
+  const text = JSON.stringify(args);
+  if (!mayLoseDigits(text)) return text;
+  const { createClient } = await import("../../sdk/client.ts");
+  const client = createClient(endpoint);
+  try {
+    const { job } = await client.jobs.getJob({ jobId });
+    return job === undefined ? text : new TextDecoder().decode(job.args);
+  } finally {
+    client.close();
+  }
 }
 
 function endText(outcome: ChildOutcome, signal: AbortSignal): string {
