@@ -1,4 +1,5 @@
 import type { ServerHttp2Session } from "node:http2";
+import { constants } from "node:http2";
 import type { Socket } from "node:net";
 import type { Logger } from "../logger.ts";
 import type { ServerLimits } from "./server-limits.ts";
@@ -76,29 +77,30 @@ export class Connection {
     this.socket.destroy();
   }
 
-  /** Ends a connection that broke the rules. */
-  drop(reason: string): void {
-    this.#logger.debug("a connection was dropped", { peer: this.socket.remoteAddress ?? "unknown", reason });
-    this.destroy();
-  }
-
   /** The peer has this long for what is awaited of it, else the connection is destroyed. Replaces the last deadline. */
   #expect(what: string, withinMs: number): void {
+    this.#setDeadline(withinMs, () => {
+      this.#logger.debug("a connection was dropped: its peer is too slow", { ...this.#peer(), what, withinMs });
+      this.destroy();
+    });
+  }
+
+  #setDeadline(ms: number, act: () => void): void {
     clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.drop(`${what} did not come within ${withinMs} ms`), withinMs);
+    this.#deadline = setTimeout(act, ms);
   }
 
   #restIfIdle(): void {
     if (this.#openRequests > 0 || this.socket.destroyed) return;
     if (this.#isRetiring) this.#leave();
     else if (this.#session === null) this.#expect("the next request", this.#limits.idleMs);
-    else this.#expect("a stream", this.#limits.http2IdleMs);
+    else this.#setDeadline(this.#limits.http2IdleMs, () => this.retire());
   }
 
   /** The last answer is written but may still be under way. */
   #leave(): void {
     if (this.#session === null) this.socket.end();
-    this.#expect("the peer's end", FAREWELL_MS);
+    this.#setDeadline(FAREWELL_MS, () => this.destroy());
   }
 
   #countReset(): void {
@@ -108,7 +110,20 @@ export class Connection {
       this.#resets = 0;
     }
     this.#resets++;
-    if (this.#resets > this.#limits.resetsPer10s)
-      this.drop(`more than ${this.#limits.resetsPer10s} streams were reset`);
+    if (this.#resets > this.#limits.resetsPer10s && !this.socket.destroyed) this.#refuseResets();
+  }
+
+  #refuseResets(): void {
+    this.#logger.warn("a connection was dropped: it reset too many streams", {
+      ...this.#peer(),
+      limit: this.#limits.resetsPer10s,
+      withinMs: RESET_WINDOW_MS,
+    });
+    this.#session?.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    this.destroy();
+  }
+
+  #peer(): { readonly peer: string } {
+    return { peer: this.socket.remoteAddress ?? "unknown" };
   }
 }
