@@ -253,6 +253,24 @@ describe("TLS", () => {
     await plain.closed;
     expect(plain.received).not.toContain("ok");
   });
+
+  test("carries gRPC, ends idle connections of it, and keeps those with a stream", async () => {
+    const tls = createTestCertificate();
+    await using world = await startHttpWorld({ tls, limits: { http2IdleMs: 300 } });
+    const nodeOptions = { ca: tls.cert };
+    const client = createClient(JobService, createGrpcTransport({ baseUrl: world.url, nodeOptions }));
+    const jobId = await world.world.enqueue("a:b");
+    const abort = new AbortController();
+    const messages = client.watchJobs({}, { signal: abort.signal })[Symbol.asyncIterator]();
+    await messages.next();
+    await client.getJob({ jobId });
+    // Longer than the limit: only a change made after it proves that the stream still lives.
+    await Bun.sleep(700);
+    await client.cancelJob({ jobId });
+    expect((await messages.next()).value?.changes).toMatchObject([{ jobId }]);
+    abort.abort();
+    await waitUntil(() => world.server.openConnections() === 0);
+  });
 });
 
 interface Http2Client extends AsyncDisposable {
