@@ -14,18 +14,16 @@ import { tempDir } from "../support/temp-dir.ts";
 setDefaultTimeout(60_000);
 
 let daemon: SpawnedDaemon;
-let upper: RunningCommand;
-let failing: RunningCommand;
+const workers: RunningCommand[] = [];
 
 beforeAll(async () => {
   daemon = await spawnDaemon();
-  upper = await startWork("demo:shell:upper", ["tr", "a-z", "A-Z"]);
-  failing = await startWork("demo:shell:fails", ["sh", "-c", "echo out of paper >&2; exit 3"]);
+  workers.push(await startWork("demo:shell:upper", ["tr", "a-z", "A-Z"]));
+  workers.push(await startWork("demo:shell:fails", ["sh", "-c", "echo out of paper >&2; exit 3"]));
 });
 
 afterAll(async () => {
-  upper.kill();
-  failing.kill();
+  for (const worker of workers) worker.kill();
   await daemon[Symbol.asyncDispose]();
 });
 
