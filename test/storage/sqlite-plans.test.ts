@@ -84,7 +84,7 @@ test("each hot statement goes by the index that was made for it", async () => {
     page: plan("select id from jobs where function_id = (? + 0) and list_state = (? + 0) and id < ? order by id desc"),
     key: plan("select id from jobs where function_id = ? and idempotency_key = ?"),
     children: plan("where parent_id = ? and state <"),
-    prune: plan("select id, finished_at from jobs"),
+    prune: plan("and id > ? order by id limit"),
     running: plan("list_state = 0 and state = 1"),
   }).toEqual({
     claim: "SEARCH jobs USING INDEX jobs_claim (function_id=?)",
@@ -99,7 +99,7 @@ test("each hot statement goes by the index that was made for it", async () => {
     page: "SEARCH jobs USING COVERING INDEX jobs_list (function_id=? AND list_state=? AND id<?)",
     key: "SEARCH jobs USING INDEX jobs_idempotency (function_id=? AND idempotency_key=?)",
     children: "SEARCH jobs USING INDEX jobs_parent (parent_id=?)",
-    prune: "SEARCH jobs USING INDEX jobs_list (function_id=? AND list_state=? AND id>? AND id<?)",
+    prune: "SEARCH jobs USING COVERING INDEX jobs_list (function_id=? AND list_state=? AND id>?)",
     running: "SEARCH jobs USING INDEX jobs_list (function_id=? AND list_state=?)",
   });
 });

@@ -3,21 +3,22 @@ import type { Row } from "./rows.ts";
 import type { WriteSession } from "./write-session.ts";
 
 export interface DeleteJobs {
-  /** Deletes one job with all that belongs to it when it is terminal. */
-  deleteOne(id: Uint8Array): boolean;
+  /** Deletes a job of this terminal state, with all that belongs to it, when it finished before the time. */
+  deleteFinished(id: Uint8Array, state: number, finishedBefore: number): boolean;
+  /** Deletes those that are terminal, and returns their ids. */
   deleteMany(jobIds: readonly string[]): readonly string[];
 }
 
 export function prepareDeleteJobs({ db, counters }: WriteSession): DeleteJobs {
-  const deleteJob = db.prepare(
-    "delete from jobs where id = ? and state >= 3 returning function_id, state, attempt, args is null",
-  );
+  const columns = "function_id, state, attempt, args is null";
+  const deleteTerminal = db.prepare(`delete from jobs where id = ? and state >= 3 returning ${columns}`);
+  const deleteOld = db.prepare(`delete from jobs where id = ? and state = ? and finished_at < ? returning ${columns}`);
   const deleteAttempts = db.prepare("delete from attempts where job_id = ?");
   const deleteLargeArgs = db.prepare("delete from large_args where job_id = ?");
   const id = new Uint8Array(16);
 
-  function deleteOne(job: Uint8Array): boolean {
-    const row = deleteJob.values(job)[0] as Row | undefined;
+  /** Whatever belongs to a job of which the row was deleted. */
+  function deleteRest(job: Uint8Array, row: Row | undefined): boolean {
     if (row === undefined) return false;
     const [functionId, state, attempt, isLarge] = row as [number, number, number, number];
     counters.add(functionId, state, -1);
@@ -26,8 +27,13 @@ export function prepareDeleteJobs({ db, counters }: WriteSession): DeleteJobs {
     return true;
   }
 
+  function deleteOne(job: Uint8Array): boolean {
+    return deleteRest(job, deleteTerminal.values(job)[0] as Row | undefined);
+  }
+
   return {
-    deleteOne,
+    deleteFinished: (job, state, finishedBefore) =>
+      deleteRest(job, deleteOld.values(job, state, finishedBefore)[0] as Row | undefined),
     deleteMany: (jobIds) => jobIds.flatMap((jobId) => (writeJobId(jobId, id) && deleteOne(id) ? [jobIdText(id)] : [])),
   };
 }

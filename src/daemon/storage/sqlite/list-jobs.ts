@@ -3,13 +3,13 @@ import type { Job, JobState } from "../../core/job.ts";
 import { JOB_STATES } from "../../core/job.ts";
 import type { JobFilter, JobPage, JobQuery } from "../job-store.ts";
 import { STATE_CODES } from "./codes.ts";
+import { IdStream, MergedIds, newestFirst } from "./id-streams.ts";
 import { FIRST_ID, jobIdText, lowestJobIdAt, PAST_LAST_ID, writeJobId } from "./job-id.ts";
-import { LISTED_JOB_COLUMNS, listedJobFromRow, type Query, type Row } from "./rows.ts";
+import { LISTED_JOB_COLUMNS, listedJobFromRow, type Row } from "./rows.ts";
 import type { WriteSession } from "./write-session.ts";
 
 /** Rows that one call looks at, so that it stays far under the 50 ms that a call may hold the daemon's thread. */
-const LOOKS = 5_000;
-const MOST_IDS_AT_ONCE = 512;
+const LOOKS = 2_000;
 
 export type ListJobs = (query: JobQuery) => JobPage;
 
@@ -32,7 +32,7 @@ export function prepareListJobs(
 
   return ({ filter, limit, before }) => {
     const match = matcher(filter);
-    const ids = new MergedIds(streams(filter, limit, start(filter, before)));
+    const ids = new MergedIds(streams(filter, limit, start(filter, before)), newestFirst);
     const jobs: Job[] = [];
     let last: Uint8Array | null = null;
     for (let looks = 0; ; looks++) {
@@ -143,84 +143,4 @@ function fixedIds(ids: readonly Uint8Array[], from: Uint8Array): IdStream {
   const stream = new IdStream(null, [], from, 0);
   stream.fill(ids.filter((id) => isBelow(id, from)).sort((left, right) => Buffer.compare(right, left)));
   return stream;
-}
-
-/** Ids of one index range, from the newest down, read in pieces as they are needed. */
-class IdStream {
-  readonly #statement: Query | null;
-  readonly #bindings: readonly (number | Uint8Array)[];
-  #from: Uint8Array;
-  #piece: number;
-  #ids: readonly Uint8Array[] = [];
-  #next = 0;
-  #ended: boolean;
-
-  /** @param statement whose last two parameters are the exclusive upper end and the limit; null: only what is filled in */
-  constructor(statement: Query | null, bindings: readonly (number | Uint8Array)[], from: Uint8Array, piece: number) {
-    this.#statement = statement;
-    this.#bindings = bindings;
-    this.#from = from;
-    this.#piece = piece;
-    this.#ended = statement === null;
-  }
-
-  fill(ids: readonly Uint8Array[]): void {
-    this.#ids = ids;
-  }
-
-  peek(): Uint8Array | null {
-    if (this.#next === this.#ids.length && !this.#ended) this.#refill();
-    return this.#ids[this.#next] ?? null;
-  }
-
-  advance(): void {
-    this.#next++;
-  }
-
-  #refill(): void {
-    const rows = this.#statement!.values(...this.#bindings, this.#from, this.#piece) as Row[];
-    this.#ids = rows.map((row) => row[0] as Uint8Array);
-    this.#next = 0;
-    this.#ended = rows.length < this.#piece;
-    this.#from = this.#ids.at(-1) ?? this.#from;
-    this.#piece = Math.min(this.#piece * 2, MOST_IDS_AT_ONCE);
-  }
-}
-
-/** Several streams as one. */
-class MergedIds {
-  readonly #heap: IdStream[];
-
-  constructor(streams: readonly IdStream[]) {
-    this.#heap = streams.filter((stream) => stream.peek() !== null);
-    for (let index = this.#heap.length >> 1; index >= 0; index--) this.#sink(index);
-  }
-
-  peek(): Uint8Array | null {
-    return this.#heap[0]?.peek() ?? null;
-  }
-
-  advance(): void {
-    const first = this.#heap[0];
-    if (first === undefined) return;
-    first.advance();
-    if (first.peek() === null) {
-      const last = this.#heap.pop()!;
-      if (this.#heap.length > 0) this.#heap[0] = last;
-    }
-    this.#sink(0);
-  }
-
-  #sink(start: number): void {
-    for (let index = start; ;) {
-      let newest = index;
-      for (const child of [2 * index + 1, 2 * index + 2]) {
-        if (child < this.#heap.length && isBelow(this.#heap[newest]!.peek()!, this.#heap[child]!.peek()!))
-          newest = child;
-      }
-      if (newest === index) return;
-      [this.#heap[index], this.#heap[newest]] = [this.#heap[newest]!, this.#heap[index]!];
-      index = newest;
-    }
-  }
 }

@@ -1,54 +1,59 @@
 import type { JobState } from "../../core/job.ts";
 import { STATE_CODES } from "./codes.ts";
 import type { DeleteJobs } from "./delete-jobs.ts";
+import { IdStream, MergedIds, oldestFirst } from "./id-streams.ts";
 import { FIRST_ID, lowestJobIdAt } from "./job-id.ts";
-import type { Row } from "./rows.ts";
 import type { WriteSession } from "./write-session.ts";
 
-export type PruneJobs = (prune: {
+export interface Prune {
   readonly state: JobState;
   readonly finishedBefore: number;
   readonly limit: number;
-}) => { readonly deleted: number; readonly done: boolean };
+}
+
+export type PruneJobs = (prune: Prune) => { readonly deleted: number; readonly done: boolean };
+
+/** Ids read ahead of each function, of which there may be thousands. */
+const IDS_AHEAD = 64;
 
 /**
- * Walks each function's jobs of a state from the oldest id, since there is no index on finishedAt that every finished
- * job would pay for. Jobs that were old when they finished are passed over; the place reached stays in memory until
- * the round is done. A crash or rollback only means that a round begins again or leaves rows for the next one.
+ * Walks the jobs of a state from the oldest id on, over all functions together, so that what is deleted in one slice
+ * stood side by side and few pages are written. There is no index on finishedAt that every finished job would pay for:
+ * jobs that were old when they finished are passed over. The place reached stays in memory until the round is done; a
+ * crash or rollback only means that rows are left for the next round.
  */
-export function preparePruneJobs({ db, functions, counters, idTimes }: WriteSession, jobs: DeleteJobs): PruneJobs {
+export function preparePruneJobs(session: WriteSession, jobs: DeleteJobs): PruneJobs {
+  const { db, functions, counters, idTimes } = session;
   const oldest = db.prepare(
-    `select id, finished_at from jobs
-     where function_id = (? + 0) and list_state = (? + 0) and id > ? and id < ? order by id limit (? + 0)`,
+    `select id from jobs
+     where function_id = (? + 0) and list_state = (? + 0) and id > ? order by id limit (? + 0)`,
   );
-  const rounds = new Map<JobState, Map<number, Uint8Array>>();
+  const rounds = new Map<JobState, MergedIds>();
 
-  return ({ state, finishedBefore, limit }) => {
-    const code = STATE_CODES[state];
+  return (prune) => {
+    const { state, finishedBefore, limit } = prune;
     // Who finished before it was stored before it.
     const end = lowestJobIdAt(finishedBefore + idTimes.skewMs + 1);
-    const round = rounds.get(state) ?? beginRound(code);
+    const round = rounds.get(state) ?? beginRound(STATE_CODES[state]);
     rounds.set(state, round);
-    let left = limit;
     let deleted = 0;
-    for (const [functionId, place] of round) {
-      const rows = oldest.values(functionId, code, place, end, left) as Row[];
-      for (const [id, finishedAt] of rows as [Uint8Array, number][]) {
-        if (finishedAt < finishedBefore && jobs.deleteOne(id)) deleted++;
-        round.set(functionId, id);
+    for (let looks = 0; looks < limit; looks++) {
+      const id = round.peek();
+      if (id === null || !oldestFirst(id, end)) {
+        rounds.delete(state);
+        return { deleted, done: true };
       }
-      left -= rows.length;
-      if (left === 0) return { deleted, done: false };
-      round.delete(functionId);
+      if (jobs.deleteFinished(id, STATE_CODES[state], finishedBefore)) deleted++;
+      round.advance();
     }
-    rounds.delete(state);
-    return { deleted, done: true };
+    return { deleted, done: false };
   };
 
-  function beginRound(code: number): Map<number, Uint8Array> {
-    const round = new Map<number, Uint8Array>();
-    for (const functionId of functions.ids())
-      if (counters.current(functionId, code) > 0) round.set(functionId, FIRST_ID);
-    return round;
+  function beginRound(code: number): MergedIds {
+    const busy = [...functions.ids()].filter((id) => counters.current(id, code) > 0);
+    return new MergedIds(
+      busy.map((id) => new IdStream(oldest, [id, code], FIRST_ID, IDS_AHEAD, IDS_AHEAD)),
+      oldestFirst,
+    );
   }
 }
