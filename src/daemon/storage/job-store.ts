@@ -151,7 +151,9 @@ export interface JobFilter {
   readonly functionNames?: readonly string[];
   readonly idempotencyKey?: string;
   readonly parentId?: string;
+  /** Created at this time or later. */
   readonly createdAfter?: number;
+  /** Created before this time. */
   readonly createdBefore?: number;
 }
 
@@ -166,7 +168,10 @@ export interface JobQuery {
 export interface JobPage {
   /** Without args, result and headers when the query is a list: those are empty. */
   readonly jobs: readonly Job[];
-  /** To be given as `before` for the next page; null on the last. May come with fewer jobs than the limit. */
+  /**
+   * To be given as `before` for the next page; null on the last. May come with fewer jobs than the limit, also none:
+   * a call looks at a bounded number of rows.
+   */
   readonly next: string | null;
 }
 

@@ -54,8 +54,12 @@ export function prepareClaimJobs(session: WriteSession, reader: JobReader): Clai
   function leaseTaken(queue: ReadyQueue, workerId: string, now: number): void {
     const { functionId, taken } = queue;
     if (taken.length === 0) return;
-    if (queue.passedOver > 0 || taken.length === 1) for (const row of taken) leaseOne.run(workerId, now, row[ROWID]!);
-    else leaseFirst.run(workerId, now, functionId, taken.length);
+    const leased =
+      queue.passedOver > 0 || taken.length === 1
+        ? taken.reduce((sum, row) => sum + leaseOne.run(workerId, now, row[ROWID]!).changes, 0)
+        : leaseFirst.run(workerId, now, functionId, taken.length).changes;
+    if (leased !== taken.length)
+      throw new Error(`${leased} jobs were leased instead of the ${taken.length} that were read`);
     counters.add(functionId, STATE_CODES.PENDING, -taken.length);
     counters.add(functionId, STATE_CODES.RUNNING, taken.length);
   }
