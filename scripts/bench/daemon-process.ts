@@ -6,11 +6,14 @@ import { createServer, type AddressInfo } from "node:net";
 /** The compiled daemon, in a process of its own. */
 export interface BenchDaemon {
   readonly address: string;
+  readonly port: number;
   readonly pid: number;
   /** From the start of the process to the first good answer of `/readyz`. */
   readonly readyMs: number;
   /** SIGTERM, then SIGKILL after 10 s. Harmless when it is gone. */
   stop(): Promise<void>;
+  /** SIGKILL; ends when it is gone. */
+  kill(): Promise<void>;
 }
 
 const READY_WITHIN_MS = 30_000;
@@ -21,13 +24,21 @@ process.on("exit", () => {
   for (const child of living) child.kill("SIGKILL");
 });
 
+export interface DaemonOptions {
+  /** [a free one] */
+  readonly port?: number;
+  /** On top of this process's environment. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** Throws with its output when it does not get ready. */
-export async function startDaemon(executable: string, db: string, args: readonly string[] = []): Promise<BenchDaemon> {
-  const address = `127.0.0.1:${await freePort()}`;
+export async function startDaemon(executable: string, db: string, options: DaemonOptions = {}): Promise<BenchDaemon> {
+  const port = options.port ?? (await freePort());
+  const address = `127.0.0.1:${port}`;
   const startedAt = performance.now();
-  const child = spawn(executable, ["serve", "--db", db, "--addr", address, ...args], {
+  const child = spawn(executable, ["serve", "--db", db, "--addr", address], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: withoutOwnVariables(process.env),
+    env: { ...withoutOwnVariables(process.env), ...options.env },
   });
   living.add(child);
   child.once("exit", () => living.delete(child));
@@ -41,7 +52,14 @@ export async function startDaemon(executable: string, db: string, args: readonly
     throw new Error(`the daemon is not ready at ${address}:\n${Buffer.concat(output).toString()}`, { cause: error });
   }
   const readyMs = performance.now() - startedAt;
-  return { address, pid: child.pid ?? 0, readyMs, stop: () => stop(child) };
+  return {
+    address,
+    port,
+    pid: child.pid ?? 0,
+    readyMs,
+    stop: () => end(child, "SIGTERM"),
+    kill: () => end(child, "SIGKILL"),
+  };
 }
 
 async function untilReady(child: ChildProcess, address: string, deadline: number): Promise<void> {
@@ -63,10 +81,10 @@ async function answersReady(address: string): Promise<boolean> {
   }
 }
 
-async function stop(child: ChildProcess): Promise<void> {
+async function end(child: ChildProcess, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = once(child, "exit");
-  child.kill("SIGTERM");
+  child.kill(signal);
   const patience = setTimeout(() => child.kill("SIGKILL"), 10_000);
   await gone;
   clearTimeout(patience);
@@ -106,7 +124,8 @@ function withoutOwnVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("RESEOLIO_")));
 }
 
-function freePort(): Promise<number> {
+/** A port of this host that was free a moment ago. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);

@@ -6,7 +6,7 @@ import { startChild } from "./child-process.ts";
 import type { ListFilter } from "./child-protocol.ts";
 import { databaseBytes, processorMs, residentBytes, startDaemon } from "./daemon-process.ts";
 import { filledFunction, finishedFillings, makeTemplate, RARE_FUNCTION, removeDatabase } from "./scenes.ts";
-import { median, slope } from "./statistics.ts";
+import { measureGrowth, type MemorySample, watchMemory } from "./watch-memory.ts";
 
 const MEGABYTE = 1024 * 1024;
 const SETTLE_MS = 2_000;
@@ -86,51 +86,23 @@ export async function runStartSuite(context: BenchContext): Promise<void> {
   removeDatabase(db);
 }
 
-const CHUNKS = 50;
-
 /** Jobs are enqueued and run without a pause while the daemon's memory is watched. */
 export async function runMemorySuite(context: BenchContext): Promise<void> {
-  const { recorder, scale, directory } = context;
-  const db = join(directory, "memory.db");
-  const daemon = await startDaemon(context.executable, db);
-  const client = startChild(context.bun);
-  const worker = startChild(context.bun);
-  const functionName = "bench:memory:noop";
-  const samples: { readonly x: number; readonly y: number }[] = [];
-  try {
-    await client.connect(daemon.address, 0);
-    await worker.connect(daemon.address, 64);
-    await worker.do({ op: "serve", functionName });
-    const chunk = Math.ceil(scale.memoryEnd / CHUNKS);
-    const startedAt = performance.now();
-    for (let count = chunk; count <= scale.memoryEnd; count += chunk) {
-      await client.time({ op: "enqueue", functionName, count: chunk, inFlight: 64 });
-      await client.do({ op: "settled", functionName, count });
-      const bytes = residentBytes(daemon.pid);
-      if (bytes !== null) samples.push({ x: count, y: bytes / MEGABYTE });
-      if (count % (chunk * 10) === 0) context.progress(`memory: ${count} jobs, ${samples.at(-1)?.y.toFixed(0)} MB`);
-    }
-    recorder.add("memory/rate", (scale.memoryEnd / (performance.now() - startedAt)) * 1000);
-  } finally {
-    await Promise.all([client.stop(), worker.stop()]);
-    await daemon.stop();
-  }
+  const { recorder, scale } = context;
+  const db = join(context.directory, "memory.db");
+  const watched = await watchMemory(context.executable, db, scale.memoryEnd, context.progress);
+  recorder.add("memory/rate", watched.jobsPerSecond);
   recorder.add("disk/job", databaseBytes(db) / scale.memoryEnd);
-  recordGrowth(context, samples);
+  recordGrowth(context, watched.samples);
   removeDatabase(db);
 }
 
-/** Single samples depend on when rubbish was last collected: three at each end. */
-function recordGrowth(
-  { recorder, scale }: BenchContext,
-  samples: readonly { readonly x: number; readonly y: number }[],
-): void {
-  const plateau = samples.filter(({ x }) => x >= scale.memoryPlateau).slice(0, 3);
-  if (plateau.length === 0) return;
-  recorder.add("memory/plateau", median(plateau.map(({ y }) => y)));
-  recorder.add("memory/end", median(samples.slice(-3).map(({ y }) => y)));
-  const later = samples.slice(Math.floor(samples.length / 2));
-  recorder.add("memory/slope", slope(later) * scale.memoryPlateau);
+function recordGrowth({ recorder, scale }: BenchContext, samples: readonly MemorySample[]): void {
+  const growth = measureGrowth(samples, scale.memoryPlateau);
+  if (growth === null) return;
+  recorder.add("memory/plateau", growth.plateauMegabytes);
+  recorder.add("memory/end", growth.endMegabytes);
+  recorder.add("memory/slope", growth.slopePerJob * scale.memoryPlateau);
 }
 
 function recordMemory({ recorder }: BenchContext, key: string, pid: number): void {

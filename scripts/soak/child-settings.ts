@@ -1,0 +1,38 @@
+/** How client and worker processes are told what to do: JSON in one variable. */
+
+export interface ClientSettings {
+  readonly address: string;
+  readonly functionName: string;
+  /** Names of the clients in this process; each has a connection of its own. */
+  readonly clients: readonly string[];
+  /** Calls under way in each. */
+  readonly inFlight: number;
+  readonly log: string;
+  /** Jobs of each client, then the process ends; null: until it is killed. */
+  readonly count: number | null;
+  /** Between the calls of one lane. [0] */
+  readonly pauseMs?: number;
+}
+
+export interface WorkerSettings {
+  readonly address: string;
+  readonly functionName: string;
+  readonly concurrency: number;
+  /** How long a handler takes, chosen at random. */
+  readonly minMs: number;
+  readonly maxMs: number;
+  readonly log: string;
+}
+
+export const SETTINGS_VARIABLE = "SOAK_SETTINGS";
+
+export function readSettings<Settings>(): Settings {
+  const text = process.env[SETTINGS_VARIABLE];
+  if (text === undefined) throw new Error(`${SETTINGS_VARIABLE} is not set; this program is started by: bun run soak`);
+  return JSON.parse(text) as Settings;
+}
+
+/** A process of the soak does not outlive the one that started it. */
+export function endWithParent(): void {
+  process.stdin.on("end", () => process.exit(0)).resume();
+}

@@ -1,0 +1,57 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { type ClientSettings, SETTINGS_VARIABLE, type WorkerSettings } from "./child-settings.ts";
+
+/** A client or worker process of the soak. */
+export interface SoakChild {
+  readonly pid: number;
+  /** SIGKILL; ends when it is gone. Harmless when it is gone already. */
+  kill(): Promise<void>;
+  /** Its exit code; null when a signal ended it. */
+  readonly exited: Promise<number | null>;
+  /** What it wrote, for the case that it fails. */
+  readonly output: string;
+}
+
+export function startClient(settings: ClientSettings): SoakChild {
+  return start("client.ts", settings);
+}
+
+/** Ends when the worker is connected. */
+export async function startWorker(settings: WorkerSettings): Promise<SoakChild> {
+  const child = start("worker.ts", settings);
+  while (!child.output.includes("ready\n")) {
+    const ended = await Promise.race([child.exited.then(() => true), Bun.sleep(5).then(() => false)]);
+    if (ended) throw new Error(`a worker did not start:\n${child.output}`);
+  }
+  return child;
+}
+
+function start(file: string, settings: ClientSettings | WorkerSettings): SoakChild {
+  const process_ = spawn(process.execPath, [join(import.meta.dir, file)], {
+    // Its stdin ends with this process, and it with its stdin.
+    stdio: ["pipe", "pipe", "pipe"],
+    env: { ...process.env, [SETTINGS_VARIABLE]: JSON.stringify(settings) },
+  });
+  const output: Buffer[] = [];
+  process_.stdout.on("data", (chunk: Buffer) => output.push(chunk));
+  process_.stderr.on("data", (chunk: Buffer) => output.push(chunk));
+  process_.stdin.on("error", () => {});
+  const exited = new Promise<number | null>((resolve) => process_.once("exit", (code) => resolve(code)));
+  return {
+    pid: process_.pid ?? 0,
+    exited,
+    kill: () => kill(process_),
+    get output() {
+      return Buffer.concat(output).toString();
+    },
+  };
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, "exit");
+  child.kill("SIGKILL");
+  await gone;
+}

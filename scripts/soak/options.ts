@@ -1,0 +1,56 @@
+import { parseArgs } from "node:util";
+
+export const PARTS = ["enqueue", "workers", "daemon", "power", "memory"] as const;
+export type PartName = (typeof PARTS)[number];
+
+export interface SoakOptions {
+  /** Parts to run; all when empty. */
+  readonly only: readonly PartName[];
+  /** Rounds of each part that has rounds; null: its own default. */
+  readonly rounds: number | null;
+  /** Time for the whole, shared by the parts; null: by rounds. */
+  readonly minutes: number | null;
+  /** Jobs of the memory part. */
+  readonly jobs: number;
+  /** Of the random choices of this process; the order in which processes run is not in our hand. */
+  readonly seed: number;
+  /** Where databases and logs are put for the time of the run. */
+  readonly directory: string;
+}
+
+const DEFAULT_JOBS = 2_000_000;
+
+/** Throws with the name of the option, its value and what is right. */
+export function parseSoakOptions(words: readonly string[], defaultDirectory: string): SoakOptions {
+  const { values } = parseArgs({
+    args: [...words],
+    options: {
+      only: { type: "string", multiple: true, default: [] },
+      rounds: { type: "string" },
+      minutes: { type: "string" },
+      jobs: { type: "string" },
+      seed: { type: "string" },
+      dir: { type: "string" },
+    },
+  });
+  return {
+    only: values.only.flatMap((text) => text.split(",")).map(parsePart),
+    rounds: values.rounds === undefined ? null : whole("--rounds", values.rounds, 1, 100_000),
+    minutes: values.minutes === undefined ? null : whole("--minutes", values.minutes, 1, 10_000),
+    jobs: values.jobs === undefined ? DEFAULT_JOBS : whole("--jobs", values.jobs, 1_000, 1_000_000_000),
+    seed: values.seed === undefined ? Date.now() % 1_000_000 : whole("--seed", values.seed, 0, 2 ** 31),
+    directory: values.dir ?? defaultDirectory,
+  };
+}
+
+function parsePart(name: string): PartName {
+  const known = PARTS.find((part) => part === name);
+  if (known !== undefined) return known;
+  throw new Error(`--only ${name}: there is no such part; there are ${PARTS.join(", ")}`);
+}
+
+function whole(option: string, text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new Error(`${option} ${text}: give a whole number from ${min} to ${max}`);
+}
