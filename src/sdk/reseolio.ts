@@ -150,11 +150,11 @@ export class Reseolio extends EventEmitter<ReseolioEvents> {
     args: readonly unknown[] = [],
     options?: JobOptions,
   ): Promise<JobHandle<Result>> {
-    checkFunctionName(name);
+    const known: FunctionDefinition | undefined = this.#registry.find(name);
+    if (known === undefined) checkFunctionName(name);
     if (!Array.isArray(args)) {
       throw new ReseolioError("invalid_argument", `${name}: args is a ${typeof args}; give an array of the arguments`);
     }
-    const known: FunctionDefinition | undefined = this.#registry.find(name);
     const handle = await this.#enqueue(name, args, known?.options ?? NO_OPTIONS, known?.encodedOptions, options);
     // The caller says what the function returns; nothing here can know.
     return handle as JobHandle<Result>;

@@ -10,8 +10,9 @@ import { Batcher, type OutcomeReport } from "./batcher.ts";
 import { Backoff } from "./backoff.ts";
 import type { Client } from "./client.ts";
 import { reseolioErrorFrom } from "./connect-errors.ts";
-import { ConnectionError, type ReseolioError } from "./errors.ts";
+import type { ReseolioError } from "./errors.ts";
 import { PendingEnqueue } from "./pending-enqueue.ts";
+import { closedError, endedError, protocolError, silentError } from "./session-errors.ts";
 import { isRefusal, type SessionOwner, type SessionSettings } from "./session-settings.ts";
 import { finishStream, HELLO_FRAME_ID, helloFrame, openSessionStream, type SessionStream } from "./session-stream.ts";
 import { WaitList } from "./wait-list.ts";
@@ -49,6 +50,7 @@ export class Session {
   readonly #backoff: Backoff;
   #frameId = HELLO_FRAME_ID;
   #lastSentAt = 0;
+  #lastTickAt = performance.now();
   #leaseMs = 15_000;
   #flushScheduled = false;
   #draining = false;
@@ -68,6 +70,10 @@ export class Session {
     return this.#state.kind === "open";
   }
 
+  get #address(): string {
+    return this.client.transport.address.text;
+  }
+
   get isClosed(): boolean {
     return this.#state.kind === "closed";
   }
@@ -81,6 +87,7 @@ export class Session {
   open(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#opening = { resolve, reject, endAt: performance.now() + this.settings.connectTimeoutMs };
+      this.#lastTickAt = performance.now();
       this.#ticker = setInterval(() => this.#tick(), this.settings.tickMs);
       void this.#connect();
     });
@@ -92,7 +99,7 @@ export class Session {
    */
   enqueue<T>(job: NewJob, onEnqueued: (answer: EnqueuedJob, job: NewJob) => T): Promise<T> {
     const deadlineAt = performance.now() + this.settings.callTimeoutMs;
-    const call = new PendingEnqueue(job, deadlineAt, this.client.transport.address.text, onEnqueued);
+    const call = new PendingEnqueue(job, deadlineAt, this.#address, onEnqueued);
     if (this.#state.kind === "closed") call.answer({ kind: "closed" });
     else this.#batcher.enqueue(call);
     this.#scheduleFlush();
@@ -101,7 +108,7 @@ export class Session {
 
   /** Ends with the end of the job, or with ResultTimeoutError, or with ConnectionError when the session is closed. */
   waitForEnd(jobId: string, timeoutMs: number | undefined): Promise<FinishedJob> {
-    if (this.#state.kind === "closed") return Promise.reject(this.#closedError());
+    if (this.#state.kind === "closed") return Promise.reject(closedError(this.#address));
     return this.#awaited.wait(jobId, timeoutMs);
   }
 
@@ -138,10 +145,7 @@ export class Session {
     return this.#idleWaiters.wait(timeoutMs);
   }
 
-  /**
-   * Ends every wait with ConnectionError and lets go of timers and the stream. Ends when the daemon has seen it, or
-   * soon after. A second call is harmless.
-   */
+  /** Ends every wait with ConnectionError and lets go of everything. Ends when the daemon has seen it, or soon after. */
   close(): Promise<void> {
     const state = this.#state;
     if (state.kind === "closed") return Promise.resolve();
@@ -150,8 +154,8 @@ export class Session {
     if (state.kind === "between") clearTimeout(state.timer);
     if (state.kind === "greeting") state.stream.abort();
     this.#batcher.close();
-    this.#awaited.failAll(this.#closedError());
-    this.#opening?.reject(this.#lastError ?? this.#closedError());
+    this.#awaited.failAll(closedError(this.#address));
+    this.#opening?.reject(this.#lastError ?? closedError(this.#address));
     this.#opening = null;
     this.#openWaiters.wake();
     this.#idleWaiters.wake();
@@ -186,7 +190,7 @@ export class Session {
     if (frame.welcome !== undefined) this.#welcome(stream, frame.welcome);
     for (const reply of frame.replies) {
       if (reply.frameId === HELLO_FRAME_ID || this.#batcher.answer(reply)) continue;
-      this.#breakStream(this.#protocolError(`reply ${reply.frameId} does not fit what was sent`));
+      this.#breakStream(protocolError(this.#address, `reply ${reply.frameId} does not fit what was sent`));
       return;
     }
     if (frame.assignments.length + frame.revocations.length + frame.recalls.length > 0) this.owner.received(frame);
@@ -210,9 +214,7 @@ export class Session {
 
   #onEnd(stream: SessionStream, error: unknown): void {
     if (!this.#isCurrent(stream)) return;
-    const address = this.client.transport.address.text;
-    const cause = error ?? new ConnectionError(address, `the daemon at ${address} ended the session`);
-    this.#breakStream(reseolioErrorFrom(cause));
+    this.#breakStream(error === null ? endedError(this.#address) : reseolioErrorFrom(error));
   }
 
   #isCurrent(stream: SessionStream): boolean {
@@ -238,10 +240,14 @@ export class Session {
 
   #tick(): void {
     const now = performance.now();
-    this.#batcher.expire(now);
+    // After a stop of the whole process answers wait in the socket: calls and peers are judged at the next tick.
+    const wasAsleep = now - this.#lastTickAt > 4 * this.settings.tickMs;
+    this.#lastTickAt = now;
     this.#batcher.retryPostponed();
     this.#scheduleFlush();
     this.owner.tick(now);
+    if (wasAsleep) return;
+    this.#batcher.expire(now);
     if (this.#opening !== null && now >= this.#opening.endAt) void this.close();
     else if (this.#state.kind === "greeting") this.#checkPeer(this.#state.since, now);
     else if (this.#state.kind === "open") {
@@ -253,9 +259,7 @@ export class Session {
   /** A peer that takes frames and answers none is a black hole: the connection is given up, not only the stream. */
   #checkPeer(waitingSince: number, now: number): void {
     if (now - waitingSince <= this.settings.replyTimeoutMs) return;
-    const address = this.client.transport.address.text;
-    const message = `the daemon at ${address} did not answer for ${Math.round(now - waitingSince)} ms`;
-    this.#breakStream(new ConnectionError(address, message));
+    this.#breakStream(silentError(this.#address, now - waitingSince));
     this.client.transport.close();
   }
 
@@ -289,15 +293,5 @@ export class Session {
   #sendFrame(stream: SessionStream): void {
     this.#lastSentAt = performance.now();
     stream.send(this.#batcher.takeFrame(++this.#frameId, this.#lastSentAt));
-  }
-
-  #protocolError(detail: string): ReseolioError {
-    const address = this.client.transport.address.text;
-    return new ConnectionError(address, `the daemon at ${address} broke the session's protocol: ${detail}`);
-  }
-
-  #closedError(): ReseolioError {
-    const address = this.client.transport.address.text;
-    return new ConnectionError(address, "this client is stopped; start() it again, or make a new one");
   }
 }

@@ -29,7 +29,9 @@ export interface SidecarOptions {
 const LINGER = "10s";
 const PROBE_TIMEOUT_MS = 2_000;
 const START_TIMEOUT_MS = 10_000;
-/** A daemon that found its file or its port in use lost a race, perhaps; the winner has this long to answer. */
+/** A daemon that found its file or its port in use may have lost a race: the winner has this long to answer. */
+const RIVAL_START_MS = 500;
+/** How long it is tried again to start beside a rival that does not answer: it may be leaving. */
 const RIVAL_TIMEOUT_MS = 3_000;
 const FIRST_POLL_MS = 10;
 const MAX_POLL_MS = 200;
@@ -88,16 +90,16 @@ export class Sidecar {
     this.#mayStart = this.options.autoStart && info.lingering;
   }
 
+  /** A daemon that is just leaving still holds its file: then another try, for a while. */
   async #start(storage: Storage): Promise<GetInfoResponse> {
     const binary = findBinary({ coreBinaryPath: this.options.coreBinaryPath });
-    const log = openLog(storage, this.options.client.transport.address.port);
-    const { child, exit } = this.#spawn(binary, storage, log);
-    try {
-      return await this.#waitUntilReady(exit, log);
-    } finally {
-      child.removeAllListeners();
-      child.on("error", ignore);
-      child.unref();
+    const rivalEndAt = performance.now() + RIVAL_TIMEOUT_MS;
+    for (;;) {
+      const log = openLog(storage, this.options.client.transport.address.port);
+      const { child, exit } = this.#spawn(binary, storage, log);
+      const info = await this.#waitUntilReady(exit, log).finally(() => letGo(child));
+      if (info !== null) return info;
+      if (!hasRival(log) || performance.now() >= rivalEndAt) throw notStarted(exit, log);
     }
   }
 
@@ -127,17 +129,28 @@ export class Sidecar {
     return env;
   }
 
-  async #waitUntilReady(exit: Exit, log: Log): Promise<GetInfoResponse> {
-    const startedAt = performance.now();
-    let endAt = startedAt + START_TIMEOUT_MS;
+  /** Null when the process ended and nobody answers. */
+  async #waitUntilReady(exit: Exit, log: Log): Promise<GetInfoResponse | null> {
+    let endAt = performance.now() + START_TIMEOUT_MS;
     for (let pollMs = FIRST_POLL_MS; ; pollMs = Math.min(pollMs * 2, MAX_POLL_MS)) {
+      const hasEnded = exit.reason !== null;
       const info = await this.#probe();
       if (info !== null) return info;
-      if (exit.reason !== null) endAt = Math.min(endAt, startedAt + (hasRival(log) ? RIVAL_TIMEOUT_MS : 0));
-      if (performance.now() >= endAt) throw notStarted(exit, log);
+      const now = performance.now();
+      if (hasEnded) endAt = Math.min(endAt, now + (hasRival(log) ? RIVAL_START_MS : 0));
+      if (now >= endAt && hasEnded) return null;
+      if (now >= endAt) throw notStarted(exit, log);
       await new Promise((resolve) => setTimeout(resolve, pollMs));
     }
   }
+}
+
+/** The daemon lives on; nothing of it keeps this process alive. */
+function letGo(child: ChildProcess): void {
+  child.removeAllListeners();
+  // A late failure of a process that was given up on is no news.
+  child.on("error", () => {});
+  child.unref();
 }
 
 /** Filled in when the process has ended. */
@@ -198,6 +211,3 @@ function noDaemon(client: Client): ConnectionError {
   const { text } = client.transport.address;
   return new ConnectionError(text, `no daemon answers at ${text}; start one with: reseolio serve --addr ${text}`);
 }
-
-/** A late failure of a process that was given up on. */
-function ignore(): void {}

@@ -9,7 +9,7 @@ import { reseolioCommand } from "../../support/executable.ts";
 import { freePort } from "../../support/free-port.ts";
 import { spawnDaemon } from "../../support/spawn-daemon.ts";
 import { tempDir, type TempDir } from "../../support/temp-dir.ts";
-import { faultOf } from "./waiting.ts";
+import { faultOf, until } from "./waiting.ts";
 
 const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 const started = new Set<string>();
@@ -78,6 +78,29 @@ describe("autoStart", () => {
     expect(await daemonPid(options.address ?? "")).not.toBe(pid);
   });
 
+  test("waits for a daemon that is just leaving the file, and starts its own then", async () => {
+    await using dir = await tempDir("reseolio-auto-");
+    const options = await world(dir);
+    await using leaving = await spawnDaemon({ db: dir.file("jobs.db") });
+    await using client = new Reseolio(options);
+    const starting = client.start();
+    await until(
+      () => existsSync(dir.file("jobs.db.log")) && readFileSync(dir.file("jobs.db.log"), "utf8").includes("in use"),
+    );
+    await leaving.kill();
+    await starting;
+    expect((await client.enqueue("t:run")).jobId).toBeString();
+  });
+
+  test("a file that another daemon keeps is an error that names that daemon", async () => {
+    await using dir = await tempDir("reseolio-auto-");
+    await using other = await spawnDaemon({ db: dir.file("jobs.db") });
+    const client = new Reseolio(await world(dir));
+    const error = await faultOf(client.start());
+    expect(error).toMatchObject({ code: "daemon_start" });
+    expect(String(error)).toContain(other.address);
+  });
+
   test("does not replace a daemon that somebody else keeps up", async () => {
     await using dir = await tempDir("reseolio-auto-");
     await using daemon = await spawnDaemon();
@@ -88,7 +111,9 @@ describe("autoStart", () => {
     await daemon.kill();
     expect(await faultOf(client.enqueue("t:run"))).toMatchObject({ code: "connection" });
     expect(existsSync(mark)).toBe(false);
+    const reconnected = new Promise<void>((resolve) => client.once("reconnected", () => resolve()));
     await daemon.restart();
+    await reconnected;
     expect((await client.enqueue("t:run")).jobId).toBeString();
   });
 
