@@ -95,6 +95,17 @@ for (const [what, [sql, problem]] of Object.entries(damages)) {
   });
 }
 
+test("deleted and pruned jobs leave nothing behind", async () => {
+  await using world = await fileWorld();
+  const args = "x".repeat(5000);
+  const ids = [await finished(world, { args, maxAttempts: 1 }, failed()), await finished(world, { args })];
+  world.clock.advance(10);
+  const finishedBefore = world.clock.now();
+  await world.store.transact((tx) => tx.deleteJobs([ids[0]!]));
+  await world.store.transact((tx) => tx.pruneJobs({ state: "SUCCESS", finishedBefore, limit: 10 }));
+  expect(await checkDatabase(world.path)).toMatchObject({ jobs: 0, problems: [] });
+});
+
 test("a description has versions, sizes and counts", async () => {
   await using world = await fileWorld();
   await fill(world);

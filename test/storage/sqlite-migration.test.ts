@@ -92,6 +92,20 @@ test("P20: kill -9 while the file is made leaves one that opens", async () => {
   }
 }, 60_000);
 
+test("P20: a file whose making was broken off in the middle of its first transaction opens as a new one", async () => {
+  await using directory = await tempDir();
+  const path = directory.file("jobs.db");
+  await freshFile(directory.file("fresh.db"));
+  await using maker = startFixture("broken-making", path);
+  expect([await maker.line(), await maker.line()]).toEqual(["opening", null]);
+  await maker.kill();
+  // Else there was nothing to take back.
+  expect((await readdir(directory.path)).includes("jobs.db-journal")).toBe(true);
+  expect(Bun.file(path).size).toBeGreaterThan(50_000);
+  await freshFile(path);
+  expect(schemaOf(path)).toEqual(schemaOf(directory.file("fresh.db")));
+});
+
 test("P20: kill -9 inside a migration leaves the version before, whole, and the next start ends it", async () => {
   await using directory = await tempDir();
   const path = directory.file("jobs.db");

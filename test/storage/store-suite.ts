@@ -147,6 +147,18 @@ function enqueueTests(makeStore: MakeStore): void {
     expect(outcomes.map((outcome) => outcome.kind)).toEqual(["stored", "repeated"]);
   });
 
+  test("P2: repeated ids among many are found one by one, also when they came before in the same batch", async () => {
+    await using world = await makeStore();
+    const old = await stored(world);
+    const ids = Array.from({ length: 40 }, () => newJobId(world.clock.now()));
+    const requested = [...ids.slice(0, 20), old, ids[3]!, ids[18]!, ...ids.slice(20), ids[39]!, old];
+    const outcomes = await enqueue(world, ...requested.map((jobId) => ({ jobId })));
+    const repeated = outcomes.flatMap((outcome, index) => (outcome.kind === "repeated" ? [index] : []));
+    expect(repeated).toEqual([20, 21, 22, 43, 44]);
+    expect(outcomes.filter((outcome) => outcome.kind === "stored")).toHaveLength(40);
+    expect(await world.store.countJobs()).toEqual([{ functionName: FUNCTION, state: "PENDING", count: 41 }]);
+  });
+
   test("a job id that belongs to another function is refused with that function's name", async () => {
     await using world = await makeStore();
     const jobId = await stored(world, { functionName: "test:first" });
@@ -505,6 +517,21 @@ function transitionTests(makeStore: MakeStore): void {
     const settings = { maxLosses: 10 };
     const transitions = [first!, first!, second!].map((job) => decide(job, succeeded(), settings, 0)!);
     expect(await world.store.transact((tx) => tx.applyTransitions(transitions))).toEqual([true, false, true]);
+  });
+
+  test("a job handed back and claimed again in one transaction is leased to its new worker only", async () => {
+    await using world = await makeStore();
+    const jobId = await stored(world);
+    const [job] = await claim(world, 1, [FUNCTION], "old");
+    const release = decide(job!, { kind: "release", started: false }, { maxLosses: 10 }, 0)!;
+    await world.store.transact(async (tx) => {
+      await tx.applyTransitions([release]);
+      await tx.claimJobs([{ workerId: "new", functionNames: [FUNCTION], limit: 1 }]);
+    });
+    expect(await world.store.transact((tx) => tx.listLeasedJobs("old"))).toEqual([]);
+    expect(await world.store.transact((tx) => tx.listLeasedJobs("new"))).toMatchObject([{ jobId, leaseToken: 2 }]);
+    const page = await world.store.listJobs({ filter: { states: ["RUNNING"] }, limit: 5, before: null });
+    expect(page.jobs).toMatchObject([{ jobId }]);
   });
 
   test("listLiveChildren gives the children that are not terminal", async () => {
