@@ -57,14 +57,15 @@ test("P9: a well-behaved handler's signal fires at its time limit", async () => 
   expect(await timedOutAfterMs(job)).toBeLessThan(TIMEOUT_MS + 2_000);
 }, 60_000);
 
-test("P9: jobs that wait for a slot of a busy worker are not timed out while they wait", async () => {
+test("P9: jobs that were leased ahead are not timed out while they wait for a slot", async () => {
   await using world = await createE2eWorld();
+  // Short ones first: they teach the daemon to lease ahead, and the slow ones that follow wait in the worker.
+  const short = Array.from({ length: 300 }, () => world.enqueue({}));
+  const slow = Array.from({ length: 8 }, () => world.enqueue({ holdMs: 300 }, { timeoutMs: 1_000, maxAttempts: 1 }));
+  const jobs = await Promise.all([...short, ...slow]);
   await world.startWorker({ concurrency: 1 });
-  const jobs = await Promise.all(
-    Array.from({ length: 8 }, () => world.enqueue({ holdMs: 300 }, { timeoutMs: 1_000, maxAttempts: 1 })),
-  );
   const results = await Promise.all(jobs.map((job) => job.result(20_000)));
-  expect(results.map((result) => result.attempt)).toEqual(Array<number>(8).fill(1));
+  expect(results.filter((result) => result.attempt !== 1)).toEqual([]);
 }, 60_000);
 
 test("P9: a handler that ignores its signal keeps its slot: no more than `concurrency` run at once", async () => {

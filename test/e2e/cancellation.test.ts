@@ -66,6 +66,24 @@ test("P10: children and their children are cancelled with the job, running or no
   await world.ledger.until("start", 1, stranger.jobId);
 }, 60_000);
 
+test("P10: children that a deaf handler calls after the cancel are cancelled before they start", async () => {
+  await using world = await createE2eWorld();
+  await world.startWorker();
+  const parent = await world.enqueue({
+    holdMs: 500,
+    isDeaf: true,
+    lateChildren: [{ label: "late" }, { label: "later" }],
+  });
+  await world.ledger.until("start", 1, parent.jobId);
+  await parent.cancel();
+  await world.ledger.until("end", 1, parent.jobId);
+  const { jobs } = await world.client.listJobs({ parentId: parent.jobId });
+  expect(jobs.map((job) => job.status)).toEqual(["cancelled", "cancelled"]);
+  // Whatever may still run does so before a job that is called now.
+  await (await world.enqueue({})).result(10_000);
+  expect(world.ledger.find("start").filter((entry) => entry.label.startsWith("late"))).toEqual([]);
+}, 60_000);
+
 test("P10: cancels that race with the start and the end of jobs leave one truth", async () => {
   await using world = await createE2eWorld();
   await world.startWorker({ concurrency: 20 });
