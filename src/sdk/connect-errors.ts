@@ -15,7 +15,17 @@ export function connectionErrorFrom(error: unknown, address: string, deadlineMs:
     const message = `the daemon at ${address} did not answer within ${deadlineMs} ms; the call may still be carried out`;
     return new ConnectionError(address, message, { cause: error });
   }
+  if (!error.isWireError && (error.code === Code.Internal || error.code === Code.Unknown)) {
+    return new ConnectionError(address, broken(error, address), { cause: error });
+  }
   return error;
+}
+
+/** The daemon never said it: the connection broke, or what is there speaks otherwise. */
+function broken(error: ConnectError, address: string): string {
+  const what = `the connection to ${address} failed: ${error.rawMessage}`;
+  if (/certificate/i.test(error.rawMessage)) return `${what}; give the certificate's authority as tls: { ca }`;
+  return `${what}; if it fails each time, see whether a daemon listens there and both sides agree on TLS`;
 }
 
 function unavailable(error: ConnectError, address: string): string {
