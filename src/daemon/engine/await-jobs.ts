@@ -39,21 +39,25 @@ export function awaitEnds(engine: Engine, jobIds: readonly string[], listener: E
       engine.changes.onceEnded(jobId, (change: CommittedChange) => tell(change)),
     );
   }
-  void engine.store.getJobs(jobIds).then((jobs) => {
-    const found = new Set(jobs.map((job) => job.jobId));
-    for (const job of jobs) if (isTerminal(job.state)) tell(job);
-    for (const jobId of jobIds) {
-      if (found.has(jobId) || !pending.has(jobId)) continue;
-      forget(pending, jobId);
-      listener.onMissing(jobId);
-    }
-  }, listener.onFault);
+  // A job that is leased through this daemon has not ended, and its end will be told.
+  const unsure = jobIds.filter((jobId) => !engine.dispatcher.isLeased(jobId));
+  if (unsure.length > 0) void engine.store.getJobs(unsure).then(check, listener.onFault);
   return {
     stopOne: (jobId) => forget(pending, jobId),
     stop: () => {
       for (const jobId of [...pending.keys()]) forget(pending, jobId);
     },
   };
+
+  function check(jobs: readonly Job[]): void {
+    const found = new Set(jobs.map((job) => job.jobId));
+    for (const job of jobs) if (isTerminal(job.state)) tell(job);
+    for (const jobId of unsure) {
+      if (found.has(jobId) || !pending.has(jobId)) continue;
+      forget(pending, jobId);
+      listener.onMissing(jobId);
+    }
+  }
 }
 
 /** The same with whole jobs, read once they have ended: for clients without a session. */

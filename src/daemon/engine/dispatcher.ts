@@ -142,6 +142,12 @@ export class Dispatcher {
     for (const claim of claimed) this.#assign(claim);
   }
 
+  /** Whether the job is leased to a worker of this daemon, so that it cannot have ended unheard. */
+  isLeased(jobId: string): boolean {
+    for (const session of this.#sessions.values()) if (session.holds(jobId)) return true;
+    return false;
+  }
+
   /** Jobs running through this daemon by its count of slots. */
   runningCount(): number {
     let running = 0;

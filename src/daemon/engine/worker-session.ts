@@ -117,6 +117,11 @@ export class WorkerSession {
     return held !== undefined && held.leaseToken === lease.leaseToken ? held : null;
   }
 
+  /** Whether the job runs, or waits to run, under a lease of this worker that is not taken back. */
+  holds(jobId: string): boolean {
+    return this.#leases.get(jobId)?.isRevoked === false;
+  }
+
   /** The handler has ended, or never started: the slot is free, and the next waiting one starts. */
   remove(lease: HeldLease): void {
     if (this.#leases.get(lease.jobId) !== lease) return;
