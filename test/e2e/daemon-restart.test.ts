@@ -77,3 +77,13 @@ test("P7: the clock of an attempt's timeout runs on while the daemon is away", a
   expect(ranMs).toBeGreaterThanOrEqual(timeoutMs - 10);
   expect(ranMs).toBeLessThan(timeoutMs + 1_500);
 }, 60_000);
+
+test("P7: a daemon that stood still for longer than the lease does not take its living workers for dead", async () => {
+  await using world = await createE2eWorld(["--lease", "1s"]);
+  const jobs = await startRunningJobs(world, 4_500);
+  world.daemon.signal("SIGSTOP");
+  // The length of the standstill is what is tested.
+  await Bun.sleep(3_000);
+  world.daemon.signal("SIGCONT");
+  await expectRanOnce(world, jobs);
+}, 60_000);
