@@ -14,5 +14,7 @@ export interface BenchContext {
   readonly node: Runtime | null;
   /** Of this run alone; removed at its end. */
   readonly directory: string;
+  /** Of the machine, before anything of this run. */
+  readonly loadAtStart: number;
   progress(text: string): void;
 }

@@ -9,7 +9,7 @@ export interface RowSpec {
   readonly target?: Target;
 }
 
-export type Unit = "ms" | "/s" | "MB" | "%" | "bytes" | "x";
+export type Unit = "ms" | "/s" | "MB" | "µs" | "%" | "bytes" | "x";
 
 export type Target =
   | { readonly kind: "at_most" | "at_least"; readonly value: number; readonly why?: string }

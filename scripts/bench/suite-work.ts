@@ -1,7 +1,6 @@
 /** Enqueue, drain, call and await: on an empty database, from Node, and on full ones beside the empty one. */
 import type { BenchContext } from "./bench-context.ts";
 import type { Runtime } from "./child-process.ts";
-import { measurePhysicalLimits } from "./physical-limits.ts";
 import type { SceneName } from "./row-specs.ts";
 import { backlogFillings, copyTemplate, finishedFillings, makeTemplate, removeDatabase } from "./scenes.ts";
 import { runWorkloads } from "./workloads.ts";
@@ -19,7 +18,6 @@ export async function runWorkSuites(
 ): Promise<void> {
   const scenes = await makeScenes(context, wanted);
   for (let round = 1; round <= context.options.rounds; round++) {
-    recordLimits(context);
     const order = round % 2 === 1 ? scenes : scenes.toReversed();
     for (const scene of order) {
       context.progress(`round ${round} of ${context.options.rounds}: ${scene.name}`);
@@ -50,13 +48,6 @@ async function makeScenes(
   return scenes;
 }
 
-function recordLimits({ recorder, directory, scale }: BenchContext): void {
-  const limits = measurePhysicalLimits(directory, scale.limits);
-  recorder.add("limits/fsync", limits.fsyncsPerSecond);
-  recorder.add("limits/commit", limits.commitMs);
-  recorder.add("limits/grouped", limits.groupedRowsPerSecond);
-}
-
 const RATES = ["enqueue-64/rate", "enqueue-256/rate", "bulk/rate", "drain/rate", "call-64/rate"];
 const LATENCIES = ["enqueue-1/p50", "call/p50"];
 
@@ -64,6 +55,8 @@ const LATENCIES = ["enqueue-1/p50", "call/p50"];
 function recordShares({ recorder }: BenchContext, scenes: readonly Scene[]): void {
   const latest = (key: string): number => recorder.values(key).at(-1) ?? Number.NaN;
   recorder.add("empty/enqueue-64/share", (latest("empty/enqueue-64/rate") / latest("limits/grouped")) * 100);
+  const least = latest("limits/frame/p50") + latest("limits/commit");
+  recorder.add("empty/enqueue-1/overhead", latest("empty/enqueue-1/p50") / least);
   for (const { name } of scenes.filter((scene) => scene.name === "finished" || scene.name === "backlog")) {
     for (const key of RATES) recorder.add(`${name}/${key}/ratio`, latest(`${name}/${key}`) / latest(`empty/${key}`));
     for (const key of LATENCIES)

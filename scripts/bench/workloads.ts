@@ -1,7 +1,9 @@
 /** What is timed, once through, on one daemon. */
 import type { BenchContext } from "./bench-context.ts";
 import { type Child, type Runtime, startChild } from "./child-process.ts";
-import { type BenchDaemon, startDaemon } from "./daemon-process.ts";
+import { type BenchDaemon, processorMs, startDaemon } from "./daemon-process.ts";
+import type { Recorder } from "./recorder.ts";
+import { measurePhysicalLimits } from "./physical-limits.ts";
 import type { SceneName } from "./row-specs.ts";
 
 const CONCURRENCY = 64;
@@ -27,9 +29,9 @@ export async function runWorkloads(
   try {
     await warmUp(context, stage);
     await recordEnqueues(context, scene, stage);
+    if (scene === "empty") await recordLimits(context, stage);
     await recordDrain(context, scene, stage);
     await recordCalls(context, scene, stage);
-    if (scene === "empty") await recordTransport(context, stage);
   } finally {
     await Promise.all([stage.client.stop(), stage.worker.stop()]);
     await stage.daemon.stop();
@@ -55,13 +57,16 @@ async function warmUp({ scale }: BenchContext, { client, worker }: Stage): Promi
   await client.time({ op: "call", functionName: CALL, count: Math.ceil(count / 10), inFlight: 1 });
 }
 
-async function recordEnqueues({ scale, recorder }: BenchContext, scene: SceneName, { client }: Stage): Promise<void> {
+async function recordEnqueues(context: BenchContext, scene: SceneName, { client, daemon }: Stage): Promise<void> {
+  const { scale, recorder } = context;
   const single = await client.time({ op: "enqueue", functionName: SINK, count: scale.enqueueOne, inFlight: 1 });
   recorder.add(`${scene}/enqueue-1/p50`, single.p50Ms);
   recorder.add(`${scene}/enqueue-1/p99`, single.p99Ms);
   for (const inFlight of [64, 256]) {
+    const before = processorMs(daemon.pid);
     const many = await client.time({ op: "enqueue", functionName: SINK, count: scale.enqueueMany, inFlight });
     recorder.add(`${scene}/enqueue-${inFlight}/rate`, rate(many));
+    recordProcessor(recorder, `${scene}/enqueue-${inFlight}/cpu`, daemon.pid, before, many.count);
   }
   const bulk = await client.time({ op: "bulk", functionName: SINK, count: scale.bulk, batch: 1_000 });
   recorder.add(`${scene}/bulk/rate`, rate(bulk));
@@ -69,8 +74,10 @@ async function recordEnqueues({ scale, recorder }: BenchContext, scene: SceneNam
 
 async function recordDrain({ scale, recorder }: BenchContext, scene: SceneName, stage: Stage): Promise<void> {
   await stage.client.time({ op: "enqueue", functionName: DRAIN, count: scale.drain, inFlight: 256 });
+  const before = processorMs(stage.daemon.pid);
   const drained = await stage.worker.time({ op: "drain", functionName: DRAIN, count: scale.drain });
   recorder.add(`${scene}/drain/rate`, rate(drained));
+  recordProcessor(recorder, `${scene}/drain/cpu`, stage.daemon.pid, before, scale.drain);
 }
 
 async function recordCalls({ scale, recorder }: BenchContext, scene: SceneName, { client }: Stage): Promise<void> {
@@ -81,12 +88,23 @@ async function recordCalls({ scale, recorder }: BenchContext, scene: SceneName, 
   recorder.add(`${scene}/call-64/rate`, rate(many));
 }
 
-async function recordTransport({ scale, recorder }: BenchContext, { client }: Stage): Promise<void> {
+/** At the same time as what is held against them, so that both meet the same neighbours. */
+async function recordLimits({ scale, recorder, directory }: BenchContext, { client }: Stage): Promise<void> {
+  const limits = measurePhysicalLimits(directory, scale.limits);
+  recorder.add("limits/fsync", limits.fsyncsPerSecond);
+  recorder.add("limits/commit", limits.commitMs);
+  recorder.add("limits/grouped", limits.groupedRowsPerSecond);
   for (const op of ["unary", "frames"] as const) {
     await client.time({ op, count: Math.ceil(scale.transport / 5) });
     const timing = await client.time({ op, count: scale.transport });
     recorder.add(op === "unary" ? "limits/unary/p50" : "limits/frame/p50", timing.p50Ms);
   }
+}
+
+/** Processor time does not depend on what else the machine does, as rates do. */
+function recordProcessor(recorder: Recorder, key: string, pid: number, before: number | null, jobs: number): void {
+  const after = processorMs(pid);
+  if (before !== null && after !== null) recorder.add(key, ((after - before) * 1000) / jobs);
 }
 
 function rate({ count, elapsedMs }: { readonly count: number; readonly elapsedMs: number }): number {
