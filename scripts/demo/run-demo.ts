@@ -72,6 +72,12 @@ class Demo {
     this.timeline.heading(
       "Five webhooks, a receiver that refuses the first requests of each, and kill -9 in the middle of the retries",
     );
+    this.timeline.say(
+      "  A call is on disk before the app hears that it is stored. Watch the attempt numbers: after each kill",
+    );
+    this.timeline.say(
+      "  they go on where they were. An attempt that was under way when its process died is made again.\n",
+    );
     const settings = await this.#prepare();
     const killAll = this.#arrival(KILL_ALL_AT);
     const killDaemon = this.#arrival(KILL_DAEMON_AT);
@@ -112,8 +118,9 @@ class Demo {
   }
 
   #onDelivery({ webhook, attempt, status }: Delivery): void {
-    const verdict = status === 200 ? "200, delivered" : "503, refused";
-    this.timeline.tell("receiver", `${webhook}, attempt ${attempt}: ${verdict}`);
+    const request = `${webhook}, attempt ${attempt}`;
+    if (status === 200) this.timeline.tellSuccess("receiver", `${request}: 200, delivered`);
+    else this.timeline.tell("receiver", `${request}: 503, refused`);
     this.#arrivals.get(this.#receiver?.log.length ?? 0)?.();
   }
 

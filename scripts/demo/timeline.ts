@@ -36,6 +36,11 @@ export class Timeline {
     this.write(`${timelineLine((performance.now() - this.#startedAt) / 1000, actor, what, this.style)}\n`);
   }
 
+  /** Something that was wanted. */
+  tellSuccess(actor: Actor, what: string): void {
+    this.tell(actor, this.#paint("32", what));
+  }
+
   /** A line of its own, outside of the columns. */
   say(text: string): void {
     this.write(`${text}\n`);
