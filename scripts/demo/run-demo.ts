@@ -24,17 +24,15 @@ const POLL_MS = 20;
 export async function runDemo(executable: string): Promise<boolean> {
   const timeline = new Timeline((text) => process.stdout.write(text), styleFor(process.env, isatty(1)));
   const demo = new Demo(executable, timeline);
-  const interrupted = (): void => {
-    demo.cleanUp();
-    process.exit(130);
-  };
-  process.once("SIGINT", interrupted);
-  process.once("SIGTERM", interrupted);
+  // Whatever ends this process, it takes its own with it.
+  process.on("exit", () => demo.cleanUp());
+  process.once("SIGINT", () => process.exit(130));
+  process.once("SIGTERM", () => process.exit(143));
+  // Whoever read the timeline has seen enough, as `head` has.
+  process.stdout.once("error", () => process.exit(1));
   try {
     return await demo.play();
   } finally {
-    process.off("SIGINT", interrupted);
-    process.off("SIGTERM", interrupted);
     demo.cleanUp();
   }
 }
@@ -190,7 +188,7 @@ class Demo {
     return claims.every(({ faults }) => faults.length === 0);
   }
 
-  /** Ends at once, whatever runs; only for the end of the demo. */
+  /** Ends at once, whatever runs; only for the end of the demo. Harmless a second time. */
   cleanUp(): void {
     const app = this.#app;
     this.#app = undefined;
