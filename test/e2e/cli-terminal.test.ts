@@ -46,7 +46,7 @@ function open(args: readonly string[], env: Readonly<Record<string, string | und
       return screen;
     },
     type: (keys) => void child.terminal?.write(keys),
-    hangUp: () => void child.terminal?.close(),
+    hangUp: () => child.terminal?.close(),
     shows: (text) => {
       const seen = Promise.withResolvers<void>();
       const check = (): void => {
