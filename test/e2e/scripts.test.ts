@@ -52,7 +52,7 @@ describe("the demo", () => {
       });
       const exited = once(child, "exit");
       for await (const chunk of child.stdout) {
-        if (!String(chunk).includes("is stored")) continue;
+        if (!String(chunk).includes("order-1001 is stored")) continue;
         expect(findProcesses(room.path).length).toBeGreaterThan(0);
         child.kill("SIGINT");
         break;
