@@ -4,24 +4,8 @@ import { closeSync, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { percentile } from "./statistics.ts";
 
-export interface PhysicalLimits {
-  /** 4 KiB appended and fsynced. */
-  readonly fsyncsPerSecond: number;
-  /** One row, one commit, on disk: median. */
-  readonly commitMs: number;
-  /** Rows a second when each commit holds 64. */
-  readonly groupedRowsPerSecond: number;
-}
-
-/** Measures in this directory, which should be on the disk that the daemon writes to; leaves nothing there. */
-export function measurePhysicalLimits(directory: string, scale: number): PhysicalLimits {
-  return {
-    fsyncsPerSecond: measureFsyncs(directory, Math.ceil(500 * scale)),
-    ...measureCommits(directory, scale),
-  };
-}
-
-function measureFsyncs(directory: string, count: number): number {
+/** 4 KiB appended and fsynced, a second. Leaves nothing in the directory. */
+export function measureFsyncs(directory: string, count: number): number {
   const path = join(directory, "fsync.tmp");
   const descriptor = openSync(path, "w", 0o600);
   try {
@@ -38,22 +22,29 @@ function measureFsyncs(directory: string, count: number): number {
   }
 }
 
-function measureCommits(directory: string, scale: number): Omit<PhysicalLimits, "fsyncsPerSecond"> {
+/** A database of its own, to measure commits in as often as wanted. */
+export interface RawCommits {
+  /** One row, one commit, on disk: median in milliseconds. */
+  single(commits: number): number;
+  /** Rows a second when each commit holds 64. */
+  grouped(commits: number): number;
+  /** Removes the database. */
+  close(): void;
+}
+
+/** The directory should be on the disk that the daemon writes to. */
+export function openRawCommits(directory: string): RawCommits {
   const path = join(directory, "commits.tmp");
   const db = openAsTheStoreDoes(path);
-  try {
-    const insert = prepareInsert(db);
-    insert(Math.ceil(200 * scale), 1);
-    const single = insert(Math.ceil(1_000 * scale), 1);
-    const grouped = insert(Math.ceil(600 * scale), 64);
-    return {
-      commitMs: percentile(single.latencies, 0.5),
-      groupedRowsPerSecond: (grouped.latencies.length * 64 * 1000) / grouped.elapsedMs,
-    };
-  } finally {
-    db.close(true);
-    for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
-  }
+  const insert = prepareInsert(db);
+  return {
+    single: (commits) => percentile(insert(commits, 1).latencies, 0.5),
+    grouped: (commits) => (commits * 64 * 1000) / insert(commits, 64).elapsedMs,
+    close: () => {
+      db.close(true);
+      for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
+    },
+  };
 }
 
 function openAsTheStoreDoes(path: string): Database {

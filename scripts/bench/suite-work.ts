@@ -55,8 +55,6 @@ const LATENCIES = ["enqueue-1/p50", "call/p50"];
 function recordShares({ recorder }: BenchContext, scenes: readonly Scene[]): void {
   const latest = (key: string): number => recorder.values(key).at(-1) ?? Number.NaN;
   recorder.add("empty/enqueue-64/share", (latest("empty/enqueue-64/rate") / latest("limits/grouped")) * 100);
-  const least = latest("limits/frame/p50") + latest("limits/commit");
-  recorder.add("empty/enqueue-1/overhead", latest("empty/enqueue-1/p50") / least);
   for (const { name } of scenes.filter((scene) => scene.name === "finished" || scene.name === "backlog")) {
     for (const key of RATES) recorder.add(`${name}/${key}/ratio`, latest(`${name}/${key}`) / latest(`empty/${key}`));
     for (const key of LATENCIES)

@@ -3,10 +3,14 @@ import type { BenchContext } from "./bench-context.ts";
 import { type Child, type Runtime, startChild } from "./child-process.ts";
 import { type BenchDaemon, processorMs, startDaemon } from "./daemon-process.ts";
 import type { Recorder } from "./recorder.ts";
-import { measurePhysicalLimits } from "./physical-limits.ts";
+import { measureFsyncs, openRawCommits } from "./physical-limits.ts";
 import type { SceneName } from "./row-specs.ts";
+import { median } from "./statistics.ts";
 
 const CONCURRENCY = 64;
+const TURNS = 8;
+const GROUPED_COMMITS = 600;
+const FSYNCS = 500;
 const SINK = "bench:sink:enqueue";
 const DRAIN = "bench:drain:noop";
 const CALL = "bench:call:noop";
@@ -28,6 +32,7 @@ export async function runWorkloads(
   const stage = await setStage(context.executable, db, runtime);
   try {
     await warmUp(context, stage);
+    await recordSingles(context, scene, stage);
     await recordEnqueues(context, scene, stage);
     if (scene === "empty") await recordLimits(context, stage);
     await recordDrain(context, scene, stage);
@@ -57,11 +62,42 @@ async function warmUp({ scale }: BenchContext, { client, worker }: Stage): Promi
   await client.time({ op: "call", functionName: CALL, count: Math.ceil(count / 10), inFlight: 1 });
 }
 
+/**
+ * Single enqueues in turns with what they are held against, an empty frame and a raw commit, so that all three meet
+ * the same neighbours.
+ */
+async function recordSingles(context: BenchContext, scene: SceneName, { client }: Stage): Promise<void> {
+  const { scale, recorder } = context;
+  const commits = openRawCommits(context.directory);
+  const count = Math.ceil(scale.enqueueOne / TURNS);
+  const turns: SingleTurn[] = [];
+  for (let turn = 0; turn < TURNS; turn++) {
+    const frame = await client.time({ op: "frames", count });
+    const commitMs = commits.single(count);
+    const enqueue = await client.time({ op: "enqueue", functionName: SINK, count, inFlight: 1 });
+    turns.push({ frameMs: frame.p50Ms, commitMs, enqueueMs: enqueue.p50Ms, p99Ms: enqueue.p99Ms });
+  }
+  recorder.add(`${scene}/enqueue-1/p50`, median(turns.map((turn) => turn.enqueueMs)));
+  recorder.add(`${scene}/enqueue-1/p99`, median(turns.map((turn) => turn.p99Ms)));
+  if (scene === "empty") {
+    recorder.add("limits/frame/p50", median(turns.map((turn) => turn.frameMs)));
+    recorder.add("limits/commit", median(turns.map((turn) => turn.commitMs)));
+    recorder.add("limits/grouped", commits.grouped(Math.ceil(GROUPED_COMMITS * scale.limits)));
+    const overheads = turns.map((turn) => turn.enqueueMs / (turn.frameMs + turn.commitMs));
+    recorder.add("empty/enqueue-1/overhead", median(overheads));
+  }
+  commits.close();
+}
+
+interface SingleTurn {
+  readonly frameMs: number;
+  readonly commitMs: number;
+  readonly enqueueMs: number;
+  readonly p99Ms: number;
+}
+
 async function recordEnqueues(context: BenchContext, scene: SceneName, { client, daemon }: Stage): Promise<void> {
   const { scale, recorder } = context;
-  const single = await client.time({ op: "enqueue", functionName: SINK, count: scale.enqueueOne, inFlight: 1 });
-  recorder.add(`${scene}/enqueue-1/p50`, single.p50Ms);
-  recorder.add(`${scene}/enqueue-1/p99`, single.p99Ms);
   for (const inFlight of [64, 256]) {
     const before = processorMs(daemon.pid);
     const many = await client.time({ op: "enqueue", functionName: SINK, count: scale.enqueueMany, inFlight });
@@ -88,17 +124,10 @@ async function recordCalls({ scale, recorder }: BenchContext, scene: SceneName, 
   recorder.add(`${scene}/call-64/rate`, rate(many));
 }
 
-/** At the same time as what is held against them, so that both meet the same neighbours. */
 async function recordLimits({ scale, recorder, directory }: BenchContext, { client }: Stage): Promise<void> {
-  const limits = measurePhysicalLimits(directory, scale.limits);
-  recorder.add("limits/fsync", limits.fsyncsPerSecond);
-  recorder.add("limits/commit", limits.commitMs);
-  recorder.add("limits/grouped", limits.groupedRowsPerSecond);
-  for (const op of ["unary", "frames"] as const) {
-    await client.time({ op, count: Math.ceil(scale.transport / 5) });
-    const timing = await client.time({ op, count: scale.transport });
-    recorder.add(op === "unary" ? "limits/unary/p50" : "limits/frame/p50", timing.p50Ms);
-  }
+  recorder.add("limits/fsync", measureFsyncs(directory, Math.ceil(FSYNCS * scale.limits)));
+  const unary = await client.time({ op: "unary", count: scale.transport });
+  recorder.add("limits/unary/p50", unary.p50Ms);
 }
 
 /** Processor time does not depend on what else the machine does, as rates do. */
