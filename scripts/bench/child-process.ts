@@ -20,6 +20,7 @@ export interface Child {
   stop(): Promise<void>;
 }
 
+/** This Bun, from the source. */
 export function bunRuntime(): Runtime {
   return { name: "bun", command: [process.execPath, join(import.meta.dir, "child.ts")] };
 }
@@ -43,6 +44,7 @@ export async function nodeRuntime(directory: string): Promise<Runtime | null> {
   return { name: "node", command: [node, bundle] };
 }
 
+/** Starts a process that waits for orders; it ends with this one. */
 export function startChild(runtime: Runtime): Child {
   const [file = "", ...args] = runtime.command;
   const child = spawn(file, args, { stdio: ["pipe", "pipe", "pipe"] });

@@ -1,5 +1,6 @@
 /** What the benchmark asks of its client and worker processes: one JSON line there, one JSON line back. */
 
+/** What to do. */
 export type Order =
   | { readonly op: "connect"; readonly address: string; readonly concurrency: number }
   /** Sequential empty unary calls. */
@@ -22,6 +23,7 @@ export type Order =
   | { readonly op: "list"; readonly filter: ListFilter; readonly count: number }
   | { readonly op: "stop" };
 
+/** Which jobs a list is of; absent fields do not filter. */
 export interface ListFilter {
   /** Numbers of the protocol's JobState. */
   readonly states?: readonly number[];
@@ -30,6 +32,7 @@ export interface ListFilter {
   readonly hourEndingMsAgo?: number;
 }
 
+/** How long it took. */
 export interface Timing {
   readonly count: number;
   readonly elapsedMs: number;
@@ -38,6 +41,7 @@ export interface Timing {
   readonly p99Ms: number;
 }
 
+/** What came of an order. */
 export type Answer =
   | { readonly kind: "done" }
   | { readonly kind: "timing"; readonly timing: Timing }

@@ -24,6 +24,7 @@ process.on("exit", () => {
   for (const child of living) child.kill("SIGKILL");
 });
 
+/** How a daemon is started, besides its file. */
 export interface DaemonOptions {
   /** [a free one] */
   readonly port?: number;

@@ -4,6 +4,7 @@ import { Database } from "bun:sqlite";
 /** States by the numbers of the schema. */
 export type FilledState = "PENDING" | "SUCCESS" | "DEAD" | "CANCELLED";
 
+/** Jobs of one function in one state. */
 export interface Filling {
   readonly functionName: string;
   readonly state: FilledState;

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 
+/** What a run was asked for. */
 export interface BenchOptions {
   /** Small counts and one round: shows that everything works, in under 30 s. */
   readonly quick: boolean;
@@ -14,7 +15,9 @@ export interface BenchOptions {
   readonly strict: boolean;
 }
 
+/** Parts of the benchmark, in the order in which they run. */
 export const SUITES = ["core", "node", "growth", "lists", "delayed", "start", "memory"] as const;
+/** One of them. */
 export type SuiteName = (typeof SUITES)[number];
 
 const DEFAULT_ROUNDS = 5;

@@ -8,6 +8,7 @@ export type SceneName = "empty" | "finished" | "backlog" | "node";
 /** Share of the empty database's figure that a full one has to reach. */
 const GROWTH_SHARE = 0.8;
 
+/** In the order of the table, labelled with what a run of this scale does. */
 export function rowSpecs(scale: Scale): readonly RowSpec[] {
   const rows = grouped(scale.rows);
   return [

@@ -1,6 +1,7 @@
 /** The table of results: what each row is called, and what it has to reach. */
 import type { Recorder } from "./recorder.ts";
 
+/** A row before it is measured. */
 export interface RowSpec {
   readonly key: string;
   readonly group: string;
@@ -9,8 +10,10 @@ export interface RowSpec {
   readonly target?: Target;
 }
 
+/** What a figure counts; `x` is a ratio. */
 export type Unit = "ms" | "/s" | "MB" | "µs" | "%" | "bytes" | "x";
 
+/** What the median of a row has to reach. */
 export type Target =
   | { readonly kind: "at_most" | "at_least"; readonly value: number; readonly why?: string }
   /** A limit that comes from other rows of the same run; null when they were not measured. */

@@ -20,6 +20,7 @@ export interface Scale {
   readonly memoryEnd: number;
 }
 
+/** What the targets are meant for. */
 export const FULL_SCALE: Scale = {
   enqueueOne: 2_000,
   enqueueMany: 40_000,
@@ -39,6 +40,7 @@ export const FULL_SCALE: Scale = {
   memoryEnd: 1_000_000,
 };
 
+/** Enough to see that all works. */
 export const QUICK_SCALE: Scale = {
   enqueueOne: 200,
   enqueueMany: 4_000,

@@ -5,10 +5,13 @@ import type { BenchContext } from "./bench-context.ts";
 import { startDaemon } from "./daemon-process.ts";
 import { type Filling, fillDatabase } from "./fill-database.ts";
 
+/** Functions that the finished jobs belong to. */
 export const FILLED_FUNCTIONS = 20;
+/** The one with three jobs, all dead. */
 export const RARE_FUNCTION = "filled:rare:function";
 const RARE_COUNT = 3;
 
+/** Name of one of them, from 0. */
 export function filledFunction(number: number): string {
   return `filled:service-${number}:work`;
 }
@@ -49,6 +52,7 @@ export function copyTemplate(template: string, name: string): string {
   return path;
 }
 
+/** With its log and lock. Harmless when it is gone. */
 export function removeDatabase(path: string): void {
   for (const suffix of ["", "-wal", "-shm", ".lock"]) rmSync(path + suffix, { force: true });
 }

@@ -66,6 +66,7 @@ export async function runDelayedSuite(context: BenchContext): Promise<void> {
   }
 }
 
+/** How long the daemon takes to be ready, what it holds idle, how fast a command answers. */
 export async function runStartSuite(context: BenchContext): Promise<void> {
   const { recorder, scale, executable, directory } = context;
   context.progress("starts");

@@ -3,18 +3,21 @@ import { startChild, bunRuntime } from "./child-process.ts";
 import { residentBytes, startDaemon } from "./daemon-process.ts";
 import { median, slope } from "./statistics.ts";
 
+/** Memory at one moment. */
 export interface MemorySample {
   /** Jobs that had been enqueued and run. */
   readonly jobs: number;
   readonly megabytes: number;
 }
 
+/** What was seen, oldest first. */
 export interface WatchedMemory {
   /** Empty where the system does not tell. */
   readonly samples: readonly MemorySample[];
   readonly jobsPerSecond: number;
 }
 
+/** How the memory at the end stands to that near the start. */
 export interface Growth {
   readonly plateauMegabytes: number;
   readonly endMegabytes: number;

@@ -3,6 +3,7 @@
 /** Each is delivered once. */
 export const WEBHOOKS: readonly string[] = ["order-1001", "order-1002", "order-1003", "order-1004", "order-1005"];
 
+/** What the application has to be told. */
 export interface AppSettings {
   readonly storage: string;
   readonly address: string;
@@ -10,6 +11,7 @@ export interface AppSettings {
   readonly receiverUrl: string;
 }
 
+/** What the application tells. */
 export type AppEvent =
   | { readonly kind: "started" }
   /** The call is on disk. `wasThere`: an earlier start had stored it. */
@@ -19,6 +21,7 @@ export type AppEvent =
   /** Every result has been awaited. */
   | { readonly kind: "finished" };
 
+/** The settings as the variables of its process. */
 export function appEnvironment(settings: AppSettings): Record<string, string> {
   return {
     DEMO_STORAGE: settings.storage,

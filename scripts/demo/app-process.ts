@@ -13,6 +13,7 @@ export interface AppProcess {
   kill(): void;
 }
 
+/** Starts it with this Bun. `onEvent` is called in order, until the process is gone. */
 export function startApp(settings: AppSettings, onEvent: (event: AppEvent) => void): AppProcess {
   const child = spawn(process.execPath, [join(import.meta.dir, "app.ts")], {
     env: { ...process.env, ...appEnvironment(settings) },

@@ -1,6 +1,7 @@
 /** What the demo promises to have shown, checked on two witnesses: the database file and the receiver's log. */
 import type { Delivery } from "./receiver.ts";
 
+/** What both witnesses say. */
 export interface Evidence {
   readonly webhooks: readonly string[];
   /** Ids that the application was given when its calls were on disk, from all of its starts. */
@@ -21,12 +22,14 @@ export interface StoredJob {
   readonly losses: number;
 }
 
+/** One promise of the demo, and what speaks against it. */
 export interface Claim {
   readonly text: string;
   /** Empty when the claim holds. */
   readonly faults: readonly string[];
 }
 
+/** All claims, those that hold too. */
 export function checkClaims(evidence: Evidence): readonly Claim[] {
   return [nothingLost(evidence), allDelivered(evidence), killedWhileRetrying(evidence), numbersGoOn(evidence)];
 }

@@ -1,7 +1,9 @@
 /** Prints what happens as it happens: when, who, what. Colours on a terminal only. */
 
+/** Whoever a line is about. */
 export type Actor = "receiver" | "app" | "daemon" | "kill -9" | "store";
 
+/** How lines are drawn. */
 export interface TimelineStyle {
   readonly color: boolean;
 }
@@ -23,6 +25,7 @@ export function styleFor(env: NodeJS.ProcessEnv, isTerminal: boolean): TimelineS
   return { color: (env["FORCE_COLOR"] ?? "") !== "" || isTerminal };
 }
 
+/** Lines with the time since it was made. */
 export class Timeline {
   readonly #startedAt = performance.now();
 

@@ -2,6 +2,7 @@
 import { Database } from "bun:sqlite";
 import type { StoredCall } from "./enqueue-log.ts";
 
+/** What a database file holds of one function. */
 export interface StoreReport {
   readonly calls: readonly StoredCall[];
   /** Damage, and counters that do not say what is there. */
@@ -61,6 +62,7 @@ export interface JobSummary {
   readonly losses: number;
 }
 
+/** The jobs of a function, in no particular order. */
 export function readJobs(path: string, functionName: string): readonly JobSummary[] {
   const db = new Database(path, { readwrite: true, create: false });
   try {

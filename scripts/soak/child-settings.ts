@@ -1,5 +1,6 @@
 /** How client and worker processes are told what to do: JSON in one variable. */
 
+/** For `client.ts`. */
 export interface ClientSettings {
   readonly address: string;
   readonly functionName: string;
@@ -14,6 +15,7 @@ export interface ClientSettings {
   readonly pauseMs?: number;
 }
 
+/** For `worker.ts`. */
 export interface WorkerSettings {
   readonly address: string;
   readonly functionName: string;
@@ -24,8 +26,10 @@ export interface WorkerSettings {
   readonly log: string;
 }
 
+/** Where a child finds its settings. */
 export const SETTINGS_VARIABLE = "SOAK_SETTINGS";
 
+/** Throws when this process was not started by the soak. */
 export function readSettings<Settings>(): Settings {
   const text = process.env[SETTINGS_VARIABLE];
   if (text === undefined) throw new Error(`${SETTINGS_VARIABLE} is not set; this program is started by: bun run soak`);

@@ -14,6 +14,7 @@ export interface SoakChild {
   readonly output: string;
 }
 
+/** Starts it with this Bun; it begins at once. */
 export function startClient(settings: ClientSettings): SoakChild {
   return start("client.ts", settings);
 }

@@ -13,6 +13,7 @@ export function acknowledgedLine(client: string, number: number, jobId: string):
   return `a ${client} ${number} ${jobId}\n`;
 }
 
+/** A log as it was found. */
 export interface EnqueueLog {
   /** `CLIENT NUMBER` of each call that was begun. */
   readonly tried: ReadonlySet<string>;
@@ -20,6 +21,7 @@ export interface EnqueueLog {
   readonly acknowledged: ReadonlyMap<string, string>;
 }
 
+/** Half a line at the end is left out. */
 export function readEnqueueLog(text: string): EnqueueLog {
   const tried = new Set<string>();
   const acknowledged = new Map<string, string>();

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+/** What a disk is formatted with. */
 export type FileSystem = "ext4" | "xfs";
 
 /** xfs takes no less than 300 MB. */
@@ -27,6 +28,7 @@ export function powerCutObstacle(): string | null {
   return `${missing.map(([tool]) => tool).join(", ")} not there: apt-get install ${packages}`;
 }
 
+/** Those that this machine can make. */
 export function availableFileSystems(): readonly FileSystem[] {
   return Bun.which("mkfs.xfs") === null ? ["ext4"] : ["ext4", "xfs"];
 }

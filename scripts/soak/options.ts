@@ -1,8 +1,11 @@
 import { parseArgs } from "node:util";
 
+/** Parts of the soak, in the order in which they run. */
 export const PARTS = ["enqueue", "workers", "daemon", "power", "memory"] as const;
+/** One of them. */
 export type PartName = (typeof PARTS)[number];
 
+/** What a run was asked for. */
 export interface SoakOptions {
   /** Parts to run; all when empty. */
   readonly only: readonly PartName[];

@@ -17,6 +17,7 @@ const QUEUED = 400;
 const FINISH_WITHIN_MS = 60_000;
 const SUCCESS = 3;
 
+/** Both verdicts, after all rounds. */
 export async function soakDaemonKills(context: SoakContext): Promise<readonly Verdict[]> {
   const executionFaults: string[] = [];
   const enqueueFaults: string[] = [];

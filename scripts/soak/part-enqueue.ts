@@ -14,6 +14,7 @@ const IN_FLIGHT = 4;
 const MIN_MS = 20;
 const MAX_MS = 1_500;
 
+/** The verdict after all rounds, on one file. */
 export async function soakEnqueue(context: SoakContext): Promise<Verdict> {
   const faults: string[] = [];
   const totals = { acknowledged: 0, stored: 0, tried: 0 };

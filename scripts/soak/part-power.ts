@@ -17,6 +17,7 @@ const TITLE = "P1 an acknowledged call survives power loss";
 const CONTROL_TITLE = "control: without fsync the same power cut does lose acknowledged calls";
 const FUNCTION_NAME = "soak:power:job";
 
+/** Both verdicts; skipped, with the reason, where no power can be cut. */
 export async function soakPowerLoss(context: SoakContext): Promise<readonly Verdict[]> {
   const obstacle = powerCutObstacle();
   if (obstacle !== null) {

@@ -20,6 +20,7 @@ const RESTART_WITHIN_MS = 2_000;
 const FINISH_WITHIN_MS = 60_000;
 const SUCCESS = 3;
 
+/** The verdict after all rounds, on one daemon. */
 export async function soakWorkerKills(context: SoakContext): Promise<Verdict> {
   const faults: string[] = [];
   const delays: number[] = [];

@@ -11,6 +11,7 @@ export interface SoakContext {
   progress(text: string): void;
 }
 
+/** What became of one promise. */
 export interface Verdict {
   /** The promise, in words. */
   readonly title: string;
@@ -21,6 +22,7 @@ export interface Verdict {
   readonly faults: readonly string[];
 }
 
+/** Kept without faults, else broken. */
 export function verdictOf(title: string, detail: string, faults: readonly string[]): Verdict {
   return { title, outcome: faults.length === 0 ? "kept" : "broken", detail, faults };
 }
