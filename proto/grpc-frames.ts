@@ -1,0 +1,93 @@
+/**
+ * Messages on a gRPC stream as bytes: each stands behind five bytes, a flag (1 = compressed) and its length. Both
+ * sides of a Session write and read them by hand: connect's pipeline costs more than the rest of a frame.
+ */
+const PREFIX_BYTES = 5;
+
+/** Thrown by a reader when what comes is no legal stream of messages. */
+export class GrpcFrameError extends Error {
+  override readonly name = "GrpcFrameError";
+  readonly reason: "compressed" | "too_large" | "truncated";
+
+  constructor(reason: GrpcFrameError["reason"], message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** The message behind its prefix, in an array of its own. */
+export function writeGrpcFrame(message: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(PREFIX_BYTES + message.byteLength);
+  new DataView(frame.buffer).setUint32(1, message.byteLength);
+  frame.set(message, PREFIX_BYTES);
+  return frame;
+}
+
+/** Puts messages together again, however the bytes are cut on their way. */
+export class GrpcFrameReader {
+  readonly #maxBytes: number;
+  /** What came of a message that is not whole. */
+  #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
+  /** Bytes of prefix and message that are needed before anything can be read. */
+  #needed = PREFIX_BYTES;
+
+  /** @param maxBytes longest message that is taken */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Calls `onMessage` for each message that is whole now; it may keep the bytes. Throws GrpcFrameError. */
+  push(chunk: Uint8Array, onMessage: (message: Uint8Array) => void): void {
+    if (this.#pendingBytes + chunk.byteLength < this.#needed) {
+      this.#keep(chunk);
+      return;
+    }
+    const bytes = this.#pendingBytes === 0 ? chunk : this.#joined(chunk);
+    let offset = 0;
+    for (;;) {
+      const left = bytes.byteLength - offset;
+      this.#needed = left < PREFIX_BYTES ? PREFIX_BYTES : PREFIX_BYTES + this.#lengthAt(bytes, offset);
+      if (left < this.#needed) break;
+      const end = offset + this.#needed;
+      const message = bytes.subarray(offset + PREFIX_BYTES, end);
+      offset = end;
+      onMessage(message);
+    }
+    if (offset < bytes.byteLength) this.#keep(bytes.subarray(offset));
+  }
+
+  /** The stream is over: nothing may be left of a message. Throws GrpcFrameError. */
+  end(): void {
+    if (this.#pendingBytes === 0) return;
+    throw new GrpcFrameError("truncated", `the stream ended ${this.#needed - this.#pendingBytes} bytes before its message`);
+  }
+
+  #lengthAt(bytes: Uint8Array, offset: number): number {
+    if (bytes[offset] !== 0) {
+      throw new GrpcFrameError("compressed", "a message is compressed, and this side said that it takes none");
+    }
+    const length = new DataView(bytes.buffer, bytes.byteOffset + offset + 1, 4).getUint32(0);
+    if (length > this.#maxBytes) {
+      throw new GrpcFrameError("too_large", `a message has ${length} bytes; at most ${this.#maxBytes} are allowed`);
+    }
+    return length;
+  }
+
+  #keep(bytes: Uint8Array): void {
+    this.#pending.push(bytes);
+    this.#pendingBytes += bytes.byteLength;
+  }
+
+  #joined(chunk: Uint8Array): Uint8Array {
+    const bytes = new Uint8Array(this.#pendingBytes + chunk.byteLength);
+    let offset = 0;
+    for (const part of [...this.#pending, chunk]) {
+      bytes.set(part, offset);
+      offset += part.byteLength;
+    }
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    return bytes;
+  }
+}
