@@ -17,13 +17,17 @@ export interface CrashedDatabase extends AsyncDisposable {
 
 /** @param path of a database that no process has open, or that is only read */
 export async function openCrashedDatabase(path: string): Promise<CrashedDatabase> {
-  const dir = await tempDir("reseolio-copy-");
-  const copy = dir.file("copy.db");
+  await using starting = new AsyncDisposableStack();
+  const copy = starting.use(await tempDir("reseolio-copy-")).file("copy.db");
   await copyFile(path, copy);
-  if (existsSync(`${path}-wal`)) await copyFile(`${path}-wal`, `${copy}-wal`);
+  for (const suffix of ["-wal", "-journal"]) {
+    if (existsSync(`${path}${suffix}`)) await copyFile(`${path}${suffix}`, `${copy}${suffix}`);
+  }
   const db = new Database(copy);
+  starting.defer(() => db.close());
   const rows = <Row>(sql: string, ...parameters: (string | number | Uint8Array)[]): Row[] =>
     db.query<Row, (string | number | Uint8Array)[]>(sql).all(...parameters);
+  const owned = starting.move();
   return {
     rows,
     integrity: () =>
@@ -35,10 +39,7 @@ export async function openCrashedDatabase(path: string): Promise<CrashedDatabase
       maintained: rows<Count>(MAINTAINED).map(countText),
       counted: rows<Count>(COUNTED).map(countText),
     }),
-    [Symbol.asyncDispose]: async () => {
-      db.close();
-      await dir[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
