@@ -68,6 +68,11 @@ async function startWorker(
     settings: { ...defaults, ...settings },
     onLine: () => ledger.noteWritten(),
   });
-  await worker.line("ready");
-  return worker;
+  try {
+    await worker.line("ready");
+    return worker;
+  } catch (error) {
+    await worker.kill();
+    throw error;
+  }
 }
