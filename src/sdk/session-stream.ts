@@ -1,4 +1,5 @@
-import { type Empty, EmptySchema } from "@bufbuild/protobuf/wkt";
+import { fromBinary } from "@bufbuild/protobuf";
+import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import {
   type Hello,
   type SessionRequest,
@@ -29,90 +30,26 @@ export interface SessionStreamEvents {
 
 /** Opens the stream; faults come by `onEnd`, never as a throw. */
 export function openSessionStream(client: Client, events: SessionStreamEvents): SessionStream {
-  const outbox = new Outbox();
-  const controller = new AbortController();
+  const stream = client.transport.openStream(PATH, {
+    onMessage: (bytes) => events.onFrame(readSessionResponse(bytes)),
+    onEnd: events.onEnd,
+  });
   return {
-    ended: readFrames(client, outbox, controller.signal, events),
-    send: (frame) => outbox.push(frame),
-    finish: () => outbox.finish(),
-    abort: () => {
-      outbox.finish();
-      controller.abort();
-    },
+    ended: stream.ended,
+    send: (frame) => stream.send(writeSessionRequest(frame)),
+    finish: () => stream.finish(),
+    abort: () => stream.abort(),
   };
 }
 
-/**
- * The session's rpc with messages that have no schema: their fields pass as they are, and the session's own codec
- * reads and writes them at a fraction of the cost.
- */
-const rawSession = { ...SessionService.method.session, input: EmptySchema, output: EmptySchema };
+const PATH = `/${SessionService.typeName}/${SessionService.method.session.name}`;
 
-async function readFrames(
-  client: Client,
-  outbox: Outbox,
-  signal: AbortSignal,
-  events: SessionStreamEvents,
-): Promise<void> {
-  try {
-    const response = await client.transport.stream(rawSession, signal, undefined, undefined, outbox);
-    for await (const message of response.message) {
-      if (signal.aborted) return;
-      events.onFrame(decodeSessionResponse(message.$unknown ?? []));
-    }
-    // A stream's errors come in its trailers, which end the loop above with a throw.
-  } catch (error) {
-    if (!signal.aborted) events.onEnd(error);
-    return;
-  }
-  if (!signal.aborted) events.onEnd(null);
+function readSessionResponse(bytes: Uint8Array): SessionResponse {
+  return decodeSessionResponse(fromBinary(EmptySchema, bytes).$unknown ?? []);
 }
 
-/** Frames on their way to the connection, which takes the next one when it has written the last. */
-class Outbox implements AsyncIterable<Empty> {
-  #frames: Empty[] = [];
-  #wake: ((result: IteratorResult<Empty>) => void) | undefined;
-  #finished = false;
-
-  push(frame: SessionRequest): void {
-    if (this.#finished) return;
-    const message: Empty = { $typeName: "google.protobuf.Empty", $unknown: encodeSessionRequest(frame) };
-    if (this.#wake === undefined) this.#frames.push(message);
-    else this.#resolve({ done: false, value: message });
-  }
-
-  finish(): void {
-    this.#finished = true;
-    if (this.#wake !== undefined) this.#resolve({ done: true, value: undefined });
-  }
-
-  #resolve(result: IteratorResult<Empty>): void {
-    const wake = this.#wake;
-    this.#wake = undefined;
-    wake?.(result);
-  }
-
-  #discard(): Promise<IteratorResult<Empty>> {
-    this.#frames = [];
-    this.finish();
-    return Promise.resolve({ done: true, value: undefined });
-  }
-
-  [Symbol.asyncIterator](): AsyncIterator<Empty> {
-    return {
-      next: () => {
-        const frame = this.#frames.shift();
-        if (frame !== undefined) return Promise.resolve({ done: false, value: frame });
-        if (this.#finished) return Promise.resolve({ done: true, value: undefined });
-        return new Promise((resolve) => {
-          this.#wake = resolve;
-        });
-      },
-      // Called when the stream has ended: what is left has nowhere to go.
-      return: () => this.#discard(),
-      throw: () => this.#discard(),
-    };
-  }
+function writeSessionRequest(frame: SessionRequest): Uint8Array {
+  return Buffer.concat([Buffer.of(8), ...encodeSessionRequest(frame).map(({ data }) => data)]);
 }
 
 const FINISH_MS = 500;

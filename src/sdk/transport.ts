@@ -11,6 +11,8 @@ import {
 } from "#proto/contract.ts";
 import { type Address, parseAddress } from "./address.ts";
 import { connectionErrorFrom } from "./connect-errors.ts";
+import { GRPC_HEADERS, GrpcStream } from "./grpc-stream.ts";
+import { SDK_VERSION } from "./version.ts";
 
 export interface TransportOptions {
   /** `host:port`, `http://…` or `https://…`. [127.0.0.1:50051] */
@@ -44,8 +46,17 @@ export interface TlsOptions {
 /** One HTTP/2 connection to a daemon, opened on first use and again after a break. */
 export interface DaemonTransport extends Transport {
   readonly address: Address;
+  /** Opens a bidirectional call of the method at this path, for messages as bytes. Faults come by `onEnd`. */
+  openStream(path: string, events: StreamEvents): GrpcStream;
   /** Closes the connection and ends what runs on it. A later call opens a new one. */
   close(): void;
+}
+
+export interface StreamEvents {
+  /** Called in order. May keep the bytes. What it throws ends the stream as a message that cannot be read. */
+  readonly onMessage: (bytes: Uint8Array) => void;
+  /** Called once, last: the error that broke the stream, as any call's, or null when the daemon ended it. */
+  readonly onEnd: (error: unknown) => void;
 }
 
 type HeadersLike = ConstructorParameters<typeof Headers>[0];
@@ -53,6 +64,8 @@ type HeadersLike = ConstructorParameters<typeof Headers>[0];
 export const DEFAULT_CALL_TIMEOUT_MS = 15_000;
 const PING_INTERVAL_MS = 15_000;
 const PING_TIMEOUT_MS = 10_000;
+/** Slack for a daemon whose limit is not ours. */
+const MAX_MESSAGE_BYTES = WIRE_LIMITS.messageBytes * 2;
 
 /**
  * gRPC over HTTP/2, with pings that find a dead peer, windows that hold several full messages and a deadline on each
@@ -71,10 +84,15 @@ export function createTransport(options: TransportOptions = {}): DaemonTransport
     baseUrl: address.origin,
     sessionManager: sessions,
     acceptCompression: [],
-    readMaxBytes: WIRE_LIMITS.messageBytes * 2,
+    readMaxBytes: MAX_MESSAGE_BYTES,
     interceptors: options.token === undefined ? [] : [bearer(options.token)],
   });
-  return new DeadlineTransport(inner, address, sessions, options.timeoutMs ?? DEFAULT_CALL_TIMEOUT_MS);
+  const headers = {
+    ...GRPC_HEADERS,
+    "user-agent": `reseolio-sdk/${SDK_VERSION}`,
+    ...(options.token === undefined ? {} : { [AUTHORIZATION_HEADER]: BEARER_PREFIX + options.token }),
+  };
+  return new DeadlineTransport(inner, address, sessions, headers, options.timeoutMs ?? DEFAULT_CALL_TIMEOUT_MS);
 }
 
 /** The stream's window is a setting; the connection's own starts at 64 KiB and has to be raised by hand. */
@@ -110,6 +128,7 @@ class DeadlineTransport implements DaemonTransport {
     private readonly inner: Transport,
     readonly address: Address,
     private readonly sessions: Http2SessionManager,
+    private readonly headers: Readonly<Record<string, string>>,
     private readonly timeoutMs: number,
   ) {}
 
@@ -150,6 +169,19 @@ class DeadlineTransport implements DaemonTransport {
     } catch (error) {
       throw connectionErrorFrom(error, this.address.text, null);
     }
+  }
+
+  openStream(path: string, events: StreamEvents): GrpcStream {
+    const opening = this.sessions.request("POST", path, this.headers, {});
+    const onHeard = (stream: ClientHttp2Stream): void => this.sessions.notifyResponseByteRead(stream);
+    return new GrpcStream(
+      opening,
+      { maxMessageBytes: MAX_MESSAGE_BYTES, onHeard },
+      {
+        onMessage: events.onMessage,
+        onEnd: (error) => events.onEnd(connectionErrorFrom(error, this.address.text, null)),
+      },
+    );
   }
 
   close(): void {
