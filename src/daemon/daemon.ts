@@ -22,6 +22,7 @@ import type { DaemonInfo } from "./rpc/daemon-info.ts";
 import { createHttpRoutes } from "./rpc/http-routes.ts";
 import { CommitMetrics, renderMetrics } from "./rpc/metrics.ts";
 import { createRoutes } from "./rpc/routes.ts";
+import { createStreams } from "./rpc/session-stream.ts";
 import { OpenSessions } from "./rpc/session-service.ts";
 import type { Server } from "./server.ts";
 import { startServer } from "./server.ts";
@@ -133,6 +134,7 @@ class RunningDaemon implements Daemon {
       insecure: config.insecure,
       hostNames: config.hostNames,
       logger,
+      streams: createStreams(this.#engine, this.info, this.#sessions, logger),
       httpRoutes: createHttpRoutes(this.#engine, this.#draining.signal, () =>
         renderMetrics(this.#engine, this.info, this.#commits),
       ),

@@ -11,6 +11,7 @@ import { exposureFault, formatAddress } from "./http/bind-address.ts";
 import { ConnectionTable } from "./http/connection-table.ts";
 import type { Servers, TlsFiles } from "./http/door.ts";
 import { createPlainDoor, createTlsDoor } from "./http/door.ts";
+import type { GrpcStreamHandler } from "./http/grpc-stream.ts";
 import type { HttpRoutes } from "./http/http-route.ts";
 import { listen } from "./http/listen.ts";
 import { OwnNames } from "./http/own-names.ts";
@@ -33,6 +34,8 @@ export interface ServerOptions {
   /** Further names by which clients may call. */
   readonly hostNames?: readonly string[];
   readonly routes: (router: ConnectRouter) => unknown;
+  /** Calls, by path, that are served on a bare stream when a client speaks gRPC over HTTP/2. [none] */
+  readonly streams?: ReadonlyMap<string, GrpcStreamHandler>;
   readonly httpRoutes: HttpRoutes;
   readonly limits?: Partial<ServerLimits>;
   readonly logger: Logger;
@@ -69,7 +72,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const { address: host, port } = door.address() as AddressInfo;
   const listener = createRequestListener({
     guard: createGuard(options),
-    findRpc: createRpcHandlers(options.routes, limits.messageBytes, options.logger),
+    findRpc: createRpcHandlers(options.routes, options.streams ?? new Map(), limits.messageBytes, options.logger),
     httpRoutes: options.httpRoutes,
     connections,
     limits,

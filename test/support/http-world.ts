@@ -4,6 +4,7 @@ import { startServer } from "../../src/daemon/server.ts";
 import type { LogFields, Logger } from "../../src/daemon/logger.ts";
 import { createHttpRoutes } from "../../src/daemon/rpc/http-routes.ts";
 import { CommitMetrics, renderMetrics } from "../../src/daemon/rpc/metrics.ts";
+import { createStreams } from "../../src/daemon/rpc/session-stream.ts";
 import { createRoutes } from "../../src/daemon/rpc/routes.ts";
 import { OpenSessions } from "../../src/daemon/rpc/session-service.ts";
 import type { DaemonInfo } from "../../src/daemon/rpc/daemon-info.ts";
@@ -46,11 +47,13 @@ export async function startHttpWorld(options: Partial<ServerOptions> = {}): Prom
   const world = await createEngineWorld();
   const draining = new AbortController();
   const { logger, logged } = recordingLogger();
+  const sessions = new OpenSessions(() => {});
   const server = await startServer({
     host: "127.0.0.1",
     port: 0,
+    streams: createStreams(world.engine, TEST_INFO, sessions, logger),
     routes: createRoutes(world.engine, TEST_INFO, {
-      sessions: new OpenSessions(() => {}),
+      sessions,
       draining: draining.signal,
       logger,
     }),

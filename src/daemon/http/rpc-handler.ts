@@ -10,6 +10,8 @@ import {
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "#proto/gen/google/rpc/error_details_pb.ts";
 import type { Logger } from "../logger.ts";
+import type { GrpcStreamHandler } from "./grpc-stream.ts";
+import { GrpcStream, isPlainGrpc } from "./grpc-stream.ts";
 import type { HttpRequest, HttpResponse } from "./respond.ts";
 
 /** What a google.rpc.Status of ours may carry: JSON has to look them up by name. */
@@ -27,6 +29,7 @@ export interface RpcHandler {
  */
 export function createRpcHandlers(
   routes: (router: ConnectRouter) => unknown,
+  streams: ReadonlyMap<string, GrpcStreamHandler>,
   messageBytes: number,
   logger: Logger,
 ): (path: string) => RpcHandler | null {
@@ -40,8 +43,26 @@ export function createRpcHandlers(
     jsonOptions: { ignoreUnknownFields: false, registry: ERROR_DETAILS },
   });
   routes(router);
-  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, toRpcHandler(handler, logger)]));
+  const handlers = new Map(
+    router.handlers.map((handler) => {
+      const path = handler.requestPath;
+      const rpc = toRpcHandler(handler, logger);
+      const stream = streams.get(path);
+      return [path, stream === undefined ? rpc : withStream(rpc, stream, messageBytes)];
+    }),
+  );
   return (path) => handlers.get(path) ?? null;
+}
+
+/** Takes what it can on a bare stream, and leaves the rest to connect. */
+function withStream(rpc: RpcHandler, handler: GrpcStreamHandler, messageBytes: number): RpcHandler {
+  return {
+    ...rpc,
+    serve: (request, response) => {
+      if ("stream" in response && isPlainGrpc(request)) new GrpcStream(response, messageBytes, handler);
+      else rpc.serve(request, response);
+    },
+  };
 }
 
 function toRpcHandler(handler: UniversalHandler, logger: Logger): RpcHandler {

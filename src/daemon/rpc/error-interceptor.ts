@@ -29,7 +29,8 @@ function clientGone(reason: unknown): ConnectError {
   return reason instanceof ConnectError ? reason : new ConnectError("the client is gone", Code.Canceled);
 }
 
-function translateFault(error: unknown, path: string, logger: Logger): ConnectError {
+/** What a caller is told of a fault; what is a mistake of ours is logged instead. */
+export function translateFault(error: unknown, path: string, logger: Logger): ConnectError {
   if (error instanceof ConnectError) return error;
   if (error instanceof DaemonError) {
     if (error.code === "internal" || error.code === "fatal") logger.error(`${path} failed`, { error });

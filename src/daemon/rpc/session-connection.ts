@@ -28,6 +28,8 @@ import {
 
 /** Calls in one frame. */
 const MAX_FRAME_ITEMS = 10_000;
+/** Frames of one client that are being answered; more are not read until some of them are. */
+const MAX_ANSWERING = 256;
 /** Jobs awaited at once by one client. */
 const MAX_AWAITED = 1_000_000;
 
@@ -40,6 +42,9 @@ export class SessionConnection {
   #session: WorkerSession | null = null;
   #answering = 0;
   #isFinishing = false;
+  #isClosed = false;
+  /** Called once, when a connection that was busy is so no more. */
+  onReady: (() => void) | null = null;
   readonly #awaited = new Map<string, { stop(): void }>();
 
   constructor(engine: Engine, info: DaemonInfo, first: SessionRequest) {
@@ -67,6 +72,11 @@ export class SessionConnection {
       end: () => this.outbox.end(),
     });
     this.#session = session;
+    if (this.#isClosed) {
+      // The client went while its session was opened: its leases stay, its stream does not.
+      this.#engine.dispatcher.removeSession(session);
+      return;
+    }
     this.outbox.welcome(
       create(WelcomeSchema, {
         daemonVersion: this.#info.version,
@@ -91,6 +101,18 @@ export class SessionConnection {
     this.#await(frame.awaitJobIds);
   }
 
+  /** Whether so many frames are being answered that no more should be read. */
+  get isBusy(): boolean {
+    return this.#answering >= MAX_ANSWERING;
+  }
+
+  #tellReady(): void {
+    if (this.onReady === null || this.isBusy) return;
+    const ready = this.onReady;
+    this.onReady = null;
+    ready();
+  }
+
   /** The client sends no more frames: the stream ends when those it sent are answered. */
   finish(): void {
     this.#isFinishing = true;
@@ -99,6 +121,7 @@ export class SessionConnection {
 
   /** The stream is over. Leases stay with the worker until it comes back or is lost. */
   close(): void {
+    this.#isClosed = true;
     for (const waiting of this.#awaited.values()) waiting.stop();
     this.#awaited.clear();
     this.outbox.end();
@@ -129,6 +152,7 @@ export class SessionConnection {
       if (--waiting > 0) return;
       this.outbox.reply(reply);
       this.#answering--;
+      this.#tellReady();
       if (this.#isFinishing) this.finish();
     };
     if (waiting === 0) finish();

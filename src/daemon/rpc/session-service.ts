@@ -90,6 +90,7 @@ async function read(
     const next = await frames.next();
     if (next.done === true) break;
     connection.receive(next.value);
+    if (connection.isBusy) await new Promise<void>((resolve) => (connection.onReady = resolve));
   }
   connection.finish();
 }
