@@ -1,0 +1,175 @@
+/** Reads protobuf's wire format, as far as the hot messages of a session need it. */
+import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
+
+/** Bytes that are no message of the expected kind. */
+export class MalformedFrameError extends Error {
+  override readonly name = "MalformedFrameError";
+}
+
+/** Frames are read in one go, so that one reader is enough. */
+let shared: WireReader | null = null;
+
+/**
+ * Reads a whole message by hand, or by the generated code when `readFields` gives up.
+ *
+ * @throws MalformedFrameError, telling how many bytes there are and what is wrong with them
+ */
+export function readMessage<Desc extends DescMessage>(
+  schema: Desc,
+  bytes: Uint8Array,
+  readFields: (reader: WireReader) => MessageShape<Desc>,
+): MessageShape<Desc> {
+  shared ??= new WireReader();
+  try {
+    const message = readFields(shared.open(bytes));
+    return shared.hasGivenUp ? fromBinary(schema, bytes) : message;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new MalformedFrameError(`${schema.name} of ${bytes.length} bytes is malformed: ${reason}`, { cause: error });
+  } finally {
+    shared.close();
+  }
+}
+
+const NO_BYTES = Buffer.alloc(0);
+
+/** After any bytes, so that every loop over a message ends. */
+const GIVEN_UP = 0x7fff_ffff;
+
+/** The generated code refuses text that is not UTF-8, and keeps a byte order mark. */
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/**
+ * Reads fields one after the other. No read leaves the message that was entered last: RangeError when one would.
+ * Reading is a loop of `while (!reader.isAtEnd) switch (reader.tag())`, which `giveUp` ends at every depth.
+ */
+export class WireReader {
+  #bytes: Buffer = NO_BYTES;
+  #position = 0;
+  #end = 0;
+  /** The last name that was read: most messages of a frame repeat it. */
+  #name = "";
+
+  open(bytes: Uint8Array): this {
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#position = 0;
+    this.#end = bytes.byteLength;
+    return this;
+  }
+
+  /** Lets go of the bytes. */
+  close(): void {
+    this.#bytes = NO_BYTES;
+    this.#position = 0;
+    this.#end = 0;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#position >= this.#end;
+  }
+
+  /** For what only the generated code knows how to read. What was read is void. */
+  giveUp(): void {
+    this.#position = GIVEN_UP;
+  }
+
+  get hasGivenUp(): boolean {
+    return this.#position === GIVEN_UP;
+  }
+
+  tag(): number {
+    return this.number();
+  }
+
+  /** A number that fits 32 bits without sign. */
+  number(): number {
+    const first = this.#byte();
+    return first < 0x80 ? first : this.#longNumber(first);
+  }
+
+  /** An enum's number, with its sign. */
+  enum(): number {
+    return this.number() | 0;
+  }
+
+  flag(): boolean {
+    return this.number() !== 0;
+  }
+
+  text(): string {
+    const length = this.#length();
+    const start = this.#position;
+    const end = start + length;
+    this.#position = end;
+    for (let index = start; index < end; index++) {
+      if ((this.#bytes[index] ?? 0) > 0x7f) return utf8.decode(this.#bytes.subarray(start, end));
+    }
+    return this.#bytes.toString("latin1", start, end);
+  }
+
+  /** As `text`, cheap when it is the same name as before. */
+  name(): string {
+    const start = this.#position;
+    if (this.#isSameName()) return this.#name;
+    this.#position = start;
+    this.#name = this.text();
+    return this.#name;
+  }
+
+  #isSameName(): boolean {
+    const length = this.#length();
+    const start = this.#position;
+    if (length !== this.#name.length) return false;
+    for (let index = 0; index < length; index++) {
+      const byte = this.#bytes[start + index] ?? 0;
+      if (byte > 0x7f || byte !== this.#name.charCodeAt(index)) return false;
+    }
+    this.#position = start + length;
+    return true;
+  }
+
+  /** A view, not a copy. */
+  bytes(): Uint8Array<ArrayBuffer> {
+    const length = this.#length();
+    const start = this.#position;
+    this.#position = start + length;
+    // Frames come from sockets and files, whose memory is never shared between threads.
+    return new Uint8Array(this.#bytes.buffer as ArrayBuffer, this.#bytes.byteOffset + start, length);
+  }
+
+  /** Goes into a nested message; the outer end is for `leave`, once the message is at its end. */
+  enter(): number {
+    const outer = this.#end;
+    const length = this.#length();
+    this.#end = this.#position + length;
+    return outer;
+  }
+
+  leave(outer: number): void {
+    this.#end = outer;
+  }
+
+  /** Bytes that follow, never more than the message has. */
+  #length(): number {
+    const length = this.number();
+    const left = this.#end - this.#position;
+    if (length <= left) return length;
+    throw new RangeError(`the field before byte ${this.#position} needs ${length} bytes, its message has ${left} left`);
+  }
+
+  #longNumber(first: number): number {
+    let value = first & 0x7f;
+    for (let shift = 7; shift < 35; shift += 7) {
+      const byte = this.#byte();
+      if (shift === 28 && byte > 0x0f) break;
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return value >>> 0;
+    }
+    throw new RangeError(`the number before byte ${this.#position} has more than 32 bits`);
+  }
+
+  #byte(): number {
+    if (this.#position >= this.#end) throw new RangeError(`a message ends at byte ${this.#end}, inside a field`);
+    return this.#bytes[this.#position++] ?? 0;
+  }
+}
