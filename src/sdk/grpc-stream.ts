@@ -25,6 +25,9 @@ export const GRPC_HEADERS = {
   te: "trailers",
 } as const;
 
+/** A reset may stand right behind an end without a status, and says more. */
+const STATUS_GRACE_MS = 100;
+
 /**
  * A bidirectional gRPC call on a bare HTTP/2 stream: messages as bytes, without connect's pipeline between, which costs
  * more than the rest of a Session's frame. Every fault comes by `onEnd`, never as a throw.
@@ -101,8 +104,7 @@ export class GrpcStream {
     stream.on("end", () => {
       this.#isReadToEnd = true;
       if (this.#trailers !== undefined) this.#endWithStatus(this.#trailers);
-      // Without a status the stream was cut, and its close says how, or the peer forgot it, which shows once both ended.
-      else stream.end();
+      else setTimeout(() => this.#break(stream, undefined), STATUS_GRACE_MS);
     });
     stream.on("close", () => this.#break(stream, undefined));
   }
@@ -177,5 +179,17 @@ function headersFrom(incoming: IncomingHttpHeaders): Headers {
     if (name.startsWith(":") || value === undefined) continue;
     for (const one of Array.isArray(value) ? value : [value]) headers.append(name, one);
   }
+  mendText(headers);
   return headers;
+}
+
+/** A status text must not cost the status: what is not percent-encoded is taken as it is. */
+function mendText(headers: Headers): void {
+  const text = headers.get("grpc-message");
+  if (text === null) return;
+  try {
+    decodeURIComponent(text);
+  } catch {
+    headers.set("grpc-message", encodeURIComponent(text));
+  }
 }

@@ -1,12 +1,10 @@
-import { fromBinary } from "@bufbuild/protobuf";
-import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import {
   type Hello,
   type SessionRequest,
   type SessionResponse,
   SessionService,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { decodeSessionResponse, encodeSessionRequest } from "#proto/session-codec.ts";
+import { readSessionResponse, writeSessionRequest } from "#proto/session-codec.ts";
 import type { Client } from "./client.ts";
 
 /** One Session stream, from its opening to its end. */
@@ -43,14 +41,6 @@ export function openSessionStream(client: Client, events: SessionStreamEvents): 
 }
 
 const PATH = `/${SessionService.typeName}/${SessionService.method.session.name}`;
-
-function readSessionResponse(bytes: Uint8Array): SessionResponse {
-  return decodeSessionResponse(fromBinary(EmptySchema, bytes).$unknown ?? []);
-}
-
-function writeSessionRequest(frame: SessionRequest): Uint8Array {
-  return Buffer.concat([Buffer.of(8), ...encodeSessionRequest(frame).map(({ data }) => data)]);
-}
 
 const FINISH_MS = 500;
 
