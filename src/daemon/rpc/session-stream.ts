@@ -1,6 +1,5 @@
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import type { SessionRequest, SessionResponse } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { SessionRequestSchema, SessionResponseSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { SessionRequest } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { decodeSessionRequest, encodeSessionResponse } from "#proto/session-server-codec.ts";
 import { DaemonError } from "../core/errors.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { GrpcStream, GrpcStreamEvents, GrpcStreamHandler } from "../http/grpc-stream.ts";
@@ -112,7 +111,7 @@ class SessionStream implements GrpcStreamEvents {
   async #send(connection: SessionConnection): Promise<void> {
     for await (const frame of connection.outbox.frames()) {
       if (this.#isOver) return;
-      const taken = this.#stream.send(writeResponse(frame));
+      const taken = this.#stream.send(encodeSessionResponse(frame));
       if (taken !== null) await taken;
     }
     if (!this.#isOver) this.#stream.end();
@@ -121,7 +120,7 @@ class SessionStream implements GrpcStreamEvents {
 
 function readRequest(bytes: Uint8Array): SessionRequest {
   try {
-    return fromBinary(SessionRequestSchema, bytes);
+    return decodeSessionRequest(bytes);
   } catch (cause) {
     throw new DaemonError(
       "invalid_argument",
@@ -131,8 +130,4 @@ function readRequest(bytes: Uint8Array): SessionRequest {
       },
     );
   }
-}
-
-function writeResponse(frame: SessionResponse): Uint8Array {
-  return toBinary(SessionResponseSchema, frame);
 }
