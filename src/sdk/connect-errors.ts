@@ -15,10 +15,15 @@ export function connectionErrorFrom(error: unknown, address: string, deadlineMs:
     const message = `the daemon at ${address} did not answer within ${deadlineMs} ms; the call may still be carried out`;
     return new ConnectionError(address, message, { cause: error });
   }
-  if (!error.isWireError && (error.code === Code.Internal || error.code === Code.Unknown)) {
+  if (!error.isWireError && (error.code === Code.Internal || error.code === Code.Unknown || wasReset(error))) {
     return new ConnectionError(address, broken(error, address), { cause: error });
   }
   return error;
+}
+
+/** Canceled by the other end, as a connection that breaks while it is set up can look; not by a caller's own signal. */
+function wasReset(error: ConnectError): boolean {
+  return error.code === Code.Canceled && error.rawMessage.startsWith("http/2 stream closed");
 }
 
 /** The daemon never said it: the connection broke, or what is there speaks otherwise. */

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { Code } from "@connectrpc/connect";
+import { constants, createServer as createHttp2Server } from "node:http2";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { createClient } from "../../../src/sdk/client.ts";
@@ -38,6 +40,24 @@ describe("a call", () => {
     expect(await faultOf(client.daemon.getInfo({}))).toBeInstanceOf(ConnectionError);
     client.close();
     stranger.close();
+  });
+
+  test("that the other end cancels, as one that is just starting can, is a ConnectionError", async () => {
+    const peer = createHttp2Server();
+    peer.on("stream", (stream) => stream.close(constants.NGHTTP2_CANCEL));
+    await new Promise<void>((resolve) => peer.listen(0, "127.0.0.1", resolve));
+    const client = createClient({ address: `127.0.0.1:${(peer.address() as AddressInfo).port}`, timeoutMs: 2_000 });
+    expect(await faultOf(client.daemon.getInfo({}))).toBeInstanceOf(ConnectionError);
+    client.close();
+    peer.close();
+  });
+
+  test("that its own caller cancels is no ConnectionError", async () => {
+    await using daemon = await startScriptedDaemon();
+    const client = createClient({ address: daemon.address });
+    const error = await faultOf(client.daemon.getInfo({}, { signal: AbortSignal.abort() }));
+    expect(error).toMatchObject({ name: "ConnectError", code: Code.Canceled });
+    client.close();
   });
 
   test("after a break opens a new connection by itself", async () => {
