@@ -15,14 +15,17 @@ export function connectionErrorFrom(error: unknown, address: string, deadlineMs:
     const message = `the daemon at ${address} did not answer within ${deadlineMs} ms; the call may still be carried out`;
     return new ConnectionError(address, message, { cause: error });
   }
-  if (!error.isWireError && (error.code === Code.Internal || error.code === Code.Unknown || wasReset(error))) {
+  if (!error.isWireError && (BROKEN_CODES.has(error.code) || wasClosed(error))) {
     return new ConnectionError(address, broken(error, address), { cause: error });
   }
   return error;
 }
 
-/** Canceled by the other end, as a connection that breaks while it is set up can look; not by a caller's own signal. */
-function wasReset(error: ConnectError): boolean {
+/** What the transport calls a connection that broke: a reset one, for example, is Aborted. */
+const BROKEN_CODES: ReadonlySet<Code> = new Set([Code.Internal, Code.Unknown, Code.Aborted]);
+
+/** Canceled, but not by the caller's own signal: a connection that was closed before its answer looks like that on Bun. */
+function wasClosed(error: ConnectError): boolean {
   return error.code === Code.Canceled && error.rawMessage.startsWith("http/2 stream closed");
 }
 

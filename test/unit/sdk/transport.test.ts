@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Code } from "@connectrpc/connect";
-import { constants, createServer as createHttp2Server } from "node:http2";
 import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { createClient } from "../../../src/sdk/client.ts";
 import { ConnectionError } from "../../../src/sdk/errors.ts";
 import { startScriptedDaemon } from "./scripted-daemon.ts";
@@ -42,9 +41,11 @@ describe("a call", () => {
     stranger.close();
   });
 
-  test("that the other end cancels, as one that is just starting can, is a ConnectionError", async () => {
-    const peer = createHttp2Server();
-    peer.on("stream", (stream) => stream.close(constants.NGHTTP2_CANCEL));
+  test.each([
+    ["closes", (socket: Socket) => socket.destroy()],
+    ["resets", (socket: Socket) => socket.once("data", () => socket.resetAndDestroy())],
+  ])("to a peer that %s the connection, as one that is just starting can, is a ConnectionError", async (_, end) => {
+    const peer = createServer((socket) => void end(socket.on("error", () => {})));
     await new Promise<void>((resolve) => peer.listen(0, "127.0.0.1", resolve));
     const client = createClient({ address: `127.0.0.1:${(peer.address() as AddressInfo).port}`, timeoutMs: 2_000 });
     expect(await faultOf(client.daemon.getInfo({}))).toBeInstanceOf(ConnectionError);
