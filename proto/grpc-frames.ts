@@ -60,7 +60,10 @@ export class GrpcFrameReader {
   /** The stream is over: nothing may be left of a message. Throws GrpcFrameError. */
   end(): void {
     if (this.#pendingBytes === 0) return;
-    throw new GrpcFrameError("truncated", `the stream ended ${this.#needed - this.#pendingBytes} bytes before its message`);
+    throw new GrpcFrameError(
+      "truncated",
+      `the stream ended ${this.#needed - this.#pendingBytes} bytes before its message`,
+    );
   }
 
   #lengthAt(bytes: Uint8Array, offset: number): number {

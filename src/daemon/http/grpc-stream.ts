@@ -1,4 +1,4 @@
-import { ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { constants } from "node:http2";
 import type { Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
@@ -44,16 +44,20 @@ export class GrpcStream {
   readonly #response: Http2ServerResponse;
   readonly #stream: ServerHttp2Stream;
 
-  constructor(response: Http2ServerResponse, maxMessageBytes: number, handler: GrpcStreamHandler) {
-    const { stream } = response;
+  private constructor(response: Http2ServerResponse) {
     this.#response = response;
-    this.#stream = stream;
+    this.#stream = response.stream;
+  }
+
+  /** Answers the call's headers and hands the call to its handler. */
+  static serve(response: Http2ServerResponse, maxMessageBytes: number, handler: GrpcStreamHandler): void {
     response.writeHead(200, {
       "content-type": "application/grpc+proto",
       "grpc-accept-encoding": "identity,gzip,br",
     });
-    const events = handler(this);
-    listen(stream, new GrpcFrameReader(maxMessageBytes), events);
+    const stream = new GrpcStream(response);
+    const events = handler(stream);
+    listen(response.stream, new GrpcFrameReader(maxMessageBytes), events);
   }
 
   /** Resolves when the client's side has taken what was written before; at once while it keeps up. */

@@ -59,7 +59,7 @@ function withStream(rpc: RpcHandler, handler: GrpcStreamHandler, messageBytes: n
   return {
     ...rpc,
     serve: (request, response) => {
-      if ("stream" in response && isPlainGrpc(request)) new GrpcStream(response, messageBytes, handler);
+      if ("stream" in response && isPlainGrpc(request)) GrpcStream.serve(response, messageBytes, handler);
       else rpc.serve(request, response);
     },
   };
