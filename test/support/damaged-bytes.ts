@@ -33,6 +33,11 @@ function changed(whole: Uint8Array, at: number, value: number): Uint8Array {
   return copy;
 }
 
+/** A message inside another: tag, length and content, all three short. */
+export function nested(no: number, ...content: readonly number[]): number[] {
+  return [(no << 3) | 2, content.length, ...content];
+}
+
 /** Whether `read` takes these bytes. When it does, it must give what the generated code gives. */
 export function isReadAlike<Desc extends DescMessage>(
   schema: Desc,

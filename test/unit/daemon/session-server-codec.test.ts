@@ -3,7 +3,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, test } from "bun:test";
 import { SessionRequestSchema, SessionResponseSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { decodeSessionRequest, encodeSessionResponse } from "#proto/session-server-codec.ts";
-import { damaged, isReadAlike } from "../../support/damaged-bytes.ts";
+import { damaged, isReadAlike, nested } from "../../support/damaged-bytes.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { FrameMaker } from "../../support/session-frames.ts";
 
@@ -38,18 +38,21 @@ describe("the daemon's side of a session's codec", () => {
     expect(verdicts.size).toBe(2);
   });
 
-  test("P19: a member that comes twice, or another one of a oneof, counts as the generated code counts it", () => {
-    const once = (init: Parameters<typeof create<typeof SessionRequestSchema>>[1]): Uint8Array =>
-      toBinary(SessionRequestSchema, create(SessionRequestSchema, init));
-    const hello = [once({ hello: { workerId: "a" } }), once({ hello: { host: "b" } })];
-    expect(decodeSessionRequest(Buffer.concat(hello)).hello).toMatchObject({ workerId: "a", host: "b" });
-    // One outcome with a release that has started, then a release that says nothing, then an empty success.
-    const ends = Uint8Array.of(0x2a, 8, 0x2a, 2, 8, 1, 0x2a, 0, 0x1a, 0);
-    for (const length of [8, 10]) {
-      const bytes = Uint8Array.from(ends.subarray(0, length));
-      bytes[1] = length - 2;
-      expect(decodeSessionRequest(bytes)).toEqual(fromBinary(SessionRequestSchema, bytes));
-    }
+  test.each([
+    ["hello", [...nested(2, ...nested(1, 97)), ...nested(2, ...nested(2, 98))]],
+    ["the options of a job", nested(4, ...nested(4, 8, 5), ...nested(4, 0x18, 7))],
+    ["a release", nested(5, ...nested(5, 8, 1), ...nested(5))],
+    ["a release, then a success", nested(5, ...nested(5, 8, 1), ...nested(3))],
+    ["a success, then a failure", nested(5, ...nested(3, 1), ...nested(4, 0x10, 1))],
+  ])("P19: %s that comes twice is read as the generated code reads it", (_, numbers) => {
+    const bytes = Uint8Array.from(numbers);
+    expect(decodeSessionRequest(bytes)).toEqual(fromBinary(SessionRequestSchema, bytes));
+  });
+
+  test("P19: a number does not go on behind the end of its message", () => {
+    // The lease token's first byte says that another one follows, which belongs to the frame: its drain.
+    const bytes = Uint8Array.from([...nested(5, 0x10, 0x80), 0x40, 1]);
+    expect(() => decodeSessionRequest(bytes)).toThrow("a message ends at byte 4, inside a field");
   });
 
   test("P19: a frame that ends too early says so, and what follows it in memory is not read", () => {

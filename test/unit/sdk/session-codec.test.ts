@@ -7,7 +7,7 @@ import {
   SessionResponseSchema,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { readSessionResponse, writeSessionRequest } from "#proto/session-codec.ts";
-import { damaged, isReadAlike } from "../../support/damaged-bytes.ts";
+import { damaged, isReadAlike, nested } from "../../support/damaged-bytes.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { FrameMaker } from "../../support/session-frames.ts";
 
@@ -40,6 +40,28 @@ describe("the client's side of a session's codec", () => {
       }
     }
     expect(verdicts.size).toBe(2);
+  });
+
+  test.each([
+    ["welcome", [...nested(1, ...nested(2, 97)), ...nested(1, ...nested(1, 98))]],
+    ["an enqueued job", nested(2, ...nested(2, ...nested(1, 0x10, 1), ...nested(1, 0x18, 1)))],
+    ["an enqueue error after a job", nested(2, ...nested(2, ...nested(1), ...nested(2, 8, 5)))],
+    ["a finished job's error", nested(5, ...nested(4, ...nested(1, 97)), ...nested(4, ...nested(2, 98)))],
+    ["a header", nested(3, ...nested(8, ...nested(1, 97), ...nested(2, 98)), ...nested(8, ...nested(1, 97)))],
+  ])("%s that comes twice is read as the generated code reads it", (_, numbers) => {
+    const bytes = Uint8Array.from(numbers);
+    expect(readSessionResponse(bytes)).toEqual(fromBinary(SessionResponseSchema, bytes));
+  });
+
+  test("an enum's number that this version does not know keeps its sign", () => {
+    const bytes = Uint8Array.from(nested(2, ...nested(3, 9, 0xff, 0xff, 0xff, 0xff, 0x0f)));
+    expect(readSessionResponse(bytes).replies[0]?.settled.map(Number)).toEqual([9, -1]);
+    expect(readSessionResponse(bytes)).toEqual(fromBinary(SessionResponseSchema, bytes));
+  });
+
+  test("a name like the one before is no excuse for bytes that are not UTF-8", () => {
+    const bytes = Uint8Array.from([...nested(3, ...nested(3, 0xc3, 0xa9)), ...nested(3, ...nested(3, 0xe9))]);
+    expect(() => readSessionResponse(bytes)).toThrow("SessionResponse of 11 bytes is malformed");
   });
 
   test("a field of a later version is kept, and hides nothing", () => {
