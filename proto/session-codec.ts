@@ -3,8 +3,7 @@
  * replies, assignments, ends of jobs. The generated code does the rest, and a test holds the two equal. Worth it:
  * reflection took 40 % of the client's time. The daemon's side is `session-server-codec.ts`.
  */
-import { fromBinary, toBinary, type UnknownField } from "@bufbuild/protobuf";
-import { EmptySchema } from "@bufbuild/protobuf/wkt";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { JobErrorSchema, type JobOptions, JobOptionsSchema, type NewJob } from "./gen/reseolio/v1/job_pb.ts";
 import {
   type Assignment,
@@ -240,14 +239,4 @@ function readFinishedField(reader: WireReader, finished: FinishedJob): void {
     default:
       reader.giveUp();
   }
-}
-
-/** As `writeSessionRequest`, as the fields of a message without a schema; the first one's data holds all others. */
-export function encodeSessionRequest(frame: SessionRequest): UnknownField[] {
-  return [{ no: 1, wireType: VARINT, data: writeSessionRequest(frame).subarray(1) }];
-}
-
-/** As `readSessionResponse`, from the fields of a message without a schema. */
-export function decodeSessionResponse(fields: readonly UnknownField[]): SessionResponse {
-  return readSessionResponse(toBinary(EmptySchema, { $typeName: "google.protobuf.Empty", $unknown: [...fields] }));
 }
