@@ -20,5 +20,5 @@ storeSuite("SQLite in a file", async () => {
 storeSuite("SQLite in memory", async () => {
   const clock = new ManualClock();
   const store = await createSqliteStore({ path: ":memory:", clock });
-  return { store, clock, [Symbol.asyncDispose]: () => store.close() };
+  return { store, clock, hasOneConnection: true, [Symbol.asyncDispose]: () => store.close() };
 });

@@ -8,6 +8,8 @@ import type { ManualClock } from "../support/manual-clock.ts";
 export interface StoreWorld extends AsyncDisposable {
   readonly store: JobStore;
   readonly clock: ManualClock;
+  /** Its reads wait for the transaction that is open. */
+  readonly hasOneConnection?: true;
 }
 
 export type MakeStore = () => Promise<StoreWorld>;

@@ -37,8 +37,29 @@ export interface JobStore {
   /** Answers when the store can read and write, else throws. For readiness; cheap. */
   ping(): Promise<void>;
 
+  /**
+   * Tells what other daemons on the same database committed, until stopped. Hints only: they may be lost, doubled or
+   * late, so whoever listens also looks by itself from time to time. After a loss of the connection everything is "any".
+   * A store with one daemon tells nothing.
+   */
+  listen(onHint: (hint: StoreHint) => void): Promise<HintListener>;
+  /** Brings the maintained counters into their short form; to be called now and then. Returns the rows that went. */
+  foldCounters(): Promise<number>;
+
   /** After it the store refuses every call. A second call is harmless. */
   close(): Promise<void>;
+}
+
+/** Something changed in the database by another daemon's hand; "any" stands for more than fits into a hint. */
+export interface StoreHint {
+  /** With jobs that may be claimed now. */
+  readonly functionNames: readonly string[] | "any";
+  /** That ended, or were taken from their worker. */
+  readonly jobIds: readonly string[] | "any";
+}
+
+export interface HintListener {
+  stop(): Promise<void>;
 }
 
 /** The writes, each for a whole batch, and the reads that decide them. */

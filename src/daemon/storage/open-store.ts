@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { DaemonError } from "../core/errors.ts";
 import type { JobStore } from "./job-store.ts";
+import { createPostgresStore } from "./postgres/postgres-store.ts";
 import { IN_MEMORY } from "./sqlite/database-path.ts";
 import type { LockOwner } from "./sqlite/file-lock.ts";
 import { createSqliteStore } from "./sqlite/sqlite-store.ts";
@@ -14,14 +15,23 @@ export interface OpenedStore {
 /**
  * Opens the store that a setting names, migrated and ready.
  *
- * @param url `sqlite://./file.db` (relative), `sqlite:///abs/file.db`, a bare path, or `:memory:`
+ * @param url `sqlite://./file.db` (relative), `sqlite:///abs/file.db`, a bare path, `:memory:`, or
+ *   `postgres://user:password@host:port/database`
  */
 export async function openStore(
   url: string,
   options: { readonly clock: Clock; readonly owner?: LockOwner },
 ): Promise<OpenedStore> {
+  if (isPostgresUrl(url)) {
+    const store = await createPostgresStore({ url });
+    return { store, warnings: store.warnings };
+  }
   const store = await createSqliteStore({ ...options, path: sqlitePath(url) });
   return { store, warnings: store.warnings };
+}
+
+export function isPostgresUrl(url: string): boolean {
+  return /^postgres(ql)?:/i.test(url);
 }
 
 /** The path in a storage setting; throws `invalid_argument` when it names no SQLite database. Never shows a password. */
@@ -34,9 +44,11 @@ export function sqlitePath(url: string): string {
       return nonEmptyPath(rest.startsWith("//") ? rest.slice(2) : rest, url);
     case "postgres":
     case "postgresql":
-      throw invalidUrl(`${scheme}://…: PostgreSQL comes in a later version of reseolio; give sqlite://./reseolio.db`);
+      throw invalidUrl(`${scheme}://… is no file: this works on SQLite only; give sqlite://./reseolio.db or a path`);
     default:
-      throw invalidUrl(`${scheme}:… is no storage that reseolio knows; give sqlite://./reseolio.db or a path`);
+      throw invalidUrl(
+        `${scheme}:… is no storage that reseolio knows; give sqlite://./reseolio.db, a path, or postgres://…`,
+      );
   }
 }
 

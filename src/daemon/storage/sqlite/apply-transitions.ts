@@ -1,8 +1,8 @@
 import type { Attempt } from "../../core/job.ts";
 import { isTerminal } from "../../core/job.ts";
 import type { JobChange, Transition } from "../../core/job-machine.ts";
-import { OUTCOME_CODES, STATE_CODES } from "./codes.ts";
-import { writeJobId } from "./job-id.ts";
+import { OUTCOME_CODES, STATE_CODES } from "../codes.ts";
+import { writeJobId } from "../job-id.ts";
 import { errorText } from "./rows.ts";
 import type { WriteSession } from "./write-session.ts";
 

@@ -1,6 +1,6 @@
 import type { Job } from "../../core/job.ts";
 import type { ClaimDemand, ClaimedJobs } from "../job-store.ts";
-import { STATE_CODES } from "./codes.ts";
+import { STATE_CODES } from "../codes.ts";
 import type { JobReader } from "./job-reader.ts";
 import { JOB_COLUMNS, type Query, type Row } from "./rows.ts";
 import type { WriteSession } from "./write-session.ts";

@@ -1,4 +1,4 @@
-import { jobIdText, writeJobId } from "./job-id.ts";
+import { jobIdText, writeJobId } from "../job-id.ts";
 import type { Row } from "./rows.ts";
 import type { WriteSession } from "./write-session.ts";
 

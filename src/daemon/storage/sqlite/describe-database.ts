@@ -2,7 +2,7 @@ import type { Database } from "bun:sqlite";
 import type { JobCount } from "../job-store.ts";
 import { newestVersion } from "../migrate.ts";
 import { statSync } from "node:fs";
-import { stateOf } from "./codes.ts";
+import { stateOf } from "../codes.ts";
 import { sqliteVersion } from "./connection.ts";
 import { readNumber, SQLITE_MIGRATIONS } from "./migrations.ts";
 import { type ExistingDatabase, onSnapshot } from "./open-existing.ts";

@@ -1,10 +1,10 @@
 import { isTerminal } from "../../core/job.ts";
 import type { EnqueueOutcome, JobToStore } from "../job-store.ts";
-import { STATE_CODES, stateOf } from "./codes.ts";
-import { jobIdBytes, jobIdText } from "./job-id.ts";
+import { STATE_CODES, stateOf } from "../codes.ts";
+import { jobIdBytes, jobIdText } from "../job-id.ts";
 import { INSERT_CHUNK, prepareInsertJobs } from "./insert-jobs.ts";
 import type { Row } from "./rows.ts";
-import { isReady } from "./run-at.ts";
+import { isReady } from "../run-at.ts";
 import type { WriteSession } from "./write-session.ts";
 
 export type EnqueueJobs = (items: readonly JobToStore[], now: number) => readonly EnqueueOutcome[];

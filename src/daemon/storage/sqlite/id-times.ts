@@ -1,5 +1,5 @@
 import type { Database } from "bun:sqlite";
-import { jobIdTime } from "./job-id.ts";
+import { jobIdTime } from "../job-id.ts";
 import type { Query, Row } from "./rows.ts";
 
 const KEY = "id_time_skew_ms";

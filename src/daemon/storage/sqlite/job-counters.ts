@@ -1,7 +1,7 @@
 import type { Database } from "bun:sqlite";
 import { JOB_STATES } from "../../core/job.ts";
 import type { JobCount } from "../job-store.ts";
-import { STATE_CODES, stateOf } from "./codes.ts";
+import { STATE_CODES, stateOf } from "../codes.ts";
 import type { FunctionNames } from "./function-names.ts";
 import type { Query, Row } from "./rows.ts";
 

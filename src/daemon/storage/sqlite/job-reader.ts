@@ -1,9 +1,9 @@
 import type { Database } from "bun:sqlite";
 import type { Attempt, Job } from "../../core/job.ts";
 import type { WorkerRecord } from "../job-store.ts";
-import { STATE_CODES } from "./codes.ts";
+import { STATE_CODES } from "../codes.ts";
 import type { FunctionNames } from "./function-names.ts";
-import { writeJobId } from "./job-id.ts";
+import { writeJobId } from "../job-id.ts";
 import {
   ATTEMPT_COLUMNS,
   attemptFromRow,

@@ -2,9 +2,9 @@ import type { Database } from "bun:sqlite";
 import type { Job, JobState } from "../../core/job.ts";
 import { JOB_STATES } from "../../core/job.ts";
 import type { JobFilter, JobPage, JobQuery } from "../job-store.ts";
-import { STATE_CODES } from "./codes.ts";
+import { STATE_CODES } from "../codes.ts";
 import { IdStream, MergedIds, newestFirst } from "./id-streams.ts";
-import { FIRST_ID, jobIdText, lowestJobIdAt, PAST_LAST_ID, writeJobId } from "./job-id.ts";
+import { FIRST_ID, jobIdText, lowestJobIdAt, PAST_LAST_ID, writeJobId } from "../job-id.ts";
 import { LISTED_JOB_COLUMNS, listedJobFromRow, type Row } from "./rows.ts";
 import type { WriteSession } from "./write-session.ts";
 

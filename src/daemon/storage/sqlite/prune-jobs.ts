@@ -1,8 +1,8 @@
 import type { JobState } from "../../core/job.ts";
-import { STATE_CODES } from "./codes.ts";
+import { STATE_CODES } from "../codes.ts";
 import type { DeleteJobs } from "./delete-jobs.ts";
 import { IdStream, MergedIds, oldestFirst } from "./id-streams.ts";
-import { FIRST_ID, lowestJobIdAt } from "./job-id.ts";
+import { FIRST_ID, lowestJobIdAt } from "../job-id.ts";
 import type { WriteSession } from "./write-session.ts";
 
 export interface Prune {

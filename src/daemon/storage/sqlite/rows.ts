@@ -2,9 +2,9 @@
 import type { Database } from "bun:sqlite";
 import type { Attempt, Job, JobError } from "../../core/job.ts";
 import type { WorkerRecord } from "../job-store.ts";
-import { backoffOf, outcomeOf, stateOf } from "./codes.ts";
+import { backoffOf, outcomeOf, stateOf } from "../codes.ts";
 import type { FunctionNames } from "./function-names.ts";
-import { jobIdText } from "./job-id.ts";
+import { jobIdText } from "../job-id.ts";
 
 /**
  * A prepared statement, made once and used for ever. Those that find jobs by a number or have a limit say `(? + 0)`:

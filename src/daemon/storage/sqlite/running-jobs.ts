@@ -1,8 +1,8 @@
 import type { Database } from "bun:sqlite";
-import { STATE_CODES } from "./codes.ts";
+import { STATE_CODES } from "../codes.ts";
 import type { FunctionNames } from "./function-names.ts";
 import type { JobCounters } from "./job-counters.ts";
-import { jobIdText } from "./job-id.ts";
+import { jobIdText } from "../job-id.ts";
 import type { Row } from "./rows.ts";
 
 export interface RunningJob {

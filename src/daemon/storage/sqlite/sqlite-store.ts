@@ -1,7 +1,7 @@
 import type { Database } from "bun:sqlite";
 import type { Clock } from "../../core/clock.ts";
 import { DaemonError } from "../../core/errors.ts";
-import type { JobStore, JobTransaction } from "../job-store.ts";
+import type { HintListener, JobStore, JobTransaction } from "../job-store.ts";
 import { migrate } from "../migrate.ts";
 import {
   fileBytes,
@@ -161,6 +161,16 @@ class OpenSqliteStore implements SqliteStore {
     await this.transact(async () => {
       this.#probe.run(String(Math.floor(this.#clock.now())));
     });
+  }
+
+  /** No other daemon can write this file (P18). */
+  async listen(): Promise<HintListener> {
+    return { stop: async () => {} };
+  }
+
+  /** Its one writer keeps them short itself. */
+  async foldCounters(): Promise<number> {
+    return 0;
   }
 
   async #read<T>(read: () => T): Promise<T> {

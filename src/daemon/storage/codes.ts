@@ -1,5 +1,5 @@
 /** Words of the core as the small numbers of the schema. Frozen: files on disk carry them. */
-import type { AttemptOutcome, BackoffKind, JobState } from "../../core/job.ts";
+import type { AttemptOutcome, BackoffKind, JobState } from "../core/job.ts";
 
 export const STATE_CODES = {
   PENDING: 0,

@@ -3,38 +3,36 @@ import { decide, type JobEvent } from "../../src/daemon/core/job-machine.ts";
 import { resolveJobOptions } from "../../src/daemon/core/job-options.ts";
 import type { Job } from "../../src/daemon/core/job.ts";
 import type { JobStore, JobToStore } from "../../src/daemon/storage/job-store.ts";
-import { createSqliteStore } from "../../src/daemon/storage/sqlite/sqlite-store.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import type { ManualClock } from "../support/manual-clock.ts";
 import { randomFrom, type Random } from "../support/seeded-random.ts";
-import { newJobId } from "../storage/store-world.ts";
+import { type MakeStore, newJobId } from "../storage/store-world.ts";
 import { JobModel, type ModelJob } from "./job-model.ts";
 
-const SEEDS = Number(process.env["RESEOLIO_MODEL_SEEDS"] ?? 50);
 const STEPS = 150;
 const FUNCTIONS = ["model:a", "model:b", "model:c"];
 const WORKERS = ["worker-1", "worker-2"];
 const KEYS = ["red", "green"];
 
-describe("P3 P4 P5: any sequence of operations leaves the store as the model says", () => {
-  for (let seed = 1; seed <= SEEDS; seed++) {
-    test(`seed ${seed}`, async () => {
-      const clock = new ManualClock();
-      const store = await createSqliteStore({ path: ":memory:", clock });
-      const run = new ModelRun(store, clock, randomFrom(seed));
-      try {
-        for (let step = 0; step < STEPS; step++) {
-          await run.step();
-          await run.compare();
+/** Random operations, the same on the store and on the model, for so many seeds; each seed has a store of its own. */
+export function modelSuite(name: string, seeds: number, makeStore: MakeStore): void {
+  describe(`P3 P4 P5: any sequence of operations leaves the store as the model says: ${name}`, () => {
+    for (let seed = 1; seed <= seeds; seed++) {
+      test(`seed ${seed}`, async () => {
+        await using world = await makeStore();
+        const run = new ModelRun(world.store, world.clock, randomFrom(seed));
+        try {
+          for (let step = 0; step < STEPS; step++) {
+            await run.step();
+            await run.compare();
+          }
+        } catch (fault) {
+          console.error(`seed ${seed}, after: ${run.history.slice(-12).join(" · ")}`);
+          throw fault;
         }
-      } catch (fault) {
-        console.error(`seed ${seed}, after: ${run.history.slice(-12).join(" · ")}`);
-        throw fault;
-      } finally {
-        await store.close();
-      }
-    });
-  }
-});
+      }, 60_000);
+    }
+  });
+}
 
 class ModelRun {
   readonly history: string[] = [];

@@ -1,5 +1,5 @@
 /** Job ids: 36 characters of text outside, 16 bytes in the database. On the path of every row, hence no allocation but the answer. */
-import { DaemonError } from "../../core/errors.ts";
+import { DaemonError } from "../core/errors.ts";
 
 const NIBBLES = new Int8Array(128).fill(-1);
 for (let value = 0; value < 16; value++) {
@@ -69,4 +69,10 @@ export function lowestJobIdAt(time: number): Uint8Array {
   view.setUint16(0, Math.floor(time / 2 ** 32));
   view.setUint32(2, Math.floor(time) % 2 ** 32);
   return bytes;
+}
+
+const ID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+export function isJobId(text: string): boolean {
+  return ID_PATTERN.test(text);
 }

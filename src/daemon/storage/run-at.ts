@@ -1,4 +1,4 @@
-import type { JobToStore } from "../job-store.ts";
+import type { JobToStore } from "./job-store.ts";
 
 /** Earliest start of a job that is enqueued now. */
 export function runAtOf({ options }: JobToStore, now: number): number {

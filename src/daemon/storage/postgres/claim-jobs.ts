@@ -1,0 +1,76 @@
+import type { Job } from "../../core/job.ts";
+import { STATE_CODES } from "../codes.ts";
+import type { ClaimDemand, ClaimedJobs } from "../job-store.ts";
+import type { JobReader } from "./job-reader.ts";
+import { numberArray, storedText } from "./literals.ts";
+import { JOB_COLUMNS, type Row } from "./rows.ts";
+import type { WriteSession } from "./write-session.ts";
+
+const LEASE = `update reseolio.jobs as job set
+    state = 1, is_ready = null, deadline_at = finish_by, attempt = attempt + 1, lease_token = lease_token + 1,
+    worker_id = $1, started_at = $2::bigint
+  where job.ctid = any (array(select ctid from ready))
+  returning ${JOB_COLUMNS}`;
+
+const CLAIM_OF_ONE = `with ready as materialized (
+    select ctid from reseolio.jobs
+    where function_id = $3::int and is_ready and (deadline_at is null or deadline_at > $2::bigint)
+    order by priority desc, run_at, id limit $4::int for update skip locked
+  ) ${LEASE}`;
+
+/**
+ * The first jobs of each function are found without a lock, and locked in their common order until there are enough:
+ * no job is held back from other daemons that is not taken. Twice as many are looked at, for those that are held.
+ */
+const CLAIM_OF_MANY = `with first as materialized (
+    select queue.ctid, queue.priority, queue.run_at, queue.id
+    from unnest($3::int[]) as served (function_id)
+    cross join lateral (
+      select ctid, priority, run_at, id from reseolio.jobs
+      where function_id = served.function_id and is_ready and (deadline_at is null or deadline_at > $2::bigint)
+      order by priority desc, run_at, id limit 2 * $4::int
+    ) as queue
+  ),
+  ready as materialized (
+    select job.ctid from first join reseolio.jobs as job on job.ctid = first.ctid
+    where job.is_ready and (job.deadline_at is null or job.deadline_at > $2::bigint)
+    order by first.priority desc, first.run_at, first.id limit $4::int for update of job skip locked
+  ) ${LEASE}`;
+
+/** One statement a demand, all sent at once: each sees what those before it took. */
+export async function claimJobs(
+  session: WriteSession,
+  reader: JobReader,
+  demands: readonly ClaimDemand[],
+  now: number,
+): Promise<readonly ClaimedJobs[]> {
+  await session.functions.ensure(demands.flatMap((demand) => demand.functionNames));
+  const answers = await Promise.all(demands.map((demand) => claimRows(session, demand, now)));
+  const claimed: ClaimedJobs[] = [];
+  for (const [place, rows] of answers.entries()) {
+    const demand = demands[place]!;
+    const jobs = (await reader.jobsOf(rows)).sort(inClaimOrder);
+    for (const { functionName } of jobs) {
+      session.counters.move(session.functions.idOf(functionName), STATE_CODES.PENDING, STATE_CODES.RUNNING);
+    }
+    // With slots left over nobody has more, but jobs that another daemon holds this moment: they are its to tell of.
+    claimed.push({
+      workerId: demand.workerId,
+      jobs,
+      maybeMore: jobs.length < demand.limit ? [] : demand.functionNames,
+    });
+  }
+  return claimed;
+}
+
+function claimRows({ runner, functions }: WriteSession, demand: ClaimDemand, now: number): Promise<readonly Row[]> {
+  const ids = [...new Set(demand.functionNames.map((name) => functions.idOf(name)))];
+  const workerId = storedText(demand.workerId);
+  return ids.length === 1
+    ? runner.rows(CLAIM_OF_ONE, [workerId, now, ids[0]!, demand.limit])
+    : runner.rows(CLAIM_OF_MANY, [workerId, now, numberArray(ids), demand.limit]);
+}
+
+function inClaimOrder(left: Job, right: Job): number {
+  return right.priority - left.priority || left.runAt - right.runAt || (left.jobId < right.jobId ? -1 : 1);
+}

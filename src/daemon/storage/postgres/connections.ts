@@ -1,0 +1,185 @@
+import { DaemonError } from "../../core/errors.ts";
+import type { PostgresAddress } from "./address.ts";
+import {
+  type Client,
+  connect,
+  destroy,
+  runRows,
+  type SessionKind,
+  sessionSettings,
+  type Timeouts,
+} from "./connection.ts";
+import { withDeadline } from "./deadline.ts";
+import { isLoss } from "./faults.ts";
+import type { Param } from "./literals.ts";
+import type { Row } from "./rows.ts";
+import type { Runner } from "./runner.ts";
+
+type Reserved = Awaited<ReturnType<Client["reserve"]>>;
+
+/** A transaction that has begun; one statement's fault leaves nothing to do but to roll back. */
+export interface OpenTransaction extends Runner {
+  /** The database's time at its beginning. */
+  readonly now: number;
+  /** Sends the last statement and COMMIT together. Returns when the commit is on disk, else throws. */
+  commit(last: readonly [sql: string, params: readonly Param[]] | null): Promise<void>;
+  /** Never throws: what cannot be rolled back is dropped with its connection. */
+  rollback(): Promise<void>;
+}
+
+export interface ConnectionsOptions {
+  readonly address: PostgresAddress;
+  readonly timeouts: Timeouts;
+  readonly session: SessionKind;
+  /** Connections for reads. */
+  readonly readers: number;
+}
+
+/**
+ * The connections of one store: one that writes, and a few that read. Each wait has a deadline of our own; when it
+ * passes, all connections are dropped, since one that a firewall swallowed says nothing for a quarter of an hour.
+ */
+export class Connections {
+  readonly #options: ConnectionsOptions;
+  readonly #qualified = new Map<string, string>();
+  #readers: Client | null = null;
+  #writers: Client | null = null;
+  #writer: Reserved | null = null;
+  #closed = false;
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
+  }
+
+  /** Reads, and writes that may be done twice: a lost connection is made up for by one more try. */
+  readonly reads: Runner = {
+    rows: async (sql, params = []) => {
+      try {
+        return await this.#readRows(sql, params);
+      } catch (fault) {
+        if (!isLoss(fault)) throw fault;
+        return this.#readRows(sql, params);
+      }
+    },
+  };
+
+  #readRows(sql: string, params: readonly Param[]): Promise<readonly Row[]> {
+    this.#refuseClosed();
+    this.#readers ??= this.#connect(this.#options.readers);
+    return this.#bounded(runRows(this.#readers, this.#qualify(sql), params));
+  }
+
+  /** A lost connection is made up for by one more try: nothing has happened before BEGIN. */
+  async begin(): Promise<OpenTransaction> {
+    try {
+      return await this.#begin();
+    } catch (fault) {
+      this.#dropWriter();
+      if (!isLoss(fault)) throw fault;
+      return this.#begin().catch((second: unknown) => {
+        this.#dropWriter();
+        throw second;
+      });
+    }
+  }
+
+  async #begin(): Promise<OpenTransaction> {
+    this.#refuseClosed();
+    this.#writer ??= await this.#bounded(this.#openWriter());
+    const writer = this.#writer;
+    const answers = (await this.#bounded(
+      writer.unsafe(this.#beginText()).values(),
+    )) as unknown as readonly (readonly Row[])[];
+    return this.#transaction(writer, answers.at(-1)![0]![0] as number);
+  }
+
+  /** Settings of a session do not hold behind a pooler, so each transaction has its own. */
+  #beginText(): string {
+    const settings = this.#options.session === "direct" ? [] : Object.entries(sessionSettings(this.#options.timeouts));
+    const local = settings.map(([name, value]) => `set local ${name} = '${value}'; `).join("");
+    return `begin; ${local}${this.#qualify("select reseolio.now_ms()")}`;
+  }
+
+  #transaction(writer: Reserved, now: number): OpenTransaction {
+    const rows = (sql: string, params: readonly Param[] = []) =>
+      this.#guarded(runRows(writer, this.#qualify(sql), params));
+    return {
+      now,
+      rows,
+      commit: async (last) => {
+        const flushed = last === null ? null : rows(...last);
+        const done = this.#guarded(writer.unsafe("commit") as unknown as Promise<{ readonly command: string }>);
+        const [flush, commit] = await Promise.allSettled([flushed, done]);
+        if (flush.status === "rejected") throw flush.reason;
+        if (commit.status === "rejected") throw commit.reason;
+        if (commit.value.command !== "COMMIT") throw new Error(`COMMIT was answered with ${commit.value.command}`);
+      },
+      rollback: async () => {
+        if (this.#writer === writer) await this.#guarded(writer.unsafe("rollback")).catch(() => this.#dropWriter());
+      },
+    };
+  }
+
+  /** A writer whose connection is lost is not used again: its next statement would run outside the transaction. */
+  async #guarded<T>(statement: Promise<T>): Promise<T> {
+    try {
+      return await this.#bounded(statement);
+    } catch (fault) {
+      if (isLoss(fault)) this.#dropWriter();
+      throw fault;
+    }
+  }
+
+  async #openWriter(): Promise<Reserved> {
+    this.#writers = this.#connect(1);
+    // The driver can only reserve a connection that is open.
+    await this.#writers.unsafe("select 1");
+    return this.#writers.reserve();
+  }
+
+  #connect(max: number): Client {
+    const { address, timeouts, session } = this.#options;
+    return connect({ address, timeouts, session, max });
+  }
+
+  #bounded<T>(work: Promise<T>): Promise<T> {
+    const { address, timeouts } = this.#options;
+    return withDeadline(work, timeouts.answerMs, address.name, () => this.drop());
+  }
+
+  #qualify(sql: string): string {
+    let text = this.#qualified.get(sql);
+    if (text === undefined) {
+      text = sql.replaceAll("reseolio.", `${this.#options.address.schema}.`);
+      this.#qualified.set(sql, text);
+    }
+    return text;
+  }
+
+  #dropWriter(): void {
+    const writers = this.#writers;
+    this.#writers = null;
+    this.#writer = null;
+    if (writers !== null) void destroy(writers);
+  }
+
+  /** Every connection at once; what was under way fails. The next use makes new ones. */
+  drop(): void {
+    this.#dropWriter();
+    const readers = this.#readers;
+    this.#readers = null;
+    if (readers !== null) void destroy(readers);
+  }
+
+  #refuseClosed(): void {
+    if (!this.#closed) return;
+    throw new DaemonError("unavailable", `the store ${this.#options.address.name} is closed: the daemon is stopping`);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const clients = [this.#writers, this.#readers].filter((client) => client !== null);
+    this.#writers = this.#writer = this.#readers = null;
+    await Promise.all(clients.map(destroy));
+  }
+}

@@ -1,0 +1,27 @@
+import { distinctIds } from "./job-reader.ts";
+import { uuidArray } from "./literals.ts";
+import type { WriteSession } from "./write-session.ts";
+
+/** The jobs go with all that belongs to them; rows are locked in the order of their ids. */
+const DELETE = `with doomed as materialized (
+    select id from reseolio.jobs where id = any ($1::uuid[]) and state >= 3 order by id for update
+  ),
+  gone as (
+    delete from reseolio.jobs as job using doomed where job.id = doomed.id
+    returning job.id, job.function_id, job.state
+  ),
+  records as (delete from reseolio.attempts using doomed where attempts.job_id = doomed.id)
+  select id, function_id, state from gone`;
+
+/** Deletes those that are terminal and returns their ids in the order given. */
+export async function deleteJobs(session: WriteSession, jobIds: readonly string[]): Promise<readonly string[]> {
+  const ids = distinctIds(jobIds);
+  if (ids.length === 0) return [];
+  const rows = await session.runner.rows(DELETE, [uuidArray(ids)]);
+  const gone = new Set<string>();
+  for (const [id, functionId, state] of rows as readonly [string, number, number][]) {
+    session.counters.add(functionId, state, -1);
+    gone.add(id);
+  }
+  return ids.filter((id) => gone.has(id));
+}

@@ -1,0 +1,47 @@
+import type { DuePromotion, OverdueJob } from "../job-store.ts";
+import type { JobReader } from "./job-reader.ts";
+import { JOB_COLUMNS } from "./rows.ts";
+import type { Runner } from "./runner.ts";
+import type { WriteSession } from "./write-session.ts";
+
+/** What another daemon moves at the same moment is left to it. */
+const PROMOTE = `update reseolio.jobs set is_ready = true
+  where ctid = any (array(
+    select ctid from reseolio.jobs where not is_ready and run_at <= $1::bigint
+    order by run_at limit $2::int for update skip locked
+  ))
+  returning function_id`;
+
+const OVERDUE = `select ${JOB_COLUMNS} from reseolio.jobs as job
+  where job.deadline_at is not null and job.deadline_at <= $1::bigint order by job.deadline_at limit $2::int`;
+
+const NEXT = `select least(
+    (select run_at from reseolio.jobs where not is_ready order by run_at limit 1),
+    (select deadline_at from reseolio.jobs where deadline_at is not null order by deadline_at limit 1)
+  )`;
+
+export async function promoteDueJobs(session: WriteSession, limit: number, now: number): Promise<DuePromotion> {
+  const rows = await session.runner.rows(PROMOTE, [now, limit]);
+  const ids = new Set(rows.map((row) => row[0] as number));
+  await session.functions.ensureNames(ids);
+  const functionNames = [...ids].map(session.functions.nameOf);
+  for (const name of functionNames) session.hints.readyFunctions.add(name);
+  return { functionNames, promoted: rows.length };
+}
+
+export async function listOverdueJobs(
+  runner: Runner,
+  reader: JobReader,
+  limit: number,
+  now: number,
+): Promise<readonly OverdueJob[]> {
+  const jobs = await reader.jobsOf(await runner.rows(OVERDUE, [now, limit]));
+  return jobs.map((job) => {
+    const isLateToFinish = job.finishBy !== null && job.finishBy <= now;
+    return { job, reason: isLateToFinish ? "finish_deadline" : "start_deadline" };
+  });
+}
+
+export async function nextDueAt(runner: Runner): Promise<number | null> {
+  return (await runner.rows(NEXT))[0]![0] as number | null;
+}

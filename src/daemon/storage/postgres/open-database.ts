@@ -1,0 +1,160 @@
+import { DaemonError } from "../../core/errors.ts";
+import { migrate } from "../migrate.ts";
+import type { PostgresAddress } from "./address.ts";
+import { type Client, connect, destroy, type SessionKind, type Timeouts } from "./connection.ts";
+import { withDeadline } from "./deadline.ts";
+import { faultCode, storeFault } from "./faults.ts";
+import { POSTGRES_MIGRATIONS, postgresTarget } from "./migrations.ts";
+
+/** Checked with 14 to 18. */
+const OLDEST = 14;
+/** Migrations wait for those of other daemons. */
+const OPEN_MS = 120_000;
+
+export interface OpenedDatabase {
+  readonly session: SessionKind;
+  readonly serverVersion: string;
+  /** What a person should know, to be logged. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Makes sure that the database can be used, and brings its schema to the newest version (P20). Throws
+ * `failed_precondition` with what to change, `unavailable` when there is no server; then nothing was changed.
+ */
+export async function openDatabase(address: PostgresAddress, timeouts: Timeouts): Promise<OpenedDatabase> {
+  try {
+    return await open(address, timeouts, "direct");
+  } catch (fault) {
+    // A pooler that gives each transaction another connection refuses settings of a session.
+    if (faultCode(fault) === "08P01")
+      return open(address, timeouts, "pooled").catch((e: unknown) => refuse(address, e));
+    return refuse(address, fault);
+  }
+}
+
+async function open(address: PostgresAddress, timeouts: Timeouts, asked: SessionKind): Promise<OpenedDatabase> {
+  const client = connect({ address, timeouts, session: asked, max: 1 });
+  try {
+    return await withDeadline(prepare(client, address, asked), OPEN_MS, address.name, () => void destroy(client));
+  } finally {
+    await destroy(client);
+  }
+}
+
+async function prepare(client: Client, address: PostgresAddress, asked: SessionKind): Promise<OpenedDatabase> {
+  const facts = await readFacts(client);
+  refuseUnfit(address, facts);
+  await migrate(postgresTarget(client, address), POSTGRES_MIGRATIONS);
+  await checkPrivileges(client, address, facts.user);
+  const session = facts.statementTimeout === "0" ? "pooled" : asked;
+  return { session, serverVersion: facts.version, warnings: warningsOf(facts, session) };
+}
+
+interface Facts {
+  readonly version: string;
+  readonly versionNumber: number;
+  readonly isStandby: boolean;
+  readonly encoding: string;
+  readonly fsync: string;
+  readonly statementTimeout: string;
+  readonly user: string;
+}
+
+async function readFacts(client: Client): Promise<Facts> {
+  const [row] = await client.unsafe(`select current_setting('server_version') as version,
+    current_setting('server_version_num')::int as "versionNumber", pg_is_in_recovery() as "isStandby",
+    current_setting('server_encoding') as encoding, current_setting('fsync') as fsync,
+    current_setting('statement_timeout') as "statementTimeout", current_user as user`);
+  return row as unknown as Facts;
+}
+
+function refuseUnfit({ name }: PostgresAddress, facts: Facts): void {
+  if (facts.versionNumber < OLDEST * 10_000) {
+    throw unfit(`${name} is PostgreSQL ${facts.version}: reseolio needs ${OLDEST} or newer, upgrade the server`);
+  }
+  if (facts.isStandby) throw unfit(`${name} is a standby, which only reads: give the address of the primary`);
+  if (facts.encoding !== "UTF8") {
+    throw unfit(
+      `${name} has the encoding ${facts.encoding}, which cannot hold every text: create another database with encoding 'UTF8'`,
+    );
+  }
+}
+
+/** A user who may migrate may lack what an older owner never granted. */
+async function checkPrivileges(client: Client, { name, schema }: PostgresAddress, user: string): Promise<void> {
+  const rows = await client.unsafe(`select relname from pg_class
+    where relnamespace = '${schema}'::regnamespace and relkind = 'r'
+      and not (has_schema_privilege('${schema}', 'usage') and has_table_privilege(oid, 'select, insert, update, delete'))`);
+  if (rows.length === 0) return;
+  throw unfit(
+    `${name}: the user ${user} may not read and write ${schema}.${String(rows[0]!["relname"])}; as its owner run: ` +
+      `grant usage on schema ${schema} to ${quoted(user)}; grant all on all tables in schema ${schema} to ${quoted(user)}`,
+  );
+}
+
+function warningsOf(facts: Facts, session: SessionKind): readonly string[] {
+  const warnings: string[] = [];
+  if (facts.fsync !== "on") {
+    warnings.push(
+      "the PostgreSQL server runs with fsync = off: a power cut may lose or damage the database; set it to on",
+    );
+  }
+  if (session === "pooled") {
+    warnings.push(
+      "the address leads to a pooler: hints between daemons are off and polling stands in; give the server's own address for the least delay",
+    );
+  }
+  return warnings;
+}
+
+function refuse(address: PostgresAddress, fault: unknown): never {
+  const code = faultCode(fault);
+  const reason = code === null ? null : reasonFor(address, code, (fault as Error).message);
+  if (reason === null) throw storeFault(fault, address.name);
+  throw new DaemonError(reason[0], `cannot use PostgreSQL at ${address.name}: ${reason[1]}`, {
+    metadata: { postgresCode: code! },
+  });
+}
+
+function reasonFor(
+  { user, database, schema }: PostgresAddress,
+  code: string,
+  message: string,
+): readonly ["failed_precondition" | "unavailable", string] | null {
+  switch (code) {
+    case "28P01":
+    case "28000":
+      return [
+        "failed_precondition",
+        `${message}; check user and password of the address, and the server's pg_hba.conf`,
+      ];
+    case "3D000":
+      return ["failed_precondition", `${message}; create it: createdb ${database}`];
+    case "42501":
+      return [
+        "failed_precondition",
+        `${message}; as an owner of the database run: create schema ${schema} authorization ${quoted(user || "the user")}`,
+      ];
+    case "ECONNREFUSED":
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+    case "EHOSTUNREACH":
+    case "ENETUNREACH":
+    case "CONNECT_TIMEOUT":
+      return [
+        "unavailable",
+        `${code}: no server answers there; check that it runs, and the host and port of the address`,
+      ];
+    default:
+      return null;
+  }
+}
+
+function unfit(message: string): DaemonError {
+  return new DaemonError("failed_precondition", `cannot use ${message}`);
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}

@@ -1,0 +1,137 @@
+import { randomUUID } from "node:crypto";
+import type { HintListener, JobQuery, JobStore, JobTransaction, StoreHint } from "../job-store.ts";
+import { parsePostgresUrl, type PostgresAddress } from "./address.ts";
+import { type Timeouts, USUAL_TIMEOUTS } from "./connection.ts";
+import { Connections } from "./connections.ts";
+import { storeFault } from "./faults.ts";
+import { FunctionNames } from "./function-names.ts";
+import { HintChannel } from "./hint-channel.ts";
+import { countJobs, foldCounters } from "./job-counters.ts";
+import { JobReader } from "./job-reader.ts";
+import { listJobs } from "./list-jobs.ts";
+import { type OpenedDatabase, openDatabase } from "./open-database.ts";
+import { PostgresTransaction } from "./postgres-transaction.ts";
+import type { PruneRounds } from "./prune-jobs.ts";
+import type { Runner } from "./runner.ts";
+import { WriteSession } from "./write-session.ts";
+
+export interface PostgresStoreOptions {
+  /** `postgres://user:password@host:port/database`; `?schema=` names another schema than reseolio. */
+  readonly url: string;
+  /** Connections for reads, beside the one that writes and the one that listens. */
+  readonly readers?: number;
+  readonly timeouts?: Partial<Timeouts>;
+}
+
+export interface PostgresStore extends JobStore {
+  readonly kind: "postgres";
+  /** What a person should know, to be logged. */
+  readonly warnings: readonly string[];
+}
+
+const USUAL_READERS = 3;
+
+const SIZE = `select coalesce(sum(pg_table_size(oid) + pg_indexes_size(oid)), 0)::bigint from pg_class
+  where relkind = 'r' and relnamespace = (select relnamespace from pg_class where oid = 'reseolio.jobs'::regclass)`;
+
+const PROBE = `insert into reseolio.meta (key, value) values ('probed_at', reseolio.now_ms()::text)
+  on conflict (key) do update set value = excluded.value`;
+
+/**
+ * Opens a schema of a database, which any number of daemons may share, and migrates it (P20). Throws
+ * `failed_precondition` with what to change when it cannot be used, `unavailable` when no server answers.
+ */
+export async function createPostgresStore(options: PostgresStoreOptions): Promise<PostgresStore> {
+  const address = parsePostgresUrl(options.url);
+  const timeouts = { ...USUAL_TIMEOUTS, ...options.timeouts };
+  const opened = await openDatabase(address, timeouts);
+  return new OpenPostgresStore(address, timeouts, opened, options.readers ?? USUAL_READERS);
+}
+
+class OpenPostgresStore implements PostgresStore {
+  readonly kind = "postgres";
+  readonly name: string;
+  readonly warnings: readonly string[];
+  readonly #connections: Connections;
+  readonly #functions: FunctionNames;
+  readonly #reads: Runner;
+  readonly #reader: JobReader;
+  readonly #channel: HintChannel;
+  readonly #listenerId = randomUUID();
+  readonly #rounds: PruneRounds = new Map();
+  /** The transaction that is open; settles when it is over. */
+  #open: Promise<unknown> | null = null;
+
+  constructor(address: PostgresAddress, timeouts: Timeouts, opened: OpenedDatabase, readers: number) {
+    this.name = address.name;
+    this.warnings = opened.warnings;
+    const { session } = opened;
+    this.#connections = new Connections({ address, timeouts, session, readers });
+    this.#reads = this.#connections.reads;
+    this.#functions = new FunctionNames(this.#reads);
+    this.#reader = new JobReader(this.#reads, this.#functions);
+    this.#channel = new HintChannel({ address, timeouts, session, reads: this.#reads, listenerId: this.#listenerId });
+  }
+
+  async transact<T>(work: (tx: JobTransaction) => Promise<T>): Promise<T> {
+    while (this.#open !== null) await this.#open.catch(() => {});
+    const running = this.#run(work);
+    this.#open = running;
+    try {
+      return await running;
+    } finally {
+      this.#open = null;
+    }
+  }
+
+  async #run<T>(work: (tx: JobTransaction) => Promise<T>): Promise<T> {
+    const open = await this.#told(this.#connections.begin());
+    const session = new WriteSession(open, this.#functions, this.#channel.name, this.#listenerId);
+    const tx = new PostgresTransaction(session, this.#rounds, open.now);
+    try {
+      const result = await work(tx);
+      tx.end();
+      await open.commit(session.flush(open.now));
+      return result;
+    } catch (fault) {
+      tx.end();
+      await open.rollback();
+      throw storeFault(fault, this.name);
+    }
+  }
+
+  getJob = (jobId: string) => this.#told(this.#reader.getJob(jobId));
+  getJobs = (jobIds: readonly string[]) => this.#told(this.#reader.getJobs(jobIds));
+  listAttempts = (jobId: string) => this.#told(this.#reader.listAttempts(jobId));
+  listJobs = (query: JobQuery) => this.#told(listJobs(this.#reads, this.#functions, this.#reader, query));
+  countJobs = () => this.#told(countJobs(this.#reads));
+  listWorkers = () => this.#told(this.#reader.listWorkers());
+  foldCounters = () => this.#told(foldCounters(this.#reads));
+
+  /** Tables with their indexes; the log is the whole server's. */
+  async sizeBytes(): Promise<number> {
+    return (await this.#told(this.#reads.rows(SIZE)))[0]![0] as number;
+  }
+
+  async ping(): Promise<void> {
+    await this.#told(this.#reads.rows(PROBE));
+  }
+
+  listen(onHint: (hint: StoreHint) => void): Promise<HintListener> {
+    return this.#channel.listen(onHint);
+  }
+
+  async #told<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (fault) {
+      throw storeFault(fault, this.name);
+    }
+  }
+
+  async close(): Promise<void> {
+    while (this.#open !== null) await this.#open.catch(() => {});
+    await this.#channel.close();
+    await this.#connections.close();
+  }
+}

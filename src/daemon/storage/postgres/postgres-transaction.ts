@@ -1,0 +1,107 @@
+import { DaemonError } from "../../core/errors.ts";
+import type { Transition } from "../../core/job-machine.ts";
+import type { ClaimDemand, JobToStore, JobTransaction, WorkerToStore } from "../job-store.ts";
+import { applyTransitions } from "./apply-transitions.ts";
+import { claimJobs } from "./claim-jobs.ts";
+import { deleteJobs } from "./delete-jobs.ts";
+import { listOverdueJobs, nextDueAt, promoteDueJobs } from "./due-jobs.ts";
+import { enqueueJobs } from "./enqueue-jobs.ts";
+import { JobReader } from "./job-reader.ts";
+import { type Prune, pruneJobs, type PruneRounds } from "./prune-jobs.ts";
+import { removeWorker, renewWorkers, saveWorker } from "./worker-rows.ts";
+import type { WriteSession } from "./write-session.ts";
+
+/** One transaction: every verb is a statement or two of its connection. */
+export class PostgresTransaction implements JobTransaction {
+  readonly #session: WriteSession;
+  readonly #reader: JobReader;
+  readonly #rounds: PruneRounds;
+  readonly #now: number;
+  #isOver = false;
+
+  constructor(session: WriteSession, rounds: PruneRounds, now: number) {
+    this.#session = session;
+    this.#reader = new JobReader(session.runner, session.functions);
+    this.#rounds = rounds;
+    this.#now = now;
+  }
+
+  /** After commit and rollback: whoever still holds the object can write no more. */
+  end(): void {
+    this.#isOver = true;
+  }
+
+  get now(): number {
+    if (this.#isOver) throw new DaemonError("internal", "the transaction is over: use it only inside transact");
+    return this.#now;
+  }
+
+  async enqueueJobs(items: readonly JobToStore[]) {
+    return enqueueJobs(this.#open(), items, this.now);
+  }
+
+  async claimJobs(demands: readonly ClaimDemand[]) {
+    return claimJobs(this.#open(), this.#reader, demands, this.now);
+  }
+
+  async applyTransitions(transitions: readonly Transition[]) {
+    return applyTransitions(this.#open(), transitions, this.now);
+  }
+
+  async getJobs(jobIds: readonly string[]) {
+    this.#open();
+    return this.#reader.getJobs(jobIds);
+  }
+
+  async listLeasedJobs(workerId: string) {
+    this.#open();
+    return this.#reader.listLeasedJobs(workerId);
+  }
+
+  async listLiveChildren(parentIds: readonly string[]) {
+    this.#open();
+    return this.#reader.listLiveChildren(parentIds);
+  }
+
+  async promoteDueJobs(limit: number) {
+    return promoteDueJobs(this.#open(), limit, this.now);
+  }
+
+  async listOverdueJobs(limit: number) {
+    return listOverdueJobs(this.#open().runner, this.#reader, limit, this.now);
+  }
+
+  async nextDueAt() {
+    return nextDueAt(this.#open().runner);
+  }
+
+  async deleteJobs(jobIds: readonly string[]) {
+    return deleteJobs(this.#open(), jobIds);
+  }
+
+  async pruneJobs(prune: Prune) {
+    return pruneJobs(this.#open(), this.#rounds, prune);
+  }
+
+  async saveWorker(worker: WorkerToStore, leaseMs: number) {
+    await saveWorker(this.#open().runner, worker, leaseMs, this.now);
+  }
+
+  async renewWorkers(workerIds: readonly string[], leaseMs: number) {
+    return renewWorkers(this.#open().runner, workerIds, leaseMs, this.now);
+  }
+
+  async removeWorker(workerId: string) {
+    await removeWorker(this.#open().runner, workerId);
+  }
+
+  async listWorkers() {
+    this.#open();
+    return this.#reader.listWorkers();
+  }
+
+  #open(): WriteSession {
+    void this.now;
+    return this.#session;
+  }
+}

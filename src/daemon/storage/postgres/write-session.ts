@@ -1,0 +1,74 @@
+import { isTerminal } from "../../core/job.ts";
+import type { Transition } from "../../core/job-machine.ts";
+import { STATE_CODES } from "../codes.ts";
+import type { FunctionNames } from "./function-names.ts";
+import { IdTimes } from "./id-times.ts";
+import { JobCounters } from "./job-counters.ts";
+import { type Hints, hintText, newHints } from "./hints.ts";
+import type { Param } from "./literals.ts";
+import type { Runner } from "./runner.ts";
+
+/** One statement for all that a transaction gathered, sent with its COMMIT. */
+const FLUSH = `with counted as (
+    insert into reseolio.job_count_deltas (function_id, state, delta)
+    select given.* from unnest($1::int[], $2::smallint[], $3::bigint[]) as given
+  ),
+  widened as (
+    insert into reseolio.meta as known (key, value) select 'id_time_skew_ms', $4::text where $4::text is not null
+    on conflict (key) do update set value = greatest(known.value::bigint, excluded.value::bigint)::text
+  )
+  select pg_notify($5, $6) where $6 is not null
+    and exists (select 1 from reseolio.listeners where listener_id <> $7 and expires_at > $8::bigint)`;
+
+/** What the writes of one transaction share, and gather for its end; all of it follows commit and rollback. */
+export class WriteSession {
+  /** Inside the open transaction. */
+  readonly runner: Runner;
+  readonly functions: FunctionNames;
+  readonly counters = new JobCounters();
+  readonly idTimes = new IdTimes();
+  hints: Hints = newHints();
+  readonly #channel: string;
+  readonly #listenerId: string;
+
+  constructor(runner: Runner, functions: FunctionNames, channel: string, listenerId: string) {
+    this.runner = runner;
+    this.functions = functions;
+    this.#channel = channel;
+    this.#listenerId = listenerId;
+  }
+
+  noteStored(functionId: number, functionName: string, isReady: boolean): void {
+    this.counters.add(functionId, STATE_CODES.PENDING, 1);
+    if (isReady) this.hints.readyFunctions.add(functionName);
+  }
+
+  noteMoved({ jobId, functionName, expected, change }: Transition): void {
+    this.counters.move(this.functions.idOf(functionName), STATE_CODES[expected.state], STATE_CODES[change.state]);
+    if (change.state === "PENDING" && (change.runAfterMs ?? 0) <= 0) this.hints.readyFunctions.add(functionName);
+    // A job that ended may be awaited elsewhere, and one that was taken from its worker may run there.
+    if (isTerminal(change.state) || change.revokeLease === true) this.hints.jobIds.add(jobId);
+  }
+
+  /** The statement that writes what was gathered, to be sent just before COMMIT; null when there is nothing. */
+  flush(now: number): readonly [sql: string, params: readonly Param[]] | null {
+    const deltas = this.counters.take();
+    const widened = this.idTimes.widened();
+    const hint = hintText(this.hints, this.#listenerId);
+    if (deltas === null && widened === null && hint === null) return null;
+    const [functionIds, states, changes] = deltas ?? ["{}", "{}", "{}"];
+    const skew = widened === null ? null : String(widened);
+    return [FLUSH, [functionIds, states, changes, skew, this.#channel, hint, this.#listenerId, now]];
+  }
+
+  committed(): void {
+    this.idTimes.committed();
+    this.hints = newHints();
+  }
+
+  rolledBack(): void {
+    this.counters.rolledBack();
+    this.idTimes.rolledBack();
+    this.hints = newHints();
+  }
+}

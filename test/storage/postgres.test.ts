@@ -1,0 +1,12 @@
+import { afterAll, beforeAll } from "bun:test";
+import { type TestDatabase, testDatabase } from "../support/postgres-database.ts";
+import { postgresWorld } from "../support/postgres-world.ts";
+import { storeSuite } from "./store-suite.ts";
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await testDatabase();
+}, 120_000);
+afterAll(() => database[Symbol.asyncDispose]());
+
+storeSuite("PostgreSQL", () => postgresWorld(database));
