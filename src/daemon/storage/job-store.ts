@@ -20,7 +20,7 @@ export interface JobStore {
    * Runs `work` in one transaction and returns after the commit is on disk (fsync). Calls do not overlap: the commit
    * lane is the only caller. When `work` throws, nothing of it is kept.
    */
-  transact<T>(work: (tx: JobTransaction) => Promise<T>): Promise<T>;
+  transact<T>(work: (tx: JobTransaction) => Promise<T>, options?: TransactOptions): Promise<T>;
 
   /** Reads see committed state only and never wait for a writer. */
   getJob(jobId: string): Promise<Job | null>;
@@ -60,6 +60,11 @@ export interface StoreHint {
 
 export interface HintListener {
   stop(): Promise<void>;
+}
+
+export interface TransactOptions {
+  /** The work awaits a verb before it reads `now`: a store behind a network then saves a round trip. */
+  readonly readsTimeLate?: boolean;
 }
 
 /** The writes, each for a whole batch, and the reads that decide them. */

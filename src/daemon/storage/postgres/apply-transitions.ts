@@ -1,4 +1,3 @@
-import { isTerminal } from "../../core/job.ts";
 import type { Transition } from "../../core/job-machine.ts";
 import { OUTCOME_CODES, STATE_CODES } from "../codes.ts";
 import { isJobId } from "../job-id.ts";
@@ -9,17 +8,17 @@ import type { WriteSession } from "./write-session.ts";
 /** The one change that nearly every job goes through. */
 const SUCCEED = `update reseolio.jobs as job set
     state = 3, list_state = 3, result = given.result, started_at = coalesce(given.started_at, job.started_at),
-    finished_at = $6::bigint, deadline_at = null
+    finished_at = (select reseolio.now_ms()), deadline_at = null
   from unnest($1::int[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bytea[])
     as given (place, id, lease_token, started_at, result)
-  where job.id = given.id and job.state = 1 and job.lease_token = given.lease_token
+  where job.id = given.id and job.state + 0 = 1 and job.lease_token = given.lease_token
   returning given.place`;
 
 const MOVE = `update reseolio.jobs as job set
     state = given.state,
     list_state = case when given.state < 2 then 0 else given.state end,
-    is_ready = given.is_ready,
-    run_at = coalesce(given.run_at, job.run_at),
+    is_ready = given.run_after_ms <= 0,
+    run_at = coalesce((select reseolio.now_ms()) + given.run_after_ms, job.run_at),
     result = given.result,
     error = case when given.sets_error then given.error else job.error end,
     attempt = coalesce(given.attempt, job.attempt),
@@ -27,7 +26,7 @@ const MOVE = `update reseolio.jobs as job set
     losses = coalesce(given.losses, job.losses),
     lease_token = job.lease_token + given.revoked,
     started_at = coalesce(given.started_at, job.started_at),
-    finished_at = given.finished_at,
+    finished_at = case when given.state >= 3 then (select reseolio.now_ms()) end,
     worker_id = case when given.state = 0 then null else job.worker_id end,
     start_by = case when given.clears then null else job.start_by end,
     finish_by = case when given.clears then null else job.finish_by end,
@@ -37,17 +36,17 @@ const MOVE = `update reseolio.jobs as job set
         then least(job.start_by, job.finish_by)
       else job.finish_by
     end
-  from unnest($1::int[], $2::uuid[], $3::smallint[], $4::bigint[], $5::smallint[], $6::bool[], $7::bigint[],
-    $8::bytea[], $9::bool[], $10::text[], $11::int[], $12::int[], $13::int[], $14::bigint[], $15::bigint[],
-    $16::bigint[], $17::bool[])
-    as given (place, id, from_state, from_token, state, is_ready, run_at, result, sets_error, error, attempt, failures,
-      losses, revoked, started_at, finished_at, clears)
+  from unnest($1::int[], $2::uuid[], $3::smallint[], $4::bigint[], $5::smallint[], $6::bigint[], $7::bytea[],
+    $8::bool[], $9::text[], $10::int[], $11::int[], $12::int[], $13::bigint[], $14::bigint[], $15::bool[])
+    as given (place, id, from_state, from_token, state, run_after_ms, result, sets_error, error, attempt, failures,
+      losses, revoked, started_at, clears)
   where job.id = given.id and job.state = given.from_state and job.lease_token = given.from_token
   returning given.place`;
 
 const RECORD = `insert into reseolio.attempts (job_id, attempt, outcome, worker_id, started_at, ended_at, error)
-  select given.*
-  from unnest($1::uuid[], $2::int[], $3::smallint[], $4::text[], $5::bigint[], $6::bigint[], $7::text[]) as given
+  select given.job_id, given.attempt, given.outcome, given.worker_id, given.started_at, (select reseolio.now_ms()), given.error
+  from unnest($1::uuid[], $2::int[], $3::smallint[], $4::text[], $5::bigint[], $6::text[])
+    as given (job_id, attempt, outcome, worker_id, started_at, error)
   on conflict (job_id, attempt) do update set outcome = excluded.outcome, worker_id = excluded.worker_id,
     started_at = excluded.started_at, ended_at = excluded.ended_at, error = excluded.error`;
 
@@ -61,19 +60,17 @@ type Placed = readonly [place: number, transition: Transition];
 export async function applyTransitions(
   session: WriteSession,
   transitions: readonly Transition[],
-  now: number,
 ): Promise<readonly boolean[]> {
   await session.functions.ensure(transitions.map((transition) => transition.functionName));
   const applied: boolean[] = transitions.map(() => false);
   for (const round of rounds(transitions)) {
     const plain = round.filter(([, transition]) => isPlainSuccess(transition));
     const others = round.filter(([, transition]) => !isPlainSuccess(transition));
-    const done = await Promise.all([succeed(session, plain, now), move(session, others, now)]);
+    const done = await Promise.all([succeed(session, plain), move(session, others)]);
     const moved = new Set(done.flat());
     await note(
       session,
       round.filter(([place]) => moved.has(place)),
-      now,
     );
     for (const place of moved) applied[place] = true;
   }
@@ -110,7 +107,7 @@ function isPlainSuccess({ expected, change, ended }: Transition): boolean {
   );
 }
 
-async function succeed({ runner }: WriteSession, round: readonly Placed[], now: number): Promise<readonly number[]> {
+async function succeed({ runner }: WriteSession, round: readonly Placed[]): Promise<readonly number[]> {
   if (round.length === 0) return [];
   const transitions = round.map(([, transition]) => transition);
   const rows = await runner.rows(SUCCEED, [
@@ -119,24 +116,21 @@ async function succeed({ runner }: WriteSession, round: readonly Placed[], now: 
     numberArray(transitions.map(({ expected }) => expected.leaseToken)),
     numberArray(transitions.map(({ change }) => wholeMs(change.startedAt))),
     bytesArray(transitions.map(({ change }) => change.result ?? null)),
-    now,
   ]);
   return rows.map((row) => row[0] as number);
 }
 
-async function move({ runner }: WriteSession, round: readonly Placed[], now: number): Promise<readonly number[]> {
+async function move({ runner }: WriteSession, round: readonly Placed[]): Promise<readonly number[]> {
   if (round.length === 0) return [];
   const changes = round.map(([, { change }]) => change);
   const expected = round.map(([, transition]) => transition.expected);
-  const waits = changes.map((change) => (change.state === "PENDING" ? Math.max(change.runAfterMs ?? 0, 0) : null));
   const rows = await runner.rows(MOVE, [
     numberArray(round.map(([place]) => place)),
     uuidArray(round.map(([, { jobId }]) => jobId)),
     numberArray(expected.map(({ state }) => STATE_CODES[state])),
     numberArray(expected.map(({ leaseToken }) => leaseToken)),
     numberArray(changes.map(({ state }) => STATE_CODES[state])),
-    booleanArray(waits.map((wait) => (wait === null ? null : wait === 0))),
-    numberArray(waits.map((wait) => (wait === null ? null : now + Math.ceil(wait)))),
+    numberArray(changes.map(({ state, runAfterMs }) => (state === "PENDING" ? wholeWait(runAfterMs) : null))),
     bytesArray(changes.map(({ result }) => result ?? null)),
     booleanArray(changes.map(({ error }) => error !== undefined)),
     textArray(changes.map(({ error }) => errorText(error ?? null))),
@@ -145,14 +139,13 @@ async function move({ runner }: WriteSession, round: readonly Placed[], now: num
     numberArray(changes.map(({ losses }) => losses ?? null)),
     numberArray(changes.map(({ revokeLease }) => (revokeLease === true ? 1 : 0))),
     numberArray(changes.map(({ startedAt }) => wholeMs(startedAt))),
-    numberArray(changes.map(({ state }) => (isTerminal(state) ? now : null))),
     booleanArray(changes.map(({ clearDeadlines }) => clearDeadlines === true)),
   ]);
   return rows.map((row) => row[0] as number);
 }
 
 /** Counts, hints, and the record of attempts. */
-async function note(session: WriteSession, moved: readonly Placed[], now: number): Promise<void> {
+async function note(session: WriteSession, moved: readonly Placed[]): Promise<void> {
   for (const [, transition] of moved) session.noteMoved(transition);
   const ended = moved.flatMap(([, transition]) => (transition.ended === null ? [] : [transition.ended]));
   if (ended.length === 0) return;
@@ -162,7 +155,6 @@ async function note(session: WriteSession, moved: readonly Placed[], now: number
     numberArray(ended.map(({ outcome }) => OUTCOME_CODES[outcome])),
     textArray(ended.map(({ workerId }) => workerId)),
     numberArray(ended.map(({ startedAt }) => wholeMs(startedAt))),
-    numberArray(ended.map(() => now)),
     textArray(ended.map(({ error }) => errorText(error))),
   ]);
 }
@@ -170,4 +162,9 @@ async function note(session: WriteSession, moved: readonly Placed[], now: number
 /** The clock of an attempt's start has fractions. */
 function wholeMs(time: number | undefined): number | null {
   return time === undefined ? null : Math.floor(time);
+}
+
+/** Never early. */
+function wholeWait(ms: number | undefined): number {
+  return Math.ceil(Math.max(ms ?? 0, 0));
 }

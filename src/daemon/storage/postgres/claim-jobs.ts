@@ -8,14 +8,14 @@ import type { WriteSession } from "./write-session.ts";
 
 const LEASE = `update reseolio.jobs as job set
     state = 1, is_ready = null, deadline_at = finish_by, attempt = attempt + 1, lease_token = lease_token + 1,
-    worker_id = $1, started_at = $2::bigint
+    worker_id = $1, started_at = (select reseolio.now_ms())
   where job.ctid = any (array(select ctid from ready))
   returning ${JOB_COLUMNS}`;
 
 const CLAIM_OF_ONE = `with ready as materialized (
     select ctid from reseolio.jobs
-    where function_id = $3::int and is_ready and (deadline_at is null or deadline_at > $2::bigint)
-    order by priority desc, run_at, id limit $4::int for update skip locked
+    where function_id = $2::int and is_ready and (deadline_at is null or deadline_at > (select reseolio.now_ms()))
+    order by priority desc, run_at, id limit $3::int for update skip locked
   ) ${LEASE}`;
 
 /**
@@ -24,17 +24,17 @@ const CLAIM_OF_ONE = `with ready as materialized (
  */
 const CLAIM_OF_MANY = `with first as materialized (
     select queue.ctid, queue.priority, queue.run_at, queue.id
-    from unnest($3::int[]) as served (function_id)
+    from unnest($2::int[]) as served (function_id)
     cross join lateral (
       select ctid, priority, run_at, id from reseolio.jobs
-      where function_id = served.function_id and is_ready and (deadline_at is null or deadline_at > $2::bigint)
-      order by priority desc, run_at, id limit 2 * $4::int
+      where function_id = served.function_id and is_ready and (deadline_at is null or deadline_at > (select reseolio.now_ms()))
+      order by priority desc, run_at, id limit 2 * $3::int
     ) as queue
   ),
   ready as materialized (
     select job.ctid from first join reseolio.jobs as job on job.ctid = first.ctid
-    where job.is_ready and (job.deadline_at is null or job.deadline_at > $2::bigint)
-    order by first.priority desc, first.run_at, first.id limit $4::int for update of job skip locked
+    where job.is_ready and (job.deadline_at is null or job.deadline_at > (select reseolio.now_ms()))
+    order by first.priority desc, first.run_at, first.id limit $3::int for update of job skip locked
   ) ${LEASE}`;
 
 /** One statement a demand, all sent at once: each sees what those before it took. */
@@ -42,10 +42,9 @@ export async function claimJobs(
   session: WriteSession,
   reader: JobReader,
   demands: readonly ClaimDemand[],
-  now: number,
 ): Promise<readonly ClaimedJobs[]> {
   await session.functions.ensure(demands.flatMap((demand) => demand.functionNames));
-  const answers = await Promise.all(demands.map((demand) => claimRows(session, demand, now)));
+  const answers = await Promise.all(demands.map((demand) => claimRows(session, demand)));
   const claimed: ClaimedJobs[] = [];
   for (const [place, rows] of answers.entries()) {
     const demand = demands[place]!;
@@ -63,12 +62,12 @@ export async function claimJobs(
   return claimed;
 }
 
-function claimRows({ runner, functions }: WriteSession, demand: ClaimDemand, now: number): Promise<readonly Row[]> {
+function claimRows({ runner, functions }: WriteSession, demand: ClaimDemand): Promise<readonly Row[]> {
   const ids = [...new Set(demand.functionNames.map((name) => functions.idOf(name)))];
   const workerId = storedText(demand.workerId);
   return ids.length === 1
-    ? runner.rows(CLAIM_OF_ONE, [workerId, now, ids[0]!, demand.limit])
-    : runner.rows(CLAIM_OF_MANY, [workerId, now, numberArray(ids), demand.limit]);
+    ? runner.rows(CLAIM_OF_ONE, [workerId, ids[0]!, demand.limit])
+    : runner.rows(CLAIM_OF_MANY, [workerId, numberArray(ids), demand.limit]);
 }
 
 function inClaimOrder(left: Job, right: Job): number {

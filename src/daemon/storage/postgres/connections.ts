@@ -17,10 +17,21 @@ import type { Runner } from "./runner.ts";
 
 type Reserved = Awaited<ReturnType<Client["reserve"]>>;
 
-/** A transaction that has begun; one statement's fault leaves nothing to do but to roll back. */
-export interface OpenTransaction extends Runner {
-  /** The database's time at its beginning. */
+/** What a transaction learns at its beginning. */
+export interface TransactionFacts {
+  /** The database's time, the same for the whole transaction. */
   readonly now: number;
+  /** Another daemon wants to be told what this one commits. */
+  readonly isListenedTo: boolean;
+}
+
+/**
+ * A transaction whose BEGIN is on its way: the first statement goes with it. One statement's fault leaves nothing to do
+ * but to roll back.
+ */
+export interface OpenTransaction extends Runner {
+  /** Known when the first statement is answered. */
+  readonly facts: Promise<TransactionFacts>;
   /** Sends the last statement and COMMIT together. Returns when the commit is on disk, else throws. */
   commit(last: readonly [sql: string, params: readonly Param[]] | null): Promise<void>;
   /** Never throws: what cannot be rolled back is dropped with its connection. */
@@ -33,7 +44,13 @@ export interface ConnectionsOptions {
   readonly session: SessionKind;
   /** Connections for reads. */
   readonly readers: number;
+  /** Who we are among those who listen for hints. */
+  readonly listenerId: string;
 }
+
+const FACTS = `select reseolio.now_ms(), exists (
+    select 1 from reseolio.listeners where listener_id <> $1 and expires_at > (select reseolio.now_ms())
+  )`;
 
 /**
  * The connections of one store: one that writes, and a few that read. Each wait has a deadline of our own; when it
@@ -69,55 +86,38 @@ export class Connections {
     return this.#bounded(runRows(this.#readers, this.#qualify(sql), params));
   }
 
-  /** A lost connection is made up for by one more try: nothing has happened before BEGIN. */
+  /** A connection that was lost since the last transaction has been dropped by then, so a new one is made. */
   async begin(): Promise<OpenTransaction> {
-    try {
-      return await this.#begin();
-    } catch (fault) {
-      this.#dropWriter();
-      if (!isLoss(fault)) throw fault;
-      return this.#begin().catch((second: unknown) => {
-        this.#dropWriter();
-        throw second;
-      });
-    }
-  }
-
-  async #begin(): Promise<OpenTransaction> {
     this.#refuseClosed();
-    this.#writer ??= await this.#bounded(this.#openWriter());
-    const writer = this.#writer;
-    const answers = (await this.#bounded(
-      writer.unsafe(this.#beginText()).values(),
-    )) as unknown as readonly (readonly Row[])[];
-    return this.#transaction(writer, answers.at(-1)![0]![0] as number);
+    const writer = (this.#writer ??= await this.#bounded(this.#openWriter()));
+    const rows = (sql: string, params: readonly Param[] = []) =>
+      this.#guarded(runRows(writer, this.#qualify(sql), params));
+    const begun = this.#guarded(writer.unsafe(this.#beginText()) as unknown as Promise<unknown>);
+    const facts = Promise.all([rows(FACTS, [this.#options.listenerId]), begun]).then(([[row]]) => {
+      return { now: row![0] as number, isListenedTo: row![1] as boolean };
+    });
+    // Without BEGIN the first statement stands alone: nothing more may follow it.
+    facts.catch(() => this.#dropWriter());
+    return { facts, rows, commit: (last) => this.#commit(writer, rows, last), rollback: () => this.#rollBack(writer) };
   }
 
   /** Settings of a session do not hold behind a pooler, so each transaction has its own. */
   #beginText(): string {
     const settings = this.#options.session === "direct" ? [] : Object.entries(sessionSettings(this.#options.timeouts));
-    const local = settings.map(([name, value]) => `set local ${name} = '${value}'; `).join("");
-    return `begin; ${local}${this.#qualify("select reseolio.now_ms()")}`;
+    return `begin${settings.map(([name, value]) => `; set local ${name} = '${value}'`).join("")}`;
   }
 
-  #transaction(writer: Reserved, now: number): OpenTransaction {
-    const rows = (sql: string, params: readonly Param[] = []) =>
-      this.#guarded(runRows(writer, this.#qualify(sql), params));
-    return {
-      now,
-      rows,
-      commit: async (last) => {
-        const flushed = last === null ? null : rows(...last);
-        const done = this.#guarded(writer.unsafe("commit") as unknown as Promise<{ readonly command: string }>);
-        const [flush, commit] = await Promise.allSettled([flushed, done]);
-        if (flush.status === "rejected") throw flush.reason;
-        if (commit.status === "rejected") throw commit.reason;
-        if (commit.value.command !== "COMMIT") throw new Error(`COMMIT was answered with ${commit.value.command}`);
-      },
-      rollback: async () => {
-        if (this.#writer === writer) await this.#guarded(writer.unsafe("rollback")).catch(() => this.#dropWriter());
-      },
-    };
+  async #commit(writer: Reserved, rows: Runner["rows"], last: Parameters<OpenTransaction["commit"]>[0]): Promise<void> {
+    const flushed = last === null ? null : rows(...last);
+    const done = this.#guarded(writer.unsafe("commit") as unknown as Promise<{ readonly command: string }>);
+    const [flush, commit] = await Promise.allSettled([flushed, done]);
+    if (flush.status === "rejected") throw flush.reason;
+    if (commit.status === "rejected") throw commit.reason;
+    if (commit.value.command !== "COMMIT") throw new Error(`COMMIT was answered with ${commit.value.command}`);
+  }
+
+  async #rollBack(writer: Reserved): Promise<void> {
+    if (this.#writer === writer) await this.#guarded(writer.unsafe("rollback")).catch(() => this.#dropWriter());
   }
 
   /** A writer whose connection is lost is not used again: its next statement would run outside the transaction. */
@@ -131,15 +131,16 @@ export class Connections {
   }
 
   async #openWriter(): Promise<Reserved> {
-    this.#writers = this.#connect(1);
-    // The driver can only reserve a connection that is open.
-    await this.#writers.unsafe("select 1");
-    return this.#writers.reserve();
+    const writers: Client = this.#connect(1, () => {
+      if (this.#writers === writers) this.#dropWriter();
+    });
+    this.#writers = writers;
+    return writers.reserve();
   }
 
-  #connect(max: number): Client {
+  #connect(max: number, onClose?: () => void): Client {
     const { address, timeouts, session } = this.#options;
-    return connect({ address, timeouts, session, max });
+    return connect({ address, timeouts, session, max, ...(onClose === undefined ? {} : { onClose }) });
   }
 
   #bounded<T>(work: Promise<T>): Promise<T> {

@@ -7,21 +7,22 @@ import type { WriteSession } from "./write-session.ts";
 /** What another daemon moves at the same moment is left to it. */
 const PROMOTE = `update reseolio.jobs set is_ready = true
   where ctid = any (array(
-    select ctid from reseolio.jobs where not is_ready and run_at <= $1::bigint
-    order by run_at limit $2::int for update skip locked
+    select ctid from reseolio.jobs where not is_ready and run_at <= (select reseolio.now_ms())
+    order by run_at limit $1::int for update skip locked
   ))
   returning function_id`;
 
 const OVERDUE = `select ${JOB_COLUMNS} from reseolio.jobs as job
-  where job.deadline_at is not null and job.deadline_at <= $1::bigint order by job.deadline_at limit $2::int`;
+  where job.deadline_at is not null and job.deadline_at <= (select reseolio.now_ms())
+  order by job.deadline_at limit $1::int`;
 
 const NEXT = `select least(
     (select run_at from reseolio.jobs where not is_ready order by run_at limit 1),
     (select deadline_at from reseolio.jobs where deadline_at is not null order by deadline_at limit 1)
   )`;
 
-export async function promoteDueJobs(session: WriteSession, limit: number, now: number): Promise<DuePromotion> {
-  const rows = await session.runner.rows(PROMOTE, [now, limit]);
+export async function promoteDueJobs(session: WriteSession, limit: number): Promise<DuePromotion> {
+  const rows = await session.runner.rows(PROMOTE, [limit]);
   const ids = new Set(rows.map((row) => row[0] as number));
   await session.functions.ensureNames(ids);
   const functionNames = [...ids].map(session.functions.nameOf);
@@ -30,12 +31,12 @@ export async function promoteDueJobs(session: WriteSession, limit: number, now: 
 }
 
 export async function listOverdueJobs(
-  runner: Runner,
+  session: WriteSession,
   reader: JobReader,
   limit: number,
-  now: number,
 ): Promise<readonly OverdueJob[]> {
-  const jobs = await reader.jobsOf(await runner.rows(OVERDUE, [now, limit]));
+  const jobs = await reader.jobsOf(await session.runner.rows(OVERDUE, [limit]));
+  const now = await session.now();
   return jobs.map((job) => {
     const isLateToFinish = job.finishBy !== null && job.finishBy <= now;
     return { job, reason: isLateToFinish ? "finish_deadline" : "start_deadline" };

@@ -32,7 +32,6 @@ const ROUNDS = 20;
 export async function enqueueJobs(
   session: WriteSession,
   items: readonly JobToStore[],
-  now: number,
 ): Promise<readonly EnqueueOutcome[]> {
   refuseMalformedIds(items);
   await session.functions.ensure(items.map((item) => item.functionName));
@@ -40,7 +39,7 @@ export async function enqueueJobs(
   let open: readonly number[] = items.map((_, place) => place);
   for (let round = 0; open.length > 0; round++) {
     if (round === ROUNDS) throw contended(items[open[0]!]!);
-    await storeFree(session, items, open, now, outcomes);
+    await storeFree(session, items, open, outcomes);
     open = open.filter((place) => outcomes[place] === undefined);
     if (open.length > 0) await explain(session, items, open, outcomes);
     open = open.filter((place) => outcomes[place] === undefined);
@@ -60,7 +59,6 @@ async function storeFree(
   session: WriteSession,
   items: readonly JobToStore[],
   open: readonly number[],
-  now: number,
   outcomes: (EnqueueOutcome | undefined)[],
 ): Promise<void> {
   const taken = new Claims();
@@ -68,9 +66,8 @@ async function storeFree(
   const stored = await insertJobs(
     session,
     tried.map((place) => items[place]!),
-    now,
   );
-  if (stored.size === 0) return;
+  const now = await session.now();
   for (const place of tried) {
     const item = items[place]!;
     const jobId = item.jobId.toLowerCase();

@@ -1,17 +1,24 @@
 import type { JobToStore } from "../job-store.ts";
 import { BACKOFF_CODES } from "../codes.ts";
-import { isReady, runAtOf } from "../run-at.ts";
-import { booleanArray, bytesArray, numberArray, type Param, textArray, uuidArray } from "./literals.ts";
+import { isReady } from "../run-at.ts";
+import { bytesArray, numberArray, type Param, textArray, uuidArray } from "./literals.ts";
 import { headersText } from "./rows.ts";
 import type { WriteSession } from "./write-session.ts";
 
 const INSERT = `insert into reseolio.jobs (id, function_id, is_ready, priority, run_at, deadline_at, max_attempts,
     backoff, initial_delay_ms, max_delay_ms, jitter, timeout_ms, start_by, finish_by, parent_id, idempotency_key,
     headers, args, state, list_state, created_at)
-  select given.*, 0, 0, $19::bigint
-  from unnest($1::uuid[], $2::int[], $3::bool[], $4::int[], $5::bigint[], $6::bigint[], $7::int[], $8::smallint[],
-    $9::bigint[], $10::bigint[], $11::float8[], $12::bigint[], $13::bigint[], $14::bigint[], $15::uuid[], $16::text[],
-    $17::text[], $18::bytea[]) as given
+  select given.id, given.function_id, coalesce(given.run_at, clock.now + given.delay_ms) <= clock.now, given.priority,
+    coalesce(given.run_at, clock.now + given.delay_ms), clock.now + least(given.start_ms, given.finish_ms),
+    given.max_attempts, given.backoff, given.initial_delay_ms, given.max_delay_ms, given.jitter, given.timeout_ms,
+    clock.now + given.start_ms, clock.now + given.finish_ms, given.parent_id, given.key, given.headers, given.args,
+    0, 0, clock.now
+  from (select reseolio.now_ms() as now offset 0) as clock
+  cross join unnest($1::uuid[], $2::int[], $3::int[], $4::bigint[], $5::bigint[], $6::int[], $7::smallint[],
+    $8::bigint[], $9::bigint[], $10::float8[], $11::bigint[], $12::bigint[], $13::bigint[], $14::uuid[], $15::text[],
+    $16::text[], $17::bytea[])
+    as given (id, function_id, priority, run_at, delay_ms, max_attempts, backoff, initial_delay_ms, max_delay_ms,
+      jitter, timeout_ms, start_ms, finish_ms, parent_id, key, headers, args)
   on conflict do nothing
   returning id`;
 
@@ -23,12 +30,12 @@ const INSERT = `insert into reseolio.jobs (id, function_id, is_ready, priority, 
 export async function insertJobs(
   session: WriteSession,
   items: readonly JobToStore[],
-  now: number,
 ): Promise<ReadonlySet<string>> {
   const { functions, idTimes, runner } = session;
   const sorted = inLockOrder(items);
-  const rows = await runner.rows(INSERT, columns(session, sorted, now));
+  const rows = await runner.rows(INSERT, columns(session, sorted));
   const stored = new Set(rows.map((row) => row[0] as string));
+  const now = await session.now();
   for (const item of items) {
     if (!stored.has(item.jobId.toLowerCase())) continue;
     idTimes.observe(item.jobId, now);
@@ -53,32 +60,25 @@ function inLockOrder(items: readonly JobToStore[]): readonly JobToStore[] {
   });
 }
 
-function columns({ functions }: WriteSession, items: readonly JobToStore[], now: number): readonly Param[] {
-  const startBy = items.map(({ options }) => (options.startWithinMs === null ? null : now + options.startWithinMs));
-  const finishBy = items.map(({ options }) => (options.finishWithinMs === null ? null : now + options.finishWithinMs));
+function columns({ functions }: WriteSession, items: readonly JobToStore[]): readonly Param[] {
+  const options = items.map((item) => item.options);
   return [
     uuidArray(items.map((item) => item.jobId)),
     numberArray(items.map((item) => functions.idOf(item.functionName))),
-    booleanArray(items.map((item) => isReady(item, now))),
-    numberArray(items.map((item) => item.options.priority)),
-    numberArray(items.map((item) => runAtOf(item, now))),
-    numberArray(startBy.map((time, place) => earlier(time, finishBy[place]!))),
-    numberArray(items.map((item) => item.options.maxAttempts)),
-    numberArray(items.map((item) => BACKOFF_CODES[item.options.backoff])),
-    numberArray(items.map((item) => item.options.initialDelayMs)),
-    numberArray(items.map((item) => item.options.maxDelayMs)),
-    numberArray(items.map((item) => item.options.jitter)),
-    numberArray(items.map((item) => item.options.timeoutMs)),
-    numberArray(startBy),
-    numberArray(finishBy),
+    numberArray(options.map(({ priority }) => priority)),
+    numberArray(options.map(({ runAt }) => (runAt === null ? null : Math.ceil(runAt)))),
+    numberArray(options.map(({ delayMs }) => Math.ceil(delayMs ?? 0))),
+    numberArray(options.map(({ maxAttempts }) => maxAttempts)),
+    numberArray(options.map(({ backoff }) => BACKOFF_CODES[backoff])),
+    numberArray(options.map(({ initialDelayMs }) => initialDelayMs)),
+    numberArray(options.map(({ maxDelayMs }) => maxDelayMs)),
+    numberArray(options.map(({ jitter }) => jitter)),
+    numberArray(options.map(({ timeoutMs }) => timeoutMs)),
+    numberArray(options.map(({ startWithinMs }) => startWithinMs)),
+    numberArray(options.map(({ finishWithinMs }) => finishWithinMs)),
     uuidArray(items.map((item) => item.parentId)),
-    textArray(items.map((item) => item.options.idempotencyKey)),
-    textArray(items.map((item) => headersText(item.options.headers))),
+    textArray(options.map(({ idempotencyKey }) => idempotencyKey)),
+    textArray(options.map(({ headers }) => headersText(headers))),
     bytesArray(items.map((item) => item.args)),
-    now,
   ];
-}
-
-function earlier(left: number | null, right: number | null): number | null {
-  return left === null || right === null ? (left ?? right) : Math.min(left, right);
 }

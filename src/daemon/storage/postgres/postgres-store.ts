@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { HintListener, JobQuery, JobStore, JobTransaction, StoreHint } from "../job-store.ts";
+import type { HintListener, JobQuery, JobStore, JobTransaction, StoreHint, TransactOptions } from "../job-store.ts";
 import { parsePostgresUrl, type PostgresAddress } from "./address.ts";
 import { type Timeouts, USUAL_TIMEOUTS } from "./connection.ts";
 import { Connections } from "./connections.ts";
@@ -66,16 +66,16 @@ class OpenPostgresStore implements PostgresStore {
     this.name = address.name;
     this.warnings = opened.warnings;
     const { session } = opened;
-    this.#connections = new Connections({ address, timeouts, session, readers });
+    this.#connections = new Connections({ address, timeouts, session, readers, listenerId: this.#listenerId });
     this.#reads = this.#connections.reads;
     this.#functions = new FunctionNames(this.#reads);
     this.#reader = new JobReader(this.#reads, this.#functions);
     this.#channel = new HintChannel({ address, timeouts, session, reads: this.#reads, listenerId: this.#listenerId });
   }
 
-  async transact<T>(work: (tx: JobTransaction) => Promise<T>): Promise<T> {
+  async transact<T>(work: (tx: JobTransaction) => Promise<T>, options: TransactOptions = {}): Promise<T> {
     while (this.#open !== null) await this.#open.catch(() => {});
-    const running = this.#run(work);
+    const running = this.#run(work, options);
     this.#open = running;
     try {
       return await running;
@@ -84,14 +84,15 @@ class OpenPostgresStore implements PostgresStore {
     }
   }
 
-  async #run<T>(work: (tx: JobTransaction) => Promise<T>): Promise<T> {
+  async #run<T>(work: (tx: JobTransaction) => Promise<T>, { readsTimeLate }: TransactOptions): Promise<T> {
     const open = await this.#told(this.#connections.begin());
     const session = new WriteSession(open, this.#functions, this.#channel.name, this.#listenerId);
-    const tx = new PostgresTransaction(session, this.#rounds, open.now);
+    const tx = new PostgresTransaction(session, this.#rounds);
     try {
+      if (readsTimeLate !== true) await open.facts;
       const result = await work(tx);
       tx.end();
-      await open.commit(session.flush(open.now));
+      await open.commit(await session.flush());
       return result;
     } catch (fault) {
       tx.end();

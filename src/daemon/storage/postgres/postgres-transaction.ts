@@ -16,14 +16,17 @@ export class PostgresTransaction implements JobTransaction {
   readonly #session: WriteSession;
   readonly #reader: JobReader;
   readonly #rounds: PruneRounds;
-  readonly #now: number;
+  #now: number | null = null;
   #isOver = false;
 
-  constructor(session: WriteSession, rounds: PruneRounds, now: number) {
+  constructor(session: WriteSession, rounds: PruneRounds) {
     this.#session = session;
     this.#reader = new JobReader(session.runner, session.functions);
     this.#rounds = rounds;
-    this.#now = now;
+    session.runner.facts.then(
+      ({ now }) => (this.#now = now),
+      () => {},
+    );
   }
 
   /** After commit and rollback: whoever still holds the object can write no more. */
@@ -32,20 +35,21 @@ export class PostgresTransaction implements JobTransaction {
   }
 
   get now(): number {
-    if (this.#isOver) throw new DaemonError("internal", "the transaction is over: use it only inside transact");
+    this.#open();
+    if (this.#now === null) throw new DaemonError("internal", "the time is not known yet: await a verb first");
     return this.#now;
   }
 
   async enqueueJobs(items: readonly JobToStore[]) {
-    return enqueueJobs(this.#open(), items, this.now);
+    return enqueueJobs(this.#open(), items);
   }
 
   async claimJobs(demands: readonly ClaimDemand[]) {
-    return claimJobs(this.#open(), this.#reader, demands, this.now);
+    return claimJobs(this.#open(), this.#reader, demands);
   }
 
   async applyTransitions(transitions: readonly Transition[]) {
-    return applyTransitions(this.#open(), transitions, this.now);
+    return applyTransitions(this.#open(), transitions);
   }
 
   async getJobs(jobIds: readonly string[]) {
@@ -64,11 +68,11 @@ export class PostgresTransaction implements JobTransaction {
   }
 
   async promoteDueJobs(limit: number) {
-    return promoteDueJobs(this.#open(), limit, this.now);
+    return promoteDueJobs(this.#open(), limit);
   }
 
   async listOverdueJobs(limit: number) {
-    return listOverdueJobs(this.#open().runner, this.#reader, limit, this.now);
+    return listOverdueJobs(this.#open(), this.#reader, limit);
   }
 
   async nextDueAt() {
@@ -84,11 +88,11 @@ export class PostgresTransaction implements JobTransaction {
   }
 
   async saveWorker(worker: WorkerToStore, leaseMs: number) {
-    await saveWorker(this.#open().runner, worker, leaseMs, this.now);
+    await saveWorker(this.#open().runner, worker, leaseMs);
   }
 
   async renewWorkers(workerIds: readonly string[], leaseMs: number) {
-    return renewWorkers(this.#open().runner, workerIds, leaseMs, this.now);
+    return renewWorkers(this.#open().runner, workerIds, leaseMs);
   }
 
   async removeWorker(workerId: string) {
@@ -101,7 +105,7 @@ export class PostgresTransaction implements JobTransaction {
   }
 
   #open(): WriteSession {
-    void this.now;
+    if (this.#isOver) throw new DaemonError("internal", "the transaction is over: use it only inside transact");
     return this.#session;
   }
 }

@@ -4,19 +4,19 @@ import type { Runner } from "./runner.ts";
 
 const SAVE = `insert into reseolio.workers (worker_id, node_id, host, host_id, pid, process_start, function_names,
     concurrency, client, connected_at, lease_expires_at)
-  values ($1, $2, $3, $4, $5::bigint, $6, $7, $8::bigint, $9, $10::bigint, $11::bigint)
+  values ($1, $2, $3, $4, $5::bigint, $6, $7, $8::bigint, $9, reseolio.now_ms(), reseolio.now_ms() + $10::bigint)
   on conflict (worker_id) do update set node_id = excluded.node_id, host = excluded.host, host_id = excluded.host_id,
     pid = excluded.pid, process_start = excluded.process_start, function_names = excluded.function_names,
     concurrency = excluded.concurrency, client = excluded.client, connected_at = excluded.connected_at,
     lease_expires_at = excluded.lease_expires_at`;
 
-const RENEW = `update reseolio.workers as worker set lease_expires_at = $2::bigint
+const RENEW = `update reseolio.workers as worker set lease_expires_at = (select reseolio.now_ms()) + $2::bigint
   from unnest($1::text[]) as given (worker_id) where worker.worker_id = given.worker_id
   returning worker.worker_id`;
 
 const REMOVE = "delete from reseolio.workers where worker_id = $1";
 
-export async function saveWorker(runner: Runner, worker: WorkerToStore, leaseMs: number, now: number): Promise<void> {
+export async function saveWorker(runner: Runner, worker: WorkerToStore, leaseMs: number): Promise<void> {
   const { workerId, nodeId, host, hostId, pid, processStart, functionNames, concurrency, client } = worker;
   await runner.rows(SAVE, [
     ...[workerId, nodeId, host, hostId].map(storedText),
@@ -25,8 +25,7 @@ export async function saveWorker(runner: Runner, worker: WorkerToStore, leaseMs:
     JSON.stringify(functionNames),
     concurrency,
     storedText(client),
-    now,
-    now + Math.ceil(leaseMs),
+    Math.ceil(leaseMs),
   ]);
 }
 
@@ -35,10 +34,9 @@ export async function renewWorkers(
   runner: Runner,
   workerIds: readonly string[],
   leaseMs: number,
-  now: number,
 ): Promise<readonly string[]> {
   if (workerIds.length === 0) return [];
-  const params = [textArray([...workerIds].sort()), now + Math.ceil(leaseMs)];
+  const params = [textArray([...workerIds].sort()), Math.ceil(leaseMs)];
   const renewed = new Set((await runner.rows(RENEW, params)).map((row) => row[0] as string));
   return workerIds.filter((workerId) => !renewed.has(storedText(workerId)));
 }

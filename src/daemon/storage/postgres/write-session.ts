@@ -1,12 +1,12 @@
 import { isTerminal } from "../../core/job.ts";
 import type { Transition } from "../../core/job-machine.ts";
 import { STATE_CODES } from "../codes.ts";
+import type { OpenTransaction } from "./connections.ts";
 import type { FunctionNames } from "./function-names.ts";
 import { IdTimes } from "./id-times.ts";
 import { JobCounters } from "./job-counters.ts";
 import { type Hints, hintText, newHints } from "./hints.ts";
 import type { Param } from "./literals.ts";
-import type { Runner } from "./runner.ts";
 
 /** One statement for all that a transaction gathered, sent with its COMMIT. */
 const FLUSH = `with counted as (
@@ -17,13 +17,12 @@ const FLUSH = `with counted as (
     insert into reseolio.meta as known (key, value) select 'id_time_skew_ms', $4::text where $4::text is not null
     on conflict (key) do update set value = greatest(known.value::bigint, excluded.value::bigint)::text
   )
-  select pg_notify($5, $6) where $6 is not null
-    and exists (select 1 from reseolio.listeners where listener_id <> $7 and expires_at > $8::bigint)`;
+  select pg_notify($5, $6) where $6::text is not null`;
 
 /** What the writes of one transaction share, and gather for its end; all of it follows commit and rollback. */
 export class WriteSession {
   /** Inside the open transaction. */
-  readonly runner: Runner;
+  readonly runner: OpenTransaction;
   readonly functions: FunctionNames;
   readonly counters = new JobCounters();
   readonly idTimes = new IdTimes();
@@ -31,7 +30,7 @@ export class WriteSession {
   readonly #channel: string;
   readonly #listenerId: string;
 
-  constructor(runner: Runner, functions: FunctionNames, channel: string, listenerId: string) {
+  constructor(runner: OpenTransaction, functions: FunctionNames, channel: string, listenerId: string) {
     this.runner = runner;
     this.functions = functions;
     this.#channel = channel;
@@ -50,15 +49,21 @@ export class WriteSession {
     if (isTerminal(change.state) || change.revokeLease === true) this.hints.jobIds.add(jobId);
   }
 
+  /** The transaction's time. Known at once after the first statement. */
+  async now(): Promise<number> {
+    return (await this.runner.facts).now;
+  }
+
   /** The statement that writes what was gathered, to be sent just before COMMIT; null when there is nothing. */
-  flush(now: number): readonly [sql: string, params: readonly Param[]] | null {
+  async flush(): Promise<readonly [sql: string, params: readonly Param[]] | null> {
+    const { isListenedTo } = await this.runner.facts;
     const deltas = this.counters.take();
     const widened = this.idTimes.widened();
-    const hint = hintText(this.hints, this.#listenerId);
+    const hint = isListenedTo ? hintText(this.hints, this.#listenerId) : null;
     if (deltas === null && widened === null && hint === null) return null;
     const [functionIds, states, changes] = deltas ?? ["{}", "{}", "{}"];
     const skew = widened === null ? null : String(widened);
-    return [FLUSH, [functionIds, states, changes, skew, this.#channel, hint, this.#listenerId, now]];
+    return [FLUSH, [functionIds, states, changes, skew, this.#channel, hint]];
   }
 
   committed(): void {
