@@ -59,7 +59,9 @@ create table jobs (
   result           bytea,
   constraint jobs_pkey primary key (id)
 ) with (
-  -- A job is written three times: dead rows are to be found while they are few and still in memory.
+  -- A job is written three times: the next version finds room on the same page, and dead rows
+  -- are to be found while they are few and still in memory.
+  fillfactor = 70,
   autovacuum_vacuum_scale_factor = 0.02,
   autovacuum_vacuum_threshold = 5000,
   autovacuum_vacuum_insert_scale_factor = 0.1,
