@@ -1,5 +1,6 @@
 /** P19 on PostgreSQL: whatever becomes of server and network, calls end, acknowledged jobs are there, and it goes on by itself. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import postgres from "postgres";
 import { DaemonError } from "../../src/daemon/core/errors.ts";
 import type { JobStore } from "../../src/daemon/storage/job-store.ts";
@@ -153,6 +154,21 @@ describe("P19", () => {
     await expectAllThere(it.store, tally);
   }, 60_000);
 
+  test("connections that a firewall forgot: new ones are made after the deadline, while the old ones stay silent", async () => {
+    await using relay = await startForgetfulRelay(server.port);
+    const url = `postgres://postgres@127.0.0.1:${relay.port}/postgres?schema=faults_${++schemas}`;
+    const store = await createPostgresStore({ url, timeouts: TIMEOUTS });
+    const tally = newTally();
+    const storing = keepStoring(store, tally);
+    await untilProgress(tally);
+    relay.forget();
+    await untilProgress(tally);
+    await storing.stop();
+    expect(tally.faults).toHaveLength(1);
+    await expectAllThere(store, tally);
+    await store.close();
+  }, 60_000);
+
   test("P2: answers that are cut off, that of COMMIT among them: a repeated call finds its job, none is stored twice", async () => {
     await using it = await world();
     const tally = newTally();
@@ -248,3 +264,26 @@ function readAlong(store: JobStore): { stop(): Promise<number> } {
   };
 }
 
+/** Carries bytes until it forgets the connections that are open: those carry nothing more, and are never closed. */
+async function startForgetfulRelay(target: number) {
+  let forgotten = new Set<Socket>();
+  const links = new Set<Socket>();
+  const relay = createServer((downstream) => {
+    const upstream = connect(target, "127.0.0.1");
+    for (const [from, to] of [[downstream, upstream] as const, [upstream, downstream] as const]) {
+      links.add(from);
+      from.on("error", () => {});
+      from.on("data", (bytes) => forgotten.has(from) || to.write(bytes));
+      from.on("close", () => forgotten.has(from) || to.destroy());
+    }
+  });
+  await new Promise<void>((resolve) => relay.listen(0, "127.0.0.1", resolve));
+  return {
+    port: (relay.address() as AddressInfo).port,
+    forget: () => void (forgotten = new Set(links)),
+    async [Symbol.asyncDispose]() {
+      for (const link of links) link.destroy();
+      await new Promise((resolve) => relay.close(resolve));
+    },
+  };
+}

@@ -33,7 +33,12 @@ export function postgresTarget(client: Client, { name, schema }: PostgresAddress
         set local lock_timeout = '60s'; set local statement_timeout = 0; set local client_min_messages = warning;
         select pg_advisory_xact_lock(${LOCK})`);
       try {
-        if ((await readVersion()) < version) await client.unsafe(migrationSql(schema, version, sql));
+        if ((await readVersion()) < version) {
+          // Who may not make schemas may still have been given one.
+          const [there] = await client`select to_regnamespace(${schema}) is not null as is_there`;
+          if (there?.["is_there"] !== true) await client.unsafe(`create schema ${schema}`);
+          await client.unsafe(migrationSql(schema, version, sql));
+        }
         await client.unsafe("commit");
       } catch (fault) {
         await client.unsafe("rollback");
@@ -44,8 +49,7 @@ export function postgresTarget(client: Client, { name, schema }: PostgresAddress
 }
 
 function migrationSql(schema: string, version: number, sql: string): string {
-  return `${version === 1 ? `create schema if not exists ${schema};` : ""}
-    set local search_path to ${schema};
+  return `set local search_path to ${schema};
     ${sql};
     insert into meta (key, value) values ('schema_version', '${version}')
       on conflict (key) do update set value = excluded.value`;

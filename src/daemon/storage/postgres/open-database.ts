@@ -87,10 +87,13 @@ async function checkPrivileges(client: Client, { name, schema }: PostgresAddress
     where relnamespace = '${schema}'::regnamespace and relkind = 'r'
       and not (has_schema_privilege('${schema}', 'usage') and has_table_privilege(oid, 'select, insert, update, delete'))`);
   if (rows.length === 0) return;
-  throw unfit(
-    `${name}: the user ${user} may not read and write ${schema}.${String(rows[0]!["relname"])}; as its owner run: ` +
-      `grant usage on schema ${schema} to ${quoted(user)}; grant all on all tables in schema ${schema} to ${quoted(user)}`,
-  );
+  const table = `${schema}.${String(rows[0]!["relname"])}`;
+  throw unfit(`${name}: the user ${user} may not read and write ${table}; as its owner run: ${grants(schema, user)}`);
+}
+
+function grants(schema: string, user: string): string {
+  const to = quoted(user);
+  return `grant usage on schema ${schema} to ${to}; grant all on all tables in schema ${schema} to ${to}`;
 }
 
 function warningsOf(facts: Facts, session: SessionKind): readonly string[] {
@@ -134,7 +137,9 @@ function reasonFor(
     case "42501":
       return [
         "failed_precondition",
-        `${message}; as an owner of the database run: create schema ${schema} authorization ${quoted(user || "the user")}`,
+        message.includes("for database")
+          ? `${message}; as its owner run: create schema ${schema} authorization ${quoted(user)}`
+          : `${message}; as its owner run: ${grants(schema, user)}`,
       ];
     case "ECONNREFUSED":
     case "ENOTFOUND":
@@ -156,5 +161,5 @@ function unfit(message: string): DaemonError {
 }
 
 function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
+  return `"${(name || "USER").replaceAll('"', '""')}"`;
 }
