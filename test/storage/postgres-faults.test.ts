@@ -145,7 +145,10 @@ describe("P19", () => {
     await untilProgress(tally);
     it.proxy.set({ isBlackHole: true });
     const read = await it.store.countJobs().catch((fault: DaemonError) => fault);
-    expect(read).toMatchObject({ code: "unavailable", message: expect.stringContaining("did not answer within 1500 ms") });
+    expect(read).toMatchObject({
+      code: "unavailable",
+      message: expect.stringContaining("did not answer within 1500 ms"),
+    });
     expect(it.store.ping()).rejects.toThrow(/did not answer|connection is gone/);
     await Bun.sleep(TIMEOUTS.answerMs);
     it.proxy.set({});
@@ -198,7 +201,9 @@ describe("P19", () => {
       .catch((fault: DaemonError) => fault.code);
     await Bun.sleep(50);
     const rival = { ...item, jobId: Bun.randomUUIDv7() };
-    expect(await other.transact((tx) => tx.enqueueJobs([rival]))).toMatchObject([{ kind: "stored", jobId: rival.jobId }]);
+    expect(await other.transact((tx) => tx.enqueueJobs([rival]))).toMatchObject([
+      { kind: "stored", jobId: rival.jobId },
+    ]);
     expect(await still).toBe("unavailable");
     expect(await it.store.getJob(item.jobId)).toBeNull();
     await other.close();

@@ -50,7 +50,10 @@ describe("an address that cannot be used is refused with what to change", () => 
 
   test("a wrong password", async () => {
     const fault = await refusal(guarded("postgres", `${PASSWORD}-not`));
-    expect(fault).toMatchObject({ code: "failed_precondition", message: expect.stringContaining("check user and password") });
+    expect(fault).toMatchObject({
+      code: "failed_precondition",
+      message: expect.stringContaining("check user and password"),
+    });
   });
 
   test("a database that does not exist", async () => {
@@ -76,7 +79,9 @@ describe("an address that cannot be used is refused with what to change", () => 
     expect(fault.code).toBe("failed_precondition");
     expect(fault.message).toMatch(/grant usage on schema reseolio to "?guarded"?/);
     const owner = postgres(server.url("owned"), { max: 1 });
-    await owner.unsafe('grant usage on schema reseolio to "guarded"; grant all on all tables in schema reseolio to "guarded"');
+    await owner.unsafe(
+      'grant usage on schema reseolio to "guarded"; grant all on all tables in schema reseolio to "guarded"',
+    );
     await owner.end();
     await (await createPostgresStore({ url: guarded("owned") })).close();
   });
@@ -93,9 +98,9 @@ describe("an address that cannot be used is refused with what to change", () => 
     await owner.unsafe("create schema reseolio create table orders (id int)");
     const fault = await refusal(server.url("shared"));
     expect(fault).toMatchObject({ code: "failed_precondition", message: expect.stringContaining("?schema=NAME") });
-    expect(await owner.unsafe("select count(*)::int as n from pg_class where relnamespace = 'reseolio'::regnamespace")).toEqual(
-      [{ n: 1 }] as never,
-    );
+    expect(
+      await owner.unsafe("select count(*)::int as n from pg_class where relnamespace = 'reseolio'::regnamespace"),
+    ).toEqual([{ n: 1 }] as never);
     await owner.end();
   });
 
@@ -141,7 +146,9 @@ describe("an address", () => {
 describe("P20", () => {
   test("twenty daemons that start at once on an empty database migrate it once", async () => {
     await sql.unsafe("create database crowded");
-    const stores = await Promise.all(Array.from({ length: 20 }, () => createPostgresStore({ url: server.url("crowded") })));
+    const stores = await Promise.all(
+      Array.from({ length: 20 }, () => createPostgresStore({ url: server.url("crowded") })),
+    );
     expect(await Promise.all(stores.map((store) => store.countJobs()))).toEqual(stores.map(() => []));
     await Promise.all(stores.map((store) => store.close()));
   }, 60_000);

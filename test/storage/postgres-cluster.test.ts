@@ -1,0 +1,349 @@
+/** Several daemons on one database: what one store of the suite cannot show. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import postgres from "postgres";
+import { decide } from "../../src/daemon/core/job-machine.ts";
+import type { Job } from "../../src/daemon/core/job.ts";
+import type { EnqueueOutcome, JobStore, JobToStore, StoreHint } from "../../src/daemon/storage/job-store.ts";
+import { createPostgresStore } from "../../src/daemon/storage/postgres/postgres-store.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { runSql, type TestDatabase, testDatabase } from "../support/postgres-database.ts";
+import { randomFrom } from "../support/seeded-random.ts";
+import { FUNCTION, type JobInput, newJob, type StoreWorld, succeeded } from "./store-world.ts";
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await testDatabase();
+}, 120_000);
+afterAll(() => database[Symbol.asyncDispose]());
+
+let schemas = 0;
+
+async function cluster(daemons: number) {
+  const schema = `cluster_${++schemas}`;
+  const url = `${database.url}?schema=${schema}`;
+  const stores = await Promise.all(Array.from({ length: daemons }, () => createPostgresStore({ url, readers: 2 })));
+  return {
+    schema,
+    stores,
+    async [Symbol.asyncDispose]() {
+      await Promise.all(stores.map((store) => store.close()));
+    },
+  };
+}
+
+const now = { clock: new ManualClock(Date.now()) } as StoreWorld;
+const jobs = (count: number, input: JobInput = {}): readonly JobToStore[] =>
+  Array.from({ length: count }, () => newJob(now, input));
+const enqueue = (store: JobStore, items: readonly JobToStore[]): Promise<readonly EnqueueOutcome[]> =>
+  store.transact((tx) => tx.enqueueJobs(items), { readsTimeLate: true });
+
+async function claim(store: JobStore, workerId: string, functionNames: readonly string[], limit: number) {
+  const [claimed] = await store.transact((tx) => tx.claimJobs([{ workerId, functionNames, limit }]));
+  return claimed!.jobs;
+}
+
+describe("claims", () => {
+  for (const functionNames of [[FUNCTION], [FUNCTION, "test:other", "test:third"]]) {
+    test(`P4: four daemons that claim ${functionNames.length} functions at once lease each job to one of them`, async () => {
+      await using it = await cluster(4);
+      const stored = functionNames.flatMap((functionName) => jobs(900 / functionNames.length, { functionName }));
+      await enqueue(it.stores[0]!, stored);
+      const leases: Job[] = [];
+      const claimAll = async (store: JobStore, place: number) => {
+        for (let isEmpty = 0; isEmpty < 3;) {
+          const claimed = await claim(store, `worker-${place}`, functionNames, 7);
+          isEmpty = claimed.length === 0 ? isEmpty + 1 : 0;
+          leases.push(...claimed);
+        }
+      };
+      await Promise.all(it.stores.map(claimAll));
+      expect(leases).toHaveLength(900);
+      expect(new Set(leases.map((job) => job.jobId)).size).toBe(900);
+      expect(leases.every((job) => job.leaseToken === 1 && job.attempt === 1)).toBe(true);
+      expect(new Set(leases.map((job) => job.workerId)).size).toBe(4);
+      for (const { jobId, workerId } of leases.slice(0, 20)) {
+        expect((await it.stores[0]!.getJob(jobId))?.workerId).toBe(workerId);
+      }
+    });
+  }
+
+  test("a daemon that holds jobs in an open transaction stands in nobody's way, and takes none that it does not lease", async () => {
+    await using it = await cluster(2);
+    const [slow, quick] = pair(it.stores);
+    const names = [FUNCTION, "test:other"];
+    await enqueue(slow, [...jobs(20), ...jobs(20, { functionName: "test:other" })]);
+    await slow.transact(async (tx) => {
+      const [claimed] = await tx.claimJobs([{ workerId: "slow", functionNames: names, limit: 10 }]);
+      expect(claimed!.jobs).toHaveLength(10);
+      expect(await claim(quick, "quick", names, 40)).toHaveLength(30);
+    });
+  });
+});
+
+describe("keys", () => {
+  test("P3: 100 callers with 50 keys over three daemons: one job a key, told as new once", async () => {
+    await using it = await cluster(3);
+    const random = randomFrom(7);
+    const calls = Array.from({ length: 100 }, (_, caller) => {
+      const keys = random.shuffled(Array.from({ length: 50 }, (_, key) => `key-${key}`));
+      return enqueue(
+        it.stores[caller % 3]!,
+        keys.map((idempotencyKey) => newJob(now, { idempotencyKey })),
+      );
+    });
+    const outcomes = (await Promise.all(calls)).flat();
+    expect(outcomes.filter((outcome) => outcome.kind === "stored")).toHaveLength(50);
+    expect(outcomes.filter((outcome) => outcome.kind === "deduplicated")).toHaveLength(4950);
+    expect(await it.stores[0]!.countJobs()).toEqual([{ functionName: FUNCTION, state: "PENDING", count: 50 }]);
+  }, 60_000);
+
+  test("P3: daemons that replace the same finished jobs at once make one new job a key", async () => {
+    await using it = await cluster(3);
+    const replace = { onDuplicate: "replace_finished" } as const;
+    const keys = Array.from({ length: 20 }, (_, key) => `key-${key}`);
+    await enqueue(
+      it.stores[0]!,
+      keys.map((idempotencyKey) => newJob(now, { idempotencyKey })),
+    );
+    await finishAll(it.stores[0]!, await claim(it.stores[0]!, "w", [FUNCTION], 20));
+    const calls = Array.from({ length: 30 }, (_, caller) => {
+      const order = caller % 2 === 0 ? keys : keys.toReversed();
+      return enqueue(
+        it.stores[caller % 3]!,
+        order.map((idempotencyKey) => newJob(now, { idempotencyKey, ...replace })),
+      );
+    });
+    const outcomes = (await Promise.all(calls)).flat();
+    expect(outcomes.filter((outcome) => outcome.kind === "stored")).toHaveLength(20);
+    const counts = await it.stores[0]!.countJobs();
+    expect(counts.toSorted((left, right) => left.state.localeCompare(right.state))).toMatchObject([
+      { state: "PENDING", count: 20 },
+      { state: "SUCCESS", count: 20 },
+    ]);
+  }, 60_000);
+});
+
+const finishAll = (store: JobStore, leased: readonly Job[]) => {
+  const transitions = leased.map((job) => decide(job, succeeded(), { maxLosses: 10 }, 0.5)!);
+  return store.transact((tx) => tx.applyTransitions(transitions), { readsTimeLate: true });
+};
+
+describe("guarded writes", () => {
+  test("P4: daemons that settle the same jobs in opposite orders: each job once, and nobody is a deadlock's victim", async () => {
+    await using it = await cluster(3);
+    for (let round = 0; round < 5; round++) {
+      await enqueue(it.stores[0]!, jobs(200));
+      const leased = await claim(it.stores[0]!, "w", [FUNCTION], 200);
+      const orders = [leased, leased.toReversed(), randomFrom(round).shuffled(leased)];
+      const answers = await Promise.all(it.stores.map((store, place) => finishAll(store, orders[place]!)));
+      expect(answers.flat().filter((applied) => applied)).toHaveLength(200);
+    }
+  }, 60_000);
+
+  test("counters are the sum of what all daemons did, before, during and after they are folded", async () => {
+    await using it = await cluster(3);
+    const work = it.stores.map(async (store, place) => {
+      for (let round = 0; round < 10; round++) {
+        await enqueue(store, jobs(10));
+        await finishAll(store, await claim(store, `w-${place}`, [FUNCTION], 5));
+      }
+    });
+    const sums: number[] = [];
+    const folding = (async () => {
+      for (let round = 0; round < 20; round++) {
+        await Promise.all(it.stores.map((store) => store.foldCounters()));
+        const counts = await it.stores[1]!.countJobs();
+        expect(counts.every(({ count }) => count > 0)).toBe(true);
+        sums.push(counts.reduce((sum, { count }) => sum + count, 0));
+      }
+    })();
+    await Promise.all([...work, folding]);
+    expect(sums).toEqual(sums.toSorted((left, right) => left - right));
+    const expected = { PENDING: 150, SUCCESS: 150 };
+    expect(totals(await it.stores[2]!.countJobs())).toEqual(expected);
+    await it.stores[0]!.foldCounters();
+    expect(totals(await it.stores[2]!.countJobs())).toEqual(expected);
+    expect(await it.stores[0]!.foldCounters()).toBe(0);
+  }, 60_000);
+});
+
+function totals(counts: readonly { readonly state: string; readonly count: number }[]): Record<string, number> {
+  return Object.fromEntries(counts.map(({ state, count }) => [state, count]));
+}
+
+function pair(stores: readonly JobStore[]): readonly [JobStore, JobStore] {
+  return [stores[0]!, stores[1]!];
+}
+
+describe("hints", () => {
+  /** What a store was told; `next` waits for a hint that fits. */
+  async function listening(store: JobStore) {
+    const heard: StoreHint[] = [];
+    let tell = () => {};
+    const listener = await store.listen((hint) => {
+      heard.push(hint);
+      tell();
+    });
+    return {
+      heard,
+      listener,
+      async next(fits: (hint: StoreHint) => boolean): Promise<StoreHint> {
+        const until = performance.now() + 10_000;
+        for (;;) {
+          const found = heard.find(fits);
+          if (found !== undefined) return found;
+          if (performance.now() > until) throw new Error(`no such hint; heard ${JSON.stringify(heard)}`);
+          await Promise.race([new Promise<void>((resolve) => (tell = resolve)), Bun.sleep(100)]);
+        }
+      },
+    };
+  }
+
+  const names = (hint: StoreHint, name: string) => hint.functionNames !== "any" && hint.functionNames.includes(name);
+  const ids = (hint: StoreHint, jobId: string) => hint.jobIds !== "any" && hint.jobIds.includes(jobId);
+
+  test("a daemon hears of functions with new jobs, and of jobs that ended or were taken, from others and not from itself", async () => {
+    await using it = await cluster(2);
+    const [here, there] = pair(it.stores);
+    const ears = await listening(here);
+    expect(await ears.next((hint) => hint.jobIds === "any")).toEqual({ functionNames: "any", jobIds: "any" });
+    await enqueue(here, jobs(1, { functionName: "test:own" }));
+    await enqueue(there, jobs(2));
+    await ears.next((hint) => names(hint, FUNCTION));
+    const [done, taken] = await claim(there, "w", [FUNCTION], 2);
+    await finishAll(there, [done!]);
+    await ears.next((hint) => ids(hint, done!.jobId));
+    const lose = decide(taken!, { kind: "lose" }, { maxLosses: 10 }, 0)!;
+    await there.transact((tx) => tx.applyTransitions([lose]));
+    const hint = await ears.next((one) => ids(one, taken!.jobId));
+    expect(names(hint, FUNCTION)).toBe(true);
+    expect(ears.heard.filter((one) => names(one, "test:own"))).toEqual([]);
+    await ears.listener.stop();
+  });
+
+  test("what does not fit into one hint is any", async () => {
+    await using it = await cluster(2);
+    const [here, there] = pair(it.stores);
+    const ears = await listening(here);
+    const long = Array.from({ length: 40 }, (_, place) => `test:${"x".repeat(240)}:${place}`);
+    await enqueue(there, [...jobs(300), ...long.flatMap((functionName) => jobs(1, { functionName }))]);
+    ears.heard.length = 0;
+    await finishAll(there, await claim(there, "w", [FUNCTION], 300));
+    expect(await ears.next((hint) => hint.jobIds === "any")).toEqual({ functionNames: [], jobIds: "any" });
+    ears.heard.length = 0;
+    await enqueue(
+      there,
+      long.flatMap((functionName) => jobs(1, { functionName })),
+    );
+    expect(await ears.next((hint) => hint.functionNames === "any")).toEqual({ functionNames: "any", jobIds: [] });
+    await ears.listener.stop();
+  });
+
+  test("a lost connection is made anew, what was missed meanwhile is any, and hints come again", async () => {
+    await using it = await cluster(2);
+    const [here, there] = pair(it.stores);
+    const ears = await listening(here);
+    ears.heard.length = 0;
+    await runSql(
+      database.url,
+      `select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen ${it.schema}%'`,
+    );
+    await ears.next((hint) => hint.jobIds === "any");
+    await enqueue(there, jobs(1));
+    await ears.next((hint) => names(hint, FUNCTION));
+    await ears.listener.stop();
+  });
+
+  test("without another daemon that listens no commit notifies", async () => {
+    await using it = await cluster(1);
+    const alone = it.stores[0]!;
+    const heard: string[] = [];
+    const sql = postgres(database.url, { max: 1 });
+    const raw = await sql.listen(`${it.schema}_hints`, (payload) => heard.push(payload));
+    const ears = await listening(alone);
+    await enqueue(alone, jobs(1));
+    const other = await createPostgresStore({ url: `${database.url}?schema=${it.schema}` });
+    const others = await listening(other);
+    await enqueue(alone, jobs(1, { functionName: "test:heard" }));
+    await others.next((hint) => names(hint, "test:heard"));
+    // It hears in its own time.
+    while (!heard.some((payload) => payload.includes("test:heard"))) await Bun.sleep(5);
+    expect(heard).toHaveLength(1);
+    await others.listener.stop();
+    await ears.listener.stop();
+    await other.close();
+    await raw.unlisten();
+    await sql.end();
+  });
+});
+
+describe("query plans", () => {
+  test("no verb reads the jobs from end to end, whatever the planner has not heard of yet", async () => {
+    const schema = `cluster_${++schemas}`;
+    const url = `${database.url}?schema=${schema}`;
+    // Prepared while everything is empty, when an index looks dear.
+    const store = await createPostgresStore({ url, readers: 1 });
+    await runSql(database.url, `alter table ${schema}.jobs set (autovacuum_enabled = false)`);
+    for (let round = 0; round < 3; round++) {
+      await everyVerb(store);
+      await enqueue(store, jobs(1000, { functionName: `test:bulk:${round}` }));
+      await finishAll(store, await claim(store, "w", [`test:bulk:${round}`], 500));
+    }
+    await store.close();
+    // A backend tells its statistics at the latest when it ends.
+    const sql = postgres(database.url, { max: 1 });
+    await untilQuiet(sql);
+    const [table] = await sql`select seq_scan::int, seq_tup_read::int, idx_scan::int from pg_stat_user_tables
+      where schemaname = ${schema} and relname = 'jobs'`;
+    const [running] = await sql`select idx_scan::int from pg_stat_user_indexes
+      where schemaname = ${schema} and indexrelname = 'jobs_running'`;
+    await sql.end();
+    expect(table!["idx_scan"]).toBeGreaterThan(50);
+    expect(table!["seq_tup_read"]).toBe(0);
+    // A settled job is found by its id, not among all that run.
+    expect(running!["idx_scan"]).toBeLessThan(20);
+  });
+
+  async function everyVerb(store: JobStore): Promise<void> {
+    const parent = newJob(now, { functionName: "test:plans", idempotencyKey: `k-${Math.random()}` });
+    await enqueue(store, [
+      parent,
+      ...jobs(3, { parentId: parent.jobId, delayMs: 1 }),
+      ...jobs(3, { startWithinMs: 1e6 }),
+    ]);
+    await enqueue(store, [
+      parent,
+      newJob(now, { functionName: "test:plans", idempotencyKey: parent.options.idempotencyKey! }),
+    ]);
+    const leased = [
+      ...(await claim(store, "w", [FUNCTION], 2)),
+      ...(await claim(store, "w", [FUNCTION, "test:plans"], 5)),
+    ];
+    const [first, ...rest] = leased;
+    await store.transact(async (tx) => {
+      await tx.listLeasedJobs("w");
+      await tx.listLiveChildren([parent.jobId]);
+      await tx.promoteDueJobs(10);
+      await tx.listOverdueJobs(10);
+      await tx.nextDueAt();
+      await tx.applyTransitions([decide(first!, { kind: "lose" }, { maxLosses: 1 }, 0)!]);
+      await tx.pruneJobs({ state: "DEAD", finishedBefore: 5, limit: 10 });
+    });
+    await finishAll(store, rest);
+    await store.transact((tx) => tx.deleteJobs(rest.slice(0, 1).map((job) => job.jobId)));
+    await store.getJobs(leased.map((job) => job.jobId));
+    const filters = [{}, { states: ["RUNNING"] }, { functionNames: [FUNCTION] }, { parentId: parent.jobId }] as const;
+    for (const filter of filters) await store.listJobs({ filter, limit: 5, before: null });
+    await store.listJobs({ filter: { idempotencyKey: "k" }, limit: 5, before: null });
+    await store.listJobs({ filter: { createdBefore: 5 }, limit: 5, before: null });
+  }
+
+  async function untilQuiet(sql: ReturnType<typeof postgres>): Promise<void> {
+    for (;;) {
+      const rows = await sql`select 1 from pg_stat_activity
+        where datname = current_database() and application_name = 'reseolio'`;
+      if (rows.length === 0) return;
+      await Bun.sleep(20);
+    }
+  }
+});
