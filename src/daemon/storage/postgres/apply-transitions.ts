@@ -5,7 +5,10 @@ import { booleanArray, bytesArray, numberArray, textArray, uuidArray } from "./l
 import { errorText } from "./rows.ts";
 import type { WriteSession } from "./write-session.ts";
 
-/** The one change that nearly every job goes through. */
+/**
+ * The one change that nearly every job goes through. `+ 0` keeps the planner from looking for each job among all that
+ * run, in their own small index: twenty times the work with 512 of them.
+ */
 const SUCCEED = `update reseolio.jobs as job set
     state = 3, list_state = 3, result = given.result, started_at = coalesce(given.started_at, job.started_at),
     finished_at = (select reseolio.now_ms()), deadline_at = null

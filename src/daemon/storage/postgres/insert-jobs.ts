@@ -27,10 +27,7 @@ const INSERT = `insert into reseolio.jobs (id, function_id, is_ready, priority, 
  * of one function. Rows go in by key, then by id: two daemons that store the same keys wait for each other in one
  * order, and never in a circle.
  */
-export async function insertJobs(
-  session: WriteSession,
-  items: readonly JobToStore[],
-): Promise<ReadonlySet<string>> {
+export async function insertJobs(session: WriteSession, items: readonly JobToStore[]): Promise<ReadonlySet<string>> {
   const { functions, idTimes, runner } = session;
   const sorted = inLockOrder(items);
   const rows = await runner.rows(INSERT, columns(session, sorted));
