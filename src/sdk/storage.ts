@@ -3,12 +3,14 @@ import { basename, dirname, join, resolve } from "node:path";
 import { ReseolioError } from "./errors.ts";
 
 export const DEFAULT_STORAGE = "sqlite://./reseolio.db";
+/** Of a PostgreSQL database whose address names none. */
+const USUAL_SCHEMA = "reseolio";
 
 /** Where the jobs are kept. */
 export type Storage =
   /** `path` is absolute. */
   | { readonly kind: "sqlite"; readonly path: string }
-  /** `name` is host, port and database, without the password that `url` may hold. */
+  /** `name` is host, port, database and an unusual schema, without the password that `url` may hold. */
   | { readonly kind: "postgres"; readonly url: string; readonly name: string };
 
 /**
@@ -34,7 +36,9 @@ function postgres(url: string): Storage {
   const parsed = tryUrl(url);
   if (parsed === null) throw badStorage("is no valid postgres:// URL");
   const port = parsed.port === "" ? "5432" : parsed.port;
-  return { kind: "postgres", url, name: `${parsed.hostname}:${port}${parsed.pathname}` };
+  const schema = parsed.searchParams.get("schema") ?? USUAL_SCHEMA;
+  const name = `${parsed.hostname}:${port}${parsed.pathname}${schema === USUAL_SCHEMA ? "" : `?schema=${schema}`}`;
+  return { kind: "postgres", url, name };
 }
 
 function tryUrl(text: string): URL | null {

@@ -144,7 +144,8 @@ export class CommitLane {
     const startedAt = performance.now();
     let committed: Committed;
     try {
-      committed = await this.#options.store.transact((tx) => this.#apply(tx, batch));
+      const readsTimeLate = batch.enqueues.length > 0 || batch.settles.length > 0;
+      committed = await this.#options.store.transact((tx) => this.#apply(tx, batch), { readsTimeLate });
     } catch (cause) {
       await this.#fail(batch, toDaemonError(cause));
       return;

@@ -46,6 +46,9 @@ describe("a storage", () => {
     const storage = parseStorage("postgres://me:secret@db/jobs", "/app");
     expect(storageName(storage)).toBe("db:5432/jobs");
     expect(isSameStorage(storage, "postgres", "db:5432/jobs")).toBe(true);
+    const other = parseStorage("postgres://me:secret@db/jobs?schema=night", "/app");
+    expect(isSameStorage(other, "postgres", "db:5432/jobs")).toBe(false);
+    expect(isSameStorage(other, "postgres", "db:5432/jobs?schema=night")).toBe(true);
     expect(isSameStorage(storage, "sqlite", "db:5432/jobs")).toBe(false);
     expect(() => parseStorage("mysql://me:secret@db/jobs", "/app")).toThrow(/^(?!.*secret).*unknown scheme mysql/);
   });

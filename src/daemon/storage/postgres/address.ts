@@ -12,6 +12,7 @@ export interface PostgresAddress {
 }
 
 const USUAL_SCHEMA = "reseolio";
+const USUAL_PORT = 5432;
 
 /**
  * Reads `postgres://user:password@host:port/database?schema=name`; several hosts are joined by commas. Everything but
@@ -29,10 +30,10 @@ export function parsePostgresUrl(given: string): PostgresAddress {
   const hosts = authority.slice(authority.lastIndexOf("@") + 1);
   const user = authority.includes("@") ? decode(authority.split(":", 1)[0]!.split("@", 1)[0]!) : "";
   checkHosts(hosts);
-  const where = `${hosts === "" ? "localhost" : hosts}/${decode(database)}`;
+  const where = `${withPorts(hosts)}/${decode(database)}`;
   return {
     url: `postgres://${authority}/${database}${query.size === 0 ? "" : `?${query.toString()}`}`,
-    name: schema === USUAL_SCHEMA ? where : `${where} schema ${schema}`,
+    name: schema === USUAL_SCHEMA ? where : `${where}?schema=${schema}`,
     user,
     database: decode(database),
     schema,
@@ -45,6 +46,12 @@ function split(rest: string): { authority: string; database: string; query: URLS
     throw invalidUrl("cannot be read; write / ? # in user or password as %2F %3F %23");
   }
   return { authority, database, query: new URLSearchParams(query) };
+}
+
+/** Two ways of writing one place have one name. */
+function withPorts(hosts: string): string {
+  const each = hosts === "" ? ["localhost"] : hosts.split(",");
+  return each.map((host) => (/:\d+$/.test(host) ? host : `${host}:${USUAL_PORT}`)).join();
 }
 
 function checkHosts(hosts: string): void {
