@@ -9,9 +9,13 @@ import {
   type Assignment,
   FailureSchema,
   type FinishedJob,
+  HeartbeatSchema,
   HeldLeaseSchema,
   HelloSchema,
+  NewCheckpointSchema,
   type Outcome,
+  ParkSchema,
+  RecordedCheckpointSchema,
   RevocationSchema,
   type SessionRequest,
   type SessionResponse,
@@ -40,6 +44,8 @@ export function writeSessionRequest(frame: SessionRequest): Uint8Array<ArrayBuff
   writer.texts(6, frame.awaitJobIds);
   writer.texts(7, frame.unawaitJobIds);
   writer.flag(8, frame.drain);
+  for (const checkpoint of frame.checkpoints) writer.member(9, toBinary(NewCheckpointSchema, checkpoint));
+  for (const heartbeat of frame.heartbeats) writer.member(10, toBinary(HeartbeatSchema, heartbeat));
   writer.unknown(frame.$unknown);
   return writer.finish();
 }
@@ -71,8 +77,10 @@ function writeOutcome(outcome: Outcome): void {
   const mark = writer.begin(5);
   writer.text(1, outcome.jobId);
   writer.number(2, outcome.leaseToken);
-  writeEnd(outcome.outcome);
+  // In the order of the field numbers, as the generated code does: park comes after the duration.
+  if (outcome.outcome.case !== "park") writeEnd(outcome.outcome);
   writer.number(6, outcome.durationUs);
+  if (outcome.outcome.case === "park") writer.member(7, toBinary(ParkSchema, outcome.outcome.value));
   writer.unknown(outcome.$unknown);
   writer.end(mark);
 }
@@ -89,6 +97,7 @@ function writeEnd(end: Outcome["outcome"]): void {
       writer.unknown(end.value.$unknown);
       return writer.end(mark);
     }
+    case "park":
     case undefined:
   }
 }
@@ -112,6 +121,7 @@ function readResponse(reader: WireReader): SessionResponse {
     finished: [],
     recalls: [],
     drain: false,
+    checkpoints: [],
   };
   while (!reader.isAtEnd) readResponseField(reader, frame);
   return frame;
@@ -142,6 +152,9 @@ function readResponseField(reader: WireReader, frame: SessionResponse): void {
     case tag(7, VARINT):
       frame.drain = reader.flag();
       return;
+    case tag(8, DELIMITED):
+      frame.checkpoints.push(fromBinary(RecordedCheckpointSchema, reader.bytes()));
+      return;
     default:
       reader.giveUp();
   }
@@ -161,6 +174,10 @@ function readAssignment(reader: WireReader): Assignment {
     maxAttempts: 0,
     timeoutMs: 0,
     headers: {},
+    checkpointCount: 0,
+    resumed: false,
+    ranMs: 0,
+    failures: 0,
   };
   while (!reader.isAtEnd) readAssignmentField(reader, assignment);
   reader.leave(outer);
@@ -192,6 +209,18 @@ function readAssignmentField(reader: WireReader, assignment: Assignment): void {
       return;
     case tag(8, DELIMITED):
       return readHeader(reader, assignment.headers);
+    case tag(9, VARINT):
+      assignment.checkpointCount = reader.number();
+      return;
+    case tag(10, VARINT):
+      assignment.resumed = reader.flag();
+      return;
+    case tag(11, VARINT):
+      assignment.ranMs = reader.number();
+      return;
+    case tag(12, VARINT):
+      assignment.failures = reader.number();
+      return;
     default:
       reader.giveUp();
   }

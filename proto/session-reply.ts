@@ -3,14 +3,14 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { StatusSchema } from "./gen/google/rpc/status_pb.ts";
 import type { EnqueuedJob } from "./gen/reseolio/v1/job_pb.ts";
 import type { EnqueueResult } from "./gen/reseolio/v1/job_service_pb.ts";
-import type { Reply } from "./gen/reseolio/v1/session_service_pb.ts";
+import type { RecordResult, Reply } from "./gen/reseolio/v1/session_service_pb.ts";
 import type { WireReader } from "./wire-reader.ts";
 import { DELIMITED, tag, VARINT } from "./wire-writer.ts";
 
 /** Reads a Reply with the length before it. The usual results of `enqueued` are one frozen object. */
 export function readReply(reader: WireReader): Reply {
   const outer = reader.enter();
-  const reply: Reply = { $typeName: "reseolio.v1.Reply", frameId: 0, enqueued: [], settled: [] };
+  const reply: Reply = { $typeName: "reseolio.v1.Reply", frameId: 0, enqueued: [], settled: [], recorded: [] };
   while (!reader.isAtEnd) {
     switch (reader.tag()) {
       case tag(1, VARINT):
@@ -21,6 +21,9 @@ export function readReply(reader: WireReader): Reply {
         break;
       case tag(3, DELIMITED):
         readPacked(reader, reply.settled);
+        break;
+      case tag(4, DELIMITED):
+        reply.recorded.push(readRecordResult(reader));
         break;
       default:
         reader.giveUp();
@@ -34,6 +37,19 @@ function readPacked(reader: WireReader, values: number[]): void {
   const outer = reader.enter();
   while (!reader.isAtEnd) values.push(reader.enum());
   reader.leave(outer);
+}
+
+function readRecordResult(reader: WireReader): RecordResult {
+  const outer = reader.enter();
+  const result: RecordResult = { $typeName: "reseolio.v1.RecordResult", result: 0, message: "" };
+  while (!reader.isAtEnd) {
+    const field = reader.tag();
+    if (field === tag(1, VARINT)) result.result = reader.enum();
+    else if (field === tag(2, DELIMITED)) result.message = reader.text();
+    else reader.giveUp();
+  }
+  reader.leave(outer);
+  return result;
 }
 
 const STORED_JOB: EnqueuedJob = Object.freeze({

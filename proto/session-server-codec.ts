@@ -10,9 +10,14 @@ import {
   type Assignment,
   FailureSchema,
   type FinishedJob,
+  HeartbeatSchema,
   HeldLeaseSchema,
   HelloSchema,
+  NewCheckpointSchema,
   type Outcome,
+  ParkSchema,
+  RecordedCheckpointSchema,
+  type RecordResult,
   type Release,
   type Reply,
   RevocationSchema,
@@ -44,6 +49,8 @@ function readRequest(reader: WireReader): SessionRequest {
     awaitJobIds: [],
     unawaitJobIds: [],
     drain: false,
+    checkpoints: [],
+    heartbeats: [],
   };
   while (!reader.isAtEnd) readRequestField(reader, frame);
   return frame;
@@ -76,6 +83,12 @@ function readRequestField(reader: WireReader, frame: SessionRequest): void {
       return;
     case tag(8, VARINT):
       frame.drain = reader.flag();
+      return;
+    case tag(9, DELIMITED):
+      frame.checkpoints.push(fromBinary(NewCheckpointSchema, reader.bytes()));
+      return;
+    case tag(10, DELIMITED):
+      frame.heartbeats.push(fromBinary(HeartbeatSchema, reader.bytes()));
       return;
     default:
       reader.giveUp();
@@ -141,6 +154,7 @@ function readOutcomeField(reader: WireReader, outcome: Outcome): void {
     case tag(3, DELIMITED):
     case tag(4, DELIMITED):
     case tag(5, DELIMITED):
+    case tag(7, DELIMITED):
       // Of two members the last one counts, merged with what was there of it.
       if (outcome.outcome.case !== undefined) return reader.giveUp();
       outcome.outcome = readEnd(reader, field);
@@ -156,7 +170,8 @@ function readOutcomeField(reader: WireReader, outcome: Outcome): void {
 function readEnd(reader: WireReader, field: number): Outcome["outcome"] {
   if (field === tag(3, DELIMITED)) return { case: "success", value: reader.bytes() };
   if (field === tag(4, DELIMITED)) return { case: "failure", value: fromBinary(FailureSchema, reader.bytes()) };
-  return { case: "release", value: readRelease(reader) };
+  if (field === tag(5, DELIMITED)) return { case: "release", value: readRelease(reader) };
+  return { case: "park", value: fromBinary(ParkSchema, reader.bytes()) };
 }
 
 function readRelease(reader: WireReader): Release {
@@ -187,6 +202,7 @@ export function encodeSessionResponse(frame: SessionResponse): Uint8Array<ArrayB
   for (const finished of frame.finished) writeFinishedJob(finished);
   for (const lease of frame.recalls) writer.member(6, toBinary(HeldLeaseSchema, lease));
   writer.flag(7, frame.drain);
+  for (const checkpoint of frame.checkpoints) writer.member(8, toBinary(RecordedCheckpointSchema, checkpoint));
   writer.unknown(frame.$unknown);
   return writer.finish();
 }
@@ -196,7 +212,16 @@ function writeReply(reply: Reply): void {
   writer.number(1, reply.frameId);
   for (const result of reply.enqueued) writeEnqueueResult(result);
   writer.packed(3, reply.settled);
+  for (const result of reply.recorded) writeRecordResult(result);
   writer.unknown(reply.$unknown);
+  writer.end(mark);
+}
+
+function writeRecordResult(result: RecordResult): void {
+  const mark = writer.begin(4);
+  writer.number(1, result.result);
+  writer.text(2, result.message);
+  writer.unknown(result.$unknown);
   writer.end(mark);
 }
 
@@ -235,6 +260,10 @@ function writeAssignment(assignment: Assignment): void {
   writer.number(6, assignment.maxAttempts);
   writer.number(7, assignment.timeoutMs);
   for (const name of Object.keys(assignment.headers)) writeHeader(name, assignment.headers[name] ?? "");
+  writer.number(9, assignment.checkpointCount);
+  writer.flag(10, assignment.resumed);
+  writer.number(11, assignment.ranMs);
+  writer.number(12, assignment.failures);
   writer.unknown(assignment.$unknown);
   writer.end(mark);
 }

@@ -145,6 +145,8 @@ export class Batcher {
       awaitJobIds: takeUpTo(this.#awaitJobIds),
       unawaitJobIds: takeUpTo(this.#unawaitJobIds),
       drain,
+      checkpoints: [],
+      heartbeats: [],
     };
   }
 
@@ -262,6 +264,7 @@ function outcomeBytes({ outcome: { outcome } }: OutcomeReport): number {
       return ITEM_OVERHEAD_BYTES + 2 * ((error?.message.length ?? 0) + (error?.stack.length ?? 0));
     }
     case "release":
+    case "park":
     case undefined:
       return ITEM_OVERHEAD_BYTES;
   }

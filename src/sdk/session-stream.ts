@@ -70,5 +70,7 @@ export function helloFrame(hello: Hello, drain: boolean): SessionRequest {
     awaitJobIds: [],
     unawaitJobIds: [],
     drain,
+    checkpoints: [],
+    heartbeats: [],
   };
 }

@@ -9,6 +9,8 @@ import {
   describeDatabase,
   migrateDatabase,
 } from "../../src/daemon/database.ts";
+import { newestVersion } from "../../src/daemon/storage/migrate.ts";
+import { SQLITE_MIGRATIONS } from "../../src/daemon/storage/sqlite/migrations.ts";
 import { createSqliteStore } from "../../src/daemon/storage/sqlite/sqlite-store.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { rejection } from "../support/rejection.ts";
@@ -52,7 +54,7 @@ test("a sound database has no problems, beside the store that is open on it", as
   await fill(world);
   expect(await checkDatabase(`sqlite://${world.path}`)).toEqual({
     path: world.path,
-    schemaVersion: 1,
+    schemaVersion: newestVersion(SQLITE_MIGRATIONS),
     jobs: 5,
     problems: [],
   });
@@ -112,7 +114,7 @@ test("a description has versions, sizes and counts", async () => {
   const description = await describeDatabase(world.path);
   expect(description).toMatchObject({
     path: world.path,
-    schemaVersion: 1,
+    schemaVersion: newestVersion(SQLITE_MIGRATIONS),
     supportedSchemaVersion: 1,
     sqliteVersion: expect.stringMatching(/^3\.\d+\.\d+$/),
     pageBytes: 4096,
@@ -190,7 +192,11 @@ test("migrating needs the file for itself, and says from which version to which"
   const fault = (await rejection(migrateDatabase(world.path))) as DaemonError;
   expect(fault.message).toContain(`pid ${process.pid}`);
   await world.store.close();
-  expect(await migrateDatabase(world.path)).toEqual({ path: world.path, from: 1, to: 1 });
+  expect(await migrateDatabase(world.path)).toEqual({
+    path: world.path,
+    from: newestVersion(SQLITE_MIGRATIONS),
+    to: newestVersion(SQLITE_MIGRATIONS),
+  });
 });
 
 test("what is not there, not a file or not SQLite is an error that names it", async () => {
@@ -202,7 +208,7 @@ test("what is not there, not a file or not SQLite is an error that names it", as
     [world.file("."), "failed_precondition", "is a directory"],
     [world.file("text"), "failed_precondition", "is not an SQLite database"],
     [":memory:", "invalid_argument", "give the path of a file"],
-    ["postgres://u:secret@h/d", "invalid_argument", "PostgreSQL comes in a later version"],
+    ["postgres://u:secret@h/d", "invalid_argument", "this works on SQLite only"],
   ] as const) {
     for (const command of [checkDatabase, describeDatabase, migrateDatabase]) {
       const fault = (await rejection(command(path))) as DaemonError;

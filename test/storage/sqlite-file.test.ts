@@ -40,8 +40,6 @@ describe("the setting", () => {
   for (const [url, reason] of [
     ["", "names no file"],
     ["sqlite://", "names no file"],
-    ["postgres://user:secret@host/db", "PostgreSQL comes in a later version"],
-    ["postgresql://host/db", "PostgreSQL comes in a later version"],
     ["mysql://user:secret@host/db", "no storage that reseolio knows"],
     ["sqlite://a\0b", "zero byte"],
   ] as const) {

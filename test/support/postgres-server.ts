@@ -44,7 +44,8 @@ const SETTINGS = [
 const HBA = "host all guarded 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n";
 
 /** Runs the server until its standard input ends, which it does with the process that holds it; then nothing is left. */
-const GUARD = 'trap "" HUP INT TERM; "$@" >"$LOG" 2>&1 & server=$!; cat >/dev/null; kill -QUIT $server; wait $server; rm -rf "$ROOM"';
+const GUARD =
+  'trap "" HUP INT TERM; "$@" >"$LOG" 2>&1 & server=$!; cat >/dev/null; kill -QUIT $server; wait $server; rm -rf "$ROOM"';
 
 const OTHER_USER = 65_534;
 const START_MS = 60_000;
@@ -87,7 +88,12 @@ class OwnServer implements PostgresServer {
   async start(): Promise<void> {
     const command = ["-c", GUARD, "guard", join(this.#programs, "postgres"), "-D", this.#data];
     const env = { LOG: join(this.#room, "log"), ROOM: this.#room, PATH: process.env["PATH"] ?? "" };
-    const guard = spawn("/bin/sh", command, { stdio: ["pipe", "ignore", "ignore"], env, detached: true, ...asOtherUser() });
+    const guard = spawn("/bin/sh", command, {
+      stdio: ["pipe", "ignore", "ignore"],
+      env,
+      detached: true,
+      ...asOtherUser(),
+    });
     const ended = new Promise<void>((resolve) => guard.once("exit", () => resolve()));
     guard.unref();
     // Its end does not wait for us, and ours not for it.

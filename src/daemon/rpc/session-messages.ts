@@ -88,6 +88,7 @@ function toEvent(outcome: Outcome, path: string): AttemptReport["event"] {
     }
     case "release":
       return { kind: "release", started: value.value.started };
+    case "park":
     case undefined:
       throw invalidArgument([
         { field: `${path}.outcome`, description: "is missing; set one of success, failure and release" },

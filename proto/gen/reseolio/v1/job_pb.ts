@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file reseolio/v1/job.proto.
  */
 export const file_reseolio_v1_job: GenFile = /*@__PURE__*/
-  fileDesc("ChVyZXNlb2xpby92MS9qb2IucHJvdG8SC3Jlc2VvbGlvLnYxIpEFCgpKb2JPcHRpb25zEhkKDG1heF9hdHRlbXB0cxgBIAEoDUgAiAEBEiUKB2JhY2tvZmYYAiABKA4yFC5yZXNlb2xpby52MS5CYWNrb2ZmEh0KEGluaXRpYWxfZGVsYXlfbXMYAyABKA1IAYgBARIZCgxtYXhfZGVsYXlfbXMYBCABKA1IAogBARITCgZqaXR0ZXIYBSABKAFIA4gBARIXCgp0aW1lb3V0X21zGAYgASgNSASIAQESFQoIZGVsYXlfbXMYByABKARIBYgBARIqCgZydW5fYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKCHByaW9yaXR5GAkgASgRSAaIAQESHAoPc3RhcnRfd2l0aGluX21zGAogASgESAeIAQESHQoQZmluaXNoX3dpdGhpbl9tcxgLIAEoBEgIiAEBEhcKD2lkZW1wb3RlbmN5X2tleRgMIAEoCRIuCgxvbl9kdXBsaWNhdGUYDSABKA4yGC5yZXNlb2xpby52MS5PbkR1cGxpY2F0ZRI1CgdoZWFkZXJzGA4gAygLMiQucmVzZW9saW8udjEuSm9iT3B0aW9ucy5IZWFkZXJzRW50cnkaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDwoNX21heF9hdHRlbXB0c0ITChFfaW5pdGlhbF9kZWxheV9tc0IPCg1fbWF4X2RlbGF5X21zQgkKB19qaXR0ZXJCDQoLX3RpbWVvdXRfbXNCCwoJX2RlbGF5X21zQgsKCV9wcmlvcml0eUISChBfc3RhcnRfd2l0aGluX21zQhMKEV9maW5pc2hfd2l0aGluX21zInoKBk5ld0pvYhIOCgZqb2JfaWQYASABKAkSFQoNZnVuY3Rpb25fbmFtZRgCIAEoCRIMCgRhcmdzGAMgASgMEigKB29wdGlvbnMYBCABKAsyFy5yZXNlb2xpby52MS5Kb2JPcHRpb25zEhEKCXBhcmVudF9pZBgFIAEoCSJuCgtFbnF1ZXVlZEpvYhIOCgZqb2JfaWQYASABKAkSFAoMZGVkdXBsaWNhdGVkGAIgASgIEhMKC2FyZ3NfZGlmZmVyGAMgASgIEiQKBXN0YXRlGAQgASgOMhUucmVzZW9saW8udjEuSm9iU3RhdGUiSAoISm9iRXJyb3ISDAoEbmFtZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEg0KBXN0YWNrGAMgASgJEg4KBnJlYXNvbhgEIAEoCSLCAQoHQXR0ZW1wdBIPCgdhdHRlbXB0GAEgASgNEhEKCXdvcmtlcl9pZBgCIAEoCRIuCgpzdGFydGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHb3V0Y29tZRgFIAEoCRIkCgVlcnJvchgGIAEoCzIVLnJlc2VvbGlvLnYxLkpvYkVycm9yItsECgNKb2ISDgoGam9iX2lkGAEgASgJEhUKDWZ1bmN0aW9uX25hbWUYAiABKAkSJAoFc3RhdGUYAyABKA4yFS5yZXNlb2xpby52MS5Kb2JTdGF0ZRIMCgRhcmdzGAQgASgMEg4KBnJlc3VsdBgFIAEoDBIkCgVlcnJvchgGIAEoCzIVLnJlc2VvbGlvLnYxLkpvYkVycm9yEigKB29wdGlvbnMYByABKAsyFy5yZXNlb2xpby52MS5Kb2JPcHRpb25zEg8KB2F0dGVtcHQYCCABKA0SEAoIZmFpbHVyZXMYCSABKA0SDgoGbG9zc2VzGAogASgNEi4KCmNyZWF0ZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBnJ1bl9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZmluaXNoZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXdvcmtlcl9pZBgPIAEoCRIRCglwYXJlbnRfaWQYECABKAkSJgoIYXR0ZW1wdHMYESADKAsyFC5yZXNlb2xpby52MS5BdHRlbXB0EiwKCHN0YXJ0X2J5GBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglmaW5pc2hfYnkYEyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKrABCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFKT0JfU1RBVEVfUEVORElORxABEhUKEUpPQl9TVEFURV9SVU5OSU5HEAISFwoTSk9CX1NUQVRFX1NVU1BFTkRFRBADEhUKEUpPQl9TVEFURV9TVUNDRVNTEAQSEgoOSk9CX1NUQVRFX0RFQUQQBRIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAYqYgoHQmFja29mZhIXChNCQUNLT0ZGX1VOU1BFQ0lGSUVEEAASEQoNQkFDS09GRl9GSVhFRBABEhIKDkJBQ0tPRkZfTElORUFSEAISFwoTQkFDS09GRl9FWFBPTkVOVElBTBADKokBCgtPbkR1cGxpY2F0ZRIcChhPTl9EVVBMSUNBVEVfVU5TUEVDSUZJRUQQABIgChxPTl9EVVBMSUNBVEVfUkVUVVJOX0VYSVNUSU5HEAESFwoTT05fRFVQTElDQVRFX1JFSkVDVBACEiEKHU9OX0RVUExJQ0FURV9SRVBMQUNFX0ZJTklTSEVEEANiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("ChVyZXNlb2xpby92MS9qb2IucHJvdG8SC3Jlc2VvbGlvLnYxIpEFCgpKb2JPcHRpb25zEhkKDG1heF9hdHRlbXB0cxgBIAEoDUgAiAEBEiUKB2JhY2tvZmYYAiABKA4yFC5yZXNlb2xpby52MS5CYWNrb2ZmEh0KEGluaXRpYWxfZGVsYXlfbXMYAyABKA1IAYgBARIZCgxtYXhfZGVsYXlfbXMYBCABKA1IAogBARITCgZqaXR0ZXIYBSABKAFIA4gBARIXCgp0aW1lb3V0X21zGAYgASgNSASIAQESFQoIZGVsYXlfbXMYByABKARIBYgBARIqCgZydW5fYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKCHByaW9yaXR5GAkgASgRSAaIAQESHAoPc3RhcnRfd2l0aGluX21zGAogASgESAeIAQESHQoQZmluaXNoX3dpdGhpbl9tcxgLIAEoBEgIiAEBEhcKD2lkZW1wb3RlbmN5X2tleRgMIAEoCRIuCgxvbl9kdXBsaWNhdGUYDSABKA4yGC5yZXNlb2xpby52MS5PbkR1cGxpY2F0ZRI1CgdoZWFkZXJzGA4gAygLMiQucmVzZW9saW8udjEuSm9iT3B0aW9ucy5IZWFkZXJzRW50cnkaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDwoNX21heF9hdHRlbXB0c0ITChFfaW5pdGlhbF9kZWxheV9tc0IPCg1fbWF4X2RlbGF5X21zQgkKB19qaXR0ZXJCDQoLX3RpbWVvdXRfbXNCCwoJX2RlbGF5X21zQgsKCV9wcmlvcml0eUISChBfc3RhcnRfd2l0aGluX21zQhMKEV9maW5pc2hfd2l0aGluX21zInoKBk5ld0pvYhIOCgZqb2JfaWQYASABKAkSFQoNZnVuY3Rpb25fbmFtZRgCIAEoCRIMCgRhcmdzGAMgASgMEigKB29wdGlvbnMYBCABKAsyFy5yZXNlb2xpby52MS5Kb2JPcHRpb25zEhEKCXBhcmVudF9pZBgFIAEoCSJuCgtFbnF1ZXVlZEpvYhIOCgZqb2JfaWQYASABKAkSFAoMZGVkdXBsaWNhdGVkGAIgASgIEhMKC2FyZ3NfZGlmZmVyGAMgASgIEiQKBXN0YXRlGAQgASgOMhUucmVzZW9saW8udjEuSm9iU3RhdGUiSAoISm9iRXJyb3ISDAoEbmFtZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEg0KBXN0YWNrGAMgASgJEg4KBnJlYXNvbhgEIAEoCSLCAQoHQXR0ZW1wdBIPCgdhdHRlbXB0GAEgASgNEhEKCXdvcmtlcl9pZBgCIAEoCRIuCgpzdGFydGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHb3V0Y29tZRgFIAEoCRIkCgVlcnJvchgGIAEoCzIVLnJlc2VvbGlvLnYxLkpvYkVycm9yIvsFCgNKb2ISDgoGam9iX2lkGAEgASgJEhUKDWZ1bmN0aW9uX25hbWUYAiABKAkSJAoFc3RhdGUYAyABKA4yFS5yZXNlb2xpby52MS5Kb2JTdGF0ZRIMCgRhcmdzGAQgASgMEg4KBnJlc3VsdBgFIAEoDBIkCgVlcnJvchgGIAEoCzIVLnJlc2VvbGlvLnYxLkpvYkVycm9yEigKB29wdGlvbnMYByABKAsyFy5yZXNlb2xpby52MS5Kb2JPcHRpb25zEg8KB2F0dGVtcHQYCCABKA0SEAoIZmFpbHVyZXMYCSABKA0SDgoGbG9zc2VzGAogASgNEi4KCmNyZWF0ZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBnJ1bl9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZmluaXNoZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXdvcmtlcl9pZBgPIAEoCRIRCglwYXJlbnRfaWQYECABKAkSJgoIYXR0ZW1wdHMYESADKAsyFC5yZXNlb2xpby52MS5BdHRlbXB0EiwKCHN0YXJ0X2J5GBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglmaW5pc2hfYnkYEyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXNjaGVkdWxlX25hbWUYFCABKAkSMAoMc2NoZWR1bGVkX2F0GBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgV3YWl0cxgWIAMoCzIYLnJlc2VvbGlvLnYxLlBlbmRpbmdXYWl0EiwKC2NoZWNrcG9pbnRzGBcgAygLMhcucmVzZW9saW8udjEuQ2hlY2twb2ludCLQAQoKQ2hlY2twb2ludBIMCgRuYW1lGAEgASgJEikKBGtpbmQYAiABKA4yGy5yZXNlb2xpby52MS5DaGVja3BvaW50S2luZBINCgV2YWx1ZRgDIAEoDBIkCgVlcnJvchgEIAEoCzIVLnJlc2VvbGlvLnYxLkpvYkVycm9yEhEKCXRpbWVkX291dBgFIAEoCBIvCgtyZWNvcmRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIZmFpbHVyZXMYByABKA0ilgEKC1BlbmRpbmdXYWl0EgwKBG5hbWUYASABKAkSKQoEa2luZBgCIAEoDjIbLnJlc2VvbGlvLnYxLkNoZWNrcG9pbnRLaW5kEioKBmR1ZV9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKZXZlbnRfbmFtZRgEIAEoCRIOCgZqb2JfaWQYBSABKAkqsAEKCEpvYlN0YXRlEhkKFUpPQl9TVEFURV9VTlNQRUNJRklFRBAAEhUKEUpPQl9TVEFURV9QRU5ESU5HEAESFQoRSk9CX1NUQVRFX1JVTk5JTkcQAhIXChNKT0JfU1RBVEVfU1VTUEVOREVEEAMSFQoRSk9CX1NUQVRFX1NVQ0NFU1MQBBISCg5KT0JfU1RBVEVfREVBRBAFEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQBipiCgdCYWNrb2ZmEhcKE0JBQ0tPRkZfVU5TUEVDSUZJRUQQABIRCg1CQUNLT0ZGX0ZJWEVEEAESEgoOQkFDS09GRl9MSU5FQVIQAhIXChNCQUNLT0ZGX0VYUE9ORU5USUFMEAMqiQEKC09uRHVwbGljYXRlEhwKGE9OX0RVUExJQ0FURV9VTlNQRUNJRklFRBAAEiAKHE9OX0RVUExJQ0FURV9SRVRVUk5fRVhJU1RJTkcQARIXChNPTl9EVVBMSUNBVEVfUkVKRUNUEAISIQodT05fRFVQTElDQVRFX1JFUExBQ0VfRklOSVNIRUQQAyrRAQoOQ2hlY2twb2ludEtpbmQSHwobQ0hFQ0tQT0lOVF9LSU5EX1VOU1BFQ0lGSUVEEAASGAoUQ0hFQ0tQT0lOVF9LSU5EX1NURVAQARIZChVDSEVDS1BPSU5UX0tJTkRfU0xFRVAQAhIZChVDSEVDS1BPSU5UX0tJTkRfRVZFTlQQAxIZChVDSEVDS1BPSU5UX0tJTkRfVkFMVUUQBBIaChZDSEVDS1BPSU5UX0tJTkRfQ0hPSUNFEAUSFwoTQ0hFQ0tQT0lOVF9LSU5EX0pPQhAGYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * Options of one job. An absent field takes the default in brackets.
@@ -414,6 +414,32 @@ export type Job = Message<"reseolio.v1.Job"> & {
    * @generated from field: google.protobuf.Timestamp finish_by = 19;
    */
   finishBy?: Timestamp | undefined;
+
+  /**
+   * The schedule that enqueued it, and the tick that it was enqueued for. Empty for other jobs.
+   *
+   * @generated from field: string schedule_name = 20;
+   */
+  scheduleName: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp scheduled_at = 21;
+   */
+  scheduledAt?: Timestamp | undefined;
+
+  /**
+   * What it waits for, when SUSPENDED. Only from GetJob and ExplainJob.
+   *
+   * @generated from field: repeated reseolio.v1.PendingWait waits = 22;
+   */
+  waits: PendingWait[];
+
+  /**
+   * What was recorded, oldest first, without values. Only from GetJob.
+   *
+   * @generated from field: repeated reseolio.v1.Checkpoint checkpoints = 23;
+   */
+  checkpoints: Checkpoint[];
 };
 
 /**
@@ -422,6 +448,106 @@ export type Job = Message<"reseolio.v1.Job"> & {
  */
 export const JobSchema: GenMessage<Job> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_job, 5);
+
+/**
+ * One recorded result of a job.
+ *
+ * @generated from message reseolio.v1.Checkpoint
+ */
+export type Checkpoint = Message<"reseolio.v1.Checkpoint"> & {
+  /**
+   * Unique within the job.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: reseolio.v1.CheckpointKind kind = 2;
+   */
+  kind: CheckpointKind;
+
+  /**
+   * JSON.
+   *
+   * @generated from field: bytes value = 3;
+   */
+  value: Uint8Array;
+
+  /**
+   * Set when a step failed for good.
+   *
+   * @generated from field: reseolio.v1.JobError error = 4;
+   */
+  error?: JobError | undefined;
+
+  /**
+   * An event's wait ended at its timeout.
+   *
+   * @generated from field: bool timed_out = 5;
+   */
+  timedOut: boolean;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp recorded_at = 6;
+   */
+  recordedAt?: Timestamp | undefined;
+
+  /**
+   * Failures of the job when a step's error was recorded.
+   *
+   * @generated from field: uint32 failures = 7;
+   */
+  failures: number;
+};
+
+/**
+ * Describes the message reseolio.v1.Checkpoint.
+ * Use `create(CheckpointSchema)` to create a new message.
+ */
+export const CheckpointSchema: GenMessage<Checkpoint> = /*@__PURE__*/
+  messageDesc(file_reseolio_v1_job, 6);
+
+/**
+ * Something that a job waits for.
+ *
+ * @generated from message reseolio.v1.PendingWait
+ */
+export type PendingWait = Message<"reseolio.v1.PendingWait"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: reseolio.v1.CheckpointKind kind = 2;
+   */
+  kind: CheckpointKind;
+
+  /**
+   * The end of a sleep, or of the wait for an event.
+   *
+   * @generated from field: google.protobuf.Timestamp due_at = 3;
+   */
+  dueAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: string event_name = 4;
+   */
+  eventName: string;
+
+  /**
+   * @generated from field: string job_id = 5;
+   */
+  jobId: string;
+};
+
+/**
+ * Describes the message reseolio.v1.PendingWait.
+ * Use `create(PendingWaitSchema)` to create a new message.
+ */
+export const PendingWaitSchema: GenMessage<PendingWait> = /*@__PURE__*/
+  messageDesc(file_reseolio_v1_job, 7);
 
 /**
  * Where a job stands. FAILED is the outcome of an attempt and never a state of a job.
@@ -558,4 +684,64 @@ export enum OnDuplicate {
  */
 export const OnDuplicateSchema: GenEnum<OnDuplicate> = /*@__PURE__*/
   enumDesc(file_reseolio_v1_job, 2);
+
+/**
+ * What a checkpoint holds.
+ *
+ * @generated from enum reseolio.v1.CheckpointKind
+ */
+export enum CheckpointKind {
+  /**
+   * @generated from enum value: CHECKPOINT_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The result of a step, or the error after which it is not tried again.
+   *
+   * @generated from enum value: CHECKPOINT_KIND_STEP = 1;
+   */
+  STEP = 1,
+
+  /**
+   * A sleep that is over.
+   *
+   * @generated from enum value: CHECKPOINT_KIND_SLEEP = 2;
+   */
+  SLEEP = 2,
+
+  /**
+   * The payload of an awaited event, or none when the wait timed out.
+   *
+   * @generated from enum value: CHECKPOINT_KIND_EVENT = 3;
+   */
+  EVENT = 3,
+
+  /**
+   * A time, random number or id that must read the same in every execution.
+   *
+   * @generated from enum value: CHECKPOINT_KIND_VALUE = 4;
+   */
+  VALUE = 4,
+
+  /**
+   * Which of several awaited things came first.
+   *
+   * @generated from enum value: CHECKPOINT_KIND_CHOICE = 5;
+   */
+  CHOICE = 5,
+
+  /**
+   * The end of an awaited job.
+   *
+   * @generated from enum value: CHECKPOINT_KIND_JOB = 6;
+   */
+  JOB = 6,
+}
+
+/**
+ * Describes the enum reseolio.v1.CheckpointKind.
+ */
+export const CheckpointKindSchema: GenEnum<CheckpointKind> = /*@__PURE__*/
+  enumDesc(file_reseolio_v1_job, 3);
 

@@ -4,7 +4,9 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { JobError, JobState, NewJob } from "./job_pb.ts";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Checkpoint, JobError, JobState, NewJob } from "./job_pb.ts";
 import { file_reseolio_v1_job } from "./job_pb.ts";
 import type { EnqueueResult } from "./job_service_pb.ts";
 import { file_reseolio_v1_job_service } from "./job_service_pb.ts";
@@ -14,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file reseolio/v1/session_service.proto.
  */
 export const file_reseolio_v1_session_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFyZXNlb2xpby92MS9zZXNzaW9uX3NlcnZpY2UucHJvdG8SC3Jlc2VvbGlvLnYxIuoBCg5TZXNzaW9uUmVxdWVzdBIQCghmcmFtZV9pZBgBIAEoDRIhCgVoZWxsbxgCIAEoCzISLnJlc2VvbGlvLnYxLkhlbGxvEhUKDWFkZF9mdW5jdGlvbnMYAyADKAkSJQoIZW5xdWV1ZXMYBCADKAsyEy5yZXNlb2xpby52MS5OZXdKb2ISJgoIb3V0Y29tZXMYBSADKAsyFC5yZXNlb2xpby52MS5PdXRjb21lEhUKDWF3YWl0X2pvYl9pZHMYBiADKAkSFwoPdW5hd2FpdF9qb2JfaWRzGAcgAygJEg0KBWRyYWluGAggASgIIscBCgVIZWxsbxIRCgl3b3JrZXJfaWQYASABKAkSDAoEaG9zdBgCIAEoCRIPCgdob3N0X2lkGAMgASgJEgsKA3BpZBgEIAEoDRIVCg1wcm9jZXNzX3N0YXJ0GAUgASgJEhYKDmZ1bmN0aW9uX25hbWVzGAYgAygJEhMKC2NvbmN1cnJlbmN5GAcgASgNEisKC2hlbGRfbGVhc2VzGAggAygLMhYucmVzZW9saW8udjEuSGVsZExlYXNlEg4KBmNsaWVudBgJIAEoCSJBCglIZWxkTGVhc2USDgoGam9iX2lkGAEgASgJEhMKC2xlYXNlX3Rva2VuGAIgASgNEg8KB3N0YXJ0ZWQYAyABKAgiswEKB091dGNvbWUSDgoGam9iX2lkGAEgASgJEhMKC2xlYXNlX3Rva2VuGAIgASgNEhEKB3N1Y2Nlc3MYAyABKAxIABInCgdmYWlsdXJlGAQgASgLMhQucmVzZW9saW8udjEuRmFpbHVyZUgAEicKB3JlbGVhc2UYBSABKAsyFC5yZXNlb2xpby52MS5SZWxlYXNlSAASEwoLZHVyYXRpb25fdXMYBiABKA1CCQoHb3V0Y29tZSJxCgdGYWlsdXJlEiQKBWVycm9yGAEgASgLMhUucmVzZW9saW8udjEuSm9iRXJyb3ISEAoIdGVybWluYWwYAiABKAgSGwoOcmV0cnlfYWZ0ZXJfbXMYAyABKARIAIgBAUIRCg9fcmV0cnlfYWZ0ZXJfbXMiGgoHUmVsZWFzZRIPCgdzdGFydGVkGAEgASgIIp0CCg9TZXNzaW9uUmVzcG9uc2USJQoHd2VsY29tZRgBIAEoCzIULnJlc2VvbGlvLnYxLldlbGNvbWUSIwoHcmVwbGllcxgCIAMoCzISLnJlc2VvbGlvLnYxLlJlcGx5EiwKC2Fzc2lnbm1lbnRzGAMgAygLMhcucmVzZW9saW8udjEuQXNzaWdubWVudBIsCgtyZXZvY2F0aW9ucxgEIAMoCzIXLnJlc2VvbGlvLnYxLlJldm9jYXRpb24SKgoIZmluaXNoZWQYBSADKAsyGC5yZXNlb2xpby52MS5GaW5pc2hlZEpvYhInCgdyZWNhbGxzGAYgAygLMhYucmVzZW9saW8udjEuSGVsZExlYXNlEg0KBWRyYWluGAcgASgIInEKB1dlbGNvbWUSFgoOZGFlbW9uX3ZlcnNpb24YASABKAkSDwoHbm9kZV9pZBgCIAEoCRIQCghsZWFzZV9tcxgDIAEoDRIrCgtsb3N0X2xlYXNlcxgEIAMoCzIWLnJlc2VvbGlvLnYxLkhlbGRMZWFzZSJzCgVSZXBseRIQCghmcmFtZV9pZBgBIAEoDRIsCghlbnF1ZXVlZBgCIAMoCzIaLnJlc2VvbGlvLnYxLkVucXVldWVSZXN1bHQSKgoHc2V0dGxlZBgDIAMoDjIZLnJlc2VvbGlvLnYxLlNldHRsZVJlc3VsdCL4AQoKQXNzaWdubWVudBIOCgZqb2JfaWQYASABKAkSEwoLbGVhc2VfdG9rZW4YAiABKA0SFQoNZnVuY3Rpb25fbmFtZRgDIAEoCRIMCgRhcmdzGAQgASgMEg8KB2F0dGVtcHQYBSABKA0SFAoMbWF4X2F0dGVtcHRzGAYgASgNEhIKCnRpbWVvdXRfbXMYByABKA0SNQoHaGVhZGVycxgIIAMoCzIkLnJlc2VvbGlvLnYxLkFzc2lnbm1lbnQuSGVhZGVyc0VudHJ5Gi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkEKClJldm9jYXRpb24SDgoGam9iX2lkGAEgASgJEhMKC2xlYXNlX3Rva2VuGAIgASgNEg4KBnJlYXNvbhgDIAEoCSJ5CgtGaW5pc2hlZEpvYhIOCgZqb2JfaWQYASABKAkSJAoFc3RhdGUYAiABKA4yFS5yZXNlb2xpby52MS5Kb2JTdGF0ZRIOCgZyZXN1bHQYAyABKAwSJAoFZXJyb3IYBCABKAsyFS5yZXNlb2xpby52MS5Kb2JFcnJvciqWAQoMU2V0dGxlUmVzdWx0Eh0KGVNFVFRMRV9SRVNVTFRfVU5TUEVDSUZJRUQQABIaChZTRVRUTEVfUkVTVUxUX0FDQ0VQVEVEEAESFwoTU0VUVExFX1JFU1VMVF9TVEFMRRACEhcKE1NFVFRMRV9SRVNVTFRfUkVUUlkQAxIZChVTRVRUTEVfUkVTVUxUX0lOVkFMSUQQBDJaCg5TZXNzaW9uU2VydmljZRJICgdTZXNzaW9uEhsucmVzZW9saW8udjEuU2Vzc2lvblJlcXVlc3QaHC5yZXNlb2xpby52MS5TZXNzaW9uUmVzcG9uc2UoATABYgZwcm90bzM", [file_reseolio_v1_job, file_reseolio_v1_job_service]);
+  fileDesc("CiFyZXNlb2xpby92MS9zZXNzaW9uX3NlcnZpY2UucHJvdG8SC3Jlc2VvbGlvLnYxIscCCg5TZXNzaW9uUmVxdWVzdBIQCghmcmFtZV9pZBgBIAEoDRIhCgVoZWxsbxgCIAEoCzISLnJlc2VvbGlvLnYxLkhlbGxvEhUKDWFkZF9mdW5jdGlvbnMYAyADKAkSJQoIZW5xdWV1ZXMYBCADKAsyEy5yZXNlb2xpby52MS5OZXdKb2ISJgoIb3V0Y29tZXMYBSADKAsyFC5yZXNlb2xpby52MS5PdXRjb21lEhUKDWF3YWl0X2pvYl9pZHMYBiADKAkSFwoPdW5hd2FpdF9qb2JfaWRzGAcgAygJEg0KBWRyYWluGAggASgIEi8KC2NoZWNrcG9pbnRzGAkgAygLMhoucmVzZW9saW8udjEuTmV3Q2hlY2twb2ludBIqCgpoZWFydGJlYXRzGAogAygLMhYucmVzZW9saW8udjEuSGVhcnRiZWF0ImEKDU5ld0NoZWNrcG9pbnQSDgoGam9iX2lkGAEgASgJEhMKC2xlYXNlX3Rva2VuGAIgASgNEisKCmNoZWNrcG9pbnQYAyABKAsyFy5yZXNlb2xpby52MS5DaGVja3BvaW50IkMKCUhlYXJ0YmVhdBIOCgZqb2JfaWQYASABKAkSEwoLbGVhc2VfdG9rZW4YAiABKA0SEQoJZXh0ZW5kX21zGAMgASgNIrYBCgRXYWl0EgwKBG5hbWUYASABKAkSEgoIc2xlZXBfbXMYAiABKARIABIxCgtzbGVlcF91bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIABIUCgpldmVudF9uYW1lGAQgASgJSAASEAoGam9iX2lkGAUgASgJSAASFwoKdGltZW91dF9tcxgGIAEoBEgBiAEBQgkKB2F3YWl0ZWRCDQoLX3RpbWVvdXRfbXMixwEKBUhlbGxvEhEKCXdvcmtlcl9pZBgBIAEoCRIMCgRob3N0GAIgASgJEg8KB2hvc3RfaWQYAyABKAkSCwoDcGlkGAQgASgNEhUKDXByb2Nlc3Nfc3RhcnQYBSABKAkSFgoOZnVuY3Rpb25fbmFtZXMYBiADKAkSEwoLY29uY3VycmVuY3kYByABKA0SKwoLaGVsZF9sZWFzZXMYCCADKAsyFi5yZXNlb2xpby52MS5IZWxkTGVhc2USDgoGY2xpZW50GAkgASgJIm0KCUhlbGRMZWFzZRIOCgZqb2JfaWQYASABKAkSEwoLbGVhc2VfdG9rZW4YAiABKA0SDwoHc3RhcnRlZBgDIAEoCBIZCgx0aW1lX2xlZnRfbXMYBCABKA1IAIgBAUIPCg1fdGltZV9sZWZ0X21zItYBCgdPdXRjb21lEg4KBmpvYl9pZBgBIAEoCRITCgtsZWFzZV90b2tlbhgCIAEoDRIRCgdzdWNjZXNzGAMgASgMSAASJwoHZmFpbHVyZRgEIAEoCzIULnJlc2VvbGlvLnYxLkZhaWx1cmVIABInCgdyZWxlYXNlGAUgASgLMhQucmVzZW9saW8udjEuUmVsZWFzZUgAEiEKBHBhcmsYByABKAsyES5yZXNlb2xpby52MS5QYXJrSAASEwoLZHVyYXRpb25fdXMYBiABKA1CCQoHb3V0Y29tZSJxCgdGYWlsdXJlEiQKBWVycm9yGAEgASgLMhUucmVzZW9saW8udjEuSm9iRXJyb3ISEAoIdGVybWluYWwYAiABKAgSGwoOcmV0cnlfYWZ0ZXJfbXMYAyABKARIAIgBAUIRCg9fcmV0cnlfYWZ0ZXJfbXMiPwoEUGFyaxIgCgV3YWl0cxgBIAMoCzIRLnJlc2VvbGlvLnYxLldhaXQSFQoNd2FpdGluZ19uYW1lcxgCIAMoCSIaCgdSZWxlYXNlEg8KB3N0YXJ0ZWQYASABKAgi0wIKD1Nlc3Npb25SZXNwb25zZRIlCgd3ZWxjb21lGAEgASgLMhQucmVzZW9saW8udjEuV2VsY29tZRIjCgdyZXBsaWVzGAIgAygLMhIucmVzZW9saW8udjEuUmVwbHkSLAoLYXNzaWdubWVudHMYAyADKAsyFy5yZXNlb2xpby52MS5Bc3NpZ25tZW50EiwKC3Jldm9jYXRpb25zGAQgAygLMhcucmVzZW9saW8udjEuUmV2b2NhdGlvbhIqCghmaW5pc2hlZBgFIAMoCzIYLnJlc2VvbGlvLnYxLkZpbmlzaGVkSm9iEicKB3JlY2FsbHMYBiADKAsyFi5yZXNlb2xpby52MS5IZWxkTGVhc2USDQoFZHJhaW4YByABKAgSNAoLY2hlY2twb2ludHMYCCADKAsyHy5yZXNlb2xpby52MS5SZWNvcmRlZENoZWNrcG9pbnQiZgoSUmVjb3JkZWRDaGVja3BvaW50Eg4KBmpvYl9pZBgBIAEoCRITCgtsZWFzZV90b2tlbhgCIAEoDRIrCgpjaGVja3BvaW50GAMgASgLMhcucmVzZW9saW8udjEuQ2hlY2twb2ludCJxCgdXZWxjb21lEhYKDmRhZW1vbl92ZXJzaW9uGAEgASgJEg8KB25vZGVfaWQYAiABKAkSEAoIbGVhc2VfbXMYAyABKA0SKwoLbG9zdF9sZWFzZXMYBCADKAsyFi5yZXNlb2xpby52MS5IZWxkTGVhc2UioAEKBVJlcGx5EhAKCGZyYW1lX2lkGAEgASgNEiwKCGVucXVldWVkGAIgAygLMhoucmVzZW9saW8udjEuRW5xdWV1ZVJlc3VsdBIqCgdzZXR0bGVkGAMgAygOMhkucmVzZW9saW8udjEuU2V0dGxlUmVzdWx0EisKCHJlY29yZGVkGAQgAygLMhkucmVzZW9saW8udjEuUmVjb3JkUmVzdWx0IkoKDFJlY29yZFJlc3VsdBIpCgZyZXN1bHQYASABKA4yGS5yZXNlb2xpby52MS5TZXR0bGVSZXN1bHQSDwoHbWVzc2FnZRgCIAEoCSLFAgoKQXNzaWdubWVudBIOCgZqb2JfaWQYASABKAkSEwoLbGVhc2VfdG9rZW4YAiABKA0SFQoNZnVuY3Rpb25fbmFtZRgDIAEoCRIMCgRhcmdzGAQgASgMEg8KB2F0dGVtcHQYBSABKA0SFAoMbWF4X2F0dGVtcHRzGAYgASgNEhIKCnRpbWVvdXRfbXMYByABKA0SNQoHaGVhZGVycxgIIAMoCzIkLnJlc2VvbGlvLnYxLkFzc2lnbm1lbnQuSGVhZGVyc0VudHJ5EhgKEGNoZWNrcG9pbnRfY291bnQYCSABKA0SDwoHcmVzdW1lZBgKIAEoCBIOCgZyYW5fbXMYCyABKA0SEAoIZmFpbHVyZXMYDCABKA0aLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiQQoKUmV2b2NhdGlvbhIOCgZqb2JfaWQYASABKAkSEwoLbGVhc2VfdG9rZW4YAiABKA0SDgoGcmVhc29uGAMgASgJInkKC0ZpbmlzaGVkSm9iEg4KBmpvYl9pZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLnJlc2VvbGlvLnYxLkpvYlN0YXRlEg4KBnJlc3VsdBgDIAEoDBIkCgVlcnJvchgEIAEoCzIVLnJlc2VvbGlvLnYxLkpvYkVycm9yKpYBCgxTZXR0bGVSZXN1bHQSHQoZU0VUVExFX1JFU1VMVF9VTlNQRUNJRklFRBAAEhoKFlNFVFRMRV9SRVNVTFRfQUNDRVBURUQQARIXChNTRVRUTEVfUkVTVUxUX1NUQUxFEAISFwoTU0VUVExFX1JFU1VMVF9SRVRSWRADEhkKFVNFVFRMRV9SRVNVTFRfSU5WQUxJRBAEMloKDlNlc3Npb25TZXJ2aWNlEkgKB1Nlc3Npb24SGy5yZXNlb2xpby52MS5TZXNzaW9uUmVxdWVzdBocLnJlc2VvbGlvLnYxLlNlc3Npb25SZXNwb25zZSgBMAFiBnByb3RvMw", [file_google_protobuf_timestamp, file_reseolio_v1_job, file_reseolio_v1_job_service]);
 
 /**
  * A frame of the client.
@@ -72,6 +74,20 @@ export type SessionRequest = Message<"reseolio.v1.SessionRequest"> & {
    * @generated from field: bool drain = 8;
    */
   drain: boolean;
+
+  /**
+   * Steps and other values to record under the leases of this worker.
+   *
+   * @generated from field: repeated reseolio.v1.NewCheckpoint checkpoints = 9;
+   */
+  checkpoints: NewCheckpoint[];
+
+  /**
+   * Attempts that ask for more time.
+   *
+   * @generated from field: repeated reseolio.v1.Heartbeat heartbeats = 10;
+   */
+  heartbeats: Heartbeat[];
 };
 
 /**
@@ -80,6 +96,131 @@ export type SessionRequest = Message<"reseolio.v1.SessionRequest"> & {
  */
 export const SessionRequestSchema: GenMessage<SessionRequest> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_session_service, 0);
+
+/**
+ * A result that is recorded once and replayed in every later execution of the job. A name that was recorded under the
+ * same lease before changes nothing: a frame may be sent again.
+ *
+ * @generated from message reseolio.v1.NewCheckpoint
+ */
+export type NewCheckpoint = Message<"reseolio.v1.NewCheckpoint"> & {
+  /**
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+
+  /**
+   * @generated from field: uint32 lease_token = 2;
+   */
+  leaseToken: number;
+
+  /**
+   * @generated from field: reseolio.v1.Checkpoint checkpoint = 3;
+   */
+  checkpoint?: Checkpoint | undefined;
+};
+
+/**
+ * Describes the message reseolio.v1.NewCheckpoint.
+ * Use `create(NewCheckpointSchema)` to create a new message.
+ */
+export const NewCheckpointSchema: GenMessage<NewCheckpoint> = /*@__PURE__*/
+  messageDesc(file_reseolio_v1_session_service, 1);
+
+/**
+ * More time for an attempt that has started: its time limit ends extend_ms from the daemon's receipt of this, whatever it
+ * was before.
+ *
+ * @generated from message reseolio.v1.Heartbeat
+ */
+export type Heartbeat = Message<"reseolio.v1.Heartbeat"> & {
+  /**
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+
+  /**
+   * @generated from field: uint32 lease_token = 2;
+   */
+  leaseToken: number;
+
+  /**
+   * @generated from field: uint32 extend_ms = 3;
+   */
+  extendMs: number;
+};
+
+/**
+ * Describes the message reseolio.v1.Heartbeat.
+ * Use `create(HeartbeatSchema)` to create a new message.
+ */
+export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
+  messageDesc(file_reseolio_v1_session_service, 2);
+
+/**
+ * Something that a parked job waits for.
+ *
+ * @generated from message reseolio.v1.Wait
+ */
+export type Wait = Message<"reseolio.v1.Wait"> & {
+  /**
+   * Unique within the job, as names of checkpoints are; the same name on a later execution is the same wait.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from oneof reseolio.v1.Wait.awaited
+   */
+  awaited: {
+    /**
+     * A sleep of so many milliseconds, counted from the first time that this wait was told.
+     *
+     * @generated from field: uint64 sleep_ms = 2;
+     */
+    value: bigint;
+    case: "sleepMs";
+  } | {
+    /**
+     * A sleep until a time.
+     *
+     * @generated from field: google.protobuf.Timestamp sleep_until = 3;
+     */
+    value: Timestamp;
+    case: "sleepUntil";
+  } | {
+    /**
+     * The event of this name.
+     *
+     * @generated from field: string event_name = 4;
+     */
+    value: string;
+    case: "eventName";
+  } | {
+    /**
+     * The end of a job.
+     *
+     * @generated from field: string job_id = 5;
+     */
+    value: string;
+    case: "jobId";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * For an event: the wait ends without it so many milliseconds after it was first told. [none]
+   *
+   * @generated from field: optional uint64 timeout_ms = 6;
+   */
+  timeoutMs?: bigint | undefined;
+};
+
+/**
+ * Describes the message reseolio.v1.Wait.
+ * Use `create(WaitSchema)` to create a new message.
+ */
+export const WaitSchema: GenMessage<Wait> = /*@__PURE__*/
+  messageDesc(file_reseolio_v1_session_service, 3);
 
 /**
  * Who is calling. A frame without anything but frame_id renews the worker's lease.
@@ -153,7 +294,7 @@ export type Hello = Message<"reseolio.v1.Hello"> & {
  * Use `create(HelloSchema)` to create a new message.
  */
 export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_session_service, 1);
+  messageDesc(file_reseolio_v1_session_service, 4);
 
 /**
  * @generated from message reseolio.v1.HeldLease
@@ -175,6 +316,13 @@ export type HeldLease = Message<"reseolio.v1.HeldLease"> & {
    * @generated from field: bool started = 3;
    */
   started: boolean;
+
+  /**
+   * In hello, of an attempt that asked for more time: how much of it is left.
+   *
+   * @generated from field: optional uint32 time_left_ms = 4;
+   */
+  timeLeftMs?: number | undefined;
 };
 
 /**
@@ -182,7 +330,7 @@ export type HeldLease = Message<"reseolio.v1.HeldLease"> & {
  * Use `create(HeldLeaseSchema)` to create a new message.
  */
 export const HeldLeaseSchema: GenMessage<HeldLease> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_session_service, 2);
+  messageDesc(file_reseolio_v1_session_service, 5);
 
 /**
  * How an attempt ended, under the lease it was assigned with.
@@ -225,6 +373,14 @@ export type Outcome = Message<"reseolio.v1.Outcome"> & {
      */
     value: Release;
     case: "release";
+  } | {
+    /**
+     * The handler waits: its slot is free and its clock stands still until an assignment with `resumed` comes.
+     *
+     * @generated from field: reseolio.v1.Park park = 7;
+     */
+    value: Park;
+    case: "park";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -240,7 +396,7 @@ export type Outcome = Message<"reseolio.v1.Outcome"> & {
  * Use `create(OutcomeSchema)` to create a new message.
  */
 export const OutcomeSchema: GenMessage<Outcome> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_session_service, 3);
+  messageDesc(file_reseolio_v1_session_service, 6);
 
 /**
  * @generated from message reseolio.v1.Failure
@@ -271,7 +427,35 @@ export type Failure = Message<"reseolio.v1.Failure"> & {
  * Use `create(FailureSchema)` to create a new message.
  */
 export const FailureSchema: GenMessage<Failure> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_session_service, 4);
+  messageDesc(file_reseolio_v1_session_service, 7);
+
+/**
+ * The job is SUSPENDED, or, if one of its waits is over already, is assigned again by the same frame that answers this.
+ *
+ * @generated from message reseolio.v1.Park
+ */
+export type Park = Message<"reseolio.v1.Park"> & {
+  /**
+   * Those that were not told in an earlier Park of this job and worker.
+   *
+   * @generated from field: repeated reseolio.v1.Wait waits = 1;
+   */
+  waits: Wait[];
+
+  /**
+   * All that the handler waits for now, by name: others that were told before do not wake the job any more.
+   *
+   * @generated from field: repeated string waiting_names = 2;
+   */
+  waitingNames: string[];
+};
+
+/**
+ * Describes the message reseolio.v1.Park.
+ * Use `create(ParkSchema)` to create a new message.
+ */
+export const ParkSchema: GenMessage<Park> = /*@__PURE__*/
+  messageDesc(file_reseolio_v1_session_service, 8);
 
 /**
  * @generated from message reseolio.v1.Release
@@ -290,7 +474,7 @@ export type Release = Message<"reseolio.v1.Release"> & {
  * Use `create(ReleaseSchema)` to create a new message.
  */
 export const ReleaseSchema: GenMessage<Release> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_session_service, 5);
+  messageDesc(file_reseolio_v1_session_service, 9);
 
 /**
  * A frame of the daemon.
@@ -341,6 +525,13 @@ export type SessionResponse = Message<"reseolio.v1.SessionResponse"> & {
    * @generated from field: bool drain = 7;
    */
   drain: boolean;
+
+  /**
+   * Recorded checkpoints of jobs whose assignment is in this frame or in a later one.
+   *
+   * @generated from field: repeated reseolio.v1.RecordedCheckpoint checkpoints = 8;
+   */
+  checkpoints: RecordedCheckpoint[];
 };
 
 /**
@@ -348,7 +539,34 @@ export type SessionResponse = Message<"reseolio.v1.SessionResponse"> & {
  * Use `create(SessionResponseSchema)` to create a new message.
  */
 export const SessionResponseSchema: GenMessage<SessionResponse> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_session_service, 6);
+  messageDesc(file_reseolio_v1_session_service, 10);
+
+/**
+ * @generated from message reseolio.v1.RecordedCheckpoint
+ */
+export type RecordedCheckpoint = Message<"reseolio.v1.RecordedCheckpoint"> & {
+  /**
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+
+  /**
+   * @generated from field: uint32 lease_token = 2;
+   */
+  leaseToken: number;
+
+  /**
+   * @generated from field: reseolio.v1.Checkpoint checkpoint = 3;
+   */
+  checkpoint?: Checkpoint | undefined;
+};
+
+/**
+ * Describes the message reseolio.v1.RecordedCheckpoint.
+ * Use `create(RecordedCheckpointSchema)` to create a new message.
+ */
+export const RecordedCheckpointSchema: GenMessage<RecordedCheckpoint> = /*@__PURE__*/
+  messageDesc(file_reseolio_v1_session_service, 11);
 
 /**
  * @generated from message reseolio.v1.Welcome
@@ -384,7 +602,7 @@ export type Welcome = Message<"reseolio.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_session_service, 7);
+  messageDesc(file_reseolio_v1_session_service, 12);
 
 /**
  * @generated from message reseolio.v1.Reply
@@ -408,6 +626,13 @@ export type Reply = Message<"reseolio.v1.Reply"> & {
    * @generated from field: repeated reseolio.v1.SettleResult settled = 3;
    */
   settled: SettleResult[];
+
+  /**
+   * One for each of the frame's checkpoints, in order.
+   *
+   * @generated from field: repeated reseolio.v1.RecordResult recorded = 4;
+   */
+  recorded: RecordResult[];
 };
 
 /**
@@ -415,7 +640,33 @@ export type Reply = Message<"reseolio.v1.Reply"> & {
  * Use `create(ReplySchema)` to create a new message.
  */
 export const ReplySchema: GenMessage<Reply> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_session_service, 8);
+  messageDesc(file_reseolio_v1_session_service, 13);
+
+/**
+ * What became of one checkpoint.
+ *
+ * @generated from message reseolio.v1.RecordResult
+ */
+export type RecordResult = Message<"reseolio.v1.RecordResult"> & {
+  /**
+   * @generated from field: reseolio.v1.SettleResult result = 1;
+   */
+  result: SettleResult;
+
+  /**
+   * Why, when INVALID: too large, too many, or recorded as something else.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message reseolio.v1.RecordResult.
+ * Use `create(RecordResultSchema)` to create a new message.
+ */
+export const RecordResultSchema: GenMessage<RecordResult> = /*@__PURE__*/
+  messageDesc(file_reseolio_v1_session_service, 14);
 
 /**
  * @generated from message reseolio.v1.Assignment
@@ -462,6 +713,36 @@ export type Assignment = Message<"reseolio.v1.Assignment"> & {
    * @generated from field: map<string, string> headers = 8;
    */
   headers: { [key: string]: string };
+
+  /**
+   * Checkpoints sent for this lease, all before this assignment or with it.
+   *
+   * @generated from field: uint32 checkpoint_count = 9;
+   */
+  checkpointCount: number;
+
+  /**
+   * The handler that this worker parked goes on where it waits. Its checkpoints are only those that were recorded since
+   * it parked. A worker that does not have it any more hands the lease back by release with started true, and gets it
+   * again with all checkpoints.
+   *
+   * @generated from field: bool resumed = 10;
+   */
+  resumed: boolean;
+
+  /**
+   * How long this attempt ran before it parked, in milliseconds: counts against timeout_ms.
+   *
+   * @generated from field: uint32 ran_ms = 11;
+   */
+  ranMs: number;
+
+  /**
+   * Failures so far: a step's recorded failure counts only while no attempt has failed since.
+   *
+   * @generated from field: uint32 failures = 12;
+   */
+  failures: number;
 };
 
 /**
@@ -469,7 +750,7 @@ export type Assignment = Message<"reseolio.v1.Assignment"> & {
  * Use `create(AssignmentSchema)` to create a new message.
  */
 export const AssignmentSchema: GenMessage<Assignment> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_session_service, 9);
+  messageDesc(file_reseolio_v1_session_service, 15);
 
 /**
  * The daemon took a lease back: the handler's signal must fire, its outcome changes nothing. The worker still sends one
@@ -502,7 +783,7 @@ export type Revocation = Message<"reseolio.v1.Revocation"> & {
  * Use `create(RevocationSchema)` to create a new message.
  */
 export const RevocationSchema: GenMessage<Revocation> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_session_service, 10);
+  messageDesc(file_reseolio_v1_session_service, 16);
 
 /**
  * The end of a job that the client awaits.
@@ -538,7 +819,7 @@ export type FinishedJob = Message<"reseolio.v1.FinishedJob"> & {
  * Use `create(FinishedJobSchema)` to create a new message.
  */
 export const FinishedJobSchema: GenMessage<FinishedJob> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_session_service, 11);
+  messageDesc(file_reseolio_v1_session_service, 17);
 
 /**
  * @generated from enum reseolio.v1.SettleResult

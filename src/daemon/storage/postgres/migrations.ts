@@ -3,9 +3,15 @@ import { DaemonError } from "../../core/errors.ts";
 import type { PostgresAddress } from "./address.ts";
 import type { Client } from "./connection.ts";
 import jobs from "./migrations/0001_jobs.sql" with { type: "text" };
+import schedules from "./migrations/0002_schedules.sql" with { type: "text" };
+import workflows from "./migrations/0003_workflows.sql" with { type: "text" };
 
 /** Imported as text, so that they are inside the executable. */
-export const POSTGRES_MIGRATIONS: readonly Migration[] = [{ version: 1, sql: jobs }];
+export const POSTGRES_MIGRATIONS: readonly Migration[] = [
+  { version: 1, sql: jobs },
+  { version: 2, sql: schedules },
+  { version: 3, sql: workflows },
+];
 
 /** One number for all: whoever migrates any schema of a database waits for the others. */
 const LOCK = 0x52_53_4c_4f;

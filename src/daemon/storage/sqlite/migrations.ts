@@ -2,10 +2,16 @@ import type { Database } from "bun:sqlite";
 import { DaemonError } from "../../core/errors.ts";
 import type { Migration, MigrationTarget } from "../migrate.ts";
 import jobs from "./migrations/0001_jobs.sql" with { type: "text" };
+import schedules from "./migrations/0002_schedules.sql" with { type: "text" };
+import workflows from "./migrations/0003_workflows.sql" with { type: "text" };
 import type { Row } from "./rows.ts";
 
 /** Imported as text, so that they are inside the executable. */
-export const SQLITE_MIGRATIONS: readonly Migration[] = [{ version: 1, sql: jobs }];
+export const SQLITE_MIGRATIONS: readonly Migration[] = [
+  { version: 1, sql: jobs },
+  { version: 2, sql: schedules },
+  { version: 3, sql: workflows },
+];
 
 /** "RSLO", in the header of each of our files. */
 export const APPLICATION_ID = 0x52_53_4c_4f;

@@ -1,0 +1,1 @@
+-- Schedules: which rules there are, and which tick each of their jobs belongs to.

@@ -1,0 +1,1 @@
+-- Workflows: checkpoints, what parked jobs wait for, events.

@@ -1,0 +1,2 @@
+-- Schedules: which rules there are, and which tick each of their jobs belongs to.
+select 1;

@@ -1,0 +1,2 @@
+-- Workflows: checkpoints, what parked jobs wait for, events.
+select 1;
