@@ -115,7 +115,7 @@ test("a description has versions, sizes and counts", async () => {
   expect(description).toMatchObject({
     path: world.path,
     schemaVersion: newestVersion(SQLITE_MIGRATIONS),
-    supportedSchemaVersion: 1,
+    supportedSchemaVersion: newestVersion(SQLITE_MIGRATIONS),
     sqliteVersion: expect.stringMatching(/^3\.\d+\.\d+$/),
     pageBytes: 4096,
     jobs: [
