@@ -1,7 +1,7 @@
 /** P9: the daemon ends an attempt at its time limit, whatever the worker does. */
-import { expect, test } from "bun:test";
+import { expect } from "bun:test";
 import type { JobHandle } from "../../src/sdk/index.ts";
-import { createE2eWorld } from "../support/e2e-world.ts";
+import { testOnEachStore } from "../support/each-store.ts";
 import { rejection } from "../support/rejection.ts";
 
 const TIMEOUT_MS = 700;
@@ -14,23 +14,26 @@ async function timedOutAfterMs(job: JobHandle): Promise<number> {
   return Number(finishedAt) - Number(startedAt);
 }
 
-test("P9: a handler that blocks its event loop is timed out, and its late success is rejected", async () => {
-  await using world = await createE2eWorld();
-  await world.startWorker({ concurrency: 1 });
-  const job = await world.enqueue({ holdMs: 4_000, blocks: true }, OPTIONS);
-  const ranMs = await timedOutAfterMs(job);
-  expect(ranMs).toBeGreaterThanOrEqual(TIMEOUT_MS);
-  expect(ranMs).toBeLessThan(TIMEOUT_MS + 2_000);
-  const record = await job.details();
-  // The handler wakes up, succeeds and says so; the next job on the same slot shows that it was heard.
-  await world.ledger.until("end", 1, job.jobId);
-  const next = await world.enqueue({ label: "next" });
-  await next.result(10_000);
-  expect(await job.details()).toEqual(record);
-}, 60_000);
+testOnEachStore(
+  "P9: a handler that blocks its event loop is timed out, and its late success is rejected",
+  async (store) => {
+    await using world = await store.createWorld();
+    await world.startWorker({ concurrency: 1 });
+    const job = await world.enqueue({ holdMs: 4_000, blocks: true }, OPTIONS);
+    const ranMs = await timedOutAfterMs(job);
+    expect(ranMs).toBeGreaterThanOrEqual(TIMEOUT_MS);
+    expect(ranMs).toBeLessThan(TIMEOUT_MS + 2_000);
+    const record = await job.details();
+    // The handler wakes up, succeeds and says so; the next job on the same slot shows that it was heard.
+    await world.ledger.until("end", 1, job.jobId);
+    const next = await world.enqueue({ label: "next" });
+    await next.result(10_000);
+    expect(await job.details()).toEqual(record);
+  },
+);
 
-test("P9: a stopped worker's attempt is timed out, and the retry runs elsewhere", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore("P9: a stopped worker's attempt is timed out, and the retry runs elsewhere", async (store) => {
+  await using world = await store.createWorld();
   const frozen = await world.startWorker({ concurrency: 1 });
   const job = await world.enqueue({ holdMs: 300 }, { timeoutMs: TIMEOUT_MS, maxAttempts: 2, initialDelayMs: 10 });
   await world.ledger.until("start", 1, job.jobId);
@@ -43,10 +46,10 @@ test("P9: a stopped worker's attempt is timed out, and the retry runs elsewhere"
   const ranMs = Number(attempts[0]?.endedAt) - Number(attempts[0]?.startedAt);
   expect(ranMs).toBeGreaterThanOrEqual(TIMEOUT_MS);
   expect(ranMs).toBeLessThan(TIMEOUT_MS + 2_000);
-}, 60_000);
+});
 
-test("P9: a well-behaved handler's signal fires at its time limit", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore("P9: a well-behaved handler's signal fires at its time limit", async (store) => {
+  await using world = await store.createWorld();
   await world.startWorker();
   const job = await world.enqueue({ holdMs: 60_000 }, OPTIONS);
   const [start] = await world.ledger.until("start", 1, job.jobId);
@@ -55,10 +58,10 @@ test("P9: a well-behaved handler's signal fires at its time limit", async () => 
   expect(firedMs).toBeGreaterThanOrEqual(TIMEOUT_MS - 20);
   expect(firedMs).toBeLessThan(TIMEOUT_MS + 1_000);
   expect(await timedOutAfterMs(job)).toBeLessThan(TIMEOUT_MS + 2_000);
-}, 60_000);
+});
 
-test("P9: jobs that were leased ahead are not timed out while they wait for a slot", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore("P9: jobs that were leased ahead are not timed out while they wait for a slot", async (store) => {
+  await using world = await store.createWorld();
   // Short ones first: they teach the daemon to lease ahead, and the slow ones that follow wait in the worker.
   const short = Array.from({ length: 300 }, () => world.enqueue({}));
   const slow = Array.from({ length: 8 }, () => world.enqueue({ holdMs: 300 }, { timeoutMs: 1_000, maxAttempts: 1 }));
@@ -66,16 +69,19 @@ test("P9: jobs that were leased ahead are not timed out while they wait for a sl
   await world.startWorker({ concurrency: 1 });
   const results = await Promise.all(jobs.map((job) => job.result(20_000)));
   expect(results.filter((result) => result.attempt !== 1)).toEqual([]);
-}, 60_000);
+});
 
-test("P9: a handler that ignores its signal keeps its slot: no more than `concurrency` run at once", async () => {
-  await using world = await createE2eWorld();
-  await world.startWorker({ concurrency: 1 });
-  const deaf = await world.enqueue({ holdMs: 2_500, isDeaf: true }, OPTIONS);
-  await timedOutAfterMs(deaf);
-  const next = await world.enqueue({ label: "next" });
-  await next.result(15_000);
-  const [end] = world.ledger.find("end", deaf.jobId);
-  const [start] = world.ledger.find("start", next.jobId);
-  expect(Number(start?.at)).toBeGreaterThanOrEqual(Number(end?.at));
-}, 60_000);
+testOnEachStore(
+  "P9: a handler that ignores its signal keeps its slot: no more than `concurrency` run at once",
+  async (store) => {
+    await using world = await store.createWorld();
+    await world.startWorker({ concurrency: 1 });
+    const deaf = await world.enqueue({ holdMs: 2_500, isDeaf: true }, OPTIONS);
+    await timedOutAfterMs(deaf);
+    const next = await world.enqueue({ label: "next" });
+    await next.result(15_000);
+    const [end] = world.ledger.find("end", deaf.jobId);
+    const [start] = world.ledger.find("start", next.jobId);
+    expect(Number(start?.at)).toBeGreaterThanOrEqual(Number(end?.at));
+  },
+);

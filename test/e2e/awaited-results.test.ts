@@ -1,7 +1,7 @@
 /** P16: result() always ends, with a value, an error or the caller's timeout, whatever happens to the daemon meanwhile. */
-import { expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { startCuttingProxy } from "../support/cutting-proxy.ts";
-import { createE2eWorld } from "../support/e2e-world.ts";
+import { testOnEachStore } from "../support/each-store.ts";
 import { reseolioCommand } from "../support/executable.ts";
 import { rejection } from "../support/rejection.ts";
 import { runOrThrow } from "../support/run-command.ts";
@@ -9,22 +9,25 @@ import { seededRandom } from "../support/seeded-random.ts";
 
 const NO_SUCH_JOB = "01900000-0000-7000-8000-000000000000";
 
-test("P16: it ends with the value, or with the handler's own error, in this and in another client", async () => {
-  await using world = await createE2eWorld();
-  await world.startWorker();
-  const good = await world.enqueue({ label: "good", holdMs: 50 });
-  const bad = await world.enqueue({ failures: 9 }, { maxAttempts: 1 });
-  const other = await world.startClient();
-  for (const client of [world.client, other]) {
-    expect(await client.handle(good.jobId).result(10_000)).toMatchObject({ label: "good" });
-    const error = (await rejection(client.handle(bad.jobId).result(10_000))) as Error;
-    expect(error).toMatchObject({ code: "job_failed", reason: "handler", jobId: bad.jobId });
-    expect(error.cause).toMatchObject({ name: "Error", message: "attempt 1 fails as it was told" });
-  }
-}, 60_000);
+testOnEachStore(
+  "P16: it ends with the value, or with the handler's own error, in this and in another client",
+  async (store) => {
+    await using world = await store.createWorld();
+    await world.startWorker();
+    const good = await world.enqueue({ label: "good", holdMs: 50 });
+    const bad = await world.enqueue({ failures: 9 }, { maxAttempts: 1 });
+    const other = await world.startClient();
+    for (const client of [world.client, other]) {
+      expect(await client.handle(good.jobId).result(10_000)).toMatchObject({ label: "good" });
+      const error = (await rejection(client.handle(bad.jobId).result(10_000))) as Error;
+      expect(error).toMatchObject({ code: "job_failed", reason: "handler", jobId: bad.jobId });
+      expect(error.cause).toMatchObject({ name: "Error", message: "attempt 1 fails as it was told" });
+    }
+  },
+);
 
-test("P16: it ends at the caller's timeout, never before, and the job goes on", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore("P16: it ends at the caller's timeout, never before, and the job goes on", async (store) => {
+  await using world = await store.createWorld();
   await world.startWorker();
   const job = await world.enqueue({ holdMs: 1_500 });
   const startedAt = performance.now();
@@ -33,17 +36,17 @@ test("P16: it ends at the caller's timeout, never before, and the job goes on", 
   expect(waitedMs).toBeGreaterThanOrEqual(399);
   expect(waitedMs).toBeLessThan(1_400);
   expect(await job.result(10_000)).toMatchObject({ attempt: 1 });
-}, 60_000);
+});
 
-test("P16: the timeout holds while the daemon is away", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore("P16: the timeout holds while the daemon is away", async (store) => {
+  await using world = await store.createWorld();
   const job = await world.enqueue({});
   await world.daemon.kill();
   expect(await rejection(job.result(300))).toMatchObject({ code: "result_timeout" });
-}, 60_000);
+});
 
-test("P16: waits outlive kills of the daemon, also when the job ends while it is down", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore("P16: waits outlive kills of the daemon, also when the job ends while it is down", async (store) => {
+  await using world = await store.createWorld();
   await world.startWorker({ concurrency: 50 });
   const jobs = await Promise.all(Array.from({ length: 100 }, (_, index) => world.enqueue({ holdMs: 20 * index })));
   const waits = Promise.all(jobs.map((job) => job.result(30_000)));
@@ -56,27 +59,30 @@ test("P16: waits outlive kills of the daemon, also when the job ends while it is
     await world.daemon.restart();
   }
   expect((await waits).length).toBe(jobs.length);
-}, 60_000);
+});
 
-test("P16: 500 waits that begin just before, at and just after the end of their jobs all end", async () => {
-  const random = seededRandom("P16");
-  await using world = await createE2eWorld();
-  // A free slot for every chain: no job waits, so each ends a few milliseconds after its call.
-  await world.startWorker({ concurrency: 20 });
-  const waiting = await world.startClient();
-  const chains = Array.from({ length: 10 }, async () => {
-    for (let call = 0; call < 50; call++) {
-      const job = await world.enqueue({ holdMs: random.between(0, 3) });
-      // The distance of the two is what is tested.
-      await Bun.sleep(random.between(0, 12));
-      await waiting.handle(job.jobId).result(10_000);
-    }
-  });
-  await Promise.all(chains);
-}, 60_000);
+testOnEachStore(
+  "P16: 500 waits that begin just before, at and just after the end of their jobs all end",
+  async (store) => {
+    const random = seededRandom("P16");
+    await using world = await store.createWorld();
+    // A free slot for every chain: no job waits, so each ends a few milliseconds after its call.
+    await world.startWorker({ concurrency: 20 });
+    const waiting = await world.startClient();
+    const chains = Array.from({ length: 10 }, async () => {
+      for (let call = 0; call < 50; call++) {
+        const job = await world.enqueue({ holdMs: random.between(0, 3) });
+        // The distance of the two is what is tested.
+        await Bun.sleep(random.between(0, 12));
+        await waiting.handle(job.jobId).result(10_000);
+      }
+    });
+    await Promise.all(chains);
+  },
+);
 
-test("P16: a job that is not there, or was deleted, is an error at once", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore("P16: a job that is not there, or was deleted, is an error at once", async (store) => {
+  await using world = await store.createWorld();
   await world.startWorker();
   expect(await rejection(world.client.handle(NO_SUCH_JOB).result(10_000))).toMatchObject({ code: "not_found" });
   const job = await world.enqueue({});
@@ -84,30 +90,33 @@ test("P16: a job that is not there, or was deleted, is an error at once", async 
   await deleteJob(world.daemon.address, job.jobId);
   expect(await rejection(job.result(10_000))).toMatchObject({ code: "not_found" });
   expect(await rejection(job.details())).toMatchObject({ code: "not_found" });
-}, 60_000);
+});
 
-test("P16: a job that ended and was deleted while the waiting client was cut off ends its wait", async () => {
-  await using world = await createE2eWorld();
-  const proxy = world.own(await startCuttingProxy(world.daemon.address, seededRandom("P16 deleted")));
-  const cutOff = await world.startClient({ address: proxy.address });
-  const job = await world.enqueue({});
-  const wait = rejection(cutOff.handle(job.jobId).result(20_000));
-  proxy.set({ isDown: true });
-  await world.startWorker();
-  await job.result(10_000);
-  await deleteJob(world.daemon.address, job.jobId);
-  proxy.set({});
-  expect(await wait).toMatchObject({ code: "not_found" });
-}, 60_000);
+testOnEachStore(
+  "P16: a job that ended and was deleted while the waiting client was cut off ends its wait",
+  async (store) => {
+    await using world = await store.createWorld();
+    const proxy = world.own(await startCuttingProxy(world.daemon.address, seededRandom("P16 deleted")));
+    const cutOff = await world.startClient({ address: proxy.address });
+    const job = await world.enqueue({});
+    const wait = rejection(cutOff.handle(job.jobId).result(20_000));
+    proxy.set({ isDown: true });
+    await world.startWorker();
+    await job.result(10_000);
+    await deleteJob(world.daemon.address, job.jobId);
+    proxy.set({});
+    expect(await wait).toMatchObject({ code: "not_found" });
+  },
+);
 
-test("P16: stopping the client ends its waits", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore("P16: stopping the client ends its waits", async (store) => {
+  await using world = await store.createWorld();
   const client = await world.startClient();
   const job = await world.enqueue({});
   const wait = rejection(client.handle(job.jobId).result());
   await client.stop();
   expect(await wait).toMatchObject({ code: "connection" });
-}, 60_000);
+});
 
 async function deleteJob(address: string, jobId: string): Promise<void> {
   await runOrThrow([...reseolioCommand(), "jobs", "delete", jobId, "--yes", "--addr", address]);

@@ -1,10 +1,11 @@
 /** P10: a cancelled job is cancelled, at once and for good, and so are its children. */
-import { expect, test } from "bun:test";
-import { createE2eWorld, WORK } from "../support/e2e-world.ts";
+import { expect } from "bun:test";
+import { testOnEachStore } from "../support/each-store.ts";
+import { WORK } from "../support/e2e-world.ts";
 import { rejection } from "../support/rejection.ts";
 
-test("P10: a pending job that was cancelled never starts", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore("P10: a pending job that was cancelled never starts", async (store) => {
+  await using world = await store.createWorld();
   const jobs = await Promise.all(Array.from({ length: 20 }, () => world.enqueue({})));
   expect(await Promise.all(jobs.map((job) => job.cancel()))).toEqual(Array<boolean>(20).fill(true));
   const other = await world.enqueue({ label: "not cancelled" });
@@ -12,10 +13,10 @@ test("P10: a pending job that was cancelled never starts", async () => {
   await other.result(10_000);
   expect(world.ledger.starts()).toEqual(new Map([[other.jobId, 1]]));
   expect(await rejection(jobs[0]!.result(5_000))).toMatchObject({ code: "job_cancelled", reason: "cancelled" });
-}, 60_000);
+});
 
-test("P10: cancelling a running job is final at once; its signal fires within a second", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore("P10: cancelling a running job is final at once; its signal fires within a second", async (store) => {
+  await using world = await store.createWorld();
   await world.startWorker();
   const job = await world.enqueue({ holdMs: 60_000 });
   await world.ledger.until("start", 1, job.jobId);
@@ -25,10 +26,10 @@ test("P10: cancelling a running job is final at once; its signal fires within a 
   expect(await rejection(job.result(5_000))).toMatchObject({ code: "job_cancelled" });
   const [abort] = await world.ledger.until("abort", 1, job.jobId);
   expect(Number(abort?.at) - cancelledAt).toBeLessThan(1_000);
-}, 60_000);
+});
 
-test("P10: what a deaf handler returns after the cancel changes nothing", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore("P10: what a deaf handler returns after the cancel changes nothing", async (store) => {
+  await using world = await store.createWorld();
   await world.startWorker({ concurrency: 1 });
   const job = await world.enqueue({ holdMs: 1_000, isDeaf: true });
   await world.ledger.until("start", 1, job.jobId);
@@ -40,10 +41,10 @@ test("P10: what a deaf handler returns after the cancel changes nothing", async 
   await next.result(10_000);
   expect(await job.details()).toEqual(record);
   expect(record).toMatchObject({ status: "cancelled", failures: 0, losses: 0 });
-}, 60_000);
+});
 
-test("P10: children and their children are cancelled with the job, running or not", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore("P10: children and their children are cancelled with the job, running or not", async (store) => {
+  await using world = await store.createWorld();
   await world.startWorker({ concurrency: 4 });
   const long = { holdMs: 60_000 };
   // Four run; two more children wait for a slot.
@@ -64,28 +65,31 @@ test("P10: children and their children are cancelled with the job, running or no
   expect(Math.max(...aborts.map((entry) => entry.at)) - cancelledAt).toBeLessThan(1_000);
   // A job that is no relative takes the slot that became free.
   await world.ledger.until("start", 1, stranger.jobId);
-}, 60_000);
+});
 
-test("P10: children that a deaf handler calls after the cancel are cancelled before they start", async () => {
-  await using world = await createE2eWorld();
-  await world.startWorker();
-  const parent = await world.enqueue({
-    holdMs: 500,
-    isDeaf: true,
-    lateChildren: [{ label: "late" }, { label: "later" }],
-  });
-  await world.ledger.until("start", 1, parent.jobId);
-  await parent.cancel();
-  await world.ledger.until("end", 1, parent.jobId);
-  const { jobs } = await world.client.listJobs({ parentId: parent.jobId });
-  expect(jobs.map((job) => job.status)).toEqual(["cancelled", "cancelled"]);
-  // Whatever may still run does so before a job that is called now.
-  await (await world.enqueue({})).result(10_000);
-  expect(world.ledger.find("start").filter((entry) => entry.label.startsWith("late"))).toEqual([]);
-}, 60_000);
+testOnEachStore(
+  "P10: children that a deaf handler calls after the cancel are cancelled before they start",
+  async (store) => {
+    await using world = await store.createWorld();
+    await world.startWorker();
+    const parent = await world.enqueue({
+      holdMs: 500,
+      isDeaf: true,
+      lateChildren: [{ label: "late" }, { label: "later" }],
+    });
+    await world.ledger.until("start", 1, parent.jobId);
+    await parent.cancel();
+    await world.ledger.until("end", 1, parent.jobId);
+    const { jobs } = await world.client.listJobs({ parentId: parent.jobId });
+    expect(jobs.map((job) => job.status)).toEqual(["cancelled", "cancelled"]);
+    // Whatever may still run does so before a job that is called now.
+    await (await world.enqueue({})).result(10_000);
+    expect(world.ledger.find("start").filter((entry) => entry.label.startsWith("late"))).toEqual([]);
+  },
+);
 
-test("P10: cancels that race with the start and the end of jobs leave one truth", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore("P10: cancels that race with the start and the end of jobs leave one truth", async (store) => {
+  await using world = await store.createWorld();
   await world.startWorker({ concurrency: 20 });
   const jobs = await Promise.all(Array.from({ length: 300 }, (_, index) => world.enqueue({ holdMs: index % 4 })));
   const answers = await Promise.all(jobs.map((job) => job.cancel()));
@@ -100,4 +104,4 @@ test("P10: cancels that race with the start and the end of jobs leave one truth"
   expect(ends).toEqual(answers);
   const records = await Promise.all(jobs.map((job) => job.details()));
   expect(records.map((record) => record.status === "cancelled")).toEqual(answers);
-}, 60_000);
+});

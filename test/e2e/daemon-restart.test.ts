@@ -1,7 +1,7 @@
 /** P7: a daemon that comes back does not run again what living workers hold. */
-import { expect, test } from "bun:test";
+import { expect } from "bun:test";
 import type { JobHandle } from "../../src/sdk/index.ts";
-import { createE2eWorld } from "../support/e2e-world.ts";
+import { testOnEachStore } from "../support/each-store.ts";
 import type { E2eWorld } from "../support/e2e-world.ts";
 import { rejection } from "../support/rejection.ts";
 import type { RecipeResult } from "./fixtures/recipe.ts";
@@ -25,8 +25,8 @@ async function expectRanOnce(world: E2eWorld, jobs: readonly JobHandle<RecipeRes
   expect(details.filter((job) => job.failures + job.losses + job.attempts.length > 0)).toEqual([]);
 }
 
-test("P7: a daemon killed -9 and restarted under 50 running jobs runs none of them again", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore("P7: a daemon killed -9 and restarted under 50 running jobs runs none of them again", async (store) => {
+  await using world = await store.createWorld();
   const jobs = await startRunningJobs(world, 3_000);
   await world.daemon.restart();
   // They run still: the restart came in the middle of them, and the new daemon says so too.
@@ -34,34 +34,37 @@ test("P7: a daemon killed -9 and restarted under 50 running jobs runs none of th
   const running = await world.client.listJobs({ status: "running", limit: 100 });
   expect(running.jobs.length).toBe(JOBS);
   await expectRanOnce(world, jobs);
-}, 60_000);
+});
 
-test("P7: jobs that end while the daemon is down are settled when it is back, not run again", async () => {
-  await using world = await createE2eWorld();
-  const jobs = await startRunningJobs(world, 500);
-  await world.daemon.kill();
-  await world.ledger.until("end", JOBS);
-  await world.daemon.restart();
-  await expectRanOnce(world, jobs);
-}, 60_000);
+testOnEachStore(
+  "P7: jobs that end while the daemon is down are settled when it is back, not run again",
+  async (store) => {
+    await using world = await store.createWorld();
+    const jobs = await startRunningJobs(world, 500);
+    await world.daemon.kill();
+    await world.ledger.until("end", JOBS);
+    await world.daemon.restart();
+    await expectRanOnce(world, jobs);
+  },
+);
 
-test("P7: neither does one that is stopped with SIGTERM and started again", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore("P7: neither does one that is stopped with SIGTERM and started again", async (store) => {
+  await using world = await store.createWorld();
   const jobs = await startRunningJobs(world, 2_000);
   expect(await world.daemon.stop()).toEqual({ exitCode: 0, signal: null });
   await world.daemon.restart();
   await expectRanOnce(world, jobs);
-}, 60_000);
+});
 
-test("P7: five kills in a row, faster than a job runs, run none again", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore("P7: five kills in a row, faster than a job runs, run none again", async (store) => {
+  await using world = await store.createWorld();
   const jobs = await startRunningJobs(world, 4_000);
   for (let kill = 0; kill < 5; kill++) await world.daemon.restart();
   await expectRanOnce(world, jobs);
-}, 60_000);
+});
 
-test("P7: the clock of an attempt's timeout runs on while the daemon is away", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore("P7: the clock of an attempt's timeout runs on while the daemon is away", async (store) => {
+  await using world = await store.createWorld();
   await world.startWorker();
   const timeoutMs = 3_000;
   const job = await world.enqueue({ holdMs: 60_000, isDeaf: true }, { timeoutMs, maxAttempts: 1 });
@@ -76,14 +79,17 @@ test("P7: the clock of an attempt's timeout runs on while the daemon is away", a
   const ranMs = Number(details.finishedAt) - Number(start?.at);
   expect(ranMs).toBeGreaterThanOrEqual(timeoutMs - 10);
   expect(ranMs).toBeLessThan(timeoutMs + 1_500);
-}, 60_000);
+});
 
-test("P7: a daemon that stood still for longer than the lease does not take its living workers for dead", async () => {
-  await using world = await createE2eWorld(["--lease", "1s"]);
-  const jobs = await startRunningJobs(world, 4_500);
-  world.daemon.signal("SIGSTOP");
-  // The length of the standstill is what is tested.
-  await Bun.sleep(3_000);
-  world.daemon.signal("SIGCONT");
-  await expectRanOnce(world, jobs);
-}, 60_000);
+testOnEachStore(
+  "P7: a daemon that stood still for longer than the lease does not take its living workers for dead",
+  async (store) => {
+    await using world = await store.createWorld(["--lease", "1s"]);
+    const jobs = await startRunningJobs(world, 4_500);
+    world.daemon.signal("SIGSTOP");
+    // The length of the standstill is what is tested.
+    await Bun.sleep(3_000);
+    world.daemon.signal("SIGCONT");
+    await expectRanOnce(world, jobs);
+  },
+);

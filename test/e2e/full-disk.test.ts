@@ -5,7 +5,7 @@ import { createE2eWorld, WORK } from "../support/e2e-world.ts";
 import type { E2eWorld } from "../support/e2e-world.ts";
 import { reseolioCommand } from "../support/executable.ts";
 import { runCommand } from "../support/run-command.ts";
-import { openCrashedDatabase } from "../support/stored-jobs.ts";
+import { openCrashedDatabase } from "../support/crashed-database.ts";
 import { canMakeDisk, createTinyDisk } from "../support/tiny-disk.ts";
 import type { TinyDisk } from "../support/tiny-disk.ts";
 import type { RecipeResult } from "./fixtures/recipe.ts";

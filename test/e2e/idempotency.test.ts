@@ -1,7 +1,8 @@
 /** P3: one job per function and idempotency key, whoever calls and whenever. */
-import { expect, test } from "bun:test";
+import { expect } from "bun:test";
 import type { DeduplicatedCall } from "../../src/sdk/index.ts";
-import { createE2eWorld, WORK } from "../support/e2e-world.ts";
+import { testOnEachStore } from "../support/each-store.ts";
+import { WORK } from "../support/e2e-world.ts";
 import { rejection } from "../support/rejection.ts";
 import { spawnFixture } from "../support/fixture-process.ts";
 import type { BurstSettings } from "./fixtures/burst.ts";
@@ -19,15 +20,15 @@ function expectOneJob(calls: readonly Call[], count: number): void {
   expect(calls.filter((call) => !call.deduplicated).length).toBe(1);
 }
 
-test("P3: 100 concurrent calls of one client with one key are one job, new exactly once", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore("P3: 100 concurrent calls of one client with one key are one job, new exactly once", async (store) => {
+  await using world = await store.createWorld();
   const calls = await Promise.all(Array.from({ length: 100 }, () => world.enqueue({ label: "same" }, KEY)));
   expectOneJob(calls, 100);
   expect((await world.client.listJobs({ name: WORK })).jobs.length).toBe(1);
 });
 
-test("P3: 10 processes of 10 concurrent calls with one key are one job, new exactly once", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore("P3: 10 processes of 10 concurrent calls with one key are one job, new exactly once", async (store) => {
+  await using world = await store.createWorld();
   const settings: BurstSettings = { address: world.daemon.address, functionName: WORK, ...KEY, calls: 10 };
   const processes = Array.from({ length: 10 }, () => world.own(spawnFixture("burst", { settings })));
   await Promise.all(processes.map((process) => process.line("ready")));
@@ -38,24 +39,27 @@ test("P3: 10 processes of 10 concurrent calls with one key are one job, new exac
     100,
   );
   expect((await world.client.listJobs({ name: WORK })).jobs.length).toBe(1);
-}, 60_000);
-
-test("P3: the key holds after SUCCESS, for as long as the job is kept, and the result is the first one's", async () => {
-  await using world = await createE2eWorld();
-  await world.startWorker();
-  const first = await world.enqueue({ label: "first" }, KEY);
-  const result = await first.result(10_000);
-  const again = await world.enqueue({ label: "first" }, KEY);
-  expect(again.deduplicated).toBe(true);
-  expect(again.jobId).toBe(first.jobId);
-  expect(await again.result(10_000)).toEqual(result);
-  await world.daemon.restart();
-  expect((await world.enqueue({ label: "first" }, KEY)).jobId).toBe(first.jobId);
-  expect(world.ledger.starts()).toEqual(new Map([[first.jobId, 1]]));
 });
 
-test("P3: a repeated call with other arguments is told so, and changes nothing", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore(
+  "P3: the key holds after SUCCESS, for as long as the job is kept, and the result is the first one's",
+  async (store) => {
+    await using world = await store.createWorld();
+    await world.startWorker();
+    const first = await world.enqueue({ label: "first" }, KEY);
+    const result = await first.result(10_000);
+    const again = await world.enqueue({ label: "first" }, KEY);
+    expect(again.deduplicated).toBe(true);
+    expect(again.jobId).toBe(first.jobId);
+    expect(await again.result(10_000)).toEqual(result);
+    await world.daemon.restart();
+    expect((await world.enqueue({ label: "first" }, KEY)).jobId).toBe(first.jobId);
+    expect(world.ledger.starts()).toEqual(new Map([[first.jobId, 1]]));
+  },
+);
+
+testOnEachStore("P3: a repeated call with other arguments is told so, and changes nothing", async (store) => {
+  await using world = await store.createWorld();
   const told: DeduplicatedCall[] = [];
   world.client.on("deduplicated", (call) => told.push(call));
   const first = await world.enqueue({ label: "one" }, KEY);
@@ -66,26 +70,29 @@ test("P3: a repeated call with other arguments is told so, and changes nothing",
   expect((await first.details()).args).toEqual([{ label: "one" }]);
 });
 
-test("P3: onDuplicate reject is an error that names the job, replace_finished starts anew only after the end", async () => {
-  await using world = await createE2eWorld();
-  const first = await world.enqueue({ label: "one" }, KEY);
-  const message: unknown = expect.stringContaining(first.jobId);
-  const rejected = world.enqueue({ label: "two" }, { ...KEY, onDuplicate: "reject" });
-  expect(await rejection(rejected)).toMatchObject({ code: "already_exists", message });
-  const unfinished = await world.enqueue({ label: "two" }, { ...KEY, onDuplicate: "replace_finished" });
-  expect(unfinished.jobId).toBe(first.jobId);
-  await world.startWorker();
-  await first.result(10_000);
-  const replacing = await world.enqueue({ label: "two" }, { ...KEY, onDuplicate: "replace_finished" });
-  expect(replacing.deduplicated).toBe(false);
-  expect(replacing.jobId).not.toBe(first.jobId);
-  expect(await replacing.result(10_000)).toMatchObject({ label: "two" });
-  // The key now belongs to the new job.
-  expect((await world.enqueue({ label: "two" }, KEY)).jobId).toBe(replacing.jobId);
-});
+testOnEachStore(
+  "P3: onDuplicate reject is an error that names the job, replace_finished starts anew only after the end",
+  async (store) => {
+    await using world = await store.createWorld();
+    const first = await world.enqueue({ label: "one" }, KEY);
+    const message: unknown = expect.stringContaining(first.jobId);
+    const rejected = world.enqueue({ label: "two" }, { ...KEY, onDuplicate: "reject" });
+    expect(await rejection(rejected)).toMatchObject({ code: "already_exists", message });
+    const unfinished = await world.enqueue({ label: "two" }, { ...KEY, onDuplicate: "replace_finished" });
+    expect(unfinished.jobId).toBe(first.jobId);
+    await world.startWorker();
+    await first.result(10_000);
+    const replacing = await world.enqueue({ label: "two" }, { ...KEY, onDuplicate: "replace_finished" });
+    expect(replacing.deduplicated).toBe(false);
+    expect(replacing.jobId).not.toBe(first.jobId);
+    expect(await replacing.result(10_000)).toMatchObject({ label: "two" });
+    // The key now belongs to the new job.
+    expect((await world.enqueue({ label: "two" }, KEY)).jobId).toBe(replacing.jobId);
+  },
+);
 
-test("P3: the same key of another function is another job", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore("P3: the same key of another function is another job", async (store) => {
+  await using world = await store.createWorld();
   const [one, other] = await Promise.all([
     world.client.enqueue("e2e:key:one", [], KEY),
     world.client.enqueue("e2e:key:other", [], KEY),

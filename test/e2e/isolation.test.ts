@@ -1,7 +1,7 @@
 /** A backlog of a function that nobody serves does not slow the others: enqueue, claim and await stay as they were. */
-import { expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { createClient } from "../../src/sdk/client.ts";
-import { createE2eWorld } from "../support/e2e-world.ts";
+import { testOnEachStore } from "../support/each-store.ts";
 import type { E2eWorld } from "../support/e2e-world.ts";
 
 /** The promise is made for 1,000,000: `FLOOD_JOBS=1000000` shows it, CI takes fewer. */
@@ -23,18 +23,22 @@ const WORKS = {
   },
 } as const satisfies Readonly<Record<string, (world: E2eWorld) => Promise<void>>>;
 
-test(`${FLOOD} pending jobs of a function without workers do not slow another function's enqueue, claim or await`, async () => {
-  await using empty = await createE2eWorld();
-  await using flooded = await createE2eWorld();
-  await flood(flooded.daemon.address);
-  // As after a crash: what the daemon knows of the backlog it has read from the file.
-  await flooded.daemon.restart();
-  await Promise.all([empty.startWorker(), flooded.startWorker()]);
-  const shares: Record<string, number> = {};
-  for (const [name, work] of Object.entries(WORKS)) shares[name] = await compare(work, empty, flooded);
-  process.stderr.write(`isolation: share of an empty database's speed: ${JSON.stringify(shares)}\n`);
-  expect(Object.entries(shares).filter(([, share]) => !(share >= LEAST_SHARE))).toEqual([]);
-}, 180_000);
+testOnEachStore(
+  `${FLOOD} pending jobs of a function without workers do not slow another function's enqueue, claim or await`,
+  async (store) => {
+    await using empty = await store.createWorld();
+    await using flooded = await store.createWorld();
+    await flood(flooded.daemon.address);
+    // As after a crash: what the daemon knows of the backlog it has read from the file.
+    await flooded.daemon.restart();
+    await Promise.all([empty.startWorker(), flooded.startWorker()]);
+    const shares: Record<string, number> = {};
+    for (const [name, work] of Object.entries(WORKS)) shares[name] = await compare(work, empty, flooded);
+    process.stderr.write(`isolation: share of an empty database's speed: ${JSON.stringify(shares)}\n`);
+    expect(Object.entries(shares).filter(([, share]) => !(share >= LEAST_SHARE))).toEqual([]);
+  },
+  180_000,
+);
 
 /** Speed with the flood as a share of the speed without, from medians of rounds that take turns. */
 async function compare(work: (world: E2eWorld) => Promise<void>, empty: E2eWorld, flooded: E2eWorld): Promise<number> {

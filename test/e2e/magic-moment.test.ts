@@ -2,46 +2,52 @@
  * The magic moment: under a mixed load with retries, delays and children, daemon and workers are killed -9 at random
  * points and started again; everything goes on where it was, and everything ends.
  */
-import { expect, test } from "bun:test";
+import { expect } from "bun:test";
 import type { JobDetails, JobHandle } from "../../src/sdk/index.ts";
-import { createE2eWorld, WORK } from "../support/e2e-world.ts";
+import { testOnEachStore } from "../support/each-store.ts";
+import { WORK } from "../support/e2e-world.ts";
 import type { E2eWorld } from "../support/e2e-world.ts";
 import type { FixtureProcess } from "../support/fixture-process.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import type { Random } from "../support/seeded-random.ts";
-import { openCrashedDatabase } from "../support/stored-jobs.ts";
+import { openStoredJobs } from "../support/stored-jobs.ts";
 import type { LedgerEntry, Recipe, RecipeResult } from "./fixtures/recipe.ts";
 
 const JOBS = 400;
 const KILLS = 12;
 const OPTIONS = { initialDelayMs: 50, maxDelayMs: 400, maxAttempts: 12 } as const;
 
-test("P1 P5 P6 P7 P16: everything ends, nothing starts over, while daemon and workers are killed again and again", async () => {
-  const random = seededRandom("magic moment");
-  await using world = await createE2eWorld();
-  const workers = [await world.startWorker({ concurrency: 8 }), await world.startWorker({ concurrency: 8 })];
-  const calls = callSteadily(world, random);
-  for (let kill = 0; kill < KILLS; kill++) {
-    // The moment of the kill is the chance that is tested.
-    await Bun.sleep(random.between(20, 800));
-    await killSomething(world, workers, random);
-  }
-  const jobs = await calls;
-  const results = await Promise.all(jobs.map(({ job }) => job.result(60_000)));
-  await childrenEnded(world);
-  expectAttemptsGoOn(world.ledger.entries);
-  const details = await Promise.all(jobs.map(({ job }) => job.details()));
-  for (const [index, record] of details.entries()) {
-    expectRecord(record, jobs[index]?.recipe ?? {}, results[index] as RecipeResult);
-  }
-  const lost = details.reduce((sum, record) => sum + record.losses, 0);
-  process.stderr.write(`magic moment: ${jobs.length} jobs, ${lost} attempts lost with their workers\n`);
+testOnEachStore(
+  "P1 P5 P6 P7 P16: everything ends, nothing starts over, while daemon and workers are killed again and again",
+  async (store) => {
+    const random = seededRandom("magic moment");
+    await using world = await store.createWorld();
+    const workers = [await world.startWorker({ concurrency: 8 }), await world.startWorker({ concurrency: 8 })];
+    const calls = callSteadily(world, random);
+    for (let kill = 0; kill < KILLS; kill++) {
+      // The moment of the kill is the chance that is tested.
+      await Bun.sleep(random.between(20, 800));
+      await killSomething(world, workers, random);
+    }
+    const jobs = await calls;
+    const results = await Promise.all(jobs.map(({ job }) => job.result(60_000)));
+    await childrenEnded(world);
+    expectAttemptsGoOn(world.ledger.entries);
+    const details = await Promise.all(jobs.map(({ job }) => job.details()));
+    for (const [index, record] of details.entries()) {
+      expectRecord(record, jobs[index]?.recipe ?? {}, results[index] as RecipeResult);
+    }
+    const lost = details.reduce((sum, record) => sum + record.losses, 0);
+    process.stderr.write(`magic moment: ${jobs.length} jobs, ${lost} attempts lost with their workers\n`);
 
-  await world.daemon.kill();
-  await using database = await openCrashedDatabase(world.daemon.db);
-  expect(database.integrity()).toBe("ok");
-  expect(database.counters().maintained).toEqual(database.counters().counted);
-}, 120_000);
+    await world.daemon.kill();
+    await using database = await openStoredJobs(world.daemon.db);
+    expect(await database.integrity()).toBe("ok");
+    const { maintained, counted } = await database.counters();
+    expect(maintained).toEqual(counted);
+  },
+  120_000,
+);
 
 interface Call {
   readonly recipe: Recipe;

@@ -1,7 +1,7 @@
 /** P8: retry delays, read from the records of a running daemon: never early, inside the jitter band. */
-import { expect, test } from "bun:test";
+import { expect } from "bun:test";
 import type { JobDetails, JobOptions } from "../../src/sdk/index.ts";
-import { createE2eWorld } from "../support/e2e-world.ts";
+import { testOnEachStore } from "../support/each-store.ts";
 import type { E2eWorld } from "../support/e2e-world.ts";
 
 /** From the due time to the start of a handler, on a machine that does other things too. */
@@ -23,8 +23,8 @@ function band({ backoff, initialDelayMs, maxDelayMs, jitter }: Policy, failures:
   return [Math.floor(nominal * (1 - jitter)), Math.ceil(nominal * (1 + jitter))];
 }
 
-test("P8: no attempt starts before its delay is over, nor much later, for each backoff", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore("P8: no attempt starts before its delay is over, nor much later, for each backoff", async (store) => {
+  await using world = await store.createWorld();
   await world.startWorker({ concurrency: 50 });
   const jobs = await Promise.all(
     Array.from({ length: 40 }, (_, index) => {
@@ -35,7 +35,7 @@ test("P8: no attempt starts before its delay is over, nor much later, for each b
   await Promise.all(jobs.map((job) => job.result(30_000)));
   const details = await Promise.all(jobs.map((job) => job.details()));
   for (const [index, job] of details.entries()) expectDelays(job, POLICIES[index % POLICIES.length] as Policy);
-}, 60_000);
+});
 
 function expectDelays(job: JobDetails, policy: Policy): void {
   const starts = [...job.attempts.map((attempt) => attempt.startedAt), job.startedAt as Date];
@@ -48,8 +48,8 @@ function expectDelays(job: JobDetails, policy: Policy): void {
   }
 }
 
-test("P8: 200 delays lie exactly inside the jitter band and use it from end to end", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore("P8: 200 delays lie exactly inside the jitter band and use it from end to end", async (store) => {
+  await using world = await store.createWorld();
   await world.startWorker({ concurrency: 50 });
   const policy = { initialDelayMs: 60_000, maxDelayMs: 600_000, jitter: 0.2, backoff: "exponential" } as const;
   const jobs = await Promise.all(Array.from({ length: 200 }, () => world.enqueue({ failures: 1 }, policy)));
@@ -60,7 +60,7 @@ test("P8: 200 delays lie exactly inside the jitter band and use it from end to e
   // With 200 draws a tenth of the band stays empty at either end once in a billion runs.
   expect(Math.min(...shares)).toBeLessThan(-0.16);
   expect(Math.max(...shares)).toBeGreaterThan(0.16);
-}, 60_000);
+});
 
 /** What handlers did is in the daemon's records a moment later. */
 async function recorded(world: E2eWorld): Promise<void> {
@@ -72,8 +72,8 @@ function shareOfBand({ runAt, attempts: [failed] }: JobDetails): number {
   return (runAt.getTime() - Number(failed?.endedAt)) / 60_000 - 1;
 }
 
-test("P8: a delay is kept across a restart of the daemon", async () => {
-  await using world = await createE2eWorld();
+testOnEachStore("P8: a delay is kept across a restart of the daemon", async (store) => {
+  await using world = await store.createWorld();
   await world.startWorker();
   const job = await world.enqueue({ failures: 1 }, { initialDelayMs: 1_500, jitter: 0 });
   await world.ledger.until("fail", 1, job.jobId);
@@ -84,4 +84,4 @@ test("P8: a delay is kept across a restart of the daemon", async () => {
   const waitedMs = Number(startedAt) - Number(attempts[0]?.endedAt);
   expect(waitedMs).toBeGreaterThanOrEqual(1_500);
   expect(waitedMs).toBeLessThan(1_500 + LATE_MS);
-}, 60_000);
+});

@@ -8,7 +8,7 @@ import { spawnFixture } from "../support/fixture-process.ts";
 import { runCommand } from "../support/run-command.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { spawnDaemon } from "../support/spawn-daemon.ts";
-import { openCrashedDatabase } from "../support/stored-jobs.ts";
+import { openCrashedDatabase } from "../support/crashed-database.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import type { MigrationCrash } from "./fixtures/migration-crash.ts";
 

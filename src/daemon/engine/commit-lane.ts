@@ -144,7 +144,9 @@ export class CommitLane {
     const startedAt = performance.now();
     let committed: Committed;
     try {
-      const readsTimeLate = batch.enqueues.length > 0 || batch.settles.length > 0;
+      const readsTimeLate =
+        batch.enqueues.some((entry) => entry.items.length > 0) ||
+        batch.settles.some((entry) => entry.transitions.length > 0);
       committed = await this.#options.store.transact((tx) => this.#apply(tx, batch), { readsTimeLate });
     } catch (cause) {
       await this.#fail(batch, toDaemonError(cause));
