@@ -12,6 +12,10 @@ export const BEARER_PREFIX = "Bearer ";
 /** Job header with the W3C trace context of the caller; handed to the handler unchanged. */
 export const TRACEPARENT_HEADER = "traceparent";
 
+/** Headers of the job of a tick: the schedule's name, and the tick as ISO 8601 in UTC. */
+export const SCHEDULE_HEADER = "reseolio-schedule";
+export const SCHEDULED_AT_HEADER = "reseolio-scheduled-at";
+
 export const WIRE_LIMITS = {
   /** Bytes of one message in either direction. */
   messageBytes: 4 * 1024 * 1024,

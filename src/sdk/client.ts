@@ -1,6 +1,7 @@
 import { type Client as ServiceClient, createClient as createServiceClient } from "@connectrpc/connect";
 import { DaemonService } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
 import { JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
+import { ScheduleService } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { SessionService } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { createTransport, type DaemonTransport, type TransportOptions } from "./transport.ts";
 
@@ -10,6 +11,7 @@ export type ClientOptions = TransportOptions;
 export interface Client {
   readonly transport: DaemonTransport;
   readonly jobs: ServiceClient<typeof JobService>;
+  readonly schedules: ServiceClient<typeof ScheduleService>;
   readonly daemon: ServiceClient<typeof DaemonService>;
   readonly session: ServiceClient<typeof SessionService>;
   /** Closes the connection; streams under way end with an error. */
@@ -25,6 +27,7 @@ export function createClient(options: ClientOptions = {}): Client {
   return {
     transport,
     jobs: createServiceClient(JobService, transport),
+    schedules: createServiceClient(ScheduleService, transport),
     daemon: createServiceClient(DaemonService, transport),
     session: createServiceClient(SessionService, transport),
     close: () => transport.close(),

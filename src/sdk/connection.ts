@@ -14,9 +14,11 @@ import { JobDirectory } from "./job-directory.ts";
 import type { ReseolioSettings } from "./options.ts";
 import { readProcessIdentity } from "./process-identity.ts";
 import type { Registry } from "./registry.ts";
+import { ScheduleDirectory } from "./schedule-directory.ts";
 import { Session } from "./session.ts";
 import type { SessionOwner } from "./session-settings.ts";
 import { Sidecar } from "./sidecar.ts";
+import { UnaryCalls } from "./unary-calls.ts";
 import { SDK_VERSION } from "./version.ts";
 import { Worker, type WorkerEvents } from "./worker.ts";
 
@@ -31,6 +33,7 @@ const SETTLE_MS = 5_000;
 /** Everything that lives between a start and a stop: the connection, the session over it and the worker behind it. */
 export class Connection implements SessionOwner {
   readonly jobs: JobDirectory;
+  readonly schedules: ScheduleDirectory;
   readonly #client: Client;
   readonly #session: Session;
   readonly #worker: Worker;
@@ -56,7 +59,9 @@ export class Connection implements SessionOwner {
       logger,
       owner,
     });
-    this.jobs = new JobDirectory(this.#client, this.#session, settings.session.callTimeoutMs);
+    const calls = new UnaryCalls(this.#session, settings.session.callTimeoutMs);
+    this.jobs = new JobDirectory(this.#client, calls);
+    this.schedules = new ScheduleDirectory(this.#client, calls);
   }
 
   async open(): Promise<void> {

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { SCHEDULED_AT_HEADER } from "#proto/contract.ts";
 import { ReseolioError } from "./errors.ts";
 import { type Logger, withFields } from "./logger.ts";
 
@@ -25,6 +26,18 @@ export interface Context {
   readonly functionName: string;
   /** Of the job's options. */
   readonly headers: Readonly<Record<string, string>>;
+  /**
+   * In the job of a schedule's tick, that tick: what the job is about, however late it runs. Undefined in other jobs.
+   *
+   * @example
+   * ```ts
+   * reseolio.durable("reports:daily", async () => {
+   *   const day = (context().scheduledAt ?? new Date()).toISOString().slice(0, 10);
+   *   return { day };
+   * });
+   * ```
+   */
+  readonly scheduledAt: Date | undefined;
   /**
    * Fires when the attempt has lost its meaning: cancelled, out of time, taken over by another worker, or the client
    * stops. Its reason is an Error that says which. What the handler returns afterwards is not recorded.
@@ -85,6 +98,12 @@ export class HandlerContext implements Context {
     /** The client that runs the handler: only its own calls are children of the job. */
     readonly owner: object,
   ) {}
+
+  get scheduledAt(): Date | undefined {
+    const text = this.headers[SCHEDULED_AT_HEADER];
+    const at = text === undefined ? Number.NaN : Date.parse(text);
+    return Number.isNaN(at) ? undefined : new Date(at);
+  }
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {

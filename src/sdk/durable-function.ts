@@ -1,6 +1,9 @@
+import { ReseolioError } from "./errors.ts";
 import type { JobHandle } from "./job-handle.ts";
 import { isJobOptions, type JobOptions } from "./job-options.ts";
 import type { FunctionDefinition } from "./registry.ts";
+import type { ScheduleHandle } from "./schedule-handle.ts";
+import type { ScheduleOptions, ScheduleSettings } from "./schedule-options.ts";
 import type { JobResult } from "./serialized.ts";
 
 /**
@@ -33,23 +36,54 @@ export interface DurableFunction<Args extends unknown[], Result> {
   readonly options: JobOptions;
   /** The same call with options on top of the function's own; all its arguments are the handler's. */
   with(options: JobOptions): (...args: Args) => Promise<JobHandle<JobResult<Result>>>;
+  /**
+   * Calls it at each tick of a cron rule, with these arguments, whatever happens to this process. On disk when its
+   * promise ends; the same content again is the same schedule. The function's options are defaults of `jobOptions`.
+   *
+   * @example
+   * ```ts
+   * await charge.schedule({ cron: "0 8 * * 1", timezone: "America/New_York", name: "weekly-fee" }, "fee", 500);
+   * ```
+   *
+   * @throws ReseolioError `invalid_argument` that names the option with a right example, `already_exists` when a
+   * schedule of this name has other content, `serialization` for arguments
+   */
+  schedule(options: ScheduleOptions, ...args: Args): Promise<ScheduleHandle<Args, JobResult<Result>>>;
+  /** `* * * * *`. Arguments of the function follow the settings: `fn.everyMinute({ overlap: "skip" }, "eu")`. */
+  everyMinute(...given: PresetArgs<Args>): Promise<ScheduleHandle<Args, JobResult<Result>>>;
+  /** At each full hour, `0 * * * *`. */
+  hourly(...given: PresetArgs<Args>): Promise<ScheduleHandle<Args, JobResult<Result>>>;
+  /**
+   * At a full hour, 0 to 23, of the settings' time zone.
+   *
+   * @example
+   * ```ts
+   * await charge.daily(8, { timezone: "Europe/Berlin" }, "fee", 500);
+   * ```
+   */
+  daily(hour: number, ...given: PresetArgs<Args>): Promise<ScheduleHandle<Args, JobResult<Result>>>;
+  /** On a day of the week, 0 (Sunday) to 6, as in cron, at a full hour. */
+  weekly(dayOfWeek: number, hour: number, ...given: PresetArgs<Args>): Promise<ScheduleHandle<Args, JobResult<Result>>>;
 }
 
-/** Stores one call; `options` are of this call only. */
-export type Enqueue = (
-  definition: FunctionDefinition,
-  args: readonly unknown[],
-  options: JobOptions | undefined,
-) => Promise<JobHandle>;
+/** Settings of the schedule, which may be left out when the function takes no arguments, then its arguments. */
+export type PresetArgs<Args extends unknown[]> = [settings?: ScheduleSettings, ...args: Args];
+
+/** What a durable function asks of its client. */
+export interface FunctionAccess {
+  /** Stores one call; `options` are of this call only. */
+  enqueue(args: readonly unknown[], options: JobOptions | undefined): Promise<JobHandle>;
+  createSchedule(options: ScheduleOptions, args: readonly unknown[]): Promise<ScheduleHandle>;
+}
 
 export function createDurableFunction<Args extends unknown[], Result>(
   definition: FunctionDefinition,
-  enqueue: Enqueue,
+  access: FunctionAccess,
 ): DurableFunction<Args, Result> {
   const call = (...args: unknown[]): Promise<JobHandle> => {
     const last = args.length === 0 ? undefined : args[args.length - 1];
-    if (!isJobOptions(last)) return enqueue(definition, args, undefined);
-    return enqueue(definition, args.slice(0, -1), last);
+    if (!isJobOptions(last)) return access.enqueue(args, undefined);
+    return access.enqueue(args.slice(0, -1), last);
   };
   const properties = {
     functionName: definition.name,
@@ -57,9 +91,37 @@ export function createDurableFunction<Args extends unknown[], Result>(
     with:
       (options: JobOptions) =>
       (...args: unknown[]) =>
-        enqueue(definition, args, options),
+        access.enqueue(args, options),
+    ...scheduling(access),
   };
   Object.defineProperty(call, "name", { value: definition.name });
   // The types are the handler's; at run time only JSON passes.
   return Object.assign(call, properties) as unknown as DurableFunction<Args, Result>;
+}
+
+function scheduling(access: FunctionAccess): object {
+  const preset = async (cron: string, settings: unknown, args: unknown[]): Promise<ScheduleHandle> =>
+    access.createSchedule({ ...checkSettings(settings), cron }, args);
+  return {
+    schedule: (options: ScheduleOptions, ...args: unknown[]) => access.createSchedule(options, args),
+    everyMinute: (settings?: ScheduleSettings, ...args: unknown[]) => preset("* * * * *", settings, args),
+    hourly: (settings?: ScheduleSettings, ...args: unknown[]) => preset("0 * * * *", settings, args),
+    daily: async (hour: number, settings?: ScheduleSettings, ...args: unknown[]) =>
+      preset(`0 ${within("hour", hour, 23)} * * *`, settings, args),
+    weekly: async (dayOfWeek: number, hour: number, settings?: ScheduleSettings, ...args: unknown[]) =>
+      preset(`0 ${within("hour", hour, 23)} * * ${within("dayOfWeek", dayOfWeek, 6)}`, settings, args),
+  };
+}
+
+function checkSettings(settings: unknown): ScheduleSettings {
+  if (settings === undefined || settings === null) return {};
+  // What is inside is checked with the rule.
+  if (typeof settings === "object" && !Array.isArray(settings)) return settings;
+  const message = `the settings are ${JSON.stringify(settings)}; they come before the function's arguments, such as daily(8, {}, "eu")`;
+  throw new ReseolioError("invalid_argument", message);
+}
+
+function within(name: string, value: unknown, max: number): number {
+  if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= max) return value;
+  throw new ReseolioError("invalid_argument", `${name} is ${String(value)}; give a whole number from 0 to ${max}`);
 }

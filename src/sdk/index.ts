@@ -20,5 +20,15 @@ export type { JobOptions } from "./job-options.ts";
 export type { LogFields, Logger } from "./logger.ts";
 export type { ReseolioOptions } from "./options.ts";
 export { Reseolio } from "./reseolio.ts";
+export type { LastJob, ScheduleDetails, ScheduleStatus, ScheduleTick } from "./schedule-details.ts";
+export type { PreviewWindow, SchedulePage, ScheduleQuery } from "./schedule-directory.ts";
+export { ScheduleHandle } from "./schedule-handle.ts";
+export type {
+  ScheduleJobOptions,
+  ScheduleOptions,
+  ScheduleRule,
+  ScheduleSettings,
+  ScheduleUpdate,
+} from "./schedule-options.ts";
 export type { JobResult, Serialized } from "./serialized.ts";
 export type { TlsOptions } from "./transport.ts";

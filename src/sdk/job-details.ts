@@ -50,6 +50,10 @@ export interface JobDetails {
   readonly workerId?: string;
   /** The job in whose handler it was called. */
   readonly parentId?: string;
+  /** Name of the schedule that enqueued it. */
+  readonly schedule?: string;
+  /** The tick that it was enqueued for. */
+  readonly scheduledAt?: Date;
   /** Attempts that ended without success, oldest first; empty in a list. */
   readonly attempts: readonly AttemptDetails[];
 }
@@ -91,6 +95,8 @@ export function jobDetailsOf(job: Job): JobDetails {
     ...(job.finishedAt === undefined ? {} : { finishedAt: timestampDate(job.finishedAt) }),
     ...(job.workerId === "" ? {} : { workerId: job.workerId }),
     ...(job.parentId === "" ? {} : { parentId: job.parentId }),
+    ...(job.scheduleName === "" ? {} : { schedule: job.scheduleName }),
+    ...(job.scheduledAt === undefined ? {} : { scheduledAt: timestampDate(job.scheduledAt) }),
     attempts: job.attempts.map(attemptOf),
   };
 }
@@ -122,7 +128,7 @@ export function jobStateOf(status: JobStatus): JobState {
   return STATES[status];
 }
 
-function jobErrorOf(error: JobError): JobErrorDetails {
+export function jobErrorOf(error: JobError): JobErrorDetails {
   const { name, message, stack } = error;
   return { name, message, ...(stack === "" ? {} : { stack }), reason: reasonOf(error) };
 }
@@ -162,16 +168,15 @@ function attemptOutcomeOf(text: string): AttemptDetails["outcome"] {
 }
 
 const BACKOFF_NAMES = {
-  [Backoff.UNSPECIFIED]: "exponential",
   [Backoff.FIXED]: "fixed",
   [Backoff.LINEAR]: "linear",
   [Backoff.EXPONENTIAL]: "exponential",
 } as const;
 
-function jobOptionsOf(options: JobOptionsMessage | undefined): JobOptions {
+export function jobOptionsOf(options: JobOptionsMessage | undefined): JobOptions {
   if (options === undefined) return {};
   return {
-    backoff: BACKOFF_NAMES[options.backoff],
+    ...(options.backoff === Backoff.UNSPECIFIED ? {} : { backoff: BACKOFF_NAMES[options.backoff] }),
     headers: options.headers,
     ...(options.maxAttempts === undefined ? {} : { maxAttempts: options.maxAttempts }),
     ...(options.initialDelayMs === undefined ? {} : { initialDelayMs: options.initialDelayMs }),
@@ -179,10 +184,12 @@ function jobOptionsOf(options: JobOptionsMessage | undefined): JobOptions {
     ...(options.jitter === undefined ? {} : { jitter: options.jitter }),
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
     ...(options.priority === undefined ? {} : { priority: options.priority }),
+    ...(options.startWithinMs === undefined ? {} : { startWithinMs: Number(options.startWithinMs) }),
+    ...(options.finishWithinMs === undefined ? {} : { finishWithinMs: Number(options.finishWithinMs) }),
     ...(options.idempotencyKey === "" ? {} : { idempotencyKey: options.idempotencyKey }),
   };
 }
 
-function dateOf(timestamp: Timestamp | undefined): Date {
+export function dateOf(timestamp: Timestamp | undefined): Date {
   return timestamp === undefined ? new Date(0) : timestampDate(timestamp);
 }

@@ -3,10 +3,9 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { JobFilterSchema } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import type { Client } from "./client.ts";
-import { reseolioErrorFrom } from "./connect-errors.ts";
 import { ReseolioError } from "./errors.ts";
 import { type JobDetails, jobDetailsOf, jobStateOf, type JobStatus } from "./job-details.ts";
-import type { Session } from "./session.ts";
+import { pageSizeOf, type UnaryCalls } from "./unary-calls.ts";
 
 /**
  * Which jobs; fields are joined by and, values of one field by or.
@@ -22,6 +21,8 @@ export interface JobQuery {
   readonly ids?: readonly string[];
   readonly idempotencyKey?: string;
   readonly parentId?: string;
+  /** Name of the schedule that enqueued them. */
+  readonly schedule?: string;
   readonly createdAfter?: Date;
   readonly createdBefore?: Date;
   /** Jobs of one page, 1 to 1000. [50] */
@@ -52,60 +53,29 @@ export interface JobPage {
 export class JobDirectory {
   constructor(
     private readonly client: Client,
-    private readonly session: Session,
-    private readonly callTimeoutMs: number,
+    private readonly calls: UnaryCalls,
   ) {}
 
   /** @throws ReseolioError `not_found` */
   async getJob(jobId: string): Promise<JobDetails> {
-    const response = await this.#repeat(() => this.client.jobs.getJob({ jobId }));
+    const response = await this.calls.repeat(() => this.client.jobs.getJob({ jobId }));
     return jobDetailsOf(demandJob(response.job, jobId));
   }
 
   async listJobs(query: JobQuery): Promise<JobPage> {
     const request = { filter: filterOf(query), pageSize: pageSizeOf(query.limit), pageToken: query.pageToken ?? "" };
-    const { jobs, nextPageToken } = await this.#repeat(() => this.client.jobs.listJobs(request));
+    const { jobs, nextPageToken } = await this.calls.repeat(() => this.client.jobs.listJobs(request));
     return { jobs: jobs.map(jobDetailsOf), ...(nextPageToken === "" ? {} : { nextPageToken }) };
   }
 
   /** Not repeated when its answer is lost: the second answer would be false for the first one's act. */
   async cancelJob(jobId: string): Promise<boolean> {
-    return (await this.#once(() => this.client.jobs.cancelJob({ jobId }))).cancelled;
+    return (await this.calls.once(() => this.client.jobs.cancelJob({ jobId }))).cancelled;
   }
 
   async retryJob(jobId: string): Promise<void> {
-    await this.#once(() => this.client.jobs.retryJob({ jobId }));
+    await this.calls.once(() => this.client.jobs.retryJob({ jobId }));
   }
-
-  async #once<T>(call: () => Promise<T>): Promise<T> {
-    await this.session.whenOpen(this.callTimeoutMs);
-    try {
-      return await call();
-    } catch (error) {
-      throw reseolioErrorFrom(error);
-    }
-  }
-
-  async #repeat<T>(call: () => Promise<T>): Promise<T> {
-    const endAt = performance.now() + this.callTimeoutMs;
-    for (;;) {
-      try {
-        return await this.#once(call);
-      } catch (error) {
-        const isOver = performance.now() >= endAt || this.session.isClosed;
-        if (!(error instanceof ReseolioError) || error.code !== "connection" || isOver) throw error;
-      }
-      await new Promise((resolve) => setTimeout(resolve, REPEAT_DELAY_MS));
-    }
-  }
-}
-
-const REPEAT_DELAY_MS = 100;
-
-function pageSizeOf(limit: number | undefined): number {
-  if (limit === undefined) return 0;
-  if (Number.isInteger(limit) && limit >= 1 && limit <= 1000) return limit;
-  throw new ReseolioError("invalid_argument", `limit is ${limit}; give a whole number from 1 to 1000`);
 }
 
 function filterOf(query: JobQuery): MessageInitShape<typeof JobFilterSchema> {
@@ -115,6 +85,7 @@ function filterOf(query: JobQuery): MessageInitShape<typeof JobFilterSchema> {
     jobIds: [...(query.ids ?? [])],
     idempotencyKey: query.idempotencyKey ?? "",
     parentId: query.parentId ?? "",
+    scheduleName: query.schedule ?? "",
     ...(query.createdAfter === undefined ? {} : { createdAfter: timestampFromDate(query.createdAfter) }),
     ...(query.createdBefore === undefined ? {} : { createdBefore: timestampFromDate(query.createdBefore) }),
   };

@@ -8,6 +8,7 @@ import {
   OnDuplicate,
 } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { ReseolioError } from "./errors.ts";
+import { checkChoice, checkDate, checkNames, checkWhole, show } from "./option-faults.ts";
 
 /**
  * Options of a job. An absent one takes the daemon's default, in brackets. Lengths are whole milliseconds.
@@ -143,40 +144,23 @@ const WHOLE_NUMBERS = [
 
 function checkJobOptions(options: JobOptions): string[] {
   const faults: string[] = [];
-  for (const [name, min, max] of WHOLE_NUMBERS) {
-    const value = options[name];
-    if (value === undefined || (Number.isInteger(value) && value >= min && value <= max)) continue;
-    faults.push(`option ${name} is ${show(value)}; give a whole number from ${min} to ${max}`);
-  }
+  for (const [name, min, max] of WHOLE_NUMBERS) checkWhole(name, options[name], min, max, faults);
   checkJitter(options.jitter, faults);
   checkChoice("backoff", options.backoff, BACKOFFS, faults);
   checkChoice("onDuplicate", options.onDuplicate, ON_DUPLICATES, faults);
-  checkRunAt(options, faults);
+  checkDate("runAt", options.runAt, faults);
+  if (options.runAt !== undefined && options.delayMs !== undefined) {
+    faults.push("options delayMs and runAt exclude each other; give one of the two");
+  }
   checkKey(options.idempotencyKey, faults);
   checkHeaders(options.headers, faults);
-  for (const name of Object.keys(options)) {
-    if (!OPTION_NAMES.has(name))
-      faults.push(`option ${name} does not exist; the options are ${[...OPTION_NAMES].join(", ")}`);
-  }
+  checkNames(options, OPTION_NAMES, faults);
   return faults;
 }
 
 function checkJitter(jitter: unknown, faults: string[]): void {
   if (jitter === undefined || (typeof jitter === "number" && jitter >= 0 && jitter <= 1)) return;
   faults.push(`option jitter is ${show(jitter)}; give a number from 0 to 1`);
-}
-
-function checkChoice(name: string, value: unknown, choices: object, faults: string[]): void {
-  if (value === undefined || (typeof value === "string" && Object.hasOwn(choices, value))) return;
-  faults.push(`option ${name} is ${show(value)}; give one of ${Object.keys(choices).join(", ")}`);
-}
-
-function checkRunAt(options: JobOptions, faults: string[]): void {
-  const runAt: unknown = options.runAt;
-  if (runAt === undefined) return;
-  const time = runAt instanceof Date ? runAt.getTime() : Number.NaN;
-  if (!(time >= 0)) faults.push(`option runAt is ${show(runAt)}; give a valid Date`);
-  if (options.delayMs !== undefined) faults.push("options delayMs and runAt exclude each other; give one of the two");
 }
 
 function checkKey(key: unknown, faults: string[]): void {
@@ -201,9 +185,4 @@ function checkHeaders(headers: unknown, faults: string[]): void {
   if (length > WIRE_LIMITS.headersBytes) {
     faults.push(`option headers has ${length} bytes; at most ${WIRE_LIMITS.headersBytes} are allowed`);
   }
-}
-
-function show(value: unknown): string {
-  if (typeof value === "number" || typeof value === "bigint" || value instanceof Date) return String(value);
-  return JSON.stringify(value) ?? String(value);
 }

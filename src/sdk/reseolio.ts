@@ -1,4 +1,3 @@
-import { EventEmitter } from "node:events";
 import type { EnqueuedJob, JobOptions as JobOptionsMessage, NewJob } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { uuidV7 } from "#proto/uuid-v7.ts";
 import { reseolioErrorFrom } from "./connect-errors.ts";
@@ -6,13 +5,11 @@ import { Connection } from "./connection.ts";
 import { type Context, context, currentContext } from "./context.ts";
 import { createDurableFunction, type DurableFunction } from "./durable-function.ts";
 import { ReseolioError } from "./errors.ts";
-import type { ReseolioEvents } from "./events.ts";
-import type { JobDetails } from "./job-details.ts";
-import type { JobPage, JobQuery } from "./job-directory.ts";
-import { type JobAccess, JobHandle } from "./job-handle.ts";
+import { JobHandle } from "./job-handle.ts";
 import { encodeJobOptions, type JobOptions, mergeJobOptions } from "./job-options.ts";
 import { type ReseolioOptions, type ReseolioSettings, resolveOptions } from "./options.ts";
 import { checkFunctionName, type FunctionDefinition, isNamespaced, namespace, Registry } from "./registry.ts";
+import { ScheduleCalls } from "./schedule-calls.ts";
 import { encodeArgs } from "./serialization.ts";
 import { connectionEvents, tell } from "./tell-events.ts";
 
@@ -38,14 +35,9 @@ type Stage =
  * await client.stop();
  * ```
  */
-export class Reseolio extends EventEmitter<ReseolioEvents> {
+export class Reseolio extends ScheduleCalls {
   readonly #settings: ReseolioSettings;
   readonly #registry = new Registry();
-  readonly #access: JobAccess = {
-    waitForEnd: async (jobId, timeoutMs) => (await this.#connected()).waitForEnd(jobId, timeoutMs),
-    getJob: (jobId) => this.getJob(jobId),
-    cancelJob: (jobId) => this.cancelJob(jobId),
-  };
   #stage: Stage = { kind: "stopped" };
 
   /** @throws ReseolioError `invalid_argument` that names the option */
@@ -123,9 +115,11 @@ export class Reseolio extends EventEmitter<ReseolioEvents> {
     const definition = this.#registry.add(name, handler, options, callerPlace());
     if (!isNamespaced(name)) this.#warnAboutName(name);
     if (this.#stage.kind === "started") this.#stage.connection.addFunction(name);
-    return createDurableFunction<Args, Awaited<Result>>(definition, (function_, args, callOptions) =>
-      this.#enqueue(function_.name, args, function_.options, function_.encodedOptions, callOptions),
-    );
+    return createDurableFunction<Args, Awaited<Result>>(definition, {
+      enqueue: (args, callOptions) =>
+        this.#enqueue(name, args, definition.options, definition.encodedOptions, callOptions),
+      createSchedule: (scheduleOptions, args) => this.createSchedule(name, scheduleOptions, args),
+    });
   }
 
   /**
@@ -160,63 +154,13 @@ export class Reseolio extends EventEmitter<ReseolioEvents> {
     return handle as JobHandle<Result>;
   }
 
-  /**
-   * A handle of any job by its id, from this or another process. Nothing is asked of the daemon yet.
-   *
-   * @example
-   * ```ts
-   * const { receipt } = await reseolio.handle<{ receipt: string }>(job.jobId).result();
-   * ```
-   */
-  handle<Result = unknown>(jobId: string): JobHandle<Result> {
-    return new JobHandle<Result>(jobId, this.#access);
-  }
-
-  /** Everything that is kept of a job. @throws ReseolioError `not_found` */
-  async getJob(jobId: string): Promise<JobDetails> {
-    return (await this.#connected()).jobs.getJob(jobId);
-  }
-
-  /**
-   * One page, newest first, without args, results and stacks.
-   *
-   * @example
-   * ```ts
-   * const { jobs: dead, nextPageToken } = await reseolio.listJobs({ status: "dead", limit: 100 });
-   * ```
-   */
-  async listJobs(query: JobQuery = {}): Promise<JobPage> {
-    return (await this.#connected()).jobs.listJobs(query);
-  }
-
-  /**
-   * Final for the record at once; a running handler's signal fires.
-   *
-   * @returns false when the job had ended already
-   * @throws ReseolioError `not_found`
-   */
-  async cancelJob(jobId: string): Promise<boolean> {
-    return (await this.#connected()).jobs.cancelJob(jobId);
-  }
-
-  /**
-   * Makes a dead or cancelled job run again: its failures start at 0, its attempt numbers go on.
-   *
-   * @example
-   * ```ts
-   * const again = await reseolio.retryJob<{ receipt: string }>(job.jobId);
-   * ```
-   *
-   * @throws ReseolioError `not_found`, or `failed_precondition` for a job that is neither
-   */
-  async retryJob<Result = unknown>(jobId: string): Promise<JobHandle<Result>> {
-    await (await this.#connected()).jobs.retryJob(jobId);
-    return this.handle<Result>(jobId);
-  }
-
   /** As the named export `context`. */
   context(): Context {
     return context();
+  }
+
+  protected override optionsOf(functionName: string): JobOptions {
+    return this.#registry.find(functionName)?.options ?? NO_OPTIONS;
   }
 
   async #stop(connection: Connection): Promise<void> {
@@ -231,7 +175,7 @@ export class Reseolio extends EventEmitter<ReseolioEvents> {
     throw new ReseolioError("failed_precondition", "this client is not started; call await reseolio.start() first");
   }
 
-  async #connected(): Promise<Connection> {
+  protected override async connected(): Promise<Connection> {
     const connection = this.#connection();
     if (this.#stage.kind === "started") await this.#stage.ready;
     return connection;
@@ -265,7 +209,7 @@ export class Reseolio extends EventEmitter<ReseolioEvents> {
   readonly #onEnqueued = (answer: EnqueuedJob, job: NewJob): JobHandle => {
     const jobId = answer.jobId === "" ? job.jobId : answer.jobId;
     if (answer.deduplicated) this.#tellDeduplicated(jobId, job, answer.argsDiffer);
-    return new JobHandle(jobId, this.#access, answer.deduplicated);
+    return new JobHandle(jobId, this.jobAccess, answer.deduplicated);
   };
 
   #tellDeduplicated(jobId: string, job: NewJob, argsDiffer: boolean): void {

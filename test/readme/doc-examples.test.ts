@@ -21,6 +21,7 @@ const examples = sourceFiles(["src/sdk"]).flatMap(({ path, text }) =>
 /** Names that say it all, and parts of what has an example. */
 const withoutExample = [
   ...["ReseolioErrorCode", "JobErrorReason", "JobStatus", "LogFields", "Serialized"],
+  ...["LastJob", "PreviewWindow", "ScheduleRule", "ScheduleStatus"],
   ...["AttemptDetails", "JobErrorDetails", "JobEventInfo", "DeduplicatedCall"],
 ];
 
@@ -45,6 +46,8 @@ const PRELUDE = `
 import { ConnectionError, context, JobCancelledError, JobFailedError, Reseolio, ReseolioError, ResultTimeoutError } from "reseolio";
 import { RetryAfterError, TerminalError } from "reseolio";
 import type { DurableFunction, JobHandle, JobOptions, JobPage, JobQuery, JobResult, LogFields, Logger } from "reseolio";
+import type { ScheduleHandle, ScheduleJobOptions, ScheduleOptions, SchedulePage, ScheduleQuery } from "reseolio";
+import type { PreviewWindow, ScheduleRule, ScheduleSettings, ScheduleUpdate } from "reseolio";
 declare const reseolio: Reseolio;
 declare const charge: DurableFunction<[orderId: string, cents: number], { receipt: string }>;
 declare const job: JobHandle<{ receipt: string }>;

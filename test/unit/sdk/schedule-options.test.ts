@@ -1,0 +1,194 @@
+import { describe, expect, test } from "bun:test";
+import { CatchUp, Overlap } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
+import { HandlerContext } from "../../../src/sdk/context.ts";
+import { createDurableFunction, type FunctionAccess } from "../../../src/sdk/durable-function.ts";
+import { JobHandle } from "../../../src/sdk/job-handle.ts";
+import { stderrLogger } from "../../../src/sdk/logger.ts";
+import { Reseolio } from "../../../src/sdk/reseolio.ts";
+import { Registry } from "../../../src/sdk/registry.ts";
+import { ScheduleHandle } from "../../../src/sdk/schedule-handle.ts";
+import {
+  checkScheduleName,
+  CLEARABLE_FIELDS,
+  encodeRule,
+  encodeSchedule,
+  encodeScheduleUpdate,
+  type ScheduleOptions,
+  type ScheduleUpdate,
+} from "../../../src/sdk/schedule-options.ts";
+import { faultOf } from "./waiting.ts";
+
+const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);
+
+describe("a schedule on the wire", () => {
+  test("has only what was set, and 0 is 0", () => {
+    expect(encodeSchedule("t:run", { cron: "@daily" }, [], {})).toEqual({
+      cron: "@daily",
+      functionName: "t:run",
+      args: new TextEncoder().encode("[]"),
+    });
+    const full = encodeSchedule(
+      "t:run",
+      {
+        cron: "0 8 * * *",
+        timezone: "America/New_York",
+        catchUp: "all",
+        maxCatchUp: 7,
+        overlap: "skip",
+        jitterMs: 0,
+        startAt: new Date(1_000),
+        endAt: new Date(2_000),
+      },
+      ["a", 1],
+      {},
+    );
+    expect(full).toMatchObject({
+      timeZone: "America/New_York",
+      catchUp: CatchUp.ALL,
+      maxCatchUp: 7,
+      overlap: Overlap.SKIP,
+      jitterMs: 0,
+      startAt: { seconds: 1n },
+      endAt: { seconds: 2n },
+    });
+    expect(text(full.args)).toBe('["a",1]');
+  });
+
+  test("takes the function's options as defaults of its jobs, but not those of single calls", () => {
+    const base = { maxAttempts: 5, priority: 1, delayMs: 9, idempotencyKey: "k", headers: { a: "1", b: "1" } };
+    const own = { priority: 2, headers: { b: "2" } };
+    const { options } = encodeSchedule("t:run", { cron: "@daily", jobOptions: own }, [], base);
+    expect(options).toMatchObject({ maxAttempts: 5, priority: 2, idempotencyKey: "", headers: { a: "1", b: "2" } });
+    expect(options?.delayMs).toBeUndefined();
+  });
+
+  test.each([
+    [{}, 'option cron is undefined; give five fields (minute, hour, day of month, month, day of week) such as "0 8'],
+    [{ cron: "" }, 'option cron is ""; give five fields'],
+    [{ cron: "* * * *" }, 'option cron is "* * * *", 4 fields; give five fields'],
+    [{ cron: "1 2 3 4 5 6 7" }, "7 fields; give five fields"],
+    [{ cron: "* * * * *", timezone: " " }, 'option timezone is " "; give an IANA name such as "America/New_York"'],
+    [{ cron: "* * * * *", catchUp: "some" }, 'option catchUp is "some"; give one of none, latest, all'],
+    [{ cron: "* * * * *", maxCatchUp: 0 }, "option maxCatchUp is 0; give a whole number from 1 to 10000"],
+    [{ cron: "* * * * *", overlap: true }, "option overlap is true; give one of allow, skip"],
+    [{ cron: "* * * * *", jitterMs: 0.5 }, "option jitterMs is 0.5"],
+    [{ cron: "* * * * *", endAt: "tomorrow" }, 'option endAt is "tomorrow"; give a valid Date'],
+    [{ cron: "* * * * *", startAt: new Date(5), endAt: new Date(5) }, "which is not after startAt"],
+    [{ cron: "* * * * *", name: "" }, 'option name is ""; give a text of 1 to 256 bytes'],
+    [{ cron: "* * * * *", name: "é".repeat(129) }, "option name has 258 bytes"],
+    [{ cron: "* * * * *", onDuplicate: "replace" }, "give one of reject, update"],
+    [{ cron: "* * * * *", timeZone: "UTC" }, "option timeZone does not exist; the options are cron, name, timezone"],
+    [{ cron: "* * * * *", jobOptions: { delayMs: 1 } }, "option jobOptions.delayMs is not for schedules"],
+    [{ cron: "* * * * *", jobOptions: { maxAttempts: 0 } }, "option maxAttempts is 0"],
+    [null, "the options are null"],
+    ["* * * * *", 'the options are "* * * * *"; give an object such as { cron:'],
+  ])("%p is refused with its name and what is right", (options, message) => {
+    expect(() => encodeSchedule("t:run", options as ScheduleOptions, [], {})).toThrow(message);
+  });
+
+  test("tells all faults at once", () => {
+    const faulty = { cron: "x", overlap: "no", jitterMs: -1 } as unknown as ScheduleOptions;
+    expect(() => encodeSchedule("t:run", faulty, [], {})).toThrow(/cron .*overlap .*jitterMs /);
+  });
+});
+
+describe("an update on the wire", () => {
+  test("has what is given; null clears", () => {
+    const update = { cron: "@hourly", args: ["x"], endAt: null, jobOptions: null, overlap: undefined };
+    const { spec, clearFields } = encodeScheduleUpdate("nightly", update as unknown as ScheduleUpdate);
+    expect(Object.keys(spec)).toEqual(["cron", "args"]);
+    expect(clearFields).toEqual(["end_at", "options"]);
+  });
+
+  test.each([
+    [{}, 'schedule "nightly": nothing to update'],
+    [{ cron: null }, "option cron is null; it has no default"],
+    [{ name: "x" }, "option name does not exist"],
+    [{ args: "x" }, 'option args is "x"; give an array'],
+  ])("%p is refused", (update, message) => {
+    expect(() => encodeScheduleUpdate("nightly", update as ScheduleUpdate)).toThrow(message);
+  });
+
+  test("clears fields that the protocol has", () => {
+    const { spec } = encodeScheduleUpdate("n", Object.fromEntries([["cron", "@daily"]]));
+    expect(Object.keys(spec)).toEqual(["cron"]);
+    const all = encodeSchedule(
+      "t:run",
+      {
+        ...{ cron: "@daily", timezone: "UTC", catchUp: "all", maxCatchUp: 1, overlap: "skip", jitterMs: 1 },
+        ...{ startAt: new Date(1), endAt: new Date(2), jobOptions: { priority: 1 } },
+      },
+      [],
+      {},
+    );
+    const snake = Object.keys(all).map((key) => key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
+    expect([...CLEARABLE_FIELDS].sort()).toEqual(
+      snake.filter((key) => key !== "cron" && key !== "function_name").sort(),
+    );
+  });
+});
+
+test("a rule for a preview has no other options, and names are checked", () => {
+  expect(encodeRule({ cron: "@daily", timezone: "Asia/Tokyo" })).toEqual({ cron: "@daily", timeZone: "Asia/Tokyo" });
+  expect(() => encodeRule({ cron: "@daily", overlap: "skip" } as ScheduleOptions)).toThrow("option overlap does not");
+  expect(() => checkScheduleName("")).toThrow('name is ""; give a text of 1 to 256 bytes');
+  expect(() => checkScheduleName(undefined)).toThrow("name is null");
+});
+
+describe("the presets of a durable function", () => {
+  const asked: { options: ScheduleOptions; args: readonly unknown[] }[] = [];
+  const access: FunctionAccess = {
+    enqueue: () => Promise.resolve(new JobHandle("id", undefined as never)),
+    createSchedule: (options, args) => {
+      asked.push({ options, args });
+      return Promise.resolve(new ScheduleHandle("id", "name", undefined as never));
+    },
+  };
+  const definition = new Registry().add("t:report", () => 1, {}, "here");
+  const report = createDurableFunction<[region: string], number>(definition, access);
+
+  test("are the rules that they say, with settings before the function's arguments", async () => {
+    await report.everyMinute({}, "eu");
+    await report.hourly({ overlap: "skip" }, "eu");
+    await report.daily(8, undefined, "eu");
+    await report.weekly(1, 0, { timezone: "Europe/Berlin" }, "us");
+    expect(asked).toEqual([
+      { options: { cron: "* * * * *" }, args: ["eu"] },
+      { options: { cron: "0 * * * *", overlap: "skip" }, args: ["eu"] },
+      { options: { cron: "0 8 * * *" }, args: ["eu"] },
+      { options: { cron: "0 0 * * 1", timezone: "Europe/Berlin" }, args: ["us"] },
+    ]);
+  });
+
+  test("refuse what is no hour or day, and arguments in the place of settings, by a rejection", async () => {
+    const misused = report as unknown as Record<"daily" | "weekly" | "hourly", (...given: unknown[]) => Promise<void>>;
+    expect(await faultOf(misused.daily(24))).toMatchObject({ message: "hour is 24; give a whole number from 0 to 23" });
+    expect(await faultOf(misused.weekly(7, 1))).toMatchObject({ code: "invalid_argument" });
+    expect(await faultOf(misused.weekly(1))).toMatchObject({ message: expect.stringContaining("hour is undefined") });
+    expect(await faultOf(misused.hourly("eu"))).toMatchObject({ message: expect.stringContaining('are "eu"') });
+  });
+});
+
+test("calls about schedules before start() fail like any other", async () => {
+  const client = new Reseolio({ autoStart: false });
+  for (const call of [
+    client.listSchedules(),
+    client.createSchedule("t:run", { cron: "@daily" }),
+    client.durable("t:mine", () => 1).hourly(),
+  ]) {
+    expect(await faultOf(call)).toMatchObject({
+      code: "failed_precondition",
+      message: expect.stringContaining("start"),
+    });
+  }
+});
+
+test("the context of a tick's job knows the tick", () => {
+  const contextOf = (headers: Record<string, string>) =>
+    new HandlerContext("id", "t:run", 1, 3, headers, stderrLogger, {});
+  expect(contextOf({ "reseolio-scheduled-at": "2026-11-21T08:00:00.000Z" }).scheduledAt).toEqual(
+    new Date("2026-11-21T08:00:00Z"),
+  );
+  expect(contextOf({}).scheduledAt).toBeUndefined();
+  expect(contextOf({ "reseolio-scheduled-at": "soon" }).scheduledAt).toBeUndefined();
+});
