@@ -62,10 +62,10 @@ async function packSdk(room: string, published: boolean): Promise<string> {
   return await pack(directory);
 }
 
-/** TypeScript writes `src/sdk` and what it needs of `proto` as ESM and declarations; a type error stops it. */
+/** TypeScript writes `src/sdk`, `src/testing` and what they need of `proto` as ESM and declarations; a type error stops it. */
 async function emit(directory: string): Promise<void> {
   const source = `${directory}-source`;
-  for (const folder of ["src/sdk", "proto"]) await copySource(folder, source);
+  for (const folder of ["src/sdk", "src/testing", "proto"]) await copySource(folder, source);
   await writeFile(join(source, "tsconfig.json"), JSON.stringify(compilerSettings(source, directory)));
   const tsc = join(checkout, "node_modules", ".bin", "tsc");
   const result = await run([tsc, "-p", source], { cwd: checkout });
@@ -113,7 +113,7 @@ function compilerSettings(source: string, outDir: string): unknown {
       types: ["node"],
     },
     include: [],
-    files: [join(source, "src", "sdk", "index.ts")],
+    files: ["sdk", "testing"].map((room) => join(source, "src", room, "index.ts")),
   };
 }
 

@@ -30,6 +30,7 @@ export function sdkManifest(dependencies: Readonly<Record<string, string>>, publ
     engines: { node: ">=20" },
     exports: {
       ".": { types: "./src/sdk/index.d.ts", default: "./src/sdk/index.js" },
+      "./testing": { types: "./src/testing/index.d.ts", default: "./src/testing/index.js" },
       "./package.json": "./package.json",
     },
     dependencies,

@@ -27,6 +27,7 @@ const protobuf = /^@bufbuild\/protobuf(\/|$)/;
 const rooms: readonly Room[] = [
   { files: /^proto\//, mayImport: [protobuf] },
   { files: /^src\/sdk\//, mayImport: [proto, connect, protobuf, node] },
+  { files: /^src\/testing\//, mayImport: [/^src\/sdk\//, proto, connect, protobuf, node] },
 
   { files: /^src\/daemon\/core\/cron\.ts$/, mayImport: [core, /^cron-parser$/] },
   { files: core, mayImport: [] },
@@ -89,7 +90,8 @@ const all = sourceFiles(["src", "proto", "scripts", "test"]);
 /** Without declarations of how others export. */
 const authored = all.filter((file) => !file.path.endsWith(".d.ts"));
 const daemonCore = src.filter((file) => core.test(file.path));
-const sdk = src.filter((file) => file.path.startsWith("src/sdk/"));
+/** What runs in users' programs. */
+const sdk = src.filter((file) => /^src\/(sdk|testing)\//.test(file.path));
 
 describe("the reader of sources", () => {
   test("sees type-only, dynamic, bare and multi-line imports and exports, but none in comments", () => {
@@ -149,9 +151,10 @@ describe("what may be written where", () => {
     expect(linesLike(authored, /^\s*export default\b|\bexport\s*\{[^}]*\bas default\b/m)).toEqual([]);
   });
 
-  test("no file re-exports others but the SDK's index", () => {
+  test("no file re-exports others but the indexes of what npm offers", () => {
+    const indexes = ["src/sdk/index.ts", "src/testing/index.ts"];
     const barrels = src.filter((file) => /^\s*export\s+(type\s+)?\*\s/m.test(file.code) || isBarrel(file));
-    expect(barrels.map((file) => file.path).filter((path) => path !== "src/sdk/index.ts")).toEqual([]);
+    expect(barrels.map((file) => file.path).filter((path) => !indexes.includes(path))).toEqual([]);
   });
 });
 

@@ -27,6 +27,8 @@ export interface DaemonConfig {
   readonly hostNames: readonly string[];
   /** Null: stays when the last client is gone. */
   readonly lingerMs: number | null;
+  /** Where a clock starts that only clients move, in ms since the epoch. Null: the real time. */
+  readonly manualClock: number | null;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }
@@ -66,10 +68,12 @@ export function readConfig(source: ConfigSource): ConfigResult {
     insecure: reader.read(SETTINGS.insecure) ?? false,
     hostNames: reader.read(SETTINGS.hostNames) ?? [],
     lingerMs: reader.read(SETTINGS.lingerMs),
+    manualClock: reader.read(SETTINGS.manualClock),
     logLevel: reader.read(SETTINGS.logLevel) ?? "info",
     logFormat: reader.read(SETTINGS.logFormat) ?? "auto",
   };
   checkExposure(config, reader);
+  checkManualClock(config, reader);
   return reader.faults.length > 0
     ? { ok: false, faults: reader.faults }
     : { ok: true, config, warnings: reader.warnings };
@@ -157,6 +161,13 @@ function checkExposure(config: DaemonConfig, reader: SettingReader): void {
   const fault = exposureFault({ host, hasToken, hasTls, insecure });
   const name = reader.find(SETTINGS.address)?.name ?? "--addr";
   if (fault !== null) reader.faults.push(`${name}: ${fault}`);
+}
+
+/** Real jobs must never wait for a hand that nobody moves. */
+function checkManualClock({ manualClock, db }: DaemonConfig, reader: SettingReader): void {
+  if (manualClock === null || db === ":memory:") return;
+  const name = reader.find(SETTINGS.manualClock)?.name ?? "";
+  reader.faults.push(`${name} is for tests and needs --db :memory:, but the database is ${quote(db)}`);
 }
 
 function quote(text: string): string {

@@ -4,10 +4,12 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Clock } from "./core/clock.ts";
+import { ManualClock } from "./core/manual-clock.ts";
 import type { DaemonError } from "./core/errors.ts";
 import type { DaemonConfig } from "./config.ts";
 import { createEngine } from "./engine/create-engine.ts";
 import type { Engine } from "./engine/engine.ts";
+import type { ManualTime } from "./engine/move-clock.ts";
 import { handBackWaiting } from "./engine/hand-back-waiting.ts";
 import { checkAddressFree } from "./http/listen.ts";
 import type { Logger } from "./logger.ts";
@@ -54,7 +56,8 @@ export interface Daemon {
 /** Opens everything and serves. Throws DaemonError when storage or address cannot be had; nothing is left open then. */
 export async function startDaemon(config: DaemonConfig, logger: Logger): Promise<Daemon> {
   const nodeId = randomUUID();
-  const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
+  const realClock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
+  const clock = config.manualClock === null ? realClock : new ManualClock(config.manualClock, realClock);
   const address = `${config.host}:${config.port}`;
   await checkAddressFree(config.host, config.port);
   const { store, warnings } = await openStore(config.db, { clock, owner: { nodeId, address } });
@@ -142,6 +145,7 @@ class RunningDaemon implements Daemon {
         sessions: this.#sessions,
         draining: this.#draining.signal,
         logger,
+        manualTime: this.#manualTime(),
       }),
     });
     for (const loop of this.#loops) loop.start();
@@ -180,6 +184,17 @@ class RunningDaemon implements Daemon {
     this.#parts.logger.error("the store failed and the daemon stops; start it again to recover", { error });
     this.#exitCode = 1;
     this.#finish({ exitCode: 1 });
+  }
+
+  #manualTime(): ManualTime | undefined {
+    const { clock } = this.#parts;
+    if (!(clock instanceof ManualClock)) return undefined;
+    return {
+      clock,
+      runLoops: async () => {
+        for (const loop of this.#loops) await loop.tickNow();
+      },
+    };
   }
 
   #watchClients(lingerMs: number): ReturnType<typeof setInterval> {

@@ -144,6 +144,14 @@ export const SETTINGS = {
     help: "leave this long after the last client is gone, instead of staying",
     parse: lengthBetween(0, MAX_LENGTH_MS),
   },
+  manualClock: {
+    flag: "manual-clock",
+    variable: "RESEOLIO_MANUAL_CLOCK",
+    placeholder: "TIME",
+    defaultText: null,
+    help: "for tests on --db :memory: only; time stands still at this one until a client moves it",
+    parse: parseTime,
+  },
   logLevel: {
     flag: "log-level",
     variable: "RESEOLIO_LOG_LEVEL",
@@ -228,6 +236,13 @@ function parseToken(text: string): Parsed<string> {
 
 function parsePath(text: string): Parsed<string> {
   return text === "" ? reject("the path of a file") : accept(text);
+}
+
+function parseTime(text: string): Parsed<number> {
+  const at = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)$/.test(text)
+    ? Date.parse(text)
+    : Number.NaN;
+  return at >= 0 ? accept(at) : reject("a time with its zone, such as 2026-01-01T00:00:00Z");
 }
 
 function parseSwitch(text: string): Parsed<boolean> {

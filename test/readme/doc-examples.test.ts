@@ -11,7 +11,7 @@ interface Example {
   readonly code: string;
 }
 
-const examples = sourceFiles(["src/sdk"]).flatMap(({ path, text }) =>
+const examples = sourceFiles(["src/sdk", "src/testing"]).flatMap(({ path, text }) =>
   [...text.matchAll(/\* @example\n *\* ```ts\n([^]*?)\n *\* ```/g)].map((match): Example => ({
     place: `${path}:${text.slice(0, match.index).split("\n").length}`,
     code: match[1]!.replaceAll(/^ *\* ?/gm, ""),
@@ -26,10 +26,8 @@ const withoutExample = [
 ];
 
 test("every public symbol of the SDK has an example, but for a few that need none", () => {
-  const exported = [...readDocument("src/sdk/index.ts").matchAll(/\{([^}]*)\} from "\.\/([^"]+)"/g)].flatMap(
-    ([, names, file]) => names!.split(",").map((name) => ({ name: name.replace("type", "").trim(), file: file! })),
-  );
-  const bare = exported.filter(({ name, file }) => name !== "" && !hasExample(name, readDocument(`src/sdk/${file}`)));
+  const exported = ["sdk", "testing"].flatMap(exportsOf);
+  const bare = exported.filter(({ name, file }) => name !== "" && !hasExample(name, readDocument(file)));
   expect(bare.map(({ name }) => name).sort()).toEqual(withoutExample.toSorted());
 });
 
@@ -41,10 +39,19 @@ test("every example compiles", async () => {
   expect(await typeFaults(world.path, "examples.ts", { unusedIsFine: true })).toBe("");
 }, 300_000);
 
+function exportsOf(room: string): readonly { readonly name: string; readonly file: string }[] {
+  const index = readDocument(`src/${room}/index.ts`);
+  return [...index.matchAll(/\{([^}]*)\} from "\.\/([^"]+)"/g)].flatMap(([, names, file]) =>
+    names!.split(",").map((name) => ({ name: name.replace(/\btype\b/, "").trim(), file: `src/${room}/${file}` })),
+  );
+}
+
 /** What the examples speak of without making it. */
 const PRELUDE = `
 import { ConnectionError, context, JobCancelledError, JobFailedError, Reseolio, ReseolioError, ResultTimeoutError } from "reseolio";
 import { RetryAfterError, TerminalError } from "reseolio";
+import { createTestWorld } from "reseolio/testing";
+import type { TestWorld, TestWorldOptions } from "reseolio/testing";
 import type { DurableFunction, JobHandle, JobOptions, JobPage, JobQuery, JobResult, LogFields, Logger } from "reseolio";
 import type { ScheduleHandle, ScheduleJobOptions, ScheduleOptions, SchedulePage, ScheduleQuery } from "reseolio";
 import type { PreviewWindow, ScheduleRule, ScheduleSettings, ScheduleUpdate } from "reseolio";
@@ -60,7 +67,9 @@ function asFunction({ place, code }: Example, index: number): string {
 
 /** In the comment of its declaration, or of a member inside it. */
 function hasExample(name: string, text: string): boolean {
-  const declaration = new RegExp(`^export (?:interface|class|function|type|const) ${name}\\b`, "m").exec(text);
+  const declaration = new RegExp(`^export (?:interface|class|(?:async )?function|type|const) ${name}\\b`, "m").exec(
+    text,
+  );
   if (declaration === null) throw new Error(`${name} is not declared where the index says`);
   const comment = text.slice(0, declaration.index).trimEnd();
   return comment.endsWith("*/") && comment.slice(comment.lastIndexOf("/**")).includes("@example");

@@ -23,6 +23,10 @@ export class AttemptTimer implements Loop {
     return this.#loop.stop();
   }
 
+  tickNow(): Promise<void> {
+    return this.#loop.tickNow();
+  }
+
   /** An attempt started that must end by this monotonic time. Hot: most deadlines lie after the armed one. */
   noteDeadline(deadline: number): void {
     if (deadline >= this.#armedAt) return;

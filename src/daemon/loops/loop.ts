@@ -7,6 +7,8 @@ import type { Logger } from "../logger.ts";
 export interface Loop {
   start(): void;
   stop(): Promise<void>;
+  /** Ticks at once, because the clock was moved; resolves after that tick. Does nothing before the start. */
+  tickNow(): Promise<void>;
 }
 
 /** Runs `tick` every `intervalMs`, counted from the end of the one before. */
@@ -53,6 +55,14 @@ export class SelfPacedLoop implements Loop {
     await this.#running;
   }
 
+  async tickNow(): Promise<void> {
+    // The tick under way may have looked at the clock before it was moved.
+    while (this.#running !== null) await this.#running;
+    if (!this.#isStarted) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    await this.#fire();
+  }
+
   /** Ticks within `delayMs`, unless the next tick comes earlier anyway. */
   within(delayMs: number): void {
     if (!this.#isStarted) return;
@@ -66,11 +76,14 @@ export class SelfPacedLoop implements Loop {
     // A timer longer than 2^31 ms fires at once; and one may be lost over a suspend of the machine.
     const bounded = Math.min(Math.max(0, delayMs), MAX_TIMER_MS);
     this.#timerAt = performance.now() + bounded;
-    this.#timer = setTimeout(() => {
-      this.#timer = null;
-      this.#timerAt = Infinity;
-      this.#running = this.#run();
-    }, bounded);
+    this.#timer = setTimeout(() => void this.#fire(), bounded);
+  }
+
+  #fire(): Promise<void> {
+    this.#timer = null;
+    this.#timerAt = Infinity;
+    this.#running = this.#run();
+    return this.#running;
   }
 
   async #run(): Promise<void> {

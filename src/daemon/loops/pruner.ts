@@ -16,6 +16,7 @@ export function createPruner(engine: Engine, retention: Retention, logger: Logge
   });
   return {
     start: () => loop.start(),
+    tickNow: () => loop.tickNow(),
     stop: () => {
       isStopping = true;
       return loop.stop();

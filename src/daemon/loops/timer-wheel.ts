@@ -28,6 +28,10 @@ export class TimerWheel implements Loop {
     return this.#loop.stop();
   }
 
+  tickNow(): Promise<void> {
+    return this.#loop.tickNow();
+  }
+
   /** Called inside a transaction that is not committed yet: the tick comes after it, since it needs the lane too. */
   #noteDue(dueAt: number): void {
     if (dueAt >= this.#nextDueAt) return;

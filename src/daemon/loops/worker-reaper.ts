@@ -42,6 +42,10 @@ export class WorkerReaper implements Loop {
     return this.#loop.stop();
   }
 
+  tickNow(): Promise<void> {
+    return this.#loop.tickNow();
+  }
+
   /** A worker's stream ended: look soon whether its process did, and count its silence from its last frame. */
   noteDisconnected(session: WorkerSession): void {
     this.#silent.set(session.workerId, { since: session.lastSeenAt, leaseExpiresAt: Number.NaN });

@@ -3,7 +3,9 @@ import { Health } from "#proto/gen/grpc/health/v1/health_pb.ts";
 import { DaemonService } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
 import { JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import { SessionService } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { TestingService } from "#proto/gen/reseolio/v1/testing_service_pb.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { ManualTime } from "../engine/move-clock.ts";
 import type { Logger } from "../logger.ts";
 import type { DaemonInfo } from "./daemon-info.ts";
 import { createDaemonService } from "./daemon-service.ts";
@@ -13,12 +15,15 @@ import { createJobService } from "./job-service.ts";
 import { addReflection } from "./reflection-service.ts";
 import type { OpenSessions } from "./session-service.ts";
 import { createSessionService } from "./session-service.ts";
+import { createTestingService } from "./testing-service.ts";
 
 export interface RouteContext {
   readonly sessions: OpenSessions;
   /** Aborts when the daemon begins to stop: streams end with UNAVAILABLE, health says NOT_SERVING. */
   readonly draining: AbortSignal;
   readonly logger: Logger;
+  /** Of a daemon that is there for tests: its clock can be moved by anyone who reaches the port. [none] */
+  readonly manualTime?: ManualTime | undefined;
 }
 
 /** The services that are the product; health and reflection come on top. */
@@ -36,7 +41,10 @@ export function createRoutes(
     router.service(SessionService, createSessionService(engine, info, context.sessions), options);
     router.service(DaemonService, createDaemonService(engine, info), options);
     router.service(Health, createHealthService(engine, SERVICES, context.draining), options);
-    addReflection(router, [...SERVICES, Health], options);
+    const { manualTime } = context;
+    if (manualTime !== undefined) router.service(TestingService, createTestingService(engine, manualTime), options);
+    const testing = manualTime === undefined ? [] : [TestingService];
+    addReflection(router, [...SERVICES, ...testing, Health], options);
     return router;
   };
 }

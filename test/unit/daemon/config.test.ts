@@ -37,6 +37,7 @@ describe("settings", () => {
       insecure: false,
       hostNames: [],
       lingerMs: null,
+      manualClock: null,
       logLevel: "info",
       logFormat: "auto",
     });
@@ -46,6 +47,15 @@ describe("settings", () => {
     const env = { RESEOLIO_MAX_CONCURRENT: "7", RESEOLIO_ADDR: "", RESEOLIO_DB: "x.db" };
     expect(configOf({ "max-concurrent": "8" }, env)).toMatchObject({ maxConcurrent: 8, port: 50051, db: "x.db" });
     expect(configOf({}, env).maxConcurrent).toBe(7);
+  });
+
+  test("of a manual clock are a time in a database in memory, and nowhere else", () => {
+    const clock = "2026-01-01T00:00:00Z";
+    expect(configOf({ "manual-clock": clock, db: ":memory:" }).manualClock).toBe(Date.UTC(2026, 0, 1));
+    expect(faultsOf({ "manual-clock": clock, db: "jobs.db" })).toEqual([
+      '--manual-clock is for tests and needs --db :memory:, but the database is "jobs.db"',
+    ]);
+    expect(faultsOf({ "manual-clock": "2026-01-01", db: ":memory:" })).toHaveLength(1);
   });
 
   test("that are 0 are 0, not the default", () => {

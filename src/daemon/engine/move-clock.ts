@@ -1,0 +1,57 @@
+import { invalidArgument } from "../core/errors.ts";
+import type { Job } from "../core/job.ts";
+import type { ManualClock } from "../core/manual-clock.ts";
+import type { Engine } from "./engine.ts";
+
+/** What a clock that is moved by hand needs besides the engine. */
+export interface ManualTime {
+  readonly clock: ManualClock;
+  /** Does at once whatever the loops would do at their next turn. */
+  readonly runLoops: () => Promise<void>;
+}
+
+export interface MovedClock {
+  readonly now: number;
+  /** Null when nothing is due. */
+  readonly nextDueAt: number | null;
+  /** Jobs that still ran when the wait was over. */
+  readonly busy: readonly Job[];
+}
+
+/** Between two looks at workers that are busy. */
+const LOOK_MS = 1;
+
+/**
+ * Moves the time, does what is due, and waits up to `waitMs` of real time until no worker of this daemon has anything
+ * to do. Throws invalid_argument for a time that has passed.
+ *
+ * @param to null leaves the time as it is
+ */
+export async function moveClock(
+  engine: Engine,
+  time: ManualTime,
+  to: number | null,
+  waitMs: number,
+): Promise<MovedClock> {
+  if (to !== null && !time.clock.moveTo(to)) throw inThePast(to, time.clock.now());
+  const endAt = time.clock.monotonic() + waitMs;
+  await time.runLoops();
+  let busy = leasedJobs(engine);
+  while (busy.length > 0 && time.clock.monotonic() < endAt) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    // What a worker reported meanwhile may have made something due at this very time.
+    if (leasedJobs(engine).length === 0) await time.runLoops();
+    busy = leasedJobs(engine);
+  }
+  const nextDueAt = await engine.lane.run(({ tx }) => tx.nextDueAt());
+  return { now: time.clock.now(), nextDueAt, busy };
+}
+
+function leasedJobs(engine: Engine): readonly Job[] {
+  return [...engine.dispatcher.sessions].flatMap((session) => [...session.leases].map((lease) => lease.job));
+}
+
+function inThePast(to: number, now: number) {
+  const [asked, is] = [to, now].map((at) => new Date(at).toISOString());
+  return invalidArgument([{ field: "to", description: `${asked} has passed: it is ${is}, and time only goes on` }]);
+}
