@@ -51,6 +51,7 @@ function readRequest(reader: WireReader): SessionRequest {
     drain: false,
     checkpoints: [],
     heartbeats: [],
+    wakes: [],
   };
   while (!reader.isAtEnd) readRequestField(reader, frame);
   return frame;
@@ -89,6 +90,9 @@ function readRequestField(reader: WireReader, frame: SessionRequest): void {
       return;
     case tag(10, DELIMITED):
       frame.heartbeats.push(fromBinary(HeartbeatSchema, reader.bytes()));
+      return;
+    case tag(11, DELIMITED):
+      frame.wakes.push(fromBinary(HeldLeaseSchema, reader.bytes()));
       return;
     default:
       reader.giveUp();

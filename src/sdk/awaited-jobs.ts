@@ -6,7 +6,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 
 interface Waiter {
   readonly resolve: (job: FinishedJob) => void;
-  readonly reject: (error: ReseolioError) => void;
+  /** Absent for those that are not told when the client stops. */
+  readonly reject?: (error: ReseolioError) => void;
   timer: ReturnType<typeof setTimeout> | undefined;
 }
 
@@ -39,6 +40,13 @@ export class AwaitedJobs {
     });
   }
 
+  /** Calls `onEnd` at the job's end, unless the returned function is called before. Never told of the client's stop. */
+  watch(jobId: string, onEnd: (job: FinishedJob) => void): () => void {
+    const waiter: Waiter = { resolve: onEnd, timer: undefined };
+    this.#add(jobId, waiter);
+    return () => this.#remove(jobId, waiter);
+  }
+
   finish(job: FinishedJob): void {
     const waiters = this.#waiters.get(job.jobId);
     if (waiters === undefined) return;
@@ -54,7 +62,7 @@ export class AwaitedJobs {
     this.#waiters.clear();
     for (const waiter of all.flatMap((waiters) => [...waiters])) {
       clearTimeout(waiter.timer);
-      waiter.reject(error);
+      waiter.reject?.(error);
     }
   }
 
@@ -66,6 +74,13 @@ export class AwaitedJobs {
     }
     this.#waiters.set(jobId, new Set([waiter]));
     this.events.onAwait(jobId);
+  }
+
+  #remove(jobId: string, waiter: Waiter): void {
+    const waiters = this.#waiters.get(jobId);
+    if (waiters?.delete(waiter) !== true || waiters.size > 0) return;
+    this.#waiters.delete(jobId);
+    this.events.onUnawait(jobId);
   }
 
   #armTimer(jobId: string, waiter: Waiter, timeoutMs: number, endAt: number): void {
@@ -80,11 +95,7 @@ export class AwaitedJobs {
   }
 
   #timeOut(jobId: string, waiter: Waiter, timeoutMs: number): void {
-    const waiters = this.#waiters.get(jobId);
-    if (waiters?.delete(waiter) && waiters.size === 0) {
-      this.#waiters.delete(jobId);
-      this.events.onUnawait(jobId);
-    }
-    waiter.reject(new ResultTimeoutError(jobId, timeoutMs));
+    this.#remove(jobId, waiter);
+    waiter.reject?.(new ResultTimeoutError(jobId, timeoutMs));
   }
 }

@@ -4,38 +4,27 @@
  * in its order, to be sent again on the next stream: ids make the repetition harmless (P2).
  */
 import { WIRE_LIMITS } from "#proto/contract.ts";
-import type { EnqueuedJob, NewJob } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { EnqueueResult } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import {
+  type Heartbeat,
+  type HeldLease,
   type Outcome,
+  type RecordResult,
   type Reply,
   type SessionRequest,
   SettleResult,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { Fifo } from "./fifo.ts";
-
-/** An enqueue that a caller waits for. */
-export interface EnqueueCall {
-  readonly job: NewJob;
-  /** Monotonic time after which the caller waits no more. */
-  readonly deadlineAt: number;
-  /** Told the daemon's answer, or why there is none. Only the first time counts. */
-  answer(result: EnqueueAnswer): void;
-}
-
-export type EnqueueAnswer =
-  | { readonly kind: "enqueued"; readonly job: EnqueuedJob }
-  | { readonly kind: "refused"; readonly code: number; readonly message: string }
-  /** Nobody knows whether it was stored. */
-  | { readonly kind: "expired" }
-  | { readonly kind: "closed" };
-
-/** How an attempt ended, to be recorded by the daemon. */
-export interface OutcomeReport {
-  readonly outcome: Outcome;
-  /** Told the daemon's answer, once. */
-  answer(result: SettleResult): void;
-}
+import {
+  type CheckpointRecord,
+  type EnqueueAnswer,
+  enqueueAnswer,
+  enqueueBytes,
+  type EnqueueCall,
+  outcomeBytes,
+  type OutcomeReport,
+  recordAnswer,
+  recordBytes,
+} from "./frame-items.ts";
 
 /** What one frame under way carries, until its reply. */
 interface SentFrame {
@@ -43,11 +32,10 @@ interface SentFrame {
   readonly sentAt: number;
   readonly enqueues: readonly EnqueueCall[];
   readonly outcomes: readonly OutcomeReport[];
+  readonly records: readonly CheckpointRecord[];
   readonly addFunctions: readonly string[];
 }
 
-/** About a frame's size beyond the payloads: ids, tags and lengths. */
-const ITEM_OVERHEAD_BYTES = 96;
 const FRAME_BYTES = 1024 * 1024;
 /** The gRPC code of a daemon that cannot serve for now. */
 const UNAVAILABLE = 14;
@@ -55,6 +43,9 @@ const UNAVAILABLE = 14;
 export class Batcher {
   #enqueues = new Fifo<EnqueueCall>();
   #outcomes = new Fifo<OutcomeReport>();
+  #records = new Fifo<CheckpointRecord>();
+  #heartbeats = new Fifo<Heartbeat>();
+  #wakes = new Fifo<HeldLease>();
   #awaitJobIds = new Fifo<string>();
   #unawaitJobIds = new Fifo<string>();
   #addFunctions = new Fifo<string>();
@@ -62,6 +53,7 @@ export class Batcher {
   #sent = new Fifo<SentFrame>();
   /** Calls that the daemon could not take for now. */
   #postponed: EnqueueCall[] = [];
+  #postponedRecords: CheckpointRecord[] = [];
   #unansweredItems = 0;
 
   enqueue(call: EnqueueCall): void {
@@ -70,6 +62,18 @@ export class Batcher {
 
   report(report: OutcomeReport): void {
     this.#outcomes.push(report);
+  }
+
+  record(record: CheckpointRecord): void {
+    this.#records.push(record);
+  }
+
+  heartbeat(heartbeat: Heartbeat): void {
+    this.#heartbeats.push(heartbeat);
+  }
+
+  wake(lease: HeldLease): void {
+    this.#wakes.push(lease);
   }
 
   awaitJob(jobId: string): void {
@@ -93,6 +97,9 @@ export class Batcher {
     return (
       this.#outcomes.length > 0 ||
       this.#enqueues.length > 0 ||
+      this.#records.length > 0 ||
+      this.#heartbeats.length > 0 ||
+      this.#wakes.length > 0 ||
       this.#awaitJobIds.length > 0 ||
       this.#unawaitJobIds.length > 0 ||
       this.#addFunctions.length > 0 ||
@@ -100,12 +107,12 @@ export class Batcher {
     );
   }
 
-  /** Enqueues and outcomes that wait for a frame. */
+  /** Enqueues, outcomes and checkpoints that wait for a frame. */
   get waitingItems(): number {
-    return this.#enqueues.length + this.#outcomes.length;
+    return this.#enqueues.length + this.#outcomes.length + this.#records.length;
   }
 
-  /** Enqueues and outcomes in frames that are not answered. */
+  /** Enqueues, outcomes and checkpoints in frames that are not answered. */
   get unansweredItems(): number {
     return this.#unansweredItems;
   }
@@ -120,9 +127,9 @@ export class Batcher {
     return this.#sent.peek()?.sentAt ?? null;
   }
 
-  /** Enqueues and outcomes that have no answer yet, sent or not. */
+  /** Enqueues, outcomes and checkpoints that have no answer yet, sent or not. */
   get pending(): number {
-    return this.waitingItems + this.#postponed.length + this.#unansweredItems;
+    return this.waitingItems + this.#postponed.length + this.#postponedRecords.length + this.#unansweredItems;
   }
 
   /** The next frame, empty when there is nothing to say. It counts as under way until its answer. */
@@ -130,12 +137,13 @@ export class Batcher {
     const size = { left: FRAME_BYTES };
     // Outcomes first: they free slots.
     const outcomes = takeSome(this.#outcomes, outcomeBytes, size);
+    const records = takeSome(this.#records, recordBytes, size);
     const enqueues = takeSome(this.#enqueues, enqueueBytes, size);
     const addFunctions = takeUpTo(this.#addFunctions);
     const drain = this.#drain;
     this.#drain = false;
-    this.#unansweredItems += enqueues.length + outcomes.length;
-    this.#sent.push({ frameId, sentAt: now, enqueues, outcomes, addFunctions });
+    this.#unansweredItems += enqueues.length + outcomes.length + records.length;
+    this.#sent.push({ frameId, sentAt: now, enqueues, outcomes, records, addFunctions });
     return {
       $typeName: "reseolio.v1.SessionRequest",
       frameId,
@@ -145,8 +153,9 @@ export class Batcher {
       awaitJobIds: takeUpTo(this.#awaitJobIds),
       unawaitJobIds: takeUpTo(this.#unawaitJobIds),
       drain,
-      checkpoints: [],
-      heartbeats: [],
+      checkpoints: records.map((record) => record.checkpoint),
+      heartbeats: takeUpTo(this.#heartbeats),
+      wakes: takeUpTo(this.#wakes),
     };
   }
 
@@ -157,14 +166,21 @@ export class Batcher {
   answer(reply: Reply): boolean {
     const frame = this.#takeSent(reply.frameId);
     if (frame === undefined) return false;
-    if (reply.enqueued.length !== frame.enqueues.length || reply.settled.length !== frame.outcomes.length) {
+    if (!fits(reply, frame)) {
       this.#sent.unshiftAll([frame]);
       return false;
     }
-    this.#unansweredItems -= frame.enqueues.length + frame.outcomes.length;
+    this.#unansweredItems -= frame.enqueues.length + frame.outcomes.length + frame.records.length;
     frame.enqueues.forEach((call, index) => this.#answerCall(call, enqueueAnswer(reply.enqueued[index])));
     frame.outcomes.forEach((report, index) => report.answer(reply.settled[index] ?? SettleResult.UNSPECIFIED));
+    frame.records.forEach((record, index) => this.#answerRecord(record, reply.recorded[index]));
     return true;
+  }
+
+  #answerRecord(record: CheckpointRecord, result: RecordResult | undefined): void {
+    const answer = recordAnswer(result);
+    if (answer === null) this.#postponedRecords.push(record);
+    else record.answer(answer);
   }
 
   /** Unavailable is no answer for the caller: the daemon is stopping, or its store is away for a moment. */
@@ -173,10 +189,12 @@ export class Batcher {
     else call.answer(answer);
   }
 
-  /** Puts calls that the daemon could not take for now in front of those that wait. Ids make the repetition harmless. */
+  /** Puts what the daemon could not take for now in front of what waits. Ids and names make the repetition harmless. */
   retryPostponed(): void {
     this.#enqueues.unshiftAll(this.#postponed);
     this.#postponed = [];
+    this.#records.unshiftAll(this.#postponedRecords);
+    this.#postponedRecords = [];
   }
 
   #takeSent(frameId: number): SentFrame | undefined {
@@ -193,7 +211,10 @@ export class Batcher {
     this.#unansweredItems = 0;
     this.#enqueues.unshiftAll(sent.flatMap((frame) => frame.enqueues.filter((call) => call.deadlineAt > now)));
     this.#outcomes.unshiftAll(sent.flatMap((frame) => frame.outcomes));
-    // The next hello names every function.
+    this.#records.unshiftAll(sent.flatMap((frame) => frame.records));
+    // The next hello names every function and the time left; the worker wakes again what it has to.
+    this.#heartbeats = new Fifo();
+    this.#wakes = new Fifo();
     this.#addFunctions = new Fifo();
     this.#unawaitJobIds = new Fifo();
     this.#awaitJobIds = new Fifo();
@@ -219,6 +240,7 @@ export class Batcher {
   close(): void {
     this.restart([], -1);
     for (const call of this.#enqueues.remove(() => true)) call.answer({ kind: "closed" });
+    for (const record of this.#records.remove(() => true)) record.answer({ kind: "closed" });
     this.#outcomes = new Fifo();
   }
 }
@@ -236,47 +258,20 @@ function takeSome<T>(queue: Fifo<T>, bytes: (item: T) => number, size: { left: n
   return taken;
 }
 
-function takeUpTo(queue: Fifo<string>): string[] {
-  const taken: string[] = [];
+function fits(reply: Reply, frame: SentFrame): boolean {
+  return (
+    reply.enqueued.length === frame.enqueues.length &&
+    reply.settled.length === frame.outcomes.length &&
+    reply.recorded.length === frame.records.length
+  );
+}
+
+function takeUpTo<T>(queue: Fifo<T>): T[] {
+  const taken: T[] = [];
   while (taken.length < WIRE_LIMITS.batchItems) {
     const item = queue.shift();
     if (item === undefined) break;
     taken.push(item);
   }
   return taken;
-}
-
-function enqueueBytes({ job }: EnqueueCall): number {
-  let length = ITEM_OVERHEAD_BYTES + job.args.length + job.functionName.length;
-  const options = job.options;
-  if (options === undefined) return length;
-  length += 2 * options.idempotencyKey.length;
-  for (const name in options.headers) length += 2 * (name.length + (options.headers[name]?.length ?? 0));
-  return length;
-}
-
-function outcomeBytes({ outcome: { outcome } }: OutcomeReport): number {
-  switch (outcome.case) {
-    case "success":
-      return ITEM_OVERHEAD_BYTES + outcome.value.length;
-    case "failure": {
-      const error = outcome.value.error;
-      return ITEM_OVERHEAD_BYTES + 2 * ((error?.message.length ?? 0) + (error?.stack.length ?? 0));
-    }
-    case "release":
-    case "park":
-    case undefined:
-      return ITEM_OVERHEAD_BYTES;
-  }
-}
-
-function enqueueAnswer(result: EnqueueResult | undefined): EnqueueAnswer {
-  switch (result?.result.case) {
-    case "job":
-      return { kind: "enqueued", job: result.result.value };
-    case "error":
-      return { kind: "refused", code: result.result.value.code, message: result.result.value.message };
-    case undefined:
-      return { kind: "refused", code: 13, message: "the daemon sent an empty answer" };
-  }
 }

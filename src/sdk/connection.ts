@@ -54,7 +54,7 @@ export class Connection implements SessionOwner {
     this.#worker = new Worker({
       concurrency: settings.workerConcurrency,
       registry,
-      port: this.#session,
+      port: this.#session.outbox,
       events,
       logger,
       owner,
@@ -83,7 +83,7 @@ export class Connection implements SessionOwner {
   }
 
   enqueue<T>(job: NewJob, onEnqueued: (answer: EnqueuedJob, job: NewJob) => T): Promise<T> {
-    return this.#session.enqueue(job, onEnqueued);
+    return this.#session.outbox.enqueue(job, onEnqueued);
   }
 
   waitForEnd(jobId: string, timeoutMs: number | undefined): Promise<FinishedJob> {
@@ -91,7 +91,7 @@ export class Connection implements SessionOwner {
   }
 
   addFunction(name: string): void {
-    if (this.settings.workerConcurrency > 0) this.#session.addFunction(name);
+    if (this.settings.workerConcurrency > 0) this.#session.outbox.addFunction(name);
   }
 
   hello(): Hello {

@@ -1,5 +1,5 @@
 import type { Assignment, Outcome, SettleResult } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { OutcomeReport } from "./batcher.ts";
+import type { OutcomeReport } from "./frame-items.ts";
 import type { HandlerContext } from "./context.ts";
 
 /** Where a job stands in this worker. */

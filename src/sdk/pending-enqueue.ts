@@ -1,5 +1,5 @@
 import type { EnqueuedJob, NewJob } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { EnqueueAnswer, EnqueueCall } from "./batcher.ts";
+import type { EnqueueAnswer, EnqueueCall } from "./frame-items.ts";
 import { reseolioErrorFromStatus } from "./connect-errors.ts";
 import { ConnectionError, type ReseolioError } from "./errors.ts";
 

@@ -72,5 +72,6 @@ export function helloFrame(hello: Hello, drain: boolean): SessionRequest {
     drain,
     checkpoints: [],
     heartbeats: [],
+    wakes: [],
   };
 }

@@ -3,15 +3,14 @@
  * a bounded number of frames is under way, whatever comes beyond waits. A broken stream is opened again with backoff,
  * held leases are claimed back in its hello, and what had no answer is sent again.
  */
-import type { EnqueuedJob, NewJob } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { FinishedJob, Outcome, SessionResponse, Welcome } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { FinishedJob, SessionResponse, Welcome } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { AwaitedJobs } from "./awaited-jobs.ts";
-import { Batcher, type OutcomeReport } from "./batcher.ts";
+import { Batcher } from "./batcher.ts";
 import { Backoff } from "./backoff.ts";
 import type { Client } from "./client.ts";
 import { reseolioErrorFrom } from "./connect-errors.ts";
 import type { ReseolioError } from "./errors.ts";
-import { PendingEnqueue } from "./pending-enqueue.ts";
+import { Outbox } from "./outbox.ts";
 import { closedError, endedError, protocolError, silentError } from "./session-errors.ts";
 import { isRefusal, type SessionOwner, type SessionSettings } from "./session-settings.ts";
 import { finishStream, HELLO_FRAME_ID, helloFrame, openSessionStream, type SessionStream } from "./session-stream.ts";
@@ -48,6 +47,8 @@ export class Session {
   #ticker: ReturnType<typeof setInterval> | undefined;
   #welcomes = 0;
   readonly #backoff: Backoff;
+  /** All that may be said to the daemon, now or when there is a stream again. */
+  readonly outbox: Outbox;
   #frameId = HELLO_FRAME_ID;
   #lastSentAt = 0;
   #lastTickAt = performance.now();
@@ -64,6 +65,7 @@ export class Session {
     private readonly prepare: () => Promise<void>,
   ) {
     this.#backoff = new Backoff(settings.minBackoffMs, settings.maxBackoffMs);
+    this.outbox = new Outbox(this.#batcher, this.#address, settings.callTimeoutMs, () => this.#scheduleFlush());
   }
 
   get isOpen(): boolean {
@@ -93,37 +95,15 @@ export class Session {
     });
   }
 
-  /**
-   * Ends when the daemon has it on disk, with what `onEnqueued` makes of its answer. Sent again with the same id until
-   * then, for at most `callTimeoutMs`.
-   */
-  enqueue<T>(job: NewJob, onEnqueued: (answer: EnqueuedJob, job: NewJob) => T): Promise<T> {
-    const deadlineAt = performance.now() + this.settings.callTimeoutMs;
-    const call = new PendingEnqueue(job, deadlineAt, this.#address, onEnqueued);
-    if (this.#state.kind === "closed") call.answer({ kind: "closed" });
-    else this.#batcher.enqueue(call);
-    this.#scheduleFlush();
-    return call.promise;
-  }
-
   /** Ends with the end of the job, or with ResultTimeoutError, or with ConnectionError when the session is closed. */
   waitForEnd(jobId: string, timeoutMs: number | undefined): Promise<FinishedJob> {
     if (this.#state.kind === "closed") return Promise.reject(closedError(this.#address));
     return this.#awaited.wait(jobId, timeoutMs);
   }
 
-  report(report: OutcomeReport): void {
-    this.#batcher.report(report);
-    this.#scheduleFlush();
-  }
-
-  dropReports(matches: (outcome: Outcome) => boolean): void {
-    this.#batcher.dropReports(matches);
-  }
-
-  addFunction(name: string): void {
-    this.#batcher.addFunction(name);
-    this.#scheduleFlush();
+  /** Tells the end of the job once, unless the returned function is called before or the session is closed. */
+  watchEnd(jobId: string, onEnd: (job: FinishedJob) => void): () => void {
+    return this.#awaited.watch(jobId, onEnd);
   }
 
   /** Asks for no more assignments, on this stream and on later ones. */
@@ -153,7 +133,7 @@ export class Session {
     clearInterval(this.#ticker);
     if (state.kind === "between") clearTimeout(state.timer);
     if (state.kind === "greeting") state.stream.abort();
-    this.#batcher.close();
+    this.outbox.close();
     this.#awaited.failAll(closedError(this.#address));
     this.#opening?.reject(this.#lastError ?? closedError(this.#address));
     this.#opening = null;
@@ -193,7 +173,7 @@ export class Session {
       this.#breakStream(protocolError(this.#address, `reply ${reply.frameId} does not fit what was sent`));
       return;
     }
-    if (frame.assignments.length + frame.revocations.length + frame.recalls.length > 0) this.owner.received(frame);
+    if (concernsWorker(frame)) this.owner.received(frame);
     for (const job of frame.finished) this.#awaited.finish(job);
     if (!this.#idleWaiters.isEmpty && this.#batcher.pending === 0) this.#idleWaiters.wake();
     this.#scheduleFlush();
@@ -294,4 +274,8 @@ export class Session {
     this.#lastSentAt = performance.now();
     stream.send(this.#batcher.takeFrame(++this.#frameId, this.#lastSentAt));
   }
+}
+
+function concernsWorker({ assignments, revocations, recalls, checkpoints }: SessionResponse): boolean {
+  return assignments.length + revocations.length + recalls.length + checkpoints.length > 0;
 }

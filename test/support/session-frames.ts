@@ -36,9 +36,16 @@ export class FrameMaker {
       awaitJobIds: this.#list(() => this.#text()),
       unawaitJobIds: this.#list(() => this.#text()),
       drain: this.#chance(2),
+      checkpoints: this.#list(() => ({
+        ...this.#lease(),
+        ...this.#usually(() => ({ checkpoint: this.#checkpoint() })),
+      })),
+      heartbeats: this.#list(() => ({ ...this.#lease(), extendMs: this.#number() })),
+      wakes: this.#list(() => ({ ...this.#lease(), started: this.#chance(2) })),
     });
+    const checkpoints = frame.checkpoints.flatMap((one) => [one, ...(one.checkpoint ? [one.checkpoint] : [])]);
     const releases = frame.outcomes.flatMap(({ outcome }) => (outcome.case === "release" ? [outcome.value] : []));
-    this.#addLater([frame, ...frame.enqueues, ...frame.outcomes, ...releases]);
+    this.#addLater([frame, ...frame.enqueues, ...frame.outcomes, ...releases, ...checkpoints]);
     return frame;
   }
 
@@ -51,6 +58,7 @@ export class FrameMaker {
       finished: this.#list(() => this.#finished()),
       recalls: this.#list(() => ({ ...this.#lease(), started: this.#chance(2) })),
       drain: this.#chance(2),
+      checkpoints: this.#list(() => ({ ...this.#lease(), checkpoint: this.#checkpoint() })),
     });
     const results = frame.replies.flatMap((reply) => reply.enqueued);
     const jobs = results.flatMap(({ result }) => (result.case === "job" ? [result.value] : []));
@@ -92,16 +100,37 @@ export class FrameMaker {
   }
 
   #end() {
-    switch (this.#below(4)) {
+    switch (this.#below(5)) {
       case 0:
         return { case: "success" as const, value: this.#bytes() };
       case 1:
         return { case: "failure" as const, value: { error: { name: this.#text() }, terminal: true, retryAfterMs: 0n } };
       case 2:
         return { case: "release" as const, value: { started: this.#chance(2) } };
+      case 3:
+        return {
+          case: "park" as const,
+          value: { waits: this.#list(() => this.#wait()), waitingNames: [this.#text()] },
+        };
       default:
         return { case: undefined };
     }
+  }
+
+  #wait() {
+    return { name: this.#text(), awaited: { case: "sleepMs" as const, value: 7n }, timeoutMs: 0n };
+  }
+
+  #checkpoint() {
+    return {
+      name: this.#text(),
+      kind: this.#below(7),
+      value: this.#bytes(),
+      timedOut: this.#chance(2),
+      failures: this.#number(),
+      ...this.#rarely(3, () => ({ error: { name: this.#text(), stack: this.#text() } })),
+      ...this.#rarely(3, () => ({ recordedAt: { seconds: 5n, nanos: 6 } })),
+    };
   }
 
   #reply() {
@@ -109,6 +138,7 @@ export class FrameMaker {
       frameId: this.#number(),
       enqueued: this.#list(() => this.#enqueued()),
       settled: this.#list(() => this.#below(5)),
+      recorded: this.#list(() => ({ result: this.#below(5), message: this.#text() })),
     };
   }
 
@@ -143,6 +173,10 @@ export class FrameMaker {
       maxAttempts: this.#number(),
       timeoutMs: this.#number(),
       headers: Object.fromEntries(this.#list(() => [this.#text(), this.#text()])),
+      checkpointCount: this.#number(),
+      resumed: this.#chance(2),
+      ranMs: this.#number(),
+      failures: this.#number(),
     };
   }
 
@@ -161,6 +195,10 @@ export class FrameMaker {
       const no = [99, 2000, 0x1fff_ffff][this.#below(3)] ?? 99;
       if (this.#chance(200)) message.$unknown = [{ no, wireType: 2, data: Uint8Array.of(2, 7, 8) }];
     }
+  }
+
+  #usually<T extends object>(make: () => T): T | Record<string, never> {
+    return this.#chance(4) ? {} : make();
   }
 
   #rarely<T extends object>(times: number, make: () => T): T | Record<string, never> {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { SettleResult } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { Backoff } from "../../../src/sdk/backoff.ts";
-import { Batcher, type EnqueueAnswer } from "../../../src/sdk/batcher.ts";
+import { Batcher } from "../../../src/sdk/batcher.ts";
+import type { EnqueueAnswer } from "../../../src/sdk/frame-items.ts";
 import { Fifo } from "../../../src/sdk/fifo.ts";
 import { replyTo } from "./scripted-daemon.ts";
 import { create } from "@bufbuild/protobuf";

@@ -1,0 +1,110 @@
+/** What a frame carries that somebody waits for: how each is answered, and how large it is. */
+import type { EnqueuedJob, NewJob } from "#proto/gen/reseolio/v1/job_pb.ts";
+import type { EnqueueResult } from "#proto/gen/reseolio/v1/job_service_pb.ts";
+import {
+  type NewCheckpoint,
+  type Outcome,
+  type RecordResult,
+  SettleResult,
+} from "#proto/gen/reseolio/v1/session_service_pb.ts";
+
+/** An enqueue that a caller waits for. */
+export interface EnqueueCall {
+  readonly job: NewJob;
+  /** Monotonic time after which the caller waits no more. */
+  readonly deadlineAt: number;
+  /** Told the daemon's answer, or why there is none. Only the first time counts. */
+  answer(result: EnqueueAnswer): void;
+}
+
+export type EnqueueAnswer =
+  | { readonly kind: "enqueued"; readonly job: EnqueuedJob }
+  | { readonly kind: "refused"; readonly code: number; readonly message: string }
+  /** Nobody knows whether it was stored. */
+  | { readonly kind: "expired" }
+  | { readonly kind: "closed" };
+
+/** How an attempt ended, to be recorded by the daemon. */
+export interface OutcomeReport {
+  readonly outcome: Outcome;
+  /** Told the daemon's answer, once. */
+  answer(result: SettleResult): void;
+}
+
+/** Something to be recorded under a lease. */
+export interface CheckpointRecord {
+  readonly checkpoint: NewCheckpoint;
+  /** Told the daemon's answer, once. */
+  answer(answer: RecordAnswer): void;
+}
+
+export type RecordAnswer =
+  | { readonly kind: "recorded" }
+  /** The lease is no longer this worker's; nothing changed. */
+  | { readonly kind: "stale" }
+  | { readonly kind: "refused"; readonly message: string }
+  | { readonly kind: "closed" };
+
+/** About a frame's size beyond the payloads: ids, tags and lengths. */
+const ITEM_OVERHEAD_BYTES = 96;
+
+export function enqueueBytes({ job }: EnqueueCall): number {
+  let length = ITEM_OVERHEAD_BYTES + job.args.length + job.functionName.length;
+  const options = job.options;
+  if (options === undefined) return length;
+  length += 2 * options.idempotencyKey.length;
+  for (const name in options.headers) length += 2 * (name.length + (options.headers[name]?.length ?? 0));
+  return length;
+}
+
+export function outcomeBytes({ outcome: { outcome } }: OutcomeReport): number {
+  switch (outcome.case) {
+    case "success":
+      return ITEM_OVERHEAD_BYTES + outcome.value.length;
+    case "failure": {
+      const error = outcome.value.error;
+      return ITEM_OVERHEAD_BYTES + 2 * ((error?.message.length ?? 0) + (error?.stack.length ?? 0));
+    }
+    case "park":
+      return ITEM_OVERHEAD_BYTES * (1 + outcome.value.waits.length + outcome.value.waitingNames.length);
+    case "release":
+    case undefined:
+      return ITEM_OVERHEAD_BYTES;
+  }
+}
+
+export function enqueueAnswer(result: EnqueueResult | undefined): EnqueueAnswer {
+  switch (result?.result.case) {
+    case "job":
+      return { kind: "enqueued", job: result.result.value };
+    case "error":
+      return { kind: "refused", code: result.result.value.code, message: result.result.value.message };
+    case undefined:
+      return { kind: "refused", code: 13, message: "the daemon sent an empty answer" };
+  }
+}
+
+export function recordBytes({ checkpoint: { checkpoint } }: CheckpointRecord): number {
+  if (checkpoint === undefined) return ITEM_OVERHEAD_BYTES;
+  const error = checkpoint.error;
+  const errorLength = error === undefined ? 0 : 2 * (error.message.length + error.stack.length);
+  return ITEM_OVERHEAD_BYTES + checkpoint.name.length + checkpoint.value.length + errorLength;
+}
+
+/** Null when the daemon asks to be told again later. */
+export function recordAnswer(result: RecordResult | undefined): RecordAnswer | null {
+  switch (result?.result) {
+    case SettleResult.ACCEPTED:
+      return RECORDED;
+    case SettleResult.RETRY:
+      return null;
+    case SettleResult.INVALID:
+      return { kind: "refused", message: result.message };
+    case SettleResult.STALE:
+    case SettleResult.UNSPECIFIED:
+    case undefined:
+      return { kind: "stale" };
+  }
+}
+
+const RECORDED: RecordAnswer = { kind: "recorded" };
