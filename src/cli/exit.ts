@@ -20,7 +20,7 @@ export const EXIT_CODES: readonly { readonly code: ExitCode; readonly meaning: s
   { code: EXIT.ok, meaning: "done" },
   { code: EXIT.failed, meaning: "failed: the message on stderr says why" },
   { code: EXIT.usage, meaning: "wrong usage or input; nothing was done" },
-  { code: EXIT.notFound, meaning: "no such job, or no such file" },
+  { code: EXIT.notFound, meaning: "no such job or event, or no such file" },
   { code: EXIT.refused, meaning: "refused: the token is missing or wrong" },
   { code: EXIT.unreachable, meaning: "no daemon answers at the address" },
   { code: EXIT.timeout, meaning: "the time given with --wait-timeout or --call-timeout is over" },

@@ -8,15 +8,21 @@ import { STATE_PAINT, stateName } from "./job-states.ts";
 import type { Listing, Sheet } from "./output.ts";
 import type { Column } from "./table.ts";
 import { fromTimestamp, isoTime } from "./timestamps.ts";
+import { checkpointJson, checkpointsText, waitJson, waitsText } from "./wait-view.ts";
 
 const BACKOFF_NAMES = ["exponential", "fixed", "linear", "exponential"] as const;
 
 /** Every key is always there; what does not apply is null. */
 export function jobJson(job: Job): Record<string, unknown> {
-  return { ...endedJobJson(job), attempts: job.attempts.map(attemptJson) };
+  return {
+    ...endedJobJson(job),
+    attempts: job.attempts.map(attemptJson),
+    waits: job.waits.map(waitJson),
+    checkpoints: job.checkpoints.map(checkpointJson),
+  };
 }
 
-/** What an await tells of a job: all but its attempts. */
+/** What an await tells of a job: all but its attempts and what it waits for and recorded. */
 export function endedJobJson(job: Job): Record<string, unknown> {
   return { ...jobSummaryJson(job), args: embedJson(job.args), result: resultJson(job) };
 }
@@ -159,6 +165,8 @@ export function jobSheet(job: Job, now: number): Sheet {
       { label: "worker", value: job.workerId || undefined },
       { label: "parent", value: job.parentId || undefined },
       { label: "options", value: JSON.stringify(json["options"]), short: optionsLine(job.options) },
+      { label: "waits for", value: waitsText(job.waits, now) },
+      { label: "checkpoints", value: checkpointsText(job.checkpoints) },
       { label: "attempts", value: attemptsText(job.attempts) },
     ],
   };

@@ -52,6 +52,19 @@ export const COMMANDS: CommandTable = {
       },
     },
   },
+  events: {
+    summary: "Let events happen and see them",
+    subCommands: {
+      emit: {
+        summary: "Let an event happen",
+        load: async () => (await import("./commands/events-emit.ts")).eventsEmit,
+      },
+      get: {
+        summary: "Show an event that has happened",
+        load: async () => (await import("./commands/events-get.ts")).eventsGet,
+      },
+    },
+  },
   work: {
     summary: "Make any program a durable function",
     load: async () => (await import("./commands/work.ts")).work,

@@ -61,10 +61,10 @@ function withoutReturn(line: string): string {
   return line.endsWith("\r") ? line.slice(0, -1) : line;
 }
 
-/** The text that `--args` names: itself, `@file`, or `-` for stdin. */
-export async function readArgsText(text: string, say: (text: string) => void): Promise<string> {
+/** The text that a flag such as `--args` names: itself, `@file`, or `-` for stdin. */
+export async function readTextFlag(flag: string, text: string, say: (text: string) => void): Promise<string> {
   if (text === "-") return readStdin(say);
-  return text.startsWith("@") ? readTextFile(text.slice(1), "--args") : text;
+  return text.startsWith("@") ? readTextFile(text.slice(1), flag) : text;
 }
 
 /**
@@ -75,13 +75,17 @@ export async function readArgsText(text: string, say: (text: string) => void): P
  * @throws CliError `usage` with the line and column of the fault
  */
 export function argsBytes(text: string, where: string): Uint8Array {
-  const fault = findJsonFault(text);
-  if (fault !== null) {
-    const at = text.includes("\n") ? `line ${fault.line}, column ${fault.column}` : `column ${fault.column}`;
-    throw usageError(`${where} is not JSON: unexpected ${fault.found} at ${at} of ${excerpt(text)}`, ARRAY_HINT);
-  }
+  const bytes = jsonBytes(text, where, ARRAY_HINT);
   if (!text.trimStart().startsWith("[")) throw usageError(`${where} is no JSON array: ${excerpt(text)}`, ARRAY_HINT);
-  return new TextEncoder().encode(text.trim());
+  return bytes;
+}
+
+/** As `argsBytes`, for any JSON value. */
+export function jsonBytes(text: string, where: string, hint: string): Uint8Array {
+  const fault = findJsonFault(text);
+  if (fault === null) return new TextEncoder().encode(text.trim());
+  const at = text.includes("\n") ? `line ${fault.line}, column ${fault.column}` : `column ${fault.column}`;
+  throw usageError(`${where} is not JSON: unexpected ${fault.found} at ${at} of ${excerpt(text)}`, hint);
 }
 
 const ARRAY_HINT = `give the arguments as a JSON array, such as '["hello", 1]'`;

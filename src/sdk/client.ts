@@ -1,5 +1,6 @@
 import { type Client as ServiceClient, createClient as createServiceClient } from "@connectrpc/connect";
 import { DaemonService } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
+import { EventService } from "#proto/gen/reseolio/v1/event_service_pb.ts";
 import { JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import { ScheduleService } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { SessionService } from "#proto/gen/reseolio/v1/session_service_pb.ts";
@@ -12,6 +13,7 @@ export interface Client {
   readonly transport: DaemonTransport;
   readonly jobs: ServiceClient<typeof JobService>;
   readonly schedules: ServiceClient<typeof ScheduleService>;
+  readonly events: ServiceClient<typeof EventService>;
   readonly daemon: ServiceClient<typeof DaemonService>;
   readonly session: ServiceClient<typeof SessionService>;
   /** Closes the connection; streams under way end with an error. */
@@ -28,6 +30,7 @@ export function createClient(options: ClientOptions = {}): Client {
     transport,
     jobs: createServiceClient(JobService, transport),
     schedules: createServiceClient(ScheduleService, transport),
+    events: createServiceClient(EventService, transport),
     daemon: createServiceClient(DaemonService, transport),
     session: createServiceClient(SessionService, transport),
     close: () => transport.close(),

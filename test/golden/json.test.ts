@@ -2,8 +2,12 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "bun:test";
 import { FunctionStatsSchema } from "../../proto/gen/reseolio/v1/daemon_service_pb.ts";
-import { type Job, JobSchema, JobState } from "../../proto/gen/reseolio/v1/job_pb.ts";
+import { EventSchema } from "../../proto/gen/reseolio/v1/event_service_pb.ts";
+import { CheckpointKind, type Job, JobSchema, JobState } from "../../proto/gen/reseolio/v1/job_pb.ts";
+import { emittedSheet, eventJson, eventSheet } from "../../src/cli/event-view.ts";
 import { FUNCTIONS } from "../../src/cli/function-view.ts";
+import { type JobNode, TREE_LISTING, treeJson, treeRows } from "../../src/cli/job-tree.ts";
+import { toJson } from "../../src/cli/json-text.ts";
 import { jobJson, JOB_LISTING, jobSheet } from "../../src/cli/job-view.ts";
 import { onePage } from "../../src/cli/list-jobs.ts";
 import { Output, type FormatFlags } from "../../src/cli/output.ts";
@@ -62,6 +66,48 @@ const succeeded: Job = create(JobSchema, {
   startedAt: at("2026-11-21T09:00:00.010Z"),
   finishedAt: at("2026-11-21T09:00:00.020Z"),
   workerId: "w-2",
+});
+
+const parked: Job = create(JobSchema, {
+  jobId: "019aa6cf-8e4b-7d2a-8000-000000000003",
+  functionName: "shop:orders:process",
+  state: JobState.SUSPENDED,
+  args: bytes(`["order-1"]`),
+  attempt: 1,
+  createdAt: at("2026-11-21T09:00:00Z"),
+  runAt: at("2026-11-21T09:00:00Z"),
+  startedAt: at("2026-11-21T09:00:00.010Z"),
+  workerId: "w-2",
+  waits: [
+    { name: "cool-off", kind: CheckpointKind.SLEEP, dueAt: at("2026-11-24T09:05:00Z") },
+    { name: "packed", kind: CheckpointKind.EVENT, eventName: "packed:order-1", dueAt: at("2026-11-22T09:05:00Z") },
+    { name: "child", kind: CheckpointKind.JOB, jobId: "019aa6cf-8e4b-7d2a-8000-000000000004" },
+  ],
+  checkpoints: [
+    { name: "charge", kind: CheckpointKind.STEP, recordedAt: at("2026-11-21T09:00:00.020Z") },
+    {
+      name: "reserve",
+      kind: CheckpointKind.STEP,
+      recordedAt: at("2026-11-21T09:00:00.030Z"),
+      error: { name: "SoldOutError", message: "no more of it", reason: "handler" },
+    },
+    { name: "paid", kind: CheckpointKind.EVENT, recordedAt: at("2026-11-21T09:00:01Z"), timedOut: true },
+  ],
+});
+
+const tree: JobNode = {
+  job: parked,
+  hasMore: false,
+  children: [
+    { job: succeeded, hasMore: true, children: [{ job: dead, hasMore: false, children: [] }] },
+    { job: dead, hasMore: false, children: [] },
+  ],
+};
+
+const happened = create(EventSchema, {
+  name: "packed:order-1",
+  payload: bytes(`{"tracking":12345678901234567890}`),
+  emittedAt: at("2026-11-21T09:00:00Z"),
 });
 
 const now = Date.parse("2026-11-21T09:05:00Z");
@@ -129,7 +175,7 @@ describe("jobs for programs", () => {
 
   test("both shapes of a job have the same keys, whatever its state", () => {
     expect(Object.keys(jobJson(dead))).toEqual(Object.keys(jobJson(succeeded)));
-    expect(Object.keys(JOB_LISTING.json(dead) as object)).toEqual(Object.keys(jobJson(dead)).slice(0, -3));
+    expect(Object.keys(JOB_LISTING.json(dead) as object)).toEqual(Object.keys(jobJson(dead)).slice(0, -5));
   });
 
   test("functions as JSON", async () => {
@@ -145,6 +191,45 @@ describe("jobs for programs", () => {
     });
     await new Output(stdout, { json: true }, {}).list(onePage([stats]), FUNCTIONS);
     expectGolden("json/functions.json", stdout.text);
+  });
+});
+
+describe("what a parked job waits for and recorded", () => {
+  test("as JSON and for a person", async () => {
+    expectGolden("json/job-parked.json", await shown(parked, { json: true }));
+    expectGolden("json/job-parked.sheet.txt", await shown(parked, {}, new Recorder(true)));
+  });
+});
+
+describe("a tree of jobs", () => {
+  test("as JSON is nested, in a pipe has one line a job with its depth", async () => {
+    expectGolden("json/job-tree.json", `${toJson(treeJson(tree), 2)}\n`);
+    const stdout = new Recorder();
+    await new Output(stdout, {}, {}, () => now).list(onePage(treeRows(tree)), TREE_LISTING);
+    expectGolden("json/job-tree.tsv", stdout.text);
+  });
+
+  test("is drawn for a person", async () => {
+    const stdout = new Recorder(true);
+    const listing = { ...TREE_LISTING, columns: TREE_LISTING.columns.slice(1) };
+    await new Output(stdout, {}, { NO_COLOR: "1" }, () => now).list(onePage(treeRows(tree)), listing);
+    expectGolden("json/job-tree.table.txt", stdout.text);
+  });
+});
+
+describe("an event", () => {
+  test("as JSON, also one that was just emitted", async () => {
+    expectGolden("json/event.json", `${toJson(eventJson(happened), 2)}\n`);
+    expectGolden(
+      "json/event-emitted.json",
+      `${toJson(emittedSheet(happened, { created: false, woken: 2 }).json, 2)}\n`,
+    );
+  });
+
+  test("for a person", async () => {
+    const stdout = new Recorder(true);
+    await new Output(stdout, {}, { NO_COLOR: "1" }, () => now).sheet(eventSheet(happened, now));
+    expectGolden("json/event.sheet.txt", stdout.text);
   });
 });
 

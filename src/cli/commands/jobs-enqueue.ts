@@ -9,7 +9,7 @@ import { stateName } from "../job-states.ts";
 import { endedJobJson } from "../job-view.ts";
 import type { Progress } from "../messages.ts";
 import { FORMAT_FLAGS, type Listing } from "../output.ts";
-import { argsBytes, readArgsText, stdinLines, fileLines } from "../read-input.ts";
+import { argsBytes, readTextFlag, stdinLines, fileLines } from "../read-input.ts";
 import { cliErrorFromStatus } from "../rpc-errors.ts";
 import type { EnqueuedJob } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Client } from "../../sdk/client.ts";
@@ -88,7 +88,7 @@ async function readJob({ flags, operands, messages }: Context): Promise<NewJobIn
     throw usageError("NAME is missing: the function to call", "reseolio jobs enqueue --help shows how");
   }
   const options = readJobOptions(flags);
-  const args = argsBytes(await readArgsText(flags.args ?? "[]", (text) => messages.info(text)), "--args");
+  const args = argsBytes(await readTextFlag("--args", flags.args ?? "[]", (text) => messages.info(text)), "--args");
   checkNewJob(name, args, "");
   return newJob(name, args, options);
 }

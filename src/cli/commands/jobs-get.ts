@@ -1,26 +1,67 @@
 import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../connection.ts";
-import { CliError } from "../exit.ts";
+import { CliError, usageError } from "../exit.ts";
 import { checkJobId, resolveJobIds } from "../job-id.ts";
+import { type JobNode, readJobTree, TREE_LISTING, type TreeBounds, treeJson, treeRows } from "../job-tree.ts";
 import { jobSheet } from "../job-view.ts";
-import { FORMAT_FLAGS } from "../output.ts";
+import { onePage } from "../list-jobs.ts";
+import { FORMAT_FLAGS, type Output } from "../output.ts";
+import { numberFlag } from "../parse-flag.ts";
 
 export const jobsGet = defineCommand({
   meta: { name: "jobs get", description: "Show everything about a job: arguments, result, options, attempts." },
-  args: { ...FORMAT_FLAGS, ...CONNECTION_FLAGS },
+  args: {
+    tree: {
+      type: "boolean",
+      description: "Show the jobs that it called, and those that they called, with their states",
+    },
+    depth: { type: "string", valueHint: "N", description: "Levels of the tree below the job [10]" },
+    width: { type: "string", valueHint: "N", description: "Children shown of each job, the newest of more [50]" },
+    ...FORMAT_FLAGS,
+    ...CONNECTION_FLAGS,
+  },
   operands: [{ name: "ID", description: "The job's id, or its first characters", required: true }],
   examples: [
     { command: "reseolio jobs get 019aa6cf-8e4b-7d2a", does: "a job, by the first characters of its id" },
+    { command: "reseolio jobs get $ID --tree", does: "what its handler called, and how that stands" },
     { command: "reseolio jobs get $ID --json | jq .error", does: "for a program" },
   ],
-  notes: ["In a pipe without --json: one line a field, its name, a tab, its value."],
+  notes: [
+    "In a pipe without --json: one line a field, its name, a tab, its value. A tree has one line a job: its depth, function, state, id, attempt, end and error; with --json it is one document with nested children.",
+  ],
   async run(context) {
     const id = checkJobId(context.operands[0] ?? "");
+    const bounds = readBounds(context.flags);
     await withClient(context, async (client) => {
       const [jobId = id] = await resolveJobIds(client, [id]);
       const { job } = await client.jobs.getJob({ jobId });
       if (job === undefined) throw new CliError("not_found", `no job has the id ${jobId}`);
-      await context.output.sheet(jobSheet(job, Date.now()));
+      if (bounds === null) await context.output.sheet(jobSheet(job, Date.now()));
+      else await showTree(context.output, await readJobTree(client, job, bounds));
     });
   },
 });
+
+const DEFAULT_DEPTH = 10;
+const DEFAULT_WIDTH = 50;
+
+/** Null: no tree. */
+function readBounds(flags: {
+  readonly tree: boolean;
+  readonly depth: string | undefined;
+  readonly width: string | undefined;
+}): TreeBounds | null {
+  const depth = numberFlag("depth", flags.depth, { min: 0, max: 100, whole: true });
+  const width = numberFlag("width", flags.width, { min: 1, max: 999, whole: true });
+  if (flags.tree) return { depth: depth ?? DEFAULT_DEPTH, width: width ?? DEFAULT_WIDTH };
+  if (depth === undefined && width === undefined) return null;
+  throw usageError(`--${depth === undefined ? "width" : "depth"} is of a tree`, "give --tree with it");
+}
+
+async function showTree(output: Output, root: JobNode): Promise<void> {
+  if (output.format === "json") return output.document(treeJson(root));
+  // A person sees the depth by the branches.
+  const listing =
+    output.format === "table" ? { ...TREE_LISTING, columns: TREE_LISTING.columns.slice(1) } : TREE_LISTING;
+  await output.list(onePage(treeRows(root)), listing);
+}

@@ -1,0 +1,73 @@
+/** How what a job waits for, and what it recorded, are shown. */
+import { type Checkpoint, CheckpointKind, type PendingWait } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { relativeTime } from "./instant.ts";
+import { fromTimestamp, isoTime } from "./timestamps.ts";
+
+const KIND_NAMES: Readonly<Record<CheckpointKind, string>> = {
+  [CheckpointKind.UNSPECIFIED]: "unknown",
+  [CheckpointKind.STEP]: "step",
+  [CheckpointKind.SLEEP]: "sleep",
+  [CheckpointKind.EVENT]: "event",
+  [CheckpointKind.VALUE]: "value",
+  [CheckpointKind.CHOICE]: "choice",
+  [CheckpointKind.JOB]: "job",
+};
+
+/** A kind that this version does not know is "unknown". */
+function kindName(kind: CheckpointKind): string {
+  return KIND_NAMES[kind] ?? "unknown";
+}
+
+export function waitJson(wait: PendingWait): Record<string, unknown> {
+  return {
+    name: wait.name,
+    kind: kindName(wait.kind),
+    dueAt: isoTime(wait.dueAt),
+    eventName: wait.eventName === "" ? null : wait.eventName,
+    jobId: wait.jobId === "" ? null : wait.jobId,
+  };
+}
+
+/** One line a wait; undefined for a job that waits for nothing. */
+export function waitsText(waits: readonly PendingWait[], now: number): string | undefined {
+  return waits.length === 0 ? undefined : waits.map((wait) => waitLine(wait, now)).join("\n");
+}
+
+function waitLine(wait: PendingWait, now: number): string {
+  const at = fromTimestamp(wait.dueAt);
+  const until = at === null ? "" : ` until ${new Date(at).toISOString()} (${relativeTime(at, now)})`;
+  switch (wait.kind) {
+    case CheckpointKind.SLEEP:
+      return `sleep ${wait.name}${until}`;
+    case CheckpointKind.EVENT:
+      return `event ${wait.eventName}${until}`;
+    case CheckpointKind.JOB:
+      return `job ${wait.jobId}`;
+    case CheckpointKind.STEP:
+    case CheckpointKind.VALUE:
+    case CheckpointKind.CHOICE:
+    case CheckpointKind.UNSPECIFIED:
+      return `${kindName(wait.kind)} ${wait.name}${until}`;
+  }
+}
+
+export function checkpointJson(checkpoint: Checkpoint): Record<string, unknown> {
+  return {
+    name: checkpoint.name,
+    kind: kindName(checkpoint.kind),
+    recordedAt: isoTime(checkpoint.recordedAt),
+    error: checkpoint.error === undefined ? null : `${checkpoint.error.name}: ${checkpoint.error.message}`,
+    timedOut: checkpoint.timedOut,
+  };
+}
+
+/** One line a checkpoint, in the order of their recording; undefined without any. */
+export function checkpointsText(checkpoints: readonly Checkpoint[]): string | undefined {
+  return checkpoints.length === 0 ? undefined : checkpoints.map(checkpointLine).join("\n");
+}
+
+function checkpointLine(checkpoint: Checkpoint): string {
+  const { name, error, timedOut } = checkpoint;
+  const outcome = error === undefined ? (timedOut ? " timed out" : "") : ` failed: ${error.name}: ${error.message}`;
+  return `${kindName(checkpoint.kind)} ${name}${outcome}`;
+}
