@@ -5,6 +5,7 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "./core/clock.ts";
 import { ManualClock } from "./core/manual-clock.ts";
+import { SteadyClock } from "./core/steady-clock.ts";
 import type { DaemonError } from "./core/errors.ts";
 import type { DaemonConfig } from "./config.ts";
 import { createEngine } from "./engine/create-engine.ts";
@@ -14,10 +15,12 @@ import { handBackWaiting } from "./engine/hand-back-waiting.ts";
 import { checkAddressFree } from "./http/listen.ts";
 import type { Logger } from "./logger.ts";
 import { AttemptTimer } from "./loops/attempt-timer.ts";
+import { createClockWatch } from "./loops/clock-watch.ts";
 import type { Loop } from "./loops/loop.ts";
 import { createPoll } from "./loops/poll.ts";
 import { readHostId } from "./loops/process-probe.ts";
 import { createPruner } from "./loops/pruner.ts";
+import { timeSinceBoot } from "./loops/time-since-boot.ts";
 import { TimerWheel } from "./loops/timer-wheel.ts";
 import { WorkerReaper } from "./loops/worker-reaper.ts";
 import type { DaemonInfo } from "./rpc/daemon-info.ts";
@@ -56,7 +59,11 @@ export interface Daemon {
 /** Opens everything and serves. Throws DaemonError when storage or address cannot be had; nothing is left open then. */
 export async function startDaemon(config: DaemonConfig, logger: Logger): Promise<Daemon> {
   const nodeId = randomUUID();
-  const realClock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
+  const realClock = new SteadyClock({
+    wall: () => Date.now(),
+    monotonic: () => performance.now(),
+    sinceBoot: timeSinceBoot,
+  });
   const clock = config.manualClock === null ? realClock : new ManualClock(config.manualClock, realClock);
   const address = `${config.host}:${config.port}`;
   await checkAddressFree(config.host, config.port);
@@ -119,6 +126,7 @@ class RunningDaemon implements Daemon {
       new TimerWheel(this.#engine, logger),
       createPoll(this.#engine, config.pollIntervalMs, logger),
       createPruner(this.#engine, { finishedMs: config.retentionMs, deadMs: config.deadRetentionMs }, logger),
+      ...(clock instanceof SteadyClock ? [createClockWatch(this.#engine, clock, logger)] : []),
     ];
     this.#sessions = new OpenSessions((session) => this.#reaper.noteDisconnected(session));
   }

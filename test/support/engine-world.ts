@@ -7,6 +7,7 @@ import { enqueueJobs } from "../../src/daemon/engine/enqueue-jobs.ts";
 import type { AttemptReport, SettleResult } from "../../src/daemon/engine/settle-attempts.ts";
 import { settleAttempts } from "../../src/daemon/engine/settle-attempts.ts";
 import type { RevocationReason, WorkerSession } from "../../src/daemon/engine/worker-session.ts";
+import type { Clock } from "../../src/daemon/core/clock.ts";
 import type { Job, Lease } from "../../src/daemon/core/job.ts";
 import { openStore } from "../../src/daemon/storage/open-store.ts";
 import { ManualClock } from "./manual-clock.ts";
@@ -47,12 +48,17 @@ export function fail(message: string, terminal = false): AttemptReport["event"] 
   return { kind: "fail", error: { name: "Error", message }, terminal, retryAfterMs: null };
 }
 
-export async function createEngineWorld(settings: Partial<EngineSettings> = {}): Promise<EngineWorld> {
+/** @param watched the clock of store and engine, made from the one that is moved by hand */
+export async function createEngineWorld(
+  settings: Partial<EngineSettings> = {},
+  watched: (hands: ManualClock) => Clock = (hands) => hands,
+): Promise<EngineWorld> {
   const clock = new ManualClock();
-  const { store } = await openStore(":memory:", { clock });
+  const shown = watched(clock);
+  const { store } = await openStore(":memory:", { clock: shown });
   const engine = createEngine({
     store,
-    clock,
+    clock: shown,
     random: () => 0.5,
     newJobId: () => Bun.randomUUIDv7(),
     settings: { nodeId: "node", leaseMs: 15_000, maxConcurrent: 0, maxLosses: 10, ...settings },

@@ -95,6 +95,11 @@ export interface JobTransaction {
   promoteDueJobs(limit: number): Promise<DuePromotion>;
   /** Jobs past startBy (and still PENDING without a first start) or past finishBy, not terminal. */
   listOverdueJobs(limit: number): Promise<readonly OverdueJob[]>;
+  /**
+   * The clock was set while time went on: moves whatever waits for a length of time by `byMs`, such as retries and
+   * deadlines, and leaves what was asked for by date. A store whose clock is the database's does nothing.
+   */
+  moveLengths(byMs: number): Promise<void>;
   /** The earliest time at which promoteDueJobs or listOverdueJobs will find something; null when never. */
   nextDueAt(): Promise<number | null>;
 

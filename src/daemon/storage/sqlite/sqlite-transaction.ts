@@ -7,6 +7,7 @@ import { prepareDeleteJobs } from "./delete-jobs.ts";
 import { prepareDueJobs } from "./due-jobs.ts";
 import { prepareEnqueueJobs } from "./enqueue-jobs.ts";
 import { JobReader } from "./job-reader.ts";
+import { prepareMoveLengths } from "./move-lengths.ts";
 import { preparePruneJobs } from "./prune-jobs.ts";
 import { prepareWorkerRows } from "./worker-rows.ts";
 import type { WriteSession } from "./write-session.ts";
@@ -24,6 +25,7 @@ export function prepareVerbs(session: WriteSession) {
     claim: prepareClaimJobs(session, reader),
     apply: prepareApplyTransitions(session),
     due: prepareDueJobs(session, reader),
+    moveLengths: prepareMoveLengths(session),
     prune: preparePruneJobs(session, deletion),
     workers: prepareWorkerRows(session),
   };
@@ -85,6 +87,10 @@ export class SqliteTransaction implements JobTransaction {
 
   async listOverdueJobs(limit: number) {
     return this.#verbs.due.listOverdue(limit, this.now);
+  }
+
+  async moveLengths(byMs: number) {
+    return this.#inside(() => this.#verbs.moveLengths(byMs));
   }
 
   async nextDueAt() {

@@ -1,0 +1,23 @@
+import type { WriteSession } from "./write-session.ts";
+
+/** Rare, and so not prepared: each is read once a step of the clock, by the index of what waits. */
+const MOVES = [
+  // A first start may have been asked for by date; a retry never is.
+  "update jobs set run_at = run_at + ?1 where is_ready = 0 and attempt > 0",
+  "update jobs set deadline_at = deadline_at + ?1, start_by = start_by + ?1, finish_by = finish_by + ?1 where deadline_at is not null",
+] as const;
+
+export type MoveLengths = (byMs: number) => void;
+
+export function prepareMoveLengths({ db }: WriteSession): MoveLengths {
+  return (byMs) => {
+    for (const sql of MOVES) {
+      const statement = db.prepare(sql);
+      try {
+        statement.run(byMs);
+      } finally {
+        statement.finalize();
+      }
+    }
+  };
+}
