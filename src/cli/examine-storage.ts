@@ -27,7 +27,11 @@ export function examineStorage(database: StorageFacts): readonly Finding[] {
   ];
 }
 
-function examineSchema({ schemaVersion, supportedSchemaVersion }: StorageFacts): Finding {
+/** Whether this program and the database are of one age. */
+export function examineSchema({
+  schemaVersion,
+  supportedSchemaVersion,
+}: Pick<StorageFacts, "schemaVersion" | "supportedSchemaVersion">): Finding {
   if (schemaVersion === supportedSchemaVersion) return fine("schema", `version ${schemaVersion}, the newest`);
   const message = `version ${schemaVersion}; this reseolio has ${supportedSchemaVersion}`;
   if (schemaVersion > supportedSchemaVersion) return wrong("schema", message, "use the newer reseolio");

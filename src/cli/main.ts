@@ -100,6 +100,10 @@ export const COMMANDS: CommandTable = {
         summary: "Copy it, also while the daemon runs",
         load: async () => (await import("./commands/db-backup.ts")).dbBackup,
       },
+      copy: {
+        summary: "Move all jobs to another one, SQLite or PostgreSQL",
+        load: async () => (await import("./commands/db-copy.ts")).dbCopy,
+      },
       stats: {
         summary: "Show its size and contents",
         load: async () => (await import("./commands/db-stats.ts")).dbStats,

@@ -3,38 +3,94 @@
  * daemon that may be running. `url` is what `--db` takes.
  */
 import { DaemonError } from "./core/errors.ts";
-import { sqlitePath } from "./storage/open-store.ts";
+import {
+  type CopiedTable,
+  type CopyOptions,
+  type CopyProgress,
+  type CopyReport,
+  copyTables,
+} from "./storage/copy-database.ts";
+import type { CopySource, CopyTarget } from "./storage/copy-side.ts";
+import { isPostgresUrl, sqlitePath } from "./storage/open-store.ts";
+import { parsePostgresUrl } from "./storage/postgres/address.ts";
+import { backupAdvice } from "./storage/postgres/backup-advice.ts";
+import { checkPostgresDatabase } from "./storage/postgres/check-database.ts";
+import { openPostgresSource, openPostgresTarget } from "./storage/postgres/copy-side.ts";
+import { describePostgresDatabase, type PostgresDescription } from "./storage/postgres/describe-database.ts";
+import { migratePostgresDatabase } from "./storage/postgres/migrate-database.ts";
 import { type BackupProgress, type BackupReport, backupSqliteDatabase } from "./storage/sqlite/backup-database.ts";
 import { type CheckReport, checkSqliteDatabase } from "./storage/sqlite/check-database.ts";
-import { IN_MEMORY } from "./storage/sqlite/database-path.ts";
-import { type DatabaseDescription, describeSqliteDatabase } from "./storage/sqlite/describe-database.ts";
+import { openSqliteSource, openSqliteTarget } from "./storage/sqlite/copy-side.ts";
+import { IN_MEMORY, resolveDatabasePath } from "./storage/sqlite/database-path.ts";
+import { describeSqliteDatabase, type SqliteDescription } from "./storage/sqlite/describe-database.ts";
 import { type DatabaseMigration, migrateSqliteDatabase } from "./storage/sqlite/migrate-database.ts";
 
 export { DaemonError } from "./core/errors.ts";
-export type { BackupProgress, BackupReport, CheckReport, DatabaseDescription, DatabaseMigration };
+export type { BackupProgress, BackupReport, CheckReport, CopiedTable, CopyOptions, CopyProgress, CopyReport };
+export type { DatabaseMigration, PostgresDescription, SqliteDescription };
 
-/** Brings a database to the newest schema; refuses while a daemon serves it. A crash leaves a whole version. */
+export type DatabaseDescription = SqliteDescription | PostgresDescription;
+
+/** Brings a database to the newest schema; refuses a file that a daemon serves. A crash leaves a whole version. */
 export async function migrateDatabase(url: string): Promise<DatabaseMigration> {
+  if (isPostgresUrl(url)) return migratePostgresDatabase(url);
   return migrateSqliteDatabase(filePath(url), { now: () => Date.now(), monotonic: () => performance.now() });
 }
 
 /** Examines a whole database; problems are in the report, not thrown. */
 export async function checkDatabase(url: string): Promise<CheckReport> {
-  return checkSqliteDatabase(filePath(url));
+  return isPostgresUrl(url) ? checkPostgresDatabase(url) : checkSqliteDatabase(filePath(url));
 }
 
-/** Copies a database to a new file, complete or not at all. */
+/** Copies an SQLite database to a new file, complete or not at all. PostgreSQL has its own tool, which the error names. */
 export async function backupDatabase(
   url: string,
   destination: string,
   onProgress: (progress: BackupProgress) => void = () => {},
 ): Promise<BackupReport> {
+  if (isPostgresUrl(url)) throw backupAdvice(url, destination);
   return backupSqliteDatabase(filePath(url), destination, onProgress);
 }
 
 /** Versions, sizes and counts. */
 export async function describeDatabase(url: string): Promise<DatabaseDescription> {
-  return describeSqliteDatabase(filePath(url));
+  return isPostgresUrl(url) ? describePostgresDatabase(url) : describeSqliteDatabase(filePath(url));
+}
+
+/**
+ * Copies all that one database holds into another, empty one, between stores of any kind, and compares the two. Refuses
+ * both while daemons work on them. Killed at any point, the same call goes on where it was.
+ */
+export async function copyDatabase(from: string, to: string, options: CopyOptions = {}): Promise<CopyReport> {
+  if (placeOf(from) === placeOf(to)) {
+    throw new DaemonError(
+      "invalid_argument",
+      `db copy: both addresses name ${placeOf(from)}; give another one to fill`,
+    );
+  }
+  const source = await openSource(from);
+  try {
+    const target = await openTarget(to);
+    try {
+      return await copyTables(source, target, options);
+    } finally {
+      await target.close();
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+function openSource(url: string): Promise<CopySource> {
+  return isPostgresUrl(url) ? openPostgresSource(url) : openSqliteSource(filePath(url));
+}
+
+function openTarget(url: string): Promise<CopyTarget> {
+  return isPostgresUrl(url) ? openPostgresTarget(url) : openSqliteTarget(filePath(url));
+}
+
+function placeOf(url: string): string {
+  return isPostgresUrl(url) ? parsePostgresUrl(url).name : resolveDatabasePath(filePath(url));
 }
 
 function filePath(url: string): string {

@@ -8,6 +8,7 @@ import {
   checkDatabase,
   describeDatabase,
   migrateDatabase,
+  type SqliteDescription,
 } from "../../src/daemon/database.ts";
 import { newestVersion } from "../../src/daemon/storage/migrate.ts";
 import { SQLITE_MIGRATIONS } from "../../src/daemon/storage/sqlite/migrations.ts";
@@ -111,7 +112,7 @@ test("deleted and pruned jobs leave nothing behind", async () => {
 test("a description has versions, sizes and counts", async () => {
   await using world = await fileWorld();
   await fill(world);
-  const description = await describeDatabase(world.path);
+  const description = (await describeDatabase(world.path)) as SqliteDescription;
   expect(description).toMatchObject({
     path: world.path,
     schemaVersion: newestVersion(SQLITE_MIGRATIONS),
@@ -208,12 +209,10 @@ test("what is not there, not a file or not SQLite is an error that names it", as
     [world.file("."), "failed_precondition", "is a directory"],
     [world.file("text"), "failed_precondition", "is not an SQLite database"],
     [":memory:", "invalid_argument", "give the path of a file"],
-    ["postgres://u:secret@h/d", "invalid_argument", "this works on SQLite only"],
   ] as const) {
     for (const command of [checkDatabase, describeDatabase, migrateDatabase]) {
       const fault = (await rejection(command(path))) as DaemonError;
       expect([fault.code, fault.message]).toEqual([code, expect.stringContaining(words)]);
-      expect(fault.message).not.toContain("secret");
     }
   }
   expect(await Bun.file(missing).exists()).toBe(false);

@@ -12,6 +12,7 @@ export const dbBackup = defineCommand({
   args: { ...DB_FLAGS, json: FORMAT_FLAGS.json },
   operands: [{ name: "FILE", description: "The copy; must not exist", required: true }],
   examples: [{ command: "reseolio db backup backup-$(date +%F).db", does: "one a day" }],
+  notes: ["For a postgres:// address it names the pg_dump command that does the same."],
   async run(context) {
     const { flags, operands, output, messages } = context;
     const { backupDatabase } = await import("../../daemon/database.ts");

@@ -11,6 +11,7 @@ export const dbCheck = defineCommand({
   args: { ...DB_FLAGS, json: FORMAT_FLAGS.json },
   examples: [{ command: "reseolio db check --db ./backup.db", does: "is this copy sound?" }],
   notes: [
+    "Of PostgreSQL: references, states and counters; its pages are the server's (pg_amcheck).",
     "Reads a snapshot beside a running daemon. Problems are printed on stdout, one a line; the exit code is 1 when there are any.",
   ],
   async run(context) {
@@ -21,7 +22,7 @@ export const dbCheck = defineCommand({
     else await output.text(report.problems.map((problem) => `${output.safe(problem)}\n`).join(""));
     if (report.problems.length > 0) {
       throw new CliError("failed", `${report.path} has ${report.problems.length} problems`, {
-        hint: "stop the daemon, keep a copy of the file, and go back to the last sound backup",
+        hint: "stop the daemon, keep a copy of what is there, and go back to the last sound backup",
       });
     }
     messages.success(`${report.path} is sound: ${report.jobs} jobs, schema ${report.schemaVersion}`);

@@ -9,7 +9,9 @@ export const dbMigrate = defineCommand({
   },
   args: { ...DB_FLAGS, json: FORMAT_FLAGS.json },
   examples: [{ command: "reseolio db migrate --db ./reseolio.db", does: "before a deploy, to see that it works" }],
-  notes: ["Refused while a daemon serves the database. A crash in the middle leaves a whole version behind."],
+  notes: [
+    "Refused while a daemon serves the file; on PostgreSQL daemons may run meanwhile. A crash in the middle leaves a whole version behind.",
+  ],
   async run(context) {
     const { output, messages } = context;
     const { migrateDatabase } = await import("../../daemon/database.ts");

@@ -1,4 +1,4 @@
-import type { DatabaseDescription } from "../../daemon/database.ts";
+import type { DatabaseDescription, PostgresDescription, SqliteDescription } from "../../daemon/database.ts";
 import { formatBytes } from "../bytes.ts";
 import { defineCommand } from "../command.ts";
 import { databaseUrl, DB_FLAGS } from "../db-flags.ts";
@@ -21,18 +21,12 @@ export async function describe(url: string): Promise<DatabaseDescription> {
 }
 
 function statsSheet(database: DatabaseDescription): Sheet {
-  const bytes = (label: string, value: number) => ({ label, value: String(value), short: formatBytes(value) });
   const counts = STATE_NAMES.map((state) => [state, countOf(database, state)] as const);
   return {
-    id: database.path,
+    id: database.kind === "sqlite" ? database.path : database.name,
     json: { ...database, jobs: Object.fromEntries(counts) },
     fields: [
-      { label: "path", value: database.path },
-      { label: "schema", value: String(database.schemaVersion), short: schemaText(database) },
-      { label: "sqlite", value: database.sqliteVersion },
-      bytes("file", database.fileBytes),
-      bytes("log", database.walBytes),
-      bytes("free", database.freePages * database.pageBytes),
+      ...(database.kind === "sqlite" ? sqliteFields(database) : postgresFields(database)),
       {
         label: "jobs",
         value: counts.map(([state, count]) => `${state}=${count}`).join(" "),
@@ -40,6 +34,40 @@ function statsSheet(database: DatabaseDescription): Sheet {
       },
     ],
   };
+}
+
+function sqliteFields(database: SqliteDescription): Sheet["fields"] {
+  return [
+    { label: "path", value: database.path },
+    { label: "schema", value: String(database.schemaVersion), short: schemaText(database) },
+    { label: "sqlite", value: database.sqliteVersion },
+    bytesField("file", database.fileBytes),
+    bytesField("log", database.walBytes),
+    bytesField("free", database.freePages * database.pageBytes),
+  ];
+}
+
+function postgresFields(database: PostgresDescription): Sheet["fields"] {
+  const { tables } = database;
+  return [
+    { label: "name", value: database.name },
+    { label: "schema", value: String(database.schemaVersion), short: schemaText(database) },
+    { label: "postgres", value: database.serverVersion },
+    bytesField("size", database.sizeBytes),
+    {
+      label: "tables",
+      value: tables.map(({ table, bytes }) => `${table}=${bytes}`).join(" "),
+      short: tables
+        .slice(0, 4)
+        .map(({ table, bytes }) => `${table} ${formatBytes(bytes)}`)
+        .join(", "),
+    },
+    { label: "dead rows", value: String(tables.reduce((sum, { deadRows }) => sum + deadRows, 0)) },
+  ];
+}
+
+function bytesField(label: string, value: number): Sheet["fields"][number] {
+  return { label, value: String(value), short: formatBytes(value) };
 }
 
 function countOf(database: DatabaseDescription, state: string): number {

@@ -4,6 +4,7 @@ import { type CommandContext, defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS } from "../connection.ts";
 import { databaseUrl, DB_FLAGS } from "../db-flags.ts";
 import { examineDaemon } from "../examine-daemon.ts";
+import { examinePostgres } from "../examine-postgres.ts";
 import { examineStorage } from "../examine-storage.ts";
 import { CliError } from "../exit.ts";
 import { type Finding, FINDINGS, wrong } from "../finding.ts";
@@ -58,7 +59,8 @@ function databaseToExamine(context: Context, info: GetInfoResponse | null): stri
 
 async function examineDatabase(url: string): Promise<readonly Finding[]> {
   try {
-    return examineStorage(await describe(url));
+    const database = await describe(url);
+    return database.kind === "sqlite" ? examineStorage(database) : examinePostgres(database);
   } catch (error) {
     const fault = cliErrorFrom(error);
     if (fault.code === "usage") throw fault;

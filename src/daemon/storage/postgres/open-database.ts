@@ -1,4 +1,6 @@
 import { DaemonError } from "../../core/errors.ts";
+import { unfinishedCopy } from "../copy-side.ts";
+import { UNFINISHED_COPY } from "../copy-tables.ts";
 import { migrate } from "../migrate.ts";
 import type { PostgresAddress } from "./address.ts";
 import { type Client, connect, destroy, type SessionKind, type Timeouts } from "./connection.ts";
@@ -21,32 +23,54 @@ export interface OpenedDatabase {
 /**
  * Makes sure that the database can be used, and brings its schema to the newest version (P20). Throws
  * `failed_precondition` with what to change, `unavailable` when there is no server; then nothing was changed.
+ *
+ * @param options `isCopying` when it is opened to be filled by a copy, perhaps one that was broken off
  */
-export async function openDatabase(address: PostgresAddress, timeouts: Timeouts): Promise<OpenedDatabase> {
+export async function openDatabase(
+  address: PostgresAddress,
+  timeouts: Timeouts,
+  { isCopying = false }: { readonly isCopying?: boolean } = {},
+): Promise<OpenedDatabase> {
+  const open = (asked: SessionKind) => openAs(address, timeouts, asked, isCopying);
   try {
-    return await open(address, timeouts, "direct");
+    return await open("direct");
   } catch (fault) {
     // A pooler that gives each transaction another connection refuses settings of a session.
-    if (faultCode(fault) === "08P01")
-      return open(address, timeouts, "pooled").catch((e: unknown) => refuse(address, e));
+    if (faultCode(fault) === "08P01") return open("pooled").catch((e: unknown) => refuse(address, e));
     return refuse(address, fault);
   }
 }
 
-async function open(address: PostgresAddress, timeouts: Timeouts, asked: SessionKind): Promise<OpenedDatabase> {
+async function openAs(
+  address: PostgresAddress,
+  timeouts: Timeouts,
+  asked: SessionKind,
+  isCopying: boolean,
+): Promise<OpenedDatabase> {
   const client = connect({ address, timeouts, session: asked, max: 1 });
   try {
-    return await withDeadline(prepare(client, address, asked), OPEN_MS, address.name, () => void destroy(client));
+    return await withDeadline(
+      prepare(client, address, asked, isCopying),
+      OPEN_MS,
+      address.name,
+      () => void destroy(client),
+    );
   } finally {
     await destroy(client);
   }
 }
 
-async function prepare(client: Client, address: PostgresAddress, asked: SessionKind): Promise<OpenedDatabase> {
+async function prepare(
+  client: Client,
+  address: PostgresAddress,
+  asked: SessionKind,
+  isCopying: boolean,
+): Promise<OpenedDatabase> {
   const facts = await readFacts(client);
   refuseUnfit(address, facts);
   await migrate(postgresTarget(client, address), POSTGRES_MIGRATIONS);
   await checkPrivileges(client, address, facts.user);
+  if (!isCopying) await refuseUnfinishedCopy(client, address);
   const session = facts.statementTimeout === "0" ? "pooled" : asked;
   return { session, serverVersion: facts.version, warnings: warningsOf(facts, session) };
 }
@@ -91,6 +115,11 @@ async function checkPrivileges(client: Client, { name, schema }: PostgresAddress
   throw unfit(`${name}: the user ${user} may not read and write ${table}; as its owner run: ${grants(schema, user)}`);
 }
 
+async function refuseUnfinishedCopy(client: Client, { name, schema }: PostgresAddress): Promise<void> {
+  const [row] = await client.unsafe(`select value from ${schema}.meta where key = '${UNFINISHED_COPY}'`);
+  if (row !== undefined) throw unfinishedCopy(name, row["value"] as string);
+}
+
 function grants(schema: string, user: string): string {
   const to = quoted(user);
   return `grant usage on schema ${schema} to ${to}; grant all on all tables in schema ${schema} to ${to}`;
@@ -111,7 +140,8 @@ function warningsOf(facts: Facts, session: SessionKind): readonly string[] {
   return warnings;
 }
 
-function refuse(address: PostgresAddress, fault: unknown): never {
+/** Throws the fault with what to change where that is known. */
+export function refuse(address: PostgresAddress, fault: unknown): never {
   const code = faultCode(fault);
   const reason = code === null ? null : reasonFor(address, code, (fault as Error).message);
   if (reason === null) throw storeFault(fault, address.name);

@@ -8,7 +8,8 @@ import { readNumber, SQLITE_MIGRATIONS } from "./migrations.ts";
 import { type ExistingDatabase, onSnapshot } from "./open-existing.ts";
 import type { Row } from "./rows.ts";
 
-export interface DatabaseDescription {
+export interface SqliteDescription {
+  readonly kind: "sqlite";
   readonly path: string;
   /** 0 for a file without tables. */
   readonly schemaVersion: number;
@@ -26,12 +27,13 @@ export interface DatabaseDescription {
   readonly jobs: readonly JobCount[];
 }
 
-export function describeSqliteDatabase(path: string): Promise<DatabaseDescription> {
+export function describeSqliteDatabase(path: string): Promise<SqliteDescription> {
   return onSnapshot(path, describe);
 }
 
-function describe({ path, db, schemaVersion }: ExistingDatabase): DatabaseDescription {
+function describe({ path, db, schemaVersion }: ExistingDatabase): SqliteDescription {
   return {
+    kind: "sqlite",
     path,
     schemaVersion,
     supportedSchemaVersion: newestVersion(SQLITE_MIGRATIONS),

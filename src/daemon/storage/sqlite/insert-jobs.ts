@@ -22,7 +22,7 @@ export const INSERT_CHUNK = 16;
  * Args above this stand in their own table, written once: a row is rewritten with each change of state. Smaller ones
  * are cheaper in the row.
  */
-const INLINE_ARGS_BYTES = 1024;
+export const INLINE_ARGS_BYTES = 1024;
 
 const COLUMNS = [
   "id",

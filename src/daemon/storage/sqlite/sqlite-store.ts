@@ -1,6 +1,8 @@
 import type { Database } from "bun:sqlite";
 import type { Clock } from "../../core/clock.ts";
 import { DaemonError } from "../../core/errors.ts";
+import { unfinishedCopy } from "../copy-side.ts";
+import { UNFINISHED_COPY } from "../copy-tables.ts";
 import type { HintListener, JobStore, JobTransaction } from "../job-store.ts";
 import { migrate } from "../migrate.ts";
 import {
@@ -19,7 +21,7 @@ import { JobReader } from "./job-reader.ts";
 import { prepareListJobs } from "./list-jobs.ts";
 import { SQLITE_MIGRATIONS, sqliteTarget } from "./migrations.ts";
 import { onSnapshot } from "./open-existing.ts";
-import type { Query } from "./rows.ts";
+import type { Query, Row } from "./rows.ts";
 import { prepareVerbs, SqliteTransaction, type Verbs } from "./sqlite-transaction.ts";
 import { WriteSession } from "./write-session.ts";
 
@@ -60,11 +62,19 @@ async function openStore(path: string, lock: FileLock | null, clock: Clock): Pro
   const writer = openWriter(path);
   try {
     await migrate(sqliteTarget(writer, path), SQLITE_MIGRATIONS);
+    refuseUnfinishedCopy(writer, path);
     return new OpenSqliteStore(path, writer, path === IN_MEMORY ? writer : openReader(path), lock, clock);
   } catch (fault) {
     writer.close(true);
     throw fault;
   }
+}
+
+function refuseUnfinishedCopy(db: Database, path: string): void {
+  const statement = db.prepare("select value from meta where key = ?");
+  const text = (statement.values(UNFINISHED_COPY)[0] as Row | undefined)?.[0];
+  statement.finalize();
+  if (text !== undefined) throw unfinishedCopy(path, text as string);
 }
 
 class OpenSqliteStore implements SqliteStore {

@@ -1,0 +1,115 @@
+import { decide, type JobEvent } from "../../src/daemon/core/job-machine.ts";
+import { resolveJobOptions, type JobOptionsInput } from "../../src/daemon/core/job-options.ts";
+import type { Job } from "../../src/daemon/core/job.ts";
+import type { JobStore, JobToStore } from "../../src/daemon/storage/job-store.ts";
+import type { Random } from "./seeded-random.ts";
+
+export const MIXED_FUNCTIONS = [
+  "mixed:plain",
+  "mixed:ünï:çødé",
+  'mixed:"quoted"\\',
+  "mixed:tab\tand\x10control",
+] as const;
+export const MIXED_WORKERS = ["mixed-worker-a", "mixed-worker-b"] as const;
+
+const BATCH = 100;
+const encoder = new TextEncoder();
+
+/**
+ * Fills a store with jobs of every state and kind: attempts of every outcome, keys, parents, headers, deadlines, delays,
+ * text that is hard to write, and payloads up to 100 KB.
+ *
+ * @param now the store's time, for the ids
+ */
+export async function fillMixed(store: JobStore, now: number, count: number, random: Random): Promise<void> {
+  for (const workerId of MIXED_WORKERS) {
+    await store.transact((tx) => tx.saveWorker(worker(workerId), 60_000));
+  }
+  let last: string | null = null;
+  for (let from = 0; from < count; from += BATCH) {
+    const items = Array.from({ length: Math.min(BATCH, count - from) }, (_, place) => {
+      const item = job(from + place, now, random, last);
+      last = item.jobId;
+      return item;
+    });
+    await store.transact((tx) => tx.enqueueJobs(items));
+    await work(store, random);
+  }
+}
+
+function worker(workerId: string) {
+  return {
+    workerId,
+    nodeId: "a node",
+    host: "hôst",
+    hostId: "another host",
+    pid: 4711,
+    processStart: "long ago",
+    functionNames: MIXED_FUNCTIONS,
+    concurrency: 10,
+    client: "test",
+  };
+}
+
+function job(number: number, now: number, random: Random, parentId: string | null): JobToStore {
+  const often = (share: number) => random.next() < share;
+  const input: JobOptionsInput = {
+    priority: random.between(-2, 2),
+    maxAttempts: random.between(1, 3),
+    jitter: random.between(0, 10) / 10,
+    backoff: (["fixed", "linear", "exponential"] as const)[random.between(0, 2)]!,
+    ...(often(0.2) ? { delayMs: random.between(1, 100_000_000) } : {}),
+    ...(often(0.4) ? { idempotencyKey: `key ${number} \x10 \\"{},ß\u{1F600}` } : {}),
+    ...(often(0.3) ? { headers: { traceparent: `00-${number}`, naïve: '"\n\\' } } : {}),
+    ...(often(0.1) ? { startWithinMs: 50_000_000 } : {}),
+    ...(often(0.1) ? { finishWithinMs: 90_000_000 } : {}),
+  };
+  const { options, violations } = resolveJobOptions(input, "options");
+  if (violations.length > 0) throw new Error(JSON.stringify(violations));
+  return {
+    jobId: jobId(now, number),
+    functionName: MIXED_FUNCTIONS[random.between(0, MIXED_FUNCTIONS.length - 1)]!,
+    args: payload(number, random),
+    options,
+    parentId: often(0.1) ? parentId : null,
+  };
+}
+
+function jobId(now: number, number: number): string {
+  const time = Math.floor(now).toString(16).padStart(12, "0");
+  return `${time.slice(0, 8)}-${time.slice(8)}-7000-8abc-${number.toString(16).padStart(12, "0")}`;
+}
+
+/** JSON, as callers send; now and then bytes that are none, and large ones. */
+function payload(number: number, random: Random): Uint8Array {
+  const chance = random.next();
+  if (chance < 0.02) return encoder.encode(JSON.stringify(["x".repeat(random.between(1_000, 100_000))]));
+  if (chance < 0.05) return Uint8Array.from({ length: random.between(0, 300) }, () => random.between(0, 255));
+  return encoder.encode(JSON.stringify([number, "grüße \u{1F600}\0", null]));
+}
+
+/** Claims some of what is ready, and lets something happen to most of it. */
+async function work(store: JobStore, random: Random): Promise<void> {
+  const demands = MIXED_WORKERS.map((workerId) => ({ workerId, functionNames: MIXED_FUNCTIONS, limit: 35 }));
+  const claimed = await store.transact((tx) => tx.claimJobs(demands));
+  const jobs = claimed.flatMap((one) => one.jobs);
+  const transitions = jobs.flatMap((one) => {
+    const event = eventFor(one, random);
+    const transition = event === null ? null : decide(one, event, { maxLosses: 3 }, 0.5);
+    return transition === null ? [] : [transition];
+  });
+  await store.transact((tx) => tx.applyTransitions(transitions));
+}
+
+/** Null leaves it running. */
+function eventFor({ attempt }: Job, random: Random): JobEvent | null {
+  const error = { name: "Err\u00f6r", message: `no "luck" \\ at ${attempt}\n\u{1F4A5}`, stack: "at x\n\tat y" };
+  const chance = random.next();
+  if (chance < 0.4) return { kind: "succeed", result: payload(attempt, random) };
+  if (chance < 0.65) return { kind: "fail", error, terminal: chance < 0.45, retryAfterMs: chance > 0.6 ? 0 : null };
+  if (chance < 0.75) return { kind: "timeout" };
+  if (chance < 0.85) return { kind: "lose" };
+  if (chance < 0.92) return { kind: "cancel", reason: "cancelled" };
+  if (chance < 0.96) return { kind: "release", started: true };
+  return null;
+}
