@@ -16,8 +16,8 @@ interface Step {
   readonly words: readonly CompletionWord[];
   /** Flags that take a value; null for those without known words. */
   readonly values: Readonly<Record<string, readonly string[] | null>>;
-  /** Function names fit here as a word. */
-  readonly takesFunction: boolean;
+  /** What is asked for the names that fit here as a word; null when none do. */
+  readonly names: string | null;
 }
 
 interface CompletionWord {
@@ -60,7 +60,7 @@ function topics(): readonly CompletionWord[] {
 }
 
 function group(path: string, words: readonly CompletionWord[]): Step {
-  return { path, words, values: {}, takesFunction: false };
+  return { path, words, values: {}, names: null };
 }
 
 const SHELL_WORDS: readonly CompletionWord[] = SHELLS.map((word) => ({ word, summary: "" }));
@@ -75,20 +75,38 @@ function commandStep(path: string, command: AnyCommand): Step {
     path,
     words: [...(path === "completion" ? SHELL_WORDS : []), ...words, { word: "--help", summary: "Show help" }],
     values: Object.fromEntries(values),
-    takesFunction: command.operands?.[0]?.name === "NAME",
+    names: command.operands?.[0]?.name === "NAME" ? namesOf(path) : null,
   };
 }
 
+const FUNCTION_NAMES = "reseolio functions list -q --call-timeout 200ms 2>/dev/null";
+const SCHEDULE_NAMES = "reseolio schedules list -q --call-timeout 200ms 2>/dev/null";
+
+/** A new schedule has no name yet to be completed. */
+function namesOf(path: string): string | null {
+  if (path === "schedules create") return null;
+  return path.startsWith("schedules ") ? SCHEDULE_NAMES : FUNCTION_NAMES;
+}
+
 const STATES = "pending running suspended success dead cancelled";
-const LIVE_NAMES = "reseolio functions list -q --call-timeout 200ms 2>/dev/null";
+const SCHEDULE_STATES = "active paused deleted";
+
+/** What is asked for the values of these flags. */
+const FLAG_NAMES: Readonly<Record<string, string>> = { "--function": FUNCTION_NAMES, "--schedule": SCHEDULE_NAMES };
+
+function statesOf(path: string): string {
+  return path.startsWith("schedules ") ? SCHEDULE_STATES : STATES;
+}
 
 function bash(steps: readonly Step[]): string {
   const cases = steps.map(
-    ({ path, words, takesFunction }) =>
-      `    ${quote(path)}) words=${quote(words.map(({ word }) => word).join(" "))}${takesFunction ? "; names=1" : ""} ;;`,
+    ({ path, words, names }) =>
+      `    ${quote(path)}) words=${quote(words.map(({ word }) => word).join(" "))}${names === null ? "" : `; names=${quote(names)}`} ;;`,
   );
   const values = steps.flatMap(({ path, values }) =>
-    Object.entries(values).map(([flag, options]) => `    ${quote(`${path} ${flag}`)}) ${bashValue(flag, options)} ;;`),
+    Object.entries(values).map(
+      ([flag, options]) => `    ${quote(`${path} ${flag}`)}) ${bashValue(path, flag, options)} ;;`,
+    ),
   );
   return `# bash completion of reseolio: source <(reseolio completion bash)
 _reseolio() {
@@ -108,7 +126,7 @@ ${values.join("\n")}
   case "$path" in
 ${cases.join("\n")}
   esac
-  if [[ -n $names && $current != -* ]]; then words="$words $(${LIVE_NAMES})"; fi
+  if [[ -n $names && $current != -* ]]; then words="$words $(eval "$names")"; fi
   local IFS=$' \\n'
   COMPREPLY=($(compgen -W "$words" -- "$current"))
   # Readline splits words at colons, which names are full of.
@@ -118,9 +136,10 @@ complete -F _reseolio reseolio
 `;
 }
 
-function bashValue(flag: string, options: readonly string[] | null): string {
-  if (flag === "--function") return `COMPREPLY=($(compgen -W "$(${LIVE_NAMES})" -- "$current")); return`;
-  if (flag === "--state") return `COMPREPLY=($(compgen -W ${quote(STATES)} -- "$current")); return`;
+function bashValue(path: string, flag: string, options: readonly string[] | null): string {
+  const names = FLAG_NAMES[flag];
+  if (names !== undefined) return `COMPREPLY=($(compgen -W "$(${names})" -- "$current")); return`;
+  if (flag === "--state") return `COMPREPLY=($(compgen -W ${quote(statesOf(path))} -- "$current")); return`;
   if (options !== null) return `COMPREPLY=($(compgen -W ${quote(options.join(" "))} -- "$current")); return`;
   return `COMPREPLY=($(compgen -f -- "$current")); return`;
 }
@@ -133,13 +152,13 @@ function groupPaths(steps: readonly Step[]): readonly string[] {
 }
 
 function zsh(steps: readonly Step[]): string {
-  const cases = steps.map(({ path, words, takesFunction }) => {
+  const cases = steps.map(({ path, words, names }) => {
     const described = words.map(({ word, summary }) => quote(`${word.replaceAll(":", "\\:")}:${oneLine(summary)}`));
-    return `    ${quote(path)}) words_here=(${described.join(" ")})${takesFunction ? "; names=1" : ""} ;;`;
+    return `    ${quote(path)}) words_here=(${described.join(" ")})${names === null ? "" : `; names=${quote(names)}`} ;;`;
   });
   const values = steps.flatMap(({ path, values }) =>
     Object.entries(values).map(
-      ([flag, options]) => `    ${quote(`${path} ${flag}`)}) ${zshValue(flag, options)}; return ;;`,
+      ([flag, options]) => `    ${quote(`${path} ${flag}`)}) ${zshValue(path, flag, options)}; return ;;`,
     ),
   );
   return `#compdef reseolio
@@ -161,7 +180,7 @@ ${values.join("\n")}
 ${cases.join("\n")}
   esac
   if [[ -n $names && \${words[CURRENT]} != -* ]]; then
-    live=(\${(f)"$(${LIVE_NAMES})"})
+    live=(\${(f)"$(eval "$names")"})
     compadd -- $live
   fi
   _describe 'reseolio' words_here
@@ -170,9 +189,10 @@ if [[ $zsh_eval_context[-1] == loadautofunc ]]; then _reseolio "$@"; else compde
 `;
 }
 
-function zshValue(flag: string, options: readonly string[] | null): string {
-  if (flag === "--function") return `live=(\${(f)"$(${LIVE_NAMES})"}); compadd -- $live`;
-  if (flag === "--state") return `compadd -- ${STATES}`;
+function zshValue(path: string, flag: string, options: readonly string[] | null): string {
+  const names = FLAG_NAMES[flag];
+  if (names !== undefined) return `live=(\${(f)"$(${names})"}); compadd -- $live`;
+  if (flag === "--state") return `compadd -- ${statesOf(path)}`;
   return options === null ? "_files" : `compadd -- ${options.join(" ")}`;
 }
 
@@ -202,21 +222,22 @@ ${lines.join("\n")}
 `;
 }
 
-function fishLines({ path, words, values, takesFunction }: Step): readonly string[] {
+function fishLines({ path, words, values, names }: Step): readonly string[] {
   const at = `complete -c reseolio -n ${quote(`__reseolio_at ${quote(path)}`)}`;
   const lines = words.map(({ word, summary }) => {
     const text = summary === "" ? "" : ` -d ${quote(oneLine(summary))}`;
     if (!word.startsWith("--")) return `${at} -a ${quote(word)}${text}`;
-    return `${at} -l ${word.slice(2)}${fishValue(word, values)}${text}`;
+    return `${at} -l ${word.slice(2)}${fishValue(path, word, values)}${text}`;
   });
-  return takesFunction ? [...lines, `${at} -a ${quote(`(${LIVE_NAMES})`)}`] : lines;
+  return names === null ? lines : [...lines, `${at} -a ${quote(`(${names})`)}`];
 }
 
-function fishValue(flag: string, values: Step["values"]): string {
+function fishValue(path: string, flag: string, values: Step["values"]): string {
   const options = values[flag];
   if (options === undefined) return "";
-  if (flag === "--function") return ` -x -a ${quote(`(${LIVE_NAMES})`)}`;
-  if (flag === "--state") return ` -x -a ${quote(STATES)}`;
+  const names = FLAG_NAMES[flag];
+  if (names !== undefined) return ` -x -a ${quote(`(${names})`)}`;
+  if (flag === "--state") return ` -x -a ${quote(statesOf(path))}`;
   return options === null ? " -r -F" : ` -x -a ${quote(options.join(" "))}`;
 }
 

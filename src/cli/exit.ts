@@ -25,7 +25,7 @@ export const EXIT_CODES: readonly { readonly code: ExitCode; readonly meaning: s
   { code: EXIT.unreachable, meaning: "no daemon answers at the address" },
   { code: EXIT.timeout, meaning: "the time given with --wait-timeout or --call-timeout is over" },
   { code: EXIT.jobFailed, meaning: "an awaited job is DEAD or CANCELLED" },
-  { code: EXIT.conflict, meaning: "conflict: the job exists already, or its state does not allow this" },
+  { code: EXIT.conflict, meaning: "conflict: the job or schedule exists already, or its state does not allow this" },
   { code: EXIT.interrupted, meaning: "interrupted by Ctrl-C" },
 ];
 

@@ -1,12 +1,12 @@
 /** How jobs are shown: columns, sheets, and the JSON shape that programs rely on. */
 import type { Attempt, Job, JobError, JobOptions } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { formatDuration } from "./duration.ts";
-import { relativeTime } from "./instant.ts";
 import { embedJson } from "./json-text.ts";
 import { shortId } from "./job-id.ts";
 import { STATE_PAINT, stateName } from "./job-states.ts";
 import type { Listing, Sheet } from "./output.ts";
 import type { Column } from "./table.ts";
+import { timeColumn, timeField } from "./time-view.ts";
 import { fromTimestamp, isoTime } from "./timestamps.ts";
 import { checkpointJson, checkpointsText, waitJson, waitsText } from "./wait-view.ts";
 
@@ -45,6 +45,8 @@ export function jobSummaryJson(job: Job): Record<string, unknown> {
     finishBy: isoTime(job.finishBy),
     workerId: textOrNull(job.workerId),
     parentId: textOrNull(job.parentId),
+    schedule: textOrNull(job.scheduleName),
+    scheduledAt: isoTime(job.scheduledAt),
     options: job.options === undefined ? null : optionsJson(job.options),
   };
 }
@@ -53,7 +55,7 @@ function resultJson(job: Job): unknown {
   return stateName(job.state) === "SUCCESS" ? embedJson(job.result) : null;
 }
 
-function optionsJson(options: JobOptions): Record<string, unknown> {
+export function optionsJson(options: JobOptions): Record<string, unknown> {
   return {
     maxAttempts: options.maxAttempts ?? null,
     backoff: BACKOFF_NAMES[options.backoff] ?? null,
@@ -102,21 +104,6 @@ const COLUMNS: readonly Column<Job>[] = [
   { header: "ERROR", value: (job) => errorLine(job.error) },
 ];
 
-function timeColumn(
-  header: string,
-  of: (job: Job) => Job["createdAt"],
-  applies: (job: Job) => boolean = () => true,
-): Column<Job> {
-  return {
-    header,
-    value: (job) => isoTime(of(job)) ?? "",
-    short: (job, now) => {
-      const at = fromTimestamp(of(job));
-      return at === null || !applies(job) ? "" : relativeTime(at, now);
-    },
-  };
-}
-
 function attemptText(job: Job): string {
   return job.options?.maxAttempts === undefined ? String(job.attempt) : `${job.attempt} of ${job.options.maxAttempts}`;
 }
@@ -136,12 +123,6 @@ export const JOB_LISTING: Listing<Job> = {
 };
 
 export function jobSheet(job: Job, now: number): Sheet {
-  const time = (label: string, of: Job["createdAt"]) => {
-    const at = fromTimestamp(of);
-    if (at === null) return { label, value: undefined };
-    const iso = new Date(at).toISOString();
-    return { label, value: iso, short: `${iso} (${relativeTime(at, now)})` };
-  };
   const json = jobJson(job);
   return {
     id: job.jobId,
@@ -156,14 +137,16 @@ export function jobSheet(job: Job, now: number): Sheet {
       { label: "error", value: errorLine(job.error) || undefined },
       { label: "reason", value: job.error?.reason },
       { label: "stack", value: job.error?.stack || undefined },
-      time("created", job.createdAt),
-      time("runs at", job.runAt),
-      time("started", job.startedAt),
-      time("finished", job.finishedAt),
-      time("start by", job.startBy),
-      time("finish by", job.finishBy),
+      timeField("created", job.createdAt, now),
+      timeField("runs at", job.runAt, now),
+      timeField("started", job.startedAt, now),
+      timeField("finished", job.finishedAt, now),
+      timeField("start by", job.startBy, now),
+      timeField("finish by", job.finishBy, now),
       { label: "worker", value: job.workerId || undefined },
       { label: "parent", value: job.parentId || undefined },
+      { label: "schedule", value: job.scheduleName || undefined },
+      timeField("tick", job.scheduledAt, now),
       { label: "options", value: JSON.stringify(json["options"]), short: optionsLine(job.options) },
       { label: "waits for", value: waitsText(job.waits, now) },
       { label: "checkpoints", value: checkpointsText(job.checkpoints) },

@@ -65,6 +65,51 @@ export const COMMANDS: CommandTable = {
       },
     },
   },
+  schedules: {
+    summary: "Enqueue jobs by the clock",
+    subCommands: {
+      create: {
+        summary: "Create a schedule: a job at each tick of a cron rule",
+        load: async () => (await import("./commands/schedules-create.ts")).schedulesCreate,
+      },
+      list: {
+        summary: "List schedules by name",
+        load: async () => (await import("./commands/schedules-list.ts")).schedulesList,
+      },
+      get: {
+        summary: "Show everything about a schedule",
+        load: async () => (await import("./commands/schedules-get.ts")).schedulesGet,
+      },
+      preview: {
+        summary: "Show the next ticks of a schedule or of a rule",
+        load: async () => (await import("./commands/schedules-preview.ts")).schedulesPreview,
+      },
+      update: {
+        summary: "Change a schedule",
+        load: async () => (await import("./commands/schedules-update.ts")).schedulesUpdate,
+      },
+      pause: {
+        summary: "Pause schedules",
+        load: async () => (await import("./commands/schedules-pause.ts")).schedulesPause,
+      },
+      resume: {
+        summary: "Resume paused schedules",
+        load: async () => (await import("./commands/schedules-resume.ts")).schedulesResume,
+      },
+      trigger: {
+        summary: "Enqueue one job of a schedule now",
+        load: async () => (await import("./commands/schedules-trigger.ts")).schedulesTrigger,
+      },
+      backfill: {
+        summary: "Enqueue the jobs of past ticks that have none",
+        load: async () => (await import("./commands/schedules-backfill.ts")).schedulesBackfill,
+      },
+      delete: {
+        summary: "Delete schedules",
+        load: async () => (await import("./commands/schedules-delete.ts")).schedulesDelete,
+      },
+    },
+  },
   work: {
     summary: "Make any program a durable function",
     load: async () => (await import("./commands/work.ts")).work,

@@ -93,13 +93,16 @@ function findCommand(words: readonly string[], table: CommandTable): Found {
 }
 
 // What people type out of habit from other tools.
-const HABITS: Readonly<Record<string, string>> = {
-  ls: "list",
-  rm: "delete",
-  add: "enqueue",
-  show: "get",
-  ps: "status",
-  start: "serve",
+const HABITS: Readonly<Record<string, readonly string[]>> = {
+  ls: ["list"],
+  rm: ["delete"],
+  add: ["enqueue", "create"],
+  new: ["enqueue", "create"],
+  show: ["get"],
+  ps: ["status"],
+  start: ["serve", "resume"],
+  stop: ["pause", "cancel"],
+  run: ["trigger"],
 };
 
 function lookUp(word: string, table: CommandTable, where: string): LazyCommand | CommandGroup {
@@ -108,8 +111,7 @@ function lookUp(word: string, table: CommandTable, where: string): LazyCommand |
   const help = seeHelp(where.replace(/^reseolio ?/, ""));
   if (word.startsWith("-")) throw usageError(`${where} has no flag ${word}: flags come after the command`, help);
   const known = Object.keys(table);
-  const habit = HABITS[word];
-  const near = habit !== undefined && known.includes(habit) ? habit : suggest(word, known);
+  const near = HABITS[word]?.find((habit) => known.includes(habit)) ?? suggest(word, known);
   const meant = near === undefined ? "" : `; did you mean ${near}?`;
   throw usageError(`${where} has no command ${JSON.stringify(word)}${meant}`, help);
 }

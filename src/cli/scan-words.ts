@@ -103,9 +103,14 @@ function checkWord(spelling: string, value: string, options: readonly string[]):
   throw usageError(`${spelling} is ${JSON.stringify(value)}${meant}`, `give one of: ${options.join(", ")}`);
 }
 
+// What people type out of habit from other tools, and from the SDK.
+const HABITS: Readonly<Record<string, string>> = { timezone: "tz", "time-zone": "tz", zone: "tz", schedule: "cron" };
+
 function unknownFlag(spelling: string, command: AnyCommand): CliError {
   const known = [...Object.keys(command.args), "help"];
-  const near = suggest(spelling.replace(/^-+/, ""), known);
+  const word = spelling.replace(/^-+/, "");
+  const habit = HABITS[word];
+  const near = habit !== undefined && known.includes(habit) ? habit : suggest(word, known);
   const meant = near === undefined ? "" : `; did you mean --${near}?`;
   return usageError(
     `reseolio ${command.meta.name} has no flag ${spelling}${meant}`,

@@ -11,8 +11,8 @@ import { toJson } from "../../src/cli/json-text.ts";
 import { jobJson, JOB_LISTING, jobSheet } from "../../src/cli/job-view.ts";
 import { onePage } from "../../src/cli/list-jobs.ts";
 import { Output, type FormatFlags } from "../../src/cli/output.ts";
-import { type Stdout } from "../../src/cli/stdout.ts";
 import { expectGolden } from "./golden.ts";
+import { Recorder } from "./recorder.ts";
 
 const at = (iso: string) => timestampFromDate(new Date(iso));
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -111,19 +111,6 @@ const happened = create(EventSchema, {
 });
 
 const now = Date.parse("2026-11-21T09:05:00Z");
-
-class Recorder implements Stdout {
-  text = "";
-  readonly closed = false;
-  constructor(
-    readonly isTerminal = false,
-    readonly columns = isTerminal ? 200 : undefined,
-  ) {}
-  write(text: string): Promise<void> {
-    this.text += text;
-    return Promise.resolve();
-  }
-}
 
 async function* pages(...all: readonly (readonly Job[])[]): AsyncGenerator<readonly Job[]> {
   yield* all;

@@ -1,0 +1,135 @@
+import { type CommandContext, defineCommand } from "../command.ts";
+import { confirm } from "../confirm.ts";
+import { CONNECTION_FLAGS, withClient } from "../connection.ts";
+import { CliError, usageError } from "../exit.ts";
+import { FORMAT_FLAGS, type Listing } from "../output.ts";
+import { pastFlag } from "../parse-flag.ts";
+import { checkScheduleName } from "../schedule-flags.ts";
+import { toTimestamp } from "../timestamps.ts";
+import type { Client } from "../../sdk/client.ts";
+
+const FLAGS = {
+  from: { type: "string", valueHint: "TIME", description: "First tick; 2d means 2 days ago" },
+  to: { type: "string", valueHint: "TIME", description: "Ticks before this time only [now]" },
+  "dry-run": { type: "boolean", alias: "n", description: "Only print how many" },
+  yes: { type: "boolean", alias: "y", description: "Do not ask; needed off a terminal" },
+  ...FORMAT_FLAGS,
+  ...CONNECTION_FLAGS,
+} as const;
+
+type Context = CommandContext<typeof FLAGS>;
+
+export const schedulesBackfill = defineCommand({
+  meta: {
+    name: "schedules backfill",
+    description: "Enqueue the jobs of past ticks that have none yet, oldest first. Prints their ids.",
+  },
+  args: FLAGS,
+  operands: [{ name: "NAME", description: "The schedule's name", required: true }],
+  examples: [
+    {
+      command: "reseolio schedules backfill daily-report --from 2026-11-01 --dry-run",
+      does: "see how many are missing",
+    },
+    { command: "reseolio schedules backfill daily-report --from 3d --yes", does: "the last three days, from a script" },
+  ],
+  notes: [
+    "A tick that has its job gets no second one, so a backfill that was interrupted may be run again. Each job carries its tick in the header reseolio-scheduled-at.",
+  ],
+  run: backfill,
+});
+
+interface Window {
+  readonly name: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+async function backfill(context: Context): Promise<void> {
+  const { flags } = context;
+  const window = readWindow(context);
+  const needsConsent = !flags["dry-run"] && !flags.yes;
+  if (needsConsent && !(context.output.interactive && process.stdin.isTTY)) {
+    throw usageError(
+      "reseolio schedules backfill would enqueue many jobs and there is nobody to ask",
+      "add --yes to do it, or --dry-run to see how many",
+    );
+  }
+  await withClient(context, async (client) => {
+    if (needsConsent && !(await ask(context, client, window))) return;
+    await enqueue(context, client, window);
+  });
+}
+
+function readWindow({ flags, operands }: Context): Window {
+  const name = checkScheduleName(operands[0] ?? "");
+  const now = Date.now();
+  const from = pastFlag("from", flags.from, now);
+  if (from === undefined) throw usageError("--from is missing", "give the time of the first tick, such as --from 2d");
+  const to = pastFlag("to", flags.to, now) ?? now;
+  if (from >= to) throw usageError(`--from ${flags.from} is not before ${flags.to ?? "now"}: it holds no tick`);
+  return { name, from, to };
+}
+
+interface Slice {
+  readonly count: number;
+  readonly jobIds: readonly string[];
+}
+
+async function* slices(client: Client, window: Window, dryRun: boolean): AsyncGenerator<Slice> {
+  const request = { name: window.name, from: toTimestamp(window.from), to: toTimestamp(window.to), dryRun };
+  let pageToken = "";
+  do {
+    const { count, jobIds, nextPageToken } = await client.schedules.backfillSchedule({ ...request, pageToken });
+    yield { count, jobIds };
+    pageToken = nextPageToken;
+  } while (pageToken !== "");
+}
+
+async function ask({ messages }: Context, client: Client, window: Window): Promise<boolean> {
+  let count = 0;
+  for await (const slice of slices(client, window, true)) count += slice.count;
+  if (count === 0) {
+    messages.info("every tick of this time has its job");
+    return false;
+  }
+  const answer = await confirm(`enqueue ${jobs(count)} of schedule ${window.name}?`);
+  if (answer === null) throw new CliError("interrupted", "interrupted; nothing was done");
+  if (!answer) messages.info("nothing was done");
+  return answer;
+}
+
+async function enqueue({ flags, messages, output }: Context, client: Client, window: Window): Promise<void> {
+  const dryRun = flags["dry-run"];
+  const progress = messages.progress(dryRun ? "found" : "enqueued");
+  let count = 0;
+  const pages = async function* (): AsyncGenerator<readonly string[]> {
+    for await (const slice of slices(client, window, dryRun)) {
+      count += slice.count;
+      progress.update(count);
+      yield slice.jobIds;
+    }
+  };
+  try {
+    if (output.format === "table" || dryRun) for await (const _page of pages());
+    else await output.list(pages(), JOB_IDS, { acts: true });
+  } finally {
+    progress.end();
+  }
+  if (!dryRun) return messages.success(`${jobs(count)} enqueued`);
+  if (output.isJson) await output.document({ count });
+  else if (output.format !== "table") await output.text(`${count}\n`);
+  messages.info(`${jobs(count)} would be enqueued; this was a dry run`);
+}
+
+function jobs(count: number): string {
+  return count === 1 ? "1 job" : `${count} jobs`;
+}
+
+const JOB_IDS: Listing<string> = {
+  name: "jobIds",
+  columns: [{ header: "ID", value: (id) => id }],
+  json: (id) => id,
+  id: (id) => id,
+  empty: "",
+};

@@ -1,0 +1,126 @@
+import type { Schedule } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
+import { type CommandContext, defineCommand, type Flags } from "../command.ts";
+import { CONNECTION_FLAGS, withClient } from "../connection.ts";
+import { CliError, usageError } from "../exit.ts";
+import { FORMAT_FLAGS } from "../output.ts";
+import { cliErrorFrom } from "../rpc-errors.ts";
+import {
+  checkScheduleName,
+  CRON_HINT,
+  readSchedule,
+  SCHEDULE_FLAGS,
+  type ScheduleSpecInit,
+} from "../schedule-flags.ts";
+import { scheduleJson } from "../schedule-view.ts";
+import { nextTicks, showTicks } from "../show-ticks.ts";
+import { tickJson } from "../tick-view.ts";
+import type { Client } from "../../sdk/client.ts";
+
+const FLAGS = {
+  ...SCHEDULE_FLAGS,
+  "on-duplicate": {
+    type: "enum",
+    options: ["reject", "update"],
+    description: "When a schedule of this name has other content: fail, or update it to this content [reject]",
+  },
+  ...FORMAT_FLAGS,
+  ...CONNECTION_FLAGS,
+} as const satisfies Flags;
+
+type Context = CommandContext<typeof FLAGS>;
+
+export const schedulesCreate = defineCommand({
+  meta: {
+    name: "schedules create",
+    description: "Create a schedule: a cron rule that enqueues one job at each tick. Prints the next five ticks.",
+  },
+  args: FLAGS,
+  operands: [{ name: "NAME", description: "The schedule's name [the function's]" }],
+  examples: [
+    {
+      command: `reseolio schedules create daily-report -f report:build --cron '0 8 * * *' --tz America/New_York`,
+      does: "every day at 8:00 in New York",
+    },
+    {
+      command: `reseolio schedules create -f cache:warm --cron '*/10 * * * * *' --overlap skip --args '["eu"]'`,
+      does: "every 10 seconds, but never two at a time",
+    },
+    {
+      command: "reseolio schedules create sync -f crm:sync --cron @hourly --jitter 5m --catch-up all",
+      does: "each hour, within 5 minutes, and nothing is left out",
+    },
+  ],
+  notes: [
+    "The same content again is the same schedule: nothing changes, exit code 0. Job options such as --max-attempts are of the jobs that it enqueues; --jitter delays ticks, --retry-jitter is of the delays between attempts. Exit code 8: a schedule of this name has other content.",
+  ],
+  run: create,
+});
+
+async function create(context: Context): Promise<void> {
+  const { flags, operands, messages } = context;
+  const name = operands[0] === undefined ? "" : checkScheduleName(operands[0]);
+  if (flags.function === undefined) throw usageError("--function is missing", "give the function to call at each tick");
+  if (flags.cron === undefined) throw usageError("--cron is missing", CRON_HINT);
+  const spec = await readSchedule(flags, messages);
+  await withClient(context, async (client) => {
+    const { schedule, done } = await store(client, name, spec, flags["on-duplicate"] === "update");
+    messages.success(`${done} schedule ${schedule.name}`);
+    await showSchedule(context, client, schedule, done === "created");
+  });
+}
+
+interface Stored {
+  readonly schedule: Schedule;
+  readonly done: "created" | "found" | "updated";
+}
+
+async function store(client: Client, name: string, spec: ScheduleSpecInit, mayUpdate: boolean): Promise<Stored> {
+  try {
+    const { schedule, created } = await client.schedules.createSchedule({ name, spec });
+    return { schedule: demand(schedule), done: created ? "created" : "found" };
+  } catch (error) {
+    const fault = cliErrorFrom(error);
+    if (fault.code !== "conflict") throw fault;
+    const known = name === "" ? (spec.functionName ?? "") : name;
+    if (mayUpdate) return { schedule: await replace(client, known, spec), done: "updated" };
+    const hint = `reseolio schedules update ${known} changes it, and so does --on-duplicate update here`;
+    throw new CliError("conflict", fault.message, { hint, cause: error });
+  }
+}
+
+/** Fields of ScheduleSpec that content may leave out. */
+const OPTIONAL = {
+  timeZone: "time_zone",
+  args: "args",
+  options: "options",
+  catchUp: "catch_up",
+  maxCatchUp: "max_catch_up",
+  overlap: "overlap",
+  jitterMs: "jitter_ms",
+  startAt: "start_at",
+  endAt: "end_at",
+} as const satisfies Partial<Record<keyof ScheduleSpecInit, string>>;
+
+async function replace(client: Client, name: string, spec: ScheduleSpecInit): Promise<Schedule> {
+  const clearFields = Object.entries(OPTIONAL).flatMap(([key, field]) => (Object.hasOwn(spec, key) ? [] : [field]));
+  return demand((await client.schedules.updateSchedule({ name, spec, clearFields })).schedule);
+}
+
+function demand(schedule: Schedule | undefined): Schedule {
+  if (schedule !== undefined) return schedule;
+  throw new CliError("failed", "the daemon answered without the schedule");
+}
+
+async function showSchedule(
+  { output, messages }: Context,
+  client: Client,
+  schedule: Schedule,
+  created: boolean,
+): Promise<void> {
+  if (output.format === "ids") return output.text(`${schedule.name}\n`);
+  const { ticks, timeZone } = await nextTicks(client, schedule.name);
+  if (output.isJson) {
+    return output.document({ ...scheduleJson(schedule), created, nextTicks: ticks.map(tickJson) });
+  }
+  if ((await showTicks(output, ticks, timeZone)) === 0) messages.warn("no tick will come");
+}

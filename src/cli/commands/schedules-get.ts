@@ -1,0 +1,30 @@
+import { defineCommand } from "../command.ts";
+import { CONNECTION_FLAGS, withClient } from "../connection.ts";
+import { CliError } from "../exit.ts";
+import { FORMAT_FLAGS } from "../output.ts";
+import { checkScheduleName } from "../schedule-flags.ts";
+import { scheduleSheet } from "../schedule-view.ts";
+
+export const schedulesGet = defineCommand({
+  meta: {
+    name: "schedules get",
+    description: "Show everything about a schedule: its rule, its next tick, and how the job of its last tick stands.",
+  },
+  args: { ...FORMAT_FLAGS, ...CONNECTION_FLAGS },
+  operands: [{ name: "NAME", description: "The schedule's name", required: true }],
+  examples: [
+    { command: "reseolio schedules get daily-report", does: "a schedule by its name" },
+    { command: "reseolio schedules get daily-report --json | jq .lastJob.state", does: "for a program" },
+  ],
+  notes: [
+    "The jobs of its ticks: reseolio jobs list --schedule NAME. In a pipe without --json: one line a field, its name, a tab, its value.",
+  ],
+  async run(context) {
+    const name = checkScheduleName(context.operands[0] ?? "");
+    await withClient(context, async (client) => {
+      const { schedule } = await client.schedules.getSchedule({ name });
+      if (schedule === undefined) throw new CliError("not_found", `there is no schedule ${JSON.stringify(name)}`);
+      await context.output.sheet(scheduleSheet(schedule, Date.now()));
+    });
+  },
+});

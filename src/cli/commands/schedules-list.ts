@@ -1,0 +1,75 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { ListSchedulesRequestSchema, Schedule } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
+import { defineCommand } from "../command.ts";
+import { CONNECTION_FLAGS, withClient } from "../connection.ts";
+import { usageError } from "../exit.ts";
+import { FORMAT_FLAGS } from "../output.ts";
+import { numberFlag } from "../parse-flag.ts";
+import { parseScheduleStates } from "../schedule-states.ts";
+import { SCHEDULE_LISTING } from "../schedule-view.ts";
+import type { Client } from "../../sdk/client.ts";
+
+const DEFAULT_LIMIT = 50;
+const PAGE = 1_000;
+
+export const schedulesList = defineCommand({
+  meta: { name: "schedules list", description: "List schedules by name, with their next tick and last outcome." },
+  args: {
+    state: {
+      type: "string",
+      alias: "s",
+      valueHint: "STATE,…",
+      repeat: true,
+      description: "Only in these states: active, paused, deleted [active, paused]",
+    },
+    function: { type: "string", alias: "f", valueHint: "NAME", description: "Only of this function" },
+    limit: { type: "string", alias: "n", valueHint: "N", description: `At most this many [${DEFAULT_LIMIT}]` },
+    all: { type: "boolean", alias: "a", description: "Without a limit" },
+    ...FORMAT_FLAGS,
+    ...CONNECTION_FLAGS,
+  },
+  examples: [
+    { command: "reseolio schedules list", does: "all that tick or are paused" },
+    {
+      command: "reseolio schedules list -s paused -q | reseolio schedules resume - --yes",
+      does: "resume what is paused",
+    },
+    { command: "reseolio schedules list --all --json | jq '.schedules[].nextRunAt'", does: "for a program" },
+  ],
+  notes: ["Columns in a pipe: name, function, state, cron, zone, next, last, outcome, error."],
+  async run(context) {
+    const { flags, messages, output } = context;
+    const request = { states: parseScheduleStates(flags.state), functionName: flags.function ?? "" };
+    const given = numberFlag("limit", flags.limit, { min: 1, max: Number.MAX_SAFE_INTEGER, whole: true });
+    if (flags.all && given !== undefined) throw usageError("--all and --limit exclude each other");
+    const limit = flags.all ? Number.POSITIVE_INFINITY : (given ?? DEFAULT_LIMIT);
+    // Whoever gave a limit knows.
+    const onMore = (total: number): void => {
+      if (given === undefined) messages.info(`these are ${limit} of ${total}; --limit N or --all shows more`);
+    };
+    const count = await withClient(context, (client) =>
+      output.list(listSchedules(client, request, limit, onMore), SCHEDULE_LISTING),
+    );
+    if (count === 0 && output.format === "table") messages.info(SCHEDULE_LISTING.empty);
+  },
+});
+
+type ListInit = Exclude<MessageInitShape<typeof ListSchedulesRequestSchema>, { $typeName: string }>;
+
+async function* listSchedules(
+  client: Client,
+  request: ListInit,
+  limit: number,
+  onMore: (total: number) => void,
+): AsyncGenerator<readonly Schedule[]> {
+  let pageToken = "";
+  let total = 0;
+  for (let left = limit; left > 0;) {
+    const page = await client.schedules.listSchedules({ ...request, pageSize: Math.min(PAGE, left), pageToken });
+    left -= page.schedules.length;
+    ({ nextPageToken: pageToken, total } = page);
+    yield page.schedules;
+    if (pageToken === "") return;
+  }
+  onMore(total);
+}

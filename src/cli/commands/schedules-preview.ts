@@ -1,0 +1,65 @@
+import { defineCommand } from "../command.ts";
+import { CONNECTION_FLAGS, withClient } from "../connection.ts";
+import { usageError } from "../exit.ts";
+import { FORMAT_FLAGS } from "../output.ts";
+import { instantFlag, numberFlag } from "../parse-flag.ts";
+import { checkScheduleName, CRON_HINT, readRule, RULE_FLAGS } from "../schedule-flags.ts";
+import { showTicks } from "../show-ticks.ts";
+import { tickJson } from "../tick-view.ts";
+import { toTimestamp } from "../timestamps.ts";
+
+export const schedulesPreview = defineCommand({
+  meta: {
+    name: "schedules preview",
+    description: "Show the next ticks of a schedule, or of a rule that is not stored, in its zone and in UTC.",
+  },
+  args: {
+    count: { type: "string", alias: "n", valueHint: "N", description: "How many, 1 to 1000 [10]" },
+    after: { type: "string", valueHint: "TIME", description: "Ticks after this time [now]" },
+    ...RULE_FLAGS,
+    ...FORMAT_FLAGS,
+    ...CONNECTION_FLAGS,
+  },
+  operands: [{ name: "NAME", description: "The schedule's name; leave it out with --cron" }],
+  examples: [
+    { command: "reseolio schedules preview daily-report -n 3", does: "the next three ticks of a schedule" },
+    {
+      command: "reseolio schedules preview --cron '30 2 * * *' --tz Europe/Berlin --after 2027-03-26",
+      does: "what a rule does when clocks change",
+    },
+  ],
+  notes: [
+    "A time that a change of clocks leaves out comes once, at the first valid instant; a fixed time that comes twice that day fires once, and steps such as */30 go by real time. Columns in a pipe: local time, UTC, note.",
+  ],
+  async run(context) {
+    const { flags, operands, output, messages } = context;
+    const of = readTarget(operands[0], flags);
+    const count = numberFlag("count", flags.count, { min: 1, max: 1_000, whole: true });
+    const after = instantFlag("after", flags.after);
+    const request = {
+      ...of,
+      ...(count === undefined ? {} : { count }),
+      ...(after === undefined ? {} : { after: toTimestamp(after) }),
+    };
+    await withClient(context, async (client) => {
+      const { ticks, timeZone } = await client.schedules.previewSchedule(request);
+      if (output.format === "json") return output.document({ timezone: timeZone, ticks: ticks.map(tickJson) });
+      if ((await showTicks(output, ticks, timeZone)) === 0) messages.info("no tick will come");
+      return undefined;
+    });
+  },
+});
+
+type Target = { readonly name: string } | { readonly spec: ReturnType<typeof readRule> };
+
+function readTarget(name: string | undefined, flags: Parameters<typeof readRule>[0]): Target {
+  const rule = readRule(flags);
+  const given = Object.keys(RULE_FLAGS).filter((flag) => flags[flag as keyof typeof RULE_FLAGS] !== undefined);
+  if (name !== undefined && given.length > 0) {
+    throw usageError(`NAME and --${given[0]} exclude each other`, "give a schedule's name, or a rule with --cron");
+  }
+  if (name !== undefined) return { name: checkScheduleName(name) };
+  if (rule.cron === undefined)
+    throw usageError("NAME is missing, and so is --cron", `${CRON_HINT}, or a schedule's name`);
+  return { spec: rule };
+}
