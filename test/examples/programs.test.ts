@@ -1,0 +1,88 @@
+/** Each program in examples/ does what it says, on both stores. */
+import { expect } from "bun:test";
+import { readFile, writeFile } from "node:fs/promises";
+import { testOnEachStore } from "../support/each-store.ts";
+import { freePort } from "../support/free-port.ts";
+import { runExample, startExample } from "../support/run-example.ts";
+import type { SpawnedDaemon } from "../support/spawn-daemon.ts";
+import { tempDir } from "../support/temp-dir.ts";
+
+/** What a program printed; it has to end well. */
+async function printed(name: string, args: readonly string[], daemon: SpawnedDaemon, cwd: string): Promise<string[]> {
+  const { stdout, stderr, exitCode } = await runExample(name, args, daemon, cwd);
+  if (exitCode !== 0) throw new Error(`${name} ended with exit code ${exitCode}\n${stdout}${stderr}`);
+  return stdout.trimEnd().split("\n");
+}
+
+testOnEachStore(
+  "fire-and-forget: the answer does not wait for the mail, and a killed server still sends it",
+  async (store) => {
+    await using world = await store.createWorld();
+    const port = await freePort();
+    const signUp = async (address: string) =>
+      (await fetch(`http://127.0.0.1:${port}/accounts/${address}`, { method: "POST" })).status;
+    const env = { PORT: String(port) };
+    {
+      await using server = startExample("fire-and-forget", world.daemon, env);
+      await server.said("ready");
+      expect(await signUp("ada@example.com")).toBe(202);
+      await server.said("to ada@example.com: Good to have you here");
+      expect(await signUp("ada@example.com")).toBe(202);
+      await server.signal("SIGKILL");
+    }
+    // Stored while nobody runs it.
+    const key = { idempotencyKey: "bob@example.com" };
+    await world.client.enqueue("accounts:mail:welcome", ["bob@example.com"], key);
+    await using server = startExample("fire-and-forget", world.daemon, env);
+    await server.said("to bob@example.com: Good to have you here");
+    expect(await signUp("bob@example.com")).toBe(202);
+    expect(await signUp("%E2%82%AC")).toBe(202);
+    await server.said("to €: Good to have you here");
+    expect(server.lines).toHaveLength(3);
+  },
+);
+
+testOnEachStore(
+  "await-result: prints where the report is, and the second time does not make it again",
+  async (store) => {
+    await using world = await store.createWorld();
+    await using dir = await tempDir("reseolio-example-");
+    await writeFile(dir.file("sales.csv"), "north,2\nsouth,3\n");
+    expect(await printed("await-result", ["sales"], world.daemon, dir.path)).toEqual(["sales.txt: 2 rows, total 5"]);
+    expect(await readFile(dir.file("sales.txt"), "utf8")).toBe("north,2\nsouth,3\ntotal,5\n");
+    await writeFile(dir.file("sales.csv"), "north,9\n");
+    expect(await printed("await-result", ["sales"], world.daemon, dir.path)).toEqual(["sales.txt: 2 rows, total 5"]);
+  },
+);
+
+testOnEachStore("saga: ships what is there, refunds what is gone, and a second run finds it done", async (store) => {
+  await using world = await store.createWorld();
+  const first = await printed("saga", ["order-1", "sold-out-2"], world.daemon, "/tmp");
+  expect(first.filter((line) => !line.startsWith("confirmed"))).toEqual([
+    "charged order-1",
+    "reserved order-1",
+    "shipped order-1",
+    `order-1: {"status":"shipped","label":"label-of-order-1"}`,
+    "charged sold-out-2",
+    "refunded payment-of-sold-out-2",
+    expect.stringMatching(/^sold-out-2: \{"status":"refunded","reason":".*no more of it"\}$/),
+  ]);
+  const second = await printed("saga", ["order-1", "sold-out-2"], world.daemon, "/tmp");
+  expect(second.filter((line) => !line.startsWith("confirmed"))).toEqual([
+    first.find((line) => line.startsWith("order-1:"))!,
+    first.at(-1)!,
+  ]);
+});
+
+testOnEachStore("fan-out: makes every size of every image", async (store) => {
+  await using world = await store.createWorld();
+  expect(await printed("fan-out", ["cat.png", "dog.png"], world.daemon, "/tmp")).toEqual([
+    "small/cat.png medium/cat.png large/cat.png",
+    "small/dog.png medium/dog.png large/dog.png",
+  ]);
+});
+
+testOnEachStore("batch: what fails for good does not hold up the others", async (store) => {
+  await using world = await store.createWorld();
+  expect(await printed("batch", ["nightly"], world.daemon, "/tmp")).toEqual(["49 succeeded; failed: item-13"]);
+});
