@@ -17,6 +17,7 @@ import type { Logger } from "./logger.ts";
 import { AttemptTimer } from "./loops/attempt-timer.ts";
 import { createClockWatch } from "./loops/clock-watch.ts";
 import type { Loop } from "./loops/loop.ts";
+import { ClusterWatch } from "./loops/cluster-watch.ts";
 import { createPoll } from "./loops/poll.ts";
 import { readHostId } from "./loops/process-probe.ts";
 import { createPruner } from "./loops/pruner.ts";
@@ -127,6 +128,7 @@ class RunningDaemon implements Daemon {
       createPoll(this.#engine, config.pollIntervalMs, logger),
       createPruner(this.#engine, { finishedMs: config.retentionMs, deadMs: config.deadRetentionMs }, logger),
       ...(clock instanceof SteadyClock ? [createClockWatch(this.#engine, clock, logger)] : []),
+      ...(store.isShared ? [new ClusterWatch(this.#engine, logger)] : []),
     ];
     this.#sessions = new OpenSessions((session) => this.#reaper.noteDisconnected(session));
   }
@@ -221,13 +223,13 @@ class RunningDaemon implements Daemon {
   }
 }
 
-function describe({ config, nodeId, clock, store }: DaemonParts): DaemonInfo {
+function describe({ config, nodeId, store }: DaemonParts): DaemonInfo {
   return {
     version: config.version,
     nodeId,
     storageKind: store.kind,
     storageName: store.name,
-    startedAt: clock.now(),
+    startedAt: store.now(),
     pid: process.pid,
     hostId: readHostId(),
     lingering: config.lingerMs !== null,

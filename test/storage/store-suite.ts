@@ -882,15 +882,86 @@ function workerTests(makeStore: MakeStore): void {
     await using world = await makeStore();
     await world.store.transact((tx) => tx.saveWorker(worker, 15_000));
     world.clock.advance(5000);
-    expect(await world.store.transact((tx) => tx.renewWorkers([WORKER, "gone"], 15_000))).toEqual(["gone"]);
+    expect(await world.store.transact((tx) => tx.renewWorkers(worker.nodeId, [WORKER, "gone"], 15_000))).toEqual([
+      "gone",
+    ]);
     expect((await world.store.listWorkers())[0]!.leaseExpiresAt).toBe(world.clock.now() + 15_000);
+  });
+
+  test("a daemon does not renew a worker whose session another one holds by now", async () => {
+    await using world = await makeStore();
+    await world.store.transact((tx) => tx.saveWorker(worker, 15_000));
+    const before = (await world.store.listWorkers())[0]!.leaseExpiresAt;
+    world.clock.advance(5000);
+    expect(await world.store.transact((tx) => tx.renewWorkers("another", [WORKER], 15_000))).toEqual([WORKER]);
+    expect((await world.store.listWorkers())[0]!.leaseExpiresAt).toBe(before);
   });
 
   test("a removed worker is gone, and removing it again is harmless", async () => {
     await using world = await makeStore();
     await world.store.transact((tx) => tx.saveWorker(worker, 15_000));
-    for (let times = 0; times < 2; times++) await world.store.transact((tx) => tx.removeWorker(WORKER));
+    const [seen] = await world.store.listWorkers();
+    expect(await world.store.transact((tx) => tx.removeWorker(seen!))).toBe(true);
+    expect(await world.store.transact((tx) => tx.removeWorker(seen!))).toBe(false);
     expect(await world.store.listWorkers()).toEqual([]);
+  });
+
+  test("P7: a worker that renewed its lease, or went to another daemon, since it was judged is not removed", async () => {
+    await using world = await makeStore();
+    await world.store.transact((tx) => tx.saveWorker(worker, 15_000));
+    const [renewed] = await world.store.listWorkers();
+    world.clock.advance(1);
+    await world.store.transact((tx) => tx.renewWorkers(worker.nodeId, [WORKER], 15_000));
+    expect(await world.store.transact((tx) => tx.removeWorker(renewed!))).toBe(false);
+    const [moved] = await world.store.listWorkers();
+    await world.store.transact((tx) => tx.saveWorker({ ...worker, nodeId: "another" }, 15_000));
+    expect(await world.store.transact((tx) => tx.removeWorker(moved!))).toBe(false);
+    expect(await world.store.listWorkers()).toMatchObject([{ workerId: WORKER, nodeId: "another" }]);
+  });
+
+  test("leases are listed and counted by worker, also of one without a record, and not after their end", async () => {
+    await using world = await makeStore();
+    await enqueue(world, {}, {}, {}, {});
+    const mine = await claim(world, 2, [FUNCTION], "me");
+    const theirs = await claim(world, 2, [FUNCTION], "they");
+    const listed = await world.store.transact((tx) => tx.listLeases(["me", "nobody"]));
+    const leaseOf = ({ jobId, leaseToken, workerId }: (typeof mine)[number]) => ({ jobId, leaseToken, workerId });
+    expect(listed.toSorted((a, b) => (a.jobId < b.jobId ? -1 : 1))).toEqual(
+      mine.map(leaseOf) as (typeof listed)[number][],
+    );
+    const counts = async () =>
+      (await world.store.countLeases()).toSorted((left, right) => (left.workerId < right.workerId ? -1 : 1));
+    expect(await counts()).toEqual([
+      { workerId: "me", count: 2 },
+      { workerId: "they", count: 2 },
+    ]);
+    await happen(world, theirs[0]!, succeeded());
+    expect(await counts()).toEqual([
+      { workerId: "me", count: 2 },
+      { workerId: "they", count: 1 },
+    ]);
+  });
+
+  test("statuses tell where jobs stand; unknown ids are left out", async () => {
+    await using world = await makeStore();
+    const [first, second] = [await stored(world), await stored(world)];
+    const leased = await claimOne(world);
+    await happen(world, leased, succeeded());
+    const statuses = await world.store.listStatuses([first, second, newJobId(1), "no id"]);
+    expect(statuses.toSorted((left, right) => (left.jobId < right.jobId ? -1 : 1))).toEqual([
+      { jobId: first, state: "SUCCESS", leaseToken: 1 },
+      { jobId: second, state: "PENDING", leaseToken: 0 },
+    ]);
+    expect(await world.store.listStatuses([])).toEqual([]);
+  });
+
+  test("the store's time is known outside a transaction", async () => {
+    await using world = await makeStore();
+    await world.store.transact(async (tx) => tx.listWorkers());
+    expect(Math.abs(world.store.now() - world.clock.now())).toBeLessThan(1000);
+    world.clock.advance(3_600_000);
+    await world.store.transact(async (tx) => tx.listWorkers());
+    expect(Math.abs(world.store.now() - world.clock.now())).toBeLessThan(1000);
   });
 }
 

@@ -53,7 +53,7 @@ function withClock(store: JobStore, clock: ManualClock, tell: (now: number) => P
       const member = target[name];
       if (typeof member !== "function") return member;
       const call = member.bind(target) as (...args: unknown[]) => unknown;
-      if (name === "close") return call;
+      if (name === "close" || name === "now") return call;
       return async (...args: unknown[]) => {
         await tellTime();
         return call(...args);

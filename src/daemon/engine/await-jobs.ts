@@ -1,15 +1,9 @@
 import type { Job } from "../core/job.ts";
 import { isTerminal } from "../core/job.ts";
-import type { CommittedChange } from "./change-feed.ts";
+import type { JobEnd } from "./change-feed.ts";
 import type { Engine } from "./engine.ts";
 
-/** The end of a job: what a waiter is told. */
-export interface JobEnd {
-  readonly jobId: string;
-  readonly state: Job["state"];
-  readonly result: Uint8Array | null;
-  readonly error: Job["error"];
-}
+export type { JobEnd };
 
 export interface EndListener {
   /** Once for each job that is there, at once if it is terminal already. Always asynchronous. */
@@ -28,18 +22,19 @@ export interface Waiting {
 /** Waits for the ends of jobs: registers first and reads the store then, so that none is missed between the two. */
 export function awaitEnds(engine: Engine, jobIds: readonly string[], listener: EndListener): Waiting {
   const pending = new Map<string, () => void>();
-  const tell = (end: JobEnd): void => {
-    if (!pending.has(end.jobId)) return;
-    forget(pending, end.jobId);
-    listener.onEnded(end);
+  const tell = (jobId: string, end: JobEnd | null): void => {
+    if (!pending.has(jobId)) return;
+    forget(pending, jobId);
+    if (end === null) listener.onMissing(jobId);
+    else listener.onEnded(end);
   };
   for (const jobId of jobIds) {
     pending.set(
       jobId,
-      engine.changes.onceEnded(jobId, (change: CommittedChange) => tell(change)),
+      engine.changes.onceEnded(jobId, (end) => tell(jobId, end)),
     );
   }
-  // A job that is leased through this daemon has not ended, and its end will be told.
+  // A job that is leased through this daemon has not ended as far as it knows, and its end will be told.
   const unsure = jobIds.filter((jobId) => !engine.dispatcher.isLeased(jobId));
   if (unsure.length > 0) void engine.store.getJobs(unsure).then(check, listener.onFault);
   return {
@@ -51,12 +46,8 @@ export function awaitEnds(engine: Engine, jobIds: readonly string[], listener: E
 
   function check(jobs: readonly Job[]): void {
     const found = new Set(jobs.map((job) => job.jobId));
-    for (const job of jobs) if (isTerminal(job.state)) tell(job);
-    for (const jobId of unsure) {
-      if (found.has(jobId) || !pending.has(jobId)) continue;
-      forget(pending, jobId);
-      listener.onMissing(jobId);
-    }
+    for (const job of jobs) if (isTerminal(job.state)) tell(job.jobId, job);
+    for (const jobId of unsure) if (!found.has(jobId)) tell(jobId, null);
   }
 }
 

@@ -18,7 +18,16 @@ export interface CommittedChange {
 }
 
 export type ChangeListener = (changes: readonly CommittedChange[]) => void;
-export type EndListener = (change: CommittedChange) => void;
+/** The end of a job: what a waiter is told. */
+export interface JobEnd {
+  readonly jobId: string;
+  readonly state: JobState;
+  readonly result: Uint8Array | null;
+  readonly error: JobError | null;
+}
+
+/** Told the end, or null when the job is no longer there. */
+export type EndListener = (end: JobEnd | null) => void;
 
 /** Tells committed changes inside this process: to those who await one job, and to those who watch many. */
 export class ChangeFeed {
@@ -31,11 +40,19 @@ export class ChangeFeed {
   }
 
   publish(changes: readonly CommittedChange[]): void {
-    for (const change of changes) if (isTerminal(change.state)) this.#tellEnd(change);
+    for (const change of changes) if (isTerminal(change.state)) this.tellEnd(change.jobId, change);
     for (const watcher of this.#watchers) {
       const matching = changes.filter((change) => matchesFilter(change, watcher.filter));
       if (matching.length > 0) watcher.listener(matching);
     }
+  }
+
+  isAwaited(jobId: string): boolean {
+    return this.#awaiters.has(jobId);
+  }
+
+  get awaitedJobIds(): readonly string[] {
+    return [...this.#awaiters.keys()];
   }
 
   /** Calls `listener` once, at the job's next end. Register before reading the store, so that no end is missed. */
@@ -52,11 +69,12 @@ export class ChangeFeed {
     return () => this.#watchers.delete(watcher);
   }
 
-  #tellEnd(change: CommittedChange): void {
-    const listeners = this.#awaiters.get(change.jobId);
+  /** To those who await the job; null when it is gone. A second call finds nobody. */
+  tellEnd(jobId: string, end: JobEnd | null): void {
+    const listeners = this.#awaiters.get(jobId);
     if (listeners === undefined) return;
-    this.#awaiters.delete(change.jobId);
-    for (const listener of listeners) listener(change);
+    this.#awaiters.delete(jobId);
+    for (const listener of listeners) listener(end);
   }
 
   #forget(jobId: string, listener: EndListener): void {

@@ -149,6 +149,8 @@ export class CommitLane {
         batch.settles.some((entry) => entry.transitions.length > 0);
       committed = await this.#options.store.transact((tx) => this.#apply(tx, batch), { readsTimeLate });
     } catch (cause) {
+      // What was claimed was not: its functions have ready jobs still.
+      this.#options.dispatcher.markAllReady();
       await this.#fail(batch, toDaemonError(cause));
       return;
     }

@@ -23,7 +23,8 @@ export interface EngineOptions {
 
 /** Puts the parts of an engine together. Nothing runs until it is given work or workers. */
 export function createEngine(options: EngineOptions): Engine {
-  const { store, clock, random, newJobId, settings, onDeadline, onFatal, onCommit } = options;
+  const { store, random, newJobId, settings, onDeadline, onFatal, onCommit } = options;
+  const clock: Clock = { now: () => store.now(), monotonic: () => options.clock.monotonic() };
   const dispatcher = new Dispatcher({ maxConcurrent: settings.maxConcurrent });
   const changes = new ChangeFeed();
   const lane = new CommitLane({

@@ -1,7 +1,7 @@
 import type { Transition } from "../core/job-machine.ts";
-import type { Job } from "../core/job.ts";
+import type { Job, JobError } from "../core/job.ts";
 import type { ClaimDemand, ClaimedJobs, JobToStore } from "../storage/job-store.ts";
-import type { RevocationReason, WorkerSession } from "./worker-session.ts";
+import type { HeldLease, RevocationReason, WorkerSession } from "./worker-session.ts";
 
 /**
  * Who gets what next. Knows the connected workers, the functions that may have ready jobs, and when the next delayed
@@ -142,10 +142,23 @@ export class Dispatcher {
     for (const claim of claimed) this.#assign(claim);
   }
 
-  /** Whether the job is leased to a worker of this daemon, so that it cannot have ended unheard. */
+  /** Whether the job is leased to a worker of this daemon. */
   isLeased(jobId: string): boolean {
     for (const session of this.#sessions.values()) if (session.holds(jobId)) return true;
     return false;
+  }
+
+  /**
+   * Tells a worker of this daemon that its lease of this job is gone, if it is: another daemon moved the job. What was
+   * read before the lease was made, as the lower token shows, says nothing of it.
+   */
+  noteMovedElsewhere({ jobId, state, leaseToken, error }: Pick<Job, "jobId" | "state" | "leaseToken" | "error">): void {
+    for (const session of this.#sessions.values()) {
+      const held = session.holding(jobId);
+      if (held === null || leaseToken < held.leaseToken) continue;
+      if (state === "RUNNING" && leaseToken === held.leaseToken) continue;
+      revoke(session, held, revocationReason(error));
+    }
   }
 
   /** Jobs running through this daemon by its count of slots. */
@@ -184,20 +197,24 @@ export class Dispatcher {
     const { workerId } = transition;
     const session = workerId === null ? undefined : this.#sessions.get(workerId);
     const held = session?.find({ jobId: transition.jobId, leaseToken: transition.expected.leaseToken });
-    if (session === undefined || held === undefined || held === null) return;
-    held.isRevoked = true;
-    held.deadline = Infinity;
-    session.port.revoke(held, revocationReason(transition));
+    if (session === undefined || held === undefined || held === null || held.isRevoked) return;
+    revoke(session, held, revocationReason(transition.change.error));
   }
 }
 
-function revocationReason(transition: Transition): RevocationReason {
-  switch (transition.change.error?.reason) {
+function revoke(session: WorkerSession, held: HeldLease, reason: RevocationReason): void {
+  held.isRevoked = true;
+  held.deadline = Infinity;
+  session.port.revoke(held, reason);
+}
+
+function revocationReason(error: JobError | null | undefined): RevocationReason {
+  switch (error?.reason) {
     case "timeout":
     case "cancelled":
     case "start_deadline":
     case "finish_deadline":
-      return transition.change.error.reason;
+      return error.reason;
     default:
       return "stale";
   }

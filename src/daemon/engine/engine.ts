@@ -11,6 +11,7 @@ export interface Engine {
   readonly lane: CommitLane;
   readonly dispatcher: Dispatcher;
   readonly changes: ChangeFeed;
+  /** Its `now` is the store's, on which all daemons agree, whatever the clock of this machine says. */
   readonly clock: Clock;
   readonly random: Random;
   readonly newJobId: () => string;

@@ -122,6 +122,17 @@ export class WorkerSession {
     return this.#leases.get(jobId)?.isRevoked === false;
   }
 
+  /** That lease; null when there is none. */
+  holding(jobId: string): HeldLease | null {
+    const held = this.#leases.get(jobId);
+    return held === undefined || held.isRevoked ? null : held;
+  }
+
+  /** It runs functions, so it has a record and a lease in the store. */
+  get isWorker(): boolean {
+    return this.functionNames.size > 0 && this.concurrency > 0;
+  }
+
   /** The handler has ended, or never started: the slot is free, and the next waiting one starts. */
   remove(lease: HeldLease): void {
     if (this.#leases.get(lease.jobId) !== lease) return;
@@ -158,7 +169,8 @@ export class WorkerSession {
 
   #start(lease: HeldLease, startedAt: number): void {
     this.#started++;
-    lease.startedAt = startedAt;
+    // The store's time is known to within a round trip; no attempt starts before it was claimed.
+    lease.startedAt = Math.max(startedAt, lease.job.startedAt ?? 0);
     if (lease.job.timeoutMs === 0) return;
     // The wall clock may have jumped since an earlier start; never give more than a whole timeout again.
     const ranMs = Math.max(0, this.#clock.now() - startedAt);

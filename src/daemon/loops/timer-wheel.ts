@@ -40,7 +40,8 @@ export class TimerWheel implements Loop {
   }
 
   async #tick(): Promise<number> {
-    if (this.#engine.clock.now() >= this.#nextDueAt) {
+    // What other daemons stored is due here too, when they are gone.
+    if (this.#engine.store.isShared || this.#engine.clock.now() >= this.#nextDueAt) {
       // What is noted while the store is being asked must not be overwritten by its older answer.
       this.#nextDueAt = Infinity;
       try {

@@ -1,5 +1,5 @@
 import type { Engine } from "../engine/engine.ts";
-import { loseWorker } from "../engine/lose-worker.ts";
+import { loseWorker, type SeenRecord } from "../engine/lose-worker.ts";
 import type { WorkerSession } from "../engine/worker-session.ts";
 import type { Logger } from "../logger.ts";
 import type { WorkerRecord } from "../storage/job-store.ts";
@@ -11,6 +11,16 @@ const TICK_MS = 1_000;
 /** When a stream breaks because its process was killed, the process may need a moment to disappear. */
 const AFTER_DISCONNECT_MS = [10, 100, 400] as const;
 
+/** Leases of other daemons may be longer than ours, but a store's clock that jumped back is not believed for ever. */
+const MAX_OTHER_LEASE_MS = 60_000;
+
+interface Silence {
+  /** On the monotonic clock: nothing heard of it by then, it is lost. */
+  readonly lostAt: number;
+  /** As its record was when that was decided; null before the first look. */
+  readonly seen: WorkerRecord | null;
+}
+
 /**
  * Renews the leases of connected workers and takes back those of workers that are gone: at once when their process on
  * this host is gone, else when nothing was heard of them for a whole lease. Lengths are measured on the monotonic
@@ -21,9 +31,12 @@ export class WorkerReaper implements Loop {
   readonly #logger: Logger;
   readonly #hostId: string;
   readonly #loop: SelfPacedLoop;
-  /** Of workers without a stream to this daemon: since when nothing was heard of them. */
-  readonly #silent = new Map<string, { readonly since: number; readonly leaseExpiresAt: number }>();
+  /** Of workers without a stream to this daemon. */
+  readonly #silent = new Map<string, Silence>();
+  /** Who holds leases without a record, and since when. */
+  #strays = new Map<string, number>();
   #renewedAt = -Infinity;
+  #strayLookAt = -Infinity;
   #tickedAt: number | null = null;
   #probes: number[] = [];
 
@@ -48,7 +61,8 @@ export class WorkerReaper implements Loop {
 
   /** A worker's stream ended: look soon whether its process did, and count its silence from its last frame. */
   noteDisconnected(session: WorkerSession): void {
-    this.#silent.set(session.workerId, { since: session.lastSeenAt, leaseExpiresAt: Number.NaN });
+    const { leaseMs } = this.#engine.settings;
+    this.#silent.set(session.workerId, { lostAt: session.lastSeenAt + leaseMs, seen: null });
     const now = this.#engine.clock.monotonic();
     this.#probes = AFTER_DISCONNECT_MS.map((delayMs) => now + delayMs);
     this.#loop.within(AFTER_DISCONNECT_MS[0]);
@@ -60,6 +74,7 @@ export class WorkerReaper implements Loop {
     await this.#endSilentSessions(now);
     await this.#renew(now);
     await this.#reapDisconnected(now);
+    await this.#reapStrays(now);
     this.#tickedAt = this.#engine.clock.monotonic();
     this.#probes = this.#probes.filter((at) => at > now);
     return Math.min(TICK_MS, (this.#probes[0] ?? Infinity) - this.#engine.clock.monotonic());
@@ -67,9 +82,12 @@ export class WorkerReaper implements Loop {
 
   /** When this daemon itself stood still, its workers' frames wait in the sockets: nobody was silent but it. */
   #forgiveOwnPause(now: number): void {
-    if (this.#tickedAt === null || now - this.#tickedAt < TICK_MS + this.#engine.settings.leaseMs / 3) return;
+    const pauseMs = this.#tickedAt === null ? 0 : now - this.#tickedAt;
+    if (pauseMs < TICK_MS + this.#engine.settings.leaseMs / 3) return;
     for (const session of this.#engine.dispatcher.sessions) session.lastSeenAt = now;
-    for (const [workerId, silent] of this.#silent) this.#silent.set(workerId, { ...silent, since: now });
+    for (const [workerId, silent] of this.#silent) {
+      this.#silent.set(workerId, { ...silent, lostAt: silent.lostAt + pauseMs });
+    }
   }
 
   async #endSilentSessions(now: number): Promise<void> {
@@ -79,13 +97,13 @@ export class WorkerReaper implements Loop {
   }
 
   async #renew(now: number): Promise<void> {
-    const { leaseMs } = this.#engine.settings;
+    const { leaseMs, nodeId } = this.#engine.settings;
     if (now - this.#renewedAt < leaseMs / 3) return;
     this.#renewedAt = now;
     const workerIds = [...this.#engine.dispatcher.sessions]
-      .filter((session) => session.functionNames.size > 0 && session.concurrency > 0)
+      .filter((session) => session.isWorker)
       .map((session) => session.workerId);
-    if (workerIds.length > 0) await this.#engine.lane.run(({ tx }) => tx.renewWorkers(workerIds, leaseMs));
+    if (workerIds.length > 0) await this.#engine.lane.run(({ tx }) => tx.renewWorkers(nodeId, workerIds, leaseMs));
   }
 
   async #reapDisconnected(now: number): Promise<void> {
@@ -94,20 +112,41 @@ export class WorkerReaper implements Loop {
     this.#forgetAllBut(gone);
     for (const record of gone) {
       if (record.hostId === this.#hostId && isProcessGone(record.pid, record.processStart)) {
-        await this.#lose(record.workerId, "process gone");
-      } else if (now - this.#silentSince(record, now) > this.#engine.settings.leaseMs) {
-        await this.#lose(record.workerId, "silent");
+        await this.#lose(record.workerId, "process gone", record);
+      } else if (now > this.#lostAt(record, now)) {
+        await this.#lose(record.workerId, "silent", record);
       }
     }
   }
 
-  /** A record that another daemon renews is not silent: its lease moves. */
-  #silentSince(record: WorkerRecord, now: number): number {
+  /**
+   * A record that another daemon renews is not silent: its lease moves. Each time it does a whole lease of watching
+   * begins, ours or, when that daemon's leases are longer, what is left of its own.
+   */
+  #lostAt(record: WorkerRecord, now: number): number {
     const known = this.#silent.get(record.workerId);
-    if (known?.leaseExpiresAt === record.leaseExpiresAt) return known.since;
-    const since = known !== undefined && Number.isNaN(known.leaseExpiresAt) ? known.since : now;
-    this.#silent.set(record.workerId, { since, leaseExpiresAt: record.leaseExpiresAt });
-    return since;
+    const { leaseMs, nodeId } = this.#engine.settings;
+    const { store } = this.#engine;
+    if (known !== undefined && known.seen?.leaseExpiresAt === record.leaseExpiresAt) return known.lostAt;
+    const leftMs = store.isShared ? Math.min(record.leaseExpiresAt - store.now(), MAX_OTHER_LEASE_MS) : 0;
+    // It left us, and nobody took it in since.
+    const isOurs = known !== undefined && known.seen === null && record.nodeId === nodeId;
+    const lostAt = isOurs ? known.lostAt : now + Math.max(leaseMs, leftMs);
+    this.#silent.set(record.workerId, { lostAt, seen: record });
+    return lostAt;
+  }
+
+  /** A daemon that stood still may have claimed for a worker that others had given up: nobody would end those leases. */
+  async #reapStrays(now: number): Promise<void> {
+    if (now - this.#strayLookAt < this.#engine.settings.leaseMs / 3) return;
+    this.#strayLookAt = now;
+    const records = new Set((await this.#engine.store.listWorkers()).map((record) => record.workerId));
+    const holders = (await this.#engine.store.countLeases()).map(({ workerId }) => workerId);
+    const strays = holders.filter((workerId) => !records.has(workerId));
+    this.#strays = new Map(strays.map((workerId) => [workerId, this.#strays.get(workerId) ?? now]));
+    for (const [workerId, since] of this.#strays) {
+      if (now - since > this.#engine.settings.leaseMs) await this.#lose(workerId, "without a record", null);
+    }
   }
 
   #forgetAllBut(records: readonly WorkerRecord[]): void {
@@ -115,9 +154,13 @@ export class WorkerReaper implements Loop {
     for (const workerId of this.#silent.keys()) if (!kept.has(workerId)) this.#silent.delete(workerId);
   }
 
-  async #lose(workerId: string, why: "silent" | "process gone"): Promise<void> {
+  async #lose(
+    workerId: string,
+    why: "silent" | "process gone" | "without a record",
+    judged?: SeenRecord,
+  ): Promise<void> {
     this.#silent.delete(workerId);
-    const leases = await loseWorker(this.#engine, workerId);
+    const leases = await loseWorker(this.#engine, workerId, judged);
     const level = leases > 0 ? "warn" : "debug";
     this.#logger[level]("worker lost", { workerId, why, leases });
   }

@@ -15,10 +15,19 @@ export interface JobStore {
   readonly kind: "sqlite" | "postgres";
   /** Absolute path of the file, or host, port and database; never a password. */
   readonly name: string;
+  /** Other daemons may write to it at the same time: what this process remembers of it may be out of date. */
+  readonly isShared: boolean;
+
+  /**
+   * The store's time, as well as it is known without asking: at most a round trip behind or ahead of what a transaction
+   * reads. Daemons with different clocks agree on it.
+   */
+  now(): number;
 
   /**
    * Runs `work` in one transaction and returns after the commit is on disk (fsync). Calls do not overlap: the commit
-   * lane is the only caller. When `work` throws, nothing of it is kept.
+   * lane is the only caller. When `work` throws, nothing of it is kept. `work` is run again from its beginning when
+   * another daemon's transaction stood in its way in a circle (deadlock).
    */
   transact<T>(work: (tx: JobTransaction) => Promise<T>, options?: TransactOptions): Promise<T>;
 
@@ -26,12 +35,16 @@ export interface JobStore {
   getJob(jobId: string): Promise<Job | null>;
   /** In no particular order; unknown ids are left out. */
   getJobs(jobIds: readonly string[]): Promise<readonly Job[]>;
+  /** The same without what may be large. */
+  listStatuses(jobIds: readonly string[]): Promise<readonly JobStatus[]>;
   /** Attempts that ended without success, oldest first. */
   listAttempts(jobId: string): Promise<readonly Attempt[]>;
   listJobs(query: JobQuery): Promise<JobPage>;
   /** From maintained counters; zero counts are left out. */
   countJobs(): Promise<readonly JobCount[]>;
   listWorkers(): Promise<readonly WorkerRecord[]>;
+  /** Who holds leases, and how many; also workers that have no record (any more). */
+  countLeases(): Promise<readonly LeaseCount[]>;
   /** Bytes of the database with its log. */
   sizeBytes(): Promise<number>;
   /** Answers when the store can read and write, else throws. For readiness; cheap. */
@@ -84,7 +97,10 @@ export interface JobTransaction {
   /** Guarded writes; false where state or lease token were no longer the expected ones, and then nothing changed. */
   applyTransitions(transitions: readonly Transition[]): Promise<readonly boolean[]>;
 
-  /** In no particular order; unknown ids are left out. */
+  /**
+   * In no particular order; unknown ids are left out. These reads, and the two below, hold the jobs until the end of the
+   * transaction: nobody else changes them, so what is decided on them holds.
+   */
   getJobs(jobIds: readonly string[]): Promise<readonly Job[]>;
   /** Jobs leased to a worker. */
   listLeasedJobs(workerId: string): Promise<readonly Job[]>;
@@ -117,10 +133,32 @@ export interface JobTransaction {
 
   /** Inserts or replaces a worker; its lease ends `leaseMs` from now. */
   saveWorker(worker: WorkerToStore, leaseMs: number): Promise<void>;
-  /** Extends leases to `leaseMs` from now. Returns the ids of workers that are not there (any more). */
-  renewWorkers(workerIds: readonly string[], leaseMs: number): Promise<readonly string[]>;
-  removeWorker(workerId: string): Promise<void>;
+  /**
+   * Extends leases to `leaseMs` from now. Returns the ids of workers that are not there (any more), or whose session
+   * another daemon holds.
+   */
+  renewWorkers(nodeId: string, workerIds: readonly string[], leaseMs: number): Promise<readonly string[]>;
+  /**
+   * Deletes a worker, but only as it was last seen: false, and nothing changed, when its lease was renewed since or
+   * another daemon holds its session now.
+   */
+  removeWorker(seen: Pick<WorkerRecord, "workerId" | "nodeId" | "leaseExpiresAt">): Promise<boolean>;
+  /** What is leased to these workers. */
+  listLeases(workerIds: readonly string[]): Promise<readonly WorkerLease[]>;
   listWorkers(): Promise<readonly WorkerRecord[]>;
+}
+
+/** Where a job stands. */
+export type JobStatus = Pick<Job, "jobId" | "state" | "leaseToken">;
+
+export interface WorkerLease extends Lease {
+  readonly workerId: string;
+}
+
+export interface LeaseCount {
+  readonly workerId: string;
+  /** At least 1. */
+  readonly count: number;
 }
 
 /** A checked enqueue request. */

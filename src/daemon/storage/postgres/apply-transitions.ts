@@ -10,7 +10,7 @@ import type { WriteSession } from "./write-session.ts";
  * run, in their own small index: twenty times the work with 512 of them.
  */
 const SUCCEED = `update reseolio.jobs as job set
-    state = 3, list_state = 3, result = given.result, started_at = coalesce(given.started_at, job.started_at),
+    state = 3, list_state = 3, result = given.result, started_at = greatest(given.started_at, job.started_at),
     finished_at = (select reseolio.now_ms()), deadline_at = null
   from unnest($1::int[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bytea[])
     as given (place, id, lease_token, started_at, result)
@@ -28,7 +28,7 @@ const MOVE = `update reseolio.jobs as job set
     failures = coalesce(given.failures, job.failures),
     losses = coalesce(given.losses, job.losses),
     lease_token = job.lease_token + given.revoked,
-    started_at = coalesce(given.started_at, job.started_at),
+    started_at = greatest(given.started_at, job.started_at),
     finished_at = case when given.state >= 3 then (select reseolio.now_ms()) end,
     worker_id = case when given.state = 0 then null else job.worker_id end,
     start_by = case when given.clears then null else job.start_by end,

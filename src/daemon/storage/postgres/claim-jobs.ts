@@ -8,7 +8,9 @@ import type { WriteSession } from "./write-session.ts";
 
 const LEASE = `update reseolio.jobs as job set
     state = 1, is_ready = null, deadline_at = finish_by, attempt = attempt + 1, lease_token = lease_token + 1,
-    worker_id = $1, started_at = (select reseolio.now_ms())
+    worker_id = $1,
+    -- Another daemon's transaction may have begun later and ended before: the attempt began after what that did.
+    started_at = greatest(run_at, (select reseolio.now_ms()))
   where job.ctid = any (array(select ctid from ready))
   returning ${JOB_COLUMNS}`;
 
@@ -35,7 +37,9 @@ const CLAIM_OF_MANY = `with first as materialized (
     select job.ctid from first join reseolio.jobs as job on job.ctid = first.ctid
     where job.is_ready and (job.deadline_at is null or job.deadline_at > (select reseolio.now_ms()))
     order by first.priority desc, first.run_at, first.id limit $3::int for update of job skip locked
-  ) ${LEASE}`;
+  ),
+  leased as (${LEASE})
+  select (select count(*)::int from first), leased.* from (select 1) as always left join leased on true`;
 
 /** One statement a demand, all sent at once: each sees what those before it took. */
 export async function claimJobs(
@@ -44,30 +48,37 @@ export async function claimJobs(
   demands: readonly ClaimDemand[],
 ): Promise<readonly ClaimedJobs[]> {
   await session.functions.ensure(demands.flatMap((demand) => demand.functionNames));
-  const answers = await Promise.all(demands.map((demand) => claimRows(session, demand)));
+  const answers = await Promise.all(demands.map((demand) => lease(session, demand)));
   const claimed: ClaimedJobs[] = [];
-  for (const [place, rows] of answers.entries()) {
+  for (const [place, { rows, looked }] of answers.entries()) {
     const demand = demands[place]!;
     const jobs = (await reader.jobsOf(rows)).sort(inClaimOrder);
     for (const { functionName } of jobs) {
       session.counters.move(session.functions.idOf(functionName), STATE_CODES.PENDING, STATE_CODES.RUNNING);
     }
-    // With slots left over nobody has more, but jobs that another daemon holds this moment: they are its to tell of.
-    claimed.push({
-      workerId: demand.workerId,
-      jobs,
-      maybeMore: jobs.length < demand.limit ? [] : demand.functionNames,
-    });
+    // With slots left over there is no more, but what stood behind jobs that other daemons were taking.
+    const isDone = jobs.length < demand.limit && jobs.length >= looked;
+    claimed.push({ workerId: demand.workerId, jobs, maybeMore: isDone ? [] : demand.functionNames });
   }
   return claimed;
 }
 
-function claimRows({ runner, functions }: WriteSession, demand: ClaimDemand): Promise<readonly Row[]> {
+interface Leased {
+  readonly rows: readonly Row[];
+  /** Ready jobs that were seen, whoever got them; 0 where all were taken that nobody else held. */
+  readonly looked: number;
+}
+
+async function lease({ runner, functions }: WriteSession, demand: ClaimDemand): Promise<Leased> {
   const ids = [...new Set(demand.functionNames.map((name) => functions.idOf(name)))];
   const workerId = storedText(demand.workerId);
-  return ids.length === 1
-    ? runner.rows(CLAIM_OF_ONE, [workerId, ids[0]!, demand.limit])
-    : runner.rows(CLAIM_OF_MANY, [workerId, numberArray(ids), demand.limit]);
+  if (ids.length === 1) {
+    return { rows: await runner.rows(CLAIM_OF_ONE, [workerId, ids[0]!, demand.limit]), looked: 0 };
+  }
+  const answer = await runner.rows(CLAIM_OF_MANY, [workerId, numberArray(ids), demand.limit]);
+  // The one row that is always there has no job when none was leased.
+  const rows = answer.filter((row) => row[1] !== null).map((row) => row.slice(1));
+  return { rows, looked: answer[0]![0] as number };
 }
 
 function inClaimOrder(left: Job, right: Job): number {

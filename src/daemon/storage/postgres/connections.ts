@@ -14,6 +14,7 @@ import { isLoss } from "./faults.ts";
 import type { Param } from "./literals.ts";
 import type { Row } from "./rows.ts";
 import type { Runner } from "./runner.ts";
+import type { ServerTime } from "./server-time.ts";
 
 type Reserved = Awaited<ReturnType<Client["reserve"]>>;
 
@@ -46,6 +47,7 @@ export interface ConnectionsOptions {
   readonly readers: number;
   /** Who we are among those who listen for hints. */
   readonly listenerId: string;
+  readonly time: ServerTime;
 }
 
 const FACTS = `select reseolio.now_ms(), exists (
@@ -92,8 +94,10 @@ export class Connections {
     const writer = (this.#writer ??= await this.#bounded(this.#openWriter()));
     const rows = (sql: string, params: readonly Param[] = []) =>
       this.#guarded(runRows(writer, this.#qualify(sql), params));
+    const answer = this.#options.time.ask();
     const begun = this.#guarded(writer.unsafe(this.#beginText()) as unknown as Promise<unknown>);
     const facts = Promise.all([rows(FACTS, [this.#options.listenerId]), begun]).then(([[row]]) => {
+      answer(row![0] as number);
       return { now: row![0] as number, isListenedTo: row![1] as boolean };
     });
     // Without BEGIN the first statement stands alone: nothing more may follow it.

@@ -14,7 +14,7 @@ const PROMOTE = `update reseolio.jobs set is_ready = true
 
 const OVERDUE = `select ${JOB_COLUMNS} from reseolio.jobs as job
   where job.deadline_at is not null and job.deadline_at <= (select reseolio.now_ms())
-  order by job.deadline_at limit $1::int`;
+  order by job.deadline_at limit $1::int for no key update of job skip locked`;
 
 const NEXT = `select least(
     (select run_at from reseolio.jobs where not is_ready order by run_at limit 1),

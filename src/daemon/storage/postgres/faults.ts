@@ -51,6 +51,12 @@ export function isLoss(fault: unknown): boolean {
   return code !== null && (LOST.has(code) || ENDED.has(code) || code.startsWith("08"));
 }
 
+/** Transactions waited for each other in a circle, and this one was ended: nothing of it happened. */
+export function isDeadlock(fault: unknown): boolean {
+  const code = faultCode(fault);
+  return code === "40P01" || code === "40001";
+}
+
 function verdictOn(code: string): readonly [ErrorCode, string] {
   if (LOST.has(code) || ENDED.has(code) || code.startsWith("08")) {
     return ["unavailable", "the connection is gone: it is made anew by itself when the server answers"];

@@ -1,8 +1,9 @@
 import type { Attempt, Job } from "../../core/job.ts";
 import { isJobId } from "../job-id.ts";
-import type { WorkerRecord } from "../job-store.ts";
+import type { JobStatus, LeaseCount, WorkerRecord } from "../job-store.ts";
+import { stateOf } from "../codes.ts";
 import type { FunctionNames } from "./function-names.ts";
-import { storedText, uuidArray } from "./literals.ts";
+import { readText, storedText, uuidArray } from "./literals.ts";
 import {
   ATTEMPT_COLUMNS,
   attemptFromRow,
@@ -19,16 +20,23 @@ const JOBS = `select ${JOB_COLUMNS} from reseolio.jobs as job where job.id = any
 const LEASED = `select ${JOB_COLUMNS} from reseolio.jobs as job where job.worker_id = $1 and job.state = 1`;
 const CHILDREN = `select ${JOB_COLUMNS} from reseolio.jobs as job where job.parent_id = any ($1::uuid[]) and job.state < 3`;
 const ATTEMPTS = `select ${ATTEMPT_COLUMNS} from reseolio.attempts where job_id = $1::uuid order by attempt`;
+const STATUSES = "select job.id, job.state, job.lease_token from reseolio.jobs as job where job.id = any ($1::uuid[])";
+const LEASE_COUNTS = "select worker_id, count(*)::int from reseolio.jobs where state = 1 group by worker_id";
 const WORKERS = `select ${WORKER_COLUMNS} from reseolio.workers order by worker_id`;
 
-/** Reads of whole rows, inside a transaction or outside, as its runner is. */
+/** In the order of ids, so that two that hold the same jobs do not wait for each other in a circle. */
+const HOLD = " order by job.id for no key update of job";
+
+/** Reads of whole rows. Inside a transaction they hold the jobs: nobody else changes them before its end. */
 export class JobReader {
   readonly #runner: Runner;
   readonly #functions: FunctionNames;
+  readonly #hold: string;
 
-  constructor(runner: Runner, functions: FunctionNames) {
+  constructor(runner: Runner, functions: FunctionNames, mode: "look" | "hold" = "look") {
     this.#runner = runner;
     this.#functions = functions;
+    this.#hold = mode === "hold" ? HOLD : "";
   }
 
   /** Rows of JOB_COLUMNS or LISTED_JOB_COLUMNS. */
@@ -44,7 +52,22 @@ export class JobReader {
 
   async getJobs(jobIds: readonly string[]): Promise<readonly Job[]> {
     const ids = distinctIds(jobIds);
-    return ids.length === 0 ? [] : this.jobsOf(await this.#runner.rows(JOBS, [uuidArray(ids)]));
+    return ids.length === 0 ? [] : this.jobsOf(await this.#runner.rows(JOBS + this.#hold, [uuidArray(ids)]));
+  }
+
+  async listStatuses(jobIds: readonly string[]): Promise<readonly JobStatus[]> {
+    const ids = distinctIds(jobIds);
+    const rows = ids.length === 0 ? [] : await this.#runner.rows(STATUSES, [uuidArray(ids)]);
+    return rows.map(([jobId, state, leaseToken]) => ({
+      jobId: jobId as string,
+      state: stateOf(state as number),
+      leaseToken: leaseToken as number,
+    }));
+  }
+
+  async countLeases(): Promise<readonly LeaseCount[]> {
+    const rows = await this.#runner.rows(LEASE_COUNTS);
+    return rows.map(([workerId, count]) => ({ workerId: readText(workerId as string), count: count as number }));
   }
 
   async listAttempts(jobId: string): Promise<readonly Attempt[]> {
@@ -52,12 +75,12 @@ export class JobReader {
   }
 
   async listLeasedJobs(workerId: string): Promise<readonly Job[]> {
-    return this.jobsOf(await this.#runner.rows(LEASED, [storedText(workerId)]));
+    return this.jobsOf(await this.#runner.rows(LEASED + this.#hold, [storedText(workerId)]));
   }
 
   async listLiveChildren(parentIds: readonly string[]): Promise<readonly Job[]> {
     const ids = distinctIds(parentIds);
-    return ids.length === 0 ? [] : this.jobsOf(await this.#runner.rows(CHILDREN, [uuidArray(ids)]));
+    return ids.length === 0 ? [] : this.jobsOf(await this.#runner.rows(CHILDREN + this.#hold, [uuidArray(ids)]));
   }
 
   async listWorkers(): Promise<readonly WorkerRecord[]> {

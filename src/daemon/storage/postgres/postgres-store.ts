@@ -3,7 +3,7 @@ import type { HintListener, JobQuery, JobStore, JobTransaction, StoreHint, Trans
 import { parsePostgresUrl, type PostgresAddress } from "./address.ts";
 import { type Timeouts, USUAL_TIMEOUTS } from "./connection.ts";
 import { Connections } from "./connections.ts";
-import { storeFault } from "./faults.ts";
+import { isDeadlock, storeFault } from "./faults.ts";
 import { FunctionNames } from "./function-names.ts";
 import { HintChannel } from "./hint-channel.ts";
 import { countJobs, foldCounters } from "./job-counters.ts";
@@ -13,6 +13,7 @@ import { type OpenedDatabase, openDatabase } from "./open-database.ts";
 import { PostgresTransaction } from "./postgres-transaction.ts";
 import type { PruneRounds } from "./prune-jobs.ts";
 import type { Runner } from "./runner.ts";
+import { ServerTime } from "./server-time.ts";
 import { WriteSession } from "./write-session.ts";
 
 export interface PostgresStoreOptions {
@@ -45,13 +46,20 @@ export async function createPostgresStore(options: PostgresStoreOptions): Promis
   const address = parsePostgresUrl(options.url);
   const timeouts = { ...USUAL_TIMEOUTS, ...options.timeouts };
   const opened = await openDatabase(address, timeouts);
-  return new OpenPostgresStore(address, timeouts, opened, options.readers ?? USUAL_READERS);
+  const store = new OpenPostgresStore(address, timeouts, opened, options.readers ?? USUAL_READERS);
+  await store.readTime();
+  return store;
 }
+
+/** Another transaction may be in the way again; more often than this it is a fault. */
+const DEADLOCK_TRIES = 5;
 
 class OpenPostgresStore implements PostgresStore {
   readonly kind = "postgres";
   readonly name: string;
+  readonly isShared = true;
   readonly warnings: readonly string[];
+  readonly #time = new ServerTime();
   readonly #connections: Connections;
   readonly #functions: FunctionNames;
   readonly #reads: Runner;
@@ -66,7 +74,11 @@ class OpenPostgresStore implements PostgresStore {
     this.name = address.name;
     this.warnings = opened.warnings;
     const { session } = opened;
-    this.#connections = new Connections({ address, timeouts, session, readers, listenerId: this.#listenerId });
+    this.#connections = new Connections({
+      ...{ address, timeouts, session, readers },
+      listenerId: this.#listenerId,
+      time: this.#time,
+    });
     this.#reads = this.#connections.reads;
     this.#functions = new FunctionNames(this.#reads);
     this.#reader = new JobReader(this.#reads, this.#functions);
@@ -75,12 +87,23 @@ class OpenPostgresStore implements PostgresStore {
 
   async transact<T>(work: (tx: JobTransaction) => Promise<T>, options: TransactOptions = {}): Promise<T> {
     while (this.#open !== null) await this.#open.catch(() => {});
-    const running = this.#run(work, options);
+    const running = this.#runUntilFree(work, options);
     this.#open = running;
     try {
       return await running;
     } finally {
       this.#open = null;
+    }
+  }
+
+  /** The server ends one of those that wait for each other; nothing of it happened, so it can be run again. */
+  async #runUntilFree<T>(work: (tx: JobTransaction) => Promise<T>, options: TransactOptions): Promise<T> {
+    for (let tried = 1; ; tried++) {
+      try {
+        return await this.#run(work, options);
+      } catch (fault) {
+        if (tried === DEADLOCK_TRIES || !isDeadlock(fault)) throw storeFault(fault, this.name);
+      }
     }
   }
 
@@ -97,16 +120,27 @@ class OpenPostgresStore implements PostgresStore {
     } catch (fault) {
       tx.end();
       await open.rollback();
-      throw storeFault(fault, this.name);
+      throw fault;
     }
+  }
+
+  now(): number {
+    return this.#time.now();
+  }
+
+  async readTime(): Promise<void> {
+    const answer = this.#time.ask();
+    answer((await this.#told(this.#reads.rows("select reseolio.now_ms()")))[0]![0] as number);
   }
 
   getJob = (jobId: string) => this.#told(this.#reader.getJob(jobId));
   getJobs = (jobIds: readonly string[]) => this.#told(this.#reader.getJobs(jobIds));
+  listStatuses = (jobIds: readonly string[]) => this.#told(this.#reader.listStatuses(jobIds));
   listAttempts = (jobId: string) => this.#told(this.#reader.listAttempts(jobId));
   listJobs = (query: JobQuery) => this.#told(listJobs(this.#reads, this.#functions, this.#reader, query));
   countJobs = () => this.#told(countJobs(this.#reads));
   listWorkers = () => this.#told(this.#reader.listWorkers());
+  countLeases = () => this.#told(this.#reader.countLeases());
   foldCounters = () => this.#told(foldCounters(this.#reads));
 
   /** Tables with their indexes; the log is the whole server's. */

@@ -8,7 +8,7 @@ import { listOverdueJobs, nextDueAt, promoteDueJobs } from "./due-jobs.ts";
 import { enqueueJobs } from "./enqueue-jobs.ts";
 import { JobReader } from "./job-reader.ts";
 import { type Prune, pruneJobs, type PruneRounds } from "./prune-jobs.ts";
-import { removeWorker, renewWorkers, saveWorker } from "./worker-rows.ts";
+import { listLeases, removeWorker, renewWorkers, saveWorker } from "./worker-rows.ts";
 import type { WriteSession } from "./write-session.ts";
 
 /** One transaction: every verb is a statement or two of its connection. */
@@ -21,7 +21,7 @@ export class PostgresTransaction implements JobTransaction {
 
   constructor(session: WriteSession, rounds: PruneRounds) {
     this.#session = session;
-    this.#reader = new JobReader(session.runner, session.functions);
+    this.#reader = new JobReader(session.runner, session.functions, "hold");
     this.#rounds = rounds;
     session.runner.facts.then(
       ({ now }) => (this.#now = now),
@@ -96,12 +96,16 @@ export class PostgresTransaction implements JobTransaction {
     await saveWorker(this.#open().runner, worker, leaseMs);
   }
 
-  async renewWorkers(workerIds: readonly string[], leaseMs: number) {
-    return renewWorkers(this.#open().runner, workerIds, leaseMs);
+  async renewWorkers(nodeId: string, workerIds: readonly string[], leaseMs: number) {
+    return renewWorkers(this.#open().runner, nodeId, workerIds, leaseMs);
   }
 
-  async removeWorker(workerId: string) {
-    await removeWorker(this.#open().runner, workerId);
+  async removeWorker(seen: Parameters<JobTransaction["removeWorker"]>[0]) {
+    return removeWorker(this.#open().runner, seen);
+  }
+
+  async listLeases(workerIds: readonly string[]) {
+    return listLeases(this.#open().runner, workerIds);
   }
 
   async listWorkers() {

@@ -1,5 +1,5 @@
-import type { WorkerToStore } from "../job-store.ts";
-import { storedText, textArray } from "./literals.ts";
+import type { WorkerLease, WorkerRecord, WorkerToStore } from "../job-store.ts";
+import { readText, storedText, textArray } from "./literals.ts";
 import type { Runner } from "./runner.ts";
 
 const SAVE = `insert into reseolio.workers (worker_id, node_id, host, host_id, pid, process_start, function_names,
@@ -11,10 +11,14 @@ const SAVE = `insert into reseolio.workers (worker_id, node_id, host, host_id, p
     lease_expires_at = excluded.lease_expires_at`;
 
 const RENEW = `update reseolio.workers as worker set lease_expires_at = (select reseolio.now_ms()) + $2::bigint
-  from unnest($1::text[]) as given (worker_id) where worker.worker_id = given.worker_id
+  from unnest($1::text[]) as given (worker_id) where worker.worker_id = given.worker_id and worker.node_id = $3
   returning worker.worker_id`;
 
-const REMOVE = "delete from reseolio.workers where worker_id = $1";
+const REMOVE = `delete from reseolio.workers
+  where worker_id = $1 and node_id = $2 and lease_expires_at = $3::bigint returning 1`;
+
+const LEASES = `select job.id, job.lease_token, job.worker_id from reseolio.jobs as job
+  where job.worker_id = any ($1::text[]) and job.state = 1`;
 
 export async function saveWorker(runner: Runner, worker: WorkerToStore, leaseMs: number): Promise<void> {
   const { workerId, nodeId, host, hostId, pid, processStart, functionNames, concurrency, client } = worker;
@@ -29,18 +33,33 @@ export async function saveWorker(runner: Runner, worker: WorkerToStore, leaseMs:
   ]);
 }
 
-/** Returns the ids of those that are not there. */
+/** Returns the ids of those that are not there, or not this daemon's. */
 export async function renewWorkers(
   runner: Runner,
+  nodeId: string,
   workerIds: readonly string[],
   leaseMs: number,
 ): Promise<readonly string[]> {
   if (workerIds.length === 0) return [];
-  const params = [textArray([...workerIds].sort()), Math.ceil(leaseMs)];
+  const params = [textArray([...workerIds].sort()), Math.ceil(leaseMs), storedText(nodeId)];
   const renewed = new Set((await runner.rows(RENEW, params)).map((row) => row[0] as string));
   return workerIds.filter((workerId) => !renewed.has(storedText(workerId)));
 }
 
-export async function removeWorker(runner: Runner, workerId: string): Promise<void> {
-  await runner.rows(REMOVE, [storedText(workerId)]);
+/** False when it is not as it was seen. */
+export async function removeWorker(
+  runner: Runner,
+  { workerId, nodeId, leaseExpiresAt }: Pick<WorkerRecord, "workerId" | "nodeId" | "leaseExpiresAt">,
+): Promise<boolean> {
+  return (await runner.rows(REMOVE, [storedText(workerId), storedText(nodeId), leaseExpiresAt])).length > 0;
+}
+
+export async function listLeases(runner: Runner, workerIds: readonly string[]): Promise<readonly WorkerLease[]> {
+  if (workerIds.length === 0) return [];
+  const rows = await runner.rows(LEASES, [textArray(workerIds)]);
+  return rows.map(([jobId, leaseToken, workerId]) => ({
+    jobId: jobId as string,
+    leaseToken: leaseToken as number,
+    workerId: readText(workerId as string),
+  }));
 }

@@ -46,6 +46,13 @@ export class RunningJobs {
     return [...this.#jobs].filter(([, job]) => job.workerId === workerId).map(([jobId]) => jobId);
   }
 
+  /** Committed or not: of each worker how many. */
+  countByWorker(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const { workerId } of this.#jobs.values()) counts.set(workerId, (counts.get(workerId) ?? 0) + 1);
+    return counts;
+  }
+
   ofFunction(functionId: number): readonly string[] {
     return [...this.#jobs].filter(([, job]) => job.functionId === functionId).map(([jobId]) => jobId);
   }

@@ -3,6 +3,7 @@ import type { Clock } from "../../core/clock.ts";
 import { DaemonError } from "../../core/errors.ts";
 import { unfinishedCopy } from "../copy-side.ts";
 import { UNFINISHED_COPY } from "../copy-tables.ts";
+import { statusOf } from "../job-status.ts";
 import type { HintListener, JobStore, JobTransaction } from "../job-store.ts";
 import { migrate } from "../migrate.ts";
 import {
@@ -80,6 +81,8 @@ function refuseUnfinishedCopy(db: Database, path: string): void {
 class OpenSqliteStore implements SqliteStore {
   readonly kind = "sqlite";
   readonly name: string;
+  /** One daemon a file (P18). */
+  readonly isShared = false;
   readonly warnings: readonly string[];
   readonly #writer: Database;
   readonly #reader: Database;
@@ -156,12 +159,19 @@ class OpenSqliteStore implements SqliteStore {
     return told;
   }
 
+  now(): number {
+    return Math.floor(this.#clock.now());
+  }
+
   getJob = (jobId: string) => this.#read(() => this.#reads.getJob(jobId));
   getJobs = (jobIds: readonly string[]) => this.#read(() => this.#reads.getJobs(jobIds));
+  listStatuses = (jobIds: readonly string[]) => this.#read(() => this.#reads.getJobs(jobIds).map(statusOf));
   listAttempts = (jobId: string) => this.#read(() => this.#reads.listAttempts(jobId));
   listJobs = (query: Parameters<JobStore["listJobs"]>[0]) => this.#read(() => this.#listJobs(query));
   countJobs = () => this.#read(() => this.#session.counters.list(this.#session.functions));
   listWorkers = () => this.#read(() => this.#reads.listWorkers());
+  countLeases = () =>
+    this.#read(() => [...this.#session.running.countByWorker()].map(([workerId, count]) => ({ workerId, count })));
 
   sizeBytes(): Promise<number> {
     return this.#read(() => (this.name === IN_MEMORY ? pageBytes(this.#writer) : fileBytes(this.name)));

@@ -109,12 +109,24 @@ export class SqliteTransaction implements JobTransaction {
     this.#verbs.workers.save(worker, leaseMs, this.now);
   }
 
-  async renewWorkers(workerIds: readonly string[], leaseMs: number) {
-    return this.#verbs.workers.renew(workerIds, leaseMs, this.now);
+  async renewWorkers(nodeId: string, workerIds: readonly string[], leaseMs: number) {
+    return this.#verbs.workers.renew(nodeId, workerIds, leaseMs, this.now);
   }
 
-  async removeWorker(workerId: string) {
-    this.#inside(() => this.#verbs.workers.remove(workerId));
+  async removeWorker(seen: Parameters<JobTransaction["removeWorker"]>[0]) {
+    return this.#inside(() => this.#verbs.workers.remove(seen));
+  }
+
+  async listLeases(workerIds: readonly string[]) {
+    const wanted = new Set(workerIds);
+    const jobIds = [...wanted].flatMap((workerId) => this.#session.running.ofWorker(workerId));
+    return this.#inside(() =>
+      this.#verbs.reader.getJobs(jobIds).flatMap(({ jobId, leaseToken, state, workerId }) => {
+        return state === "RUNNING" && workerId !== null && wanted.has(workerId)
+          ? [{ jobId, leaseToken, workerId }]
+          : [];
+      }),
+    );
   }
 
   async listWorkers() {

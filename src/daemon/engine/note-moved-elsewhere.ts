@@ -1,0 +1,31 @@
+import { isTerminal } from "../core/job.ts";
+import type { StoreHint } from "../storage/job-store.ts";
+import type { Engine } from "./engine.ts";
+
+/**
+ * Acts on what another daemon committed: jobs that may be claimed now are claimed, handlers of this daemon's workers
+ * whose leases were taken are told, and so are those who await jobs that ended. True when it names too much to be told
+ * one by one, so that somebody has to look at everything.
+ */
+export async function heedHint(engine: Engine, hint: StoreHint): Promise<boolean> {
+  if (hint.functionNames === "any") engine.dispatcher.markAllReady();
+  else for (const name of hint.functionNames) engine.dispatcher.markReady(name);
+  engine.lane.wake();
+  if (hint.jobIds === "any") return true;
+  await noteMovedElsewhere(engine, hint.jobIds);
+  return false;
+}
+
+/** Looks at jobs that another daemon may have moved, as far as they matter to clients and workers of this one. */
+export async function noteMovedElsewhere(engine: Engine, jobIds: readonly string[]): Promise<void> {
+  const { changes, dispatcher } = engine;
+  const ours = jobIds.filter((jobId) => changes.isAwaited(jobId) || dispatcher.isLeased(jobId));
+  if (ours.length === 0) return;
+  const jobs = await engine.store.getJobs(ours);
+  for (const job of jobs) {
+    dispatcher.noteMovedElsewhere(job);
+    if (isTerminal(job.state)) changes.tellEnd(job.jobId, job);
+  }
+  const found = new Set(jobs.map((job) => job.jobId));
+  for (const jobId of ours) if (!found.has(jobId)) changes.tellEnd(jobId, null);
+}
