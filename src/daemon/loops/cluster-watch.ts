@@ -40,6 +40,10 @@ export class ClusterWatch implements Loop {
     this.#listening.catch((error: unknown) => this.#logger.warn("hints of other daemons are off", { error }));
   }
 
+  async tickNow(): Promise<void> {
+    await Promise.all(this.#loops.map((loop) => loop.tickNow()));
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.#loops.map((loop) => loop.stop()));
     const listener = await this.#listening?.catch(() => null);
