@@ -2,7 +2,7 @@ import { jobNotFound } from "../core/errors.ts";
 import type { Job } from "../core/job.ts";
 import type { Engine } from "./engine.ts";
 import { checkJobId } from "./read-jobs.ts";
-import type { WorkerSession } from "./worker-session.ts";
+import { findServing, type Serving } from "./serving-workers.ts";
 
 export interface Blocker {
   readonly kind: "no_worker" | "workers_busy" | "delayed" | "backoff" | "running" | "daemon_limit" | "parked";
@@ -22,11 +22,11 @@ export async function explainJob(engine: Engine, jobId: string): Promise<Explana
   checkJobId(jobId, "job_id");
   const job = await engine.store.getJob(jobId);
   if (job === null) throw jobNotFound(jobId);
-  const blockers = findBlockers(engine, job);
+  const blockers = await findBlockers(engine, job);
   return { job, blockers, summary: summarise(job, blockers) };
 }
 
-function findBlockers(engine: Engine, job: Job): readonly Blocker[] {
+async function findBlockers(engine: Engine, job: Job): Promise<readonly Blocker[]> {
   switch (job.state) {
     case "SUCCESS":
     case "DEAD":
@@ -37,7 +37,7 @@ function findBlockers(engine: Engine, job: Job): readonly Blocker[] {
     case "RUNNING":
       return [running(engine, job)];
     case "PENDING":
-      return [...waitingForTime(engine, job), ...waitingForWorker(engine, job)];
+      return [...waitingForTime(engine, job), ...(await waitingForWorker(engine, job))];
   }
 }
 
@@ -64,10 +64,9 @@ function waitingForTime(engine: Engine, job: Job): readonly Blocker[] {
   ];
 }
 
-function waitingForWorker(engine: Engine, job: Job): readonly Blocker[] {
-  const sessions = [...engine.dispatcher.sessions];
-  const serving = sessions.filter((session) => session.functionNames.has(job.functionName) && !session.isDraining);
-  if (serving.length === 0) return [noWorker(job, sessions)];
+async function waitingForWorker(engine: Engine, job: Job): Promise<readonly Blocker[]> {
+  const serving = await findServing(engine, job.functionName);
+  if (serving.workers === 0) return [noWorker(job, serving)];
   const { maxConcurrent } = engine.settings;
   const runningCount = engine.dispatcher.runningCount();
   if (maxConcurrent > 0 && runningCount >= maxConcurrent) {
@@ -78,22 +77,24 @@ function waitingForWorker(engine: Engine, job: Job): readonly Blocker[] {
       },
     ];
   }
-  if (serving.some((session) => session.freeSlots > 0)) return [];
-  const slots = serving.reduce((sum, session) => sum + session.concurrency, 0);
+  if (serving.hasFreeSlot) return [];
+  const { slots, workers } = serving;
+  const all = workers === 1 ? `the worker that serves` : `the ${workers} workers that serve`;
   return [
     {
       kind: "workers_busy",
-      message: `all ${slots} slots of the ${serving.length} workers that serve ${job.functionName} are busy`,
+      message: `all ${slots} slots of ${all} ${job.functionName} are busy; start another worker, or raise its concurrency`,
     },
   ];
 }
 
-function noWorker(job: Job, sessions: readonly WorkerSession[]): Blocker {
-  const served = [...new Set(sessions.flatMap((session) => [...session.functionNames]))].sort();
+const MOST_NAMES = 10;
+
+function noWorker(job: Job, { served }: Serving): Blocker {
   const others =
     served.length === 0
       ? "no worker is connected at all"
-      : `connected workers serve ${served.slice(0, 10).join(", ")}${served.length > 10 ? ", …" : ""}`;
+      : `connected workers serve ${served.slice(0, MOST_NAMES).join(", ")}${served.length > MOST_NAMES ? ", …" : ""}`;
   return { kind: "no_worker", message: `no connected worker serves ${job.functionName}; ${others}` };
 }
 
