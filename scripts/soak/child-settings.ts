@@ -26,6 +26,21 @@ export interface WorkerSettings {
   readonly log: string;
 }
 
+/** For `chaos/caller.ts`. */
+export interface CallerSettings {
+  readonly address: string;
+  readonly functionName: string;
+  /** Tells its calls from those of others. */
+  readonly name: string;
+  /** Calls under way. */
+  readonly lanes: number;
+  /** Between the calls of one lane. */
+  readonly pauseMs: number;
+  readonly callTimeoutMs: number;
+  readonly resultTimeoutMs: number;
+  readonly log: string;
+}
+
 /** Where a child finds its settings. */
 export const SETTINGS_VARIABLE = "SOAK_SETTINGS";
 

@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { type ClientSettings, SETTINGS_VARIABLE, type WorkerSettings } from "./child-settings.ts";
+import { type CallerSettings, type ClientSettings, SETTINGS_VARIABLE, type WorkerSettings } from "./child-settings.ts";
 
 /** A client or worker process of the soak. */
 export interface SoakChild {
   readonly pid: number;
+  /** Writes a line to its stdin. */
+  tell(line: string): void;
   /** SIGKILL; ends when it is gone. Harmless when it is gone already. */
   kill(): Promise<void>;
   /** Its exit code; null when a signal ended it. */
@@ -21,15 +23,23 @@ export function startClient(settings: ClientSettings): SoakChild {
 
 /** Ends when the worker is connected. */
 export async function startWorker(settings: WorkerSettings): Promise<SoakChild> {
-  const child = start("worker.ts", settings);
+  return untilReady(start("worker.ts", settings));
+}
+
+/** Ends when the caller is connected. */
+export async function startCaller(settings: CallerSettings): Promise<SoakChild> {
+  return untilReady(start("chaos/caller.ts", settings));
+}
+
+async function untilReady(child: SoakChild): Promise<SoakChild> {
   while (!child.output.includes("ready\n")) {
     const ended = await Promise.race([child.exited.then(() => true), Bun.sleep(5).then(() => false)]);
-    if (ended) throw new Error(`a worker did not start:\n${child.output}`);
+    if (ended) throw new Error(`a process of the soak did not start:\n${child.output}`);
   }
   return child;
 }
 
-function start(file: string, settings: ClientSettings | WorkerSettings): SoakChild {
+function start(file: string, settings: ClientSettings | WorkerSettings | CallerSettings): SoakChild {
   const process_ = spawn(process.execPath, [join(import.meta.dir, file)], {
     // Its stdin ends with this process, and it with its stdin.
     stdio: ["pipe", "pipe", "pipe"],
@@ -43,6 +53,7 @@ function start(file: string, settings: ClientSettings | WorkerSettings): SoakChi
   return {
     pid: process_.pid ?? 0,
     exited,
+    tell: (line) => void process_.stdin.write(`${line}\n`),
     kill: () => kill(process_),
     get output() {
       return Buffer.concat(output).toString();

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { PartName, SoakOptions } from "./options.ts";
+import { soakChaos } from "./part-chaos.ts";
 import { soakDaemonKills } from "./part-daemon.ts";
 import { soakEnqueue } from "./part-enqueue.ts";
 import { soakMemory } from "./part-memory.ts";
@@ -14,6 +15,7 @@ const PLAY: Readonly<Record<PartName, (context: SoakContext) => Promise<readonly
   workers: soakWorkerKills,
   daemon: soakDaemonKills,
   power: soakPowerLoss,
+  chaos: soakChaos,
   memory: soakMemory,
 };
 

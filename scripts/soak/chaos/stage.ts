@@ -1,0 +1,77 @@
+/** What chaos is played on: PostgreSQL, three daemons on it, one of them behind a network that fails, callers, workers. */
+import { join } from "node:path";
+import { type CuttingProxy, startCuttingProxy } from "../../../test/support/cutting-proxy.ts";
+import { type PostgresServer, startPostgres } from "../../../test/support/postgres-server.ts";
+import { randomFrom } from "../../../test/support/seeded-random.ts";
+import { freePort } from "../../bench/daemon-process.ts";
+import { type SoakChild, startCaller, startWorker } from "../child.ts";
+import { SupervisedDaemon } from "./supervised-daemon.ts";
+
+export const CALL_TIMEOUT_MS = 15_000;
+export const RESULT_TIMEOUT_MS = 20_000;
+const DAEMONS = 3;
+const LANES = 4;
+const PAUSE_MS = 10;
+const READY_MS = 20_000;
+const FUNCTION = "soak:chaos:job";
+
+/** Released by `await using`. */
+export interface Stage extends AsyncDisposable {
+  readonly server: PostgresServer;
+  /** Between PostgreSQL and the last of the daemons. */
+  readonly network: CuttingProxy;
+  readonly daemons: readonly SupervisedDaemon[];
+  readonly callers: readonly SoakChild[];
+  readonly workers: readonly SoakChild[];
+  readonly callLog: string;
+  readonly executionLog: string;
+}
+
+/** Everything is connected when this resolves. */
+export async function setStage(command: readonly string[], directory: string, lease: string): Promise<Stage> {
+  await using starting = new AsyncDisposableStack();
+  const server = starting.use(await startPostgres({ settings: ["max_connections = 100"] }));
+  const network = starting.use(await startCuttingProxy(`127.0.0.1:${server.port}`, randomFrom(1)));
+  const daemons: SupervisedDaemon[] = [];
+  for (let index = 0; index < DAEMONS; index++) {
+    const db = server.url("postgres");
+    const isBehindNetwork = index === DAEMONS - 1;
+    const url = isBehindNetwork ? db.replace(`127.0.0.1:${server.port}`, network.address) : db;
+    const args = ["--lease", lease, "--log-format", "json"];
+    const daemon = new SupervisedDaemon(command, url, await freePort(), args);
+    starting.defer(() => daemon.end());
+    daemons.push(daemon);
+  }
+  await Promise.all(daemons.map((daemon) => daemon.ready(READY_MS)));
+  const callLog = join(directory, "chaos-calls.log");
+  const executionLog = join(directory, "chaos-executions.log");
+  const own = (child: SoakChild): SoakChild => {
+    starting.defer(() => child.kill());
+    return child;
+  };
+  const workers = await Promise.all(
+    daemons.map(async ({ address }) =>
+      own(
+        await startWorker({
+          ...{ address, functionName: FUNCTION, concurrency: 20, minMs: 1, maxMs: 20 },
+          log: executionLog,
+        }),
+      ),
+    ),
+  );
+  const callers = await Promise.all(
+    daemons.map(async ({ address }, index) =>
+      own(
+        await startCaller({
+          ...{ address, functionName: FUNCTION, name: `c${index}`, lanes: LANES, pauseMs: PAUSE_MS },
+          ...{ callTimeoutMs: CALL_TIMEOUT_MS, resultTimeoutMs: RESULT_TIMEOUT_MS, log: callLog },
+        }),
+      ),
+    ),
+  );
+  const owned = starting.move();
+  return {
+    ...{ server, network, daemons, callers, workers, callLog, executionLog },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
