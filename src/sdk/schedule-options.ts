@@ -236,8 +236,8 @@ function checkContent(content: Content, faults: string[]): void {
   checkWhole("jitterMs", content.jitterMs, 0, 0xffff_ffff, faults);
   checkDate("startAt", content.startAt, faults);
   checkDate("endAt", content.endAt, faults);
-  if (content.startAt !== undefined && content.endAt !== undefined && !(content.startAt < content.endAt)) {
-    faults.push(`option endAt is ${show(content.endAt)}, which is not after startAt; no tick would come`);
+  if (content.startAt !== undefined && content.endAt !== undefined && !(content.startAt <= content.endAt)) {
+    faults.push(`option endAt is ${show(content.endAt)}, which is before startAt; no tick would come`);
   }
   if (args !== undefined && !Array.isArray(args)) faults.push(`option args is ${show(args)}; give an array`);
   if (jobOptions !== undefined) checkScheduleJobOptions(jobOptions, faults);

@@ -73,7 +73,7 @@ describe("a schedule on the wire", () => {
     [{ cron: "* * * * *", overlap: true }, "option overlap is true; give one of allow, skip"],
     [{ cron: "* * * * *", jitterMs: 0.5 }, "option jitterMs is 0.5"],
     [{ cron: "* * * * *", endAt: "tomorrow" }, 'option endAt is "tomorrow"; give a valid Date'],
-    [{ cron: "* * * * *", startAt: new Date(5), endAt: new Date(5) }, "which is not after startAt"],
+    [{ cron: "* * * * *", startAt: new Date(5), endAt: new Date(4) }, "which is before startAt"],
     [{ cron: "* * * * *", name: "" }, 'option name is ""; give a text of 1 to 256 bytes'],
     [{ cron: "* * * * *", name: "é".repeat(129) }, "option name has 258 bytes"],
     [{ cron: "* * * * *", onDuplicate: "replace" }, "give one of reject, update"],
