@@ -17,6 +17,7 @@ import { backupAdvice } from "./storage/postgres/backup-advice.ts";
 import { checkPostgresDatabase } from "./storage/postgres/check-database.ts";
 import { openPostgresSource, openPostgresTarget } from "./storage/postgres/copy-side.ts";
 import { describePostgresDatabase, type PostgresDescription } from "./storage/postgres/describe-database.ts";
+import { examinePostgresDatabase, type PostgresExamination } from "./storage/postgres/examine-database.ts";
 import { migratePostgresDatabase } from "./storage/postgres/migrate-database.ts";
 import { type BackupProgress, type BackupReport, backupSqliteDatabase } from "./storage/sqlite/backup-database.ts";
 import { type CheckReport, checkSqliteDatabase } from "./storage/sqlite/check-database.ts";
@@ -27,7 +28,7 @@ import { type DatabaseMigration, migrateSqliteDatabase } from "./storage/sqlite/
 
 export { DaemonError } from "./core/errors.ts";
 export type { BackupProgress, BackupReport, CheckReport, CopiedTable, CopyOptions, CopyProgress, CopyReport };
-export type { DatabaseMigration, PostgresDescription, SqliteDescription };
+export type { DatabaseMigration, PostgresDescription, PostgresExamination, SqliteDescription };
 
 export type DatabaseDescription = SqliteDescription | PostgresDescription;
 
@@ -55,6 +56,11 @@ export async function backupDatabase(
 /** Versions, sizes and counts. */
 export async function describeDatabase(url: string): Promise<DatabaseDescription> {
   return isPostgresUrl(url) ? describePostgresDatabase(url) : describeSqliteDatabase(filePath(url));
+}
+
+/** What the doctor judges. */
+export async function examineDatabase(url: string): Promise<SqliteDescription | PostgresExamination> {
+  return isPostgresUrl(url) ? examinePostgresDatabase(url) : describeSqliteDatabase(filePath(url));
 }
 
 /**

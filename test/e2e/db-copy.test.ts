@@ -45,6 +45,13 @@ async function copyThroughKills(from: string, to: string, random: Random) {
   }
 }
 
+/** What the doctor says, by check. */
+async function findings(words: readonly string[], env: Readonly<Record<string, string>>) {
+  const { stdout } = await runCommand([...reseolioCommand(), ...words], { env });
+  const { findings } = JSON.parse(stdout) as { findings: readonly { check: string; message: string }[] };
+  return Object.fromEntries(findings.map(({ check, message }) => [check, message])) as Record<string, string>;
+}
+
 interface Report {
   readonly resumed: boolean;
   readonly tables: readonly { readonly table: string; readonly rows: number; readonly digest: string }[];
@@ -105,4 +112,11 @@ test("a daemon on the copy answers with old results, keeps keys, and runs what w
   worker.kill("SIGTERM");
   await once(worker, "exit");
   expect((await describeDatabase(url)).jobs).toHaveLength(1);
+  expect(await findings(["doctor", "--json"], env)).toMatchObject({
+    storage: expect.stringContaining("was not looked at"),
+  });
+  expect(await findings(["doctor", "--json"], { ...env, RESEOLIO_DB: url })).toMatchObject({
+    storage: expect.stringContaining("?schema=served"),
+    drift: expect.stringContaining("as the migrations make them"),
+  });
 }, 60_000);

@@ -1,9 +1,16 @@
-import type { DatabaseDescription, PostgresDescription, SqliteDescription } from "../../daemon/database.ts";
+import type {
+  DatabaseDescription,
+  PostgresDescription,
+  PostgresExamination,
+  SqliteDescription,
+} from "../../daemon/database.ts";
 import { formatBytes } from "../bytes.ts";
 import { defineCommand } from "../command.ts";
 import { databaseUrl, DB_FLAGS } from "../db-flags.ts";
 import { STATE_NAMES } from "../job-states.ts";
 import { FORMAT_FLAGS, type Sheet } from "../output.ts";
+
+export type { PostgresExamination };
 
 export const dbStats = defineCommand({
   meta: { name: "db stats", description: "Show what a database holds and how large it is." },
@@ -15,9 +22,15 @@ export const dbStats = defineCommand({
 });
 
 /** What is known of a database without its daemon. Throws DaemonError when it cannot be read. */
-export async function describe(url: string): Promise<DatabaseDescription> {
+async function describe(url: string): Promise<DatabaseDescription> {
   const { describeDatabase } = await import("../../daemon/database.ts");
   return describeDatabase(url);
+}
+
+/** The same with all that the doctor judges. */
+export async function examine(url: string): Promise<SqliteDescription | PostgresExamination> {
+  const { examineDatabase } = await import("../../daemon/database.ts");
+  return examineDatabase(url);
 }
 
 function statsSheet(database: DatabaseDescription): Sheet {

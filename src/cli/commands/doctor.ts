@@ -7,11 +7,11 @@ import { examineDaemon } from "../examine-daemon.ts";
 import { examinePostgres } from "../examine-postgres.ts";
 import { examineStorage } from "../examine-storage.ts";
 import { CliError } from "../exit.ts";
-import { type Finding, FINDINGS, wrong } from "../finding.ts";
+import { type Finding, FINDINGS, fine, wrong } from "../finding.ts";
 import { onePage } from "../list-jobs.ts";
 import { FORMAT_FLAGS } from "../output.ts";
 import { cliErrorFrom } from "../rpc-errors.ts";
-import { describe } from "./db-stats.ts";
+import { examine } from "./db-stats.ts";
 
 const FLAGS = {
   db: { ...DB_FLAGS.db, description: "The database to examine when no daemon on this machine names its own" },
@@ -33,13 +33,14 @@ export const doctor = defineCommand({
     { command: "reseolio doctor --json | jq '.findings[] | select(.ok | not)'", does: "only what is wrong" },
   ],
   notes: [
+    "Of a PostgreSQL server: version, latency, clock, pooler, durability, connections, long transactions, dead rows, indexes, privileges, and whether the schema is as the migrations make it.",
     "Looks at: whether the daemon answers and has this version, the clocks, the schema, SQLite's version, file modes, the size of the log, free disk space, dead jobs, and functions with pending jobs but without workers.",
   ],
   async run(context) {
     const { output, messages } = context;
     const { findings: aboutDaemon, info } = await examineDaemon(context);
     const url = databaseToExamine(context, info);
-    const aboutStorage = url === null ? [] : await examineDatabase(url);
+    const aboutStorage = url === null ? unexamined(info) : await examineDatabase(url);
     const findings = [...aboutDaemon, ...aboutStorage];
     await output.list(onePage(findings), FINDINGS);
     const faults = findings.filter((finding) => !finding.ok);
@@ -51,15 +52,25 @@ export const doctor = defineCommand({
   },
 });
 
-/** The daemon's own file when it is on this machine, else the one that was named; null when there is nothing to see. */
+/**
+ * The daemon's own file when it is on this machine, else the one that was named; null when there is nothing to see. A
+ * daemon does not tell the password of a PostgreSQL database, so that one must be named.
+ */
 function databaseToExamine(context: Context, info: GetInfoResponse | null): string | null {
   if (info === null || context.flags.db !== undefined) return databaseUrl(context);
-  return info.storageKind === "sqlite" && existsSync(info.storageName) ? info.storageName : null;
+  if (info.storageKind === "sqlite") return existsSync(info.storageName) ? info.storageName : null;
+  return context.env["RESEOLIO_DB"]?.startsWith("postgres") === true ? databaseUrl(context) : null;
+}
+
+function unexamined(info: GetInfoResponse | null): readonly Finding[] {
+  if (info === null || info.storageKind === "sqlite") return [];
+  const message = `${info.storageName} was not looked at: give its address with --db or RESEOLIO_DB`;
+  return [fine("storage", message)];
 }
 
 async function examineDatabase(url: string): Promise<readonly Finding[]> {
   try {
-    const database = await describe(url);
+    const database = await examine(url);
     return database.kind === "sqlite" ? examineStorage(database) : examinePostgres(database);
   } catch (error) {
     const fault = cliErrorFrom(error);
