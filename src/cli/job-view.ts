@@ -164,7 +164,8 @@ function compact(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
 }
 
-function optionsLine(options: JobOptions | undefined): string {
+/** For people; without attempts and times. */
+export function optionsLine(options: JobOptions | undefined): string {
   if (options === undefined) return "";
   const delays = `${formatDuration(options.initialDelayMs ?? 0)} to ${formatDuration(options.maxDelayMs ?? 0)}`;
   const timeout = options.timeoutMs === 0 ? "none" : formatDuration(options.timeoutMs ?? 0);

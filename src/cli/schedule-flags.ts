@@ -10,7 +10,10 @@ import { durationFlag, instantFlag, numberFlag } from "./parse-flag.ts";
 import { argsBytes, readTextFlag } from "./read-input.ts";
 import { toTimestamp } from "./timestamps.ts";
 
-export type ScheduleSpecInit = Exclude<MessageInitShape<typeof ScheduleSpecSchema>, { $typeName: string }>;
+export type ScheduleSpecInit = Omit<
+  Exclude<MessageInitShape<typeof ScheduleSpecSchema>, { $typeName: string }>,
+  "options"
+> & { readonly options?: JobOptionsInit };
 
 /** What says when the ticks are. */
 export const RULE_FLAGS = {

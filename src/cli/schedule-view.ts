@@ -2,7 +2,7 @@
 import type { Schedule, ScheduleSpec } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { formatDuration } from "./duration.ts";
 import { STATE_PAINT, stateName } from "./job-states.ts";
-import { errorJson, errorLine, optionsJson } from "./job-view.ts";
+import { errorJson, errorLine, optionsJson, optionsLine } from "./job-view.ts";
 import { embedJson } from "./json-text.ts";
 import type { Listing, Sheet } from "./output.ts";
 import { SCHEDULE_STATE_PAINT, scheduleStateName } from "./schedule-states.ts";
@@ -14,6 +14,11 @@ const OVERLAP_NAMES = ["allow", "allow", "skip"] as const;
 
 /** Every key is always there; what does not apply is null. */
 export function scheduleJson(schedule: Schedule): Record<string, unknown> {
+  return { ...scheduleSummaryJson(schedule), args: embedJson(schedule.spec?.args ?? new Uint8Array()) ?? [] };
+}
+
+/** What a list tells of a schedule: no arguments. */
+function scheduleSummaryJson(schedule: Schedule): Record<string, unknown> {
   return {
     scheduleId: schedule.scheduleId,
     name: schedule.name,
@@ -31,7 +36,6 @@ export function scheduleJson(schedule: Schedule): Record<string, unknown> {
 function specJson(spec: ScheduleSpec | undefined): Record<string, unknown> {
   return {
     functionName: spec?.functionName ?? null,
-    args: embedJson(spec?.args ?? new Uint8Array()) ?? [],
     cron: spec?.cron ?? null,
     timezone: spec?.timeZone ?? null,
     catchUp: CATCH_UP_NAMES[spec?.catchUp ?? 0] ?? null,
@@ -81,7 +85,7 @@ export const SCHEDULE_LISTING: Listing<Schedule> = {
     },
     { header: "ERROR", value: (one) => errorLine(one.lastJobError) },
   ],
-  json: scheduleJson,
+  json: scheduleSummaryJson,
   id: (one) => one.name,
   empty: "no schedules; create one with: reseolio schedules create NAME --function F --cron '0 8 * * *'",
 };
@@ -111,7 +115,7 @@ export function scheduleSheet(schedule: Schedule, now: number): Sheet {
       { label: "jitter", value: jitterText(spec), short: formatDuration(spec?.jitterMs ?? 0) },
       timeField("start at", spec?.startAt, now),
       timeField("end at", spec?.endAt, now),
-      { label: "options", value: JSON.stringify(json["options"]), short: optionsLine(json["options"]) },
+      { label: "options", value: JSON.stringify(json["options"]), short: tickOptionsLine(spec?.options) },
       timeField("next run", schedule.nextRunAt, now),
       timeField("last run", schedule.lastRunAt, now),
       { label: "last job", value: last ? undefined : schedule.lastJobId },
@@ -133,13 +137,11 @@ function jitterText(spec: ScheduleSpec | undefined): string | undefined {
   return spec?.jitterMs === undefined || spec.jitterMs === 0 ? undefined : String(spec.jitterMs);
 }
 
-/** Only what was set. */
-function optionsLine(options: unknown): string {
-  if (typeof options !== "object" || options === null) return "the defaults";
-  const set = Object.entries(options).filter(([name, value]) => value !== null && !isEmpty(name, value));
-  return set.map(([name, value]) => `${name} ${JSON.stringify(value)}`).join(", ") || "the defaults";
-}
-
-function isEmpty(name: string, value: unknown): boolean {
-  return name === "headers" && Object.keys(Object(value) as object).length === 0;
+function tickOptionsLine(options: ScheduleSpec["options"]): string {
+  const parts = [`${options?.maxAttempts ?? "?"} attempts`, optionsLine(options)];
+  if (options?.startWithinMs !== undefined) parts.push(`start within ${formatDuration(Number(options.startWithinMs))}`);
+  if (options?.finishWithinMs !== undefined) {
+    parts.push(`finish within ${formatDuration(Number(options.finishWithinMs))}`);
+  }
+  return parts.join("; ");
 }

@@ -15,8 +15,8 @@ export abstract class ScheduleCalls extends JobCalls implements ScheduleAccess {
 
   /**
    * Schedules a function by its name, also one that other programs run; `fn.schedule` is the same for a durable
-   * function. On disk when its promise ends. The same content again is the same schedule, so a program may create its
-   * schedules at each start; give `onDuplicate: "update"` where a new version of the program may change them.
+   * function. On disk when its promise ends. The same content again is the same schedule, also a paused one, so a program may
+   * create its schedules at each start; give `onDuplicate: "update"` where a new version of the program may change them.
    *
    * @example
    * ```ts
@@ -69,7 +69,7 @@ export abstract class ScheduleCalls extends JobCalls implements ScheduleAccess {
    * @throws ReseolioError `invalid_argument` that names the option, `not_found`
    */
   async updateSchedule(name: string, update: ScheduleUpdate): Promise<ScheduleDetails> {
-    return (await this.connected()).schedules.update(name, update);
+    return (await this.connected()).schedules.update(name, update, (functionName) => this.optionsOf(functionName));
   }
 
   /** Ticks while it is paused enqueue nothing and are not caught up. @throws ReseolioError `not_found` */

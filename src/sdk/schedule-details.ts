@@ -28,6 +28,7 @@ export interface ScheduleDetails {
   readonly name: string;
   readonly status: ScheduleStatus;
   readonly functionName: string;
+  /** Empty in a list. */
   readonly args: readonly unknown[];
   readonly cron: string;
   readonly timezone: string;

@@ -3,6 +3,7 @@ import type { Schedule } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { uuidV7 } from "#proto/uuid-v7.ts";
 import type { Client } from "./client.ts";
 import { ReseolioError } from "./errors.ts";
+import type { JobOptions } from "./job-options.ts";
 import {
   type ScheduleDetails,
   scheduleDetailsOf,
@@ -100,9 +101,16 @@ export class ScheduleDirectory {
     return { schedules, total, ...(nextPageToken === "" ? {} : { nextPageToken }) };
   }
 
-  async update(name: string, update: ScheduleUpdate): Promise<ScheduleDetails> {
+  /** @param optionsOf the own options of a function: defaults of the job options, when those are changed */
+  async update(
+    name: string,
+    update: ScheduleUpdate,
+    optionsOf: (functionName: string) => JobOptions,
+  ): Promise<ScheduleDetails> {
     checkScheduleName(name);
-    const request = { name, ...encodeScheduleUpdate(name, update) };
+    const needsBase = (update.jobOptions ?? null) !== null;
+    const base = needsBase ? optionsOf(update.functionName ?? (await this.get(name)).functionName) : {};
+    const request = { name, ...encodeScheduleUpdate(name, update, base) };
     const { schedule } = await this.calls.repeat(() => this.client.schedules.updateSchedule(request));
     return detailsOf(schedule, name);
   }

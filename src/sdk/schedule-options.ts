@@ -86,7 +86,7 @@ export interface ScheduleUpdate<Args extends readonly unknown[] = readonly unkno
   readonly jitterMs?: number | null;
   readonly startAt?: Date | null;
   readonly endAt?: Date | null;
-  /** All of them: what is absent in it takes its default. */
+  /** All of them: what is absent in it takes the function's own, or its default. */
   readonly jobOptions?: ScheduleJobOptions | null;
 }
 
@@ -153,10 +153,14 @@ export function encodeSchedule(
   return encodeContent(owner, { ...options, functionName, args, jobOptions });
 }
 
-/** @throws ReseolioError `invalid_argument` that lists every fault */
+/**
+ * @param base the function's own options, defaults of `jobOptions` when that is given
+ * @throws ReseolioError `invalid_argument` that lists every fault
+ */
 export function encodeScheduleUpdate(
   name: string,
   update: ScheduleUpdate,
+  base: JobOptions = {},
 ): { readonly spec: ScheduleSpecInit; readonly clearFields: string[] } {
   const owner = `schedule ${JSON.stringify(name)}`;
   const faults: string[] = [];
@@ -172,7 +176,10 @@ export function encodeScheduleUpdate(
   checkContent(content, faults);
   if (entries.length === 0) faults.push("nothing to update; give the options that change");
   if (faults.length > 0) throw refusal(owner, faults);
-  return { spec: encodeContent(owner, content), clearFields };
+  const { jobOptions } = content;
+  const whole =
+    jobOptions === undefined ? content : { ...content, jobOptions: mergeScheduleJobOptions(base, jobOptions) };
+  return { spec: encodeContent(owner, whole), clearFields };
 }
 
 /** A rule that is not stored, for a preview. */

@@ -28,7 +28,10 @@ const report: Schedule = create(ScheduleSchema, {
     timeZone: "America/New_York",
     functionName: "report:build",
     args: new TextEncoder().encode(`["eu", 12345678901234567890]`),
-    options: { maxAttempts: 5, headers: { team: "a" }, finishWithinMs: 3_600_000n },
+    options: {
+      ...{ maxAttempts: 5, backoff: 3, initialDelayMs: 1000, maxDelayMs: 60000, jitter: 0.1, timeoutMs: 30000 },
+      ...{ priority: 0, headers: { team: "a" }, finishWithinMs: 3_600_000n },
+    },
     catchUp: CatchUp.ALL,
     maxCatchUp: 7,
     overlap: Overlap.SKIP,

@@ -11,6 +11,7 @@ import {
   SCHEDULE_FLAGS,
   type ScheduleSpecInit,
 } from "../schedule-flags.ts";
+import { namingFlags } from "../schedule-faults.ts";
 import { scheduleJson } from "../schedule-view.ts";
 import { nextTicks, showTicks } from "../show-ticks.ts";
 import { tickJson } from "../tick-view.ts";
@@ -76,7 +77,7 @@ interface Stored {
 
 async function store(client: Client, name: string, spec: ScheduleSpecInit, mayUpdate: boolean): Promise<Stored> {
   try {
-    const { schedule, created } = await client.schedules.createSchedule({ name, spec });
+    const { schedule, created } = await namingFlags(client.schedules.createSchedule({ name, spec }));
     return { schedule: demand(schedule), done: created ? "created" : "found" };
   } catch (error) {
     const fault = cliErrorFrom(error);
@@ -103,7 +104,7 @@ const OPTIONAL = {
 
 async function replace(client: Client, name: string, spec: ScheduleSpecInit): Promise<Schedule> {
   const clearFields = Object.entries(OPTIONAL).flatMap(([key, field]) => (Object.hasOwn(spec, key) ? [] : [field]));
-  return demand((await client.schedules.updateSchedule({ name, spec, clearFields })).schedule);
+  return demand((await namingFlags(client.schedules.updateSchedule({ name, spec, clearFields }))).schedule);
 }
 
 function demand(schedule: Schedule | undefined): Schedule {

@@ -4,6 +4,7 @@ import { usageError } from "../exit.ts";
 import { FORMAT_FLAGS } from "../output.ts";
 import { instantFlag, numberFlag } from "../parse-flag.ts";
 import { checkScheduleName, CRON_HINT, readRule, RULE_FLAGS } from "../schedule-flags.ts";
+import { namingFlags } from "../schedule-faults.ts";
 import { showTicks } from "../show-ticks.ts";
 import { tickJson } from "../tick-view.ts";
 import { toTimestamp } from "../timestamps.ts";
@@ -42,7 +43,7 @@ export const schedulesPreview = defineCommand({
       ...(after === undefined ? {} : { after: toTimestamp(after) }),
     };
     await withClient(context, async (client) => {
-      const { ticks, timeZone } = await client.schedules.previewSchedule(request);
+      const { ticks, timeZone } = await namingFlags(client.schedules.previewSchedule(request));
       if (output.format === "json") return output.document({ timezone: timeZone, ticks: ticks.map(tickJson) });
       if ((await showTicks(output, ticks, timeZone)) === 0) messages.info("no tick will come");
       return undefined;

@@ -3,11 +3,13 @@ import { type CommandContext, defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../connection.ts";
 import { CliError, usageError } from "../exit.ts";
 import { FORMAT_FLAGS } from "../output.ts";
-import { checkScheduleName, readSchedule, SCHEDULE_FLAGS } from "../schedule-flags.ts";
+import { checkScheduleName, readSchedule, SCHEDULE_FLAGS, type ScheduleSpecInit } from "../schedule-flags.ts";
+import { namingFlags } from "../schedule-faults.ts";
 import { scheduleJson } from "../schedule-view.ts";
 import { nextTicks, showTicks } from "../show-ticks.ts";
 import { suggest } from "../suggest.ts";
 import { tickJson } from "../tick-view.ts";
+import type { Client } from "../../sdk/client.ts";
 
 /** What --clear takes, and the field of ScheduleSpec that it clears. */
 const CLEARABLE = {
@@ -60,13 +62,28 @@ async function update(context: Context): Promise<void> {
     throw usageError("nothing to update", "give what changes, such as --cron '0 9 * * *', or --clear FIELD");
   }
   await withClient(context, async (client) => {
-    const { schedule } = await client.schedules.updateSchedule({ name, spec, clearFields });
+    const request = { name, spec: await withStoredOptions(client, name, spec), clearFields };
+    const { schedule } = await namingFlags(client.schedules.updateSchedule(request));
     if (schedule === undefined) throw new CliError("failed", "the daemon answered without the schedule");
     messages.success(`updated schedule ${name}`);
     const { ticks, timeZone } = await nextTicks(client, name);
     await show(context, schedule, () => showTicks(context.output, ticks, timeZone), ticks.map(tickJson));
   });
 }
+
+/** The daemon takes the options of the jobs as a whole; a flag means one of them. */
+async function withStoredOptions(client: Client, name: string, spec: ScheduleSpecInit): Promise<ScheduleSpecInit> {
+  if (spec.options === undefined) return spec;
+  const { schedule } = await client.schedules.getSchedule({ name });
+  if (schedule?.spec?.options === undefined) return spec;
+  const stored = Object.entries(schedule.spec.options).filter(([name]) => !FOREIGN.has(name));
+  return { ...spec, options: { ...Object.fromEntries(stored), ...spec.options } };
+}
+
+/** Of a job's options, and of the message's own fields: what is no schedule's to have. */
+const FOREIGN: ReadonlySet<string> = new Set([
+  ...["$typeName", "$unknown", "delayMs", "runAt", "idempotencyKey", "onDuplicate"],
+]);
 
 async function show(
   { output, messages }: Context,

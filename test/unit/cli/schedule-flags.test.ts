@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { CliError } from "../../../src/cli/exit.ts";
 import { openMessages } from "../../../src/cli/messages.ts";
 import { checkScheduleName, readRule, readSchedule, SCHEDULE_FLAGS } from "../../../src/cli/schedule-flags.ts";
+import { withFlags } from "../../../src/cli/schedule-faults.ts";
 import { schedulesCreate } from "../../../src/cli/commands/schedules-create.ts";
 import { scanWords } from "../../../src/cli/scan-words.ts";
 
@@ -78,6 +79,14 @@ describe("a schedule as flags", () => {
     const said = await fault(() => read(words));
     expect(said).toContain(message);
     expect(said).toContain(hint);
+  });
+
+  test("faults of the daemon are told by the names of flags", () => {
+    const said = 'spec.cron: "x": wrong; spec.time_zone: "Mars" is none; spec.options.max_attempts: is 0';
+    expect(withFlags(said)).toBe('--cron: "x": wrong; --tz: "Mars" is none; --max-attempts: is 0');
+    expect(withFlags("spec.jitter_ms: is -1; spec.options.jitter: is 2")).toBe("--jitter: is -1; --retry-jitter: is 2");
+    expect(withFlags("spec.end_at: is before the first tick")).toBe("--end-at: is before the first tick");
+    expect(withFlags("clear_fields[0]: is wrong")).toBe("clear_fields[0]: is wrong");
   });
 
   test("names are 1 to 256 bytes", async () => {
