@@ -11,7 +11,7 @@ export const ADDRESS_FLAGS = {
   addr: {
     type: "string",
     valueHint: "HOST:PORT",
-    description: `Address of the daemon [${DEFAULT_ADDRESS}]`,
+    description: `Address of the daemon, or of several joined by commas [${DEFAULT_ADDRESS}]`,
     env: "RESEOLIO_ADDR",
   },
   "token-file": {

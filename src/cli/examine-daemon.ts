@@ -1,7 +1,7 @@
 /** What the doctor asks the daemon. */
 import type { FunctionStats, GetInfoResponse } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
 import type { CommandContext } from "./command.ts";
-import { type CONNECTION_FLAGS, readEndpoint, withClient } from "./connection.ts";
+import { type CONNECTION_FLAGS, withClient } from "./connection.ts";
 import { formatDuration } from "./duration.ts";
 import type { CliError } from "./exit.ts";
 import { type Finding, fine, wrong } from "./finding.ts";
@@ -18,12 +18,12 @@ export interface DaemonExamination {
 
 /** A daemon that is away or refuses is a finding, not an error; wrong usage is an error. */
 export async function examineDaemon(context: CommandContext<typeof CONNECTION_FLAGS>): Promise<DaemonExamination> {
-  const { address } = readEndpoint(context);
   try {
     return await withClient(context, async (client) => {
       const askedAt = performance.now();
       const info = await client.daemon.getInfo({});
       const tookMs = performance.now() - askedAt;
+      const address = client.transport.address.text;
       const { functions } = await client.daemon.listFunctions({});
       const findings = [
         fine("daemon", `answers at ${address} within ${formatDuration(Math.ceil(tookMs))}, pid ${info.pid}`),

@@ -99,7 +99,10 @@ export const TOPICS: Readonly<Record<string, { readonly summary: string; readonl
     text: page([
       "A flag wins over its variable. Each command's --help names the variable of each flag.",
       definitionLines([
-        ["RESEOLIO_ADDR", "address of the daemon, host:port or http(s)://host:port [127.0.0.1:50051]"],
+        [
+          "RESEOLIO_ADDR",
+          "address of the daemon, host:port or http(s)://host:port; several with commas [127.0.0.1:50051]",
+        ],
         ["RESEOLIO_TOKEN", "the token that the daemon asks for; never given as a flag"],
         ["RESEOLIO_TOKEN_FILE", "a file with the token; it wins over RESEOLIO_TOKEN"],
         ["RESEOLIO_TLS_CA", "PEM file of the authority that signed the daemon's certificate"],

@@ -28,6 +28,20 @@ export function parseAddress(text: string, secure: boolean): Address {
   return { text, origin: `${url.protocol}//${url.hostname}:${port}`, secure: isSecure, host: url.hostname, port };
 }
 
+/**
+ * One or several, as a list or joined by commas, in the order in which they are tried; each once.
+ *
+ * @throws ReseolioError `invalid_argument` that names the text
+ */
+export function parseAddresses(given: string | readonly string[], secure: boolean): readonly Address[] {
+  const texts = (typeof given === "string" ? [given] : given)
+    .flatMap((text) => text.split(","))
+    .map((one) => one.trim());
+  if (texts.length === 0) throw badAddress("");
+  const byOrigin = new Map(texts.map((text) => parseAddress(text, secure)).map((one) => [one.origin, one]));
+  return [...byOrigin.values()];
+}
+
 function tryUrl(text: string): URL | null {
   try {
     return new URL(text);

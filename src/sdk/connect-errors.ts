@@ -21,6 +21,18 @@ export function connectionErrorFrom(error: unknown, address: string, deadlineMs:
   return error;
 }
 
+/** The system's words for a daemon that was not there to take the call. */
+const UNREACHED = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
+
+/** Whether a call failed before it was sent, so that it cannot have been carried out. */
+export function isUnreached(error: unknown): boolean {
+  if (!(error instanceof ConnectionError)) return false;
+  for (let cause = error.cause; cause instanceof Error; cause = cause.cause) {
+    if (UNREACHED.has((cause as NodeJS.ErrnoException).code?.toString() ?? "")) return true;
+  }
+  return false;
+}
+
 /** What the transport calls a connection that broke: a reset one, for example, is Aborted. */
 const BROKEN_CODES: ReadonlySet<Code> = new Set([Code.Internal, Code.Unknown, Code.Aborted]);
 

@@ -1,5 +1,5 @@
 import { DEFAULT_ADDRESS } from "#proto/contract.ts";
-import { parseAddress } from "./address.ts";
+import { parseAddresses } from "./address.ts";
 import { ReseolioError } from "./errors.ts";
 import { type Logger, stderrLogger } from "./logger.ts";
 import { SESSION_DEFAULTS, type SessionSettings } from "./session-settings.ts";
@@ -21,11 +21,14 @@ export interface ReseolioOptions {
    * current directory. [`RESEOLIO_DB`, else sqlite://./reseolio.db; with autoStart: false whatever the daemon serves]
    */
   readonly storage?: string;
-  /** `host:port`, `http://…` or `https://…`. [`RESEOLIO_ADDR`, else 127.0.0.1:50051] */
-  readonly address?: string;
+  /**
+   * `host:port`, `http://…` or `https://…`; for the daemons of one cluster several, as a list or joined by commas: they
+   * are tried in turn, and held work goes on at the next. [`RESEOLIO_ADDR`, else 127.0.0.1:50051]
+   */
+  readonly address?: string | readonly string[];
   /** Handlers that run at once; 0 is a client that runs nothing. [10] */
   readonly workerConcurrency?: number;
-  /** Start a daemon when none answers at an address of this host. [true] */
+  /** Start a daemon when none answers at an address of this host. [true, with several addresses false] */
   readonly autoStart?: boolean;
   /** The executable to start. [`RESEOLIO_BINARY`, the package for this platform, `PATH`] */
   readonly coreBinaryPath?: string;
@@ -84,8 +87,9 @@ export function resolveOptions(options: ReseolioOptions, env: NodeJS.ProcessEnv,
   const address = options.address ?? nonEmpty(env["RESEOLIO_ADDR"]) ?? DEFAULT_ADDRESS;
   const token = options.token ?? nonEmpty(env["RESEOLIO_TOKEN"]);
   const tls = options.tls;
-  parseAddress(address, tls !== undefined && tls !== false);
-  const autoStart = options.autoStart ?? true;
+  const isOneAddress = parseAddresses(address, tls !== undefined && tls !== false).length === 1;
+  const autoStart = options.autoStart ?? isOneAddress;
+  if (autoStart && !isOneAddress) throw severalToStart();
   return {
     client: { address, ...(token === undefined ? {} : { token }), ...(tls === undefined ? {} : { tls }) },
     sidecar: {
@@ -103,6 +107,13 @@ export function resolveOptions(options: ReseolioOptions, env: NodeJS.ProcessEnv,
     drainTimeoutMs: whole("drainTimeoutMs", options.drainTimeoutMs, DEFAULT_DRAIN_TIMEOUT_MS, 0, MAX_TIME_MS),
     logger: options.logger ?? stderrLogger,
   };
+}
+
+function severalToStart(): ReseolioError {
+  return new ReseolioError(
+    "invalid_argument",
+    "option autoStart is true with several addresses; the daemons of a cluster are started by themselves: leave it out",
+  );
 }
 
 function storageOf(

@@ -47,6 +47,8 @@ export class Session {
   #ticker: ReturnType<typeof setInterval> | undefined;
   #welcomes = 0;
   readonly #backoff: Backoff;
+  /** Tries that failed since the last welcome. */
+  #failures = 0;
   /** All that may be said to the daemon, now or when there is a stream again. */
   readonly outbox: Outbox;
   #frameId = HELLO_FRAME_ID;
@@ -183,6 +185,7 @@ export class Session {
     this.#state = { kind: "open", stream };
     this.#leaseMs = welcome.leaseMs;
     this.#backoff.reset();
+    this.#failures = 0;
     this.#lastError = null;
     this.#lastSentAt = performance.now();
     this.#welcomes++;
@@ -215,7 +218,14 @@ export class Session {
       void this.close();
       return;
     }
-    this.#state = { kind: "between", timer: setTimeout(() => void this.#connect(), this.#backoff.nextMs()) };
+    this.#state = { kind: "between", timer: setTimeout(() => void this.#connect(), this.#nextDelayMs()) };
+  }
+
+  /** Every daemon is tried once before the first wait. */
+  #nextDelayMs(): number {
+    const { transport } = this.client;
+    transport.goOn();
+    return ++this.#failures % transport.addressCount === 0 ? this.#backoff.nextMs() : 0;
   }
 
   #tick(): void {

@@ -9,14 +9,15 @@ import {
   HTTP2_WINDOW_BYTES,
   WIRE_LIMITS,
 } from "#proto/contract.ts";
-import { type Address, parseAddress } from "./address.ts";
+import { type Address, parseAddresses } from "./address.ts";
 import { connectionErrorFrom } from "./connect-errors.ts";
+import { FailoverTransport } from "./failover-transport.ts";
 import { GRPC_HEADERS, GrpcStream } from "./grpc-stream.ts";
 import { SDK_VERSION } from "./version.ts";
 
 export interface TransportOptions {
-  /** `host:port`, `http://…` or `https://…`. [127.0.0.1:50051] */
-  readonly address?: string;
+  /** `host:port`, `http://…` or `https://…`; several daemons of one cluster in the order to try them. [127.0.0.1:50051] */
+  readonly address?: string | readonly string[];
   /** Sent as a bearer token with every call. */
   readonly token?: string;
   /** `true`: TLS with the system's authorities. */
@@ -45,7 +46,12 @@ export interface TlsOptions {
 
 /** One HTTP/2 connection to a daemon, opened on first use and again after a break. */
 export interface DaemonTransport extends Transport {
+  /** Of the daemon that it speaks to now. */
   readonly address: Address;
+  /** Of all that it may speak to. */
+  readonly addressCount: number;
+  /** Speaks to the next daemon from now on, because this one cannot be reached or is stopping. */
+  goOn(): void;
   /** Opens a bidirectional call of the method at this path, for messages as bytes. Faults come by `onEnd`. */
   openStream(path: string, events: StreamEvents): GrpcStream;
   /** Closes the connection and ends what runs on it. A later call opens a new one. */
@@ -59,7 +65,7 @@ export interface StreamEvents {
   readonly onEnd: (error: unknown) => void;
 }
 
-type HeadersLike = ConstructorParameters<typeof Headers>[0];
+export type HeadersLike = ConstructorParameters<typeof Headers>[0];
 
 export const DEFAULT_CALL_TIMEOUT_MS = 15_000;
 const PING_INTERVAL_MS = 15_000;
@@ -74,7 +80,12 @@ const MAX_MESSAGE_BYTES = WIRE_LIMITS.messageBytes * 2;
  * @throws ReseolioError `invalid_argument` when the address is none
  */
 export function createTransport(options: TransportOptions = {}): DaemonTransport {
-  const address = parseAddress(options.address ?? DEFAULT_ADDRESS, options.tls !== undefined && options.tls !== false);
+  const secure = options.tls !== undefined && options.tls !== false;
+  const each = parseAddresses(options.address ?? DEFAULT_ADDRESS, secure).map((one) => transportTo(one, options));
+  return each.length === 1 ? (each[0] as DaemonTransport) : new FailoverTransport(each);
+}
+
+function transportTo(address: Address, options: TransportOptions): DaemonTransport {
   const sessions = new WideSessionManager(
     address.origin,
     { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_TIMEOUT_MS },
@@ -124,6 +135,8 @@ function bearer(token: string): Interceptor {
 }
 
 class DeadlineTransport implements DaemonTransport {
+  readonly addressCount = 1;
+
   constructor(
     private readonly inner: Transport,
     readonly address: Address,
@@ -183,6 +196,8 @@ class DeadlineTransport implements DaemonTransport {
       },
     );
   }
+
+  goOn(): void {}
 
   close(): void {
     this.sessions.abort();

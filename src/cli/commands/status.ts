@@ -1,7 +1,7 @@
 import type { GetInfoResponse, GetStatsResponse } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
 import { formatBytes } from "../bytes.ts";
 import { defineCommand } from "../command.ts";
-import { CONNECTION_FLAGS, readEndpoint, withClient } from "../connection.ts";
+import { CONNECTION_FLAGS, withClient } from "../connection.ts";
 import { FUNCTIONS, totals } from "../function-view.ts";
 import { relativeTime } from "../instant.ts";
 import { STATE_NAMES } from "../job-states.ts";
@@ -18,10 +18,10 @@ export const status = defineCommand({
   ],
   async run(context) {
     const { output } = context;
-    const { address } = readEndpoint(context);
-    const [info, stats] = await withClient(context, (client) =>
-      Promise.all([client.daemon.getInfo({}), client.daemon.getStats({})]),
-    );
+    const { address, info, stats } = await withClient(context, async (client) => {
+      const [info, stats] = await Promise.all([client.daemon.getInfo({}), client.daemon.getStats({})]);
+      return { address: client.transport.address.text, info, stats };
+    });
     await output.sheet(statusSheet(address, info, stats));
     if (output.format !== "table" || stats.functions.length === 0) return;
     await output.text("\n");

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { parseAddress } from "../../../src/sdk/address.ts";
+import { parseAddress, parseAddresses } from "../../../src/sdk/address.ts";
 import { findBinary } from "../../../src/sdk/find-binary.ts";
 import { type ReseolioOptions, resolveOptions } from "../../../src/sdk/options.ts";
 import { processStartOf, readProcessIdentity } from "../../../src/sdk/process-identity.ts";
@@ -32,6 +32,30 @@ describe("an address", () => {
     ["user@host:1"],
     ["host:0"],
   ])("%p is refused", (text) => expect(() => parseAddress(text, false)).toThrow(JSON.stringify(text)));
+});
+
+describe("several addresses", () => {
+  test.each([
+    ["a:1,b:2", ["http://a:1", "http://b:2"]],
+    [
+      ["a:1", "b:2, c:3"],
+      ["http://a:1", "http://b:2", "http://c:3"],
+    ],
+    [" a:1 , a:1 ", ["http://a:1"]],
+  ])("%p are tried in this order, each once", (given, origins) =>
+    expect(parseAddresses(given, false).map(({ origin }) => origin)).toEqual(origins as string[]),
+  );
+
+  test.each([[[]], ["a:1,"], [["a:1", ""]]])("%p is refused", (given) =>
+    expect(() => parseAddresses(given, false)).toThrow("is not one"),
+  );
+
+  test("start no daemon and ask for no storage, unless it is named; autoStart with them is refused", () => {
+    const { sidecar } = resolveOptions({ address: ["a:1", "b:2"] }, {}, "/");
+    expect(sidecar).toMatchObject({ autoStart: false, storage: undefined });
+    expect(resolveOptions({}, { RESEOLIO_ADDR: "a:1,b:2" }, "/").sidecar.autoStart).toBe(false);
+    expect(() => resolveOptions({ address: "a:1,b:2", autoStart: true }, {}, "/")).toThrow("autoStart");
+  });
 });
 
 describe("a storage", () => {

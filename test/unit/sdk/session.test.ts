@@ -447,6 +447,51 @@ describe("the worker", () => {
     void answerAll(again).catch(() => {});
   });
 
+  test.each([
+    ["ends the stream, as one that drains does", (session: ScriptedSession, _: ScriptedDaemon) => session.end()],
+    ["breaks the connection", (_: ScriptedSession, daemon: ScriptedDaemon) => daemon.cut()],
+    ["stops listening as well", (_: ScriptedSession, daemon: ScriptedDaemon) => void daemon.stop()],
+  ])("P7: with several addresses, a daemon that %s hands over to the next at once, with all leases", async (_, end) => {
+    await using first = await startScriptedDaemon();
+    await using second = await startScriptedDaemon();
+    await using client = clientOf(first, { address: [first.address, second.address] });
+    const gate = Promise.withResolvers<void>();
+    let isRunning = false;
+    client.durable("t:run", () => {
+      isRunning = true;
+      return gate.promise;
+    });
+    const session = await start(first, client);
+    session.send({ assignments: [assignment("a")] });
+    await until(() => isRunning);
+    void answerAll(session).catch(() => {});
+    const endedAt = performance.now();
+    end(session, first);
+    const next = await second.nextSession();
+    expect(performance.now() - endedAt).toBeLessThan(500);
+    expect(next.hello.workerId).toBe(session.hello.workerId);
+    expect(next.hello.heldLeases.map(({ jobId, started }) => [jobId, started])).toEqual([["a", true]]);
+    next.welcome();
+    gate.resolve();
+    const report = await next.nextMatching(hasOutcomes);
+    expect(report.outcomes.map((outcome) => outcome.jobId)).toEqual(["a"]);
+    next.reply(report);
+    void answerAll(next).catch(() => {});
+  });
+
+  test("with several addresses, none of which answers, each is tried once between two waits", async () => {
+    await using first = await startScriptedDaemon();
+    await using second = await startScriptedDaemon();
+    await Promise.all([first.stop(), second.stop()]);
+    const client = clientOf(first, { address: [first.address, second.address], connectTimeoutMs: 500 });
+    expect(await faultOf(client.start())).toBeInstanceOf(ConnectionError);
+    await second.listen();
+    const started = client.start();
+    (await second.nextSession()).welcome();
+    await started;
+    await client.stop();
+  });
+
   test("P4: leases lost meanwhile are stopped, and nothing is reported for them", async () => {
     await using daemon = await startScriptedDaemon();
     await using client = clientOf(daemon, { workerConcurrency: 1 });

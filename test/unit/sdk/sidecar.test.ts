@@ -72,10 +72,10 @@ describe("autoStart", () => {
     const run = client.durable("t:run", async (value: number) => value + 1);
     await client.start();
     expect(await (await run(1)).result(10_000)).toBe(2);
-    const pid = await daemonPid(options.address ?? "");
+    const pid = await daemonPid(String(options.address));
     process.kill(pid, "SIGKILL");
     expect(await (await run(2)).result(20_000)).toBe(3);
-    expect(await daemonPid(options.address ?? "")).not.toBe(pid);
+    expect(await daemonPid(String(options.address))).not.toBe(pid);
   });
 
   test("waits for a daemon that is just leaving the file, and starts its own then", async () => {

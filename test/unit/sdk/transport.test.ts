@@ -72,6 +72,27 @@ describe("a call", () => {
     client.close();
   });
 
+  test("that cannot reach its daemon goes to the next one, and stays there", async () => {
+    await using first = await startScriptedDaemon();
+    await using second = await startScriptedDaemon();
+    second.info = { ...second.info, storageName: "second.db" };
+    const client = createClient({ address: [first.address, second.address] });
+    expect((await client.daemon.getInfo({})).storageName).toBe("scripted.db");
+    await first.stop();
+    // The break may be told by a call that was on its way: only one that was never sent is given to another daemon.
+    await faultOf(client.daemon.getInfo({})).catch(() => {});
+    expect((await client.daemon.getInfo({})).storageName).toBe("second.db");
+    await first.listen();
+    expect((await client.daemon.getInfo({})).storageName).toBe("second.db");
+    await second.stop();
+    await faultOf(client.daemon.getInfo({})).catch(() => {});
+    expect((await client.daemon.getInfo({})).storageName).toBe("scripted.db");
+    await first.stop();
+    await faultOf(client.daemon.getInfo({})).catch(() => {});
+    expect(await faultOf(client.daemon.getInfo({}))).toBeInstanceOf(ConnectionError);
+    client.close();
+  });
+
   test("what the daemon refuses keeps its code", async () => {
     await using daemon = await startScriptedDaemon();
     const client = createClient({ address: daemon.address });
