@@ -18,7 +18,8 @@ const node = /^node:/;
 const proto = /^proto\//;
 const core = /^src\/daemon\/core\//;
 const engine = /^src\/daemon\/engine\//;
-const jobStore = /^src\/daemon\/storage\/job-store\.ts$/;
+/** Types of the seam between engine and database. */
+const jobStore = /^src\/daemon\/storage\/(job|schedule)-store\.ts$/;
 const logger = /^src\/daemon\/logger\.ts$/;
 const connect = /^@connectrpc\//;
 const protobuf = /^@bufbuild\/protobuf(\/|$)/;
@@ -30,7 +31,7 @@ const rooms: readonly Room[] = [
   { files: /^src\/testing\//, mayImport: [/^src\/sdk\//, proto, connect, protobuf, node] },
 
   { files: /^src\/daemon\/core\/cron\.ts$/, mayImport: [core, /^cron-parser$/] },
-  { files: core, mayImport: [] },
+  { files: core, mayImport: [/^src\/daemon\/core\/cron\.ts$/] },
   { files: /^src\/daemon\/storage\/sqlite\//, mayImport: [core, /^src\/daemon\/storage\/[^/]+$/, /^bun:/, node] },
   {
     files: /^src\/daemon\/storage\/postgres\//,

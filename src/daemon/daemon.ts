@@ -22,6 +22,7 @@ import { createPoll } from "./loops/poll.ts";
 import { readHostId } from "./loops/process-probe.ts";
 import { createPruner } from "./loops/pruner.ts";
 import { timeSinceBoot } from "./loops/time-since-boot.ts";
+import { createScheduleRunner } from "./loops/schedule-runner.ts";
 import { TimerWheel } from "./loops/timer-wheel.ts";
 import { WorkerReaper } from "./loops/worker-reaper.ts";
 import type { DaemonInfo } from "./rpc/daemon-info.ts";
@@ -125,6 +126,7 @@ class RunningDaemon implements Daemon {
       attemptTimer,
       this.#reaper,
       new TimerWheel(this.#engine, logger),
+      createScheduleRunner(this.#engine, logger),
       createPoll(this.#engine, config.pollIntervalMs, logger),
       createPruner(this.#engine, { finishedMs: config.retentionMs, deadMs: config.deadRetentionMs }, logger),
       ...(clock instanceof SteadyClock ? [createClockWatch(this.#engine, clock, logger)] : []),

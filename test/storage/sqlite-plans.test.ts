@@ -15,6 +15,9 @@ const ALLOWED_SCANS: readonly RegExp[] = [
   // A page of everything, newest first: stops at its LIMIT.
   /^SCAN jobs USING COVERING INDEX sqlite_autoindex_jobs_1$/,
   /^SCAN \d+-ROW VALUES CLAUSE$/,
+  // Schedules are few, and counted without their rows.
+  /^SCAN schedules USING COVERING INDEX schedules_list$/,
+  /^SCAN json_each VIRTUAL TABLE INDEX 1:$/,
 ];
 
 /** Prepared statements of an open store, as they were written. */
@@ -86,6 +89,10 @@ test("each hot statement goes by the index that was made for it", async () => {
     children: plan("where parent_id = ? and state <"),
     prune: plan("and id > ? order by id limit"),
     running: plan("list_state = 0 and state = 1"),
+    dueSchedules: plan("next_run_at is not null and next_run_at <= ?"),
+    nextTick: plan("next_run_at is not null order by next_run_at limit 1"),
+    ticksOfSchedule: plan("where schedule_id = ? and job_id < ?"),
+    recentTicks: plan("tick_at >= ? order by tick_at limit"),
   }).toEqual({
     claim: "SEARCH jobs USING INDEX jobs_claim (function_id=?)",
     lease:
@@ -101,6 +108,12 @@ test("each hot statement goes by the index that was made for it", async () => {
     children: "SEARCH jobs USING INDEX jobs_parent (parent_id=?)",
     prune: "SEARCH jobs USING COVERING INDEX jobs_list (function_id=? AND list_state=? AND id>?)",
     running: "SEARCH jobs USING INDEX jobs_list (function_id=? AND list_state=?)",
+    dueSchedules: "SEARCH schedules USING INDEX schedules_due (next_run_at>? AND next_run_at<?)",
+    nextTick: "SEARCH schedules USING COVERING INDEX schedules_due (next_run_at>?)",
+    ticksOfSchedule: "SEARCH job_ticks USING COVERING INDEX job_ticks_list (schedule_id=? AND job_id<?)",
+    recentTicks:
+      "SEARCH job_ticks USING COVERING INDEX job_ticks_tick (schedule_id=? AND tick_at>?); " +
+      "SEARCH jobs USING INDEX sqlite_autoindex_jobs_1 (id=?)",
   });
 });
 

@@ -50,6 +50,15 @@ export function invalidArgument(violations: readonly FieldViolation[]): DaemonEr
   return new DaemonError("invalid_argument", text, { violations });
 }
 
+/** No schedule has this name now. */
+export function scheduleNotFound(name: string): DaemonError {
+  return new DaemonError(
+    "not_found",
+    `no schedule is named ${JSON.stringify(name)}: it was deleted or never created; reseolio schedules list shows what is there`,
+    { metadata: { name } },
+  );
+}
+
 /** For an id that is well-formed; the store cannot tell deleted, pruned and never stored apart. */
 export function jobNotFound(jobId: string): DaemonError {
   return new DaemonError(

@@ -133,7 +133,8 @@ export function checkFunctionName(name: string, field: string): readonly FieldVi
   return violations;
 }
 
-function hasControlCharacter(text: string): boolean {
+/** Whether the text has a character that no terminal should be sent. */
+export function hasControlCharacter(text: string): boolean {
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);
     if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return true;

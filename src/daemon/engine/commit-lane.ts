@@ -1,9 +1,8 @@
 import { DaemonError } from "../core/errors.ts";
 import type { Transition } from "../core/job-machine.ts";
-import type { Job } from "../core/job.ts";
-import { isTerminal } from "../core/job.ts";
-import type { ClaimedJobs, EnqueueOutcome, JobStore, JobToStore, JobTransaction } from "../storage/job-store.ts";
-import type { ChangeFeed, CommittedChange } from "./change-feed.ts";
+import type { EnqueueOutcome, JobStore, JobToStore, JobTransaction } from "../storage/job-store.ts";
+import type { ChangeFeed } from "./change-feed.ts";
+import { type Committed, describeChanges } from "./committed-changes.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 
 /** Told once, after the commit is on disk, or with what prevented it. Called on the lane: must be short, must not throw. */
@@ -17,6 +16,8 @@ export interface LaneTransaction {
   readonly tx: JobTransaction;
   /** Guarded writes that the lane also tells to dispatcher and change feed. */
   apply(transitions: readonly Transition[]): Promise<readonly boolean[]>;
+  /** New jobs, which the lane tells to dispatcher and watchers too. */
+  enqueue(items: readonly JobToStore[]): Promise<readonly EnqueueOutcome[]>;
 }
 
 interface EnqueueEntry {
@@ -38,16 +39,6 @@ interface Batch {
   readonly enqueues: EnqueueEntry[];
   readonly settles: SettleEntry[];
   readonly works: WorkEntry[];
-}
-
-/** What one transaction did, told after its commit. */
-interface Committed {
-  readonly at: number;
-  readonly enqueued: readonly EnqueueOutcome[];
-  readonly settled: readonly boolean[];
-  readonly worked: readonly unknown[];
-  readonly applied: readonly Transition[];
-  readonly claimed: readonly ClaimedJobs[];
 }
 
 export interface CommitLaneOptions {
@@ -160,7 +151,8 @@ export class CommitLane {
 
   async #apply(tx: JobTransaction, batch: Batch): Promise<Committed> {
     const { dispatcher } = this.#options;
-    const enqueued = await this.#applyEnqueues(tx, batch);
+    const stored: JobToStore[] = [];
+    const enqueued = await this.#storeJobs(tx, flatten(batch.enqueues.map((entry) => entry.items)), stored);
     const applied: Transition[] = [];
     const lane: LaneTransaction = {
       tx,
@@ -169,8 +161,9 @@ export class CommitLane {
         for (const [index, done] of results.entries()) if (done) applied.push(transitions[index] as Transition);
         return results;
       },
+      enqueue: (items) => this.#storeJobs(tx, items, stored),
     };
-    const children = storedChildren(batch, enqueued);
+    const children = stored.filter((item) => item.parentId !== null);
     if (children.length > 0) await this.#options.onChildrenStored(lane, children);
     const transitions = flatten(batch.settles.map((entry) => entry.transitions));
     const settled = transitions.length > 0 ? await lane.apply(transitions) : [];
@@ -180,16 +173,22 @@ export class CommitLane {
     const demands = dispatcher.planClaims();
     const claimed = demands.length > 0 ? await tx.claimJobs(demands) : [];
     dispatcher.noteClaims(demands, claimed);
-    return { at: tx.now, enqueued, settled, worked, applied, claimed };
+    return { at: tx.now, enqueued, settled, worked, stored, applied, claimed };
   }
 
-  async #applyEnqueues(tx: JobTransaction, batch: Batch): Promise<readonly EnqueueOutcome[]> {
-    const items = flatten(batch.enqueues.map((entry) => entry.items));
+  /** Adds to `stored` what is new. */
+  async #storeJobs(
+    tx: JobTransaction,
+    items: readonly JobToStore[],
+    stored: JobToStore[],
+  ): Promise<readonly EnqueueOutcome[]> {
     if (items.length === 0) return [];
     const outcomes = await tx.enqueueJobs(items);
     for (const [index, outcome] of outcomes.entries()) {
+      if (outcome.kind !== "stored") continue;
       const item = items[index] as JobToStore;
-      if (outcome.kind === "stored") this.#options.dispatcher.noteStored(item, outcome.ready, tx.now);
+      stored.push(item);
+      this.#options.dispatcher.noteStored(item, outcome.ready, tx.now);
     }
     return outcomes;
   }
@@ -206,7 +205,7 @@ export class CommitLane {
     }
     for (const [index, entry] of batch.works.entries()) entry.ticket.done(committed.worked[index]);
     dispatcher.afterCommit(committed.applied, committed.claimed);
-    changes.publish(describeChanges(batch, committed, changes.isWatched));
+    changes.publish(describeChanges(committed, changes.isWatched));
   }
 
   /** A batch of several entries is tried again one by one, so that one bad entry does not fail the others. */
@@ -237,11 +236,6 @@ function hasWork(batch: Batch): boolean {
   return batch.enqueues.length > 0 || batch.settles.length > 0 || batch.works.length > 0;
 }
 
-function storedChildren(batch: Batch, outcomes: readonly EnqueueOutcome[]): readonly JobToStore[] {
-  const items = flatten(batch.enqueues.map((entry) => entry.items));
-  return items.filter((item, index) => item.parentId !== null && outcomes[index]?.kind === "stored");
-}
-
 function splitBatch(batch: Batch): readonly Batch[] {
   return [
     ...batch.enqueues.map((entry) => ({ ...emptyBatch(), enqueues: [entry] })),
@@ -252,45 +246,6 @@ function splitBatch(batch: Batch): readonly Batch[] {
 
 function flatten<T>(lists: readonly (readonly T[])[]): readonly T[] {
   return lists.length === 1 ? (lists[0] as readonly T[]) : lists.flat();
-}
-
-/** New and claimed jobs are of interest to watchers only; transitions also to those who await an end. */
-function describeChanges(batch: Batch, committed: Committed, isWatched: boolean): readonly CommittedChange[] {
-  const changes: CommittedChange[] = [];
-  for (const transition of committed.applied) {
-    if (isWatched || isTerminal(transition.change.state)) changes.push(describeTransition(transition, committed.at));
-  }
-  if (!isWatched) return changes;
-  const items = batch.enqueues.flatMap((entry) => entry.items);
-  const stored = committed.enqueued.flatMap((outcome, index) =>
-    outcome.kind === "stored" ? [describeStored(items[index] as JobToStore, committed.at)] : [],
-  );
-  const claimed = committed.claimed.flatMap(({ jobs }) => jobs.map((job) => describeClaimed(job, committed.at)));
-  return [...stored, ...changes, ...claimed];
-}
-
-function describeStored(item: JobToStore, at: number): CommittedChange {
-  const { jobId, functionName, parentId } = item;
-  return { jobId, functionName, parentId, state: "PENDING", attempt: 0, at, error: null, result: null };
-}
-
-function describeClaimed(job: Job, at: number): CommittedChange {
-  const { jobId, functionName, parentId, state, attempt } = job;
-  return { jobId, functionName, parentId, state, attempt, at, error: null, result: null };
-}
-
-function describeTransition(transition: Transition, at: number): CommittedChange {
-  const { jobId, functionName, change } = transition;
-  return {
-    jobId,
-    functionName,
-    parentId: transition.parentId,
-    state: change.state,
-    attempt: transition.attempt,
-    at,
-    error: change.error ?? null,
-    result: change.result ?? null,
-  };
 }
 
 function toDaemonError(cause: unknown): DaemonError {

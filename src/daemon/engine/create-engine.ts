@@ -7,6 +7,7 @@ import type { CommitLaneOptions } from "./commit-lane.ts";
 import { CommitLane } from "./commit-lane.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Engine, EngineSettings } from "./engine.ts";
+import { ScheduleWatch } from "./schedule-watch.ts";
 
 export interface EngineOptions {
   readonly store: JobStore;
@@ -21,12 +22,16 @@ export interface EngineOptions {
   readonly onCommit?: CommitLaneOptions["onCommit"];
 }
 
+/** Ticks so young may have been another daemon's to fire. SQLite has no other daemon (P18). */
+const OTHERS_GRACE_MS = 5_000;
+
 /** Puts the parts of an engine together. Nothing runs until it is given work or workers. */
 export function createEngine(options: EngineOptions): Engine {
   const { store, random, newJobId, settings, onDeadline, onFatal, onCommit } = options;
   const clock: Clock = { now: () => store.now(), monotonic: () => options.clock.monotonic() };
   const dispatcher = new Dispatcher({ maxConcurrent: settings.maxConcurrent });
   const changes = new ChangeFeed();
+  const schedules = new ScheduleWatch(store.kind === "sqlite" ? 0 : OTHERS_GRACE_MS);
   const lane = new CommitLane({
     store,
     dispatcher,
@@ -35,5 +40,5 @@ export function createEngine(options: EngineOptions): Engine {
     onChildrenStored: (transaction, children) => cancelOrphans(settings, transaction, children),
     ...(onCommit === undefined ? {} : { onCommit }),
   });
-  return { store, lane, dispatcher, changes, clock, random, newJobId, settings, onDeadline };
+  return { store, lane, dispatcher, changes, schedules, clock, random, newJobId, settings, onDeadline };
 }

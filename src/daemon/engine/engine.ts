@@ -4,6 +4,7 @@ import type { JobStore } from "../storage/job-store.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import type { CommitLane } from "./commit-lane.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import type { ScheduleWatch } from "./schedule-watch.ts";
 
 /** What the verbs of the engine work with; made once, in `daemon.ts`. */
 export interface Engine {
@@ -11,6 +12,7 @@ export interface Engine {
   readonly lane: CommitLane;
   readonly dispatcher: Dispatcher;
   readonly changes: ChangeFeed;
+  readonly schedules: ScheduleWatch;
   /** Its `now` is the store's, on which all daemons agree, whatever the clock of this machine says. */
   readonly clock: Clock;
   readonly random: Random;

@@ -43,7 +43,9 @@ export async function moveClock(
     if (leasedJobs(engine).length === 0) await time.runLoops();
     busy = leasedJobs(engine);
   }
-  const nextDueAt = await engine.lane.run(({ tx }) => tx.nextDueAt());
+  const dueAt = await engine.lane.run(({ tx }) => tx.nextDueAt());
+  const { nextRunAt } = await engine.store.nextTick();
+  const nextDueAt = dueAt === null || nextRunAt === null ? (dueAt ?? nextRunAt) : Math.min(dueAt, nextRunAt);
   return { now: time.clock.now(), nextDueAt, busy };
 }
 

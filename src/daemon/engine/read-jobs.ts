@@ -1,18 +1,20 @@
 import { invalidArgument, jobNotFound } from "../core/errors.ts";
 import type { Attempt, Job } from "../core/job.ts";
+import type { JobTick } from "../core/schedule.ts";
 import type { JobFilter } from "../storage/job-store.ts";
 import type { Engine } from "./engine.ts";
 import { isUuid } from "./job-id.ts";
 
-/** One job with its attempts that ended without success. Throws not_found. */
+/** One job with its attempts that ended without success, and the tick it was enqueued for. Throws not_found. */
 export async function getJob(
   engine: Engine,
   jobId: string,
-): Promise<{ readonly job: Job; readonly attempts: readonly Attempt[] }> {
+): Promise<{ readonly job: Job; readonly attempts: readonly Attempt[]; readonly tick: JobTick | undefined }> {
   checkJobId(jobId, "job_id");
   const job = await engine.store.getJob(jobId);
   if (job === null) throw jobNotFound(jobId);
-  return { job, attempts: await engine.store.listAttempts(jobId) };
+  const [attempts, ticks] = await Promise.all([engine.store.listAttempts(jobId), engine.store.listTicks([jobId])]);
+  return { job, attempts, tick: ticks.get(jobId) };
 }
 
 export interface PageRequest {
@@ -30,14 +32,20 @@ export const MAX_PAGE_SIZE = 1_000;
 export async function listJobs(
   engine: Engine,
   request: PageRequest,
-): Promise<{ readonly jobs: readonly Job[]; readonly nextPageToken: string }> {
+): Promise<{
+  readonly jobs: readonly Job[];
+  /** Of those that a schedule enqueued, by job id. */
+  readonly ticks: ReadonlyMap<string, JobTick>;
+  readonly nextPageToken: string;
+}> {
   checkPage(request);
   const page = await engine.store.listJobs({
     filter: request.filter,
     limit: request.pageSize === 0 ? DEFAULT_PAGE_SIZE : request.pageSize,
     before: request.pageToken === "" ? null : request.pageToken,
   });
-  return { jobs: page.jobs, nextPageToken: page.next ?? "" };
+  const ticks = await engine.store.listTicks(page.jobs.map((job) => job.jobId));
+  return { jobs: page.jobs, ticks, nextPageToken: page.next ?? "" };
 }
 
 export function checkPage(request: PageRequest): void {

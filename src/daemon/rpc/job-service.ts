@@ -13,7 +13,9 @@ import { explainJob } from "../engine/explain-job.ts";
 import { getJob, listJobs } from "../engine/read-jobs.ts";
 import { retryJob } from "../engine/retry-job.ts";
 import { awaitJobsStream } from "./await-jobs-stream.ts";
-import { fromEnqueueResult, fromJob, fromListedJob, toEnqueueItem, toJobFilter } from "./messages.ts";
+import { toJobFilter } from "./job-filter.ts";
+import { fromEnqueueResult, fromJob, fromListedJob, toEnqueueItem } from "./messages.ts";
+import { tickFields } from "./schedule-messages.ts";
 import { watchJobsStream } from "./watch-jobs-stream.ts";
 
 /** JobService: decodes, calls the engine's verb of the same name, encodes. */
@@ -24,12 +26,13 @@ export function createJobService(engine: Engine, draining: AbortSignal): Service
       return { results: results.map((result) => fromEnqueueResult(result, null)) };
     },
     getJob: async ({ jobId }) => {
-      const { job, attempts } = await getJob(engine, jobId);
-      return { job: fromJob(job, attempts) };
+      const { job, attempts, tick } = await getJob(engine, jobId);
+      return { job: { ...fromJob(job, attempts), ...tickFields(tick) } };
     },
     listJobs: async ({ filter, pageSize, pageToken }) => {
       const page = await listJobs(engine, { filter: toJobFilter(filter), pageSize, pageToken });
-      return { jobs: page.jobs.map(fromListedJob), nextPageToken: page.nextPageToken };
+      const jobs = page.jobs.map((job) => ({ ...fromListedJob(job), ...tickFields(page.ticks.get(job.jobId)) }));
+      return { jobs, nextPageToken: page.nextPageToken };
     },
     awaitJobs: ({ jobIds }, context) => awaitJobsStream(engine, jobIds, { cancelled: context.signal, draining }),
     watchJobs: ({ filter }, context) =>

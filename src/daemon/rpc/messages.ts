@@ -19,14 +19,12 @@ import {
 import type {
   EnqueueResult as EnqueueResultMessage,
   JobChange as JobChangeMessage,
-  JobFilter as JobFilterMessage,
 } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import { invalidArgument } from "../core/errors.ts";
 import type { JobOptionsInput, OnDuplicate } from "../core/job-options.ts";
-import type { Attempt, BackoffKind, Job, JobError, JobState } from "../core/job.ts";
+import type { Attempt, BackoffKind, Job, JobError, JobSettings, JobState } from "../core/job.ts";
 import type { CommittedChange } from "../engine/change-feed.ts";
 import type { EnqueueItem, EnqueueResult } from "../engine/enqueue-jobs.ts";
-import type { JobFilter } from "../storage/job-store.ts";
 import { statusFromError } from "./error-details.ts";
 
 const NO_ARGS = new TextEncoder().encode("[]");
@@ -51,7 +49,7 @@ export function toEnqueueItem(message: NewJob, path: string): EnqueueItem {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-function toJobOptions(message: JobOptionsMessage, path: string): JobOptionsInput {
+export function toJobOptions(message: JobOptionsMessage, path: string): JobOptionsInput {
   const options: Mutable<JobOptionsInput> = {};
   if (message.maxAttempts !== undefined) options.maxAttempts = message.maxAttempts;
   if (message.backoff !== Backoff.UNSPECIFIED) options.backoff = toBackoff(message.backoff, path);
@@ -101,7 +99,7 @@ function toOnDuplicate(value: OnDuplicateMessage, path: string): OnDuplicate {
 }
 
 /** Proto enums are open: a number from a newer client, or a mistake. Never taken for the default in silence. */
-function unknownEnumValue(field: string, value: number, names: Record<string, string | number>): Error {
+export function unknownEnumValue(field: string, value: number, names: Record<string, string | number>): Error {
   const known = Object.entries(names).filter(([, number]) => typeof number === "number" && number !== 0);
   const list = known.map(([name, number]) => `${number} (${name})`).join(", ");
   return invalidArgument([{ field, description: `is ${value}, which this daemon does not know; give one of ${list}` }]);
@@ -168,7 +166,7 @@ export function fromListedJob(job: Job): JobMessage {
   return message;
 }
 
-function fromJobOptions(job: Job): JobOptionsMessage {
+export function fromJobOptions(job: JobSettings): JobOptionsMessage {
   return {
     $typeName: "reseolio.v1.JobOptions",
     maxAttempts: job.maxAttempts,
@@ -217,7 +215,7 @@ export function fromJobError(error: JobError): JobErrorMessage {
   };
 }
 
-function withoutStack(error: JobError): JobErrorMessage {
+export function withoutStack(error: JobError): JobErrorMessage {
   return { ...fromJobError(error), stack: "" };
 }
 
@@ -232,39 +230,6 @@ export function fromJobChange(change: CommittedChange): JobChangeMessage {
     at: fromMs(change.at),
     ...(change.error !== null && { error: withoutStack(change.error) }),
   };
-}
-
-/** Empty fields do not filter. Ids are checked by the engine's verbs. */
-export function toJobFilter(message: JobFilterMessage | undefined): JobFilter {
-  if (message === undefined) return {};
-  const filter: Mutable<JobFilter> = {};
-  if (message.jobIds.length > 0) filter.jobIds = message.jobIds;
-  if (message.states.length > 0) filter.states = message.states.map(toJobState);
-  if (message.functionNames.length > 0) filter.functionNames = message.functionNames;
-  if (message.idempotencyKey !== "") filter.idempotencyKey = message.idempotencyKey;
-  if (message.parentId !== "") filter.parentId = message.parentId;
-  if (message.createdAfter !== undefined) filter.createdAfter = toMs(message.createdAfter);
-  if (message.createdBefore !== undefined) filter.createdBefore = toMs(message.createdBefore);
-  return filter;
-}
-
-function toJobState(state: JobStateMessage, index: number): JobState {
-  switch (state) {
-    case JobStateMessage.PENDING:
-      return "PENDING";
-    case JobStateMessage.RUNNING:
-      return "RUNNING";
-    case JobStateMessage.SUSPENDED:
-      return "SUSPENDED";
-    case JobStateMessage.SUCCESS:
-      return "SUCCESS";
-    case JobStateMessage.DEAD:
-      return "DEAD";
-    case JobStateMessage.CANCELLED:
-      return "CANCELLED";
-    default:
-      throw unknownEnumValue(`filter.states[${index}]`, state, JobStateMessage);
-  }
 }
 
 export function jobStateToProto(state: JobState): JobStateMessage {

@@ -2,6 +2,7 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { Health } from "#proto/gen/grpc/health/v1/health_pb.ts";
 import { DaemonService } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
 import { JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
+import { ScheduleService } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { SessionService } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { TestingService } from "#proto/gen/reseolio/v1/testing_service_pb.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -13,6 +14,7 @@ import { createErrorInterceptor } from "./error-interceptor.ts";
 import { createHealthService } from "./health-service.ts";
 import { createJobService } from "./job-service.ts";
 import { addReflection } from "./reflection-service.ts";
+import { createScheduleService } from "./schedule-service.ts";
 import type { OpenSessions } from "./session-service.ts";
 import { createSessionService } from "./session-service.ts";
 import { createTestingService } from "./testing-service.ts";
@@ -27,7 +29,7 @@ export interface RouteContext {
 }
 
 /** The services that are the product; health and reflection come on top. */
-const SERVICES = [JobService, SessionService, DaemonService] as const;
+const SERVICES = [JobService, SessionService, ScheduleService, DaemonService] as const;
 
 /** Everything that the port serves by gRPC, gRPC-web and Connect. Faults leave as errors with details. */
 export function createRoutes(
@@ -39,6 +41,7 @@ export function createRoutes(
   return (router) => {
     router.service(JobService, createJobService(engine, context.draining), options);
     router.service(SessionService, createSessionService(engine, info, context.sessions), options);
+    router.service(ScheduleService, createScheduleService(engine), options);
     router.service(DaemonService, createDaemonService(engine, info), options);
     router.service(Health, createHealthService(engine, SERVICES, context.draining), options);
     const { manualTime } = context;

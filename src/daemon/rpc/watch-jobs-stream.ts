@@ -42,11 +42,12 @@ export async function* watchJobsStream(
   }
 }
 
-/** A change carries neither key nor creation time: such a filter would match too much without a word. */
+/** A change carries neither key nor schedule nor creation time: such a filter would match too much without a word. */
 function checkWatchable(filter: JobFilter): void {
   checkPage({ filter, pageSize: 0, pageToken: "" });
   const unwatchable = [
     ["filter.idempotency_key", filter.idempotencyKey],
+    ["filter.schedule_name", filter.scheduleName],
     ["filter.created_after", filter.createdAfter],
     ["filter.created_before", filter.createdBefore],
   ] as const;

@@ -1,5 +1,6 @@
 /** Words of the core as the small numbers of the schema. Frozen: files on disk carry them. */
 import type { AttemptOutcome, BackoffKind, JobState } from "../core/job.ts";
+import type { CatchUp, Overlap, ScheduleState } from "../core/schedule.ts";
 
 export const STATE_CODES = {
   PENDING: 0,
@@ -19,9 +20,21 @@ export const OUTCOME_CODES = {
   cancelled: 3,
 } as const satisfies Record<AttemptOutcome, number>;
 
+export const SCHEDULE_STATE_CODES = { ACTIVE: 0, PAUSED: 1, DELETED: 2 } as const satisfies Record<
+  ScheduleState,
+  number
+>;
+
+export const CATCH_UP_CODES = { none: 0, latest: 1, all: 2 } as const satisfies Record<CatchUp, number>;
+
+export const OVERLAP_CODES = { allow: 0, skip: 1 } as const satisfies Record<Overlap, number>;
+
 const STATES = inverse<JobState>(STATE_CODES);
 const BACKOFFS = inverse<BackoffKind>(BACKOFF_CODES);
 const OUTCOMES = inverse<AttemptOutcome>(OUTCOME_CODES);
+const SCHEDULE_STATES = inverse<ScheduleState>(SCHEDULE_STATE_CODES);
+const CATCH_UPS = inverse<CatchUp>(CATCH_UP_CODES);
+const OVERLAPS = inverse<Overlap>(OVERLAP_CODES);
 
 export function stateOf(code: number): JobState {
   return STATES[code] ?? unknownCode("state", code);
@@ -33,6 +46,18 @@ export function backoffOf(code: number): BackoffKind {
 
 export function outcomeOf(code: number): AttemptOutcome {
   return OUTCOMES[code] ?? unknownCode("outcome", code);
+}
+
+export function scheduleStateOf(code: number): ScheduleState {
+  return SCHEDULE_STATES[code] ?? unknownCode("schedule state", code);
+}
+
+export function catchUpOf(code: number): CatchUp {
+  return CATCH_UPS[code] ?? unknownCode("catch_up", code);
+}
+
+export function overlapOf(code: number): Overlap {
+  return OVERLAPS[code] ?? unknownCode("overlap", code);
 }
 
 function inverse<Word extends string>(codes: Record<Word, number>): readonly Word[] {

@@ -10,8 +10,9 @@
 import type { Attempt, Job, JobState, Lease } from "../core/job.ts";
 import type { Transition } from "../core/job-machine.ts";
 import type { JobOptions } from "../core/job-options.ts";
+import type { ScheduleReads, ScheduleTransaction } from "./schedule-store.ts";
 
-export interface JobStore {
+export interface JobStore extends ScheduleReads {
   readonly kind: "sqlite" | "postgres";
   /** Absolute path of the file, or host, port and database; never a password. */
   readonly name: string;
@@ -84,6 +85,8 @@ export interface TransactOptions {
 export interface JobTransaction {
   /** The store's time, the same for the whole transaction. */
   readonly now: number;
+  /** What is written about schedules. */
+  readonly schedules: ScheduleTransaction;
 
   /** One outcome for each item, in order. Items of one batch see each other (two of one key: one job). */
   enqueueJobs(items: readonly JobToStore[]): Promise<readonly EnqueueOutcome[]>;
@@ -220,6 +223,8 @@ export interface JobFilter {
   readonly functionNames?: readonly string[];
   readonly idempotencyKey?: string;
   readonly parentId?: string;
+  /** Enqueued by a schedule that has this name or had it. */
+  readonly scheduleName?: string;
   /** Created at this time or later. */
   readonly createdAfter?: number;
   /** Created before this time. */

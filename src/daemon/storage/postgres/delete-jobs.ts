@@ -10,6 +10,7 @@ const DELETE = `with doomed as materialized (
     delete from reseolio.jobs as job using doomed where job.id = doomed.id
     returning job.id, job.function_id, job.state
   ),
+  ticks as (delete from reseolio.job_ticks as tick using doomed where tick.job_id = doomed.id),
   records as (delete from reseolio.attempts using doomed where attempts.job_id = doomed.id)
   select id, function_id, state from gone`;
 

@@ -8,6 +8,7 @@ import { distinctIds, type JobReader } from "./job-reader.ts";
 import { numberArray, type Param, storedText, uuidArray } from "./literals.ts";
 import { LISTED_JOB_COLUMNS } from "./rows.ts";
 import type { Runner } from "./runner.ts";
+import { ScheduleReader } from "./schedule-reader.ts";
 
 /** Rows that one call looks at, so that no list loads the database for long. */
 const LOOKS = 5_000;
@@ -21,13 +22,16 @@ interface Source {
   readonly params: readonly Param[];
 }
 
-/** What is checked row by row; `$4` to `$9` in every statement. */
+/** What is checked row by row; `$4` to `$10` in every statement. */
 const MATCHES = `($4::smallint[] is null or job.state = any ($4::smallint[]))
   and ($5::int[] is null or job.function_id = any ($5::int[]))
   and ($6::text is null or job.idempotency_key = $6::text)
   and ($7::uuid is null or job.parent_id = $7::uuid)
   and ($8::bigint is null or job.created_at >= $8::bigint)
-  and ($9::bigint is null or job.created_at < $9::bigint)`;
+  and ($9::bigint is null or job.created_at < $9::bigint)
+  and ($10::uuid[] is null or exists (
+    select 1 from reseolio.job_ticks as tick where tick.job_id = job.id and tick.schedule_id = any ($10::uuid[])
+  ))`;
 
 /** One row for each match; the first two columns, how many rows were looked at and the last of them, are in each. */
 function pageSql(source: string): string {
@@ -40,18 +44,20 @@ function pageSql(source: string): string {
 
 const BOUNDS = "id <= $1::uuid and id >= $2::uuid";
 const ALL = pageSql(`select id from reseolio.jobs where ${BOUNDS}`);
-const OF_IDS = pageSql(`select id from reseolio.jobs where id = any ($10::uuid[]) and ${BOUNDS}`);
+const OF_IDS = pageSql(`select id from reseolio.jobs where id = any ($11::uuid[]) and ${BOUNDS}`);
 const OF_PARENT = pageSql(`select id from reseolio.jobs where parent_id = $7::uuid and ${BOUNDS}`);
-const OF_KEY = pageSql(`select found.id from unnest($10::int[]) as given (function_id)
+const OF_SCHEDULES = pageSql(`select job_id as id from reseolio.job_ticks
+  where schedule_id = any ($10::uuid[]) and job_id <= $1::uuid and job_id >= $2::uuid`);
+const OF_KEY = pageSql(`select found.id from unnest($11::int[]) as given (function_id)
   cross join lateral (
     select id from reseolio.jobs
     where function_id = given.function_id and idempotency_key = $6::text and ${BOUNDS}
   ) as found`);
 const OF_RUNNING = pageSql(
-  `select id from reseolio.jobs where state = 1 and function_id = any ($10::int[]) and ${BOUNDS}`,
+  `select id from reseolio.jobs where state = 1 and function_id = any ($11::int[]) and ${BOUNDS}`,
 );
-const OF_FUNCTIONS = pageSql(`select found.id from unnest($10::int[]) as given (function_id)
-  cross join unnest($11::smallint[]) as listed (list_state)
+const OF_FUNCTIONS = pageSql(`select found.id from unnest($11::int[]) as given (function_id)
+  cross join unnest($12::smallint[]) as listed (list_state)
   cross join lateral (
     select id from reseolio.jobs
     where function_id = given.function_id and list_state = listed.list_state and ${BOUNDS}
@@ -68,11 +74,15 @@ export async function listJobs(
   reader: JobReader,
   { filter, limit, before }: JobQuery,
 ): Promise<JobPage> {
-  const [functionIds, skewMs] = await Promise.all([functionIdsOf(functions, filter), readIdTimeSkew(runner)]);
+  const [functionIds, skewMs, scheduleIds] = await Promise.all([
+    functionIdsOf(functions, filter),
+    readIdTimeSkew(runner),
+    filter.scheduleName === undefined ? null : new ScheduleReader(runner).idsOf(filter.scheduleName),
+  ]);
   let upper = upperBound(filter, before, skewMs);
   const lower = lowerBound(filter, skewMs);
   const source = sourceOf(filter, functionIds);
-  const checks = checksOf(filter, functionIds);
+  const checks = checksOf(filter, functionIds, scheduleIds);
   const jobs: Job[] = [];
   let piece = limit + 1;
   for (let looks = 0; upper !== null;) {
@@ -93,6 +103,8 @@ export async function listJobs(
 
 function sourceOf(filter: JobFilter, functionIds: readonly number[] | null): Source {
   if (isGiven(filter.jobIds)) return { sql: OF_IDS, params: [uuidArray(distinctIds(filter.jobIds))] };
+  if (filter.scheduleName !== undefined && filter.idempotencyKey === undefined)
+    return { sql: OF_SCHEDULES, params: [] };
   if (filter.parentId !== undefined && filter.idempotencyKey === undefined) return { sql: OF_PARENT, params: [] };
   if (functionIds === null) return { sql: ALL, params: [] };
   const ids = numberArray(functionIds);
@@ -119,7 +131,11 @@ async function functionIdsOf(functions: FunctionNames, filter: JobFilter): Promi
   return isGiven(filter.states) || filter.idempotencyKey !== undefined ? functions.allIds() : null;
 }
 
-function checksOf(filter: JobFilter, functionIds: readonly number[] | null): readonly Param[] {
+function checksOf(
+  filter: JobFilter,
+  functionIds: readonly number[] | null,
+  scheduleIds: readonly string[] | null,
+): readonly Param[] {
   return [
     isGiven(filter.states) ? numberArray(filter.states.map((state) => STATE_CODES[state])) : null,
     isGiven(filter.functionNames) ? numberArray(functionIds ?? []) : null,
@@ -127,6 +143,7 @@ function checksOf(filter: JobFilter, functionIds: readonly number[] | null): rea
     filter.parentId === undefined ? null : (distinctIds([filter.parentId])[0] ?? LAST_ID),
     filter.createdAfter === undefined ? null : Math.ceil(filter.createdAfter),
     filter.createdBefore === undefined ? null : Math.ceil(filter.createdBefore),
+    scheduleIds === null ? null : uuidArray(scheduleIds),
   ];
 }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { ScheduleQuery } from "../schedule-store.ts";
 import type { HintListener, JobQuery, JobStore, JobTransaction, StoreHint, TransactOptions } from "../job-store.ts";
 import { parsePostgresUrl, type PostgresAddress } from "./address.ts";
 import { type Timeouts, USUAL_TIMEOUTS } from "./connection.ts";
@@ -14,6 +15,7 @@ import { PostgresTransaction } from "./postgres-transaction.ts";
 import type { PruneRounds } from "./prune-jobs.ts";
 import type { Runner } from "./runner.ts";
 import { ServerTime } from "./server-time.ts";
+import { ScheduleReader } from "./schedule-reader.ts";
 import { WriteSession } from "./write-session.ts";
 
 export interface PostgresStoreOptions {
@@ -64,6 +66,7 @@ class OpenPostgresStore implements PostgresStore {
   readonly #functions: FunctionNames;
   readonly #reads: Runner;
   readonly #reader: JobReader;
+  readonly #schedules: ScheduleReader;
   readonly #channel: HintChannel;
   readonly #listenerId = randomUUID();
   readonly #rounds: PruneRounds = new Map();
@@ -82,6 +85,7 @@ class OpenPostgresStore implements PostgresStore {
     this.#reads = this.#connections.reads;
     this.#functions = new FunctionNames(this.#reads);
     this.#reader = new JobReader(this.#reads, this.#functions);
+    this.#schedules = new ScheduleReader(this.#reads);
     this.#channel = new HintChannel({ address, timeouts, session, reads: this.#reads, listenerId: this.#listenerId });
   }
 
@@ -141,6 +145,10 @@ class OpenPostgresStore implements PostgresStore {
   countJobs = () => this.#told(countJobs(this.#reads));
   listWorkers = () => this.#told(this.#reader.listWorkers());
   countLeases = () => this.#told(this.#reader.countLeases());
+  getSchedule = (name: string) => this.#told(this.#schedules.get(name));
+  listSchedules = (query: ScheduleQuery) => this.#told(this.#schedules.list(query));
+  listTicks = (jobIds: readonly string[]) => this.#told(this.#schedules.ticksOf(jobIds));
+  nextTick = () => this.#told(this.#schedules.nextTick());
   foldCounters = () => this.#told(foldCounters(this.#reads));
 
   /** Tables with their indexes; the log is the whole server's. */

@@ -8,6 +8,7 @@ import { listOverdueJobs, nextDueAt, promoteDueJobs } from "./due-jobs.ts";
 import { enqueueJobs } from "./enqueue-jobs.ts";
 import { JobReader } from "./job-reader.ts";
 import { type Prune, pruneJobs, type PruneRounds } from "./prune-jobs.ts";
+import { scheduleTransaction } from "./schedules.ts";
 import { listLeases, removeWorker, renewWorkers, saveWorker } from "./worker-rows.ts";
 import type { WriteSession } from "./write-session.ts";
 
@@ -39,6 +40,8 @@ export class PostgresTransaction implements JobTransaction {
     if (this.#now === null) throw new DaemonError("internal", "the time is not known yet: await a verb first");
     return this.#now;
   }
+
+  readonly schedules = scheduleTransaction(() => this.#open());
 
   async enqueueJobs(items: readonly JobToStore[]) {
     return enqueueJobs(this.#open(), items);

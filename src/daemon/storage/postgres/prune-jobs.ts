@@ -17,6 +17,7 @@ const PRUNE = `with looked as materialized (
     order by job.id for update of job skip locked
   ),
   gone as (delete from reseolio.jobs as job using doomed where job.id = doomed.id returning 1),
+  ticks as (delete from reseolio.job_ticks as tick using doomed where tick.job_id = doomed.id),
   records as (delete from reseolio.attempts using doomed where attempts.job_id = doomed.id)
   select (select count(*)::int from looked), (select id from looked order by id desc limit 1),
     (select count(*)::int from gone)`;

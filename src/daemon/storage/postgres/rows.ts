@@ -106,7 +106,7 @@ function textOrNull(value: Value | undefined): string | null {
   return value === null ? null : readText(value as string);
 }
 
-function errorFromText(text: string | null): JobError | null {
+export function errorFromText(text: string | null): JobError | null {
   return text === null ? null : (JSON.parse(text) as JobError);
 }
 

@@ -10,20 +10,23 @@ export interface DeleteJobs {
 }
 
 export function prepareDeleteJobs({ db, counters }: WriteSession): DeleteJobs {
-  const columns = "function_id, state, attempt, args is null";
+  // Only jobs of schedules belong to a tick, and those have headers.
+  const columns = "function_id, state, attempt, args is null, headers is not null";
   const deleteTerminal = db.prepare(`delete from jobs where id = ? and state >= 3 returning ${columns}`);
   const deleteOld = db.prepare(`delete from jobs where id = ? and state = ? and finished_at < ? returning ${columns}`);
   const deleteAttempts = db.prepare("delete from attempts where job_id = ?");
   const deleteLargeArgs = db.prepare("delete from large_args where job_id = ?");
+  const deleteTick = db.prepare("delete from job_ticks where job_id = ?");
   const id = new Uint8Array(16);
 
   /** Whatever belongs to a job of which the row was deleted. */
   function deleteRest(job: Uint8Array, row: Row | undefined): boolean {
     if (row === undefined) return false;
-    const [functionId, state, attempt, isLarge] = row as [number, number, number, number];
+    const [functionId, state, attempt, isLarge, hasHeaders] = row as [number, number, number, number, number];
     counters.add(functionId, state, -1);
     if (attempt > 0) deleteAttempts.run(job);
     if (isLarge === 1) deleteLargeArgs.run(job);
+    if (hasHeaders === 1) deleteTick.run(job);
     return true;
   }
 

@@ -5,6 +5,7 @@ import type { JobFilter, JobPage, JobQuery } from "../job-store.ts";
 import { STATE_CODES } from "../codes.ts";
 import { IdStream, MergedIds, newestFirst } from "./id-streams.ts";
 import { FIRST_ID, jobIdText, lowestJobIdAt, PAST_LAST_ID, writeJobId } from "../job-id.ts";
+import type { ScheduleReader } from "./schedule-reader.ts";
 import { LISTED_JOB_COLUMNS, listedJobFromRow, type Row } from "./rows.ts";
 import type { WriteSession } from "./write-session.ts";
 
@@ -20,6 +21,7 @@ export type ListJobs = (query: JobQuery) => JobPage;
 export function prepareListJobs(
   db: Database,
   memory: Pick<WriteSession, "functions" | "counters" | "idTimes" | "running">,
+  schedules: ScheduleReader,
 ): ListJobs {
   const { functions, counters, idTimes, running } = memory;
   const job = db.prepare(`select ${LISTED_JOB_COLUMNS} from jobs where id = ?`);
@@ -28,10 +30,13 @@ export function prepareListJobs(
     "select id from jobs where function_id = (? + 0) and list_state = (? + 0) and id < ? order by id desc limit (? + 0)",
   );
   const ofParent = db.prepare("select id from jobs where parent_id = ? and id < ? order by id desc limit (? + 0)");
+  const ofSchedule = db.prepare(
+    "select job_id from job_ticks where schedule_id = ? and job_id < ? order by job_id desc limit (? + 0)",
+  );
   const ofKey = db.prepare("select id from jobs where function_id = ? and idempotency_key = ?");
 
   return ({ filter, limit, before }) => {
-    const match = matcher(filter);
+    const match = matcher(filter, schedules);
     const ids = new MergedIds(streams(filter, limit, start(filter, before)), newestFirst);
     const jobs: Job[] = [];
     let last: Uint8Array | null = null;
@@ -59,6 +64,9 @@ export function prepareListJobs(
           from,
         ),
       ];
+    }
+    if (filter.scheduleName !== undefined) {
+      return schedules.idsOf(filter.scheduleName).map((id) => new IdStream(ofSchedule, [id], from, limit + 1));
     }
     if (filter.parentId !== undefined) {
       return idsOf([filter.parentId]).map((parentId) => new IdStream(ofParent, [parentId], from, limit + 1));
@@ -111,7 +119,7 @@ function listStateOf(state: JobState): number {
   return state === "RUNNING" ? STATE_CODES.PENDING : STATE_CODES[state];
 }
 
-function matcher(filter: JobFilter): (job: Job) => boolean {
+function matcher(filter: JobFilter, schedules: ScheduleReader): (job: Job) => boolean {
   const states = isGiven(filter.states) ? new Set<string>(filter.states) : null;
   const names = isGiven(filter.functionNames) ? new Set(filter.functionNames) : null;
   const parentId = filter.parentId?.toLowerCase();
@@ -120,6 +128,7 @@ function matcher(filter: JobFilter): (job: Job) => boolean {
     (names === null || names.has(job.functionName)) &&
     (filter.idempotencyKey === undefined || job.idempotencyKey === filter.idempotencyKey) &&
     (parentId === undefined || job.parentId === parentId) &&
+    (filter.scheduleName === undefined || schedules.nameOf(job.jobId) === filter.scheduleName) &&
     (filter.createdAfter === undefined || job.createdAt >= filter.createdAfter) &&
     (filter.createdBefore === undefined || job.createdAt < filter.createdBefore);
 }

@@ -111,7 +111,7 @@ export function headersText(headers: Readonly<Record<string, string>>): string |
   return null;
 }
 
-function errorFromText(text: string | null): JobError | null {
+export function errorFromText(text: string | null): JobError | null {
   return text === null ? null : (JSON.parse(text) as JobError);
 }
 

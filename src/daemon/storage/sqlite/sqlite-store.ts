@@ -5,6 +5,7 @@ import { unfinishedCopy } from "../copy-side.ts";
 import { UNFINISHED_COPY } from "../copy-tables.ts";
 import { statusOf } from "../job-status.ts";
 import type { HintListener, JobStore, JobTransaction } from "../job-store.ts";
+import type { ScheduleQuery } from "../schedule-store.ts";
 import { migrate } from "../migrate.ts";
 import {
   fileBytes,
@@ -21,6 +22,7 @@ import { acquireFileLock, type FileLock, type LockOwner } from "./file-lock.ts";
 import { JobReader } from "./job-reader.ts";
 import { prepareListJobs } from "./list-jobs.ts";
 import { SQLITE_MIGRATIONS, sqliteTarget } from "./migrations.ts";
+import { ScheduleReader } from "./schedule-reader.ts";
 import { onSnapshot } from "./open-existing.ts";
 import type { Query, Row } from "./rows.ts";
 import { prepareVerbs, SqliteTransaction, type Verbs } from "./sqlite-transaction.ts";
@@ -91,6 +93,7 @@ class OpenSqliteStore implements SqliteStore {
   readonly #session: WriteSession;
   readonly #verbs: Verbs;
   readonly #reads: JobReader;
+  readonly #schedules: ScheduleReader;
   readonly #listJobs;
   readonly #begin: Query;
   readonly #commit: Query;
@@ -110,7 +113,8 @@ class OpenSqliteStore implements SqliteStore {
     this.#session = new WriteSession(writer);
     this.#verbs = prepareVerbs(this.#session);
     this.#reads = new JobReader(reader, this.#session.functions);
-    this.#listJobs = prepareListJobs(reader, this.#session);
+    this.#schedules = new ScheduleReader(reader);
+    this.#listJobs = prepareListJobs(reader, this.#session, this.#schedules);
     this.#begin = writer.prepare("begin immediate");
     this.#commit = writer.prepare("commit");
     this.#probe = writer.prepare(
@@ -172,6 +176,10 @@ class OpenSqliteStore implements SqliteStore {
   listWorkers = () => this.#read(() => this.#reads.listWorkers());
   countLeases = () =>
     this.#read(() => [...this.#session.running.countByWorker()].map(([workerId, count]) => ({ workerId, count })));
+  getSchedule = (name: string) => this.#read(() => this.#schedules.get(name));
+  listSchedules = (query: ScheduleQuery) => this.#read(() => this.#schedules.list(query));
+  listTicks = (jobIds: readonly string[]) => this.#read(() => this.#schedules.ticksOf(jobIds));
+  nextTick = () => this.#read(() => ({ now: Math.floor(this.#clock.now()), nextRunAt: this.#schedules.nextRunAt() }));
 
   sizeBytes(): Promise<number> {
     return this.#read(() => (this.name === IN_MEMORY ? pageBytes(this.#writer) : fileBytes(this.name)));

@@ -9,6 +9,7 @@ import { prepareEnqueueJobs } from "./enqueue-jobs.ts";
 import { JobReader } from "./job-reader.ts";
 import { prepareMoveLengths } from "./move-lengths.ts";
 import { preparePruneJobs } from "./prune-jobs.ts";
+import { prepareSchedules } from "./schedules.ts";
 import { prepareWorkerRows } from "./worker-rows.ts";
 import type { WriteSession } from "./write-session.ts";
 
@@ -28,6 +29,7 @@ export function prepareVerbs(session: WriteSession) {
     moveLengths: prepareMoveLengths(session),
     prune: preparePruneJobs(session, deletion),
     workers: prepareWorkerRows(session),
+    schedules: prepareSchedules(session),
   };
 }
 
@@ -52,6 +54,10 @@ export class SqliteTransaction implements JobTransaction {
   get now(): number {
     if (this.#isOver) throw new DaemonError("internal", "the transaction is over: use it only inside transact");
     return this.#now;
+  }
+
+  get schedules() {
+    return this.#verbs.schedules(() => this.now);
   }
 
   async enqueueJobs(items: readonly JobToStore[]) {

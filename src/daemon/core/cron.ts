@@ -1,0 +1,186 @@
+/** Cron expressions: what is one, and which local times it names. */
+import type * as CronParser from "cron-parser";
+
+/** A checked expression in the form that `nextWallTime` reads. */
+export interface CronRule {
+  /** For each value the least one of the field that is not lower; -1 when there is none. */
+  readonly nextHour: Int8Array;
+  readonly nextMinute: Int8Array;
+  readonly nextSecond: Int8Array;
+  /** Whether it goes by real time through a change of the clocks; see `next-tick.ts`. */
+  readonly isInterval: boolean;
+  /** Bit n is day n of the month; month from 0. */
+  readonly daysOf: (year: number, month: number) => number;
+}
+
+/** The rule, or why the text is none: what is wrong, with the value, and what is right. */
+export type ParsedCron = { readonly rule: CronRule } | { readonly fault: string };
+
+const EXAMPLE = 'a right one is "0 8 * * 1-5" (minute hour day month weekday), six fields begin with the second';
+
+/** Ours and cron-parser's; the values are five fields. */
+const NICKNAMES: Readonly<Record<string, string>> = {
+  "@yearly": "0 0 1 1 *",
+  "@annually": "0 0 1 1 *",
+  "@monthly": "0 0 1 * *",
+  "@weekly": "0 0 * * 0",
+  "@daily": "0 0 * * *",
+  "@midnight": "0 0 * * *",
+  "@hourly": "0 * * * *",
+  "@minutely": "* * * * *",
+  "@secondly": "* * * * * *",
+  "@weekdays": "0 0 * * 1-5",
+  "@weekends": "0 0 * * 0,6",
+};
+
+const FIELD_NAMES = ["second", "minute", "hour", "day of month", "month", "day of week"] as const;
+const NAMES = /\b(JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC|SUN|MON|TUE|WED|THU|FRI|SAT)\b/g;
+const MAX_LENGTH = 512;
+/** Rules that are kept parsed. */
+const MOST_KEPT = 4_096;
+const kept = new Map<string, ParsedCron>();
+
+/**
+ * Five fields, six with seconds first, or a nickname such as `@hourly`. Names of months and days in any case, 0 and 7
+ * are Sunday, steps, ranges, lists, `L` (last day of the month; `5L` last Friday) and `#` (`1#2` second Monday). Day of
+ * month and day of week, when neither is `*`, are joined by or.
+ */
+export function parseCron(text: string): ParsedCron {
+  const known = kept.get(text);
+  if (known !== undefined) return known;
+  const parsed = parse(text);
+  if (kept.size >= MOST_KEPT) kept.clear();
+  kept.set(text, parsed);
+  return parsed;
+}
+
+/** The rule of an expression that was checked when it was stored. */
+export function cronRule(text: string): CronRule {
+  const parsed = parseCron(text);
+  if ("fault" in parsed) throw new RangeError(`cron ${parsed.fault}`);
+  return parsed.rule;
+}
+
+function parse(text: string): ParsedCron {
+  if (text.length > MAX_LENGTH) return { fault: `has ${text.length} characters; at most ${MAX_LENGTH} are allowed` };
+  const trimmed = text.trim();
+  if (trimmed === "") return { fault: `is empty; ${EXAMPLE}` };
+  const shown = JSON.stringify(text);
+  if (trimmed.startsWith("@") && NICKNAMES[trimmed.toLowerCase()] === undefined) {
+    return { fault: `${shown} is not known; give one of ${Object.keys(NICKNAMES).join(", ")}, or fields: ${EXAMPLE}` };
+  }
+  const fields = (NICKNAMES[trimmed.toLowerCase()] ?? trimmed).toUpperCase().split(/\s+/);
+  if (fields.length !== 5 && fields.length !== 6) {
+    return { fault: `${shown} has ${fields.length} field${fields.length === 1 ? "" : "s"}; ${EXAMPLE}` };
+  }
+  const six = fields.length === 5 ? ["0", ...fields] : fields;
+  const fault = faultOf(six);
+  if (fault !== null) return { fault: `${shown}: ${fault}; ${EXAMPLE}` };
+  const rule = compile(six);
+  if (!happens(rule)) return { fault: `${shown} names a date that no year has, so it would never run; ${EXAMPLE}` };
+  return { rule };
+}
+
+/** Tries the fields one by one, so that the one at fault can be named. */
+function faultOf(six: readonly string[]): string | null {
+  for (const [index, field] of six.entries()) {
+    const alone = six.map((_, other) => (other === index ? field : "*"));
+    const what = `the ${FIELD_NAMES[index]} field ${JSON.stringify(field)}`;
+    // cron-parser would choose a time by chance.
+    if (field.replace(NAMES, "").includes("H")) return `${what} is wrong (H is not supported; use jitter)`;
+    const complaint = complaintOf(alone);
+    if (complaint !== null) return `${what} is wrong (${complaint})`;
+  }
+  const complaint = complaintOf(six);
+  if (complaint === null) return null;
+  return complaint.includes("day of month") ? "it names a date that no year has" : complaint;
+}
+
+function complaintOf(six: readonly string[]): string | null {
+  try {
+    parseFields(six);
+    return null;
+  } catch (error) {
+    return (error as Error).message.replace(/^(Constraint error|Validation error|Cron\w+ Validation error), /, "");
+  }
+}
+
+type CronFields = CronParser.CronExpression["fields"];
+
+function parseFields(six: readonly string[]): CronFields {
+  // Not loaded before it is needed: with the library of dates that it brings it costs every daemon 10 MB and 30 ms.
+  const { CronExpressionParser } = require("cron-parser") as typeof CronParser;
+  return CronExpressionParser.parse(six.join(" ")).fields;
+}
+
+function compile(six: readonly string[]): CronRule {
+  const fields = parseFields(six);
+  const months = new Set<number>(fields.month.values.map(Number));
+  const masks = new Map<number, number>();
+  const isDay = dayMatcher(fields);
+  const daysOf = (year: number, month: number): number => {
+    if (!months.has(month + 1)) return 0;
+    const key = year * 12 + month;
+    const known = masks.get(key);
+    if (known !== undefined) return known;
+    const mask = maskOf(year, month, isDay);
+    if (masks.size >= 64) masks.clear();
+    masks.set(key, mask);
+    return mask;
+  };
+  return {
+    nextHour: nextTable(fields.hour.values.map(Number), 24),
+    nextMinute: nextTable(fields.minute.values.map(Number), 60),
+    nextSecond: nextTable(fields.second.values.map(Number), 60),
+    isInterval:
+      six.slice(0, 3).some((field) => /[*?/]/.test(field)) ||
+      fields.hour.values.length === 24 ||
+      fields.minute.values.length === 60,
+    daysOf,
+  };
+}
+
+function nextTable(values: readonly number[], size: number): Int8Array {
+  const table = new Int8Array(size + 1).fill(-1);
+  const set = new Set(values);
+  let least = -1;
+  for (let value = size - 1; value >= 0; value--) {
+    if (set.has(value)) least = value;
+    table[value] = least;
+  }
+  return table;
+}
+
+type IsDay = (day: number, weekday: number, lastDay: number) => boolean;
+
+function dayMatcher({ dayOfMonth, dayOfWeek }: CronFields): IsDay {
+  const days = new Set<number>(dayOfMonth.values.map(Number));
+  const weekdays = new Set<number>(dayOfWeek.values.map((value) => Number(value) % 7));
+  const lasts = new Set(dayOfWeek.values.map(String).filter((value) => value.endsWith("L")));
+  const lastWeekdays = new Set([...lasts].map((value) => Number(value.slice(0, -1)) % 7));
+  const isDayOfMonth: IsDay = (day, _, lastDay) => days.has(day) || (dayOfMonth.hasLastChar && day === lastDay);
+  const isDayOfWeek: IsDay = (day, weekday, lastDay) =>
+    (weekdays.has(weekday) && (dayOfWeek.nthDay === 0 || Math.ceil(day / 7) === dayOfWeek.nthDay)) ||
+    (lastWeekdays.has(weekday) && day > lastDay - 7);
+  if (dayOfWeek.isWildcard) return dayOfMonth.isWildcard ? () => true : isDayOfMonth;
+  if (dayOfMonth.isWildcard) return isDayOfWeek;
+  return (...day) => isDayOfMonth(...day) || isDayOfWeek(...day);
+}
+
+function maskOf(year: number, month: number, isDay: IsDay): number {
+  const lastDay = new Date(Date.UTC(year, month + 1, 0)).getUTCDate();
+  const firstWeekday = new Date(Date.UTC(year, month, 1)).getUTCDay();
+  let mask = 0;
+  for (let day = 1; day <= lastDay; day++) {
+    if (isDay(day, (firstWeekday + day - 1) % 7, lastDay)) mask |= 1 << day;
+  }
+  return mask;
+}
+
+/** A leap year and the seven years around it hold every date that there is, on some weekday. */
+function happens(rule: CronRule): boolean {
+  for (let month = 0; month < 12 * 28; month++) {
+    if (rule.daysOf(2000 + Math.floor(month / 12), month % 12) !== 0) return true;
+  }
+  return false;
+}

@@ -1,0 +1,149 @@
+/** Checks of what callers say about a schedule. */
+import { parseCron } from "./cron.ts";
+import type { FieldViolation } from "./errors.ts";
+import type { JobOptions, JobOptionsInput } from "./job-options.ts";
+import { checkFunctionName, hasControlCharacter, LIMITS, resolveJobOptions } from "./job-options.ts";
+import type { CatchUp, Overlap, ScheduleSpec } from "./schedule.ts";
+import { SCHEDULE_DEFAULTS } from "./schedule.ts";
+import { findTimeZone } from "./time-zone.ts";
+
+/** As a caller gives it; an absent field takes its default. */
+export interface ScheduleSpecInput {
+  readonly cron?: string;
+  readonly timeZone?: string;
+  readonly functionName?: string;
+  /** JSON array. */
+  readonly args?: Uint8Array;
+  readonly options?: JobOptionsInput;
+  readonly catchUp?: CatchUp;
+  readonly maxCatchUp?: number;
+  readonly overlap?: Overlap;
+  readonly jitterMs?: number;
+  readonly startAt?: number;
+  readonly endAt?: number;
+}
+
+/** Most ticks that one schedule catches up. */
+export const MAX_CATCH_UP = 10_000;
+/** UTF-8 bytes of a schedule's name. */
+const NAME_BYTES = 256;
+const MAX_UINT32 = 0xffff_ffff;
+/** The last time that a date can be. */
+const LAST_TIME = 8.64e15;
+
+/** Fills in defaults and reports every fault with the field's path under `path`. */
+export function resolveScheduleSpec(
+  input: ScheduleSpecInput,
+  path: string,
+): { readonly spec: ScheduleSpec; readonly violations: readonly FieldViolation[] } {
+  const { options, violations } = resolveTickOptions(input.options ?? {}, `${path}.options`);
+  const spec: ScheduleSpec = {
+    cron: (input.cron ?? "").trim(),
+    timeZone: input.timeZone ?? SCHEDULE_DEFAULTS.timeZone,
+    functionName: input.functionName ?? "",
+    args: input.args === undefined || input.args.length === 0 ? NO_ARGS : input.args,
+    options,
+    catchUp: input.catchUp ?? SCHEDULE_DEFAULTS.catchUp,
+    maxCatchUp: input.maxCatchUp ?? SCHEDULE_DEFAULTS.maxCatchUp,
+    overlap: input.overlap ?? SCHEDULE_DEFAULTS.overlap,
+    jitterMs: input.jitterMs ?? SCHEDULE_DEFAULTS.jitterMs,
+    startAt: input.startAt ?? null,
+    endAt: input.endAt ?? null,
+  };
+  return {
+    spec,
+    violations: [
+      ...checkRule(spec, path),
+      ...checkFunctionName(spec.functionName, `${path}.function_name`),
+      ...checkArgs(spec.args, `${path}.args`),
+      ...violations,
+      ...integer(`${path}.max_catch_up`, spec.maxCatchUp, 1, MAX_CATCH_UP),
+      ...integer(`${path}.jitter_ms`, spec.jitterMs, 0, MAX_UINT32),
+    ],
+  };
+}
+
+const NO_ARGS = new TextEncoder().encode("[]");
+
+/** Faults of what decides the ticks. */
+export function checkRule(
+  rule: Pick<ScheduleSpec, "cron" | "timeZone" | "startAt" | "endAt">,
+  path: string,
+): readonly FieldViolation[] {
+  const violations: FieldViolation[] = [];
+  const parsed = parseCron(rule.cron);
+  if ("fault" in parsed) violations.push({ field: `${path}.cron`, description: parsed.fault });
+  if (findTimeZone(rule.timeZone) === null) {
+    violations.push({
+      field: `${path}.time_zone`,
+      description: `${JSON.stringify(rule.timeZone)} is no IANA time zone; give one such as "Europe/Berlin" or "UTC"`,
+    });
+  }
+  for (const [field, time] of [
+    ["start_at", rule.startAt],
+    ["end_at", rule.endAt],
+  ] as const) {
+    if (time !== null && !(time >= 0 && time <= LAST_TIME)) {
+      violations.push({ field: `${path}.${field}`, description: `is ${time} ms since 1970; give a time from 1970 on` });
+    }
+  }
+  if (rule.startAt !== null && rule.endAt !== null && rule.endAt < rule.startAt) {
+    violations.push({ field: `${path}.end_at`, description: "is before start_at; give a later one" });
+  }
+  return violations;
+}
+
+/** Faults of a schedule's name; empty when it is fine. */
+export function checkScheduleName(name: string, field: string): readonly FieldViolation[] {
+  const length = Buffer.byteLength(name);
+  if (name.trim() === "") return [{ field, description: 'is empty; give a name such as "nightly-report"' }];
+  if (length > NAME_BYTES) return [{ field, description: `has ${length} bytes; at most ${NAME_BYTES} are allowed` }];
+  if (!hasControlCharacter(name)) return [];
+  return [{ field, description: `${JSON.stringify(name)} has a control character; use printable ones` }];
+}
+
+/** Whether two schedules would do the same. */
+export function isSameSpec(left: ScheduleSpec, right: ScheduleSpec): boolean {
+  return textOf(left) === textOf(right) && Buffer.compare(left.args, right.args) === 0;
+}
+
+function textOf(spec: ScheduleSpec): string {
+  const { args: _, options, ...rest } = spec;
+  const headers = Object.entries(options.headers).sort(([left], [right]) => (left < right ? -1 : 1));
+  return JSON.stringify([sorted(rest), sorted({ ...options, headers })]);
+}
+
+function sorted(value: object): readonly (readonly [string, unknown])[] {
+  return Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1));
+}
+
+function resolveTickOptions(
+  input: JobOptionsInput,
+  path: string,
+): { readonly options: JobOptions; readonly violations: readonly FieldViolation[] } {
+  const { options, violations } = resolveJobOptions(input, path);
+  const foreign = [
+    ["run_at", input.runAt],
+    ["delay_ms", input.delayMs],
+    ["idempotency_key", input.idempotencyKey],
+    ["on_duplicate", input.onDuplicate],
+  ] as const;
+  const refused = foreign
+    .filter(([, value]) => value !== undefined)
+    .map(([field]) => ({
+      field: `${path}.${field}`,
+      description: "is not for schedules: each tick has its own time and job",
+    }));
+  return { options, violations: [...violations, ...refused] };
+}
+
+function checkArgs(args: Uint8Array, field: string): readonly FieldViolation[] {
+  if (args.byteLength <= LIMITS.payloadBytes) return [];
+  const description = `have ${args.byteLength} bytes; at most ${LIMITS.payloadBytes} are allowed`;
+  return [{ field, description: `${description}: store the data elsewhere and pass its id` }];
+}
+
+function integer(field: string, value: number, min: number, max: number): readonly FieldViolation[] {
+  if (Number.isInteger(value) && value >= min && value <= max) return [];
+  return [{ field, description: `is ${value}; give a whole number from ${min} to ${max}` }];
+}

@@ -1,0 +1,69 @@
+/** Which ticks of a schedule are due, and what its times are. */
+import { cronRule } from "./cron.ts";
+import { latestTicks, nextTick } from "./next-tick.ts";
+import type { Schedule, ScheduleSpec } from "./schedule.ts";
+import { timeZoneOf } from "./time-zone.ts";
+
+/** What decides the ticks. */
+export type TickRule = Pick<ScheduleSpec, "cron" | "timeZone" | "startAt" | "endAt">;
+
+/** The first tick after a time, exclusive, between startAt and endAt, both inclusive; null when none comes. */
+export function tickAfter(rule: TickRule, after: number): number | null {
+  const from = rule.startAt === null ? after : Math.max(after, rule.startAt - 1);
+  const tick = nextTick(cronRule(rule.cron), timeZoneOf(rule.timeZone), from);
+  return tick === null || (rule.endAt !== null && tick.at > rule.endAt) ? null : tick.at;
+}
+
+/** Ticks to be fired, oldest first, and where to go on. */
+export interface DueTicks {
+  readonly ticks: readonly number[];
+  /** The first tick that is not among them and not left out; due itself when the limit cut the list. */
+  readonly nextRunAt: number | null;
+}
+
+/**
+ * The ticks of a schedule that are due by `now`. What was due before `missedBefore` found no daemon there, and the
+ * schedule's catchUp says what becomes of it. Repeated with the answer's `nextRunAt` it goes on where the limit cut it.
+ *
+ * @param limit most ticks of the answer
+ */
+export function dueTicks(schedule: Schedule, now: number, missedBefore: number, limit: number): DueTicks {
+  const ticks: number[] = [];
+  let next = schedule.nextRunAt;
+  if (next !== null && next < missedBefore) next = firstToCatchUp(schedule, next, Math.min(missedBefore, now + 1));
+  while (next !== null && next <= now && ticks.length < limit) {
+    ticks.push(next);
+    next = tickAfter(schedule.spec, next);
+  }
+  return { ticks, nextRunAt: next };
+}
+
+function firstToCatchUp({ spec }: Schedule, from: number, end: number): number | null {
+  const count = catchUpCount(spec);
+  // A tick that startAt or endAt exclude was never due.
+  const lastEnd = spec.endAt === null ? end : Math.min(end, spec.endAt + 1);
+  const kept = count === 0 ? [] : latestTicks(cronRule(spec.cron), timeZoneOf(spec.timeZone), from, lastEnd, count);
+  return kept[0] ?? tickAfter(spec, end - 1);
+}
+
+function catchUpCount({ catchUp, maxCatchUp }: ScheduleSpec): number {
+  switch (catchUp) {
+    case "none":
+      return 0;
+    case "latest":
+      return 1;
+    case "all":
+      return maxCatchUp;
+  }
+}
+
+/** Milliseconds by which the job of a tick is delayed: 0 to `jitterMs`, the same for the same tick everywhere. */
+export function jitterOf(scheduleId: string, tickAt: number, jitterMs: number): number {
+  if (jitterMs === 0) return 0;
+  // FNV-1a, then mixed: neighbouring ticks differ in few bits.
+  let hash = 0x811c9dc5;
+  for (const character of `${scheduleId}/${tickAt}`) hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return ((hash ^ (hash >>> 16)) >>> 0) % (jitterMs + 1);
+}

@@ -1,0 +1,122 @@
+/** Time zones by their IANA names, as stretches of one offset each. The facts come from Intl. */
+
+/** A stretch of time with one offset; it may end before the offset changes, where our knowledge is cut. */
+export interface Stretch {
+  /** Milliseconds since the epoch; `end` is exclusive. */
+  readonly start: number;
+  readonly end: number;
+  /** What is added to UTC for the local time, in milliseconds. */
+  readonly offset: number;
+  /** When the offset became this, as far as that was within the last days; else -Infinity. */
+  readonly changedAt: number;
+  /** The offset before `changedAt`. */
+  readonly offsetBefore: number;
+}
+
+const DAY_MS = 86_400_000;
+/** Zones are looked at in pieces of this length, each once. */
+const PIECE_MS = 32 * DAY_MS;
+/** A change is remembered for longer than any repeats or leaves out: a day, where the date line moved. */
+const MEMORY_MS = 2 * DAY_MS;
+const MOST_PIECES = 64;
+
+const zones = new Map<string, TimeZone>();
+
+/** The zone, made once; null when there is none of this name. */
+export function findTimeZone(name: string): TimeZone | null {
+  const known = zones.get(name);
+  if (known !== undefined) return known;
+  const zone = TimeZone.open(name);
+  if (zone !== null) zones.set(name, zone);
+  return zone;
+}
+
+/** The zone of a name that was checked when it was stored. */
+export function timeZoneOf(name: string): TimeZone {
+  const zone = findTimeZone(name);
+  if (zone === null) throw new RangeError(`this daemon knows no time zone ${JSON.stringify(name)}`);
+  return zone;
+}
+
+/** Offsets of one zone at any time. */
+export class TimeZone {
+  readonly name: string;
+  readonly #format: Intl.DateTimeFormat;
+  readonly #pieces = new Map<number, readonly Stretch[]>();
+
+  private constructor(name: string, format: Intl.DateTimeFormat) {
+    this.name = name;
+    this.#format = format;
+  }
+
+  /** Null for an unknown name and for a bare offset, which is no zone: Etc/GMT-2 is. */
+  static open(name: string): TimeZone | null {
+    if (!/^[a-z]/i.test(name)) return null;
+    try {
+      return new TimeZone(name, new Intl.DateTimeFormat("en-US", { timeZone: name, timeZoneName: "longOffset" }));
+    } catch {
+      return null;
+    }
+  }
+
+  /** Milliseconds that local time is ahead of UTC. */
+  offsetAt(at: number): number {
+    return this.stretchAt(at).offset;
+  }
+
+  /** The stretch that a time is in. */
+  stretchAt(at: number): Stretch {
+    const index = Math.floor(at / PIECE_MS);
+    let piece = this.#pieces.get(index);
+    if (piece === undefined) {
+      piece = this.#look(index * PIECE_MS);
+      if (this.#pieces.size >= MOST_PIECES) this.#pieces.clear();
+      this.#pieces.set(index, piece);
+    }
+    // There is always one: the pieces leave no time out.
+    return piece.findLast((stretch) => stretch.start <= at) as Stretch;
+  }
+
+  /** No zone changes twice within a day. */
+  #look(start: number): readonly Stretch[] {
+    const end = start + PIECE_MS;
+    const stretches: Stretch[] = [];
+    let from = start - MEMORY_MS;
+    let offset = this.#read(from);
+    let changedAt = -Infinity;
+    let offsetBefore = offset;
+    const close = (at: number) => {
+      if (at > start) stretches.push({ start: Math.max(from, start), end: at, offset, changedAt, offsetBefore });
+    };
+    for (let day = from + DAY_MS; day <= end; day += DAY_MS) {
+      const next = this.#read(day);
+      if (next === offset) continue;
+      const at = this.#findChange(day - DAY_MS, day, offset);
+      if (at >= end) break;
+      close(at);
+      [from, changedAt, offsetBefore, offset] = [at, at, offset, next];
+    }
+    close(end);
+    return stretches;
+  }
+
+  /** The first second with another offset. */
+  #findChange(from: number, to: number, offset: number): number {
+    let before = from / 1_000;
+    let after = to / 1_000;
+    while (after - before > 1) {
+      const middle = Math.floor((before + after) / 2);
+      if (this.#read(middle * 1_000) === offset) before = middle;
+      else after = middle;
+    }
+    return after * 1_000;
+  }
+
+  #read(at: number): number {
+    const text = this.#format.format(at);
+    const [, sign, hours, minutes, seconds] = /GMT(?:([+-])(\d+):?(\d+)?:?(\d+)?)?/.exec(text) ?? [];
+    if (hours === undefined) return 0;
+    const length = Number(hours) * 3_600 + Number(minutes ?? 0) * 60 + Number(seconds ?? 0);
+    return (sign === "-" ? -length : length) * 1_000;
+  }
+}

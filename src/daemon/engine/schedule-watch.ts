@@ -1,0 +1,54 @@
+/** Upper bounds in seconds of how late ticks were fired. */
+export const LATENESS_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60] as const;
+
+/** A watch that did not look for so long was not there: the machine slept, or its clock was set. */
+const STALL_MS = 5_000;
+
+/**
+ * This daemon's watch over the schedules: since when it is there without a break, and what it fired. A tick that was
+ * due before is missed, and its schedule's catchUp decides; a tick that is due while somebody watches is never missed,
+ * however late it is fired.
+ */
+export class ScheduleWatch {
+  readonly #graceMs: number;
+  #since: number | null = null;
+  #lookedAt = -Infinity;
+  readonly buckets: number[] = LATENESS_BUCKETS.map(() => 0);
+  /** Ticks that enqueued a job, and the seconds that they were late in all, but for those that were missed. */
+  fired = 0;
+  latenessCount = 0;
+  latenessSeconds = 0;
+  /** Ticks that enqueued none, since an earlier job had not ended. */
+  skipped = 0;
+  /** Called when a schedule's next tick is nearer than before or its rule changed. */
+  onChange: () => void = () => {};
+
+  /**
+   * @param graceMs how long a tick may have been due before this watch began and still count as seen, because another
+   * daemon may have been there for it
+   */
+  constructor(graceMs: number) {
+    this.#graceMs = graceMs;
+  }
+
+  /** Notes a look at the store's time `now`. Returns the time before which due ticks are missed. */
+  look(now: number): number {
+    const isBroken = now - this.#lookedAt > STALL_MS || now < this.#lookedAt - STALL_MS;
+    if (this.#since === null || isBroken) this.#since = now;
+    this.#lookedAt = now;
+    return this.#since - this.#graceMs;
+  }
+
+  /** Called after the commit. */
+  note(report: { readonly lateMs: readonly number[]; readonly fired: number; readonly skipped: number }): void {
+    this.fired += report.fired;
+    this.skipped += report.skipped;
+    for (const lateMs of report.lateMs) {
+      const seconds = lateMs / 1_000;
+      this.latenessCount++;
+      this.latenessSeconds += seconds;
+      const bucket = LATENESS_BUCKETS.findIndex((bound) => seconds <= bound);
+      if (bucket >= 0) this.buckets[bucket] = (this.buckets[bucket] ?? 0) + 1;
+    }
+  }
+}

@@ -1,0 +1,24 @@
+import type { Engine } from "../engine/engine.ts";
+import { fireSchedules } from "../engine/fire-schedules.ts";
+import type { Logger } from "../logger.ts";
+import type { Loop } from "./loop.ts";
+import { SelfPacedLoop } from "./loop.ts";
+
+/** Other daemons make schedules too, and clocks are set: whatever is known, the store is asked this often. */
+const MAX_WAIT_MS = 1_000;
+
+/**
+ * Fires the ticks of all schedules at their time, on the store's clock, never early. Each daemon on a database runs
+ * one: a tick goes to whoever is first, and to the next one when that dies.
+ */
+export function createScheduleRunner(engine: Engine, logger: Logger): Loop {
+  const loop = new SelfPacedLoop("the runner of schedules", logger, async () => {
+    const { now, nextRunAt } = await engine.store.nextTick();
+    engine.schedules.look(now);
+    if (nextRunAt === null || nextRunAt > now) return Math.min(MAX_WAIT_MS, (nextRunAt ?? Infinity) - now);
+    await fireSchedules(engine);
+    return 0;
+  });
+  engine.schedules.onChange = () => loop.within(0);
+  return loop;
+}

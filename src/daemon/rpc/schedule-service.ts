@@ -1,0 +1,72 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { BackfillScheduleRequest, ScheduleService } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
+import { invalidArgument } from "../core/errors.ts";
+import type { BackfillRequest } from "../engine/backfill-schedule.ts";
+import { backfillSchedule } from "../engine/backfill-schedule.ts";
+import { createSchedule } from "../engine/create-schedule.ts";
+import { deleteSchedule } from "../engine/delete-schedule.ts";
+import type { Engine } from "../engine/engine.ts";
+import { pauseSchedule } from "../engine/pause-schedule.ts";
+import { previewSchedule } from "../engine/preview-schedule.ts";
+import { getSchedule, listSchedules } from "../engine/read-schedules.ts";
+import { resumeSchedule } from "../engine/resume-schedule.ts";
+import { triggerSchedule } from "../engine/trigger-schedule.ts";
+import { updateSchedule } from "../engine/update-schedule.ts";
+import { toMs } from "./messages.ts";
+import {
+  fromListedSchedule,
+  fromScheduleStatus,
+  fromTick,
+  toScheduleSpec,
+  toScheduleState,
+} from "./schedule-messages.ts";
+
+/** ScheduleService: decodes, calls the engine's verb of the same name, encodes. */
+export function createScheduleService(engine: Engine): ServiceImpl<typeof ScheduleService> {
+  return {
+    createSchedule: async ({ name, spec }) => {
+      const { schedule, created } = await createSchedule(engine, name, toScheduleSpec(spec));
+      const status = created ? { schedule, lastJob: null } : await getSchedule(engine, schedule.name);
+      return { schedule: fromScheduleStatus(status), created };
+    },
+    getSchedule: async ({ name }) => ({ schedule: fromScheduleStatus(await getSchedule(engine, name)) }),
+    listSchedules: async ({ states, functionName, pageSize, pageToken }) => {
+      const request = { states: states.map(toScheduleState), functionName, pageSize, pageToken };
+      const { schedules, nextPageToken, total } = await listSchedules(engine, request);
+      return { schedules: schedules.map(fromListedSchedule), nextPageToken, total };
+    },
+    updateSchedule: async ({ name, spec, clearFields }) => {
+      const status = await updateSchedule(engine, name, toScheduleSpec(spec), clearFields);
+      return { schedule: fromScheduleStatus(status) };
+    },
+    pauseSchedule: async ({ name }) => ({ schedule: fromScheduleStatus(await pauseSchedule(engine, name)) }),
+    resumeSchedule: async ({ name }) => ({ schedule: fromScheduleStatus(await resumeSchedule(engine, name)) }),
+    deleteSchedule: async ({ name }) => ({ deleted: await deleteSchedule(engine, name) }),
+    triggerSchedule: async ({ name, jobId }) => ({
+      jobId: await triggerSchedule(engine, name, jobId === "" ? null : jobId),
+    }),
+    previewSchedule: async ({ name, spec, after, count }) => {
+      const from = after === undefined ? null : toMs(after);
+      const { ticks, timeZone } = await previewSchedule(engine, {
+        name,
+        rule: toScheduleSpec(spec),
+        after: from,
+        count,
+      });
+      return { ticks: ticks.map(fromTick), timeZone };
+    },
+    backfillSchedule: async (request) => {
+      const { count, jobIds, nextPageToken } = await backfillSchedule(engine, toBackfillRequest(request));
+      return { count, jobIds: [...jobIds], nextPageToken };
+    },
+  };
+}
+
+function toBackfillRequest(request: BackfillScheduleRequest): BackfillRequest {
+  const { name, from, to, dryRun, pageSize, pageToken } = request;
+  if (from === undefined || to === undefined) {
+    const description = "is missing; give the range of ticks as from and to, such as 2026-01-01T00:00:00Z";
+    throw invalidArgument([{ field: from === undefined ? "from" : "to", description }]);
+  }
+  return { name, from: toMs(from), to: toMs(to), dryRun, pageSize, pageToken };
+}
