@@ -65,6 +65,17 @@ describe("a test world", () => {
     expect(await never.status()).toBe("cancelled");
   });
 
+  test("fires each tick of a schedule at its own time, over a change to summer time", async () => {
+    await using world = await newWorld({ now: new Date("2026-03-01T00:00:00Z") });
+    const ticks: string[] = [];
+    const report = world.client.durable("demo:report", () => void ticks.push(world.now().toISOString()));
+    await report.schedule({ cron: "0 9 * * *", timezone: "Europe/Berlin" });
+    await world.advance("31d");
+    expect(ticks).toHaveLength(31);
+    expect(ticks[0]).toBe("2026-03-01T08:00:00.000Z");
+    expect(ticks.at(-1)).toBe("2026-03-31T07:00:00.000Z");
+  });
+
   test("goes on with what a handler asked for on the way", async () => {
     await using world = await newWorld();
     const times: string[] = [];
