@@ -188,12 +188,17 @@ describe("a fault is found, and the statement that it names mends it", () => {
     expect(wrongs(examination, "connections")[0]?.mend).toContain("alter system set max_connections");
   });
 
-  test("a pooler of transactions in the way", async () => {
-    const { schema } = await sound();
-    await using dropper = await startSettingsDropper(server.port);
-    const examination = await facts(`postgres://postgres@${dropper.address}/postgres?schema=${schema}`);
-    expect(wrongs(examination).map(({ check }) => check)).toEqual(["pooler"]);
-  });
+  for (const way of ["drops", "refuses"] as const) {
+    test(`a pooler in the way that ${way} settings, through which a copy goes all the same`, async () => {
+      const { schema } = await sound();
+      await using pooler = await startSettingsDropper(server.port, way);
+      const through = (name: string) => `postgres://postgres@${pooler.address}/postgres?schema=${name}`;
+      expect(wrongs(await facts(through(schema))).map(({ check }) => check)).toEqual(["pooler"]);
+      await sql.unsafe(`update ${schema}.workers set lease_expires_at = 0`);
+      const { tables } = await copyDatabase(through(schema), through(`${schema}_copy`));
+      expect(tables.find(({ table }) => table === "jobs")?.rows).toBe(50);
+    });
+  }
 
   test("a copy that is not finished", async () => {
     const { schema, url } = await sound();

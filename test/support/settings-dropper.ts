@@ -7,9 +7,9 @@ export interface SettingsDropper extends AsyncDisposable {
 
 /**
  * A way to a PostgreSQL server that keeps who one is and where one goes, and drops the settings that a session asks for
- * when it begins, as a pooler of transactions does.
+ * when it begins, or refuses the session: the two ways of poolers of transactions.
  */
-export async function startSettingsDropper(port: number): Promise<SettingsDropper> {
+export async function startSettingsDropper(port: number, way: "drops" | "refuses" = "drops"): Promise<SettingsDropper> {
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
     const upstream = connect(port, "127.0.0.1");
@@ -23,7 +23,10 @@ export async function startSettingsDropper(port: number): Promise<SettingsDroppe
       start = Buffer.concat([start, data]);
       if (start.length < 4 || start.length < start.readUInt32BE(0)) return;
       client.off("data", onStart);
-      upstream.write(withoutSettings(start));
+      const kept = withoutSettings(start);
+      if (way === "refuses" && kept.length < start.length)
+        return void client.end(refusal("unsupported startup parameter"));
+      upstream.write(kept);
       client.pipe(upstream);
     };
     client.on("data", onStart);
@@ -39,7 +42,7 @@ export async function startSettingsDropper(port: number): Promise<SettingsDroppe
   };
 }
 
-const KEPT = new Set(["user", "database", "client_encoding"]);
+const KEPT = new Set(["user", "database", "client_encoding", "application_name"]);
 const HEAD_BYTES = 8;
 
 /** Of a StartupMessage: length, version, then names and values that end with a zero each, and one more zero. */
@@ -53,4 +56,12 @@ function withoutSettings(message: Buffer): Buffer {
   const head = Buffer.from(message.subarray(0, HEAD_BYTES));
   head.writeUInt32BE(HEAD_BYTES + body.length);
   return Buffer.concat([head, body]);
+}
+
+function refusal(message: string): Buffer {
+  const fields = Buffer.from(`SFATAL\0C08P01\0M${message}\0\0`, "latin1");
+  const head = Buffer.alloc(5);
+  head.write("E");
+  head.writeUInt32BE(4 + fields.length, 1);
+  return Buffer.concat([head, fields]);
 }

@@ -42,20 +42,26 @@ export async function onExisting<T>(url: string, work: (existing: ExistingDataba
   }
 }
 
-/** A connection that was tried; as one to a pooler when that is what is there. */
+/**
+ * A connection that was tried; as one to a pooler when that is what is there.
+ *
+ * @param onClose told when the connection that was returned is gone
+ */
 export async function connectKindly(
   address: PostgresAddress,
-  onClose?: () => void,
+  onClose: () => void = () => {},
 ): Promise<{ readonly client: Client; readonly session: SessionKind }> {
-  const settings = { address, timeouts: PATIENT_TIMEOUTS, max: 1, ...(onClose === undefined ? {} : { onClose }) };
-  const client = connect({ ...settings, session: "direct" });
+  const settings = { address, timeouts: PATIENT_TIMEOUTS, max: 1 };
+  let isChosen = false;
+  const client = connect({ ...settings, session: "direct", onClose: () => isChosen && onClose() });
   try {
     await bounded(address, client, client.unsafe("select 1"));
+    isChosen = true;
     return { client, session: "direct" };
   } catch (fault) {
     await destroy(client);
     if (faultCode(fault) !== "08P01") return refuse(address, fault);
-    return { client: connect({ ...settings, session: "pooled" }), session: "pooled" };
+    return { client: connect({ ...settings, session: "pooled", onClose }), session: "pooled" };
   }
 }
 
