@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { testDatabase } from "../support/postgres-database.ts";
 import { hasPythonGrpc, preparePython, python } from "../support/python-grpc.ts";
 import { installedModules, typeFaults, withoutTypes } from "./installed-sdk.ts";
 import type { Snippet } from "./read-document.ts";
@@ -40,15 +41,20 @@ for (const [name, members] of worlds) {
   else describeScript(name, members);
 }
 
+/** The PostgreSQL database that documents use. */
+const WRITTEN_DATABASE = "postgres://app@db.internal/app";
+
 function describeScript(name: string, members: readonly Snippet[]): void {
   const needsPython = members.some((snippet) => snippet.language === "py");
   // Without Debian's packages only the Python snippet is left out.
   const chosen = hasPython ? members : members.filter((snippet) => snippet.language !== "py");
   test(`in a shell: ${name}`, async () => {
     await using world = await createWorld();
+    await using database = members.some(({ text }) => text.includes(WRITTEN_DATABASE)) ? await testDatabase() : null;
     if (needsPython && hasPython) await preparePython(world.path);
     const script = await Promise.all(chosen.map((snippet) => scriptOf(world, snippet)));
-    const { exitCode, log } = await world.runScript(script.join("\n"));
+    const text = script.join("\n").replaceAll(WRITTEN_DATABASE, database?.url ?? WRITTEN_DATABASE);
+    const { exitCode, log } = await world.runScript(text);
     expect({ exitCode, log: exitCode === 0 ? "" : log }).toEqual({ exitCode: 0, log: "" });
     for (const snippet of chosen) {
       if (snippet.output === null) continue;

@@ -8,7 +8,7 @@ import { SETTINGS } from "../../src/daemon/settings.ts";
 import { resolveOptions } from "../../src/sdk/options.ts";
 import * as sdk from "../../src/sdk/index.ts";
 import { checkout as root } from "../support/executable.ts";
-import { readDocument, readSnippets, tableOf } from "./read-document.ts";
+import { readDocument, tableOf } from "./read-document.ts";
 
 const readme = readDocument("README.md");
 const architecture = readDocument("test/architecture.test.ts");
@@ -25,14 +25,6 @@ describe("the README's configuration table", () => {
       help,
     ]);
     expect(table.rows).toEqual(settings);
-  });
-
-  test("is followed by the unit for systemd: its flags exist", () => {
-    const unit = readSnippets(readme).find((snippet) => snippet.language === "ini");
-    const flags = [...(unit?.text.matchAll(/ --([a-z-]+)/g) ?? [])].map((match) => match[1]);
-    expect(flags.length).toBeGreaterThan(0);
-    const known = Object.values(SETTINGS).map((setting) => setting.flag);
-    for (const flag of flags) expect(known).toContain(flag as (typeof known)[number]);
   });
 });
 
