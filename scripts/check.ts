@@ -56,6 +56,10 @@ export async function runChecks(names: readonly string[] = []): Promise<Tally> {
   return results.map((result) => result.tally).reduce(addTallies, emptyTally);
 }
 
+/** Their tests mostly wait, for processes and for time. `test/load` is what must have the machine for itself. */
+const PARALLEL: readonly string[] = ["test:e2e"];
+const WORKERS = ["--parallel=2", "--no-isolate"];
+
 /** One process for each folder of tests, so that one that crashes does not take the others with it. */
 function testStages(): readonly Stage[] {
   const root = join(checkout, "test");
@@ -66,15 +70,15 @@ function testStages(): readonly Stage[] {
   return [
     ...loose.map((name) => ({ name: `test:${name.replace(".test.ts", "")}`, files: `./test/${name}` })),
     ...groups,
-  ].map(({ name, files }) => ({ name, run: () => runTests(files) }));
+  ].map(({ name, files }) => ({ name, run: () => runTests(files, PARALLEL.includes(name) ? WORKERS : []) }));
 }
 
 function hasTests(directory: string): boolean {
   return readdirSync(directory, { recursive: true }).some((name) => String(name).endsWith(".test.ts"));
 }
 
-async function runTests(files: string): Promise<Tally> {
-  const result = await run([process.execPath, "test", files], {
+async function runTests(files: string, options: readonly string[]): Promise<Tally> {
+  const result = await run([process.execPath, "test", ...options, files], {
     cwd: checkout,
     // Only a built executable: without it the end-to-end tests run the source, and the build stage has failed anyway.
     env: existsSync(executable) ? { RESEOLIO_TEST_BINARY: executable } : {},

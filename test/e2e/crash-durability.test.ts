@@ -14,10 +14,10 @@ import { tempDir } from "../support/temp-dir.ts";
 import type { EnqueuerSettings } from "./fixtures/enqueuer.ts";
 
 /** `bun run soak` plays as many as it is told. */
-const ROUNDS = 12;
+const ROUNDS = 8;
 const PROCESSES = 4;
 const CLIENTS_PER_PROCESS = 4;
-const LATEST_KILL_MS = 700;
+const LATEST_KILL_MS = 600;
 
 testOnEachStore(
   `P1: calls acknowledged to 16 clients survive ${ROUNDS} times kill -9 of every process`,

@@ -17,7 +17,13 @@ const SCHEMA = "select type, name, tbl_name, sql from sqlite_schema order by nam
 async function schemaOf(db: string): Promise<readonly unknown[]> {
   await using copy = await openCrashedDatabase(db);
   expect(copy.integrity()).toBe("ok");
-  return [...copy.rows(SCHEMA), ...copy.rows("pragma user_version"), ...copy.rows("pragma application_id")];
+  // The fixture runs single statements, without the comments between them.
+  const objects = copy.rows<{ sql: string | null }>(SCHEMA).map((row) => ({ ...row, sql: plainSql(row.sql) }));
+  return [...objects, ...copy.rows("pragma user_version"), ...copy.rows("pragma application_id")];
+}
+
+function plainSql(sql: string | null): string | null {
+  return sql === null ? null : sql.replaceAll(/--[^\n]*/g, "").replaceAll(/\s+/g, " ");
 }
 
 async function freshSchema(): Promise<readonly unknown[]> {

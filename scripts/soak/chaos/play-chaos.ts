@@ -122,7 +122,7 @@ async function untilFinished(url: string): Promise<readonly string[]> {
 function findOutcries(stage: Stage): readonly string[] {
   const children = [...stage.callers, ...stage.workers].map(({ output }) => output.replace(/^ready\n/, ""));
   return [
-    ...stage.daemons.flatMap((daemon) => [...daemon.unwantedEnds, ...findUncaught(daemon.output)]),
+    ...stage.daemons.flatMap((daemon) => [...daemon.unwantedEnds, ...findUncaught(daemon.servingOutput)]),
     ...children.filter((output) => output !== "").map((output) => `a client wrote: ${output.slice(0, 500)}`),
   ];
 }

@@ -30,6 +30,11 @@ export class SupervisedDaemon {
     return Buffer.concat(this.#output).toString();
   }
 
+  /** The same without what was said by one that found no database and left: a person is told that, not a log. */
+  get servingOutput(): string {
+    return this.output.replaceAll(/^error: .*\n/gm, "");
+  }
+
   /** SIGKILL; it is started again. */
   kill(): void {
     this.#isServing = false;

@@ -149,7 +149,7 @@ export class Connections {
 
   #bounded<T>(work: Promise<T>): Promise<T> {
     const { address, timeouts } = this.#options;
-    return withDeadline(work, timeouts.answerMs, address.name, () => this.drop());
+    return withDeadline(work, timeouts.answerMs, `PostgreSQL at ${address.name}`, () => this.drop());
   }
 
   #qualify(sql: string): string {

@@ -30,7 +30,7 @@ export function storeFault(fault: unknown, name: string): unknown {
   const code = faultCode(fault);
   if (code === null) return fault;
   const [kind, advice] = verdictOn(code);
-  return new DaemonError(kind, `${name}: ${(fault as Error).message || code} (${code}); ${advice}`, {
+  return new DaemonError(kind, `PostgreSQL at ${name}: ${(fault as Error).message || code} (${code}); ${advice}`, {
     cause: plainCause(fault as Error, code),
     metadata: { postgresCode: code },
   });

@@ -104,7 +104,7 @@ export class HintChannel {
 
   #bounded<T>(work: PromiseLike<T>): Promise<T> {
     const { timeouts, address } = this.#options;
-    return withDeadline(Promise.resolve(work), timeouts.answerMs, address.name, () => this.#drop());
+    return withDeadline(Promise.resolve(work), timeouts.answerMs, `PostgreSQL at ${address.name}`, () => this.#drop());
   }
 
   #drop(): void {
