@@ -26,6 +26,8 @@ export const WIRE_LIMITS = {
   /** UTF-8 bytes of a function's name. */
   functionNameBytes: 256,
   idempotencyKeyBytes: 512,
+  /** UTF-8 bytes of the name of a checkpoint or an event. */
+  checkpointNameBytes: 256,
   /** Bytes of all header names and values of a job. */
   headersBytes: 16 * 1024,
   /** Bytes kept of an error's message and of its stack; longer ones are cut. */

@@ -1,6 +1,6 @@
 /** Why a handler's signal fires, as the signal's `reason`. */
 import type { Assignment } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { HandlerContext } from "./context.ts";
+import type { HandlerContext } from "./handler-context.ts";
 import { JobCancelledError, ReseolioError } from "./errors.ts";
 import type { AttemptEnd } from "./executor.ts";
 
@@ -23,7 +23,7 @@ export function timeoutError({ attempt, timeoutMs }: Assignment): Error {
   return new DOMException(`attempt ${attempt} ran longer than its ${timeoutMs} ms`, "TimeoutError");
 }
 
-export function takenOver({ jobId }: Assignment): ReseolioError {
+export function takenOver({ jobId }: { readonly jobId: string }): ReseolioError {
   const message = `the lease of job ${jobId} is no longer this worker's; its outcome is ignored`;
   return new ReseolioError("failed_precondition", message);
 }

@@ -10,6 +10,7 @@ import {
 import { uuidV7 } from "#proto/uuid-v7.ts";
 import { type Client, createClient } from "./client.ts";
 import type { ReseolioError } from "./errors.ts";
+import { EventDirectory } from "./event-directory.ts";
 import { JobDirectory } from "./job-directory.ts";
 import type { ReseolioSettings } from "./options.ts";
 import { readProcessIdentity } from "./process-identity.ts";
@@ -33,6 +34,7 @@ const SETTLE_MS = 5_000;
 /** Everything that lives between a start and a stop: the connection, the session over it and the worker behind it. */
 export class Connection implements SessionOwner {
   readonly jobs: JobDirectory;
+  readonly events: EventDirectory;
   readonly schedules: ScheduleDirectory;
   readonly #client: Client;
   readonly #session: Session;
@@ -44,7 +46,7 @@ export class Connection implements SessionOwner {
   constructor(
     private readonly settings: ReseolioSettings,
     private readonly registry: Registry,
-    private readonly events: ConnectionEvents,
+    private readonly listeners: ConnectionEvents,
     owner: object,
   ) {
     const { logger } = settings;
@@ -53,14 +55,20 @@ export class Connection implements SessionOwner {
     this.#session = new Session(this.#client, this, settings.session, () => sidecar.ensure());
     this.#worker = new Worker({
       concurrency: settings.workerConcurrency,
+      maxParkedHandlers: settings.maxParkedHandlers,
       registry,
-      port: this.#session.outbox,
-      events,
+      port: {
+        outbox: this.#session.outbox,
+        watchEnd: (jobId, onEnd) => this.#session.watchEnd(jobId, onEnd),
+        emitEvent: (name, payload) => this.events.emit(name, payload),
+      },
+      events: listeners,
       logger,
       owner,
     });
     const calls = new UnaryCalls(this.#session, settings.session.callTimeoutMs);
     this.jobs = new JobDirectory(this.#client, calls);
+    this.events = new EventDirectory(this.#client, calls);
     this.schedules = new ScheduleDirectory(this.#client, calls);
   }
 
@@ -108,13 +116,13 @@ export class Connection implements SessionOwner {
 
   connected(welcome: Welcome, again: boolean): void {
     this.#hasWarned = false;
-    this.#worker.lose(welcome.lostLeases);
-    if (again) this.events.onReconnected();
+    this.#worker.connected(welcome.lostLeases);
+    if (again) this.listeners.onReconnected();
   }
 
   disconnected(error: ReseolioError): void {
     this.#worker.disconnected();
-    this.events.onDisconnected(error);
+    this.listeners.onDisconnected(error);
   }
 
   connectFailed(error: ReseolioError): void {

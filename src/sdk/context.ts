@@ -1,7 +1,12 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { SCHEDULED_AT_HEADER } from "#proto/contract.ts";
+import type { AwaitSource, FirstOf } from "./await-any.ts";
+import type { CallCounter } from "./child-calls.ts";
 import { ReseolioError } from "./errors.ts";
-import { type Logger, withFields } from "./logger.ts";
+import type { EmittedEvent } from "./event-directory.ts";
+import type { HandlerContext } from "./handler-context.ts";
+import type { Logger } from "./logger.ts";
+import type { JobResult } from "./serialized.ts";
+import type { StepOptions } from "./step-options.ts";
 
 /**
  * What a handler knows of the attempt it runs in.
@@ -45,9 +50,138 @@ export interface Context {
   readonly signal: AbortSignal;
   /** Adds the job to every message. */
   readonly log: Logger;
+
+  /**
+   * Runs `run` and records what it returns: in every later execution of the job the recorded value is given back and
+   * `run` is not called again. Recorded values went through JSON, also the first time. When the process dies between
+   * the effect of a step and its record the step runs once more: pass the job's id on as an idempotency key.
+   *
+   * An error goes to the handler; if it leaves the handler, the attempt fails and the next one tries the step again.
+   * With `maxAttempts` the step has retries of its own. Steps may run beside each other, but not inside each other.
+   *
+   * @example
+   * ```ts
+   * reseolio.durable("orders:ship", async (orderId: string) => {
+   *   const { step, jobId } = context();
+   *   const label = await step("label", () => ({ tracking: `T-${orderId}` }));
+   *   await step("mail", () => console.log(`${label.tracking} is on its way`, jobId), { maxAttempts: 5 });
+   *   return label.tracking;
+   * });
+   * ```
+   *
+   * @param name unique within the handler and the same in every execution; a repeated one is numbered
+   * @throws what `run` threw; StepFailedError when its own attempts are used up; ReseolioError `serialization` for a
+   * value that JSON loses, `checkpoint_conflict` when the name was recorded as something else
+   */
+  readonly step: <T>(name: string, run: (step: StepRun) => T, options?: StepOptions) => Promise<JobResult<Awaited<T>>>;
+
+  /**
+   * Sleeps without a slot, a timeout or a process: restarts do not lengthen it, a repeated execution does not repeat
+   * it. Never early, and not counted against `timeoutMs` of the job.
+   *
+   * @example
+   * ```ts
+   * reseolio.durable("users:remind", async (email: string) => {
+   *   await context().sleepFor("a week", 7 * 24 * 3_600_000);
+   *   return email;
+   * });
+   * ```
+   *
+   * @param ms milliseconds from the first time that the job comes here
+   */
+  readonly sleepFor: (name: string, ms: number) => Promise<void>;
+
+  /** As `sleepFor`, until a time; one that has passed is no sleep. */
+  readonly sleepUntil: (name: string, at: Date) => Promise<void>;
+
+  /**
+   * Waits, without a slot, for the event of this name and gives its payload. An event that happened before counts.
+   *
+   * @example
+   * ```ts
+   * reseolio.durable("orders:approve", async (orderId: string) => {
+   *   const { by } = await context().awaitEvent<{ by: string }>(`approved:${orderId}`, { timeoutMs: 86_400_000 });
+   *   return by;
+   * });
+   * ```
+   *
+   * @throws EventTimeoutError when it has not happened within `timeoutMs` of the first time that the job comes here
+   */
+  readonly awaitEvent: <Payload = unknown>(eventName: string, options?: AwaitEventOptions) => Promise<Payload>;
+
+  /**
+   * Waits, without a slot, for the first of several events, jobs or a sleep. Which one it was is recorded; the others
+   * are awaited no more, and jobs among them go on.
+   *
+   * @example
+   * ```ts
+   * reseolio.durable("orders:decide", async (orderId: string) => {
+   *   const first = await context().awaitAny("decision", [
+   *     { event: `approved:${orderId}` },
+   *     { event: `rejected:${orderId}` },
+   *     { sleepFor: 3_600_000 },
+   *   ]);
+   *   return ["approved", "rejected", "too late"][first.index];
+   * });
+   * ```
+   *
+   * @throws what `result()` throws when the first to end is a job that failed
+   */
+  readonly awaitAny: <const Sources extends readonly AwaitSource[]>(
+    name: string,
+    sources: Sources,
+  ) => Promise<FirstOf<Sources>>;
+
+  /** As `reseolio.emitEvent`. Harmless to repeat: the first payload is kept. */
+  readonly emitEvent: (name: string, payload?: unknown) => Promise<EmittedEvent>;
+
+  /** Gives this attempt so many milliseconds from now, whatever its time limit was. For long work outside of steps. */
+  readonly heartbeat: (ms: number) => void;
+
+  /** The time at which the job came here first, the same in every execution. Recorded, so it is awaited. */
+  readonly now: (name?: string) => Promise<Date>;
+
+  /** A number from 0 to 1 that is the same in every execution: made from the job's id, nothing is recorded. */
+  readonly random: (name?: string) => number;
+
+  /** As `random`. No secret: who knows the job's id can make it too; for secrets use `step` with `crypto.randomUUID`. */
+  readonly uuid: (name?: string) => string;
 }
 
-const storage = new AsyncLocalStorage<HandlerContext>();
+/**
+ * What the code of a step is given.
+ *
+ * @example
+ * ```ts
+ * const page = await context().step("fetch", ({ signal }) => fetch(url, { signal }).then((answer) => answer.text()), {
+ *   maxAttempts: 3,
+ *   timeoutMs: 5_000,
+ * });
+ * ```
+ */
+export interface StepRun {
+  readonly name: string;
+  /** From 1. */
+  readonly attempt: number;
+  /** Fires with the handler's signal, and when the step's own time is over. */
+  readonly signal: AbortSignal;
+}
+
+export interface AwaitEventOptions {
+  /** Milliseconds. [for ever] */
+  readonly timeoutMs?: number;
+}
+
+const storage = new AsyncLocalStorage<HandlerScope>();
+
+/** Where code runs: in a handler, or in a step of one. */
+export interface HandlerScope {
+  readonly context: HandlerContext;
+  /** Null outside of steps. */
+  readonly stepName: string | null;
+  /** Tells calls of the same function with the same arguments apart. */
+  readonly calls: CallCounter;
+}
 
 /**
  * The context of the handler in whose call this runs, also after an `await` and inside functions that it calls.
@@ -63,71 +197,21 @@ const storage = new AsyncLocalStorage<HandlerContext>();
  */
 export function context(): Context {
   const current = storage.getStore();
-  if (current !== undefined) return current;
+  if (current !== undefined) return current.context;
   throw new ReseolioError("no_context", "context() was called outside a handler; call it inside a durable function");
 }
 
-/** As `context()`, but undefined outside a handler. */
-export function currentContext(): HandlerContext | undefined {
+/** As `context()`, but undefined outside a handler, and with the step if it is called inside one. */
+export function currentScope(): HandlerScope | undefined {
   return storage.getStore();
 }
 
-/** Runs a handler so that `context()` works inside it, also after an await. */
-export function runInContext(
-  current: HandlerContext,
+/** Runs a handler or a step so that `context()` works inside it, also after an await. */
+export function runInScope(
+  current: HandlerScope,
   handler: (...args: never[]) => unknown,
   args: readonly unknown[],
 ): unknown {
   // The registry erased the handler's types; the arguments are whatever the caller stored.
   return storage.run(current, handler as (...args: readonly unknown[]) => unknown, ...args);
-}
-
-/** The signal and the logger are made when they are asked for: most handlers need neither. */
-export class HandlerContext implements Context {
-  #controller: AbortController | undefined;
-  #reason: Error | undefined;
-  #log: Logger | undefined;
-
-  constructor(
-    readonly jobId: string,
-    readonly functionName: string,
-    readonly attempt: number,
-    readonly maxAttempts: number,
-    readonly headers: Readonly<Record<string, string>>,
-    private readonly logger: Logger,
-    /** The client that runs the handler: only its own calls are children of the job. */
-    readonly owner: object,
-  ) {}
-
-  get scheduledAt(): Date | undefined {
-    const text = this.headers[SCHEDULED_AT_HEADER];
-    const at = text === undefined ? Number.NaN : Date.parse(text);
-    return Number.isNaN(at) ? undefined : new Date(at);
-  }
-
-  get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      if (this.#reason !== undefined) this.#controller.abort(this.#reason);
-    }
-    return this.#controller.signal;
-  }
-
-  get log(): Logger {
-    const { jobId, functionName, attempt } = this;
-    this.#log ??= withFields(this.logger, { jobId, functionName, attempt });
-    return this.#log;
-  }
-
-  /** Why the signal fired, if it did. */
-  get abortReason(): Error | undefined {
-    return this.#reason;
-  }
-
-  /** Fires the signal; only the first reason counts. */
-  abort(reason: Error): void {
-    if (this.#reason !== undefined) return;
-    this.#reason = reason;
-    this.#controller?.abort(reason);
-  }
 }

@@ -10,6 +10,12 @@ export type ReseolioErrorCode =
   | "job_failed"
   /** The awaited job is CANCELLED. */
   | "job_cancelled"
+  /** A step with attempts of its own has used them up. */
+  | "step_failed"
+  /** The awaited event did not happen in time. */
+  | "event_timeout"
+  /** A name was recorded as something else: the code has changed under a running job. */
+  | "checkpoint_conflict"
   /** The job did not end within the caller's time; it goes on. */
   | "result_timeout"
   /** The daemon did not answer. */

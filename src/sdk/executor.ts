@@ -1,8 +1,9 @@
 import type { JobError } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { Assignment, Failure, Outcome } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { type HandlerContext, runInContext } from "./context.ts";
+import type { Assignment, Failure, Outcome, Park } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { runInScope } from "./context.ts";
 import { ReseolioError } from "./errors.ts";
 import { failureOf } from "./failure.ts";
+import type { HandlerContext } from "./handler-context.ts";
 import type { FunctionDefinition } from "./registry.ts";
 import { decodeArgs, encodeResult } from "./serialization.ts";
 
@@ -27,7 +28,7 @@ export function execute(
   try {
     if (definition === undefined) throw unknownFunction(assignment.functionName);
     const args = decodeArgs(assignment.functionName, assignment.args);
-    returned = runInContext(context, definition.handler, args);
+    returned = runInScope(context, definition.handler, args);
   } catch (thrown) {
     onEnd({ kind: "failure", thrown });
     return;
@@ -72,9 +73,23 @@ export function releaseOf(assignment: Assignment, started: boolean): Outcome {
   return outcome(assignment, { case: "release", value: { $typeName: "reseolio.v1.Release", started } }, 0);
 }
 
+/** The handler waits: its slot is free. */
+export function parkOf(assignment: Assignment, park: Park, ranMs: number): Outcome {
+  return outcome(assignment, { case: "park", value: park }, ranMs);
+}
+
+/** For a handler whose waits the daemon refused. */
+export function refusedParkOf(assignment: Assignment): Outcome {
+  return failureToSay(assignment, "the daemon refused what the handler waits for: it has recorded too much already");
+}
+
 /** For a result that the daemon refused. */
 export function refusedResultOf(assignment: Assignment): Outcome {
   const message = "the daemon refused the result as too large or malformed; return less, or a reference to it";
+  return failureToSay(assignment, message);
+}
+
+function failureToSay(assignment: Assignment, message: string): Outcome {
   const error: JobError = { $typeName: "reseolio.v1.JobError", name: "ReseolioError", message, stack: "", reason: "" };
   return outcome(assignment, failed({ $typeName: "reseolio.v1.Failure", error, terminal: false }), 0);
 }

@@ -10,7 +10,7 @@ export function failureOf(thrown: unknown): Failure {
   const { name, message, stack, retryAfterMs } = describe(thrown);
   return create(FailureSchema, {
     error: { name: cut(name), message: cut(message), stack: cut(stack), reason: "" },
-    terminal: name === "TerminalError",
+    terminal: name === "TerminalError" || isTerminalStep(thrown),
     ...(retryAfterMs === null ? {} : { retryAfterMs }),
   });
 }
@@ -57,6 +57,13 @@ function describeValue(value: unknown): string {
   if (typeof value === "string") return `the string ${JSON.stringify(value)}`;
   if (typeof value !== "object" || value === null) return String(value);
   return `an object ${JSON.stringify(value)}`;
+}
+
+/** A step that failed by a TerminalError fails the job as that error would have. */
+function isTerminalStep(thrown: unknown): boolean {
+  return (
+    thrown instanceof Error && thrown.name === "StepFailedError" && "isTerminal" in thrown && thrown.isTerminal === true
+  );
 }
 
 /** By shape, not by class: a program may hold this package twice. */

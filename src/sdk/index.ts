@@ -1,5 +1,6 @@
 /** The public face of the SDK: everything a program may rely on, and nothing else. */
-export { context, type Context } from "./context.ts";
+export type { AwaitSource, FirstOf } from "./await-any.ts";
+export { type AwaitEventOptions, context, type Context, type StepRun } from "./context.ts";
 export type { DurableFunction } from "./durable-function.ts";
 export {
   ConnectionError,
@@ -12,6 +13,7 @@ export {
   RetryAfterError,
   TerminalError,
 } from "./errors.ts";
+export type { EmittedEvent } from "./event-directory.ts";
 export type { DeduplicatedCall, JobEventInfo, ReseolioEvents } from "./events.ts";
 export type { AttemptDetails, JobDetails, JobErrorDetails, JobStatus } from "./job-details.ts";
 export type { JobPage, JobQuery } from "./job-directory.ts";
@@ -31,4 +33,6 @@ export type {
   ScheduleUpdate,
 } from "./schedule-options.ts";
 export type { JobResult, Serialized } from "./serialized.ts";
+export type { StepOptions } from "./step-options.ts";
 export type { TlsOptions } from "./transport.ts";
+export { EventTimeoutError, StepFailedError } from "./workflow-errors.ts";

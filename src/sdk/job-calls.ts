@@ -1,17 +1,33 @@
 import { EventEmitter } from "node:events";
 import type { Connection } from "./connection.ts";
+import { currentScope } from "./context.ts";
 import type { ReseolioEvents } from "./events.ts";
 import type { JobDetails } from "./job-details.ts";
 import type { JobPage, JobQuery } from "./job-directory.ts";
+import type { HandlerContext } from "./handler-context.ts";
 import { type JobAccess, JobHandle } from "./job-handle.ts";
+import { refuseInStep } from "./operations.ts";
+import { awaitJob } from "./waiting.ts";
 
 /** The part of the client that is about jobs which are stored already. */
 export abstract class JobCalls extends EventEmitter<ReseolioEvents> {
   protected readonly jobAccess: JobAccess = {
-    waitForEnd: async (jobId, timeoutMs) => (await this.connected()).waitForEnd(jobId, timeoutMs),
+    waitForEnd: async (jobId, timeoutMs) => {
+      const handler = this.#handlerInCall();
+      if (handler === undefined) return (await this.connected()).waitForEnd(jobId, timeoutMs);
+      refuseInStep("result of job", jobId);
+      return awaitJob(handler.execution, jobId, timeoutMs);
+    },
     getJob: (jobId) => this.getJob(jobId),
     cancelJob: (jobId) => this.cancelJob(jobId),
   };
+
+  /** The handler of this client in which a call is made, while it runs. */
+  #handlerInCall(): HandlerContext | undefined {
+    const handler = currentScope()?.context;
+    if (handler?.owner !== this || handler.hasEnded) return undefined;
+    return handler;
+  }
 
   /** Waits while the client starts. @throws ReseolioError `failed_precondition` when it is not started */
   protected abstract connected(): Promise<Connection>;

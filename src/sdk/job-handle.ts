@@ -1,5 +1,6 @@
 import { JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { currentScope } from "./context.ts";
 import { JobCancelledError, JobFailedError, ReseolioError } from "./errors.ts";
 import { type JobDetails, type JobStatus, reasonOf } from "./job-details.ts";
 import { decodeResult } from "./serialization.ts";
@@ -31,7 +32,8 @@ export class JobHandle<T = unknown> {
 
   /**
    * Waits for the end of the job, through restarts of the daemon and of workers. What the handler returned went through
-   * JSON on its way; it reads the same for as long as the job is kept.
+   * JSON on its way; it reads the same for as long as the job is kept. Inside a handler the wait holds no slot, and
+   * whether a timeout or the job came first is recorded.
    *
    * @param timeoutMs how long to wait, in milliseconds; without it, for as long as it takes
    * @throws JobFailedError when the job is DEAD, with the handler's error as cause
@@ -40,7 +42,14 @@ export class JobHandle<T = unknown> {
    * @throws ReseolioError `not_found` when there is no such job, any more
    * @throws ConnectionError when the client is stopped meanwhile
    */
-  async result(timeoutMs?: number): Promise<T> {
+  result(timeoutMs?: number): Promise<T> {
+    const result = this.#result(timeoutMs);
+    // A handler that unwinds leaves waits behind that nobody listens to any more.
+    if (currentScope() !== undefined) result.catch(() => {});
+    return result;
+  }
+
+  async #result(timeoutMs: number | undefined): Promise<T> {
     if (timeoutMs !== undefined && !(timeoutMs >= 0)) {
       throw new ReseolioError("invalid_argument", `timeoutMs is ${timeoutMs}; give milliseconds, 0 or more`);
     }
@@ -70,7 +79,8 @@ export class JobHandle<T = unknown> {
   }
 }
 
-function resultOf(job: FinishedJob): unknown {
+/** @throws JobFailedError, JobCancelledError, or ReseolioError `not_found` */
+export function resultOf(job: FinishedJob): unknown {
   switch (job.state) {
     case JobState.SUCCESS:
       return decodeResult(job.jobId, job.result);

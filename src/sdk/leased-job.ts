@@ -1,13 +1,14 @@
+import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Assignment, Outcome, SettleResult } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { OutcomeReport } from "./frame-items.ts";
-import type { HandlerContext } from "./context.ts";
+import type { HandlerContext } from "./handler-context.ts";
 
 /** Where a job stands in this worker. */
 export type LeaseStage =
   /** Waits for a free slot. */
   | "waiting"
   | "running"
-  /** Its handler has ended, or it is handed back; the daemon has not confirmed the outcome yet. */
+  /** Its handler has ended or parked, or it is handed back; the daemon has not confirmed the outcome yet. */
   | "ended"
   /** Nothing more will be said about it. */
   | "gone";
@@ -23,6 +24,8 @@ export class LeasedJob implements OutcomeReport {
   /** Monotonic time at which the signal fired. */
   abortedAt: number | undefined;
   hasWarned = false;
+  /** Monotonic time until which the handler asked to run; undefined when it did not. */
+  extendedUntil: number | undefined;
   /** Times that the daemon asked to be told again later. */
   retries = 0;
   /** The daemon refused its result once already. */
@@ -34,6 +37,8 @@ export class LeasedJob implements OutcomeReport {
 
   constructor(
     readonly assignment: Assignment,
+    /** In earlier executions of the job, or since the handler was parked. */
+    readonly recorded: readonly Checkpoint[],
     private readonly onAnswer: (job: LeasedJob, result: SettleResult) => void,
   ) {}
 

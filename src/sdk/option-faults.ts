@@ -1,3 +1,5 @@
+import { ReseolioError } from "./errors.ts";
+
 /** Checks of single options: each adds a fault with the option's name, its value and what is right. */
 
 export function checkWhole(name: string, value: unknown, min: number, max: number, faults: string[]): void {
@@ -21,6 +23,18 @@ export function checkNames(options: object, names: ReadonlySet<string>, faults: 
     if (!names.has(name)) faults.push(`option ${name} does not exist; the options are ${[...names].join(", ")}`);
   }
 }
+
+/** @throws ReseolioError `invalid_argument` for what is no length of time that the daemon knows */
+export function checkMs(name: string, value: unknown): number {
+  if (typeof value === "number" && value >= 0 && value <= MAX_LENGTH_MS) return value;
+  throw new ReseolioError(
+    "invalid_argument",
+    `${name} is ${show(value)}; give milliseconds from 0 to ${MAX_LENGTH_MS}`,
+  );
+}
+
+/** A hundred years. */
+const MAX_LENGTH_MS = 100 * 365.25 * 24 * 3_600_000;
 
 /** A value as a message shows it. */
 export function show(value: unknown): string {

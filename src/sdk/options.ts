@@ -28,6 +28,11 @@ export interface ReseolioOptions {
   readonly address?: string | readonly string[];
   /** Handlers that run at once; 0 is a client that runs nothing. [10] */
   readonly workerConcurrency?: number;
+  /**
+   * Handlers that are kept in memory while they wait for a sleep, an event or another job. Beyond it those that have
+   * waited longest are let go, and run again from their checkpoints when their time comes. [1000]
+   */
+  readonly maxParkedHandlers?: number;
   /** Start a daemon when none answers at an address of this host. [true, with several addresses false] */
   readonly autoStart?: boolean;
   /** The executable to start. [`RESEOLIO_BINARY`, the package for this platform, `PATH`] */
@@ -52,12 +57,15 @@ export interface ReseolioSettings {
   readonly sidecar: Omit<SidecarOptions, "client" | "logger">;
   readonly session: SessionSettings;
   readonly workerConcurrency: number;
+  readonly maxParkedHandlers: number;
   readonly drainTimeoutMs: number;
   readonly logger: Logger;
 }
 
 const DEFAULT_CONCURRENCY = 10;
 const MAX_CONCURRENCY = 100_000;
+const DEFAULT_PARKED_HANDLERS = 1_000;
+const MAX_PARKED_HANDLERS = 10_000_000;
 /** Long enough for a daemon to be started, which has 10 s. */
 const DEFAULT_CONNECT_TIMEOUT_MS = 15_000;
 const DEFAULT_DRAIN_TIMEOUT_MS = 10_000;
@@ -67,6 +75,7 @@ const OPTION_NAMES: ReadonlySet<string> = new Set<keyof ReseolioOptions>([
   "storage",
   "address",
   "workerConcurrency",
+  "maxParkedHandlers",
   "autoStart",
   "coreBinaryPath",
   "token",
@@ -104,6 +113,13 @@ export function resolveOptions(options: ReseolioOptions, env: NodeJS.ProcessEnv,
       connectTimeoutMs: whole("connectTimeoutMs", options.connectTimeoutMs, DEFAULT_CONNECT_TIMEOUT_MS, 1, MAX_TIME_MS),
     },
     workerConcurrency: whole("workerConcurrency", options.workerConcurrency, DEFAULT_CONCURRENCY, 0, MAX_CONCURRENCY),
+    maxParkedHandlers: whole(
+      "maxParkedHandlers",
+      options.maxParkedHandlers,
+      DEFAULT_PARKED_HANDLERS,
+      0,
+      MAX_PARKED_HANDLERS,
+    ),
     drainTimeoutMs: whole("drainTimeoutMs", options.drainTimeoutMs, DEFAULT_DRAIN_TIMEOUT_MS, 0, MAX_TIME_MS),
     logger: options.logger ?? stderrLogger,
   };

@@ -2,9 +2,11 @@ import type { EnqueuedJob, JobOptions as JobOptionsMessage, NewJob } from "#prot
 import { uuidV7 } from "#proto/uuid-v7.ts";
 import { reseolioErrorFrom } from "./connect-errors.ts";
 import { Connection } from "./connection.ts";
-import { type Context, context, currentContext } from "./context.ts";
+import { callChild, type StoredChild } from "./child-calls.ts";
+import { type Context, context, currentScope, type HandlerScope } from "./context.ts";
 import { createDurableFunction, type DurableFunction } from "./durable-function.ts";
 import { ReseolioError } from "./errors.ts";
+import type { EmittedEvent } from "./event-directory.ts";
 import { JobHandle } from "./job-handle.ts";
 import { encodeJobOptions, type JobOptions, mergeJobOptions } from "./job-options.ts";
 import { type ReseolioOptions, type ReseolioSettings, resolveOptions } from "./options.ts";
@@ -154,6 +156,21 @@ export class Reseolio extends ScheduleCalls {
     return handle as JobHandle<Result>;
   }
 
+  /**
+   * Tells jobs that wait for the event of this name, now or later. It happens once: the first payload is kept, and a
+   * repeated call changes nothing. On disk when its promise ends.
+   *
+   * @example
+   * ```ts
+   * await reseolio.emitEvent("approved:order-1001", { by: "Ada" });
+   * ```
+   *
+   * @throws ReseolioError `invalid_argument` or `serialization` before anything is sent
+   */
+  async emitEvent(name: string, payload?: unknown): Promise<EmittedEvent> {
+    return (await this.connected()).events.emit(name, payload);
+  }
+
   /** As the named export `context`. */
   context(): Context {
     return context();
@@ -190,20 +207,36 @@ export class Reseolio extends ScheduleCalls {
     call: JobOptions | undefined,
   ): Promise<JobHandle> {
     try {
-      const running = currentContext();
+      const scope = currentScope();
+      const parent = scope?.context.owner === this ? scope : undefined;
       const job: NewJob = {
         $typeName: "reseolio.v1.NewJob",
         jobId: uuidV7(),
         functionName,
         args: encodeArgs(functionName, args),
-        parentId: running?.owner === this ? running.jobId : "",
+        parentId: parent?.context.jobId ?? "",
       };
       const options = call === undefined ? encodedBase : encodeJobOptions(functionName, mergeJobOptions(base, call));
       if (options !== undefined) job.options = options;
-      return this.#connection().enqueue(job, this.#onEnqueued);
+      return parent === undefined ? this.#send(job) : this.#sendChild(parent, job);
     } catch (error) {
       return Promise.reject(reseolioErrorFrom(error));
     }
+  }
+
+  #send(job: NewJob): Promise<JobHandle> {
+    return this.#connection().enqueue(job, this.#onEnqueued);
+  }
+
+  async #sendChild(parent: HandlerScope, job: NewJob): Promise<JobHandle> {
+    const { execution } = parent.context;
+    if (!parent.context.hasEnded) execution.check();
+    if ((job.options?.idempotencyKey ?? "") !== "") return execution.during(this.#send(job));
+    const connection = this.#connection();
+    const enqueue = (keyed: NewJob): Promise<StoredChild> =>
+      connection.enqueue(keyed, (answer, stored) => ({ job: stored, answer }));
+    const child = await execution.during(callChild(parent, job, enqueue));
+    return new JobHandle(child.answer.jobId === "" ? child.job.jobId : child.answer.jobId, this.jobAccess);
   }
 
   readonly #onEnqueued = (answer: EnqueuedJob, job: NewJob): JobHandle => {

@@ -23,6 +23,21 @@ export function encodeResult(functionName: string, result: unknown): Uint8Array 
   return encode(functionName, "result", result);
 }
 
+/**
+ * A recorded value or a payload; `what` names it in errors, such as `step "charge"`.
+ *
+ * @throws ReseolioError `serialization` that names the path of the value
+ */
+export function encodeValue(functionName: string, what: string, value: unknown): Uint8Array {
+  if (value === undefined || value === null) return NULL_BYTES;
+  return encode(functionName, what, value);
+}
+
+/** @throws ReseolioError `serialization` when the bytes are not JSON; none at all are null */
+export function decodeValue(functionName: string, what: string, bytes: Uint8Array): unknown {
+  return bytes.length === 0 ? null : decode(functionName, what, bytes);
+}
+
 /** @throws ReseolioError `serialization` when the bytes are not a JSON array */
 export function decodeArgs(functionName: string, bytes: Uint8Array): unknown[] {
   if (bytes.length === 0) return [];

@@ -1,29 +1,36 @@
 /**
- * Runs what the daemon assigns: in order, as slots free up. A slot is taken until its handler has settled, also when
- * the lease is gone: a handler that ignores its signal still occupies the process.
+ * Runs what the daemon assigns: in order, as slots free up. A slot is taken until its handler has settled or parked,
+ * also when the lease is gone: a handler that ignores its signal still occupies the process.
  */
-import {
-  type Assignment,
-  type HeldLease,
-  type Outcome,
-  type Revocation,
-  type SessionResponse,
-  SettleResult,
+import type {
+  Assignment,
+  FinishedJob,
+  HeldLease,
+  Park,
+  Revocation,
+  SessionResponse,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { HandlerContext } from "./context.ts";
-import { DelayedReports } from "./delayed-reports.ts";
-import { WaitList } from "./wait-list.ts";
 import { revocationError, stopped, takenOver, timedOut, timeoutError } from "./abort-reasons.ts";
-import { type AttemptEnd, execute, outcomeOf, refusedResultOf, releaseOf } from "./executor.ts";
+import { ArrivingCheckpoints } from "./arriving-checkpoints.ts";
+import type { EmittedEvent } from "./event-directory.ts";
+import type { ExecutionHost } from "./execution.ts";
+import { type AttemptEnd, execute, outcomeOf, parkOf, releaseOf } from "./executor.ts";
 import { Fifo } from "./fifo.ts";
+import { HandlerContext, type HandlerPort } from "./handler-context.ts";
+import { HeldLeases } from "./held-leases.ts";
+import { LeaseReports } from "./lease-reports.ts";
 import { LeasedJob } from "./leased-job.ts";
 import type { Logger } from "./logger.ts";
+import type { Outbox } from "./outbox.ts";
+import { ParkedHandlers } from "./parked-handlers.ts";
 import type { Registry } from "./registry.ts";
+import { WaitList } from "./wait-list.ts";
 
 /** The way to the daemon. */
 export interface WorkerPort {
-  report(job: LeasedJob): void;
-  dropReports(matches: (outcome: Outcome) => boolean): void;
+  readonly outbox: Pick<Outbox, "report" | "dropReports" | "record" | "heartbeat" | "wake">;
+  watchEnd(jobId: string, onEnd: (job: FinishedJob) => void): () => void;
+  emitEvent(name: string, payload: unknown): Promise<EmittedEvent>;
 }
 
 /** Told as handlers start and end. Must not throw. */
@@ -40,11 +47,13 @@ const IGNORED_SIGNAL_WARNING_MS = 10_000;
 const ABORT_GRACE_MS = 1_000;
 
 export class Worker {
-  /** Leases that are ours as far as we know, in the order of their assignment. */
-  readonly #held = new Map<string, LeasedJob>();
+  readonly #held = new HeldLeases();
   readonly #waiting = new Fifo<LeasedJob>();
   readonly #running = new Set<LeasedJob>();
-  readonly #delayed = new DelayedReports();
+  readonly #arriving = new ArrivingCheckpoints();
+  readonly #parked: ParkedHandlers;
+  readonly #reports: LeaseReports;
+  readonly #handlerPort: HandlerPort;
   #isDraining = false;
   #isStarting = false;
   readonly #idleWaiters = new WaitList();
@@ -52,6 +61,7 @@ export class Worker {
   constructor(
     private readonly options: {
       readonly concurrency: number;
+      readonly maxParkedHandlers: number;
       readonly registry: Registry;
       readonly port: WorkerPort;
       readonly events: WorkerEvents;
@@ -59,64 +69,72 @@ export class Worker {
       /** Given to contexts, so that calls made inside handlers are known as children. */
       readonly owner: object;
     },
-  ) {}
+  ) {
+    const { port, logger, owner } = options;
+    this.#parked = new ParkedHandlers(options.maxParkedHandlers, (lease) => port.outbox.wake(lease));
+    this.#reports = new LeaseReports(this.#held, this.#parked, (job) => port.outbox.report(job), logger);
+    this.#handlerPort = {
+      logger,
+      owner,
+      record: (record) => port.outbox.record(record),
+      watchEnd: (jobId, onEnd) => port.watchEnd(jobId, onEnd),
+      emitEvent: (name, payload) => port.emitEvent(name, payload),
+      park: (host, park) => this.#park(host, park),
+      needSlot: (host) => this.#parked.needSlot(host.jobId),
+      heartbeat: (host, ms) => this.#heartbeat(host, ms),
+    };
+  }
 
-  /** Handlers that have not settled. */
+  /** Handlers that have not settled and hold a slot. */
   get runningCount(): number {
     return this.#running.size;
   }
 
-  /** For hello: what was started comes first, in the order of its start. Outcomes without an answer are held too. */
+  /** Handlers that wait without a slot. */
+  get parkedCount(): number {
+    return this.#parked.size;
+  }
+
   heldLeases(): HeldLease[] {
-    const held = [...this.#held.values()].filter((job) => !job.isRevoked);
-    const started = held.filter((job) => job.stage !== "waiting").sort((one, other) => one.startedAt - other.startedAt);
-    const waiting = held.filter((job) => job.stage === "waiting");
-    return [...started.map((job) => lease(job, true)), ...waiting.map((job) => lease(job, false))];
+    return this.#held.forHello(performance.now());
   }
 
   /** Assignments first, so that a revocation in the same frame finds its job; they start last. */
   receive(frame: SessionResponse): void {
+    this.#arriving.add(frame.checkpoints);
     for (const assignment of frame.assignments) this.#accept(assignment);
     for (const revocation of frame.revocations) this.#revoke(revocation);
     for (const recall of frame.recalls) this.#recall(recall);
     this.#startWaiting();
   }
 
-  /** Leases that ended while the session was broken: stop their handlers, forget their outcomes. */
-  lose(leases: readonly HeldLease[]): void {
-    for (const lost of leases) {
-      const job = this.#find(lost);
-      if (job === undefined) continue;
-      this.#held.delete(lost.jobId);
-      this.options.port.dropReports((outcome) => job.isLease(outcome));
-      this.#delayed.remove(job);
-      if (job.stage === "running") this.#abort(job, takenOver(job.assignment));
-      else job.stage = "gone";
-      // The daemon that answers now does not know this lease: it waits for no word about it.
-      job.isRevoked = true;
-      job.isForgotten = true;
-    }
+  /** The session is open again. @param lost leases that ended meanwhile: their handlers stop, their outcomes are void */
+  connected(lost: readonly HeldLease[]): void {
+    for (const lease of lost) this.#lose(lease);
     this.#waiting.remove((job) => job.stage === "gone");
+    this.#parked.wakeAgain();
   }
 
   /** The session broke: revoked leases are forgotten by the daemon's side with it. */
   disconnected(): void {
+    this.#arriving.clear();
     for (const job of this.#running) if (job.isRevoked) job.isForgotten = true;
-    this.options.port.dropReports((outcome) => this.#held.get(outcome.jobId)?.isLease(outcome) !== true);
+    this.options.port.outbox.dropReports((outcome) => this.#held.find(outcome) === undefined);
   }
 
   /**
    * Takes no more jobs and hands back those not started; waits up to `graceMs` for running handlers, then fires their
-   * signals, and hands back what has still not ended a second later.
+   * signals, and hands back what has still not ended a second later. Parked handlers are left: their jobs go on where
+   * there is a worker when their time comes.
    */
   async drain(graceMs: number): Promise<void> {
     this.#isDraining = true;
-    for (const job of this.#waiting.remove(() => true)) this.#handBack(job, false);
+    for (const job of this.#waiting.remove(() => true)) this.#handBack(job, job.assignment.resumed);
     await this.#waitUntilIdle(graceMs);
-    if (this.#running.size === 0) return;
     for (const job of this.#running) this.#abort(job, stopped());
-    await this.#waitUntilIdle(ABORT_GRACE_MS);
+    if (this.#running.size > 0) await this.#waitUntilIdle(ABORT_GRACE_MS);
     for (const job of this.#running) if (!job.isRevoked) this.#handBack(job, true);
+    this.#parked.dropAll();
     if (this.#running.size > 0) {
       this.options.logger.warn("stopped while handlers still run: they ignore their signals", {
         functions: [...new Set([...this.#running].map((job) => job.assignment.functionName))].join(","),
@@ -126,15 +144,31 @@ export class Worker {
 
   tick(now: number): void {
     for (const job of this.#running) this.#watch(job, now);
-    for (const job of this.#delayed.takeDue(now)) this.options.port.report(job);
+    this.#reports.tick(now);
+  }
+
+  #lose(lease: HeldLease): void {
+    const job = this.#held.find(lease);
+    if (job === undefined) return;
+    this.#held.remove(job);
+    this.options.port.outbox.dropReports((outcome) => job.isLease(outcome));
+    this.#reports.drop(job);
+    // It may have been lost by being parked: then its handler is in its place.
+    if (job.stage === "ended") this.#parked.recorded(lease);
+    if (job.stage === "running") this.#abort(job, takenOver(job.assignment));
+    else job.stage = "gone";
+    // The daemon that answers now does not know this lease: it waits for no word about it.
+    job.isRevoked = true;
+    job.isForgotten = true;
   }
 
   #accept(assignment: Assignment): void {
+    const recorded = this.#arriving.take(assignment);
     const earlier = this.#held.get(assignment.jobId);
     if (earlier?.isLease(assignment) === true) return;
-    const job = new LeasedJob(assignment, this.#onAnswer);
-    this.#held.set(assignment.jobId, job);
-    if (this.#isDraining) this.#handBack(job, false);
+    const job = new LeasedJob(assignment, recorded, this.#reports.onAnswer);
+    this.#held.add(job);
+    if (this.#isDraining || recorded.length !== assignment.checkpointCount) this.#handBack(job, assignment.resumed);
     else this.#waiting.push(job);
   }
 
@@ -145,43 +179,103 @@ export class Worker {
     while (!this.#isDraining && this.#running.size < this.options.concurrency) {
       const job = this.#waiting.shift();
       if (job === undefined) break;
-      this.#start(job);
+      if (job.assignment.resumed) this.#resume(job);
+      else this.#start(job);
     }
     this.#isStarting = false;
   }
 
   #start(job: LeasedJob): void {
     const { assignment } = job;
-    const { registry, logger, owner, events } = this.options;
-    job.stage = "running";
-    job.startedAt = performance.now();
-    job.context = new HandlerContext(
-      assignment.jobId,
-      assignment.functionName,
-      assignment.attempt,
-      assignment.maxAttempts,
-      assignment.headers,
-      logger,
-      owner,
-    );
-    this.#running.add(job);
+    const { registry, events } = this.options;
+    // The job comes from the beginning: what waited here has been overtaken.
+    this.#parked.drop(assignment.jobId);
+    const context = new HandlerContext(assignment, job.recorded, this.#handlerPort);
+    this.#run(job, context);
     events.onStart(assignment);
-    execute(assignment, registry.find(assignment.functionName), job.context, (end) => this.#onEnd(job, end));
+    execute(assignment, registry.find(assignment.functionName), context, (end) => this.#onEnd(context, end));
   }
 
-  #onEnd(job: LeasedJob, end: AttemptEnd): void {
+  /** The handler goes on where it waits, under its new lease. One that is not here any more is replayed. */
+  #resume(job: LeasedJob): void {
+    const { assignment } = job;
+    const context = this.#parked.take(assignment.jobId);
+    if (context === undefined || context.attempt !== assignment.attempt) {
+      context?.execution.drop();
+      this.#handBack(job, true);
+      return;
+    }
+    context.leaseToken = assignment.leaseToken;
+    this.#run(job, context);
+    context.execution.resume(job.recorded);
+    const end = context.earlyEnd;
+    if (end !== undefined) this.#onEnd(context, end);
+  }
+
+  #run(job: LeasedJob, context: HandlerContext): void {
+    job.stage = "running";
+    job.startedAt = performance.now();
+    job.context = context;
+    this.#running.add(job);
+  }
+
+  #park(host: ExecutionHost, park: Park): void {
+    const job = this.#jobOf(host);
+    if (job?.context === undefined) return;
+    this.#running.delete(job);
+    const { assignment, context, isRevoked } = job;
+    // The arguments are the handler's now; a year of waiting should not hold them.
+    context.assignment = { ...assignment, args: NO_BYTES };
+    if (isRevoked) return;
+    this.#reports.report(job, parkOf(assignment, park, performance.now() - job.startedAt));
+    if (!this.#isDraining) this.#parked.add(context);
+    else context.execution.drop();
+    this.#slotFreed();
+  }
+
+  /** Undefined for a handler whose job goes on elsewhere. */
+  #jobOf(host: ExecutionHost): LeasedJob | undefined {
+    for (const job of this.#candidates(host)) if (job.context === host) return job;
+    return undefined;
+  }
+
+  /** The lease is held, unless it was taken back while the handler ran. */
+  #candidates(host: ExecutionHost): Iterable<LeasedJob> {
+    const held = this.#held.get(host.jobId);
+    return held?.context === host ? [held] : this.#running;
+  }
+
+  #onEnd(context: HandlerContext, end: AttemptEnd): void {
+    const execution = context.startedExecution;
+    if (execution?.isParked === true && context.abortReason === undefined) {
+      // It did not wait for what it awaits; with a slot again, its end is reported.
+      context.earlyEnd = end;
+      this.#parked.needSlot(context.jobId);
+      return;
+    }
+    if (execution?.isDropped === true) return;
+    context.end();
+    const job = this.#jobOf(context);
+    if (job === undefined) {
+      if (end.kind === "failure") this.#tell(context.assignment, end);
+      return;
+    }
     this.#running.delete(job);
     if (job.stage === "running") this.#settle(job, end);
+    this.#slotFreed();
+  }
+
+  #slotFreed(): void {
     this.#startWaiting();
     if (this.#running.size === 0) this.#idleWaiters.wake();
   }
 
   #settle(job: LeasedJob, end: AttemptEnd): void {
     const { assignment } = job;
-    this.#tell(job, end);
+    this.#tell(assignment, end);
     if (job.isRevoked) {
       // One word for a lease that is gone: the daemon counts the slot as taken until then.
-      if (!job.isForgotten) this.options.port.report(ended(job, releaseOf(assignment, true)));
+      if (!job.isForgotten) this.#handBack(job, true);
       job.stage = "gone";
       return;
     }
@@ -189,80 +283,60 @@ export class Worker {
     const outcome = isHandedBack
       ? releaseOf(assignment, true)
       : outcomeOf(assignment, timedOut(job.context, end), performance.now() - job.startedAt);
-    this.options.port.report(ended(job, outcome));
+    this.#reports.report(job, outcome);
   }
 
-  #tell(job: LeasedJob, end: AttemptEnd): void {
+  #tell(assignment: Assignment, end: AttemptEnd): void {
     const { events } = this.options;
-    if (end.kind === "success") events.onSuccess(job.assignment, end.result);
-    else events.onError(job.assignment, end.thrown);
+    if (end.kind === "success") events.onSuccess(assignment, end.result);
+    else events.onError(assignment, end.thrown);
   }
 
   #revoke(revocation: Revocation): void {
-    const job = this.#find(revocation);
+    const job = this.#held.find(revocation);
+    if (job === undefined) this.#revokeParked(revocation);
     if (job === undefined || job.isRevoked) return;
     job.isRevoked = true;
-    this.#held.delete(revocation.jobId);
+    this.#held.remove(job);
     if (job.stage === "running") this.#abort(job, revocationError(job.assignment, revocation.reason));
+    if (job.stage === "ended") this.#revokeParked(revocation);
     if (job.stage !== "waiting") return;
-    this.#waiting.remove((other) => other === job);
-    this.options.port.report(ended(job, releaseOf(job.assignment, false)));
-  }
-
-  #recall(recall: HeldLease): void {
-    const job = this.#find(recall);
-    if (job === undefined || job.stage !== "waiting") return;
     this.#waiting.remove((other) => other === job);
     this.#handBack(job, false);
   }
 
+  /** Its waits reject, so that it unwinds, without a slot and without a word to the daemon. */
+  #revokeParked(revocation: Revocation): void {
+    const context = this.#parked.find(revocation);
+    if (context === undefined) return;
+    this.#parked.take(revocation.jobId);
+    context.abort(revocationError(context.assignment, revocation.reason));
+  }
+
+  #recall(recall: HeldLease): void {
+    const job = this.#held.find(recall);
+    if (job === undefined || job.stage !== "waiting") return;
+    this.#waiting.remove((other) => other === job);
+    this.#handBack(job, job.assignment.resumed);
+  }
+
   #handBack(job: LeasedJob, started: boolean): void {
-    this.options.port.report(ended(job, releaseOf(job.assignment, started)));
+    this.#reports.report(job, releaseOf(job.assignment, started));
   }
 
-  readonly #onAnswer = (job: LeasedJob, result: SettleResult): void => {
-    switch (result) {
-      case SettleResult.RETRY:
-        this.#delayed.add(job, performance.now());
-        return;
-      case SettleResult.INVALID:
-        this.#reportRefusal(job);
-        return;
-      case SettleResult.STALE:
-      case SettleResult.UNSPECIFIED:
-        this.options.logger.debug("the outcome came too late: the lease was taken back", {
-          jobId: job.assignment.jobId,
-        });
-        break;
-      case SettleResult.ACCEPTED:
-        break;
-    }
-    this.#forget(job);
-  };
-
-  #forget(job: LeasedJob): void {
-    job.stage = "gone";
-    if (this.#held.get(job.assignment.jobId) === job) this.#held.delete(job.assignment.jobId);
-  }
-
-  #reportRefusal(job: LeasedJob): void {
-    const { jobId, functionName } = job.assignment;
-    if (job.isRefused) {
-      this.options.logger.error("the daemon refused the report of a failure; its lease will run out", {
-        jobId,
-        functionName,
-      });
-      this.#forget(job);
-      return;
-    }
-    job.isRefused = true;
-    this.options.port.report(ended(job, refusedResultOf(job.assignment)));
+  #heartbeat(host: ExecutionHost, ms: number): void {
+    const job = this.#jobOf(host);
+    if (job === undefined) return;
+    const extendMs = Math.min(Math.ceil(ms), MAX_UINT32);
+    job.extendedUntil = performance.now() + extendMs;
+    const { jobId, leaseToken } = host;
+    this.options.port.outbox.heartbeat({ $typeName: "reseolio.v1.Heartbeat", jobId, leaseToken, extendMs });
   }
 
   #watch(job: LeasedJob, now: number): void {
-    const { timeoutMs, functionName, jobId } = job.assignment;
-    if (timeoutMs > 0 && now - job.startedAt > timeoutMs + TIMEOUT_FALLBACK_MS)
-      this.#abort(job, timeoutError(job.assignment));
+    const { timeoutMs, ranMs, functionName, jobId } = job.assignment;
+    const endAt = job.extendedUntil ?? (timeoutMs > 0 ? job.startedAt + timeoutMs - ranMs : Infinity);
+    if (now > endAt + TIMEOUT_FALLBACK_MS) this.#abort(job, timeoutError(job.assignment));
     if (job.hasWarned || job.abortedAt === undefined || now - job.abortedAt < IGNORED_SIGNAL_WARNING_MS) return;
     job.hasWarned = true;
     this.options.logger.warn("a handler ignores its signal and still takes a slot; pass context().signal on", {
@@ -276,21 +350,10 @@ export class Worker {
     job.context?.abort(reason);
   }
 
-  #find(wanted: { readonly jobId: string; readonly leaseToken: number }): LeasedJob | undefined {
-    const job = this.#held.get(wanted.jobId);
-    return job?.isLease(wanted) === true ? job : undefined;
-  }
-
   #waitUntilIdle(timeoutMs: number): Promise<void> {
     return this.#running.size === 0 ? Promise.resolve() : this.#idleWaiters.wait(timeoutMs);
   }
 }
 
-function ended(job: LeasedJob, outcome: Outcome): LeasedJob {
-  job.end(outcome);
-  return job;
-}
-
-function lease({ assignment: { jobId, leaseToken } }: LeasedJob, started: boolean): HeldLease {
-  return { $typeName: "reseolio.v1.HeldLease", jobId, leaseToken, started };
-}
+const NO_BYTES = new Uint8Array(0);
+const MAX_UINT32 = 0xffff_ffff;

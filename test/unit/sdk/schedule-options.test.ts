@@ -1,6 +1,8 @@
+import { create } from "@bufbuild/protobuf";
 import { describe, expect, test } from "bun:test";
 import { CatchUp, Overlap } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
-import { HandlerContext } from "../../../src/sdk/context.ts";
+import { AssignmentSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { HandlerContext, type HandlerPort } from "../../../src/sdk/handler-context.ts";
 import { createDurableFunction, type FunctionAccess } from "../../../src/sdk/durable-function.ts";
 import { JobHandle } from "../../../src/sdk/job-handle.ts";
 import { stderrLogger } from "../../../src/sdk/logger.ts";
@@ -183,9 +185,20 @@ test("calls about schedules before start() fail like any other", async () => {
   }
 });
 
+const idlePort: HandlerPort = {
+  logger: stderrLogger,
+  owner: {},
+  record() {},
+  park() {},
+  needSlot() {},
+  watchEnd: () => () => {},
+  heartbeat() {},
+  emitEvent: async () => ({ created: true, woken: 0 }),
+};
+
 test("the context of a tick's job knows the tick", () => {
   const contextOf = (headers: Record<string, string>) =>
-    new HandlerContext("id", "t:run", 1, 3, headers, stderrLogger, {});
+    new HandlerContext(create(AssignmentSchema, { jobId: "id", headers }), [], idlePort);
   expect(contextOf({ "reseolio-scheduled-at": "2026-11-21T08:00:00.000Z" }).scheduledAt).toEqual(
     new Date("2026-11-21T08:00:00Z"),
   );

@@ -1,0 +1,30 @@
+import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
+import type { Assignment, RecordedCheckpoint } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+
+/** Checkpoints that came before the assignment they belong to: a job may have more than fit into one frame. */
+export class ArrivingCheckpoints {
+  readonly #arrived = new Map<string, { readonly leaseToken: number; readonly checkpoints: Checkpoint[] }>();
+
+  add(recorded: readonly RecordedCheckpoint[]): void {
+    for (const { jobId, leaseToken, checkpoint } of recorded) {
+      if (checkpoint === undefined) continue;
+      const known = this.#arrived.get(jobId);
+      if (known?.leaseToken === leaseToken) known.checkpoints.push(checkpoint);
+      else this.#arrived.set(jobId, { leaseToken, checkpoints: [checkpoint] });
+    }
+  }
+
+  /** All that came for this lease; they are kept no longer. */
+  take({ jobId, leaseToken, checkpointCount }: Assignment): readonly Checkpoint[] {
+    if (checkpointCount === 0) return NONE;
+    const known = this.#arrived.get(jobId);
+    this.#arrived.delete(jobId);
+    return known?.leaseToken === leaseToken ? known.checkpoints : NONE;
+  }
+
+  clear(): void {
+    this.#arrived.clear();
+  }
+}
+
+const NONE: readonly Checkpoint[] = [];

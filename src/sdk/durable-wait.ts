@@ -1,0 +1,103 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { type FinishedJob, type Wait, WaitSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+
+/** What a handler waits for. Lengths count from the making of the wait, on the monotonic clock. */
+export type Awaited =
+  | { readonly kind: "sleep_for"; readonly ms: number }
+  | { readonly kind: "sleep_until"; readonly at: number }
+  | { readonly kind: "event"; readonly eventName: string; readonly timeoutMs: number | undefined }
+  | { readonly kind: "job"; readonly jobId: string };
+
+/** How a wait ended. */
+export type WaitEnd =
+  | { readonly kind: "slept" }
+  | { readonly kind: "event"; readonly checkpoint: Checkpoint }
+  | { readonly kind: "job"; readonly job: FinishedJob };
+
+/** One thing that a handler waits for, from its registration to the moment at which the handler goes on. */
+export class DurableWait {
+  readonly promise: Promise<WaitEnd>;
+  readonly reject: (reason: Error) => void;
+  /** The daemon knows of it. */
+  isTold = false;
+  /** What was awaited has happened; what came of it may still be on its way. */
+  isOver = false;
+  end: WaitEnd | undefined;
+  /** Of a sleep that ends while the handler is at work. */
+  timer: ReturnType<typeof setTimeout> | undefined;
+  /** Lets go of the job's end. */
+  unwatch: (() => void) | undefined;
+  /** How many callers wait for it: a job can be awaited twice. */
+  holders = 1;
+  readonly #resolve: (end: WaitEnd) => void;
+  readonly #startedAt = performance.now();
+
+  constructor(
+    readonly name: string,
+    readonly awaited: Awaited,
+  ) {
+    const { promise, resolve, reject } = withResolvers<WaitEnd>();
+    // A handler that unwinds leaves waits behind that nobody listens to any more.
+    promise.catch(() => {});
+    this.promise = promise;
+    this.#resolve = resolve;
+    this.reject = reject;
+  }
+
+  /** Hands what came of it to the handler. */
+  deliver(): void {
+    if (this.end !== undefined) this.#resolve(this.end);
+  }
+
+  /** Milliseconds that a sleep still takes; null for other waits. */
+  sleepLeftMs(): number | null {
+    switch (this.awaited.kind) {
+      case "sleep_for":
+        return this.#left(this.awaited.ms);
+      case "sleep_until":
+        return Math.max(0, this.awaited.at - Date.now());
+      case "event":
+      case "job":
+        return null;
+    }
+  }
+
+  /** As the daemon is told: what has passed since the handler began to wait is taken off. */
+  message(): Wait {
+    const { name, awaited } = this;
+    switch (awaited.kind) {
+      case "sleep_for":
+        return create(WaitSchema, { name, awaited: { case: "sleepMs", value: wholeMs(this.#left(awaited.ms)) } });
+      case "sleep_until":
+        return create(WaitSchema, { name, awaited: { case: "sleepUntil", value: timestampFromMs(awaited.at) } });
+      case "event": {
+        const { eventName, timeoutMs } = awaited;
+        const limit = timeoutMs === undefined ? {} : { timeoutMs: wholeMs(this.#left(timeoutMs)) };
+        return create(WaitSchema, { name, awaited: { case: "eventName", value: eventName }, ...limit });
+      }
+      case "job":
+        return create(WaitSchema, { name, awaited: { case: "jobId", value: awaited.jobId } });
+    }
+  }
+
+  /** Never early: the daemon counts from when it hears of it. */
+  #left(ms: number): number {
+    return Math.max(0, ms - (performance.now() - this.#startedAt));
+  }
+}
+
+function wholeMs(ms: number): bigint {
+  return BigInt(Math.ceil(ms));
+}
+
+function withResolvers<T>() {
+  let resolve!: (value: T) => void;
+  let reject!: (reason: Error) => void;
+  const promise = new Promise<T>((onValue, onError) => {
+    resolve = onValue;
+    reject = onError;
+  });
+  return { promise, resolve, reject };
+}
