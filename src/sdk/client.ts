@@ -12,7 +12,6 @@ export type ClientOptions = TransportOptions;
 export interface Client {
   readonly transport: DaemonTransport;
   readonly jobs: ServiceClient<typeof JobService>;
-  readonly events: ServiceClient<typeof EventService>;
   readonly schedules: ServiceClient<typeof ScheduleService>;
   readonly events: ServiceClient<typeof EventService>;
   readonly daemon: ServiceClient<typeof DaemonService>;
@@ -30,7 +29,6 @@ export function createClient(options: ClientOptions = {}): Client {
   return {
     transport,
     jobs: createServiceClient(JobService, transport),
-    events: createServiceClient(EventService, transport),
     schedules: createServiceClient(ScheduleService, transport),
     events: createServiceClient(EventService, transport),
     daemon: createServiceClient(DaemonService, transport),

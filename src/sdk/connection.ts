@@ -21,7 +21,8 @@ import type { SessionOwner } from "./session-settings.ts";
 import { Sidecar } from "./sidecar.ts";
 import { UnaryCalls } from "./unary-calls.ts";
 import { SDK_VERSION } from "./version.ts";
-import { Worker, type WorkerEvents } from "./worker.ts";
+import { Worker } from "./worker.ts";
+import type { WorkerEvents } from "./worker-options.ts";
 
 export interface ConnectionEvents extends WorkerEvents {
   readonly onDisconnected: (error: ReseolioError) => void;

@@ -4,44 +4,12 @@
  * It parks when something durable is awaited and nothing else of it is under way: no step, no record, no call. What was
  * awaited is handed to it only when it has its slot again, so a parked handler stands still wherever it only waits.
  */
-import type { Checkpoint, JobError } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { FinishedJob, Park } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { stopped, takenOver } from "./abort-reasons.ts";
+import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { CheckpointJournal } from "./checkpoint-journal.ts";
 import type { DurableWait, WaitEnd } from "./durable-wait.ts";
-import { ReseolioError } from "./errors.ts";
-import type { CheckpointRecord, RecordAnswer } from "./frame-items.ts";
-
-/** The attempt whose handler this is. */
-export interface ExecutionHost {
-  readonly jobId: string;
-  readonly functionName: string;
-  /** Attempts of the job that have failed. */
-  readonly failures: number;
-  /** Of the lease that the handler runs under now. */
-  readonly leaseToken: number;
-  readonly abortReason: Error | undefined;
-}
-
-/** What an execution asks of its worker. */
-export interface ExecutionPort {
-  record(record: CheckpointRecord): void;
-  /** Gives the slot back. `resume` is called when there is one again. */
-  park(host: ExecutionHost, park: Park): void;
-  /** The parked handler can go on although nothing has happened of what it told that it waits for. */
-  needSlot(host: ExecutionHost): void;
-  watchEnd(jobId: string, onEnd: (job: FinishedJob) => void): () => void;
-}
-
-/** What is recorded, without what the execution adds. */
-export interface NewRecord {
-  readonly name: string;
-  readonly kind: CheckpointKind;
-  readonly value: Uint8Array;
-  /** Of a step that failed for good. */
-  readonly error?: JobError;
-}
+import { endedError, type ExecutionHost, type ExecutionPort } from "./execution-host.ts";
+import type { RecordAnswer } from "./frame-items.ts";
+import { checkpointOf, type NewRecord, recordError } from "./new-record.ts";
 
 type Stage =
   | "active"
@@ -125,9 +93,9 @@ export class Execution {
       const answer = (said: RecordAnswer): void => {
         this.#rejects.delete(reject);
         if (said.kind === "recorded") resolve();
-        else reject(this.#recordError(record.name, said));
+        else reject(recordError(this.host, record.name, said));
       };
-      this.port.record({ checkpoint: this.#message(record), answer });
+      this.port.record({ checkpoint: checkpointOf(this.host, record), answer });
     });
     return this.during(recorded);
   }
@@ -288,33 +256,6 @@ export class Execution {
       (error: Error) => wait.reject(error),
     );
   }
-
-  #message({ name, kind, value, error }: NewRecord): CheckpointRecord["checkpoint"] {
-    const { jobId, leaseToken, failures } = this.host;
-    const checkpoint: Checkpoint = {
-      $typeName: "reseolio.v1.Checkpoint",
-      name,
-      kind,
-      value,
-      timedOut: false,
-      failures: error === undefined ? 0 : failures,
-      ...(error === undefined ? {} : { error }),
-    };
-    return { $typeName: "reseolio.v1.NewCheckpoint", jobId, leaseToken, checkpoint };
-  }
-
-  #recordError(name: string, said: Exclude<RecordAnswer, { kind: "recorded" }>): Error {
-    switch (said.kind) {
-      case "stale":
-        return this.host.abortReason ?? takenOver(this.host);
-      case "closed":
-        return this.host.abortReason ?? stopped();
-      case "refused": {
-        const what = `${this.host.functionName}: ${JSON.stringify(name)} cannot be recorded`;
-        return new ReseolioError("resource_exhausted", `${what}: ${said.message}`);
-      }
-    }
-  }
 }
 
 export function jobWaitName(jobId: string): string {
@@ -326,11 +267,4 @@ const NO_BYTES = new Uint8Array(0);
 function release(wait: DurableWait): void {
   clearTimeout(wait.timer);
   wait.unwatch?.();
-}
-
-function endedError({ functionName, jobId }: ExecutionHost): ReseolioError {
-  const message =
-    `${functionName}: the handler of job ${jobId} has ended, and what it left behind called its context; ` +
-    "await everything that a handler starts";
-  return new ReseolioError("failed_precondition", message);
 }

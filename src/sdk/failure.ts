@@ -7,10 +7,10 @@ import { type Failure, FailureSchema } from "#proto/gen/reseolio/v1/session_serv
  * keeps. Whatever is thrown is described; this never throws itself.
  */
 export function failureOf(thrown: unknown): Failure {
-  const { name, message, stack, retryAfterMs } = describe(thrown);
+  const { name, message, stack, isTerminal, retryAfterMs } = describe(thrown);
   return create(FailureSchema, {
     error: { name: cut(name), message: cut(message), stack: cut(stack), reason: "" },
-    terminal: name === "TerminalError" || isTerminalStep(thrown),
+    terminal: isTerminal,
     ...(retryAfterMs === null ? {} : { retryAfterMs }),
   });
 }
@@ -19,6 +19,7 @@ interface Description {
   readonly name: string;
   readonly message: string;
   readonly stack: string;
+  readonly isTerminal: boolean;
   readonly retryAfterMs: bigint | null;
 }
 
@@ -26,14 +27,20 @@ function describe(thrown: unknown): Description {
   try {
     if (!(thrown instanceof Error)) return plain(`the handler threw ${describeValue(thrown)}, which is no Error`);
     const { name, message } = thrown;
-    return { name: text(name), message: text(message), stack: stackOf(thrown), retryAfterMs: retryAfterOf(thrown) };
+    return {
+      name: text(name),
+      message: text(message),
+      stack: stackOf(thrown),
+      isTerminal: name === "TerminalError" || isTerminalStep(thrown),
+      retryAfterMs: retryAfterOf(thrown),
+    };
   } catch {
     return plain("the handler threw something that cannot be read");
   }
 }
 
 function plain(message: string): Description {
-  return { name: "Error", message, stack: "", retryAfterMs: null };
+  return { name: "Error", message, stack: "", isTerminal: false, retryAfterMs: null };
 }
 
 /** Programs write what they like into an error's fields. */
@@ -60,10 +67,8 @@ function describeValue(value: unknown): string {
 }
 
 /** A step that failed by a TerminalError fails the job as that error would have. */
-function isTerminalStep(thrown: unknown): boolean {
-  return (
-    thrown instanceof Error && thrown.name === "StepFailedError" && "isTerminal" in thrown && thrown.isTerminal === true
-  );
+function isTerminalStep(thrown: Error): boolean {
+  return thrown.name === "StepFailedError" && "isTerminal" in thrown && thrown.isTerminal === true;
 }
 
 /** By shape, not by class: a program may hold this package twice. */

@@ -4,73 +4,41 @@
  */
 import type {
   Assignment,
-  FinishedJob,
   HeldLease,
   Park,
   Revocation,
   SessionResponse,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { revocationError, stopped, takenOver, timedOut, timeoutError } from "./abort-reasons.ts";
+import { revocationError, stopped, takenOver, timedOut } from "./abort-reasons.ts";
 import { ArrivingCheckpoints } from "./arriving-checkpoints.ts";
-import type { EmittedEvent } from "./event-directory.ts";
-import type { ExecutionHost } from "./execution.ts";
+import type { ExecutionHost } from "./execution-host.ts";
 import { type AttemptEnd, execute, outcomeOf, parkOf, releaseOf } from "./executor.ts";
 import { Fifo } from "./fifo.ts";
 import { HandlerContext, type HandlerPort } from "./handler-context.ts";
 import { HeldLeases } from "./held-leases.ts";
 import { LeaseReports } from "./lease-reports.ts";
 import { LeasedJob } from "./leased-job.ts";
-import type { Logger } from "./logger.ts";
-import type { Outbox } from "./outbox.ts";
 import { ParkedHandlers } from "./parked-handlers.ts";
-import type { Registry } from "./registry.ts";
-import { WaitList } from "./wait-list.ts";
+import { RunningJobs } from "./running-jobs.ts";
+import type { WorkerOptions } from "./worker-options.ts";
 
-/** The way to the daemon. */
-export interface WorkerPort {
-  readonly outbox: Pick<Outbox, "report" | "dropReports" | "record" | "heartbeat" | "wake">;
-  watchEnd(jobId: string, onEnd: (job: FinishedJob) => void): () => void;
-  emitEvent(name: string, payload: unknown): Promise<EmittedEvent>;
-}
-
-/** Told as handlers start and end. Must not throw. */
-export interface WorkerEvents {
-  readonly onStart: (assignment: Assignment) => void;
-  readonly onSuccess: (assignment: Assignment, result: unknown) => void;
-  readonly onError: (assignment: Assignment, error: unknown) => void;
-}
-
-/** The daemon enforces the timeout; this is for when it cannot be heard. */
-const TIMEOUT_FALLBACK_MS = 1_000;
-const IGNORED_SIGNAL_WARNING_MS = 10_000;
 /** How long a handler has to end after the signal of a stop. */
 const ABORT_GRACE_MS = 1_000;
 
 export class Worker {
   readonly #held = new HeldLeases();
   readonly #waiting = new Fifo<LeasedJob>();
-  readonly #running = new Set<LeasedJob>();
+  readonly #running: RunningJobs;
   readonly #arriving = new ArrivingCheckpoints();
   readonly #parked: ParkedHandlers;
   readonly #reports: LeaseReports;
   readonly #handlerPort: HandlerPort;
   #isDraining = false;
   #isStarting = false;
-  readonly #idleWaiters = new WaitList();
 
-  constructor(
-    private readonly options: {
-      readonly concurrency: number;
-      readonly maxParkedHandlers: number;
-      readonly registry: Registry;
-      readonly port: WorkerPort;
-      readonly events: WorkerEvents;
-      readonly logger: Logger;
-      /** Given to contexts, so that calls made inside handlers are known as children. */
-      readonly owner: object;
-    },
-  ) {
+  constructor(private readonly options: WorkerOptions) {
     const { port, logger, owner } = options;
+    this.#running = new RunningJobs(logger);
     this.#parked = new ParkedHandlers(options.maxParkedHandlers, (lease) => port.outbox.wake(lease));
     this.#reports = new LeaseReports(this.#held, this.#parked, (job) => port.outbox.report(job), logger);
     this.#handlerPort = {
@@ -130,9 +98,9 @@ export class Worker {
   async drain(graceMs: number): Promise<void> {
     this.#isDraining = true;
     for (const job of this.#waiting.remove(() => true)) this.#handBack(job, job.assignment.resumed);
-    await this.#waitUntilIdle(graceMs);
-    for (const job of this.#running) this.#abort(job, stopped());
-    if (this.#running.size > 0) await this.#waitUntilIdle(ABORT_GRACE_MS);
+    await this.#running.waitUntilIdle(graceMs);
+    this.#running.abortAll(stopped());
+    await this.#running.waitUntilIdle(ABORT_GRACE_MS);
     for (const job of this.#running) if (!job.isRevoked) this.#handBack(job, true);
     this.#parked.dropAll();
     if (this.#running.size > 0) {
@@ -143,7 +111,7 @@ export class Worker {
   }
 
   tick(now: number): void {
-    for (const job of this.#running) this.#watch(job, now);
+    this.#running.tick(now);
     this.#reports.tick(now);
   }
 
@@ -155,7 +123,7 @@ export class Worker {
     this.#reports.drop(job);
     // It may have been lost by being parked: then its handler is in its place.
     if (job.stage === "ended") this.#parked.recorded(lease);
-    if (job.stage === "running") this.#abort(job, takenOver(job.assignment));
+    if (job.stage === "running") this.#running.abort(job, takenOver(job.assignment));
     else job.stage = "gone";
     // The daemon that answers now does not know this lease: it waits for no word about it.
     job.isRevoked = true;
@@ -230,19 +198,13 @@ export class Worker {
     this.#reports.report(job, parkOf(assignment, park, performance.now() - job.startedAt));
     if (!this.#isDraining) this.#parked.add(context);
     else context.execution.drop();
-    this.#slotFreed();
+    this.#startWaiting();
   }
 
   /** Undefined for a handler whose job goes on elsewhere. */
   #jobOf(host: ExecutionHost): LeasedJob | undefined {
-    for (const job of this.#candidates(host)) if (job.context === host) return job;
-    return undefined;
-  }
-
-  /** The lease is held, unless it was taken back while the handler ran. */
-  #candidates(host: ExecutionHost): Iterable<LeasedJob> {
     const held = this.#held.get(host.jobId);
-    return held?.context === host ? [held] : this.#running;
+    return held?.context === host ? held : this.#running.findByContext(host);
   }
 
   #onEnd(context: HandlerContext, end: AttemptEnd): void {
@@ -262,12 +224,7 @@ export class Worker {
     }
     this.#running.delete(job);
     if (job.stage === "running") this.#settle(job, end);
-    this.#slotFreed();
-  }
-
-  #slotFreed(): void {
     this.#startWaiting();
-    if (this.#running.size === 0) this.#idleWaiters.wake();
   }
 
   #settle(job: LeasedJob, end: AttemptEnd): void {
@@ -298,7 +255,7 @@ export class Worker {
     if (job === undefined || job.isRevoked) return;
     job.isRevoked = true;
     this.#held.remove(job);
-    if (job.stage === "running") this.#abort(job, revocationError(job.assignment, revocation.reason));
+    if (job.stage === "running") this.#running.abort(job, revocationError(job.assignment, revocation.reason));
     if (job.stage === "ended") this.#revokeParked(revocation);
     if (job.stage !== "waiting") return;
     this.#waiting.remove((other) => other === job);
@@ -331,27 +288,6 @@ export class Worker {
     job.extendedUntil = performance.now() + extendMs;
     const { jobId, leaseToken } = host;
     this.options.port.outbox.heartbeat({ $typeName: "reseolio.v1.Heartbeat", jobId, leaseToken, extendMs });
-  }
-
-  #watch(job: LeasedJob, now: number): void {
-    const { timeoutMs, ranMs, functionName, jobId } = job.assignment;
-    const endAt = job.extendedUntil ?? (timeoutMs > 0 ? job.startedAt + timeoutMs - ranMs : Infinity);
-    if (now > endAt + TIMEOUT_FALLBACK_MS) this.#abort(job, timeoutError(job.assignment));
-    if (job.hasWarned || job.abortedAt === undefined || now - job.abortedAt < IGNORED_SIGNAL_WARNING_MS) return;
-    job.hasWarned = true;
-    this.options.logger.warn("a handler ignores its signal and still takes a slot; pass context().signal on", {
-      functionName,
-      jobId,
-    });
-  }
-
-  #abort(job: LeasedJob, reason: Error): void {
-    job.abortedAt ??= performance.now();
-    job.context?.abort(reason);
-  }
-
-  #waitUntilIdle(timeoutMs: number): Promise<void> {
-    return this.#running.size === 0 ? Promise.resolve() : this.#idleWaiters.wait(timeoutMs);
   }
 }
 

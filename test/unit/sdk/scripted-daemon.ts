@@ -86,6 +86,7 @@ export function replyTo(frame: SessionRequest, settled = 1): MessageInitShape<ty
     frameId: frame.frameId,
     enqueued: frame.enqueues.map(() => ({ result: { case: "job" as const, value: {} } })),
     settled: frame.outcomes.map(() => settled),
+    recorded: frame.checkpoints.map(() => ({ result: 1 })),
   };
 }
 

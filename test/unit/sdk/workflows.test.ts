@@ -1,0 +1,590 @@
+import { describe, expect, test } from "bun:test";
+import { CheckpointKind, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { ReseolioError } from "../../../src/sdk/errors.ts";
+import { EventTimeoutError, StepFailedError } from "../../../src/sdk/workflow-errors.ts";
+import { until } from "./waiting.ts";
+import { checkpoint, jsonBytes, jsonOf, WorkflowWorld } from "./workflow-world.ts";
+
+const faultName = (error: unknown): string => (error instanceof ReseolioError ? error.code : String(error));
+
+describe("a step", () => {
+  test("is recorded under the lease before the handler goes on, as it reads after JSON", async () => {
+    const seen: unknown[] = [];
+    await using world = await WorkflowWorld.start(async ({ step }) => {
+      seen.push(await step("when", () => ({ at: new Date(0), none: undefined })));
+      return "done";
+    });
+    world.assign("job", 7);
+    const frame = await world.frame(({ checkpoints }) => checkpoints.length > 0);
+    expect(frame.checkpoints[0]).toMatchObject({ jobId: "job", leaseToken: 7, checkpoint: { name: "when", kind: 1 } });
+    expect(jsonOf(frame.checkpoints[0]?.checkpoint?.value ?? new Uint8Array(0))).toEqual({
+      at: "1970-01-01T00:00:00.000Z",
+    });
+    expect(seen).toEqual([]);
+    world.session.reply(frame);
+    expect(await world.success()).toBe("done");
+    expect(seen).toEqual([{ at: "1970-01-01T00:00:00.000Z" }]);
+  });
+
+  test("P11: that is recorded is not run again; the others are", async () => {
+    const runs: string[] = [];
+    await using world = await WorkflowWorld.start(async ({ step }) => {
+      const run = (name: string) => step(name, () => runs.push(name));
+      return [await run("a"), await run("b"), await run("a")];
+    });
+    world.assign("job", 2, { checkpoints: [checkpoint("step", "a", "first"), checkpoint("step", "a#2", "second")] });
+    expect((await world.recorded()).map(({ name }) => name)).toEqual(["b"]);
+    expect(await world.success()).toEqual(["first", 1, "second"]);
+    expect(runs).toEqual(["b"]);
+  });
+
+  test("beside others goes into one frame with them", async () => {
+    await using world = await WorkflowWorld.start(({ step }) => Promise.all([1, 2, 3].map((n) => step("n", () => n))));
+    world.assign("job");
+    expect((await world.recorded()).map(({ name }) => name)).toEqual(["n", "n#2", "n#3"]);
+    expect(await world.success()).toEqual([1, 2, 3]);
+  });
+
+  test("whose name was recorded as something else names both", async () => {
+    await using world = await WorkflowWorld.start(({ step }) => step("a", () => 1));
+    world.assign("job", 1, { checkpoints: [checkpoint("sleep", "a")] });
+    const { message } = await world.failure();
+    expect(message).toContain('"a" is a step now, but job job recorded it as a sleep');
+  });
+
+  test("inside a step, and any wait inside one, is refused with both names", async () => {
+    const faults: string[] = [];
+    await using world = await WorkflowWorld.start((flow) =>
+      flow.step("outer", async () => {
+        const inner = [
+          () => flow.step("inner", () => 1),
+          () => flow.sleepFor("nap", 1),
+          () => flow.awaitEvent("e"),
+          () => world.client.handle("other").result(),
+          async () => flow.uuid(),
+        ];
+        for (const call of inner) await call().catch((error: Error) => faults.push(error.message));
+      }),
+    );
+    world.assign("job");
+    await world.recorded();
+    await world.success();
+    expect(faults).toHaveLength(5);
+    for (const fault of faults) expect(fault).toContain('inside the step "outer"');
+    expect(faults[0]).toContain('step "inner"');
+  });
+
+  test("that JSON would change is refused with the path of the value", async () => {
+    await using world = await WorkflowWorld.start(({ step }) => step("sum", () => ({ total: Number.NaN })));
+    world.assign("job");
+    expect((await world.failure()).message).toContain('step "sum".total is NaN');
+  });
+
+  test("without attempts of its own gives its error to the handler, unrecorded", async () => {
+    await using world = await WorkflowWorld.start(({ step }) =>
+      step("a", () => Promise.reject(new RangeError("no"))).catch((error: unknown) => (error as Error).name),
+    );
+    world.assign("job");
+    expect(await world.success()).toBe("RangeError");
+  });
+
+  test("with attempts of its own is tried again, and its last error is recorded with the job's failures", async () => {
+    let tries = 0;
+    await using world = await WorkflowWorld.start(({ step }) =>
+      step("a", ({ attempt }) => Promise.reject(new Error(`no ${attempt} ${++tries}`)), {
+        maxAttempts: 3,
+        initialDelayMs: 1,
+      }).catch((error: unknown) => (error instanceof StepFailedError ? (error.cause as Error).message : "other")),
+    );
+    world.assign("job", 1, { failures: 2 });
+    const [failed] = await world.recorded();
+    expect(failed).toMatchObject({ name: "a", kind: CheckpointKind.STEP, failures: 2, error: { message: "no 3 3" } });
+    expect(await world.success()).toBe("no 3 3");
+    world.assign("again", 1, { failures: 2, checkpoints: failed === undefined ? [] : [failed] });
+    expect(await world.success()).toBe("no 3 3");
+    expect(tries).toBe(3);
+    world.assign("later", 1, { failures: 3, checkpoints: failed === undefined ? [] : [failed] });
+    await world.recorded();
+    expect(await world.success()).toBe("no 3 6");
+  });
+
+  test("that throws a TerminalError is not tried again and ends the job", async () => {
+    let tries = 0;
+    await using world = await WorkflowWorld.start(({ step }) =>
+      step(
+        "a",
+        () => {
+          tries++;
+          throw Object.assign(new Error("never"), { name: "TerminalError" });
+        },
+        { maxAttempts: 5 },
+      ),
+    );
+    world.assign("job");
+    await world.recorded();
+    expect(await world.failure()).toMatchObject({ name: "StepFailedError", terminal: true });
+    expect(tries).toBe(1);
+  });
+
+  test("waits for its next attempt without a slot when that is long, and counts attempts over executions", async () => {
+    const attempts: number[] = [];
+    const flow = (): Promise<WorkflowWorld> =>
+      WorkflowWorld.start(({ step }) =>
+        step(
+          "a",
+          ({ attempt }) => {
+            attempts.push(attempt);
+            if (attempt < 3) throw new Error("not yet");
+            return "well";
+          },
+          { maxAttempts: 3, backoff: "fixed", initialDelayMs: 60_000, jitter: 0 },
+        ),
+      );
+    await using world = await flow();
+    world.assign("job");
+    const { waits, waitingNames } = await world.park();
+    expect(waitingNames).toEqual(["a/retry-1"]);
+    expect(waits[0]?.awaited).toEqual({ case: "sleepMs", value: 60_000n });
+    world.assign("job", 3, { attempt: 2, checkpoints: [checkpoint("sleep", "a/retry-1")] });
+    expect((await world.park()).waitingNames).toEqual(["a/retry-2"]);
+    world.assign("job", 5, { attempt: 2, resumed: true, checkpoints: [checkpoint("sleep", "a/retry-2")] });
+    await world.recorded();
+    expect(await world.success()).toBe("well");
+    expect(attempts).toEqual([1, 2, 3]);
+  });
+
+  test("whose time is over fails although it does not listen", async () => {
+    await using world = await WorkflowWorld.start(({ step }) =>
+      step("a", () => new Promise(() => {}), { timeoutMs: 20 }),
+    );
+    world.assign("job");
+    expect(await world.failure()).toMatchObject({ name: "TimeoutError", message: expect.stringContaining('step "a"') });
+  });
+
+  test("that the daemon refuses fails with the daemon's reason", async () => {
+    await using world = await WorkflowWorld.start(({ step }) => step("a", () => 1));
+    world.assign("job");
+    const { frameId } = await world.frame(({ checkpoints }) => checkpoints.length > 0);
+    world.session.send({ replies: [{ frameId, recorded: [{ result: 4, message: "10,000 are recorded already" }] }] });
+    expect((await world.failure()).message).toContain("10,000 are recorded already");
+  });
+
+  test("P2: whose answer was lost is recorded again under the same name and lease", async () => {
+    let runs = 0;
+    await using world = await WorkflowWorld.start(({ step }) => step("a", () => ++runs));
+    world.assign("job", 4);
+    await world.frame(({ checkpoints }) => checkpoints.length > 0);
+    const again = await world.cut();
+    expect(again.hello.heldLeases).toMatchObject([{ jobId: "job", leaseToken: 4, started: true }]);
+    again.welcome();
+    const [repeated] = await world.recorded();
+    expect(repeated).toMatchObject({ name: "a" });
+    expect(await world.success()).toBe(1);
+    expect(runs).toBe(1);
+  });
+});
+
+describe("parking", () => {
+  test("P14: a handler that sleeps frees its slot, and goes on in place under its new lease", async () => {
+    let runs = 0;
+    await using world = await WorkflowWorld.start(async ({ jobId, step, sleepFor }) => {
+      runs++;
+      if (jobId === "other") return "other";
+      await sleepFor("nap", 5_000);
+      return step("after", () => "slept");
+    });
+    world.assign("sleeper", 3);
+    const park = await world.park();
+    expect(park.waitingNames).toEqual(["nap"]);
+    expect(park.waits[0]?.awaited.case).toBe("sleepMs");
+    world.assign("other");
+    expect(await world.success()).toBe("other");
+    world.resume("sleeper", 8, [checkpoint("sleep", "nap")]);
+    const frame = await world.frame(({ checkpoints }) => checkpoints.length > 0);
+    expect(frame.checkpoints[0]).toMatchObject({ jobId: "sleeper", leaseToken: 8 });
+    world.session.reply(frame);
+    expect(await world.success()).toBe("slept");
+    expect(runs).toBe(2);
+  });
+
+  test("waits until no step is under way; what was told once is not told again", async () => {
+    let endStep: (() => void) | undefined;
+    await using world = await WorkflowWorld.start(async ({ step, sleepFor, awaitEvent }) => {
+      const naps = [sleepFor("a", 60_000), awaitEvent("b")];
+      await step("busy", () => new Promise<void>((resolve) => (endStep = resolve)));
+      await Promise.all(naps);
+      await sleepFor("c", 1);
+      return "done";
+    });
+    world.assign("job", 1);
+    await until(() => endStep !== undefined);
+    await Bun.sleep(20);
+    expect(world.session.received.flatMap(({ outcomes }) => outcomes)).toEqual([]);
+    endStep?.();
+    await world.recorded();
+    expect((await world.park()).waitingNames).toEqual(["a", "b"]);
+    world.resume("job", 2, [checkpoint("sleep", "a")]);
+    const second = await world.park();
+    expect(second).toMatchObject({ waits: [], waitingNames: ["b"] });
+    world.resume("job", 3, [checkpoint("event", "b", { n: 1 })]);
+    expect((await world.park()).waits.map(({ name }) => name)).toEqual(["c"]);
+    world.resume("job", 4, [checkpoint("sleep", "c")]);
+    expect(await world.success()).toBe("done");
+  });
+
+  test("P12: a sleep beside a step ends at its time, recorded", async () => {
+    let isAwake = false;
+    await using world = await WorkflowWorld.start(async ({ step, sleepFor }) => {
+      const nap = sleepFor("nap", 10).then(() => (isAwake = true));
+      await step("busy", async () => {
+        await until(() => isAwake);
+      });
+      await nap;
+    });
+    world.assign("job", 1);
+    expect(await world.recorded()).toMatchObject([{ name: "nap", kind: CheckpointKind.SLEEP }]);
+    expect(await world.recorded()).toMatchObject([{ name: "busy" }]);
+    expect(await world.success()).toBe(null);
+  });
+
+  test("a replayed execution passes what is over and parks on what is not", async () => {
+    await using world = await WorkflowWorld.start(async ({ sleepFor, awaitEvent }) => {
+      await sleepFor("a", 1);
+      return awaitEvent<{ by: string }>("approved");
+    });
+    world.assign("job", 5, { checkpoints: [checkpoint("sleep", "a")] });
+    const { waits } = await world.park();
+    expect(waits).toMatchObject([{ name: "approved", awaited: { case: "eventName", value: "approved" } }]);
+    world.resume("job", 6, [checkpoint("event", "approved", { by: "Ada" })]);
+    expect(await world.success()).toEqual({ by: "Ada" });
+  });
+
+  test("P13: the wait for an event ends at its timeout with an error of its own", async () => {
+    await using world = await WorkflowWorld.start(({ awaitEvent }) =>
+      awaitEvent("never", { timeoutMs: 1_000 }).catch((error: unknown) =>
+        error instanceof EventTimeoutError ? `${error.eventName} ${error.timeoutMs}` : "other",
+      ),
+    );
+    world.assign("job");
+    const { waits } = await world.park();
+    expect(Number(waits[0]?.timeoutMs)).toBeGreaterThan(900);
+    world.resume("job", 2, [checkpoint("event", "never", undefined, { timedOut: true })]);
+    expect(await world.success()).toBe("never 1000");
+  });
+
+  test("P10: a revoked parked handler unwinds without a slot and without a report", async () => {
+    const faults: string[] = [];
+    await using world = await WorkflowWorld.start(async ({ sleepFor, step, signal }) => {
+      await sleepFor("nap", 60_000).catch((error: Error) => faults.push(error.name));
+      await step("after", () => 1).catch((error: Error) => faults.push(error.name));
+      faults.push(`aborted ${signal.aborted}`);
+    });
+    world.assign("job", 3);
+    await world.park();
+    world.session.send({ revocations: [{ jobId: "job", leaseToken: 3, reason: "cancelled" }] });
+    await until(() => faults.length === 3);
+    expect(faults).toEqual(["JobCancelledError", "JobCancelledError", "aborted true"]);
+    world.assign("next", 1, { checkpoints: [checkpoint("sleep", "nap"), checkpoint("step", "after")] });
+    expect(await world.outcome()).toMatchObject({ jobId: "next" });
+  });
+
+  test("a handler that goes on by itself asks for its slot, once the park is on record", async () => {
+    let goOn: () => void = () => {};
+    await using world = await WorkflowWorld.start(async ({ sleepFor, step }) => {
+      await Promise.race([sleepFor("year", 3e10), new Promise<void>((resolve) => (goOn = resolve))]);
+      return step("after", () => "early");
+    });
+    world.assign("job", 3);
+    const frame = await world.frame(({ outcomes }) => outcomes.length > 0);
+    goOn();
+    await Bun.sleep(20);
+    world.session.reply(frame);
+    const { wakes } = await world.frame(({ wakes }) => wakes.length > 0);
+    expect(wakes).toMatchObject([{ jobId: "job", leaseToken: 3 }]);
+    const again = await world.cut();
+    again.welcome();
+    const repeated = await world.frame(({ wakes }) => wakes.length > 0);
+    expect(repeated.wakes).toMatchObject([{ jobId: "job", leaseToken: 3 }]);
+    world.session.reply(repeated);
+    world.resume("job", 4);
+    await world.recorded();
+    expect(await world.success()).toBe("early");
+  });
+
+  test("a handler that returns while it is parked is reported when it has its slot", async () => {
+    let goOn: () => void = () => {};
+    await using world = await WorkflowWorld.start(async ({ sleepFor }) => {
+      await Promise.race([sleepFor("year", 3e10), new Promise<void>((resolve) => (goOn = resolve))]);
+      return "early";
+    });
+    world.assign("job", 3);
+    await world.park();
+    goOn();
+    const frame = await world.frame(({ wakes }) => wakes.length > 0);
+    world.session.reply(frame);
+    world.resume("job", 4);
+    expect(await world.outcome()).toMatchObject({ leaseToken: 4, outcome: { case: "success" } });
+  });
+
+  test("beyond maxParkedHandlers the one that has waited longest is let go, and handed back when its time comes", async () => {
+    await using world = await WorkflowWorld.start(({ sleepFor }) => sleepFor("nap", 60_000), { maxParkedHandlers: 1 });
+    world.assign("first");
+    await world.park();
+    world.assign("second");
+    await world.park();
+    world.resume("first", 2, [checkpoint("sleep", "nap")]);
+    expect(await world.outcome()).toMatchObject({
+      jobId: "first",
+      outcome: { case: "release", value: { started: true } },
+    });
+    world.resume("second", 2, [checkpoint("sleep", "nap")]);
+    expect(await world.outcome()).toMatchObject({ jobId: "second", outcome: { case: "success" } });
+  });
+
+  test("P7: parked handlers outlive a break, also one in which the answer to their park was lost", async () => {
+    let runs = 0;
+    await using world = await WorkflowWorld.start(async ({ sleepFor }) => {
+      runs++;
+      await sleepFor("nap", 60_000);
+      return "slept";
+    });
+    world.assign("job", 3);
+    await world.frame(({ outcomes }) => outcomes.length > 0);
+    const again = await world.cut();
+    expect(again.hello.heldLeases).toMatchObject([{ jobId: "job", leaseToken: 3 }]);
+    again.welcome(15_000, { lostLeases: [{ jobId: "job", leaseToken: 3, started: true }] });
+    world.resume("job", 4, [checkpoint("sleep", "nap")]);
+    expect(await world.success()).toBe("slept");
+    expect(runs).toBe(1);
+  });
+
+  test("a park without an answer is told again when its lease is still held", async () => {
+    await using world = await WorkflowWorld.start(({ sleepFor }) => sleepFor("nap", 60_000));
+    world.assign("job", 3);
+    await world.frame(({ outcomes }) => outcomes.length > 0);
+    const again = await world.cut();
+    again.welcome();
+    expect((await world.park()).waits).toMatchObject([{ name: "nap" }]);
+  });
+
+  test("a job that comes from the beginning leaves the parked handler behind", async () => {
+    let runs = 0;
+    await using world = await WorkflowWorld.start(async ({ sleepFor }) => {
+      const run = ++runs;
+      await sleepFor("nap", 60_000);
+      return run;
+    });
+    world.assign("job", 3);
+    await world.park();
+    world.assign("job", 5, { attempt: 2, checkpoints: [checkpoint("sleep", "nap")] });
+    expect(await world.success()).toBe(2);
+  });
+
+  test("P17: stopping with parked handlers takes no time and tells the daemon nothing of them", async () => {
+    const world = await WorkflowWorld.start(({ sleepFor }) => sleepFor("nap", 60_000));
+    world.assign("job", 3);
+    await world.park();
+    world.answerAll();
+    const before = performance.now();
+    await world.client.stop();
+    expect(performance.now() - before).toBeLessThan(1_000);
+    expect(world.session.received.flatMap(({ outcomes }) => outcomes)).toHaveLength(1);
+    await world.daemon.stop();
+  });
+
+  test("checkpoints may come before their assignment, in frames of their own", async () => {
+    await using world = await WorkflowWorld.start(({ step }) => Promise.all([step("a", () => 1), step("b", () => 2)]));
+    world.session.send({ checkpoints: [{ jobId: "job", leaseToken: 2, checkpoint: checkpoint("step", "a", "A") }] });
+    world.session.send({ checkpoints: [{ jobId: "job", leaseToken: 2, checkpoint: checkpoint("step", "b", "B") }] });
+    world.session.send({
+      assignments: [{ jobId: "job", leaseToken: 2, functionName: "t:flow", attempt: 1, checkpointCount: 2 }],
+    });
+    expect(await world.success()).toEqual(["A", "B"]);
+  });
+});
+
+describe("the first of several", () => {
+  const decide = (): Promise<WorkflowWorld> =>
+    WorkflowWorld.start(async ({ awaitAny, sleepFor }) => {
+      const first = await awaitAny("decision", [{ event: "yes" }, { event: "no" }, { sleepFor: 60_000 }]);
+      await sleepFor("after", 1);
+      return first;
+    });
+
+  test("is recorded before the handler is told; the others are awaited no more", async () => {
+    await using world = await decide();
+    world.assign("job", 1);
+    expect((await world.park()).waitingNames).toEqual(["decision[0]", "decision[1]", "decision[2]"]);
+    world.resume("job", 2, [checkpoint("event", "decision[1]", { by: "Ada" })]);
+    const [choice] = await world.recorded();
+    expect(choice).toMatchObject({ name: "decision", kind: CheckpointKind.CHOICE });
+    expect((await world.park()).waitingNames).toEqual(["after"]);
+    world.resume("job", 3, [checkpoint("sleep", "after")]);
+    expect(await world.success()).toEqual({ index: 1, value: { by: "Ada" } });
+  });
+
+  test("stays the first in later executions, whatever else has happened since", async () => {
+    await using world = await decide();
+    const checkpoints = [
+      checkpoint("event", "decision[0]", "late"),
+      checkpoint("event", "decision[1]", "first"),
+      checkpoint("sleep", "decision[2]"),
+      checkpoint("choice", "decision", 1),
+      checkpoint("sleep", "after"),
+    ];
+    world.assign("job", 1, { checkpoints });
+    expect(await world.success()).toEqual({ index: 1, value: "first" });
+  });
+});
+
+describe("children", () => {
+  test("have a key made from what they are: the same in every execution, in any order of calls and members", async () => {
+    const keysOf = async (calls: readonly [string, unknown][]): Promise<string[]> => {
+      await using world = await WorkflowWorld.start(async () => {
+        for (const [name, argument] of calls) await world.client.enqueue(name, [argument]);
+      });
+      world.assign("0198f000-0000-7000-8000-000000000001");
+      const keys: string[] = [];
+      while (keys.length < calls.length) {
+        const frame = await world.frame(({ enqueues }) => enqueues.length > 0);
+        for (const { options, parentId } of frame.enqueues) keys.push(`${parentId} ${options?.idempotencyKey}`);
+        world.session.reply(frame);
+      }
+      await world.success();
+      return keys;
+    };
+    const first = await keysOf([
+      ["t:a", { x: 1, y: 2 }],
+      ["t:a", { x: 1, y: 2 }],
+      ["t:b", { x: 1, y: 2 }],
+    ]);
+    expect(new Set(first).size).toBe(3);
+    const second = await keysOf([
+      ["t:b", { y: 2, x: 1 }],
+      ["t:a", { y: 2, x: 1 }],
+      ["t:a", { x: 1, y: 2 }],
+    ]);
+    expect(second.sort()).toEqual(first.sort());
+  });
+
+  test("that are found again are no duplicates to tell of; an explicit key stays as it is", async () => {
+    const told: unknown[] = [];
+    await using world = await WorkflowWorld.start(async () => {
+      const derived = await world.client.enqueue("t:a", []);
+      const explicit = await world.client.enqueue("t:a", [], { idempotencyKey: "mine" });
+      return [derived.jobId, explicit.jobId];
+    });
+    world.client.on("deduplicated", ({ idempotencyKey }) => told.push(idempotencyKey));
+    world.assign("job");
+    for (const jobId of ["one", "two"]) {
+      const { frameId } = await world.frame(({ enqueues }) => enqueues.length > 0);
+      const value = { jobId, deduplicated: true, argsDiffer: false, state: JobState.SUCCESS };
+      world.session.send({ replies: [{ frameId, enqueued: [{ result: { case: "job", value } }] }] });
+    }
+    expect(await world.success()).toEqual(["one", "two"]);
+    expect(told).toEqual(["mine"]);
+  });
+
+  test("that ended badly are started again by an attempt after the one that failed", async () => {
+    await using world = await WorkflowWorld.start(async () => (await world.client.enqueue("t:a", [])).jobId);
+    world.assign("job", 1, { failures: 1 });
+    const first = await world.frame(({ enqueues }) => enqueues.length > 0);
+    const dead = { jobId: "dead", deduplicated: true, state: JobState.DEAD };
+    world.session.send({ replies: [{ frameId: first.frameId, enqueued: [{ result: { case: "job", value: dead } }] }] });
+    const second = await world.frame(({ enqueues }) => enqueues.length > 0);
+    expect(second.enqueues[0]?.options?.idempotencyKey).toBe(`${first.enqueues[0]?.options?.idempotencyKey}~1`);
+    world.session.reply(second);
+    expect(await world.success()).toBe(second.enqueues[0]?.jobId);
+  });
+
+  test("P14: awaiting one parks the parent; its result is handed over when the parent has its slot", async () => {
+    await using world = await WorkflowWorld.start(() => world.client.handle<string>("child").result());
+    world.assign("parent", 1);
+    const park = await world.park();
+    expect(park.waits).toMatchObject([{ name: "job:child", awaited: { case: "jobId", value: "child" } }]);
+    world.session.send({ finished: [{ jobId: "child", state: JobState.SUCCESS, result: jsonBytes("grown") }] });
+    world.resume("parent", 2, [checkpoint("job", "job:child")]);
+    expect(await world.success()).toBe("grown");
+  });
+
+  test("whose end is on its way does not park the parent again", async () => {
+    await using world = await WorkflowWorld.start(() => world.client.handle<string>("child").result());
+    world.assign("parent", 1);
+    await world.park();
+    world.resume("parent", 2, [checkpoint("job", "job:child")]);
+    await Bun.sleep(20);
+    world.session.send({ finished: [{ jobId: "child", state: JobState.SUCCESS, result: jsonBytes("grown") }] });
+    expect(await world.success()).toBe("grown");
+  });
+
+  test("a timeout of result() is recorded: every execution sees the same", async () => {
+    const flow = async (): Promise<string> =>
+      world.client
+        .handle<string>("child")
+        .result(5_000)
+        .catch((error: unknown) => faultName(error));
+    await using world = await WorkflowWorld.start(flow);
+    world.assign("parent", 1);
+    const { waitingNames } = await world.park();
+    expect(waitingNames).toEqual(["job:child", "result:child[1]"]);
+    world.resume("parent", 2, [checkpoint("sleep", "result:child[1]")]);
+    const [choice] = await world.recorded();
+    expect(await world.success()).toBe("result_timeout");
+    const checkpoints = [checkpoint("sleep", "result:child[1]"), ...(choice === undefined ? [] : [choice])];
+    world.assign("parent", 3, { attempt: 2, checkpoints });
+    expect(await world.success()).toBe("result_timeout");
+  });
+});
+
+describe("values", () => {
+  test("read the same in every execution", async () => {
+    await using world = await WorkflowWorld.start(async ({ now, random, uuid }) => [
+      (await now()).getTime(),
+      random(),
+      random(),
+      uuid(),
+      uuid("named"),
+    ]);
+    const jobId = "0198f000-0000-7000-8000-000000000001";
+    world.assign(jobId);
+    const recorded = await world.recorded();
+    const first = (await world.success()) as number[];
+    world.assign(jobId, 2, { attempt: 2, checkpoints: recorded });
+    expect(await world.success()).toEqual(first);
+    expect(new Set(first).size).toBe(5);
+    expect(first[3]).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  });
+
+  test("a heartbeat gives more time, here and in the daemon, also after a break", async () => {
+    let end: () => void = () => {};
+    await using world = await WorkflowWorld.start(async ({ heartbeat }) => {
+      heartbeat(60_000);
+      await new Promise<void>((resolve) => (end = resolve));
+    });
+    world.assign("job", 3, { timeoutMs: 50 });
+    const { heartbeats } = await world.frame(({ heartbeats }) => heartbeats.length > 0);
+    expect(heartbeats).toMatchObject([{ jobId: "job", leaseToken: 3, extendMs: 60_000 }]);
+    const again = await world.cut();
+    const [lease] = again.hello.heldLeases;
+    expect(lease?.timeLeftMs).toBeGreaterThan(50_000);
+    again.welcome();
+    end();
+    expect(await world.success()).toBe(null);
+  });
+
+  test("a handler that has ended cannot be called back to", async () => {
+    let late: Promise<unknown> = Promise.resolve();
+    await using world = await WorkflowWorld.start(({ step }) => {
+      late = Bun.sleep(10).then(() => step("late", () => 1));
+      late.catch(() => {});
+      return "ended";
+    });
+    world.assign("job");
+    expect(await world.success()).toBe("ended");
+    const fault = await late.then(
+      () => "none",
+      (error: unknown) => String(error),
+    );
+    expect(fault).toContain("the handler of job job has ended");
+  });
+});
