@@ -153,10 +153,8 @@ export interface Context {
  *
  * @example
  * ```ts
- * const page = await context().step("fetch", ({ signal }) => fetch(url, { signal }).then((answer) => answer.text()), {
- *   maxAttempts: 3,
- *   timeoutMs: 5_000,
- * });
+ * const read = async ({ signal }: StepRun) => (await fetch("https://example.com", { signal })).text();
+ * const page = await context().step("read", read, { maxAttempts: 3, timeoutMs: 5_000 });
  * ```
  */
 export interface StepRun {
