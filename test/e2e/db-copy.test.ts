@@ -111,6 +111,9 @@ test("a daemon on the copy answers with old results, keeps keys, and runs what w
   expect(await runOrThrow(reseolio("jobs", "result", pending), { env })).toBe('["HELLO"]\n');
   worker.kill("SIGTERM");
   await once(worker, "exit");
+  const refused = await runCommand(reseolio("db", "copy", url, directory.file("back.db")));
+  expect(refused.exitCode).toBe(1);
+  expect(refused.stderr).toContain("is in use: 1 daemon works on it");
   expect((await describeDatabase(url)).jobs).toHaveLength(1);
   expect(await findings(["doctor", "--json"], env)).toMatchObject({
     storage: expect.stringContaining("was not looked at"),

@@ -2,9 +2,11 @@
 import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
+import postgres from "postgres";
 import type { DaemonError } from "../../src/daemon/core/errors.ts";
 import { JOB_STATES, type Job } from "../../src/daemon/core/job.ts";
 import { checkDatabase, copyDatabase, describeDatabase } from "../../src/daemon/database.ts";
+import { COPY_TABLES } from "../../src/daemon/storage/copy-tables.ts";
 import type { JobStore } from "../../src/daemon/storage/job-store.ts";
 import { openStore } from "../../src/daemon/storage/open-store.ts";
 import { fillMixed, MIXED_FUNCTIONS, MIXED_WORKERS } from "../support/mixed-jobs.ts";
@@ -60,7 +62,10 @@ async function everything(url: string) {
     const counts = (await store.countJobs()).map(
       ({ functionName, state, count }) => `${functionName} ${state} ${count}`,
     );
-    return { jobs, attempts, workers, counts: counts.sort() };
+    const states = ["ACTIVE", "PAUSED", "DELETED"] as const;
+    const schedules = await store.listSchedules({ states, functionName: null, limit: 1_000, after: null });
+    const ticks = Object.fromEntries(await store.listTicks(jobs.map((job) => job.jobId)));
+    return { jobs, attempts, workers, counts: counts.sort(), schedules, ticks };
   });
 }
 
@@ -74,9 +79,41 @@ async function endLeases(url: string): Promise<void> {
   await runSql(database.url, `update ${schema}.workers set lease_expires_at = 0`);
 }
 
+describe("what is copied", () => {
+  /** What a copy leaves out: counted anew, about the daemons that were there, or about the database itself. */
+  const left = new Set(["job_counts", "job_count_deltas", "listeners", "meta"]);
+  const copied = COPY_TABLES.flatMap(({ name, columns }) => Object.keys(columns).map((column) => `${name}.${column}`));
+
+  test("is every column of every table of SQLite", async () => {
+    await using place = await places();
+    await onStore(place.file("schema.db"), async () => {});
+    using db = new Database(place.file("schema.db").slice("sqlite://".length));
+    const rows = db
+      .query(
+        "select t.name || '.' || c.name from sqlite_schema as t, pragma_table_info(t.name) as c where t.type = 'table'",
+      )
+      .values();
+    const stored = rows.map(([text]) => String(text)).filter((text) => !left.has(text.split(".")[0]!));
+    // Large args are args.
+    const own = stored.filter((text) => !text.startsWith("large_args."));
+    expect(own.sort()).toEqual(copied.filter((text) => !text.startsWith("meta.")).sort());
+  });
+
+  test("is every column of every table of PostgreSQL", async () => {
+    await onStore(`${database.url}?schema=whole`, async () => {});
+    const sql = postgres(database.url, { max: 1 });
+    const rows = await sql`select table_name || '.' || column_name as text from information_schema.columns
+      join information_schema.tables using (table_schema, table_name)
+      where table_schema = 'whole' and table_type = 'BASE TABLE'`;
+    await sql.end();
+    const stored = rows.map(({ text }) => String(text)).filter((text) => !left.has(text.split(".")[0]!));
+    expect(stored.sort()).toEqual(copied.filter((text) => !text.startsWith("meta.")).sort());
+  });
+});
+
 describe("a copy", () => {
   test(
-    "SQLite → PostgreSQL → SQLite is equal in every job, attempt, worker and count",
+    "SQLite → PostgreSQL → SQLite is equal in every job, attempt, schedule, worker and count",
     async () => {
       await using place = await places();
       const [from, middle, to] = [place.file("from.db"), place.schema(), place.file("to.db")];
@@ -87,6 +124,7 @@ describe("a copy", () => {
       );
       const there = await copyDatabase(from, middle);
       expect(there.tables.find(({ table }) => table === "jobs")?.rows).toBe(JOBS);
+      for (const { table, rows } of there.tables) expect([table, table === "meta" || rows > 0]).toEqual([table, true]);
       expect(await everything(middle)).toEqual(before);
       expect((await checkDatabase(middle)).problems).toEqual([]);
 
@@ -167,7 +205,7 @@ describe("a copy", () => {
     async () => {
       await using place = await places();
       const [from, middle, to] = [place.file("from.db"), place.schema(), place.file("to.db")];
-      await filled(from, 20);
+      await filled(from, 10);
       {
         using db = new Database(from.slice("sqlite://".length));
         db.run("update jobs set result = randomblob(1048576)");

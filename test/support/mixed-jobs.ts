@@ -1,7 +1,7 @@
 import { decide, type JobEvent } from "../../src/daemon/core/job-machine.ts";
 import { resolveJobOptions, type JobOptionsInput } from "../../src/daemon/core/job-options.ts";
 import type { Job } from "../../src/daemon/core/job.ts";
-import type { JobStore, JobToStore } from "../../src/daemon/storage/job-store.ts";
+import type { JobStore, JobToStore, JobTransaction } from "../../src/daemon/storage/job-store.ts";
 import type { Random } from "./seeded-random.ts";
 
 export const MIXED_FUNCTIONS = [
@@ -17,7 +17,7 @@ const encoder = new TextEncoder();
 
 /**
  * Fills a store with jobs of every state and kind: attempts of every outcome, keys, parents, headers, deadlines, delays,
- * text that is hard to write, and payloads up to 100 KB.
+ * text that is hard to write, payloads up to 100 KB, and schedules with their ticks.
  *
  * @param now the store's time, for the ids
  */
@@ -32,9 +32,50 @@ export async function fillMixed(store: JobStore, now: number, count: number, ran
       last = item.jobId;
       return item;
     });
-    await store.transact((tx) => tx.enqueueJobs(items));
+    await store.transact(async (tx) => {
+      await tx.enqueueJobs(items);
+      await schedule(tx, items, now + from);
+    });
     await work(store, random);
   }
+}
+
+/** A schedule a batch, some of them deleted, to which a tenth of the batch's jobs belong. */
+async function schedule(tx: JobTransaction, items: readonly JobToStore[], now: number): Promise<void> {
+  const [first] = items;
+  const scheduleId = first!.jobId.replace("-8abc-", "-8abd-");
+  const isDeleted = now % 300 === 0;
+  await tx.schedules.insertSchedule({
+    scheduleId,
+    name: `nïghtly \x10 ${now}`,
+    state: isDeleted ? "DELETED" : "ACTIVE",
+    spec: {
+      ...{
+        cron: "0 8 * * *",
+        timeZone: "Europe/Berlin",
+        functionName: MIXED_FUNCTIONS[1],
+        args: encoder.encode("[1]"),
+      },
+      ...{
+        options: first!.options,
+        catchUp: "all",
+        maxCatchUp: 7,
+        overlap: "skip",
+        jitterMs: 5,
+        startAt: 1,
+        endAt: null,
+      },
+    },
+    ...{ createdAt: now, updatedAt: now + 1, nextRunAt: isDeleted ? null : now + 90_000_000, skipped: 2, liveFrom: 3 },
+    ...{ lastRunAt: now, lastJobId: first!.jobId },
+  });
+  const ticks = items
+    .filter((_, place) => place % 10 === 0)
+    .map(({ jobId }, place) => ({
+      ...{ scheduleId, jobId },
+      tickAt: place === 0 ? null : now + place,
+    }));
+  await tx.schedules.recordTicks(ticks);
 }
 
 function worker(workerId: string) {
