@@ -16,6 +16,8 @@ import { checkAddressFree } from "./http/listen.ts";
 import type { Logger } from "./logger.ts";
 import { AttemptTimer } from "./loops/attempt-timer.ts";
 import { createClockWatch } from "./loops/clock-watch.ts";
+import { createCounterFolder } from "./loops/counter-folder.ts";
+import { LeaderLoop } from "./loops/leader.ts";
 import type { Loop } from "./loops/loop.ts";
 import { ClusterWatch } from "./loops/cluster-watch.ts";
 import { createPoll } from "./loops/poll.ts";
@@ -121,14 +123,17 @@ class RunningDaemon implements Daemon {
       onCommit: (milliseconds, applied) => this.#commits.note(milliseconds, applied),
     });
     const attemptTimer = new AttemptTimer(this.#engine, logger);
+    const leader = new LeaderLoop(this.#engine, logger);
     this.#reaper = new WorkerReaper(this.#engine, logger, this.info.hostId);
     this.#loops = [
+      leader,
       attemptTimer,
       this.#reaper,
       new TimerWheel(this.#engine, logger),
       createScheduleRunner(this.#engine, logger),
       createPoll(this.#engine, config.pollIntervalMs, logger),
-      createPruner(this.#engine, { finishedMs: config.retentionMs, deadMs: config.deadRetentionMs }, logger),
+      createPruner(this.#engine, { finishedMs: config.retentionMs, deadMs: config.deadRetentionMs }, leader, logger),
+      createCounterFolder(this.#engine, leader, logger),
       ...(clock instanceof SteadyClock ? [createClockWatch(this.#engine, clock, logger)] : []),
       ...(store.isShared ? [new ClusterWatch(this.#engine, logger)] : []),
     ];

@@ -942,6 +942,15 @@ function workerTests(makeStore: MakeStore): void {
     ]);
   });
 
+  test("who asks first leads; whoever stores it alone always does", async () => {
+    await using world = await makeStore();
+    const first = await world.store.lead("one", 10_000, null);
+    expect(first).toEqual({ nodeId: "one", term: 1, expiresAt: world.clock.now() + 10_000 });
+    world.clock.advance(5_000);
+    expect(await world.store.lead("one", 10_000, null)).toEqual({ ...first, expiresAt: world.clock.now() + 10_000 });
+    await world.store.resign("one");
+  });
+
   test("statuses tell where jobs stand; unknown ids are left out", async () => {
     await using world = await makeStore();
     const [first, second] = [await stored(world), await stored(world)];

@@ -72,7 +72,7 @@ export async function createEngineWorld(
     clock,
     enqueue: (functionName, item) => enqueueOne(engine, functionName, item ?? {}),
     read: async (jobId) => (await store.getJob(jobId)) as Job,
-    connect: (workerId, options) => connect(engine, workerId, options ?? {}),
+    connect: (workerId, options) => connectTestWorker(engine, workerId, options),
     settled: () => engine.lane.run(() => Promise.resolve()),
     [Symbol.asyncDispose]: async () => {
       await engine.lane.close();
@@ -90,7 +90,11 @@ async function enqueueOne(engine: Engine, functionName: string, item: Partial<En
   return result.jobId;
 }
 
-async function connect(engine: Engine, workerId: string, options: Partial<WorkerOptions>): Promise<TestWorker> {
+export async function connectTestWorker(
+  engine: Engine,
+  workerId: string,
+  options: Partial<WorkerOptions> = {},
+): Promise<TestWorker> {
   const assigned: Job[] = [];
   const revoked: TestWorker["revoked"] = [];
   const recalled: Lease[] = [];

@@ -1,17 +1,19 @@
 import type { JobState } from "../core/job.ts";
 import type { JobCount, WorkerRecord } from "../storage/job-store.ts";
 import type { Engine } from "./engine.ts";
+import { isConnectedElsewhere, listKnownWorkers } from "./known-workers.ts";
 
 export interface FunctionStats {
   readonly functionName: string;
   readonly counts: readonly { readonly state: JobState; readonly count: number }[];
-  /** Workers connected to this daemon that serve it, and their free slots. */
+  /** Connected workers that serve it, through whichever daemon, and their free slots. */
   readonly workers: number;
   readonly freeSlots: number;
 }
 
 export interface Stats {
   readonly functions: readonly FunctionStats[];
+  /** These are of this daemon alone. */
   readonly workers: number;
   readonly sessions: number;
   readonly running: number;
@@ -21,8 +23,9 @@ export interface Stats {
 }
 
 export interface WorkerStats extends WorkerRecord {
-  /** Jobs leased to it through this daemon. */
+  /** Slots in use; through another daemon, the leases that it holds. */
   readonly running: number;
+  /** To this daemon or another one. */
   readonly connected: boolean;
   readonly draining: boolean;
 }
@@ -43,30 +46,32 @@ export async function describeStats(engine: Engine): Promise<Stats> {
 /** Functions that have jobs or workers, by name. */
 export async function describeFunctions(engine: Engine): Promise<readonly FunctionStats[]> {
   const counts = await engine.store.countJobs();
-  const sessions = [...engine.dispatcher.sessions];
+  const workers = await listKnownWorkers(engine);
   const names = new Set([
     ...counts.map((one) => one.functionName),
-    ...sessions.flatMap((session) => [...session.functionNames]),
+    ...workers.flatMap((worker) => [...worker.functionNames]),
   ]);
   return [...names].sort().map((functionName) => {
-    const serving = sessions.filter((session) => session.functionNames.has(functionName));
+    const serving = workers.filter((worker) => worker.functionNames.has(functionName));
     return {
       functionName,
       counts: countsOf(counts, functionName),
       workers: serving.length,
-      freeSlots: serving.reduce((sum, session) => sum + session.freeSlots, 0),
+      freeSlots: serving.reduce((sum, worker) => sum + worker.slots - worker.busy, 0),
     };
   });
 }
 
 export async function describeWorkers(engine: Engine): Promise<readonly WorkerStats[]> {
   const records = await engine.store.listWorkers();
+  const leases = new Map((await engine.store.countLeases()).map(({ workerId, count }) => [workerId, count]));
   return records.map((record) => {
     const session = engine.dispatcher.findSession(record.workerId);
+    const elsewhere = isConnectedElsewhere(engine, record) ? (leases.get(record.workerId) ?? 0) : null;
     return {
       ...record,
-      running: session?.startedCount ?? 0,
-      connected: session !== null,
+      running: session?.startedCount ?? elsewhere ?? 0,
+      connected: session !== null || elsewhere !== null,
       draining: session?.isDraining ?? false,
     };
   });

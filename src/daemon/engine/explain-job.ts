@@ -1,6 +1,7 @@
 import { jobNotFound } from "../core/errors.ts";
 import type { Job } from "../core/job.ts";
 import type { Engine } from "./engine.ts";
+import { isConnectedElsewhere } from "./known-workers.ts";
 import { checkJobId } from "./read-jobs.ts";
 import { findServing, type Serving } from "./serving-workers.ts";
 
@@ -35,19 +36,22 @@ async function findBlockers(engine: Engine, job: Job): Promise<readonly Blocker[
     case "SUSPENDED":
       return [{ kind: "parked", message: "it is parked until what it awaits happens" }];
     case "RUNNING":
-      return [running(engine, job)];
+      return [await running(engine, job)];
     case "PENDING":
       return [...waitingForTime(engine, job), ...(await waitingForWorker(engine, job))];
   }
 }
 
-function running(engine: Engine, job: Job): Blocker {
-  const session = job.workerId === null ? null : engine.dispatcher.findSession(job.workerId);
-  const where = session === null ? "whose connection is lost, until its lease ends" : "which is connected";
-  return {
-    kind: "running",
-    message: `attempt ${job.attempt} is leased to worker ${job.workerId ?? "unknown"}, ${where}`,
-  };
+async function running(engine: Engine, { attempt, workerId }: Job): Promise<Blocker> {
+  const where = workerId === null ? "which is unknown" : await whereabouts(engine, workerId);
+  return { kind: "running", message: `attempt ${attempt} is leased to worker ${workerId ?? "unknown"}, ${where}` };
+}
+
+async function whereabouts(engine: Engine, workerId: string): Promise<string> {
+  if (engine.dispatcher.findSession(workerId) !== null) return "which is connected";
+  const record = (await engine.store.listWorkers()).find((one) => one.workerId === workerId);
+  if (record !== undefined && isConnectedElsewhere(engine, record)) return "which is connected to another daemon";
+  return "whose connection is lost, until its lease ends";
 }
 
 function waitingForTime(engine: Engine, job: Job): readonly Blocker[] {

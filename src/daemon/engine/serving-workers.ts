@@ -1,4 +1,5 @@
 import type { Engine } from "./engine.ts";
+import { listKnownWorkers } from "./known-workers.ts";
 
 /** Workers that may take jobs of a function, through this daemon or another one on the same database. */
 export interface Serving {
@@ -12,22 +13,10 @@ export interface Serving {
   readonly served: readonly string[];
 }
 
-interface Capacity {
-  readonly functionNames: Iterable<string>;
-  readonly slots: number;
-  readonly busy: number;
-}
-
-/** Enough to see who is busy; a cluster that runs more at once has a free slot or has not by chance. */
-const MOST_RUNNING = 1_000;
-
-/**
- * Who serves a function. Workers of other daemons are known by their records and by the jobs that they hold: a moment
- * old.
- */
+/** Who serves a function, through whichever daemon. */
 export async function findServing(engine: Engine, functionName: string): Promise<Serving> {
-  const all = [...workersHere(engine), ...(await workersElsewhere(engine))];
-  const serving = all.filter((worker) => [...worker.functionNames].includes(functionName));
+  const all = await listKnownWorkers(engine);
+  const serving = all.filter((worker) => worker.functionNames.has(functionName));
   return {
     workers: serving.length,
     slots: sum(serving, (worker) => worker.slots),
@@ -35,28 +24,6 @@ export async function findServing(engine: Engine, functionName: string): Promise
     hasFreeSlot: serving.some((worker) => worker.busy < worker.slots),
     served: [...new Set(all.flatMap((worker) => [...worker.functionNames]))].sort(),
   };
-}
-
-function workersHere(engine: Engine): readonly Capacity[] {
-  return [...engine.dispatcher.sessions]
-    .filter((session) => !session.isDraining)
-    .map((session) => ({
-      functionNames: session.functionNames,
-      slots: session.concurrency,
-      busy: session.concurrency - session.freeSlots,
-    }));
-}
-
-async function workersElsewhere(engine: Engine): Promise<readonly Capacity[]> {
-  const records = await engine.store.listWorkers();
-  const elsewhere = records.filter((record) => record.nodeId !== engine.settings.nodeId && record.concurrency > 0);
-  if (elsewhere.length === 0) return [];
-  const running = await engine.store.listJobs({ filter: { states: ["RUNNING"] }, limit: MOST_RUNNING, before: null });
-  return elsewhere.map(({ workerId, functionNames, concurrency }) => ({
-    functionNames,
-    slots: concurrency,
-    busy: running.jobs.filter((job) => job.workerId === workerId).length,
-  }));
 }
 
 function sum<T>(items: readonly T[], of: (item: T) => number): number {

@@ -57,6 +57,14 @@ export interface JobStore extends ScheduleReads {
    * A store with one daemon tells nothing.
    */
   listen(onHint: (hint: StoreHint) => void): Promise<HintListener>;
+  /**
+   * Takes or renews the leadership for `leaseMs`: the work that one daemon does for all. It is free when nobody has it,
+   * when its time is over, or when it is still as in `unmoved`, which the caller has watched for a whole lease. A store
+   * with one daemon always gives it. Nothing may rest on it: two daemons may believe in it for a moment.
+   */
+  lead(nodeId: string, leaseMs: number, unmoved: Leadership | null): Promise<Leadership>;
+  /** Lets another daemon lead at once; does nothing when this one does not. */
+  resign(nodeId: string): Promise<void>;
   /** Brings the maintained counters into their short form; to be called now and then. Returns the rows that went. */
   foldCounters(): Promise<number>;
 
@@ -70,6 +78,14 @@ export interface StoreHint {
   readonly functionNames: readonly string[] | "any";
   /** That ended, or were taken from their worker. */
   readonly jobIds: readonly string[] | "any";
+}
+
+export interface Leadership {
+  readonly nodeId: string;
+  /** Goes up each time that the leadership changes hands or lapses. */
+  readonly term: number;
+  /** On the store's clock. */
+  readonly expiresAt: number;
 }
 
 export interface HintListener {

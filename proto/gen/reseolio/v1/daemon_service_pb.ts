@@ -168,7 +168,7 @@ export type FunctionStats = Message<"reseolio.v1.FunctionStats"> & {
   counts: StateCount[];
 
   /**
-   * Workers connected to this daemon that serve it, and their free slots.
+   * Connected workers that serve it, through whichever daemon of the database, and their free slots.
    *
    * @generated from field: uint32 workers = 3;
    */
@@ -269,7 +269,7 @@ export type Worker = Message<"reseolio.v1.Worker"> & {
   concurrency: number;
 
   /**
-   * Jobs leased to it.
+   * Its slots in use; of a worker of another daemon, the jobs leased to it.
    *
    * @generated from field: uint32 running = 6;
    */

@@ -1,6 +1,14 @@
 import { randomUUID } from "node:crypto";
 import type { ScheduleQuery } from "../schedule-store.ts";
-import type { HintListener, JobQuery, JobStore, JobTransaction, StoreHint, TransactOptions } from "../job-store.ts";
+import type {
+  HintListener,
+  JobQuery,
+  JobStore,
+  JobTransaction,
+  Leadership,
+  StoreHint,
+  TransactOptions,
+} from "../job-store.ts";
 import { parsePostgresUrl, type PostgresAddress } from "./address.ts";
 import { type Timeouts, USUAL_TIMEOUTS } from "./connection.ts";
 import { Connections } from "./connections.ts";
@@ -12,6 +20,7 @@ import { JobReader } from "./job-reader.ts";
 import { listJobs } from "./list-jobs.ts";
 import { type OpenedDatabase, openDatabase } from "./open-database.ts";
 import { PostgresTransaction } from "./postgres-transaction.ts";
+import { lead, resign } from "./leader-row.ts";
 import type { PruneRounds } from "./prune-jobs.ts";
 import type { Runner } from "./runner.ts";
 import { ServerTime } from "./server-time.ts";
@@ -149,6 +158,9 @@ class OpenPostgresStore implements PostgresStore {
   listSchedules = (query: ScheduleQuery) => this.#told(this.#schedules.list(query));
   listTicks = (jobIds: readonly string[]) => this.#told(this.#schedules.ticksOf(jobIds));
   nextTick = () => this.#told(this.#schedules.nextTick());
+  lead = (nodeId: string, leaseMs: number, unmoved: Leadership | null) =>
+    this.#told(lead(this.#reads, nodeId, leaseMs, unmoved));
+  resign = (nodeId: string) => this.#told(resign(this.#reads, nodeId));
   foldCounters = () => this.#told(foldCounters(this.#reads));
 
   /** Tables with their indexes; the log is the whole server's. */

@@ -4,8 +4,8 @@ import { DaemonError } from "../../core/errors.ts";
 import { unfinishedCopy } from "../copy-side.ts";
 import { UNFINISHED_COPY } from "../copy-tables.ts";
 import { statusOf } from "../job-status.ts";
-import type { HintListener, JobStore, JobTransaction } from "../job-store.ts";
 import type { ScheduleQuery } from "../schedule-store.ts";
+import type { HintListener, JobStore, JobTransaction, Leadership } from "../job-store.ts";
 import { migrate } from "../migrate.ts";
 import {
   fileBytes,
@@ -195,6 +195,12 @@ class OpenSqliteStore implements SqliteStore {
   async listen(): Promise<HintListener> {
     return { stop: async () => {} };
   }
+
+  async lead(nodeId: string, leaseMs: number): Promise<Leadership> {
+    return { nodeId, term: 1, expiresAt: this.now() + leaseMs };
+  }
+
+  async resign(): Promise<void> {}
 
   /** Its one writer keeps them short itself. */
   async foldCounters(): Promise<number> {

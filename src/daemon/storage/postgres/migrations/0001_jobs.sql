@@ -130,6 +130,14 @@ create table listeners (
   expires_at  bigint not null
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
+-- Which daemon does what need not be done by all. Each change of hands, and each lapse, is a new term.
+create table leader (
+  is_only    boolean primary key default true check (is_only),
+  node_id    text collate "C" not null,
+  term       bigint not null,
+  expires_at bigint not null
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+
 -- For people with a database shell.
 create view readable_jobs as
 select

@@ -1,0 +1,259 @@
+/**
+ * Two daemons that change the same jobs in the same moment: each race is held open where it hurts, so that the test
+ * fails each time when its guard is missing.
+ */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import type { Job } from "../../../src/daemon/core/job.ts";
+import { cancelJob } from "../../../src/daemon/engine/cancel-job.ts";
+import { LeaseCheck } from "../../../src/daemon/engine/check-leases.ts";
+import { createEngine } from "../../../src/daemon/engine/create-engine.ts";
+import type { Engine } from "../../../src/daemon/engine/engine.ts";
+import { enqueueJobs } from "../../../src/daemon/engine/enqueue-jobs.ts";
+import { loseWorker } from "../../../src/daemon/engine/lose-worker.ts";
+import { heedHint } from "../../../src/daemon/engine/note-moved-elsewhere.ts";
+import { awaitEnds } from "../../../src/daemon/engine/await-jobs.ts";
+import { sweepAwaited } from "../../../src/daemon/engine/sweep-awaited.ts";
+import type { JobStore, JobTransaction } from "../../../src/daemon/storage/job-store.ts";
+import { createPostgresStore } from "../../../src/daemon/storage/postgres/postgres-store.ts";
+import { connectTestWorker, SUCCEED } from "../../support/engine-world.ts";
+import { type TestDatabase, testDatabase } from "../../support/postgres-database.ts";
+
+const FN = "test:fn";
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await testDatabase();
+}, 120_000);
+afterAll(() => database[Symbol.asyncDispose]());
+
+/** Holds a daemon's transaction open after one of its verbs. */
+class Gate {
+  readonly #verb: keyof JobTransaction;
+  readonly reached = Promise.withResolvers<void>();
+  readonly release = Promise.withResolvers<void>();
+
+  constructor(verb: keyof JobTransaction) {
+    this.#verb = verb;
+  }
+
+  guard(store: JobStore): JobStore {
+    const inside = (tx: JobTransaction) =>
+      new Proxy(tx, {
+        get: (target, name) => {
+          const member: unknown = Reflect.get(target, name, target);
+          if (typeof member !== "function") return member;
+          const call = member.bind(target) as (...args: unknown[]) => Promise<unknown>;
+          return name === this.#verb
+            ? (...args: unknown[]) => call(...args).then((answer) => this.#hold(answer))
+            : call;
+        },
+      });
+    return new Proxy(store, {
+      get: (target, name) => {
+        const member: unknown = Reflect.get(target, name, target);
+        if (name !== "transact") return typeof member === "function" ? (member.bind(target) as unknown) : member;
+        return (work: (tx: JobTransaction) => Promise<unknown>, options: never) =>
+          target.transact((tx) => work(inside(tx)), options);
+      },
+    });
+  }
+
+  async #hold(answer: unknown): Promise<unknown> {
+    this.reached.resolve();
+    await this.release.promise;
+    return answer;
+  }
+}
+
+let schemas = 0;
+
+async function twoDaemons(gates: { readonly one?: Gate; readonly two?: Gate } = {}) {
+  const url = `${database.url}?schema=races_${++schemas}`;
+  const stores = [
+    await createPostgresStore({ url, readers: 1 }),
+    await createPostgresStore({ url, readers: 1 }),
+  ] as const;
+  const one = engineOn(gates.one?.guard(stores[0]) ?? stores[0], "one");
+  const two = engineOn(gates.two?.guard(stores[1]) ?? stores[1], "two");
+  return {
+    one,
+    two,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([one.lane.close(), two.lane.close()]);
+      await Promise.all(stores.map((store) => store.close()));
+    },
+  };
+}
+
+function engineOn(store: JobStore, nodeId: string): Engine {
+  return createEngine({
+    store,
+    clock: { now: () => 0, monotonic: () => performance.now() },
+    random: () => 0.5,
+    newJobId: () => Bun.randomUUIDv7(),
+    settings: { nodeId, leaseMs: 15_000, maxConcurrent: 0, maxLosses: 10 },
+    onDeadline: () => {},
+    onFatal: (error) => {
+      throw error;
+    },
+  });
+}
+
+async function enqueue(engine: Engine, parentId: string | null = null): Promise<string> {
+  const args = new TextEncoder().encode("[]");
+  const [result] = await enqueueJobs(engine, [{ jobId: null, functionName: FN, args, options: {}, parentId }]);
+  if (result?.ok !== true) throw result?.error ?? new Error("no result");
+  return result.jobId;
+}
+
+const read = async (engine: Engine, jobId: string) => (await engine.store.getJob(jobId)) as Job;
+const soon = () => Bun.sleep(150);
+
+test("P10: a child stored through one daemon while its parent is cancelled through another is cancelled with it", async () => {
+  const gate = new Gate("getJobs");
+  await using it = await twoDaemons({ two: gate });
+  const parentId = await enqueue(it.one);
+  // The second daemon has stored the child and has seen that its parent lives; it has not committed.
+  const storing = enqueue(it.two, parentId);
+  await gate.reached.promise;
+  const cancelling = cancelJob(it.one, parentId);
+  await soon();
+  gate.release.resolve();
+  const [childId, { cancelled }] = await Promise.all([storing, cancelling]);
+  expect(cancelled).toBe(true);
+  expect((await read(it.one, parentId)).state).toBe("CANCELLED");
+  expect((await read(it.one, childId)).state).toBe("CANCELLED");
+});
+
+test("P10: the same when the cancellation has looked for children and has not committed", async () => {
+  const gate = new Gate("listLiveChildren");
+  await using it = await twoDaemons({ one: gate });
+  const parentId = await enqueue(it.one);
+  const cancelling = cancelJob(it.one, parentId);
+  await gate.reached.promise;
+  const storing = enqueue(it.two, parentId);
+  await soon();
+  gate.release.resolve();
+  const [childId] = await Promise.all([storing, cancelling]);
+  expect((await read(it.one, childId)).state).toBe("CANCELLED");
+});
+
+test("P10: a job that another daemon is claiming this moment is cancelled all the same, and its worker told", async () => {
+  const gate = new Gate("claimJobs");
+  await using it = await twoDaemons({ two: gate });
+  const jobId = await enqueue(it.one);
+  const connecting = connectTestWorker(it.two, "w");
+  await gate.reached.promise;
+  const cancelling = cancelJob(it.one, jobId);
+  await soon();
+  gate.release.resolve();
+  const worker = await connecting;
+  expect((await cancelling).cancelled).toBe(true);
+  await worker.assignedCount(1);
+  expect((await read(it.one, jobId)).state).toBe("CANCELLED");
+  await heedHint(it.two, { functionNames: [], jobIds: [jobId] });
+  expect(worker.revoked).toMatchObject([{ jobId, reason: "cancelled" }]);
+});
+
+test("P7: a worker that reaches another daemon while it is being given up keeps its leases", async () => {
+  await using it = await twoDaemons();
+  const jobId = await enqueue(it.one);
+  const before = await connectTestWorker(it.one, "w");
+  await before.assignedCount(1);
+  const [lease] = before.assigned as [Job];
+  const [judged] = await it.one.store.listWorkers();
+  it.one.dispatcher.removeSession(before.session);
+  const after = await connectTestWorker(it.two, "w", { heldLeases: [{ ...lease, started: true }] });
+  expect(after.lost).toEqual([]);
+  expect(await loseWorker(it.one, "w", judged!)).toBe(0);
+  expect(await after.report(lease, SUCCEED)).toBe("accepted");
+  expect(await read(it.one, jobId)).toMatchObject({ state: "SUCCESS", attempt: 1, losses: 0 });
+});
+
+test("P4: of two sessions of one worker the newer wins; the older daemon ends its stream, and the leases go on", async () => {
+  await using it = await twoDaemons();
+  const jobId = await enqueue(it.one);
+  const older = await connectTestWorker(it.one, "w");
+  await older.assignedCount(1);
+  const [lease] = older.assigned as [Job];
+  const newer = await connectTestWorker(it.two, "w", { heldLeases: [{ ...lease, started: true }] });
+  await new LeaseCheck(it.one).run();
+  expect(older.ended).toBe(true);
+  expect(it.one.dispatcher.findSession("w")).toBeNull();
+  expect(older.revoked).toEqual([]);
+  await new LeaseCheck(it.two).run();
+  expect(newer.ended).toBe(false);
+  expect(newer.revoked).toEqual([]);
+  expect(await newer.report(lease, SUCCEED)).toBe("accepted");
+  expect((await read(it.one, jobId)).state).toBe("SUCCESS");
+});
+
+test("a lease that a daemon made for a worker after it had gone to another one is given back, and no other", async () => {
+  await using it = await twoDaemons();
+  const older = await connectTestWorker(it.one, "w", { concurrency: 2 });
+  const newer = await connectTestWorker(it.two, "w", { concurrency: 2 });
+  const lostId = await enqueue(it.one);
+  await older.assignedCount(1);
+  const heldId = await enqueue(it.two);
+  await newer.assignedCount(1);
+  expect(newer.assigned.map(({ jobId }) => jobId)).toEqual([heldId]);
+  const check = new LeaseCheck(it.two);
+  await check.run();
+  // It might be on its way: only the second look is sure.
+  expect(await read(it.one, lostId)).toMatchObject({ state: "RUNNING", leaseToken: 1 });
+  await check.run();
+  await newer.assignedCount(2);
+  expect(await read(it.one, lostId)).toMatchObject({
+    state: "RUNNING",
+    workerId: "w",
+    attempt: 1,
+    leaseToken: 2,
+    losses: 0,
+  });
+  await check.run();
+  await check.run();
+  expect((await read(it.one, heldId)).leaseToken).toBe(1);
+  expect(newer.revoked).toEqual([]);
+});
+
+test("P10, P9: without any hint a look tells workers of leases that another daemon took, with the reason", async () => {
+  await using it = await twoDaemons();
+  const jobId = await enqueue(it.one);
+  const worker = await connectTestWorker(it.two, "w");
+  await worker.assignedCount(1);
+  await cancelJob(it.one, jobId);
+  await new LeaseCheck(it.two).run();
+  expect(worker.revoked).toMatchObject([{ jobId, reason: "cancelled" }]);
+  await new LeaseCheck(it.two).run();
+  expect(worker.revoked).toHaveLength(1);
+});
+
+test("P16: without any hint a look finds awaited jobs that ended or were deleted through another daemon", async () => {
+  await using it = await twoDaemons();
+  const [doneId, goneId, liveId] = [await enqueue(it.one), await enqueue(it.one), await enqueue(it.one)];
+  const told: string[] = [];
+  awaitEnds(it.two, [doneId, goneId, liveId], {
+    onEnded: ({ jobId, state }) => told.push(`${state} ${jobId}`),
+    onMissing: (jobId) => told.push(`missing ${jobId}`),
+    onFault: (error) => told.push(String(error)),
+  });
+  await soon();
+  await cancelJob(it.one, doneId);
+  await cancelJob(it.one, goneId);
+  await it.one.lane.run(({ tx }) => tx.deleteJobs([goneId]));
+  expect(told).toEqual([]);
+  await sweepAwaited(it.two);
+  expect(told.toSorted()).toEqual([`CANCELLED ${doneId}`, `missing ${goneId}`]);
+  await sweepAwaited(it.two);
+  expect(told).toHaveLength(2);
+});
+
+test("a hint that was read before a lease was made says nothing of that lease", async () => {
+  await using it = await twoDaemons();
+  const jobId = await enqueue(it.two);
+  const pending = await read(it.one, jobId);
+  const worker = await connectTestWorker(it.two, "w");
+  await worker.assignedCount(1);
+  it.two.dispatcher.noteMovedElsewhere(pending);
+  expect(worker.revoked).toEqual([]);
+});
