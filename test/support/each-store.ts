@@ -7,7 +7,7 @@
  *     }, 60_000);
  *
  * instead of `test(…)` and `createE2eWorld(…)`, and it runs twice: `… [sqlite]` on a new file, `… [postgres]` on a new
- * database of a real server, which the run starts when the first test asks for it (or on the one that DATABASE_URL
+ * schema of a real server, which the run starts when the first test asks for it (or on the one that DATABASE_URL
  * names). What the daemon has stored is read, without a line of Reseolio, by `openStoredJobs(world.daemon.db)`.
  *
  * A test that takes the server itself down asks for one of its own: `createWorld([], { server: "own" })`, then
@@ -18,7 +18,7 @@
 import { test } from "bun:test";
 import type { E2eWorld } from "./e2e-world.ts";
 import { createE2eWorld } from "./e2e-world.ts";
-import { testDatabase } from "./postgres-database.ts";
+import { testSchema } from "./postgres-database.ts";
 import type { PostgresServer } from "./postgres-server.ts";
 import { startPostgres } from "./postgres-server.ts";
 import type { DaemonOptions } from "./spawn-daemon.ts";
@@ -89,6 +89,6 @@ async function createServerDatabase(options: Pick<StoreDaemonOptions, "server"> 
     const server = await startPostgres();
     return { db: server.url("postgres"), server, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
   }
-  const database = await testDatabase();
+  const database = await testSchema();
   return { db: database.url, server: null, [Symbol.asyncDispose]: () => database[Symbol.asyncDispose]() };
 }

@@ -23,6 +23,8 @@ export interface PostgresServer extends AsyncDisposable {
 export interface PostgresServerOptions {
   /** Lines for postgresql.conf. */
   readonly settings?: readonly string[];
+  /** Where its own directory is made; anybody must be able to reach it. [the system's] */
+  readonly directory?: string;
 }
 
 /** Small, and without waiting for the disk: the machine does not crash with the server. */
@@ -52,7 +54,7 @@ const START_MS = 60_000;
 
 /** Starts a server on a new cluster. */
 export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer> {
-  const room = mkdtempSync(join(tmpdir(), "reseolio-postgres-"));
+  const room = mkdtempSync(join(options.directory ?? tmpdir(), "reseolio-postgres-"));
   if (isRoot()) chownSync(room, OTHER_USER, OTHER_USER);
   const server = new OwnServer(room, await installation(room), await freePort());
   await server.create(options.settings ?? []);

@@ -1,10 +1,12 @@
 import { execFileSync } from "node:child_process";
 import { closeSync, fsyncSync, openSync, statfsSync, truncateSync, writeSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { chmod, rm } from "node:fs/promises";
 import { tempDir } from "./temp-dir.ts";
 
 /** A filesystem of its own in a file, small enough to be filled. */
 export interface TinyDisk extends AsyncDisposable {
+  /** Its root, which every user can reach. */
+  readonly path: string;
   file(name: string): string;
   /** Takes all that is left, in a file of its own. */
   fill(): void;
@@ -31,6 +33,7 @@ export const canMakeDisk: boolean = (() => {
 export async function createTinyDisk(megabytes: number): Promise<TinyDisk> {
   await using starting = new AsyncDisposableStack();
   const dir = starting.use(await tempDir("reseolio-disk-"));
+  await chmod(dir.path, 0o711);
   const image = dir.file("disk.img");
   closeSync(openSync(image, "w"));
   truncateSync(image, megabytes * 1024 * 1024);
@@ -43,6 +46,7 @@ export async function createTinyDisk(megabytes: number): Promise<TinyDisk> {
   const owned = starting.move();
   const ballast = `${root}/ballast`;
   return {
+    path: root,
     file: (name) => `${root}/${name}`,
     fill: () => fillDisk(root, ballast),
     free: () => rm(ballast, { force: true }),
