@@ -7,6 +7,7 @@ import type { CliError } from "./exit.ts";
 import { type Finding, fine, wrong } from "./finding.ts";
 import { countOf } from "./function-view.ts";
 import { cliErrorFrom } from "./rpc-errors.ts";
+import { examineSchedules } from "./schedule-stats-view.ts";
 import { fromTimestamp } from "./timestamps.ts";
 import { VERSION } from "./version.ts";
 
@@ -24,13 +25,14 @@ export async function examineDaemon(context: CommandContext<typeof CONNECTION_FL
       const info = await client.daemon.getInfo({});
       const tookMs = performance.now() - askedAt;
       const address = client.transport.address.text;
-      const { functions } = await client.daemon.listFunctions({});
+      const { functions, schedules } = await client.daemon.getStats({});
       const findings = [
         fine("daemon", `answers at ${address} within ${formatDuration(Math.ceil(tookMs))}, pid ${info.pid}`),
         examineVersion(info),
         examineClock(info, Date.now()),
         examineDeadJobs(functions),
         ...examineFunctions(functions),
+        examineSchedules(schedules, Date.now()),
       ];
       return { findings, info };
     });

@@ -40,6 +40,7 @@ function daemonError(error: Error, code: string): CliError {
 
 const CANCELLED = 1;
 const DEADLINE_EXCEEDED = 4;
+const UNIMPLEMENTED = 12;
 
 // Numbers of google.rpc.Code.
 const CODES: Readonly<Partial<Record<number, CliErrorCode>>> = {
@@ -60,9 +61,15 @@ function rpcError(error: Error, code: number): CliError {
   const message = "rawMessage" in error && typeof error.rawMessage === "string" ? error.rawMessage : error.message;
   const fault = code === DEADLINE_EXCEEDED ? null : networkFault(error, code, message);
   if (fault !== null) return new CliError("unreachable", fault.message, { hint: fault.hint, cause: error });
+  if (code === UNIMPLEMENTED) return unknownCall(error, message);
   const cliCode = CODES[code] ?? "failed";
   const hint = HINTS[cliCode];
   return new CliError(cliCode, message, { ...(hint === undefined ? {} : { hint }), cause: error });
+}
+
+function unknownCall(error: Error, message: string): CliError {
+  const hint = "is it older than this command line? reseolio status shows its version";
+  return new CliError("failed", `the daemon does not know this call (${message})`, { hint, cause: error });
 }
 
 /** The network's own faults carry the system's error as their cause; what a daemon answers does not. */

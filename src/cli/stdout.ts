@@ -6,7 +6,7 @@ import { CliError } from "./exit.ts";
  */
 export interface Stdout {
   readonly isTerminal: boolean;
-  /** Columns of the terminal; undefined off one. */
+  /** Columns of the terminal; undefined off one, and when it does not know. */
   readonly columns: number | undefined;
   /** The reader is gone: further writes do nothing. */
   readonly closed: boolean;
@@ -32,7 +32,8 @@ class StreamStdout implements Stdout {
   }
 
   get columns(): number | undefined {
-    return this.isTerminal ? this.stream.columns : undefined;
+    // A terminal that nobody gave a size says 0.
+    return this.isTerminal && this.stream.columns > 0 ? this.stream.columns : undefined;
   }
 
   async write(text: string): Promise<void> {

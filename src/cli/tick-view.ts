@@ -16,10 +16,9 @@ export function tickRows(ticks: readonly Tick[]): readonly TickRow[] {
 
 function noteOf(tick: Tick, before: Tick | undefined): string {
   const notes: string[] = [];
-  if (tick.inGap) notes.push("its time does not exist that day: first valid instant");
+  if (tick.inGap) notes.push("clocks skip its time: first valid instant");
   if (tick.offsetChanged) {
-    const from = before === undefined ? "" : `, ${offsetOf(before)} before`;
-    notes.push(`clocks have changed${from}`);
+    notes.push(before === undefined ? "clocks changed" : `clocks changed from ${offsetOf(before)}`);
   }
   return notes.join("; ");
 }

@@ -57,6 +57,10 @@ function unavailable(error: ConnectError, address: string): string {
 /** The SDK's own error for whatever a call to the daemon threw. */
 export function reseolioErrorFrom(error: unknown): ReseolioError {
   if (error instanceof ReseolioError) return error;
+  if (error instanceof ConnectError && error.code === Code.Unimplemented) {
+    const message = `the daemon does not know this call (${error.rawMessage}); is it older than this SDK?`;
+    return new ReseolioError("failed_precondition", message, { cause: error });
+  }
   if (error instanceof ConnectError) {
     return new ReseolioError(CODES[error.code] ?? "internal", error.rawMessage, { cause: error });
   }

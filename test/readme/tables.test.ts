@@ -4,8 +4,10 @@ import { WIRE_LIMITS } from "../../proto/contract.ts";
 import { EXIT_CODES } from "../../src/cli/exit.ts";
 import { JOB_OPTION_DEFAULTS, LIMITS, resolveJobOptions } from "../../src/daemon/core/job-options.ts";
 import { JOB_STATES } from "../../src/daemon/core/job.ts";
+import { SCHEDULE_DEFAULTS } from "../../src/daemon/core/schedule.ts";
 import { SETTINGS } from "../../src/daemon/settings.ts";
 import { resolveOptions } from "../../src/sdk/options.ts";
+import { encodeSchedule } from "../../src/sdk/schedule-options.ts";
 import * as sdk from "../../src/sdk/index.ts";
 import { checkout as root } from "../support/executable.ts";
 import { readDocument, tableOf } from "./read-document.ts";
@@ -50,6 +52,34 @@ describe("the README's table of job options", () => {
   test("names flags that jobs enqueue has", () => {
     const help = readDocument("test/golden/help/jobs-enqueue.txt");
     for (const [, , flag = ""] of table.rows) expect(help).toContain(`  ${flag.replaceAll("`", "")} `);
+  });
+});
+
+describe("the README's table of schedule options", () => {
+  const table = tableOf(readme, "Schedules", "option");
+  const written = new Map(table.rows.map(([option = "", value = ""]) => [option.replaceAll("`", ""), value]));
+
+  test("has every option that the SDK takes", () => {
+    const every = { cron: "@daily", unknown: 1 };
+    const message = faultOf(() => encodeSchedule("t:run", every, [], {}));
+    const [, names = ""] = /the options are ([\w, ]+)/.exec(message) ?? [];
+    expect([...written.keys()].sort()).toEqual(names.split(", ").sort());
+  });
+
+  test("has the daemon's defaults", () => {
+    const { timeZone, ...defaults } = SCHEDULE_DEFAULTS;
+    for (const [option, value] of Object.entries({ timezone: timeZone, ...defaults })) {
+      expect([option, written.get(option)]).toEqual([option, code(String(value))]);
+    }
+  });
+
+  test("names flags that schedules create has", () => {
+    const help = readDocument("test/golden/help/schedules-create.txt");
+    const flags = table.rows.flatMap(([, , cell = ""]) =>
+      [...cell.matchAll(/`(--[a-z-]+)`/g)].map((match) => match[1]!),
+    );
+    expect(flags.length).toBe(written.size - 1);
+    for (const flag of flags) expect(help).toContain(`${flag} `);
   });
 });
 
@@ -146,6 +176,15 @@ describe("the map", () => {
     }
   });
 });
+
+function faultOf(work: () => unknown): string {
+  try {
+    work();
+  } catch (error) {
+    return String(error);
+  }
+  throw new Error("it was accepted");
+}
 
 function code(text: string): string {
   return `\`${text}\``;

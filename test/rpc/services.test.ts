@@ -334,6 +334,7 @@ describe("DaemonService", () => {
     const stats = await world.daemon.getStats({});
     expect(stats).toMatchObject({ workers: 1, sessions: 1 });
     expect(stats.rssBytes).toBeGreaterThan(1_000_000n);
+    expect(stats.schedules).toMatchObject({ active: 0, paused: 0, overdueMs: 0n });
     expect(stats.functions.map((one) => one.functionName)).toEqual(["a:b", "only:served", "x:y"]);
     expect(stats.functions[2]).toMatchObject({ counts: [{ state: JobState.PENDING, count: 1n }], workers: 0 });
     expect((await world.daemon.listFunctions({})).functions[0]).toMatchObject({ functionName: "a:b", workers: 1 });

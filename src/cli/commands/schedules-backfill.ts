@@ -42,7 +42,8 @@ export const schedulesBackfill = defineCommand({
 interface Window {
   readonly name: string;
   readonly from: number;
-  readonly to: number;
+  /** Undefined: now, by the daemon's clock. */
+  readonly to: number | undefined;
 }
 
 async function backfill(context: Context): Promise<void> {
@@ -66,8 +67,10 @@ function readWindow({ flags, operands }: Context): Window {
   const now = Date.now();
   const from = pastFlag("from", flags.from, now);
   if (from === undefined) throw usageError("--from is missing", "give the time of the first tick, such as --from 2d");
-  const to = pastFlag("to", flags.to, now) ?? now;
-  if (from >= to) throw usageError(`--from ${flags.from} is not before ${flags.to ?? "now"}: it holds no tick`);
+  const to = pastFlag("to", flags.to, now);
+  if (to !== undefined && from >= to) {
+    throw usageError(`--from ${flags.from} is not before --to ${flags.to}: no tick is between them`);
+  }
   return { name, from, to };
 }
 
@@ -77,7 +80,8 @@ interface Slice {
 }
 
 async function* slices(client: Client, window: Window, dryRun: boolean): AsyncGenerator<Slice> {
-  const request = { name: window.name, from: toTimestamp(window.from), to: toTimestamp(window.to), dryRun };
+  const { name, from, to } = window;
+  const request = { name, from: toTimestamp(from), ...(to === undefined ? {} : { to: toTimestamp(to) }), dryRun };
   let pageToken = "";
   do {
     const { count, jobIds, nextPageToken } = await client.schedules.backfillSchedule({ ...request, pageToken });

@@ -7,6 +7,7 @@ import { relativeTime } from "../instant.ts";
 import { STATE_NAMES } from "../job-states.ts";
 import { onePage } from "../list-jobs.ts";
 import { FORMAT_FLAGS, type Sheet } from "../output.ts";
+import { scheduleStatsJson, scheduleStatsText } from "../schedule-stats-view.ts";
 import { fromTimestamp, isoTime } from "../timestamps.ts";
 
 export const status = defineCommand({
@@ -51,6 +52,7 @@ function statusSheet(address: string, info: GetInfoResponse, stats: GetStatsResp
         value: STATE_NAMES.map((state) => `${state}=${jobs[state]}`).join(" "),
         short: STATE_NAMES.map((state) => `${jobs[state]} ${state.toLowerCase()}`).join(", "),
       },
+      { label: "schedules", value: scheduleStatsText(stats.schedules, Date.now()) },
     ],
   };
 }
@@ -70,6 +72,7 @@ function statusJson(address: string, info: GetInfoResponse, stats: GetStatsRespo
     running: stats.running,
     maxConcurrent: stats.maxConcurrent,
     jobs: totals(stats.functions),
+    schedules: scheduleStatsJson(stats.schedules),
     functions: stats.functions.map(FUNCTIONS.json),
   };
 }

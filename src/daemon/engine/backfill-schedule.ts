@@ -10,8 +10,8 @@ export interface BackfillRequest {
   readonly name: string;
   /** Ticks from here on. */
   readonly from: number;
-  /** Exclusive; not after the store's time. */
-  readonly to: number;
+  /** Exclusive; not after the store's time, which null stands for. */
+  readonly to: number | null;
   /** Tells what would be enqueued, and enqueues nothing. */
   readonly dryRun: boolean;
   /** Ticks looked at by this call, 1 to MAX_BACKFILL; 0 takes MAX_BACKFILL. */
@@ -38,8 +38,9 @@ export async function backfillSchedule(engine: Engine, request: BackfillRequest)
   return engine.lane.run(async (lane) => {
     const schedule = await lane.tx.schedules.getSchedule(request.name);
     if (schedule === null) throw scheduleNotFound(request.name);
-    if (request.to > lane.tx.now + 1) throw invalidArgument([inFuture(request.to)]);
-    const { ticks, next } = ticksBetween(schedule, from, request.to, request.pageSize || MAX_BACKFILL);
+    const to = request.to ?? lane.tx.now;
+    if (to > lane.tx.now + 1) throw invalidArgument([inFuture(to)]);
+    const { ticks, next } = ticksBetween(schedule, from, to, request.pageSize || MAX_BACKFILL);
     const nextPageToken = next === null ? "" : String(next);
     const open = await withoutJobs(lane, schedule, ticks);
     if (request.dryRun || open.length === 0) return { count: open.length, jobIds: [], nextPageToken };
@@ -90,7 +91,8 @@ async function noteOldJobs(lane: LaneTransaction, schedule: Schedule, oldest: nu
 /** Returns the first time to look at. */
 function checkRequest({ from, to, pageSize, pageToken }: BackfillRequest): number {
   const violations: FieldViolation[] = [];
-  if (!(to > from)) violations.push({ field: "to", description: "is not after from; give the end of the range" });
+  if (to !== null && !(to > from))
+    violations.push({ field: "to", description: "is not after from; give the end of the range" });
   if (pageSize > MAX_BACKFILL) {
     const description = `is ${pageSize}; give a whole number from 1 to ${MAX_BACKFILL}`;
     violations.push({ field: "page_size", description });

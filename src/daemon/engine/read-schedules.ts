@@ -41,6 +41,23 @@ export async function listSchedules(
   return { schedules, nextPageToken: next === null ? "" : writeToken(next), total };
 }
 
+export interface ScheduleStats {
+  readonly active: number;
+  readonly paused: number;
+  /** The earliest tick that has not been fired, of all schedules; null when none will come. */
+  readonly nextRunAt: number | null;
+  /** How long it has been due, by the store's clock; 0 when it is to come. */
+  readonly overdueMs: number;
+}
+
+/** All schedules together. */
+export async function describeSchedules({ store }: Engine): Promise<ScheduleStats> {
+  const count = async (state: ScheduleState): Promise<number> =>
+    (await store.listSchedules({ states: [state], functionName: null, limit: 1, after: null })).total;
+  const [active, paused, { now, nextRunAt }] = await Promise.all([count("ACTIVE"), count("PAUSED"), store.nextTick()]);
+  return { active, paused, nextRunAt, overdueMs: nextRunAt === null ? 0 : Math.max(0, now - nextRunAt) };
+}
+
 function writeToken({ name, scheduleId }: ScheduleCursor): string {
   return Buffer.from(`${scheduleId}/${name}`).toString("base64url");
 }

@@ -2,11 +2,14 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type {
   DaemonService,
   FunctionStats as FunctionStatsMessage,
+  ScheduleStats as ScheduleStatsMessage,
   Worker as WorkerMessage,
 } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
 import type { FunctionStats, WorkerStats } from "../engine/describe.ts";
 import { describeFunctions, describeStats, describeWorkers } from "../engine/describe.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { ScheduleStats } from "../engine/read-schedules.ts";
+import { describeSchedules } from "../engine/read-schedules.ts";
 import type { DaemonInfo } from "./daemon-info.ts";
 import { fromMs, jobStateToProto } from "./messages.ts";
 
@@ -15,9 +18,10 @@ export function createDaemonService(engine: Engine, info: DaemonInfo): ServiceIm
   return {
     getInfo: () => ({ ...info, startedAt: fromMs(info.startedAt) }),
     getStats: async () => {
-      const stats = await describeStats(engine);
+      const [stats, schedules] = await Promise.all([describeStats(engine), describeSchedules(engine)]);
       return {
         ...stats,
+        schedules: fromScheduleStats(schedules),
         functions: stats.functions.map(fromFunctionStats),
         storageBytes: BigInt(stats.storageBytes),
         rssBytes: BigInt(stats.rssBytes),
@@ -39,6 +43,16 @@ function fromFunctionStats(stats: FunctionStats): FunctionStatsMessage {
     })),
     workers: stats.workers,
     freeSlots: stats.freeSlots,
+  };
+}
+
+function fromScheduleStats({ active, paused, nextRunAt, overdueMs }: ScheduleStats): ScheduleStatsMessage {
+  return {
+    $typeName: "reseolio.v1.ScheduleStats",
+    active,
+    paused,
+    overdueMs: BigInt(overdueMs),
+    ...(nextRunAt !== null && { nextRunAt: fromMs(nextRunAt) }),
   };
 }
 

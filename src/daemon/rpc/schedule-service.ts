@@ -64,9 +64,9 @@ export function createScheduleService(engine: Engine): ServiceImpl<typeof Schedu
 
 function toBackfillRequest(request: BackfillScheduleRequest): BackfillRequest {
   const { name, from, to, dryRun, pageSize, pageToken } = request;
-  if (from === undefined || to === undefined) {
-    const description = "is missing; give the range of ticks as from and to, such as 2026-01-01T00:00:00Z";
-    throw invalidArgument([{ field: from === undefined ? "from" : "to", description }]);
+  if (from === undefined) {
+    const description = "is missing; give the time of the first tick, such as 2026-01-01T00:00:00Z";
+    throw invalidArgument([{ field: "from", description }]);
   }
-  return { name, from: toMs(from), to: toMs(to), dryRun, pageSize, pageToken };
+  return { name, from: toMs(from), to: to === undefined ? null : toMs(to), dryRun, pageSize, pageToken };
 }

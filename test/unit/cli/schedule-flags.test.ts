@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { CliError } from "../../../src/cli/exit.ts";
 import { openMessages } from "../../../src/cli/messages.ts";
 import { checkScheduleName, readRule, readSchedule, SCHEDULE_FLAGS } from "../../../src/cli/schedule-flags.ts";
-import { withFlags } from "../../../src/cli/schedule-faults.ts";
+import { namingFlags, withFlags } from "../../../src/cli/schedule-faults.ts";
 import { schedulesCreate } from "../../../src/cli/commands/schedules-create.ts";
 import { scanWords } from "../../../src/cli/scan-words.ts";
 
@@ -87,6 +87,17 @@ describe("a schedule as flags", () => {
     expect(withFlags("spec.jitter_ms: is -1; spec.options.jitter: is 2")).toBe("--jitter: is -1; --retry-jitter: is 2");
     expect(withFlags("spec.end_at: is before the first tick")).toBe("--end-at: is before the first tick");
     expect(withFlags("clear_fields[0]: is wrong")).toBe("clear_fields[0]: is wrong");
+  });
+
+  test.each([
+    ["America/Newyork", "did you mean America/New_York?"],
+    ["new york", "did you mean America/New_York?"],
+    ["Berlin", "did you mean Europe/Berlin?"],
+    ["Mars/Olympus", undefined],
+  ])("the zone %p is wrong, and perhaps another was meant", async (zone, hint) => {
+    const refused = Promise.reject(new CliError("usage", `spec.time_zone: "${zone}" is no IANA time zone`));
+    const fault: unknown = await namingFlags(refused).catch((error: unknown) => error);
+    expect(fault).toMatchObject({ message: `--tz: "${zone}" is no IANA time zone`, hint });
   });
 
   test("names are 1 to 256 bytes", async () => {

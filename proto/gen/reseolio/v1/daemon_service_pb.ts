@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file reseolio/v1/daemon_service.proto.
  */
 export const file_reseolio_v1_daemon_service: GenFile = /*@__PURE__*/
-  fileDesc("CiByZXNlb2xpby92MS9kYWVtb25fc2VydmljZS5wcm90bxILcmVzZW9saW8udjEiEAoOR2V0SW5mb1JlcXVlc3QiwAEKD0dldEluZm9SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEg8KB25vZGVfaWQYAiABKAkSFAoMc3RvcmFnZV9raW5kGAMgASgJEhQKDHN0b3JhZ2VfbmFtZRgEIAEoCRIuCgpzdGFydGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBILCgNwaWQYBiABKA0SDwoHaG9zdF9pZBgHIAEoCRIRCglsaW5nZXJpbmcYCCABKAgiEQoPR2V0U3RhdHNSZXF1ZXN0IrcBChBHZXRTdGF0c1Jlc3BvbnNlEi0KCWZ1bmN0aW9ucxgBIAMoCzIaLnJlc2VvbGlvLnYxLkZ1bmN0aW9uU3RhdHMSDwoHd29ya2VycxgCIAEoDRIQCghzZXNzaW9ucxgDIAEoDRIPCgdydW5uaW5nGAQgASgNEhYKDm1heF9jb25jdXJyZW50GAUgASgNEhUKDXN0b3JhZ2VfYnl0ZXMYBiABKAQSEQoJcnNzX2J5dGVzGAcgASgEInQKDUZ1bmN0aW9uU3RhdHMSFQoNZnVuY3Rpb25fbmFtZRgBIAEoCRInCgZjb3VudHMYAiADKAsyFy5yZXNlb2xpby52MS5TdGF0ZUNvdW50Eg8KB3dvcmtlcnMYAyABKA0SEgoKZnJlZV9zbG90cxgEIAEoDSJBCgpTdGF0ZUNvdW50EiQKBXN0YXRlGAEgASgOMhUucmVzZW9saW8udjEuSm9iU3RhdGUSDQoFY291bnQYAiABKAQiFAoSTGlzdFdvcmtlcnNSZXF1ZXN0IjsKE0xpc3RXb3JrZXJzUmVzcG9uc2USJAoHd29ya2VycxgBIAMoCzITLnJlc2VvbGlvLnYxLldvcmtlciKRAgoGV29ya2VyEhEKCXdvcmtlcl9pZBgBIAEoCRIMCgRob3N0GAIgASgJEgsKA3BpZBgDIAEoDRIWCg5mdW5jdGlvbl9uYW1lcxgEIAMoCRITCgtjb25jdXJyZW5jeRgFIAEoDRIPCgdydW5uaW5nGAYgASgNEjAKDGNvbm5lY3RlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoQbGVhc2VfZXhwaXJlc19hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJY29ubmVjdGVkGAkgASgIEhAKCGRyYWluaW5nGAogASgIEg4KBmNsaWVudBgLIAEoCSIWChRMaXN0RnVuY3Rpb25zUmVxdWVzdCJGChVMaXN0RnVuY3Rpb25zUmVzcG9uc2USLQoJZnVuY3Rpb25zGAEgAygLMhoucmVzZW9saW8udjEuRnVuY3Rpb25TdGF0czLcAgoNRGFlbW9uU2VydmljZRJJCgdHZXRJbmZvEhsucmVzZW9saW8udjEuR2V0SW5mb1JlcXVlc3QaHC5yZXNlb2xpby52MS5HZXRJbmZvUmVzcG9uc2UiA5ACARJMCghHZXRTdGF0cxIcLnJlc2VvbGlvLnYxLkdldFN0YXRzUmVxdWVzdBodLnJlc2VvbGlvLnYxLkdldFN0YXRzUmVzcG9uc2UiA5ACARJVCgtMaXN0V29ya2VycxIfLnJlc2VvbGlvLnYxLkxpc3RXb3JrZXJzUmVxdWVzdBogLnJlc2VvbGlvLnYxLkxpc3RXb3JrZXJzUmVzcG9uc2UiA5ACARJbCg1MaXN0RnVuY3Rpb25zEiEucmVzZW9saW8udjEuTGlzdEZ1bmN0aW9uc1JlcXVlc3QaIi5yZXNlb2xpby52MS5MaXN0RnVuY3Rpb25zUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_google_protobuf_timestamp, file_reseolio_v1_job]);
+  fileDesc("CiByZXNlb2xpby92MS9kYWVtb25fc2VydmljZS5wcm90bxILcmVzZW9saW8udjEiEAoOR2V0SW5mb1JlcXVlc3QiwAEKD0dldEluZm9SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEg8KB25vZGVfaWQYAiABKAkSFAoMc3RvcmFnZV9raW5kGAMgASgJEhQKDHN0b3JhZ2VfbmFtZRgEIAEoCRIuCgpzdGFydGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBILCgNwaWQYBiABKA0SDwoHaG9zdF9pZBgHIAEoCRIRCglsaW5nZXJpbmcYCCABKAgiEQoPR2V0U3RhdHNSZXF1ZXN0IuYBChBHZXRTdGF0c1Jlc3BvbnNlEi0KCWZ1bmN0aW9ucxgBIAMoCzIaLnJlc2VvbGlvLnYxLkZ1bmN0aW9uU3RhdHMSDwoHd29ya2VycxgCIAEoDRIQCghzZXNzaW9ucxgDIAEoDRIPCgdydW5uaW5nGAQgASgNEhYKDm1heF9jb25jdXJyZW50GAUgASgNEhUKDXN0b3JhZ2VfYnl0ZXMYBiABKAQSEQoJcnNzX2J5dGVzGAcgASgEEi0KCXNjaGVkdWxlcxgIIAEoCzIaLnJlc2VvbGlvLnYxLlNjaGVkdWxlU3RhdHMidAoNU2NoZWR1bGVTdGF0cxIOCgZhY3RpdmUYASABKA0SDgoGcGF1c2VkGAIgASgNEi8KC25leHRfcnVuX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpvdmVyZHVlX21zGAQgASgEInQKDUZ1bmN0aW9uU3RhdHMSFQoNZnVuY3Rpb25fbmFtZRgBIAEoCRInCgZjb3VudHMYAiADKAsyFy5yZXNlb2xpby52MS5TdGF0ZUNvdW50Eg8KB3dvcmtlcnMYAyABKA0SEgoKZnJlZV9zbG90cxgEIAEoDSJBCgpTdGF0ZUNvdW50EiQKBXN0YXRlGAEgASgOMhUucmVzZW9saW8udjEuSm9iU3RhdGUSDQoFY291bnQYAiABKAQiFAoSTGlzdFdvcmtlcnNSZXF1ZXN0IjsKE0xpc3RXb3JrZXJzUmVzcG9uc2USJAoHd29ya2VycxgBIAMoCzITLnJlc2VvbGlvLnYxLldvcmtlciKRAgoGV29ya2VyEhEKCXdvcmtlcl9pZBgBIAEoCRIMCgRob3N0GAIgASgJEgsKA3BpZBgDIAEoDRIWCg5mdW5jdGlvbl9uYW1lcxgEIAMoCRITCgtjb25jdXJyZW5jeRgFIAEoDRIPCgdydW5uaW5nGAYgASgNEjAKDGNvbm5lY3RlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoQbGVhc2VfZXhwaXJlc19hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJY29ubmVjdGVkGAkgASgIEhAKCGRyYWluaW5nGAogASgIEg4KBmNsaWVudBgLIAEoCSIWChRMaXN0RnVuY3Rpb25zUmVxdWVzdCJGChVMaXN0RnVuY3Rpb25zUmVzcG9uc2USLQoJZnVuY3Rpb25zGAEgAygLMhoucmVzZW9saW8udjEuRnVuY3Rpb25TdGF0czLcAgoNRGFlbW9uU2VydmljZRJJCgdHZXRJbmZvEhsucmVzZW9saW8udjEuR2V0SW5mb1JlcXVlc3QaHC5yZXNlb2xpby52MS5HZXRJbmZvUmVzcG9uc2UiA5ACARJMCghHZXRTdGF0cxIcLnJlc2VvbGlvLnYxLkdldFN0YXRzUmVxdWVzdBodLnJlc2VvbGlvLnYxLkdldFN0YXRzUmVzcG9uc2UiA5ACARJVCgtMaXN0V29ya2VycxIfLnJlc2VvbGlvLnYxLkxpc3RXb3JrZXJzUmVxdWVzdBogLnJlc2VvbGlvLnYxLkxpc3RXb3JrZXJzUmVzcG9uc2UiA5ACARJbCg1MaXN0RnVuY3Rpb25zEiEucmVzZW9saW8udjEuTGlzdEZ1bmN0aW9uc1JlcXVlc3QaIi5yZXNlb2xpby52MS5MaXN0RnVuY3Rpb25zUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_google_protobuf_timestamp, file_reseolio_v1_job]);
 
 /**
  * @generated from message reseolio.v1.GetInfoRequest
@@ -144,6 +144,11 @@ export type GetStatsResponse = Message<"reseolio.v1.GetStatsResponse"> & {
    * @generated from field: uint64 rss_bytes = 7;
    */
   rssBytes: bigint;
+
+  /**
+   * @generated from field: reseolio.v1.ScheduleStats schedules = 8;
+   */
+  schedules?: ScheduleStats | undefined;
 };
 
 /**
@@ -152,6 +157,42 @@ export type GetStatsResponse = Message<"reseolio.v1.GetStatsResponse"> & {
  */
 export const GetStatsResponseSchema: GenMessage<GetStatsResponse> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_daemon_service, 3);
+
+/**
+ * @generated from message reseolio.v1.ScheduleStats
+ */
+export type ScheduleStats = Message<"reseolio.v1.ScheduleStats"> & {
+  /**
+   * @generated from field: uint32 active = 1;
+   */
+  active: number;
+
+  /**
+   * @generated from field: uint32 paused = 2;
+   */
+  paused: number;
+
+  /**
+   * The earliest tick that has not been fired, of all schedules.
+   *
+   * @generated from field: google.protobuf.Timestamp next_run_at = 3;
+   */
+  nextRunAt?: Timestamp | undefined;
+
+  /**
+   * How long it has been due, by the store's clock; 0 when it is to come.
+   *
+   * @generated from field: uint64 overdue_ms = 4;
+   */
+  overdueMs: bigint;
+};
+
+/**
+ * Describes the message reseolio.v1.ScheduleStats.
+ * Use `create(ScheduleStatsSchema)` to create a new message.
+ */
+export const ScheduleStatsSchema: GenMessage<ScheduleStats> = /*@__PURE__*/
+  messageDesc(file_reseolio_v1_daemon_service, 4);
 
 /**
  * @generated from message reseolio.v1.FunctionStats
@@ -185,7 +226,7 @@ export type FunctionStats = Message<"reseolio.v1.FunctionStats"> & {
  * Use `create(FunctionStatsSchema)` to create a new message.
  */
 export const FunctionStatsSchema: GenMessage<FunctionStats> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_daemon_service, 4);
+  messageDesc(file_reseolio_v1_daemon_service, 5);
 
 /**
  * @generated from message reseolio.v1.StateCount
@@ -207,7 +248,7 @@ export type StateCount = Message<"reseolio.v1.StateCount"> & {
  * Use `create(StateCountSchema)` to create a new message.
  */
 export const StateCountSchema: GenMessage<StateCount> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_daemon_service, 5);
+  messageDesc(file_reseolio_v1_daemon_service, 6);
 
 /**
  * @generated from message reseolio.v1.ListWorkersRequest
@@ -220,7 +261,7 @@ export type ListWorkersRequest = Message<"reseolio.v1.ListWorkersRequest"> & {
  * Use `create(ListWorkersRequestSchema)` to create a new message.
  */
 export const ListWorkersRequestSchema: GenMessage<ListWorkersRequest> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_daemon_service, 6);
+  messageDesc(file_reseolio_v1_daemon_service, 7);
 
 /**
  * @generated from message reseolio.v1.ListWorkersResponse
@@ -237,7 +278,7 @@ export type ListWorkersResponse = Message<"reseolio.v1.ListWorkersResponse"> & {
  * Use `create(ListWorkersResponseSchema)` to create a new message.
  */
 export const ListWorkersResponseSchema: GenMessage<ListWorkersResponse> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_daemon_service, 7);
+  messageDesc(file_reseolio_v1_daemon_service, 8);
 
 /**
  * @generated from message reseolio.v1.Worker
@@ -306,7 +347,7 @@ export type Worker = Message<"reseolio.v1.Worker"> & {
  * Use `create(WorkerSchema)` to create a new message.
  */
 export const WorkerSchema: GenMessage<Worker> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_daemon_service, 8);
+  messageDesc(file_reseolio_v1_daemon_service, 9);
 
 /**
  * @generated from message reseolio.v1.ListFunctionsRequest
@@ -319,7 +360,7 @@ export type ListFunctionsRequest = Message<"reseolio.v1.ListFunctionsRequest"> &
  * Use `create(ListFunctionsRequestSchema)` to create a new message.
  */
 export const ListFunctionsRequestSchema: GenMessage<ListFunctionsRequest> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_daemon_service, 9);
+  messageDesc(file_reseolio_v1_daemon_service, 10);
 
 /**
  * @generated from message reseolio.v1.ListFunctionsResponse
@@ -336,7 +377,7 @@ export type ListFunctionsResponse = Message<"reseolio.v1.ListFunctionsResponse">
  * Use `create(ListFunctionsResponseSchema)` to create a new message.
  */
 export const ListFunctionsResponseSchema: GenMessage<ListFunctionsResponse> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_daemon_service, 10);
+  messageDesc(file_reseolio_v1_daemon_service, 11);
 
 /**
  * The daemon itself.

@@ -630,7 +630,7 @@ export type BackfillScheduleRequest = Message<"reseolio.v1.BackfillScheduleReque
   from?: Timestamp | undefined;
 
   /**
-   * Exclusive.
+   * Exclusive. [now]
    *
    * @generated from field: google.protobuf.Timestamp to = 3;
    */
