@@ -41,9 +41,14 @@ const RETRY_DELAYS_MS = [100, 300];
  * @throws CliError when the batch as a whole was refused or the daemon is away
  */
 export async function enqueueBatch(client: Client, jobs: readonly NewJobInit[]): Promise<readonly EnqueueResult[]> {
+  return (await repeated(() => client.jobs.enqueueJobs({ jobs: [...jobs] }))).results;
+}
+
+/** A call that may be carried out twice, made again when the daemon is away or its answer does not come. */
+export async function repeated<T>(call: () => Promise<T>): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {
-      return (await client.jobs.enqueueJobs({ jobs: [...jobs] })).results;
+      return await call();
     } catch (error) {
       const delayMs = RETRY_DELAYS_MS[attempt];
       if (delayMs === undefined || !isUnavailable(error)) throw cliErrorFrom(error);

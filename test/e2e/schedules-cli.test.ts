@@ -115,6 +115,9 @@ testOnEachStore("the same content again is found, other content is a conflict un
     "7",
   ]);
   expect(await getSchedule(world, "nightly")).toMatchObject({ jitterMs: 5_000, options: { maxAttempts: 7 } });
+  await ok(world, ["schedules", "update", "nightly", "--priority", "3", "--retry-jitter", "0"]);
+  const options = { maxAttempts: 7, priority: 3, jitter: 0 };
+  expect(await getSchedule(world, "nightly")).toMatchObject({ jitterMs: 5_000, options });
   await ok(world, ["schedules", "update", "nightly", "--clear", "end-at,jitter,tz"]);
   expect(await getSchedule(world, "nightly")).toMatchObject({ jitterMs: 0, endAt: null, timezone: "UTC" });
 });

@@ -2,9 +2,11 @@
 import { expect } from "bun:test";
 import { join } from "node:path";
 import { context } from "../../src/sdk/index.ts";
+import { startCuttingProxy } from "../support/cutting-proxy.ts";
 import { testOnEachStore } from "../support/each-store.ts";
 import { checkout } from "../support/executable.ts";
 import { rejection } from "../support/rejection.ts";
+import { seededRandom } from "../support/seeded-random.ts";
 import { runCommand, runOrThrow } from "../support/run-command.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
@@ -62,6 +64,49 @@ testOnEachStore("a schedule is created once, and told apart by its content", asy
   expect(details).toMatchObject({ cron: "0 9 * * *", timezone: "UTC", args: ["us"], jobOptions: { maxAttempts: 9 } });
   expect(details.jobOptions.priority ?? 0).toBe(0);
   expect(details.nextRunAt?.getUTCHours()).toBe(9);
+});
+
+testOnEachStore("job options of an update go on top of the function's own", async (store) => {
+  await using world = await store.createWorld();
+  const run = world.client.durable("t:run", async () => 1, { maxAttempts: 9, delayMs: 5 });
+  const schedule = await run.hourly({ jobOptions: { priority: 3 } });
+  const updated = await schedule.update({ jobOptions: { timeoutMs: 0 } });
+  expect(updated.jobOptions).toMatchObject({ maxAttempts: 9, timeoutMs: 0 });
+  expect(updated.jobOptions.priority ?? 0).toBe(0);
+  expect((await schedule.update({ jobOptions: null })).jobOptions).toMatchObject({ maxAttempts: 3, timeoutMs: 30_000 });
+});
+
+testOnEachStore(
+  "P2: over a network that cuts replies each trigger is one job, each name one schedule",
+  async (store) => {
+    const random = seededRandom("P2 schedules");
+    await using world = await store.createWorld();
+    const proxy = world.own(await startCuttingProxy(world.daemon.address, random));
+    const client = await world.startClient({ address: proxy.address });
+    proxy.set({ cutReplies: 0.25 });
+    const names = Array.from({ length: 20 }, (_, index) => `schedule ${index}`);
+    const create = (name: string) => client.createSchedule("t:run", { name, cron: "@yearly" });
+    const schedules = await Promise.all(names.map(create));
+    const triggered = new Set<string>();
+    for (const schedule of schedules) triggered.add((await schedule.trigger()).jobId);
+    expect(proxy.cuts).toBeGreaterThan(2);
+    const { jobs } = await world.client.listJobs({ name: "t:run", limit: 100 });
+    expect(new Set(jobs.map(({ id }) => id))).toEqual(triggered);
+    expect(jobs).toHaveLength(20);
+    expect((await world.client.listSchedules({ limit: 100 })).schedules.map(({ id }) => id).sort()).toEqual(
+      schedules.map(({ id }) => id).sort(),
+    );
+  },
+);
+
+testOnEachStore("calls about schedules wait while the daemon is away", async (store) => {
+  await using world = await store.createWorld();
+  const schedule = await world.client.createSchedule("t:run", { cron: "@yearly" });
+  await world.daemon.kill();
+  const answers = Promise.all([schedule.status(), schedule.pause(), world.client.listSchedules()]);
+  await world.daemon.restart();
+  const [status, paused, page] = await answers;
+  expect([status === "deleted", paused.status, page.total]).toEqual([false, "paused", 1]);
 });
 
 testOnEachStore("a schedule is changed, paused, resumed, listed and deleted", async (store) => {

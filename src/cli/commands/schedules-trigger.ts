@@ -1,6 +1,7 @@
 import { awaitJobs, jobFailure, printResult, readWaitTimeout, WAIT_FLAGS } from "../await-jobs.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../connection.ts";
+import { repeated } from "../enqueue.ts";
 import { usageError } from "../exit.ts";
 import { stateName } from "../job-states.ts";
 import { endedJobJson } from "../job-view.ts";
@@ -39,9 +40,9 @@ export const schedulesTrigger = defineCommand({
     if (flags["wait-timeout"] !== undefined && !flags.wait) throw usageError("--wait-timeout needs --wait");
     const timeoutMs = readWaitTimeout(flags["wait-timeout"]);
     await withClient(context, async (client) => {
-      // An id of our own: a repeated call enqueues nothing new.
+      // An id of our own: the repeated call enqueues nothing new.
       const chosen = Bun.randomUUIDv7();
-      const answer = await client.schedules.triggerSchedule({ name, jobId: chosen });
+      const answer = await repeated(() => client.schedules.triggerSchedule({ name, jobId: chosen }));
       const jobId = answer.jobId === "" ? chosen : answer.jobId;
       if (flags.wait) return awaitResult(context, client, jobId, timeoutMs);
       return output.isJson ? output.document({ jobId, schedule: name }) : output.text(`${jobId}\n`);
