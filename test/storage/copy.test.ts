@@ -285,6 +285,19 @@ describe("a copy that was broken off", () => {
   }
 });
 
+test("two copies at once into one database store nothing twice, and what one says holds", async () => {
+  await using place = await places();
+  const [from, to] = [place.schema(), place.schema()];
+  await filled(from, 3_000);
+  await endLeases(from);
+  const runs = await Promise.allSettled([copyDatabase(from, to), copyDatabase(from, to)]);
+  const faults = runs.flatMap((run) => (run.status === "rejected" ? [String(run.reason)] : []));
+  for (const fault of faults) expect(fault).toContain("another copy writes to");
+  await copyDatabase(from, to);
+  expect((await checkDatabase(to)).problems).toEqual([]);
+  expect((await everything(to)).jobs).toEqual((await everything(from)).jobs);
+}, 60_000);
+
 test("a copy that was killed when all was done is found equal, until something works on it", async () => {
   await using place = await places();
   const [from, to] = [place.file("from.db"), place.schema()];

@@ -1,5 +1,5 @@
 import { DaemonError } from "../core/errors.ts";
-import type { CopyMarker, CopySource, CopyTarget } from "./copy-side.ts";
+import { type CopyMarker, type CopySource, type CopyTarget, markerMoved } from "./copy-side.ts";
 import { COPY_TABLES, type CopyKey, type CopyTable, keyOf } from "./copy-tables.ts";
 import { RowDigest } from "./row-digest.ts";
 
@@ -53,7 +53,8 @@ export async function copyTables(source: CopySource, target: CopyTarget, options
     onProgress({ phase: "copying", done: done + rows, total }),
   );
   const tables = await compare();
-  await target.finish(marker);
+  // Without a marker it was finished by a run that was killed and whose last statement the server still had.
+  if (!(await target.finish(marker)) && (await target.readMarker()) !== null) throw markerMoved(target.name);
   return { ...report, resumed: unfinished !== null, tables };
 }
 
@@ -80,9 +81,12 @@ async function begin(source: CopySource, target: CopyTarget): Promise<CopyMarker
     if (rows > 0) throw notEmpty(target, table, rows);
   }
   const marker: CopyMarker = { source: source.name, table: COPY_TABLES[0]!.name, after: null };
-  await target.begin(marker);
+  if (!(await target.begin(marker))) throw markerMoved(target.name);
   return marker;
 }
+
+/** A server may finish the statements of a run that was killed; more often than this it does not. */
+const ROUNDS = 3;
 
 /** Goes on from the marker to the end; returns the last marker. */
 async function copyFrom(
@@ -91,8 +95,26 @@ async function copyFrom(
   target: CopyTarget,
   onRows: (rows: number) => void,
 ): Promise<CopyMarker> {
-  let marker = begun;
   let copied = 0;
+  let marker = begun;
+  for (let round = 0; round < ROUNDS; round++) {
+    const reached = await copyUntilMoved(marker, source, target, (rows) => onRows((copied += rows)));
+    if (reached.isDone) return reached.marker;
+    const moved = await target.readMarker();
+    if (moved === null) break;
+    marker = moved;
+  }
+  throw markerMoved(target.name);
+}
+
+/** Goes on until all is there, or until the marker turns out to be another one. */
+async function copyUntilMoved(
+  begun: CopyMarker,
+  source: CopySource,
+  target: CopyTarget,
+  onRows: (rows: number) => void,
+): Promise<{ readonly isDone: boolean; readonly marker: CopyMarker }> {
+  let marker = begun;
   const first = COPY_TABLES.findIndex((table) => table.name === begun.table);
   for (const table of COPY_TABLES.slice(first)) {
     let after: CopyKey | null = table.name === begun.table ? begun.after : null;
@@ -101,12 +123,12 @@ async function copyFrom(
       if (rows.length === 0) break;
       after = keyOf(table, rows.at(-1)!);
       const next = { ...marker, table: table.name, after };
-      await target.write(table, rows, { from: marker, to: next });
+      if (!(await target.write(table, rows, { from: marker, to: next }))) return { isDone: false, marker };
       marker = next;
-      onRows((copied += rows.length));
+      onRows(rows.length);
     }
   }
-  return marker;
+  return { isDone: true, marker };
 }
 
 async function verify(

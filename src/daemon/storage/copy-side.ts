@@ -16,12 +16,15 @@ export interface CopySource {
 export interface CopyTarget extends CopySource {
   /** How far an unfinished copy into this database came; null when there is none. */
   readMarker(): Promise<CopyMarker | null>;
-  /** Marks the database, which must be empty, as the target of a copy. */
-  begin(marker: CopyMarker): Promise<void>;
-  /** Stores the rows and moves the marker on, both or none. Throws when the marker is no longer `from`. */
-  write(table: CopyTable, rows: readonly CopyRow[], move: MarkerMove): Promise<void>;
-  /** Counts jobs anew, and takes the marker away: from here on a daemon may open it. */
-  finish(marker: CopyMarker): Promise<void>;
+  /** Marks the database, which must be empty, as the target of a copy. False when it was marked already. */
+  begin(marker: CopyMarker): Promise<boolean>;
+  /** Stores the rows and moves the marker on, both or none. False when the marker was not `from` any more: none. */
+  write(table: CopyTable, rows: readonly CopyRow[], move: MarkerMove): Promise<boolean>;
+  /**
+   * Counts jobs anew, and takes the marker away: from here on a daemon may open it. False when the marker was another
+   * one, and nothing was done.
+   */
+  finish(marker: CopyMarker): Promise<boolean>;
   /** Empties a database that has a marker. */
   erase(): Promise<void>;
 }

@@ -3,7 +3,6 @@ import {
   type CopyMarker,
   type CopySource,
   type CopyTarget,
-  markerMoved,
   type MarkerMove,
   markerText,
   PAGE_BYTES,
@@ -149,15 +148,15 @@ class PostgresCopySide implements CopyTarget {
     return readMarkerText((rows[0]?.[0] ?? null) as string | null);
   }
 
-  async begin(marker: CopyMarker): Promise<void> {
+  async begin(marker: CopyMarker): Promise<boolean> {
     const rows = await this.#rows(
       "insert into reseolio.meta (key, value) values ($1, $2) on conflict do nothing returning 1",
       [UNFINISHED_COPY, markerText(marker)],
     );
-    if (rows.length === 0) throw markerMoved(this.name);
+    return rows.length > 0;
   }
 
-  async write(table: CopyTable, rows: readonly CopyRow[], { from, to }: MarkerMove): Promise<void> {
+  async write(table: CopyTable, rows: readonly CopyRow[], { from, to }: MarkerMove): Promise<boolean> {
     const columns = Object.values(table.columns).map((kind, place) =>
       columnArray(
         kind,
@@ -165,15 +164,15 @@ class PostgresCopySide implements CopyTarget {
       ),
     );
     const params = [UNFINISHED_COPY, markerText(from), markerText(to), ...columns];
-    const moved = await this.#rows(insertSql(table), params);
-    if (moved.length === 0) throw markerMoved(this.name);
+    return (await this.#rows(insertSql(table), params)).length > 0;
   }
 
-  async finish(marker: CopyMarker): Promise<void> {
+  async finish(marker: CopyMarker): Promise<boolean> {
     const moved = await this.#rows(FINISH, [UNFINISHED_COPY, markerText(marker)]);
-    if (moved.length === 0) throw markerMoved(this.name);
+    if (moved.length === 0) return false;
     // Plans for the rows that are there now; autovacuum would get to it in time.
     for (const { name } of COPY_TABLES) await this.#rows(`analyze reseolio.${name}`);
+    return true;
   }
 
   async erase(): Promise<void> {

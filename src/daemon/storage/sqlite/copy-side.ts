@@ -3,7 +3,6 @@ import {
   type CopyMarker,
   type CopySource,
   type CopyTarget,
-  markerMoved,
   type MarkerMove,
   markerText,
   PAGE_BYTES,
@@ -115,13 +114,14 @@ class SqliteCopySide implements CopyTarget {
     return this.#told(() => readMarkerText(this.#marker()));
   }
 
-  begin(marker: CopyMarker): Promise<void> {
+  begin(marker: CopyMarker): Promise<boolean> {
     return this.#told(() => {
-      this.#db.run("insert into meta (key, value) values (?, ?)", [UNFINISHED_COPY, markerText(marker)]);
+      const values = [UNFINISHED_COPY, markerText(marker)];
+      return this.#db.run("insert or ignore into meta (key, value) values (?, ?)", values).changes > 0;
     });
   }
 
-  write(table: CopyTable, rows: readonly CopyRow[], { from, to }: MarkerMove): Promise<void> {
+  write(table: CopyTable, rows: readonly CopyRow[], { from, to }: MarkerMove): Promise<boolean> {
     return this.#atOnce(from, () => {
       const insert = this.#db.query(insertSql(table));
       const kinds = Object.values(table.columns);
@@ -136,7 +136,7 @@ class SqliteCopySide implements CopyTarget {
     });
   }
 
-  finish(marker: CopyMarker): Promise<void> {
+  finish(marker: CopyMarker): Promise<boolean> {
     return this.#atOnce(marker, () => {
       this.#db.run("delete from job_counts");
       this.#db.run(`insert into job_counts (function_id, state, count)
@@ -170,13 +170,14 @@ class SqliteCopySide implements CopyTarget {
     return values.with(at, null);
   }
 
-  #atOnce(marker: CopyMarker, work: () => void): Promise<void> {
+  #atOnce(marker: CopyMarker, work: () => void): Promise<boolean> {
     return this.#told(() => {
       this.#db.run("begin immediate");
       try {
-        if (this.#marker() !== markerText(marker)) throw markerMoved(this.name);
-        work();
+        const isThere = this.#marker() === markerText(marker);
+        if (isThere) work();
         this.#db.run("commit");
+        return isThere;
       } catch (fault) {
         if (this.#db.inTransaction) this.#db.run("rollback");
         throw fault;
