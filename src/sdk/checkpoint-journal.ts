@@ -30,6 +30,15 @@ export class CheckpointJournal {
     return taken;
   }
 
+  /** Steps and values that were recorded and whose names were not taken. */
+  get notAskedFor(): readonly string[] {
+    const kinds: readonly CheckpointKind[] = [CheckpointKind.STEP, CheckpointKind.VALUE];
+    const unused = [...this.#recorded.values()].filter(
+      ({ name, kind }) => kinds.includes(kind) && !this.#used.has(name),
+    );
+    return unused.map(({ name }) => name);
+  }
+
   /** What was recorded under this name. @throws ReseolioError `checkpoint_conflict` when it was something else */
   find(name: string, kind: CheckpointKind): Checkpoint | undefined {
     const checkpoint = this.#recorded.get(name);

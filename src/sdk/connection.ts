@@ -66,6 +66,7 @@ export class Connection implements SessionOwner {
       events: listeners,
       logger,
       owner,
+      rehearsal: settings.rehearsal,
     });
     const calls = new UnaryCalls(this.#session, settings.session.callTimeoutMs);
     this.jobs = new JobDirectory(this.#client, calls);

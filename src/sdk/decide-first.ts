@@ -38,7 +38,7 @@ function open(execution: Execution, name: string, awaited: AwaitedThing): Durabl
   if (awaited.kind === "job") return jobWait(execution, awaited.jobId);
   const kind = awaited.kind === "event" ? CheckpointKind.EVENT : CheckpointKind.SLEEP;
   const recorded = execution.journal.find(name, kind);
-  const wait = new DurableWait(name, awaited);
+  const wait = new DurableWait(name, awaited, execution.clock);
   void execution.wait(wait);
   if (recorded !== undefined) {
     execution.satisfy(wait, awaited.kind === "event" ? { kind: "event", checkpoint: recorded } : { kind: "slept" });

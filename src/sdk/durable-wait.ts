@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { type FinishedJob, type Wait, WaitSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { HandlerClock } from "./rehearsal.ts";
 
 /** What a handler waits for. Lengths count from the making of the wait, on the monotonic clock. */
 export type Awaited =
@@ -32,12 +33,14 @@ export class DurableWait {
   /** How many callers wait for it: a job can be awaited twice. */
   holders = 1;
   readonly #resolve: (end: WaitEnd) => void;
-  readonly #startedAt = performance.now();
+  readonly #startedAt: number;
 
   constructor(
     readonly name: string,
     readonly awaited: Awaited,
+    private readonly clock: HandlerClock,
   ) {
+    this.#startedAt = clock.monotonic();
     const { promise, resolve, reject } = withResolvers<WaitEnd>();
     // A handler that unwinds leaves waits behind that nobody listens to any more.
     promise.catch(() => {});
@@ -57,7 +60,7 @@ export class DurableWait {
       case "sleep_for":
         return this.#left(this.awaited.ms);
       case "sleep_until":
-        return Math.max(0, this.awaited.at - Date.now());
+        return Math.max(0, this.awaited.at - this.clock.now());
       case "event":
       case "job":
         return null;
@@ -84,7 +87,7 @@ export class DurableWait {
 
   /** Never early: the daemon counts from when it hears of it. */
   #left(ms: number): number {
-    return Math.max(0, ms - (performance.now() - this.#startedAt));
+    return Math.max(0, ms - (this.clock.monotonic() - this.#startedAt));
   }
 }
 

@@ -1,6 +1,7 @@
 import type { FinishedJob, Park } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { ReseolioError } from "./errors.ts";
 import type { CheckpointRecord } from "./frame-items.ts";
+import type { HandlerClock } from "./rehearsal.ts";
 
 /** The attempt whose handler this is. */
 export interface ExecutionHost {
@@ -21,6 +22,9 @@ export interface ExecutionPort {
   /** The parked handler can go on although nothing has happened of what it told that it waits for. */
   needSlot(host: ExecutionHost): void;
   watchEnd(jobId: string, onEnd: (job: FinishedJob) => void): () => void;
+  readonly clock: HandlerClock;
+  /** True when the handler dies here, in a test: it must never go on. @param point the same in every execution */
+  dies(host: ExecutionHost, point: string): boolean;
 }
 
 export function endedError({ functionName, jobId }: ExecutionHost): ReseolioError {

@@ -4,7 +4,10 @@ import { type Execution, jobWaitName } from "./execution.ts";
 
 /** The wait for the end of a job, one for all who wait for it in a handler. */
 export function jobWait(execution: Execution, jobId: string): DurableWait {
-  return execution.waitForJob(jobId, () => new DurableWait(jobWaitName(jobId), { kind: "job", jobId }));
+  return execution.waitForJob(
+    jobId,
+    () => new DurableWait(jobWaitName(jobId), { kind: "job", jobId }, execution.clock),
+  );
 }
 
 export function endOf(end: WaitEnd): FinishedJob {

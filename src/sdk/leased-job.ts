@@ -1,5 +1,5 @@
 import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { Assignment, Outcome, SettleResult } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { Assignment, Heartbeat, Outcome, SettleResult } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { OutcomeReport } from "./frame-items.ts";
 import type { HandlerContext } from "./handler-context.ts";
 
@@ -47,6 +47,14 @@ export class LeasedJob implements OutcomeReport {
     return this.#outcome;
   }
 
+  /** Gives the attempt this long from now; what the daemon is to be told. */
+  extend(ms: number): Heartbeat {
+    const extendMs = Math.min(Math.ceil(ms), MAX_UINT32);
+    this.extendedUntil = performance.now() + extendMs;
+    const { jobId, leaseToken } = this.assignment;
+    return { $typeName: "reseolio.v1.Heartbeat", jobId, leaseToken, extendMs };
+  }
+
   end(outcome: Outcome): void {
     this.stage = "ended";
     this.#outcome = outcome;
@@ -60,3 +68,5 @@ export class LeasedJob implements OutcomeReport {
     return this.assignment.jobId === lease.jobId && this.assignment.leaseToken === lease.leaseToken;
   }
 }
+
+const MAX_UINT32 = 0xffff_ffff;

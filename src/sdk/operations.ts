@@ -38,7 +38,9 @@ export class Operations {
   readonly emitEvent = (name: string, payload?: unknown): Promise<EmittedEvent> => {
     const emit = async (): Promise<EmittedEvent> => {
       this.host.execution.check();
-      return this.host.execution.during(this.port.emitEvent(name, payload));
+      const emitted = await this.host.execution.during(this.port.emitEvent(name, payload));
+      if (emitted.created) await this.host.execution.pass(`event ${name}`);
+      return emitted;
     };
     return guarded(emit());
   };
@@ -74,7 +76,7 @@ async function recordedNow(host: HandlerContext, execution: Execution, name: str
   const label = execution.journal.takeName(name);
   const recorded = execution.journal.find(label, CheckpointKind.VALUE);
   if (recorded !== undefined) return new Date(Number(decodeValue(host.functionName, label, recorded.value)));
-  const now = Date.now();
+  const now = execution.clock.now();
   await execution.enter();
   try {
     await execution.record({

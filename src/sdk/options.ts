@@ -2,6 +2,7 @@ import { DEFAULT_ADDRESS } from "#proto/contract.ts";
 import { parseAddresses } from "./address.ts";
 import { ReseolioError } from "./errors.ts";
 import { type Logger, stderrLogger } from "./logger.ts";
+import { type Rehearsal, rehearsalOf } from "./rehearsal.ts";
 import { SESSION_DEFAULTS, type SessionSettings } from "./session-settings.ts";
 import type { SidecarOptions } from "./sidecar.ts";
 import { DEFAULT_STORAGE, parseStorage, type Storage } from "./storage.ts";
@@ -60,6 +61,8 @@ export interface ReseolioSettings {
   readonly maxParkedHandlers: number;
   readonly drainTimeoutMs: number;
   readonly logger: Logger;
+  /** Of a client in a test world. */
+  readonly rehearsal: Rehearsal;
 }
 
 const DEFAULT_CONCURRENCY = 10;
@@ -122,6 +125,7 @@ export function resolveOptions(options: ReseolioOptions, env: NodeJS.ProcessEnv,
     ),
     drainTimeoutMs: whole("drainTimeoutMs", options.drainTimeoutMs, DEFAULT_DRAIN_TIMEOUT_MS, 0, MAX_TIME_MS),
     logger: options.logger ?? stderrLogger,
+    rehearsal: rehearsalOf(options),
   };
 }
 

@@ -7,6 +7,7 @@ import { type Context, context, currentScope, type HandlerScope } from "./contex
 import { createDurableFunction, type DurableFunction } from "./durable-function.ts";
 import { ReseolioError } from "./errors.ts";
 import type { EmittedEvent } from "./event-directory.ts";
+import type { Execution } from "./execution.ts";
 import { JobHandle } from "./job-handle.ts";
 import { encodeJobOptions, type JobOptions, mergeJobOptions } from "./job-options.ts";
 import { type ReseolioOptions, type ReseolioSettings, resolveOptions } from "./options.ts";
@@ -231,12 +232,19 @@ export class Reseolio extends ScheduleCalls {
   async #sendChild(parent: HandlerScope, job: NewJob): Promise<JobHandle> {
     const { execution } = parent.context;
     if (!parent.context.hasEnded) execution.check();
-    if ((job.options?.idempotencyKey ?? "") !== "") return execution.during(this.#send(job));
+    if ((job.options?.idempotencyKey ?? "") !== "") return this.#sendKeyedChild(execution, job);
     const connection = this.#connection();
     const enqueue = (keyed: NewJob): Promise<StoredChild> =>
       connection.enqueue(keyed, (answer, stored) => ({ job: stored, answer }));
     const child = await execution.during(callChild(parent, job, enqueue));
+    if (!child.answer.deduplicated) await execution.pass(`child ${child.job.options?.idempotencyKey}`);
     return new JobHandle(child.answer.jobId === "" ? child.job.jobId : child.answer.jobId, this.jobAccess);
+  }
+
+  async #sendKeyedChild(execution: Execution, job: NewJob): Promise<JobHandle> {
+    const child = await execution.during(this.#send(job));
+    if (!child.deduplicated) await execution.pass(`child ${job.options?.idempotencyKey}`);
+    return child;
   }
 
   readonly #onEnqueued = (answer: EnqueuedJob, job: NewJob): JobHandle => {

@@ -56,6 +56,14 @@ export class RunningJobs {
     return this.#running.size === 0 ? Promise.resolve() : this.#idleWaiters.wait(timeoutMs);
   }
 
+  /** The client stops and leaves them behind. */
+  warnOfDeaf(): void {
+    if (this.#running.size === 0) return;
+    this.logger.warn("stopped while handlers still run: they ignore their signals", {
+      functions: [...new Set([...this.#running].map((job) => job.assignment.functionName))].join(","),
+    });
+  }
+
   #watch(job: LeasedJob, now: number): void {
     const { timeoutMs, ranMs, functionName, jobId } = job.assignment;
     const endAt = job.extendedUntil ?? (timeoutMs > 0 ? job.startedAt + timeoutMs - ranMs : Infinity);

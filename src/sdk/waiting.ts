@@ -22,13 +22,13 @@ export async function sleepUntil(execution: Execution, name: string, at: Date): 
   }
   const label = execution.journal.takeName(name);
   if (execution.journal.find(label, CheckpointKind.SLEEP) !== undefined) return;
-  await execution.wait(new DurableWait(label, { kind: "sleep_until", at: time }));
+  await execution.wait(new DurableWait(label, { kind: "sleep_until", at: time }, execution.clock));
 }
 
 /** @param label a name that was taken already */
 export async function sleep(execution: Execution, label: string, ms: number): Promise<void> {
   if (execution.journal.find(label, CheckpointKind.SLEEP) !== undefined) return;
-  await execution.wait(new DurableWait(label, { kind: "sleep_for", ms }));
+  await execution.wait(new DurableWait(label, { kind: "sleep_for", ms }, execution.clock));
 }
 
 export async function awaitEvent(
@@ -41,7 +41,7 @@ export async function awaitEvent(
   const recorded = execution.journal.find(label, CheckpointKind.EVENT);
   const end: WaitEnd =
     recorded === undefined
-      ? await execution.wait(new DurableWait(label, { kind: "event", eventName, timeoutMs }))
+      ? await execution.wait(new DurableWait(label, { kind: "event", eventName, timeoutMs }, execution.clock))
       : { kind: "event", checkpoint: recorded };
   return payloadOf(execution, eventName, timeoutMs, end);
 }

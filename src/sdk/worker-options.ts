@@ -3,6 +3,7 @@ import type { EmittedEvent } from "./event-directory.ts";
 import type { Logger } from "./logger.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Registry } from "./registry.ts";
+import type { Rehearsal } from "./rehearsal.ts";
 
 /** The way to the daemon. */
 export interface WorkerPort {
@@ -27,4 +28,5 @@ export interface WorkerOptions {
   readonly logger: Logger;
   /** Given to contexts, so that calls made inside handlers are known as children. */
   readonly owner: object;
+  readonly rehearsal: Rehearsal;
 }

@@ -15,6 +15,7 @@ import type { ExecutionHost } from "./execution-host.ts";
 import { type AttemptEnd, execute, outcomeOf, parkOf, releaseOf } from "./executor.ts";
 import { Fifo } from "./fifo.ts";
 import { HandlerContext, type HandlerPort } from "./handler-context.ts";
+import { HandlerDeaths } from "./handler-deaths.ts";
 import { HeldLeases } from "./held-leases.ts";
 import { LeaseReports } from "./lease-reports.ts";
 import { LeasedJob } from "./leased-job.ts";
@@ -33,12 +34,14 @@ export class Worker {
   readonly #parked: ParkedHandlers;
   readonly #reports: LeaseReports;
   readonly #handlerPort: HandlerPort;
+  readonly #deaths: HandlerDeaths;
   #isDraining = false;
   #isStarting = false;
 
   constructor(private readonly options: WorkerOptions) {
     const { port, logger, owner } = options;
     this.#running = new RunningJobs(logger);
+    this.#deaths = new HandlerDeaths(options.rehearsal.crashes);
     this.#parked = new ParkedHandlers(options.maxParkedHandlers, (lease) => port.outbox.wake(lease));
     this.#reports = new LeaseReports(this.#held, this.#parked, (job) => port.outbox.report(job), logger);
     this.#handlerPort = {
@@ -50,12 +53,9 @@ export class Worker {
       park: (host, park) => this.#park(host, park),
       needSlot: (host) => this.#parked.needSlot(host.jobId),
       heartbeat: (host, ms) => this.#heartbeat(host, ms),
+      clock: options.rehearsal.clock,
+      dies: (host, point) => this.#dies(host, point),
     };
-  }
-
-  /** Handlers that have not settled and hold a slot. */
-  get runningCount(): number {
-    return this.#running.size;
   }
 
   /** Handlers that wait without a slot. */
@@ -103,11 +103,7 @@ export class Worker {
     await this.#running.waitUntilIdle(ABORT_GRACE_MS);
     for (const job of this.#running) if (!job.isRevoked) this.#handBack(job, true);
     this.#parked.dropAll();
-    if (this.#running.size > 0) {
-      this.options.logger.warn("stopped while handlers still run: they ignore their signals", {
-        functions: [...new Set([...this.#running].map((job) => job.assignment.functionName))].join(","),
-      });
-    }
+    this.#running.warnOfDeaf();
   }
 
   tick(now: number): void {
@@ -168,7 +164,7 @@ export class Worker {
   #resume(job: LeasedJob): void {
     const { assignment } = job;
     const context = this.#parked.take(assignment.jobId);
-    if (context === undefined || context.attempt !== assignment.attempt) {
+    if (context === undefined || context.attempt !== assignment.attempt || this.#deaths.resuming(job)) {
       context?.execution.drop();
       this.#handBack(job, true);
       return;
@@ -207,6 +203,17 @@ export class Worker {
     return held?.context === host ? held : this.#running.findByContext(host);
   }
 
+  /** In a test: the handler stands still from now on, and its job is replayed. */
+  #dies(host: ExecutionHost, point: string): boolean {
+    const job = this.#jobOf(host);
+    if (job === undefined || !this.#deaths.after(job, point)) return false;
+    job.context?.execution.drop();
+    this.#running.delete(job);
+    this.#handBack(job, true);
+    this.#startWaiting();
+    return true;
+  }
+
   #onEnd(context: HandlerContext, end: AttemptEnd): void {
     const execution = context.startedExecution;
     if (execution?.isParked === true && context.abortReason === undefined) {
@@ -229,6 +236,7 @@ export class Worker {
 
   #settle(job: LeasedJob, end: AttemptEnd): void {
     const { assignment } = job;
+    if (this.#deaths.atEnd(job, end)) return this.#handBack(job, true);
     this.#tell(assignment, end);
     if (job.isRevoked) {
       // One word for a lease that is gone: the daemon counts the slot as taken until then.
@@ -283,13 +291,8 @@ export class Worker {
 
   #heartbeat(host: ExecutionHost, ms: number): void {
     const job = this.#jobOf(host);
-    if (job === undefined) return;
-    const extendMs = Math.min(Math.ceil(ms), MAX_UINT32);
-    job.extendedUntil = performance.now() + extendMs;
-    const { jobId, leaseToken } = host;
-    this.options.port.outbox.heartbeat({ $typeName: "reseolio.v1.Heartbeat", jobId, leaseToken, extendMs });
+    if (job !== undefined) this.options.port.outbox.heartbeat(job.extend(ms));
   }
 }
 
 const NO_BYTES = new Uint8Array(0);
-const MAX_UINT32 = 0xffff_ffff;

@@ -1,9 +1,12 @@
 import { ReseolioError } from "../sdk/errors.ts";
 import type { ReseolioOptions } from "../sdk/options.ts";
+import { type Rehearsal, REHEARSAL } from "../sdk/rehearsal.ts";
 import { Reseolio } from "../sdk/reseolio.ts";
 import { lengthMs } from "./length.ts";
+import { ReplayPlan } from "./replay-plan.ts";
 import { TestClock } from "./test-clock.ts";
 import { startTestDaemon, type TestDaemon } from "./test-daemon.ts";
+import { UnsafeReplayError } from "./unsafe-replay-error.ts";
 
 /**
  * How a test world is made. Everything is optional.
@@ -18,6 +21,12 @@ export interface TestWorldOptions {
   readonly now?: Date;
   /** Of `client`; `storage`, `address` and `autoStart` are the world's. */
   readonly client?: Omit<ReseolioOptions, "storage" | "address" | "autoStart" | "token" | "tls" | "coreBinaryPath">;
+  /**
+   * Kills and replays each handler after every checkpoint, child, event and wait, and once more when it has returned.
+   * What the handler does outside of steps happens again each time: what the test sees happen twice is not safe. When a
+   * replay goes another way, `advance`, `settled` and `stop` throw an UnsafeReplayError. [false]
+   */
+  readonly replayEveryCheckpoint?: boolean;
   /** Real milliseconds that `advance` waits for handlers that run. [5000] */
   readonly settleTimeoutMs?: number;
   /** The executable. [as the SDK finds it: `RESEOLIO_BINARY`, the package for this platform, `PATH`] */
@@ -44,7 +53,7 @@ export interface TestWorldOptions {
 export interface TestWorld extends AsyncDisposable {
   /** Started. What it runs are the handlers that the test registers on it. */
   readonly client: Reseolio;
-  /** For a client that the tested program makes itself: `new Reseolio(world.options)`. */
+  /** For a client that the tested program makes itself: `new Reseolio(world.options)`. It has the world's time. */
   readonly options: Pick<ReseolioOptions, "address" | "autoStart">;
   /** The world's time. */
   now(): Date;
@@ -101,6 +110,7 @@ export async function createTestWorld(options: TestWorldOptions = {}): Promise<T
 class RunningWorld implements TestWorld {
   readonly client: Reseolio;
   readonly options: Pick<ReseolioOptions, "address" | "autoStart">;
+  readonly #replays: ReplayPlan | undefined;
   readonly #daemon: TestDaemon;
   readonly #clock: TestClock;
   readonly #defaults: NonNullable<TestWorldOptions["client"]>;
@@ -111,7 +121,9 @@ class RunningWorld implements TestWorld {
     this.#daemon = daemon;
     this.#clock = clock;
     this.#defaults = options.client ?? {};
-    this.options = { address: daemon.address, autoStart: false };
+    this.#replays = options.replayEveryCheckpoint === true ? new ReplayPlan() : undefined;
+    const rehearsed = { address: daemon.address, autoStart: false, [REHEARSAL]: this.#rehearsal() };
+    this.options = rehearsed;
     this.client = this.#addClient({});
   }
 
@@ -120,15 +132,15 @@ class RunningWorld implements TestWorld {
   }
 
   advance(length: string | number): Promise<void> {
-    return this.#clock.moveTo(this.#clock.now() + lengthMs(length));
+    return this.#moveTo(this.#clock.now() + lengthMs(length));
   }
 
   advanceTo(time: Date): Promise<void> {
-    return this.#clock.moveTo(time.getTime());
+    return this.#moveTo(time.getTime());
   }
 
   settled(): Promise<void> {
-    return this.#clock.moveTo(this.#clock.now());
+    return this.#moveTo(this.#clock.now());
   }
 
   async startClient(options: TestWorldOptions["client"] = {}): Promise<Reseolio> {
@@ -146,6 +158,21 @@ class RunningWorld implements TestWorld {
     return this.stop();
   }
 
+  async #moveTo(time: number): Promise<void> {
+    await this.#clock.moveTo(time);
+    this.#checkReplays();
+  }
+
+  #rehearsal(): Rehearsal {
+    const now = (): number => this.#clock.now();
+    return { clock: { now, monotonic: now }, crashes: this.#replays };
+  }
+
+  #checkReplays(): void {
+    const faults = this.#replays?.takeFaults() ?? [];
+    if (faults.length > 0) throw new UnsafeReplayError(faults);
+  }
+
   #addClient(options: NonNullable<TestWorldOptions["client"]>): Reseolio {
     const client = new Reseolio({
       drainTimeoutMs: DRAIN_TIMEOUT_MS,
@@ -161,5 +188,6 @@ class RunningWorld implements TestWorld {
     await Promise.all(this.#clients.map((client) => client.stop()));
     this.#clock.close();
     await this.#daemon.kill();
+    this.#checkReplays();
   }
 }

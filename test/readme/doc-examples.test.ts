@@ -51,7 +51,7 @@ function exportsOf(room: string): readonly { readonly name: string; readonly fil
 const PRELUDE = `
 import { ConnectionError, context, JobCancelledError, JobFailedError, Reseolio, ReseolioError, ResultTimeoutError } from "reseolio";
 import { EventTimeoutError, RetryAfterError, StepFailedError, TerminalError } from "reseolio";
-import { createTestWorld } from "reseolio/testing";
+import { createTestWorld, UnsafeReplayError } from "reseolio/testing";
 import type { TestWorld, TestWorldOptions } from "reseolio/testing";
 import type { DurableFunction, JobHandle, JobOptions, JobPage, JobQuery, JobResult, LogFields, Logger } from "reseolio";
 import type { ScheduleHandle, ScheduleJobOptions, ScheduleOptions, SchedulePage, ScheduleQuery } from "reseolio";

@@ -18,6 +18,7 @@ import {
   type ScheduleOptions,
   type ScheduleUpdate,
 } from "../../../src/sdk/schedule-options.ts";
+import { REAL_CLOCK } from "../../../src/sdk/rehearsal.ts";
 import { faultOf } from "./waiting.ts";
 
 const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);
@@ -188,6 +189,8 @@ test("calls about schedules before start() fail like any other", async () => {
 const idlePort: HandlerPort = {
   logger: stderrLogger,
   owner: {},
+  clock: REAL_CLOCK,
+  dies: () => false,
   record() {},
   park() {},
   needSlot() {},

@@ -1,0 +1,47 @@
+/** What the testing kit changes of a client: the time that its handlers see, and where they die. */
+
+/** Milliseconds. In a test world both hands are its clock. */
+export interface HandlerClock {
+  /** Since the epoch. */
+  now(): number;
+  /** Never goes back. */
+  monotonic(): number;
+}
+
+export const REAL_CLOCK: HandlerClock = { now: () => Date.now(), monotonic: () => performance.now() };
+
+/** A handler that dies stands still for ever, as if its process were gone, and its job is replayed. */
+export interface CrashPlan {
+  /** Whether it dies right after this was recorded, stored or told to it. @param point the same in every execution */
+  diesAfter(jobId: string, point: string): boolean;
+  /** Whether it dies when it has returned, before that is recorded. */
+  diesAtEnd(end: RehearsedEnd): boolean;
+}
+
+/** A handler that has returned. */
+export interface RehearsedEnd {
+  readonly jobId: string;
+  readonly functionName: string;
+  /** Attempts of the job that have failed. */
+  readonly failures: number;
+  /** JSON. */
+  readonly result: Uint8Array;
+  /** Steps and values that earlier executions recorded and this one did not ask for. */
+  readonly notAskedFor: readonly string[];
+}
+
+export interface Rehearsal {
+  readonly clock: HandlerClock;
+  /** Undefined: nobody dies. */
+  readonly crashes: CrashPlan | undefined;
+}
+
+/** Under it a test world puts a Rehearsal into the options of its clients; a symbol is no option of a program. */
+export const REHEARSAL: unique symbol = Symbol("reseolio.rehearsal");
+
+export const NO_REHEARSAL: Rehearsal = { clock: REAL_CLOCK, crashes: undefined };
+
+/** What a test world has put into options. */
+export function rehearsalOf(options: object): Rehearsal {
+  return (options as { readonly [REHEARSAL]?: Rehearsal })[REHEARSAL] ?? NO_REHEARSAL;
+}

@@ -1,0 +1,46 @@
+import type { CrashPlan, RehearsedEnd } from "../sdk/rehearsal.ts";
+
+/**
+ * Every handler dies once at each point of its job: after each record, child, event and wait, and once when it has
+ * returned. Tells what a replay did otherwise than the execution before.
+ */
+export class ReplayPlan implements CrashPlan {
+  readonly #died = new Set<string>();
+  readonly #results = new Map<string, string>();
+  #faults: string[] = [];
+
+  diesAfter(jobId: string, point: string): boolean {
+    const place = `${jobId} ${point}`;
+    if (this.#died.has(place)) return false;
+    this.#died.add(place);
+    return true;
+  }
+
+  diesAtEnd(end: RehearsedEnd): boolean {
+    const result = new TextDecoder().decode(end.result);
+    const before = this.#results.get(end.jobId);
+    this.#results.set(end.jobId, result);
+    if (before === undefined) return true;
+    this.#compare(end, before, result);
+    return false;
+  }
+
+  /** One line each; they are told once. */
+  takeFaults(): readonly string[] {
+    const faults = this.#faults;
+    this.#faults = [];
+    return faults;
+  }
+
+  #compare({ functionName, jobId, failures, notAskedFor }: RehearsedEnd, before: string, result: string): void {
+    const who = `${functionName} (job ${jobId})`;
+    if (before !== result) this.#faults.push(`${who} returned ${before}, and replayed it returned ${result}`);
+    // After a failure of the whole attempt a handler may well go another way.
+    if (failures > 0) return;
+    for (const name of notAskedFor) {
+      this.#faults.push(
+        `${who} recorded ${JSON.stringify(name)}, and replayed it went another way and did not ask for it`,
+      );
+    }
+  }
+}
