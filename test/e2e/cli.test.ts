@@ -951,6 +951,12 @@ describe("completion", () => {
     expect(await complete("jobs", "list", "--state", "d")).toEqual(["dead"]);
     expect(await complete("jobs", "enqueue", "demo:shell:u")).toEqual(["demo:shell:upper"]);
     expect(await complete("comp")).toEqual(["completion"]);
+    await ok(["schedules", "create", "nightly", "-f", "demo:shell:upper", "--cron", "@yearly", "-q"]);
+    expect(await complete("schedules", "get", "ni")).toEqual(["nightly"]);
+    expect(await complete("jobs", "list", "--schedule", "ni")).toEqual(["nightly"]);
+    expect(await complete("schedules", "create", "x", "--function", "demo:shell:u")).toEqual(["demo:shell:upper"]);
+    expect(await complete("schedules", "list", "--state", "p")).toEqual(["paused"]);
+    expect(await complete("schedules", "create", "x", "--overlap", "s")).toEqual(["skip"]);
   });
 
   test("every shell gets a script, another word exits 2", async () => {

@@ -63,7 +63,11 @@ testOnEachStore("a schedule every second on a command is seen with its last outc
   await startWork(world, "demo:tick", ["date"]);
   const create = ["schedules", "create", "tick", "-f", "demo:tick", "--cron", "* * * * * *"];
   const created = await cli(world, create);
-  expect(created).toMatchObject({ exitCode: 0, stderr: expect.stringContaining("created schedule tick") });
+  expect(created.exitCode).toBe(0);
+  expect(created.stderr).toContain("created schedule tick");
+  expect(created.stderr).not.toContain("no worker");
+  const mistyped = await cli(world, ["schedules", "create", "mistyped", "-f", "demo:tik", "--cron", "@yearly", "-q"]);
+  expect(mistyped.stderr).toContain("no worker serves demo:tik now; did you mean demo:tick?");
   const ticks = created.stdout.trimEnd().split("\n");
   expect(ticks).toHaveLength(5);
   const times = ticks.map((line) => Date.parse(line.split("\t")[1] ?? ""));

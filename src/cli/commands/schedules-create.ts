@@ -2,6 +2,7 @@ import type { Schedule } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { type CommandContext, defineCommand, type Flags } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../connection.ts";
 import { CliError, usageError } from "../exit.ts";
+import type { Messages } from "../messages.ts";
 import { FORMAT_FLAGS } from "../output.ts";
 import { cliErrorFrom } from "../rpc-errors.ts";
 import {
@@ -14,6 +15,7 @@ import {
 import { namingFlags } from "../schedule-faults.ts";
 import { scheduleJson } from "../schedule-view.ts";
 import { nextTicks, showTicks } from "../show-ticks.ts";
+import { suggest } from "../suggest.ts";
 import { tickJson } from "../tick-view.ts";
 import type { Client } from "../../sdk/client.ts";
 
@@ -66,8 +68,18 @@ async function create(context: Context): Promise<void> {
   await withClient(context, async (client) => {
     const { schedule, done } = await store(client, name, spec, flags["on-duplicate"] === "update");
     messages.success(`${done} schedule ${schedule.name}`);
+    await warnAboutFunction(client, schedule.spec?.functionName ?? "", messages);
     await showSchedule(context, client, schedule, done === "created");
   });
+}
+
+/** A schedule of a function that nobody has is most often a mistyped name. */
+async function warnAboutFunction(client: Client, name: string, messages: Messages): Promise<void> {
+  const { functions } = await client.daemon.listFunctions({});
+  const served = functions.filter((one) => one.workers > 0).map((one) => one.functionName);
+  if (served.includes(name)) return;
+  const near = suggest(name, served);
+  messages.warn(`no worker serves ${name} now${near === undefined ? "" : `; did you mean ${near}?`}`);
 }
 
 interface Stored {

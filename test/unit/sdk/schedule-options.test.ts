@@ -163,6 +163,32 @@ describe("the presets of a durable function", () => {
     ]);
   });
 
+  test("have the function's arguments in their types", () => {
+    const typed = [
+      () => report.daily(8, {}, "eu"),
+      () => report.schedule({ cron: "@daily" }, "eu"),
+      // @ts-expect-error an argument is missing
+      () => report.daily(8),
+      // @ts-expect-error so is this one
+      () => report.schedule({ cron: "@daily" }),
+      // @ts-expect-error and this one is no text
+      () => report.hourly({}, 7),
+      // @ts-expect-error when jobs run is the schedule's to say
+      () => report.everyMinute({ jobOptions: { delayMs: 1 } }, "eu"),
+      () => report.schedule({ cron: "@daily" }, "eu").then((handle) => handle.update({ args: ["us"] })),
+      // @ts-expect-error also in an update
+      () => report.schedule({ cron: "@daily" }, "eu").then((handle) => handle.update({ args: [7] })),
+      () =>
+        report
+          .schedule({ cron: "@daily" }, "eu")
+          .then((handle) => handle.trigger())
+          .then((job) => job.result()),
+    ];
+    // The compiler is what is tested; without arguments the settings may be left out.
+    const plain: () => Promise<unknown> = () => createDurableFunction<[], number>(definition, access).daily(8);
+    expect([...typed, plain].every((call) => typeof call === "function")).toBe(true);
+  });
+
   test("refuse what is no hour or day, and arguments in the place of settings, by a rejection", async () => {
     const misused = report as unknown as Record<"daily" | "weekly" | "hourly", (...given: unknown[]) => Promise<void>>;
     expect(await faultOf(misused.daily(24))).toMatchObject({ message: "hour is 24; give a whole number from 0 to 23" });
