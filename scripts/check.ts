@@ -67,21 +67,30 @@ function testStages(): readonly Stage[] {
     .filter((entry) => entry.isDirectory() && hasTests(join(root, entry.name)))
     .map((entry) => ({ name: `test:${entry.name}`, files: `./test/${entry.name}/` }));
   const loose = readdirSync(root).filter((name) => name.endsWith(".test.ts"));
-  return [
+  const stages = [
     ...loose.map((name) => ({ name: `test:${name.replace(".test.ts", "")}`, files: `./test/${name}` })),
     ...groups,
-  ].map(({ name, files }) => ({ name, run: () => runTests(files, PARALLEL.includes(name) ? WORKERS : []) }));
+  ].map(({ name, files }) => ({ name, run: () => runTests(PARALLEL.includes(name) ? [...WORKERS, files] : [files]) }));
+  return [...stages, { name: "test:postgres", run: () => runTests(ON_ENGINE, { RESEOLIO_TEST_ENGINE: "postgres" }) }];
 }
+
+/** Engine and services: on SQLite with their folders, and here on PostgreSQL. */
+const ON_ENGINE = [
+  "./test/unit/engine/",
+  "./test/rpc/services.test.ts",
+  "./test/rpc/stream-cleanup.test.ts",
+  "./test/rpc/metrics.test.ts",
+];
 
 function hasTests(directory: string): boolean {
   return readdirSync(directory, { recursive: true }).some((name) => String(name).endsWith(".test.ts"));
 }
 
-async function runTests(files: string, options: readonly string[]): Promise<Tally> {
-  const result = await run([process.execPath, "test", ...options, files], {
+async function runTests(words: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Tally> {
+  const result = await run([process.execPath, "test", "--timeout=30000", ...words], {
     cwd: checkout,
     // Only a built executable: without it the end-to-end tests run the source, and the build stage has failed anyway.
-    env: existsSync(executable) ? { RESEOLIO_TEST_BINARY: executable } : {},
+    env: existsSync(executable) ? { ...env, RESEOLIO_TEST_BINARY: executable } : env,
     show: true,
     timeoutMs: 15 * 60_000,
   });

@@ -25,14 +25,14 @@ export async function soakChaos(context: SoakContext): Promise<readonly Verdict[
   const happened =
     `${counts.terminated} backends terminated, PostgreSQL stopped ${counts.serverStops} times, ` +
     `${counts.daemonKills} daemons killed, one without network for ${(counts.blackHoleMs / 1000).toFixed(0)} s`;
-  const { calls: callsMs, executions: executionsMs } = report.recoveredAfterMs;
+  const { recovery } = report;
   return [
     verdictOf("P1 P4 chaos on PostgreSQL loses no acknowledged call", `${happened}: ${calls}`, faults.lost),
     verdictOf("P16 P19 no call outlives its deadline", calls, faults.hung),
     verdictOf("P19 nothing is thrown that nobody caught, no daemon ends by itself", happened, faults.uncaught),
     verdictOf(
       `P19 work goes on within ${RECOVER_WITHIN_MS / 1000} s of the last fault, in the same processes`,
-      `calls after ${callsMs} ms, executions after ${executionsMs} ms`,
+      `calls after ${recovery.calls.afterMs} ms, executions after ${recovery.executions.afterMs} ms`,
       faults.slow,
     ),
   ];

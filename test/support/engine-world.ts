@@ -10,9 +10,16 @@ import type { RevocationReason, WorkerSession } from "../../src/daemon/engine/wo
 import type { Clock } from "../../src/daemon/core/clock.ts";
 import type { Job, Lease } from "../../src/daemon/core/job.ts";
 import { openStore } from "../../src/daemon/storage/open-store.ts";
+import type { JobStore } from "../../src/daemon/storage/job-store.ts";
 import { ManualClock } from "./manual-clock.ts";
+import { testDatabase } from "./postgres-database.ts";
+import type { TestDatabase } from "./postgres-database.ts";
+import { postgresWorld } from "./postgres-world.ts";
 
-/** An engine on a real SQLite database in memory, with a clock moved by hand and workers that record what they get. */
+/**
+ * An engine on a real store, with a clock moved by hand and workers that record what they get: on SQLite in memory, or,
+ * when RESEOLIO_TEST_ENGINE says so, on PostgreSQL. `bun run check` runs the tests that stand on it once on each.
+ */
 export interface EngineWorld extends AsyncDisposable {
   readonly engine: Engine;
   readonly clock: ManualClock;
@@ -53,9 +60,7 @@ export async function createEngineWorld(
   settings: Partial<EngineSettings> = {},
   watched: (hands: ManualClock) => Clock = (hands) => hands,
 ): Promise<EngineWorld> {
-  const clock = new ManualClock();
-  const shown = watched(clock);
-  const { store } = await openStore(":memory:", { clock: shown });
+  const { store, clock, shown, close } = await openEngineStore(watched);
   const engine = createEngine({
     store,
     clock: shown,
@@ -76,9 +81,36 @@ export async function createEngineWorld(
     settled: () => engine.lane.run(() => Promise.resolve()),
     [Symbol.asyncDispose]: async () => {
       await engine.lane.close();
-      await store.close();
+      await close();
     },
   };
+}
+
+interface EngineStore {
+  readonly store: JobStore;
+  /** Moved by hand. */
+  readonly clock: ManualClock;
+  /** Of store and engine. */
+  readonly shown: Clock;
+  close(): Promise<void>;
+}
+
+let database: Promise<TestDatabase> | null = null;
+
+async function openEngineStore(watched: (hands: ManualClock) => Clock): Promise<EngineStore> {
+  if (process.env["RESEOLIO_TEST_ENGINE"] !== "postgres") {
+    const clock = new ManualClock();
+    const shown = watched(clock);
+    const { store } = await openStore(":memory:", { clock: shown });
+    return { store, clock, shown, close: () => store.close() };
+  }
+  const world = await postgresWorld(await (database ??= testDatabase()));
+  const { clock } = world;
+  // What it knows of the server's time moves in real time; the test's clock does not.
+  const store = new Proxy(world.store, {
+    get: (target, name: keyof JobStore) => (name === "now" ? () => clock.now() : target[name]),
+  });
+  return { store, clock, shown: watched(clock), close: async () => await world[Symbol.asyncDispose]() };
 }
 
 async function enqueueOne(engine: Engine, functionName: string, item: Partial<EnqueueItem>): Promise<string> {

@@ -25,17 +25,30 @@ export function findLateEnds(log: CallLog): readonly string[] {
   ];
 }
 
-/** Milliseconds from the last fault until a second in which as much was done as half of an average one before the first. */
-export function recoveryMs(ends: readonly number[], firstFaultAt: number, lastFaultAt: number): number | null {
+/** How work came back. */
+export interface Recovery {
+  /** Ends a second before the first fault. */
+  readonly before: number;
+  /** Ends in the best second after the last one. */
+  readonly after: number;
+  /** From the last fault to the end of the first second in which half as much was done as before; null: never. */
+  readonly afterMs: number | null;
+}
+
+/** Reads it from the times of all that ended. */
+export function findRecovery(ends: readonly number[], firstFaultAt: number, lastFaultAt: number): Recovery {
   const startedAt = ends.reduce((least, at) => Math.min(least, at), firstFaultAt);
   const before = ends.filter((at) => at < firstFaultAt).length / ((firstFaultAt - startedAt) / 1000);
-  const after = ends.filter((at) => at >= lastFaultAt).toSorted((one, other) => one - other);
+  const later = ends.filter((at) => at >= lastFaultAt).toSorted((one, other) => one - other);
   let first = 0;
-  for (const [index, at] of after.entries()) {
-    while (at - (after[first] ?? at) > 1_000) first++;
-    if (index - first + 1 >= before / 2) return at - lastFaultAt;
+  let after = 0;
+  let afterMs: number | null = null;
+  for (const [index, at] of later.entries()) {
+    while (at - (later[first] ?? at) > 1_000) first++;
+    after = Math.max(after, index - first + 1);
+    if (afterMs === null && after >= before / 2) afterMs = at - lastFaultAt;
   }
-  return null;
+  return { before: Math.round(before), after, afterMs };
 }
 
 /** A line that no daemon should write, whatever happens around it. */

@@ -7,7 +7,15 @@ import { readExecutionLog } from "../execution-log.ts";
 import type { Random } from "../random.ts";
 import { readCallLog } from "./call-log.ts";
 import { type FaultCounts, type FaultPlan, injectFaults } from "./faults.ts";
-import { countUnfinished, findLateEnds, findLosses, findUncaught, recoveryMs, times } from "./judge.ts";
+import {
+  countUnfinished,
+  findLateEnds,
+  findLosses,
+  findUncaught,
+  findRecovery,
+  type Recovery,
+  times,
+} from "./judge.ts";
 import { CALL_TIMEOUT_MS, RESULT_TIMEOUT_MS, setStage, type Stage } from "./stage.ts";
 
 export interface ChaosSettings extends FaultPlan {
@@ -30,8 +38,8 @@ export interface ChaosReport {
   readonly tried: number;
   readonly acknowledged: number;
   readonly executions: number;
-  /** From the last fault until calls, and executions, came half as fast as before. */
-  readonly recoveredAfterMs: { readonly calls: number | null; readonly executions: number | null };
+  /** How calls, and executions, came back after the last fault. */
+  readonly recovery: { readonly calls: Recovery; readonly executions: Recovery };
   /** Against which promise, and what. */
   readonly faults: Readonly<Record<"lost" | "hung" | "uncaught" | "slow", readonly string[]>>;
 }
@@ -52,19 +60,21 @@ export async function playChaos(settings: ChaosSettings): Promise<ChaosReport> {
   const unfinished = await untilFinished(stage.server.url("postgres"));
 
   const { log, executions } = readLogs(stage);
-  const recoveredAfterMs = recovery(stage, firstFaultAt, lastFaultAt);
+  const recovery = readRecovery(stage, firstFaultAt, lastFaultAt);
   return {
     counts,
     tried: log.tried.size,
     acknowledged: log.acknowledged.size,
     executions: executions.length,
-    recoveredAfterMs,
+    recovery,
     faults: {
       lost: [...unfinished, ...(await findLosses(stage.server.url("postgres"), log))],
       hung: [...stuck, ...findLateEnds(log)],
       uncaught: findOutcries(stage),
-      slow: Object.entries(recoveredAfterMs).flatMap(([what, ms]) =>
-        ms !== null && ms <= settings.recoverWithinMs ? [] : [`${what} were back after ${ms ?? "more"} ms`],
+      slow: Object.entries(recovery).flatMap(([what, { before, after, afterMs }]) =>
+        afterMs !== null && afterMs <= settings.recoverWithinMs
+          ? []
+          : [`${what} were not back: ${before} a second before the faults, at most ${after} after them`],
       ),
     },
   };
@@ -77,12 +87,12 @@ function readLogs(stage: Stage) {
   };
 }
 
-function recovery(stage: Stage, firstFaultAt: number, lastFaultAt: number): ChaosReport["recoveredAfterMs"] {
+function readRecovery(stage: Stage, firstFaultAt: number, lastFaultAt: number): ChaosReport["recovery"] {
   const { log, executions } = readLogs(stage);
   const ends = executions.map(({ endedAt, startedAt }) => endedAt ?? startedAt);
   return {
-    calls: recoveryMs(times(log.calls), firstFaultAt, lastFaultAt),
-    executions: recoveryMs(ends, firstFaultAt, lastFaultAt),
+    calls: findRecovery(times(log.calls), firstFaultAt, lastFaultAt),
+    executions: findRecovery(ends, firstFaultAt, lastFaultAt),
   };
 }
 
@@ -96,8 +106,8 @@ async function untilRecovered(
   const endAt = lastFaultAt + settings.recoverWithinMs + LOOK_MS;
   while (Date.now() < endAt) {
     await Bun.sleep(LOOK_MS);
-    const { calls, executions } = recovery(stage, firstFaultAt, lastFaultAt);
-    if (calls !== null && executions !== null) return;
+    const { calls, executions } = readRecovery(stage, firstFaultAt, lastFaultAt);
+    if (calls.afterMs !== null && executions.afterMs !== null) return;
   }
 }
 
