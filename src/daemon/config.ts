@@ -19,6 +19,7 @@ export interface DaemonConfig {
   /** 0 = for ever. */
   readonly retentionMs: number;
   readonly deadRetentionMs: number;
+  readonly eventRetentionMs: number;
   /** Null: everyone who reaches the port is served. */
   readonly token: string | null;
   /** Contents, PEM. */
@@ -63,6 +64,7 @@ export function readConfig(source: ConfigSource): ConfigResult {
     leaseMs: reader.read(SETTINGS.leaseMs) ?? 0,
     retentionMs: reader.read(SETTINGS.retentionMs) ?? 0,
     deadRetentionMs: reader.read(SETTINGS.deadRetentionMs) ?? 0,
+    eventRetentionMs: reader.read(SETTINGS.eventRetentionMs) ?? 0,
     token: readToken(reader),
     tls: readTls(reader),
     insecure: reader.read(SETTINGS.insecure) ?? false,

@@ -12,6 +12,7 @@ import { createEngine } from "./engine/create-engine.ts";
 import type { Engine } from "./engine/engine.ts";
 import type { ManualTime } from "./engine/move-clock.ts";
 import { handBackWaiting } from "./engine/hand-back-waiting.ts";
+import type { Retention } from "./engine/prune-jobs.ts";
 import { checkAddressFree } from "./http/listen.ts";
 import type { Logger } from "./logger.ts";
 import { AttemptTimer } from "./loops/attempt-timer.ts";
@@ -132,7 +133,7 @@ class RunningDaemon implements Daemon {
       new TimerWheel(this.#engine, logger),
       createScheduleRunner(this.#engine, logger),
       createPoll(this.#engine, config.pollIntervalMs, logger),
-      createPruner(this.#engine, { finishedMs: config.retentionMs, deadMs: config.deadRetentionMs }, leader, logger),
+      createPruner(this.#engine, retentionOf(config), leader, logger),
       createCounterFolder(this.#engine, leader, logger),
       ...(clock instanceof SteadyClock ? [createClockWatch(this.#engine, clock, logger)] : []),
       ...(store.isShared ? [new ClusterWatch(this.#engine, logger)] : []),
@@ -228,6 +229,11 @@ class RunningDaemon implements Daemon {
       Math.max(50, Math.min(500, lingerMs / 4)),
     );
   }
+}
+
+function retentionOf(config: DaemonConfig): Retention {
+  const { retentionMs, deadRetentionMs, eventRetentionMs } = config;
+  return { finishedMs: retentionMs, deadMs: deadRetentionMs, eventMs: eventRetentionMs };
 }
 
 function describe({ config, nodeId, store }: DaemonParts): DaemonInfo {

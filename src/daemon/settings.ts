@@ -88,6 +88,14 @@ export const SETTINGS = {
     help: "how long dead jobs are kept; 0 for ever",
     parse: lengthBetween(0, MAX_LENGTH_MS),
   },
+  eventRetentionMs: {
+    flag: "event-retention",
+    variable: "RESEOLIO_EVENT_RETENTION",
+    placeholder: "LENGTH",
+    defaultText: "30d",
+    help: "how long events are kept for jobs that await them later; 0 for ever",
+    parse: lengthBetween(0, MAX_LENGTH_MS),
+  },
   token: {
     flag: null,
     variable: "RESEOLIO_TOKEN",

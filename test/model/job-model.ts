@@ -146,7 +146,9 @@ export class JobModel {
   }
 
   prune(state: JobState, finishedBefore: number): number {
-    const old = [...this.jobs.values()].filter((job) => job.state === state && job.finishedAt! < finishedBefore);
+    const old = [...this.jobs.values()].filter(
+      (job) => job.state === state && job.finishedAt! < finishedBefore && !this.#isLive(job.parentId),
+    );
     for (const job of old) this.jobs.delete(job.jobId);
     return old.length;
   }
@@ -166,6 +168,11 @@ export class JobModel {
     const deadlines = [...this.jobs.values()].map((job) => this.#deadline(job));
     const times = [...this.#delayed().map((job) => job.runAt), ...deadlines].filter((time) => Number.isFinite(time));
     return times.length === 0 ? null : Math.min(...times);
+  }
+
+  #isLive(jobId: string | null): boolean {
+    const job = jobId === null ? undefined : this.jobs.get(jobId);
+    return job !== undefined && !TERMINAL.includes(job.state);
   }
 
   #delayed(): readonly ModelJob[] {
@@ -234,6 +241,7 @@ export class JobModel {
       workerId: null,
       startedAt: null,
       finishedAt: null,
+      ranMs: null,
     };
   }
 }

@@ -245,6 +245,7 @@ describe("a client that is not ours: @grpc/grpc-js with the raw proto", () => {
         "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",
         "reseolio.v1.DaemonService",
+        "reseolio.v1.EventService",
         "reseolio.v1.JobService",
         "reseolio.v1.ScheduleService",
         "reseolio.v1.SessionService",

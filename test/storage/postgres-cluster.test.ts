@@ -206,7 +206,11 @@ describe("hints", () => {
     await using it = await cluster(2);
     const [here, there] = pair(it.stores);
     const ears = await listening(here);
-    expect(await ears.next((hint) => hint.jobIds === "any")).toEqual({ functionNames: "any", jobIds: "any" });
+    expect(await ears.next((hint) => hint.jobIds === "any")).toEqual({
+      functionNames: "any",
+      jobIds: "any",
+      workerIds: "any",
+    });
     await enqueue(here, jobs(1, { functionName: "test:own" }));
     await enqueue(there, jobs(2));
     await ears.next((hint) => names(hint, FUNCTION));
@@ -229,13 +233,21 @@ describe("hints", () => {
     await enqueue(there, [...jobs(300), ...long.flatMap((functionName) => jobs(1, { functionName }))]);
     ears.heard.length = 0;
     await finishAll(there, await claim(there, "w", [FUNCTION], 300));
-    expect(await ears.next((hint) => hint.jobIds === "any")).toEqual({ functionNames: [], jobIds: "any" });
+    expect(await ears.next((hint) => hint.jobIds === "any")).toEqual({
+      functionNames: [],
+      jobIds: "any",
+      workerIds: [],
+    });
     ears.heard.length = 0;
     await enqueue(
       there,
       long.flatMap((functionName) => jobs(1, { functionName })),
     );
-    expect(await ears.next((hint) => hint.functionNames === "any")).toEqual({ functionNames: "any", jobIds: [] });
+    expect(await ears.next((hint) => hint.functionNames === "any")).toEqual({
+      functionNames: "any",
+      jobIds: [],
+      workerIds: [],
+    });
     await ears.listener.stop();
   });
 

@@ -12,6 +12,8 @@ const ALLOWED_SCANS: readonly RegExp[] = [
   /^SCAN workers/,
   /^SCAN jobs USING COVERING INDEX jobs_scheduled$/,
   /^SCAN jobs USING COVERING INDEX jobs_deadline$/,
+  // Holds the events that are being told only.
+  /^SCAN events USING INDEX events_spreading$/,
   // A page of everything, newest first: stops at its LIMIT.
   /^SCAN jobs USING COVERING INDEX sqlite_autoindex_jobs_1$/,
   /^SCAN \d+-ROW VALUES CLAUSE$/,

@@ -70,6 +70,7 @@ function enqueueTests(makeStore: MakeStore): void {
       workerId: null,
       startedAt: null,
       finishedAt: null,
+      ranMs: null,
     });
   });
 

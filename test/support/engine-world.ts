@@ -2,6 +2,8 @@ import type { EngineSettings } from "../../src/daemon/engine/engine.ts";
 import type { Engine } from "../../src/daemon/engine/engine.ts";
 import { connectWorker } from "../../src/daemon/engine/connect-worker.ts";
 import { createEngine } from "../../src/daemon/engine/create-engine.ts";
+import type { Delivery } from "../../src/daemon/engine/deliver-jobs.ts";
+import type { Checkpoint } from "../../src/daemon/core/checkpoint.ts";
 import type { EnqueueItem } from "../../src/daemon/engine/enqueue-jobs.ts";
 import { enqueueJobs } from "../../src/daemon/engine/enqueue-jobs.ts";
 import type { AttemptReport, SettleResult } from "../../src/daemon/engine/settle-attempts.ts";
@@ -34,13 +36,17 @@ export interface EngineWorld extends AsyncDisposable {
 export interface WorkerOptions {
   readonly functionNames: readonly string[];
   readonly concurrency: number;
-  readonly heldLeases: readonly (Lease & { readonly started: boolean })[];
+  readonly heldLeases: readonly (Lease & { readonly started: boolean; readonly timeLeftMs?: number })[];
 }
 
 export interface TestWorker {
   readonly session: WorkerSession;
   readonly lost: readonly Lease[];
   readonly assigned: Job[];
+  /** The same with how they came. */
+  readonly delivered: Delivery[];
+  /** Checkpoints that were sent before assignments. */
+  readonly replayed: (Lease & { readonly checkpoint: Checkpoint })[];
   readonly revoked: (Lease & { readonly reason: RevocationReason })[];
   readonly recalled: Lease[];
   readonly ended: boolean;
@@ -128,6 +134,8 @@ export async function connectTestWorker(
   options: Partial<WorkerOptions> = {},
 ): Promise<TestWorker> {
   const assigned: Job[] = [];
+  const delivered: Delivery[] = [];
+  const replayed: (Lease & { readonly checkpoint: Checkpoint })[] = [];
   const revoked: TestWorker["revoked"] = [];
   const recalled: Lease[] = [];
   const waiting: { count: number; resolve: () => void }[] = [];
@@ -146,9 +154,13 @@ export async function connectTestWorker(
       heldLeases: options.heldLeases ?? [],
     },
     {
-      assign: (jobs) => {
-        assigned.push(...jobs);
+      assign: (deliveries) => {
+        assigned.push(...deliveries.map(({ job }) => job));
+        delivered.push(...deliveries);
         for (const one of waiting) if (assigned.length >= one.count) one.resolve();
+      },
+      replay: async ({ jobId, leaseToken }, checkpoints) => {
+        replayed.push(...checkpoints.map((checkpoint) => ({ jobId, leaseToken, checkpoint })));
       },
       revoke: ({ jobId, leaseToken }, reason) => revoked.push({ jobId, leaseToken, reason }),
       recall: (leases) => recalled.push(...leases),
@@ -161,6 +173,8 @@ export async function connectTestWorker(
     session,
     lost: lostLeases,
     assigned,
+    delivered,
+    replayed,
     revoked,
     recalled,
     get ended() {

@@ -17,7 +17,7 @@ const encoder = new TextEncoder();
 
 /**
  * Fills a store with jobs of every state and kind: attempts of every outcome, keys, parents, headers, deadlines, delays,
- * text that is hard to write, payloads up to 100 KB, and schedules with their ticks.
+ * text that is hard to write, payloads up to 100 KB, schedules with their ticks, checkpoints, parked jobs and events.
  *
  * @param now the store's time, for the ids
  */
@@ -140,6 +140,45 @@ async function work(store: JobStore, random: Random): Promise<void> {
     return transition === null ? [] : [transition];
   });
   await store.transact((tx) => tx.applyTransitions(transitions));
+  const left = jobs.filter((one) => !transitions.some(({ jobId }) => jobId === one.jobId));
+  await store.transact((tx) => workflows(tx, left));
+}
+
+/** Steps and values of those that still run, some of which then wait for a sleep, an event and a job. */
+async function workflows(tx: JobTransaction, jobs: readonly Job[]): Promise<void> {
+  const error = { name: "Err\u00f6r", message: 'no "luck" \\' };
+  await tx.recordCheckpoints(
+    jobs.flatMap(({ jobId, leaseToken, failures }) => [
+      {
+        jobId,
+        leaseToken,
+        name: "st\u00e9p \x10\0",
+        kind: "step",
+        value: encoder.encode("1"),
+        error: null,
+        failures,
+        place: 0,
+      },
+      { jobId, leaseToken, name: "failed", kind: "step", value: null, error, failures, place: 1 },
+    ]),
+  );
+  const parked = jobs.filter((_, place) => place % 2 === 0);
+  const park = parked.map((one) => decide(one, { kind: "park", ranMs: 12 }, { maxLosses: 3 }, 0)!);
+  await tx.applyTransitions(park);
+  await tx.emitEvents([{ name: `happened \0 ${parked[0]?.jobId}`, payload: encoder.encode('"p\u00e4"') }], 10);
+  await tx.registerWaits(
+    parked.map(({ jobId }) => ({
+      jobId,
+      waits: [
+        { name: "nap", kind: "sleep", sleepMs: 80_000_000 },
+        { name: "until", kind: "sleep", sleepUntil: 4_000_000_000_000 },
+        { name: "ev\u00e9nt", kind: "event", eventName: "n\u00e9ver", timeoutMs: null },
+        { name: "job", kind: "job", awaitedJobId: (jobs.find((one) => one.jobId !== jobId) ?? jobs[0]!).jobId },
+      ],
+      waitingNames: ["nap", "until", "ev\u00e9nt"],
+      place: 2,
+    })),
+  );
 }
 
 /** Null leaves it running. */
@@ -150,7 +189,7 @@ function eventFor({ attempt }: Job, random: Random): JobEvent | null {
   if (chance < 0.65) return { kind: "fail", error, terminal: chance < 0.45, retryAfterMs: chance > 0.6 ? 0 : null };
   if (chance < 0.75) return { kind: "timeout" };
   if (chance < 0.85) return { kind: "lose" };
-  if (chance < 0.92) return { kind: "cancel", reason: "cancelled" };
-  if (chance < 0.96) return { kind: "release", started: true };
+  if (chance < 0.9) return { kind: "cancel", reason: "cancelled" };
+  if (chance < 0.93) return { kind: "release", started: true };
   return null;
 }

@@ -17,6 +17,10 @@ export type JobEvent =
       readonly terminal: boolean;
       readonly retryAfterMs: number | null;
     }
+  /** Its handler waits: it needs no slot until it is woken. */
+  | { readonly kind: "park"; readonly ranMs: number }
+  /** Something that it waits for has happened. With a grace it is kept that long for the worker that parked it. */
+  | { readonly kind: "wake"; readonly graceMs: number }
   /** Its worker hands it back, on drain or recall. */
   | { readonly kind: "release"; readonly started: boolean }
   /** The attempt ran past `timeoutMs`. */
@@ -43,6 +47,12 @@ export interface JobChange {
   readonly startedAt?: number;
   /** Drop `startBy` and `finishBy`, which a retry by a person outlives. */
   readonly clearDeadlines?: true;
+  /** How long the attempt ran before it parked; null begins a new attempt. */
+  readonly ranMs?: number | null;
+  /** For PENDING: keep `workerId`, who has the handler in memory and may claim the job before `runAt`. */
+  readonly keepWorker?: true;
+  /** Forget the errors of steps, so that they are tried again. */
+  readonly forgetStepErrors?: true;
 }
 
 /** One guarded write. The store sets `finishedAt` when the new state is terminal and keeps `workerId` as who ended it. */
@@ -84,6 +94,7 @@ export type JobSnapshot = Pick<
   | "jitter"
   | "workerId"
   | "startedAt"
+  | "ranMs"
 >;
 
 /**
@@ -103,6 +114,10 @@ export function decide(
       return job.state === "RUNNING" ? succeed(job, event.result) : null;
     case "fail":
       return job.state === "RUNNING" ? fail(job, event, chance) : null;
+    case "park":
+      return job.state === "RUNNING" ? transition(job, { state: "SUSPENDED", ranMs: event.ranMs }, null) : null;
+    case "wake":
+      return job.state === "SUSPENDED" ? wake(job, event.graceMs) : null;
     case "release":
       return job.state === "RUNNING" ? release(job, event.started) : null;
     case "timeout":
@@ -128,7 +143,7 @@ function fail(job: JobSnapshot, event: Extract<JobEvent, { kind: "fail" }>, chan
     return transition(job, { state: "DEAD", error, failures }, ended);
   }
   const runAfterMs = event.retryAfterMs ?? retryDelayMs(job, failures, chance);
-  return transition(job, { state: "PENDING", error, failures, runAfterMs }, ended);
+  return transition(job, { state: "PENDING", error, failures, runAfterMs, ...newAttempt(job) }, ended);
 }
 
 function timeOut(job: JobSnapshot, chance: number): Transition {
@@ -139,13 +154,28 @@ function timeOut(job: JobSnapshot, chance: number): Transition {
     return transition(job, { state: "DEAD", error, failures, revokeLease: true }, ended);
   }
   const runAfterMs = retryDelayMs(job, failures, chance);
-  return transition(job, { state: "PENDING", error, failures, runAfterMs, revokeLease: true }, ended);
+  return transition(
+    job,
+    { state: "PENDING", error, failures, runAfterMs, revokeLease: true, ...newAttempt(job) },
+    ended,
+  );
 }
 
 function release(job: JobSnapshot, started: boolean): Transition {
-  // A job that never started gives its attempt number back, so that attempts count executions.
-  const attempt = started ? job.attempt : job.attempt - 1;
+  // A job that never started gives its attempt number back, so that attempts count executions. One that was parked is
+  // still in the same attempt, wherever that goes on.
+  const attempt = started || job.ranMs !== null ? job.attempt : job.attempt - 1;
   return transition(job, { state: "PENDING", runAfterMs: 0, attempt }, null);
+}
+
+function wake(job: JobSnapshot, graceMs: number): Transition {
+  if (graceMs <= 0) return transition(job, { state: "PENDING", runAfterMs: 0 }, null);
+  return transition(job, { state: "PENDING", runAfterMs: graceMs, keepWorker: true }, null);
+}
+
+/** An attempt that was parked has ended: the next claim begins another one. */
+function newAttempt(job: JobSnapshot): Pick<JobChange, "ranMs"> {
+  return job.ranMs === null ? {} : { ranMs: null };
 }
 
 function lose(job: JobSnapshot, settings: MachineSettings): Transition {
@@ -156,7 +186,11 @@ function lose(job: JobSnapshot, settings: MachineSettings): Transition {
   if (losses >= settings.maxLosses) {
     return transition(job, { state: "DEAD", error, losses, revokeLease: true }, ended);
   }
-  return transition(job, { state: "PENDING", error, losses, runAfterMs: 0, revokeLease: true }, ended);
+  return transition(
+    job,
+    { state: "PENDING", error, losses, runAfterMs: 0, revokeLease: true, ...newAttempt(job) },
+    ended,
+  );
 }
 
 function cancel(job: JobSnapshot, reason: "cancelled" | "start_deadline" | "finish_deadline"): Transition {
@@ -174,7 +208,16 @@ const CANCEL_MESSAGES = {
 function retry(job: JobSnapshot): Transition {
   return transition(
     job,
-    { state: "PENDING", runAfterMs: 0, failures: 0, losses: 0, revokeLease: true, clearDeadlines: true },
+    {
+      state: "PENDING",
+      runAfterMs: 0,
+      failures: 0,
+      losses: 0,
+      revokeLease: true,
+      clearDeadlines: true,
+      ranMs: null,
+      forgetStepErrors: true,
+    },
     null,
   );
 }

@@ -99,9 +99,11 @@ export interface Job extends JobSettings {
   readonly losses: number;
   /** The fence: goes up with each lease and each time a lease is taken back, never down. */
   readonly leaseToken: number;
-  /** Holder of the lease in RUNNING; who ended the job afterwards. */
+  /** Holder of the lease in RUNNING; while parked or woken, who has the handler in memory; who ended the job afterwards. */
   readonly workerId: string | null;
-  /** Start of the last attempt. */
+  /** How long the attempt ran before it parked; null for an attempt that never did. Not in lists. */
+  readonly ranMs: number | null;
+  /** Start of the last attempt, or of its last continuation after it was parked. */
   readonly startedAt: number | null;
   readonly finishedAt: number | null;
 }

@@ -2,7 +2,7 @@ import type { FieldViolation } from "../core/errors.ts";
 import { invalidArgument, scheduleNotFound } from "../core/errors.ts";
 import type { Schedule } from "../core/schedule.ts";
 import { tickAfter } from "../core/schedule-ticks.ts";
-import type { LaneTransaction } from "./commit-lane.ts";
+import type { LaneTransaction } from "./lane-batch.ts";
 import type { Engine } from "./engine.ts";
 import { storeTickJobs, tickJob } from "./fire-schedules.ts";
 

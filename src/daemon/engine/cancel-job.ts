@@ -3,7 +3,7 @@ import type { MachineSettings } from "../core/job-machine.ts";
 import { decide } from "../core/job-machine.ts";
 import type { Job } from "../core/job.ts";
 import type { JobToStore } from "../storage/job-store.ts";
-import type { LaneTransaction } from "./commit-lane.ts";
+import type { LaneTransaction } from "./lane-batch.ts";
 import type { Engine } from "./engine.ts";
 import { checkJobId } from "./read-jobs.ts";
 

@@ -1,45 +1,15 @@
 import { DaemonError } from "../core/errors.ts";
 import type { Transition } from "../core/job-machine.ts";
+import type { CheckpointToStore, RecordOutcome } from "../storage/checkpoint-store.ts";
 import type { EnqueueOutcome, JobStore, JobToStore, JobTransaction } from "../storage/job-store.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import { type Committed, describeChanges } from "./committed-changes.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-
-/** Told once, after the commit is on disk, or with what prevented it. Called on the lane: must be short, must not throw. */
-export interface Ticket<T> {
-  done(value: T): void;
-  failed(error: DaemonError): void;
-}
-
-/** What a piece of work sees of the transaction that it shares with others. */
-export interface LaneTransaction {
-  readonly tx: JobTransaction;
-  /** Guarded writes that the lane also tells to dispatcher and change feed. */
-  apply(transitions: readonly Transition[]): Promise<readonly boolean[]>;
-  /** New jobs, which the lane tells to dispatcher and watchers too. */
-  enqueue(items: readonly JobToStore[]): Promise<readonly EnqueueOutcome[]>;
-}
-
-interface EnqueueEntry {
-  readonly items: readonly JobToStore[];
-  readonly ticket: Ticket<readonly EnqueueOutcome[]>;
-}
-
-interface SettleEntry {
-  readonly transitions: readonly Transition[];
-  readonly ticket: Ticket<readonly boolean[]>;
-}
-
-interface WorkEntry {
-  readonly work: (lane: LaneTransaction) => Promise<unknown>;
-  readonly ticket: Ticket<unknown>;
-}
-
-interface Batch {
-  readonly enqueues: EnqueueEntry[];
-  readonly settles: SettleEntry[];
-  readonly works: WorkEntry[];
-}
+import type { Batch, LaneTransaction, Ticket } from "./lane-batch.ts";
+import { answer, emptyBatch, hasWork, itemsOf, splitBatch, ticketsOf } from "./lane-batch.ts";
+import type { ParkOutcome, ParkToStore } from "./park-jobs.ts";
+import { parkJobs } from "./park-jobs.ts";
+import { wakeJobs } from "./wake-jobs.ts";
 
 export interface CommitLaneOptions {
   readonly store: JobStore;
@@ -76,18 +46,34 @@ export class CommitLane {
     this.#schedule();
   }
 
-  settle(transitions: readonly Transition[], ticket: Ticket<readonly boolean[]>): void {
+  record(items: readonly CheckpointToStore[], ticket: Ticket<readonly RecordOutcome[]>): void {
     if (this.#refuse(ticket)) return;
-    this.#next.settles.push({ transitions, ticket });
+    this.#next.records.push({ items, ticket });
     this.#schedule();
   }
 
-  /** Runs `work` inside the next transaction. Fails alone if it throws; the others of the batch are tried again. */
-  run<T>(work: (lane: LaneTransaction) => Promise<T>): Promise<T> {
+  settle(items: readonly Transition[], ticket: Ticket<readonly boolean[]>): void {
+    if (this.#refuse(ticket)) return;
+    this.#next.settles.push({ items, ticket });
+    this.#schedule();
+  }
+
+  park(items: readonly ParkToStore[], ticket: Ticket<readonly ParkOutcome[]>): void {
+    if (this.#refuse(ticket)) return;
+    this.#next.parks.push({ items, ticket });
+    this.#schedule();
+  }
+
+  /**
+   * Runs `work` inside the next transaction. Fails alone if it throws; the others of the batch are tried again.
+   *
+   * @param eventNames the events that it emits
+   */
+  run<T>(work: (lane: LaneTransaction) => Promise<T>, eventNames: readonly string[] = []): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const ticket: Ticket<unknown> = { done: (value) => resolve(value as T), failed: reject };
       if (this.#refuse(ticket)) return;
-      this.#next.works.push({ work, ticket });
+      this.#next.works.push({ work, eventNames, ticket });
       this.#schedule();
     });
   }
@@ -135,9 +121,9 @@ export class CommitLane {
     const startedAt = performance.now();
     let committed: Committed;
     try {
-      const readsTimeLate =
-        batch.enqueues.some((entry) => entry.items.length > 0) ||
-        batch.settles.some((entry) => entry.transitions.length > 0);
+      const readsTimeLate = [batch.enqueues, batch.records, batch.settles, batch.parks].some((entries) =>
+        entries.some((entry) => entry.items.length > 0),
+      );
       committed = await this.#options.store.transact((tx) => this.#apply(tx, batch), { readsTimeLate });
     } catch (cause) {
       // What was claimed was not: its functions have ready jobs still.
@@ -151,29 +137,43 @@ export class CommitLane {
 
   async #apply(tx: JobTransaction, batch: Batch): Promise<Committed> {
     const { dispatcher } = this.#options;
+    await lockWaits(tx, batch);
     const stored: JobToStore[] = [];
-    const enqueued = await this.#storeJobs(tx, flatten(batch.enqueues.map((entry) => entry.items)), stored);
+    const enqueued = await this.#storeJobs(tx, itemsOf(batch.enqueues), stored);
     const applied: Transition[] = [];
     const lane: LaneTransaction = {
       tx,
-      apply: async (transitions) => {
-        const results = await tx.applyTransitions(transitions);
-        for (const [index, done] of results.entries()) if (done) applied.push(transitions[index] as Transition);
-        return results;
-      },
+      apply: (transitions) => applyAll(tx, transitions, applied),
       enqueue: (items) => this.#storeJobs(tx, items, stored),
     };
     const children = stored.filter((item) => item.parentId !== null);
     if (children.length > 0) await this.#options.onChildrenStored(lane, children);
-    const transitions = flatten(batch.settles.map((entry) => entry.transitions));
+    const checkpoints = itemsOf(batch.records);
+    const recorded = checkpoints.length > 0 ? await tx.recordCheckpoints(checkpoints) : [];
+    const transitions = itemsOf(batch.settles);
     const settled = transitions.length > 0 ? await lane.apply(transitions) : [];
+    const parks = itemsOf(batch.parks);
+    const parked = parks.length > 0 ? await parkJobs(lane, dispatcher, parks) : [];
     const worked: unknown[] = [];
     for (const entry of batch.works) worked.push(await entry.work(lane));
+    await wakeJobs(lane, await tx.takeAwaiters());
     for (const transition of applied) dispatcher.noteTransition(transition, tx.now);
-    const demands = dispatcher.planClaims();
+    return {
+      ...{ at: tx.now, enqueued, recorded, settled, parked, worked, stored, applied },
+      ...(await this.#applyClaims(tx)),
+    };
+  }
+
+  /** Handlers that wait in memory go on before new jobs begin. */
+  async #applyClaims(tx: JobTransaction): Promise<Pick<Committed, "resumed" | "claimed">> {
+    const { dispatcher } = this.#options;
+    const resumes = dispatcher.planResumes();
+    const resumed = resumes.length > 0 ? await tx.resumeJobs(resumes) : [];
+    dispatcher.noteResumes(resumes, resumed);
+    const demands = dispatcher.planClaims(resumed);
     const claimed = demands.length > 0 ? await tx.claimJobs(demands) : [];
     dispatcher.noteClaims(demands, claimed);
-    return { at: tx.now, enqueued, settled, worked, stored, applied, claimed };
+    return { resumed, claimed };
   }
 
   /** Adds to `stored` what is new. */
@@ -195,16 +195,12 @@ export class CommitLane {
 
   #tell(batch: Batch, committed: Committed): void {
     const { dispatcher, changes } = this.#options;
-    let offset = 0;
-    for (const entry of batch.enqueues) {
-      entry.ticket.done(committed.enqueued.slice(offset, (offset += entry.items.length)));
-    }
-    offset = 0;
-    for (const entry of batch.settles) {
-      entry.ticket.done(committed.settled.slice(offset, (offset += entry.transitions.length)));
-    }
+    answer(batch.enqueues, committed.enqueued);
+    answer(batch.records, committed.recorded);
+    answer(batch.settles, committed.settled);
+    answer(batch.parks, committed.parked);
     for (const [index, entry] of batch.works.entries()) entry.ticket.done(committed.worked[index]);
-    dispatcher.afterCommit(committed.applied, committed.claimed);
+    dispatcher.afterCommit(committed.applied, committed.resumed, committed.claimed);
     changes.publish(describeChanges(committed, changes.isWatched));
   }
 
@@ -217,9 +213,7 @@ export class CommitLane {
       for (const part of parts) await this.#commit(part);
       return;
     }
-    for (const entry of batch.enqueues) entry.ticket.failed(error);
-    for (const entry of batch.settles) entry.ticket.failed(error);
-    for (const entry of batch.works) entry.ticket.failed(error);
+    for (const ticket of ticketsOf(batch)) ticket.failed(error);
   }
 }
 
@@ -228,24 +222,25 @@ export function ticketed<T>(submit: (ticket: Ticket<T>) => void): Promise<T> {
   return new Promise((resolve, reject) => submit({ done: resolve, failed: reject }));
 }
 
-function emptyBatch(): Batch {
-  return { enqueues: [], settles: [], works: [] };
+/** Before anything else: so whoever else emits what is awaited here, or the other way round, waits for the commit. */
+async function lockWaits(tx: JobTransaction, batch: Batch): Promise<void> {
+  const parks = itemsOf(batch.parks);
+  const awaited = parks.flatMap(({ waits }) =>
+    waits.flatMap((wait) => (wait.kind === "event" ? [wait.eventName] : [])),
+  );
+  const eventNames = [...awaited, ...batch.works.flatMap((entry) => entry.eventNames)];
+  if (parks.length === 0 && eventNames.length === 0) return;
+  await tx.lockWaits({ eventNames, jobIds: parks.map(({ transition }) => transition.jobId) });
 }
 
-function hasWork(batch: Batch): boolean {
-  return batch.enqueues.length > 0 || batch.settles.length > 0 || batch.works.length > 0;
-}
-
-function splitBatch(batch: Batch): readonly Batch[] {
-  return [
-    ...batch.enqueues.map((entry) => ({ ...emptyBatch(), enqueues: [entry] })),
-    ...batch.settles.map((entry) => ({ ...emptyBatch(), settles: [entry] })),
-    ...batch.works.map((entry) => ({ ...emptyBatch(), works: [entry] })),
-  ];
-}
-
-function flatten<T>(lists: readonly (readonly T[])[]): readonly T[] {
-  return lists.length === 1 ? (lists[0] as readonly T[]) : lists.flat();
+async function applyAll(
+  tx: JobTransaction,
+  transitions: readonly Transition[],
+  applied: Transition[],
+): Promise<readonly boolean[]> {
+  const results = await tx.applyTransitions(transitions);
+  for (const [index, done] of results.entries()) if (done) applied.push(transitions[index] as Transition);
+  return results;
 }
 
 function toDaemonError(cause: unknown): DaemonError {

@@ -2,17 +2,22 @@ import type { Transition } from "../core/job-machine.ts";
 import type { Job } from "../core/job.ts";
 import { isTerminal } from "../core/job.ts";
 import type { ClaimedJobs, EnqueueOutcome, JobToStore } from "../storage/job-store.ts";
+import type { RecordOutcome } from "../storage/checkpoint-store.ts";
 import type { CommittedChange } from "./change-feed.ts";
+import type { ParkOutcome } from "./park-jobs.ts";
 
 /** What one transaction did, told after its commit. */
 export interface Committed {
   readonly at: number;
   readonly enqueued: readonly EnqueueOutcome[];
+  readonly recorded: readonly RecordOutcome[];
   readonly settled: readonly boolean[];
+  readonly parked: readonly ParkOutcome[];
   readonly worked: readonly unknown[];
   /** Jobs that are new. */
   readonly stored: readonly JobToStore[];
   readonly applied: readonly Transition[];
+  readonly resumed: readonly ClaimedJobs[];
   readonly claimed: readonly ClaimedJobs[];
 }
 
@@ -25,7 +30,8 @@ export function describeChanges(committed: Committed, isWatched: boolean): reado
   }
   if (!isWatched) return changes;
   const stored = committed.stored.map((item) => describeStored(item, at));
-  const claimed = committed.claimed.flatMap(({ jobs }) => jobs.map((job) => describeClaimed(job, at)));
+  const leased = [...committed.resumed, ...committed.claimed];
+  const claimed = leased.flatMap(({ jobs }) => jobs.map((job) => describeClaimed(job, at)));
   return [...stored, ...changes, ...claimed];
 }
 

@@ -1,14 +1,20 @@
 import { decide } from "../core/job-machine.ts";
 import type { Job, Lease } from "../core/job.ts";
+import type { CheckpointSum } from "../storage/checkpoint-store.ts";
 import type { WorkerToStore } from "../storage/job-store.ts";
-import type { LaneTransaction } from "./commit-lane.ts";
+import { noteSum } from "./deliver-jobs.ts";
 import type { Engine } from "./engine.ts";
+import type { LaneTransaction } from "./lane-batch.ts";
 import type { WorkerPort } from "./worker-session.ts";
 import { WorkerSession } from "./worker-session.ts";
 
 /** Who connects, and what it says it still holds. */
 export interface ConnectingWorker extends Omit<WorkerToStore, "nodeId"> {
-  readonly heldLeases: readonly (Lease & { readonly started: boolean })[];
+  readonly heldLeases: readonly (Lease & {
+    readonly started: boolean;
+    /** Of an attempt that asked for more time: how much is left. */
+    readonly timeLeftMs?: number | undefined;
+  })[];
 }
 
 export interface ConnectedWorker {
@@ -42,9 +48,33 @@ export async function connectWorker(
   });
   const started = new Set(worker.heldLeases.filter((lease) => lease.started).map((lease) => lease.jobId));
   session.add(kept, (job) => (started.has(job.jobId) ? job.startedAt : null));
+  limitExtended(engine, session, worker);
+  countCheckpoints(engine, session, kept);
   engine.dispatcher.addSession(session);
   engine.lane.wake();
   return { session, lostLeases: lost };
+}
+
+/** An attempt that asked for more time keeps what is left of it. */
+function limitExtended(engine: Engine, session: WorkerSession, { heldLeases }: ConnectingWorker): void {
+  for (const lease of heldLeases) {
+    const held = lease.timeLeftMs === undefined ? null : session.find(lease);
+    if (held !== null) session.limit(held, lease.timeLeftMs ?? 0, engine.clock.monotonic());
+  }
+}
+
+/** Limits on checkpoints hold over a reconnect; until the sums are known only new ones are counted. */
+function countCheckpoints(engine: Engine, session: WorkerSession, kept: readonly Job[]): void {
+  if (kept.length === 0) return;
+  const note = (sums: ReadonlyMap<string, CheckpointSum>): void => {
+    for (const job of kept) {
+      const held = session.find(job);
+      const sum = sums.get(job.jobId);
+      if (held !== null && sum !== undefined) noteSum(held, sum);
+    }
+  };
+  // Unknown sums only let a job have more checkpoints than it should.
+  engine.store.sumCheckpoints(kept.map((job) => job.jobId)).then(note, () => {});
 }
 
 /** The worker serves more functions from now on. Its record is saved before anything is claimed for it. */

@@ -5,6 +5,7 @@ import { cancelOrphans } from "./cancel-job.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import type { CommitLaneOptions } from "./commit-lane.ts";
 import { CommitLane } from "./commit-lane.ts";
+import { deliverJobs } from "./deliver-jobs.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Engine, EngineSettings } from "./engine.ts";
 import { ScheduleWatch } from "./schedule-watch.ts";
@@ -40,5 +41,7 @@ export function createEngine(options: EngineOptions): Engine {
     onChildrenStored: (transaction, children) => cancelOrphans(settings, transaction, children),
     ...(onCommit === undefined ? {} : { onCommit }),
   });
-  return { store, lane, dispatcher, changes, schedules, clock, random, newJobId, settings, onDeadline };
+  const engine: Engine = { store, lane, dispatcher, changes, schedules, clock, random, newJobId, settings, onDeadline };
+  dispatcher.onAssigned = (session, jobs, resumed) => deliverJobs(engine, session, jobs, resumed);
+  return engine;
 }

@@ -1,5 +1,6 @@
 import type { Transition } from "../core/job-machine.ts";
 import type { Job, JobError } from "../core/job.ts";
+import type { ResumeDemand } from "../storage/checkpoint-store.ts";
 import type { ClaimDemand, ClaimedJobs, JobToStore } from "../storage/job-store.ts";
 import type { HeldLease, RevocationReason, WorkerSession } from "./worker-session.ts";
 
@@ -13,9 +14,13 @@ export class Dispatcher {
   readonly #maxConcurrent: number;
   readonly #sessions = new Map<string, WorkerSession>();
   readonly #readyFunctions = new Set<string>();
+  /** Workers whose parked jobs may have been woken. */
+  readonly #resumableWorkers = new Set<string>();
   #isPaused = false;
   /** Called with claimed jobs whose worker has gone meanwhile. */
   onUnclaimed: (jobs: readonly Job[]) => void = () => {};
+  /** Called with jobs that were claimed for a session, which counts them as its own. */
+  onAssigned: (session: WorkerSession, jobs: readonly Job[], resumed: boolean) => void = () => {};
   /** Called when a time is nearer than all that were noted before; milliseconds on the store's clock. */
   onDue: (dueAt: number) => void = () => {};
 
@@ -35,6 +40,7 @@ export class Dispatcher {
     this.#sessions.set(session.workerId, session);
     // Whatever this worker serves may have waited for it.
     for (const name of session.functionNames) this.#readyFunctions.add(name);
+    this.#resumableWorkers.add(session.workerId);
   }
 
   /** Does nothing when another stream has taken the worker over. */
@@ -50,7 +56,13 @@ export class Dispatcher {
   markAllReady(): void {
     for (const session of this.#sessions.values()) {
       for (const name of session.functionNames) this.#readyFunctions.add(name);
+      this.markResumable(session.workerId);
     }
+  }
+
+  /** Jobs that it parked may have been woken. */
+  markResumable(workerId: string): void {
+    if (this.#sessions.get(workerId)?.isWorker === true) this.#resumableWorkers.add(workerId);
   }
 
   noteStored(item: JobToStore, isReady: boolean, now: number): void {
@@ -64,6 +76,7 @@ export class Dispatcher {
   noteTransition(transition: Transition, now: number): void {
     if (transition.change.state !== "PENDING") return;
     const runAfterMs = transition.change.runAfterMs ?? 0;
+    if (transition.change.keepWorker === true && transition.workerId !== null) this.markResumable(transition.workerId);
     if (runAfterMs > 0) this.onDue(now + runAfterMs);
     else this.markReady(transition.functionName);
   }
@@ -74,19 +87,50 @@ export class Dispatcher {
   }
 
   hasDemand(): boolean {
-    return this.planClaims().length > 0;
+    return this.planResumes().length > 0 || this.planClaims([]).length > 0;
   }
 
-  /** Free slots of all workers come first, then what short jobs may be prefetched; the least loaded worker first. */
-  planClaims(): readonly ClaimDemand[] {
-    if (this.#isPaused || this.#readyFunctions.size === 0 || this.#sessions.size === 0) return [];
+  /** Parked handlers that can go on come before new jobs: their workers hold them in memory. */
+  planResumes(): readonly ResumeDemand[] {
+    if (this.#isPaused || this.#resumableWorkers.size === 0) return [];
     let budget = this.#concurrencyLeft();
+    const demands: ResumeDemand[] = [];
+    for (const workerId of this.#resumableWorkers) {
+      const session = this.#sessions.get(workerId);
+      if (session === undefined) this.#resumableWorkers.delete(workerId);
+      const limit = session === undefined ? 0 : Math.min(budget, session.freeSlots + session.prefetchRoom());
+      if (limit > 0) demands.push({ workerId, limit });
+      budget -= limit;
+    }
+    return demands;
+  }
+
+  /** A worker that got all that was woken is looked at again only when something is. */
+  noteResumes(demands: readonly ResumeDemand[], resumed: readonly ClaimedJobs[]): void {
+    for (const [index, { workerId, limit }] of demands.entries()) {
+      if ((resumed[index]?.jobs.length ?? 0) < limit) this.#resumableWorkers.delete(workerId);
+    }
+  }
+
+  /**
+   * Free slots of all workers come first, then what short jobs may be prefetched; the least loaded worker first.
+   *
+   * @param resumed what was leased in this transaction before
+   */
+  planClaims(resumed: readonly ClaimedJobs[]): readonly ClaimDemand[] {
+    if (this.#isPaused || this.#readyFunctions.size === 0 || this.#sessions.size === 0) return [];
+    const taken = new Map(resumed.map(({ workerId, jobs }) => [workerId, jobs.length]));
+    let budget = this.#concurrencyLeft() - [...taken.values()].reduce((sum, count) => sum + count, 0);
     if (budget <= 0) return [];
     const wanting: { readonly session: WorkerSession; readonly functionNames: readonly string[]; slots: number }[] = [];
     for (const session of this.#sessions.values()) {
       const functionNames = this.#readyFunctionsOf(session);
       if (functionNames.length === 0) continue;
-      wanting.push({ session, functionNames, slots: session.freeSlots });
+      wanting.push({
+        session,
+        functionNames,
+        slots: Math.max(0, session.freeSlots - (taken.get(session.workerId) ?? 0)),
+      });
     }
     wanting.sort((a, b) => b.slots / (b.session.concurrency || 1) - a.slots / (a.session.concurrency || 1));
     const demands: ClaimDemand[] = [];
@@ -137,9 +181,10 @@ export class Dispatcher {
   }
 
   /** Tells workers what was claimed for them, and that leases were taken back. */
-  afterCommit(applied: readonly Transition[], claimed: readonly ClaimedJobs[]): void {
+  afterCommit(applied: readonly Transition[], resumed: readonly ClaimedJobs[], claimed: readonly ClaimedJobs[]): void {
     for (const transition of applied) if (transition.change.revokeLease) this.#revoke(transition);
-    for (const claim of claimed) this.#assign(claim);
+    for (const claim of resumed) this.#assign(claim, true);
+    for (const claim of claimed) this.#assign(claim, false);
   }
 
   /** Whether the job is leased to a worker of this daemon. */
@@ -182,7 +227,7 @@ export class Dispatcher {
     return [...fewer].filter((name) => other.has(name));
   }
 
-  #assign(claim: ClaimedJobs): void {
+  #assign(claim: ClaimedJobs, resumed: boolean): void {
     if (claim.jobs.length === 0) return;
     const session = this.#sessions.get(claim.workerId);
     if (session === undefined) {
@@ -190,22 +235,28 @@ export class Dispatcher {
       return;
     }
     session.add(claim.jobs, () => null);
-    session.port.assign(claim.jobs);
+    this.onAssigned(session, claim.jobs, resumed);
   }
 
   #revoke(transition: Transition): void {
     const { workerId } = transition;
     const session = workerId === null ? undefined : this.#sessions.get(workerId);
-    const held = session?.find({ jobId: transition.jobId, leaseToken: transition.expected.leaseToken });
-    if (session === undefined || held === undefined || held === null || held.isRevoked) return;
-    revoke(session, held, revocationReason(transition.change.error));
+    if (session === undefined) return;
+    const lease = { jobId: transition.jobId, leaseToken: transition.expected.leaseToken };
+    const held = session.find(lease);
+    const reason = revocationReason(transition.change.error);
+    // Without a lease the job was parked: its handler is in the worker's memory, and is to end too.
+    if (held === null) session.port.revoke(lease, reason);
+    else if (!held.isRevoked) revoke(session, held, reason);
   }
 }
 
 function revoke(session: WorkerSession, held: HeldLease, reason: RevocationReason): void {
   held.isRevoked = true;
   held.deadline = Infinity;
-  session.port.revoke(held, reason);
+  // What never reached its worker needs no end there.
+  if (held.isOnItsWay) session.remove(held);
+  else session.port.revoke(held, reason);
 }
 
 function revocationReason(error: JobError | null | undefined): RevocationReason {

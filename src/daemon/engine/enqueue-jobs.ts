@@ -4,7 +4,7 @@ import type { JobOptionsInput } from "../core/job-options.ts";
 import { checkFunctionName, LIMITS, resolveJobOptions } from "../core/job-options.ts";
 import type { JobState } from "../core/job.ts";
 import type { EnqueueOutcome, JobToStore } from "../storage/job-store.ts";
-import type { Ticket } from "./commit-lane.ts";
+import type { Ticket } from "./lane-batch.ts";
 import { ticketed } from "./commit-lane.ts";
 import type { Engine } from "./engine.ts";
 import { isJobId, isUuid } from "./job-id.ts";

@@ -1,3 +1,4 @@
+import type { PendingWait } from "../core/checkpoint.ts";
 import { jobNotFound } from "../core/errors.ts";
 import type { Job } from "../core/job.ts";
 import type { Engine } from "./engine.ts";
@@ -12,6 +13,8 @@ export interface Blocker {
 
 export interface Explanation {
   readonly job: Job;
+  /** What it waits for, when it is SUSPENDED. */
+  readonly waits: readonly PendingWait[];
   /** What holds the job back, most important first; empty for a terminal job, or when it is about to run. */
   readonly blockers: readonly Blocker[];
   /** One sentence for a person. */
@@ -23,22 +26,37 @@ export async function explainJob(engine: Engine, jobId: string): Promise<Explana
   checkJobId(jobId, "job_id");
   const job = await engine.store.getJob(jobId);
   if (job === null) throw jobNotFound(jobId);
-  const blockers = await findBlockers(engine, job);
-  return { job, blockers, summary: summarise(job, blockers) };
+  const waits = job.state === "SUSPENDED" ? await engine.store.listWaits(jobId) : [];
+  const blockers = await findBlockers(engine, job, waits);
+  return { job, waits, blockers, summary: summarise(job, blockers) };
 }
 
-async function findBlockers(engine: Engine, job: Job): Promise<readonly Blocker[]> {
+async function findBlockers(engine: Engine, job: Job, waits: readonly PendingWait[]): Promise<readonly Blocker[]> {
   switch (job.state) {
     case "SUCCESS":
     case "DEAD":
     case "CANCELLED":
       return [];
     case "SUSPENDED":
-      return [{ kind: "parked", message: "it is parked until what it awaits happens" }];
+      return waits.length === 0
+        ? [{ kind: "parked", message: "it is parked until what it awaits happens" }]
+        : waits.map((wait) => ({ kind: "parked", message: parkedOn(wait) }));
     case "RUNNING":
       return [await running(engine, job)];
     case "PENDING":
       return [...waitingForTime(engine, job), ...(await waitingForWorker(engine, job))];
+  }
+}
+
+function parkedOn({ name, kind, dueAt, eventName, awaitedJobId }: PendingWait): string {
+  const until = dueAt === null ? "" : ` until ${new Date(dueAt).toISOString()}`;
+  switch (kind) {
+    case "sleep":
+      return `it sleeps${until} (${JSON.stringify(name)})`;
+    case "event":
+      return `it waits for the event ${JSON.stringify(eventName)}${until}`;
+    case "job":
+      return `it waits for the end of job ${awaitedJobId}`;
   }
 }
 

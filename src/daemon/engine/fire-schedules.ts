@@ -3,7 +3,7 @@ import { SCHEDULE_HEADERS } from "../core/schedule.ts";
 import { dueTicks, jitterOf } from "../core/schedule-ticks.ts";
 import type { JobToStore } from "../storage/job-store.ts";
 import type { LiveTick, ScheduleAdvance, TickToStore } from "../storage/schedule-store.ts";
-import type { LaneTransaction } from "./commit-lane.ts";
+import type { LaneTransaction } from "./lane-batch.ts";
 import type { Engine } from "./engine.ts";
 
 /** Ticks fired by one commit: bounds the time that it holds the daemon's thread. */

@@ -10,6 +10,8 @@ import type { Engine } from "./engine.ts";
 export async function heedHint(engine: Engine, hint: StoreHint): Promise<boolean> {
   if (hint.functionNames === "any") engine.dispatcher.markAllReady();
   else for (const name of hint.functionNames) engine.dispatcher.markReady(name);
+  if (hint.workerIds === "any") engine.dispatcher.markAllReady();
+  else for (const workerId of hint.workerIds) engine.dispatcher.markResumable(workerId);
   engine.lane.wake();
   if (hint.jobIds === "any") return true;
   await noteMovedElsewhere(engine, hint.jobIds);

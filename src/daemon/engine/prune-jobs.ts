@@ -6,6 +6,8 @@ export interface Retention {
   readonly finishedMs: number;
   /** Of DEAD; 0 = for ever. */
   readonly deadMs: number;
+  /** Of events; 0 = for ever. */
+  readonly eventMs: number;
 }
 
 /** Rows looked at by one commit: about 2 ms, so that nobody waits for the pruner. */
@@ -23,6 +25,18 @@ export async function pruneJobs(engine: Engine, retention: Retention, shouldStop
       deleted += slice.deleted;
       done = slice.done;
     }
+  }
+  return deleted;
+}
+
+/** Deletes events past their retention, a slice a commit: an await of one from then on waits for the next. */
+export async function pruneEvents(engine: Engine, { eventMs }: Retention, shouldStop: () => boolean): Promise<number> {
+  let deleted = 0;
+  let isDone = eventMs === 0;
+  while (!isDone && !shouldStop()) {
+    const slice = await engine.lane.run(({ tx }) => tx.pruneEvents(tx.now - eventMs, SLICE));
+    deleted += slice;
+    isDone = slice < SLICE;
   }
   return deleted;
 }

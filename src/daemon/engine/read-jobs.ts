@@ -1,3 +1,4 @@
+import type { Checkpoint, PendingWait } from "../core/checkpoint.ts";
 import { invalidArgument, jobNotFound } from "../core/errors.ts";
 import type { Attempt, Job } from "../core/job.ts";
 import type { JobTick } from "../core/schedule.ts";
@@ -5,16 +6,35 @@ import type { JobFilter } from "../storage/job-store.ts";
 import type { Engine } from "./engine.ts";
 import { isUuid } from "./job-id.ts";
 
-/** One job with its attempts that ended without success, and the tick it was enqueued for. Throws not_found. */
-export async function getJob(
-  engine: Engine,
-  jobId: string,
-): Promise<{ readonly job: Job; readonly attempts: readonly Attempt[]; readonly tick: JobTick | undefined }> {
+/** A job with all that belongs to it. */
+export interface JobDetails {
+  readonly job: Job;
+  /** Those that ended without success, oldest first. */
+  readonly attempts: readonly Attempt[];
+  /** Of a schedule that it was enqueued for. */
+  readonly tick: JobTick | undefined;
+  /** What it waits for, when it is SUSPENDED. */
+  readonly waits: readonly PendingWait[];
+  /** The last RECORDS_SHOWN of what it recorded, oldest first, without values. */
+  readonly records: readonly Checkpoint[];
+}
+
+/** An answer must stay far below the size of a message. */
+const RECORDS_SHOWN = 1_000;
+
+/** One job with all that belongs to it. Throws not_found. */
+export async function getJob(engine: Engine, jobId: string): Promise<JobDetails> {
   checkJobId(jobId, "job_id");
-  const job = await engine.store.getJob(jobId);
+  const { store } = engine;
+  const job = await store.getJob(jobId);
   if (job === null) throw jobNotFound(jobId);
-  const [attempts, ticks] = await Promise.all([engine.store.listAttempts(jobId), engine.store.listTicks([jobId])]);
-  return { job, attempts, tick: ticks.get(jobId) };
+  return {
+    job,
+    attempts: await store.listAttempts(jobId),
+    tick: (await store.listTicks([jobId])).get(jobId),
+    waits: job.state === "SUSPENDED" ? await store.listWaits(jobId) : [],
+    records: await store.listRecords(jobId, RECORDS_SHOWN),
+  };
 }
 
 export interface PageRequest {

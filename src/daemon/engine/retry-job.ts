@@ -1,7 +1,7 @@
 import { DaemonError, jobNotFound } from "../core/errors.ts";
 import { decide } from "../core/job-machine.ts";
 import type { Job } from "../core/job.ts";
-import type { LaneTransaction } from "./commit-lane.ts";
+import type { LaneTransaction } from "./lane-batch.ts";
 import type { Engine } from "./engine.ts";
 import { checkJobId } from "./read-jobs.ts";
 

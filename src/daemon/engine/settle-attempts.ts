@@ -1,13 +1,25 @@
+import { CHECKPOINT_LIMITS, checkName, type NewWait, ranMsAtPark } from "../core/checkpoint.ts";
 import { LIMITS } from "../core/job-options.ts";
 import type { JobEvent, Transition } from "../core/job-machine.ts";
 import { decide } from "../core/job-machine.ts";
 import type { Job, Lease } from "../core/job.ts";
+import { cutError } from "./cut-error.ts";
 import type { Engine } from "./engine.ts";
+import type { ParkOutcome, ParkToStore } from "./park-jobs.ts";
 import type { HeldLease, WorkerSession } from "./worker-session.ts";
 
-/** How a worker says that an attempt ended. */
+/** The handler waits for something and needs no slot meanwhile. */
+export interface ParkReport {
+  readonly kind: "park";
+  /** Those that were not told before by this worker. */
+  readonly waits: readonly NewWait[];
+  /** All that it waits for now. */
+  readonly waitingNames: readonly string[];
+}
+
+/** How a worker says that an attempt ended, or pauses. */
 export interface AttemptReport extends Lease {
-  readonly event: Extract<JobEvent, { kind: "succeed" | "fail" | "release" }>;
+  readonly event: Extract<JobEvent, { kind: "succeed" | "fail" | "release" }> | ParkReport;
   /** As the worker measured it; 0 when unknown. */
   readonly runMs: number;
 }
@@ -24,12 +36,19 @@ export type SettleResult =
 /** A report on its way: either a guarded write, or an answer that needs none. */
 type Step =
   | { readonly kind: "write"; readonly held: HeldLease; readonly transition: Transition }
+  | { readonly kind: "park"; readonly held: HeldLease; readonly park: ParkToStore }
   | { readonly kind: "unknown"; readonly lease: Lease }
   | { readonly kind: "answered"; readonly result: SettleResult };
 
+/** What the lane answered; null where it failed. */
+interface Answers {
+  readonly applied: readonly boolean[] | null;
+  readonly parked: readonly ParkOutcome[] | null;
+}
+
 /**
- * Settles attempts under their leases, in one commit, and calls `onSettled` with one result a report once that commit
- * is on disk. Slots free at once, so that the same commit can claim the next jobs. A report repeated after a lost
+ * Settles or parks attempts under their leases, in one commit, and calls `onSettled` with one result a report once that
+ * commit is on disk. Slots free at once, so that the same commit can claim the next jobs. A report repeated after a lost
  * answer is accepted again and changes nothing; one under a lease that was taken back is stale.
  */
 export function settleAttempts(
@@ -40,51 +59,109 @@ export function settleAttempts(
 ): void {
   const steps = reports.map((report) => prepare(engine, session, report));
   noteSpeed(engine, session, reports, steps);
-  const writes = steps.filter((step) => step.kind === "write");
-  engine.lane.settle(
-    writes.map((step) => step.transition),
-    {
-      done: (applied) => answer(engine, steps, applied, onSettled),
-      failed: () => {
-        for (const { held } of writes) session.restore(held);
-        onSettled(steps.map((step) => (step.kind === "answered" ? step.result : "retry")));
-      },
-    },
-  );
+  submit(engine, steps, (answers) => {
+    const results = resultsOf(steps, answers);
+    for (const [index, step] of steps.entries()) {
+      if ("held" in step && (results[index] === "retry" || results[index] === "invalid")) session.restore(step.held);
+    }
+    answerUnknown(engine, steps, results, onSettled);
+  });
 }
 
 function prepare(engine: Engine, session: WorkerSession, report: AttemptReport): Step {
   const held = session.find(report);
   if (held === null) return { kind: "unknown", lease: report };
-  if (report.event.kind === "succeed" && report.event.result.byteLength > LIMITS.payloadBytes) {
-    return { kind: "answered", result: "invalid" };
-  }
-  session.remove(held);
-  if (held.isRevoked) return { kind: "answered", result: "stale" };
+  const { event } = report;
+  if (event.kind === "succeed" && event.result.byteLength > LIMITS.payloadBytes) return INVALID;
+  if (event.kind === "park" && !isWithinLimits(event, held)) return INVALID;
   const snapshot: Job = { ...held.job, startedAt: held.startedAt ?? held.job.startedAt };
-  const transition = decide(snapshot, shorten(report.event), engine.settings, engine.random());
-  return transition === null ? { kind: "answered", result: "stale" } : { kind: "write", held, transition };
+  const { ranSince, deadline } = held;
+  session.remove(held);
+  if (held.isRevoked) return STALE;
+  if (event.kind !== "park") {
+    const transition = decide(snapshot, shorten(event), engine.settings, engine.random());
+    return transition === null ? STALE : { kind: "write", held, transition };
+  }
+  const now = engine.clock.monotonic();
+  const ranMs = ranMsAtPark(held.job, now - ranSince, deadline - now);
+  const transition = decide(snapshot, { kind: "park", ranMs }, engine.settings, 0);
+  if (transition === null) return STALE;
+  const { waits, waitingNames } = event;
+  return { kind: "park", held, park: { transition, waits, waitingNames, place: held.checkpointCount } };
 }
 
-/** Answers at once, unless some report came without its lease: then the store tells whether it was settled before. */
-function answer(
-  engine: Engine,
-  steps: readonly Step[],
-  applied: readonly boolean[],
-  onSettled: (results: readonly SettleResult[]) => void,
-): void {
+const INVALID: Step = { kind: "answered", result: "invalid" };
+const STALE: Step = { kind: "answered", result: "stale" };
+
+function isWithinLimits({ waits, waitingNames }: ParkReport, held: HeldLease): boolean {
+  return (
+    waitingNames.length > 0 &&
+    waitingNames.length <= CHECKPOINT_LIMITS.perJob &&
+    held.checkpointCount + waits.length <= CHECKPOINT_LIMITS.perJob &&
+    waits.every(({ name }) => checkName(name, "name").length === 0) &&
+    waits.every((wait) => wait.kind !== "event" || checkName(wait.eventName, "event_name").length === 0)
+  );
+}
+
+/** Both parts go into the same transaction. */
+function submit(engine: Engine, steps: readonly Step[], onAnswered: (answers: Answers) => void): void {
+  const transitions = steps.flatMap((step) => (step.kind === "write" ? [step.transition] : []));
+  const parks = steps.flatMap((step) => (step.kind === "park" ? [step.park] : []));
+  let waiting = parks.length > 0 ? 2 : 1;
+  let applied: readonly boolean[] | null = null;
+  let parked: readonly ParkOutcome[] | null = null;
+  const finish = (): void => {
+    if (--waiting === 0) onAnswered({ applied, parked });
+  };
+  engine.lane.settle(transitions, {
+    done: (results) => {
+      applied = results;
+      finish();
+    },
+    failed: finish,
+  });
+  if (parks.length === 0) return;
+  engine.lane.park(parks, {
+    done: (outcomes) => {
+      parked = outcomes;
+      finish();
+    },
+    failed: finish,
+  });
+}
+
+function resultsOf(steps: readonly Step[], { applied, parked }: Answers): SettleResult[] {
   let written = 0;
-  const results = steps.map((step): SettleResult => {
+  let paused = 0;
+  return steps.map((step): SettleResult => {
     switch (step.kind) {
       case "answered":
         return step.result;
       case "write":
+        if (applied === null) return "retry";
         return applied[written++] === true ? "accepted" : "stale";
+      case "park":
+        return parked === null ? "retry" : parkResult(parked[paused++] ?? "stale");
       case "unknown":
-        return "stale";
+        return applied === null ? "retry" : "stale";
     }
   });
-  const unknown = steps.flatMap((step, index) => (step.kind === "unknown" ? [{ lease: step.lease, index }] : []));
+}
+
+function parkResult(outcome: ParkOutcome): SettleResult {
+  return outcome === "parked" ? "accepted" : outcome;
+}
+
+/** A report that came without its lease may have been settled before: the store tells. */
+function answerUnknown(
+  engine: Engine,
+  steps: readonly Step[],
+  results: SettleResult[],
+  onSettled: (results: readonly SettleResult[]) => void,
+): void {
+  const unknown = steps.flatMap((step, index) =>
+    step.kind === "unknown" && results[index] === "stale" ? [{ lease: step.lease, index }] : [],
+  );
   if (unknown.length === 0) {
     onSettled(results);
     return;
@@ -108,20 +185,8 @@ function wasSettled(jobs: readonly Job[], lease: Lease): boolean {
   );
 }
 
-function shorten(event: AttemptReport["event"]): AttemptReport["event"] {
-  if (event.kind !== "fail") return event;
-  const { error } = event;
-  const stack = error.stack === undefined ? {} : { stack: cut(error.stack) };
-  return { ...event, error: { name: cut(error.name), message: cut(error.message), ...stack } };
-}
-
-function cut(text: string): string {
-  const limit = LIMITS.errorTextBytes;
-  if (text.length * 3 <= limit || Buffer.byteLength(text) <= limit) return text;
-  return `${Buffer.from(text)
-    .subarray(0, limit)
-    .toString()
-    .replace(/\uFFFD+$/, "")}… (cut at ${limit} bytes)`;
+function shorten<E extends JobEvent>(event: E): E {
+  return event.kind === "fail" ? { ...event, error: cutError(event.error) } : event;
 }
 
 function noteSpeed(
@@ -135,7 +200,7 @@ function noteSpeed(
   for (const [index, report] of reports.entries()) {
     const step = steps[index];
     runMs += report.runMs;
-    if (step?.kind === "write") bytes += step.held.argsBytes;
+    if (step !== undefined && "held" in step) bytes += step.held.argsBytes;
   }
   const count = reports.length;
   if (count > 0) session.gauge.note(count, runMs / count, bytes / count, engine.clock.monotonic());

@@ -1,12 +1,16 @@
+import type { Checkpoint } from "../core/checkpoint.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Job, Lease } from "../core/job.ts";
+import type { Delivery } from "./deliver-jobs.ts";
 import { PrefetchGauge } from "./prefetch-gauge.ts";
 
 export type RevocationReason = "cancelled" | "timeout" | "start_deadline" | "finish_deadline" | "stale";
 
 /** The stream to a worker, as the engine sees it. None of these may throw. */
 export interface WorkerPort {
-  assign(jobs: readonly Job[]): void;
+  assign(deliveries: readonly Delivery[]): void;
+  /** Checkpoints of a job that will be assigned. Resolves when there is room for more. */
+  replay(lease: Lease, checkpoints: readonly Checkpoint[]): Promise<void>;
   revoke(lease: Lease, reason: RevocationReason): void;
   recall(leases: readonly Lease[]): void;
   /** The daemon stops, or another stream took the worker over: end the stream. */
@@ -22,6 +26,13 @@ export interface HeldLease extends Lease {
   startedAt: number | null;
   /** On the monotonic clock; Infinity without a timeout or before the start. */
   deadline: number;
+  /** On the monotonic clock: when the attempt would have started had it run without a pause. */
+  ranSince: number;
+  /** Checkpoints and waits of the job, and the bytes of their values, as far as is known. */
+  checkpointCount: number;
+  checkpointBytes: number;
+  /** Its checkpoints are being read: the worker has not got it. */
+  isOnItsWay: boolean;
   /** The daemon took it back; its slot stays taken until the worker says that the handler has ended. */
   isRevoked: boolean;
 }
@@ -100,6 +111,10 @@ export class WorkerSession {
         argsBytes: job.args.byteLength,
         startedAt: null,
         deadline: Infinity,
+        ranSince: 0,
+        checkpointCount: 0,
+        checkpointBytes: 0,
+        isOnItsWay: false,
         isRevoked: false,
       };
       this.#leases.set(job.jobId, lease);
@@ -169,12 +184,18 @@ export class WorkerSession {
 
   #start(lease: HeldLease, startedAt: number): void {
     this.#started++;
-    // The store's time is known to within a round trip; no attempt starts before it was claimed.
-    lease.startedAt = Math.max(startedAt, lease.job.startedAt ?? 0);
-    if (lease.job.timeoutMs === 0) return;
+    lease.startedAt = startedAt;
+    const now = this.#clock.monotonic();
     // The wall clock may have jumped since an earlier start; never give more than a whole timeout again.
-    const ranMs = Math.max(0, this.#clock.now() - startedAt);
-    lease.deadline = this.#clock.monotonic() + Math.max(0, lease.job.timeoutMs - ranMs) + DELIVERY_MS;
+    const ranMs = (lease.job.ranMs ?? 0) + Math.max(0, this.#clock.now() - startedAt);
+    lease.ranSince = now - ranMs;
+    if (lease.job.timeoutMs > 0) this.limit(lease, Math.max(0, lease.job.timeoutMs - ranMs), now);
+  }
+
+  /** The attempt ends so long after a time on the monotonic clock, unless it has no limit or has not started. */
+  limit(lease: HeldLease, leftMs: number, now: number): void {
+    if (lease.job.timeoutMs === 0 || lease.startedAt === null) return;
+    lease.deadline = now + leftMs + DELIVERY_MS;
     this.#onDeadline(lease.deadline);
   }
 }

@@ -1,6 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import type { Retention } from "../engine/prune-jobs.ts";
-import { pruneJobs } from "../engine/prune-jobs.ts";
+import { pruneEvents, pruneJobs } from "../engine/prune-jobs.ts";
 import type { Logger } from "../logger.ts";
 import type { Leader } from "./leader.ts";
 import type { Loop } from "./loop.ts";
@@ -9,15 +9,18 @@ import { SelfPacedLoop } from "./loop.ts";
 /** A daemon that is not the leader may become it. */
 const WAIT_MS = 1_000;
 
-/** Deletes jobs past their retention while it leads, looking for them often enough for the shortest one. */
+/** Deletes jobs and events past their retention while it leads, looking for them often enough for the shortest one. */
 export function createPruner(engine: Engine, retention: Retention, leader: Leader, logger: Logger): Loop {
-  const shortest = Math.min(retention.finishedMs || Infinity, retention.deadMs || Infinity);
+  const lengths = [retention.finishedMs, retention.deadMs, retention.eventMs];
+  const shortest = Math.min(...lengths.map((length) => length || Infinity));
   const intervalMs = Math.min(60_000, Math.max(1_000, shortest / 10));
   let isStopping = false;
   const loop = new SelfPacedLoop("the pruner", logger, async () => {
     if (!leader.isLeading) return WAIT_MS;
     const deleted = await pruneJobs(engine, retention, () => isStopping || !leader.isLeading);
     if (deleted > 0) logger.info("pruned finished jobs", { deleted });
+    const events = await pruneEvents(engine, retention, () => isStopping || !leader.isLeading);
+    if (events > 0) logger.info("pruned events", { deleted: events });
     return intervalMs;
   });
   return {

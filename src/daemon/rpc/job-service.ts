@@ -13,8 +13,10 @@ import { explainJob } from "../engine/explain-job.ts";
 import { getJob, listJobs } from "../engine/read-jobs.ts";
 import { retryJob } from "../engine/retry-job.ts";
 import { awaitJobsStream } from "./await-jobs-stream.ts";
+import { fromCheckpoint, fromPendingWait } from "./checkpoint-messages.ts";
 import { toJobFilter } from "./job-filter.ts";
 import { fromEnqueueResult, fromJob, fromListedJob, toEnqueueItem } from "./messages.ts";
+import { fromAttempt } from "./outcome-messages.ts";
 import { tickFields } from "./schedule-messages.ts";
 import { watchJobsStream } from "./watch-jobs-stream.ts";
 
@@ -26,8 +28,9 @@ export function createJobService(engine: Engine, draining: AbortSignal): Service
       return { results: results.map((result) => fromEnqueueResult(result, null)) };
     },
     getJob: async ({ jobId }) => {
-      const { job, attempts, tick } = await getJob(engine, jobId);
-      return { job: { ...fromJob(job, attempts), ...tickFields(tick) } };
+      const { job, attempts, tick, waits, records } = await getJob(engine, jobId);
+      const rest = { waits: waits.map(fromPendingWait), checkpoints: records.map(fromCheckpoint) };
+      return { job: { ...fromJob(job, { attempts: attempts.map(fromAttempt), ...rest }), ...tickFields(tick) } };
     },
     listJobs: async ({ filter, pageSize, pageToken }) => {
       const page = await listJobs(engine, { filter: toJobFilter(filter), pageSize, pageToken });
@@ -46,8 +49,9 @@ export function createJobService(engine: Engine, draining: AbortSignal): Service
     retryJobs: async (request) => fromBulkResult(await retryJobs(engine, toBulkRequest(request))),
     deleteJobs: async (request) => fromBulkResult(await deleteJobs(engine, toBulkRequest(request))),
     explainJob: async ({ jobId }) => {
-      const { job, blockers, summary } = await explainJob(engine, jobId);
-      return { job: fromJob(job), blockers: blockers.map(({ kind, message }) => ({ kind, message })), summary };
+      const { job, waits, blockers, summary } = await explainJob(engine, jobId);
+      const message = fromJob(job, { waits: waits.map(fromPendingWait) });
+      return { job: message, blockers: blockers.map(({ kind, message }) => ({ kind, message })), summary };
     },
   };
 }

@@ -4,7 +4,6 @@
  */
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type {
-  Attempt as AttemptMessage,
   EnqueuedJob as EnqueuedJobMessage,
   Job as JobMessage,
   JobError as JobErrorMessage,
@@ -22,7 +21,7 @@ import type {
 } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import { invalidArgument } from "../core/errors.ts";
 import type { JobOptionsInput, OnDuplicate } from "../core/job-options.ts";
-import type { Attempt, BackoffKind, Job, JobError, JobSettings, JobState } from "../core/job.ts";
+import type { BackoffKind, Job, JobError, JobSettings, JobState } from "../core/job.ts";
 import type { CommittedChange } from "../engine/change-feed.ts";
 import type { EnqueueItem, EnqueueResult } from "../engine/enqueue-jobs.ts";
 import { statusFromError } from "./error-details.ts";
@@ -128,8 +127,11 @@ function fromEnqueuedJob(result: Extract<EnqueueResult, { ok: true }>, askedJobI
   };
 }
 
-/** @param attempts only GetJob tells them */
-export function fromJob(job: Job, attempts: readonly Attempt[] = []): JobMessage {
+/** @param rest only GetJob and ExplainJob tell it */
+export function fromJob(
+  job: Job,
+  rest: Partial<Pick<JobMessage, "attempts" | "waits" | "checkpoints">> = {},
+): JobMessage {
   return {
     $typeName: "reseolio.v1.Job",
     jobId: job.jobId,
@@ -145,10 +147,10 @@ export function fromJob(job: Job, attempts: readonly Attempt[] = []): JobMessage
     runAt: fromMs(job.runAt),
     workerId: job.workerId ?? "",
     parentId: job.parentId ?? "",
-    attempts: attempts.map(fromAttempt),
+    attempts: rest.attempts ?? [],
     scheduleName: "",
-    waits: [],
-    checkpoints: [],
+    waits: rest.waits ?? [],
+    checkpoints: rest.checkpoints ?? [],
     ...(job.error !== null && { error: fromJobError(job.error) }),
     ...(job.startedAt !== null && { startedAt: fromMs(job.startedAt) }),
     ...(job.finishedAt !== null && { finishedAt: fromMs(job.finishedAt) }),
@@ -191,18 +193,6 @@ function backoffToProto(backoff: BackoffKind): Backoff {
     case "exponential":
       return Backoff.EXPONENTIAL;
   }
-}
-
-function fromAttempt(attempt: Attempt): AttemptMessage {
-  return {
-    $typeName: "reseolio.v1.Attempt",
-    attempt: attempt.attempt,
-    workerId: attempt.workerId ?? "",
-    startedAt: fromMs(attempt.startedAt),
-    endedAt: fromMs(attempt.endedAt),
-    outcome: attempt.outcome,
-    ...(attempt.error !== null && { error: fromJobError(attempt.error) }),
-  };
 }
 
 export function fromJobError(error: JobError): JobErrorMessage {

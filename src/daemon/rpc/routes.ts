@@ -1,6 +1,7 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { Health } from "#proto/gen/grpc/health/v1/health_pb.ts";
 import { DaemonService } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
+import { EventService } from "#proto/gen/reseolio/v1/event_service_pb.ts";
 import { JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import { ScheduleService } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { SessionService } from "#proto/gen/reseolio/v1/session_service_pb.ts";
@@ -11,6 +12,7 @@ import type { Logger } from "../logger.ts";
 import type { DaemonInfo } from "./daemon-info.ts";
 import { createDaemonService } from "./daemon-service.ts";
 import { createErrorInterceptor } from "./error-interceptor.ts";
+import { createEventService } from "./event-service.ts";
 import { createHealthService } from "./health-service.ts";
 import { createJobService } from "./job-service.ts";
 import { addReflection } from "./reflection-service.ts";
@@ -29,7 +31,7 @@ export interface RouteContext {
 }
 
 /** The services that are the product; health and reflection come on top. */
-const SERVICES = [JobService, SessionService, ScheduleService, DaemonService] as const;
+const SERVICES = [JobService, SessionService, ScheduleService, EventService, DaemonService] as const;
 
 /** Everything that the port serves by gRPC, gRPC-web and Connect. Faults leave as errors with details. */
 export function createRoutes(
@@ -42,6 +44,7 @@ export function createRoutes(
     router.service(JobService, createJobService(engine, context.draining), options);
     router.service(SessionService, createSessionService(engine, info, context.sessions), options);
     router.service(ScheduleService, createScheduleService(engine), options);
+    router.service(EventService, createEventService(engine), options);
     router.service(DaemonService, createDaemonService(engine, info), options);
     router.service(Health, createHealthService(engine, SERVICES, context.draining), options);
     const { manualTime } = context;

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { Reply, SessionRequest } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { HeldLease, Reply, SessionRequest } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { HeldLeaseSchema, ReplySchema, WelcomeSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { DaemonError, invalidArgument } from "../core/errors.ts";
 import type { EndListener } from "../engine/await-jobs.ts";
@@ -9,14 +9,18 @@ import { addFunctions, connectWorker } from "../engine/connect-worker.ts";
 import type { EnqueueResult } from "../engine/enqueue-jobs.ts";
 import { submitEnqueues } from "../engine/enqueue-jobs.ts";
 import type { Engine } from "../engine/engine.ts";
+import { heartbeatAttempts } from "../engine/heartbeat-attempts.ts";
+import { recordCheckpoints } from "../engine/record-checkpoints.ts";
 import { settleAttempts } from "../engine/settle-attempts.ts";
+import { wakeParked } from "../engine/wake-parked.ts";
 import type { WorkerSession } from "../engine/worker-session.ts";
+import { fromRecordResult, toCheckpointReport, toRecordedCheckpoint } from "./checkpoint-messages.ts";
 import type { DaemonInfo } from "./daemon-info.ts";
 import { fromEnqueueResult, toEnqueueItem } from "./messages.ts";
 import { SessionOutbox } from "./session-outbox.ts";
+import { fromSettleResult } from "./outcome-messages.ts";
 import {
   checkFunctionNames,
-  fromSettleResult,
   missingJob,
   toAssignment,
   toAttemptReport,
@@ -66,7 +70,9 @@ export class SessionConnection {
   /** Opens the session and welcomes the client; the rest of its first frame is done then. */
   async open(first: SessionRequest): Promise<void> {
     const { session, lostLeases } = await connectWorker(this.#engine, this.#worker, {
-      assign: (jobs) => this.outbox.assign(jobs.map(toAssignment)),
+      assign: (deliveries) => this.outbox.assign(deliveries.map(toAssignment)),
+      replay: (lease, checkpoints) =>
+        this.outbox.replay(checkpoints.map((checkpoint) => toRecordedCheckpoint(lease, checkpoint))),
       revoke: (lease, reason) => this.outbox.revoke(toRevocation(lease, reason)),
       recall: (leases) => this.outbox.recall(leases.map(toHeldLease)),
       end: () => this.outbox.end(),
@@ -97,6 +103,8 @@ export class SessionConnection {
     if (frame.addFunctions.length > 0) this.#addFunctions(session, frame.addFunctions);
     if (frame.drain) session.isDraining = true;
     this.#answer(session, frame);
+    if (frame.heartbeats.length > 0) heartbeatAttempts(this.#engine, session, frame.heartbeats);
+    if (frame.wakes.length > 0) this.#wakeParked(session, frame.wakes);
     for (const jobId of frame.unawaitJobIds) this.#unawait(jobId);
     this.#await(frame.awaitJobIds);
   }
@@ -129,7 +137,8 @@ export class SessionConnection {
   }
 
   #checkLoad(frame: SessionRequest): void {
-    const items = frame.enqueues.length + frame.outcomes.length;
+    const { enqueues, outcomes, checkpoints, heartbeats, wakes } = frame;
+    const items = enqueues.length + outcomes.length + checkpoints.length + heartbeats.length + wakes.length;
     if (items > MAX_FRAME_ITEMS) {
       throw invalidArgument([
         { field: "enqueues", description: `a frame has ${items} calls; at most ${MAX_FRAME_ITEMS} are allowed` },
@@ -146,7 +155,8 @@ export class SessionConnection {
   /** One reply a frame, once everything it asked for is on disk. */
   #answer(session: WorkerSession, frame: SessionRequest): void {
     const reply = create(ReplySchema, { frameId: frame.frameId });
-    let waiting = (frame.enqueues.length > 0 ? 1 : 0) + (frame.outcomes.length > 0 ? 1 : 0);
+    const { enqueues, outcomes, checkpoints } = frame;
+    let waiting = [enqueues, outcomes, checkpoints].filter((items) => items.length > 0).length;
     this.#answering++;
     const finish = (): void => {
       if (--waiting > 0) return;
@@ -156,8 +166,10 @@ export class SessionConnection {
       if (this.#isFinishing) this.finish();
     };
     if (waiting === 0) finish();
-    if (frame.enqueues.length > 0) this.#enqueue(frame, reply, finish);
-    if (frame.outcomes.length > 0) this.#settle(session, frame, reply, finish);
+    if (enqueues.length > 0) this.#enqueue(frame, reply, finish);
+    // While the leases are held that the outcomes of the same frame give up.
+    if (checkpoints.length > 0) this.#record(session, frame, reply, finish);
+    if (outcomes.length > 0) this.#settle(session, frame, reply, finish);
   }
 
   #enqueue(frame: SessionRequest, reply: Reply, finish: () => void): void {
@@ -178,6 +190,19 @@ export class SessionConnection {
       reply.settled = results.map(fromSettleResult);
       finish();
     });
+  }
+
+  #record(session: WorkerSession, frame: SessionRequest, reply: Reply, finish: () => void): void {
+    const reports = frame.checkpoints.map((one, index) => toCheckpointReport(one, `checkpoints[${index}]`));
+    recordCheckpoints(this.#engine, session, reports, (results) => {
+      reply.recorded = results.map(fromRecordResult);
+      finish();
+    });
+  }
+
+  #wakeParked(session: WorkerSession, leases: readonly HeldLease[]): void {
+    // The client wakes them again on its next stream.
+    wakeParked(this.#engine, session, leases).catch(() => this.outbox.end());
   }
 
   #addFunctions(session: WorkerSession, names: readonly string[]): void {

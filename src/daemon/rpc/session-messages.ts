@@ -1,5 +1,4 @@
 import { create } from "@bufbuild/protobuf";
-import type { JobError as JobErrorMessage } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { JobState as JobStateMessage } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type {
   Assignment,
@@ -14,16 +13,18 @@ import {
   FinishedJobSchema,
   HeldLeaseSchema,
   RevocationSchema,
-  SettleResult as SettleResultMessage,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { invalidArgument } from "../core/errors.ts";
 import { checkFunctionName } from "../core/job-options.ts";
-import type { Job, Lease } from "../core/job.ts";
+import type { Lease } from "../core/job.ts";
 import type { JobEnd } from "../engine/await-jobs.ts";
 import type { ConnectingWorker } from "../engine/connect-worker.ts";
-import type { AttemptReport, SettleResult } from "../engine/settle-attempts.ts";
+import type { Delivery } from "../engine/deliver-jobs.ts";
+import type { AttemptReport } from "../engine/settle-attempts.ts";
 import type { RevocationReason } from "../engine/worker-session.ts";
+import { toParkReport } from "./checkpoint-messages.ts";
 import { fromJobError, jobStateToProto } from "./messages.ts";
+import { toReportedError } from "./outcome-messages.ts";
 
 /** Translates a session's frames from and to the words of the engine. */
 
@@ -89,33 +90,15 @@ function toEvent(outcome: Outcome, path: string): AttemptReport["event"] {
     case "release":
       return { kind: "release", started: value.value.started };
     case "park":
+      return toParkReport(value.value, `${path}.park`);
     case undefined:
       throw invalidArgument([
-        { field: `${path}.outcome`, description: "is missing; set one of success, failure and release" },
+        { field: `${path}.outcome`, description: "is missing; set one of success, failure, release and park" },
       ]);
   }
 }
 
-function toReportedError(error: JobErrorMessage | undefined): { name: string; message: string; stack?: string } {
-  if (error === undefined) return { name: "Error", message: "the worker reported a failure without an error" };
-  const { name, message, stack } = error;
-  return { name: name || "Error", message, ...(stack === "" ? {} : { stack }) };
-}
-
-export function fromSettleResult(result: SettleResult): SettleResultMessage {
-  switch (result) {
-    case "accepted":
-      return SettleResultMessage.ACCEPTED;
-    case "stale":
-      return SettleResultMessage.STALE;
-    case "retry":
-      return SettleResultMessage.RETRY;
-    case "invalid":
-      return SettleResultMessage.INVALID;
-  }
-}
-
-export function toAssignment(job: Job): Assignment {
+export function toAssignment({ job, resumed, checkpointCount }: Delivery): Assignment {
   const assignment = create(AssignmentSchema);
   assignment.jobId = job.jobId;
   assignment.leaseToken = job.leaseToken;
@@ -125,6 +108,10 @@ export function toAssignment(job: Job): Assignment {
   assignment.maxAttempts = job.maxAttempts;
   assignment.timeoutMs = job.timeoutMs;
   assignment.headers = job.headers;
+  assignment.checkpointCount = checkpointCount;
+  assignment.resumed = resumed;
+  assignment.ranMs = job.ranMs ?? 0;
+  assignment.failures = job.failures;
   return assignment;
 }
 

@@ -3,6 +3,7 @@ import type {
   Assignment,
   FinishedJob,
   HeldLease,
+  RecordedCheckpoint,
   Reply,
   Revocation,
   SessionResponse,
@@ -10,11 +11,14 @@ import type {
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { SessionResponseSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 
-/** A frame takes no more args and results than this, far below the message limit of any client. */
+/** A frame takes no more args, results and recorded values than this, far below the message limit of any client. */
 const MAX_FRAME_BYTES = 1024 * 1024;
 
 /** More bytes waiting than this mean that the client does not read: the stream is ended, and it may connect again. */
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
+
+/** Checkpoints are read on only while fewer bytes wait: a job may have recorded as much as a client may be sent at all. */
+const REPLAY_WAITING_BYTES = 4 * 1024 * 1024;
 
 /**
  * What waits to be sent to one client. Everything that was put in since the last frame left goes into the next one:
@@ -24,6 +28,7 @@ export class SessionOutbox {
   #welcome: Welcome | undefined;
   #replies: Reply[] = [];
   #assignments: Assignment[] = [];
+  #checkpoints: RecordedCheckpoint[] = [];
   #revocations: Revocation[] = [];
   #finished: FinishedJob[] = [];
   #recalls: HeldLease[] = [];
@@ -31,6 +36,8 @@ export class SessionOutbox {
   #bytes = 0;
   #isEnded = false;
   #wake: (() => void) | null = null;
+  /** Who waits for room for more checkpoints. */
+  #readers: (() => void)[] = [];
 
   /** Whether the client reads so slowly that its stream should be ended. */
   get isOverfull(): boolean {
@@ -53,6 +60,17 @@ export class SessionOutbox {
       this.#bytes += assignment.args.byteLength;
     }
     this.#signal();
+  }
+
+  /** Sent before the assignments that are put in after them. Resolves when there is room for more. */
+  replay(checkpoints: readonly RecordedCheckpoint[]): Promise<void> {
+    for (const checkpoint of checkpoints) {
+      this.#checkpoints.push(checkpoint);
+      this.#bytes += recordedBytes(checkpoint);
+    }
+    this.#signal();
+    if (this.#bytes < REPLAY_WAITING_BYTES || this.#isEnded) return Promise.resolve();
+    return new Promise((resolve) => this.#readers.push(resolve));
   }
 
   revoke(revocation: Revocation): void {
@@ -80,6 +98,7 @@ export class SessionOutbox {
   end(): void {
     this.#isEnded = true;
     this.#signal();
+    this.#tellReaders();
   }
 
   async *frames(): AsyncGenerator<SessionResponse> {
@@ -101,6 +120,7 @@ export class SessionOutbox {
     return (
       this.#replies.length > 0 ||
       this.#assignments.length > 0 ||
+      this.#checkpoints.length > 0 ||
       this.#finished.length > 0 ||
       this.#revocations.length > 0 ||
       this.#recalls.length > 0 ||
@@ -116,9 +136,15 @@ export class SessionOutbox {
     frame.revocations = this.#revocations;
     frame.recalls = this.#recalls;
     frame.drain = this.#drain;
-    frame.assignments = takeBytes(this.#assignments, (one) => one.args.byteLength);
+    frame.checkpoints = takeBytes(this.#checkpoints, recordedBytes);
+    this.#checkpoints = frame.checkpoints === this.#checkpoints ? [] : this.#checkpoints;
+    // No job overtakes what it recorded.
+    if (this.#checkpoints.length === 0) {
+      frame.assignments = takeBytes(this.#assignments, (one) => one.args.byteLength);
+    }
     frame.finished = takeBytes(this.#finished, (one) => one.result.byteLength);
     if (this.#bytes > 0) this.#bytes -= payloadBytes(frame);
+    if (this.#bytes < REPLAY_WAITING_BYTES) this.#tellReaders();
     this.#welcome = undefined;
     this.#replies = [];
     this.#revocations = [];
@@ -127,6 +153,13 @@ export class SessionOutbox {
     this.#assignments = frame.assignments === this.#assignments ? [] : this.#assignments;
     this.#finished = frame.finished === this.#finished ? [] : this.#finished;
     return frame;
+  }
+
+  #tellReaders(): void {
+    const readers = this.#readers;
+    if (readers.length === 0) return;
+    this.#readers = [];
+    for (const resolve of readers) resolve();
   }
 }
 
@@ -143,6 +176,13 @@ function takeBytes<T>(list: T[], bytesOf: (item: T) => number): T[] {
 function payloadBytes(frame: SessionResponse): number {
   let bytes = 0;
   for (const one of frame.assignments) bytes += one.args.byteLength;
+  for (const one of frame.checkpoints) bytes += recordedBytes(one);
   for (const one of frame.finished) bytes += one.result.byteLength;
   return bytes;
+}
+
+function recordedBytes({ checkpoint }: RecordedCheckpoint): number {
+  if (checkpoint === undefined) return 0;
+  const { value, name, error } = checkpoint;
+  return value.byteLength + name.length + (error === undefined ? 0 : error.message.length + error.stack.length);
 }

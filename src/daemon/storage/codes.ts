@@ -1,4 +1,5 @@
 /** Words of the core as the small numbers of the schema. Frozen: files on disk carry them. */
+import type { CheckpointKind } from "../core/checkpoint.ts";
 import type { AttemptOutcome, BackoffKind, JobState } from "../core/job.ts";
 import type { CatchUp, Overlap, ScheduleState } from "../core/schedule.ts";
 
@@ -29,12 +30,22 @@ export const CATCH_UP_CODES = { none: 0, latest: 1, all: 2 } as const satisfies 
 
 export const OVERLAP_CODES = { allow: 0, skip: 1 } as const satisfies Record<Overlap, number>;
 
+export const KIND_CODES = {
+  step: 0,
+  sleep: 1,
+  event: 2,
+  value: 3,
+  choice: 4,
+  job: 5,
+} as const satisfies Record<CheckpointKind, number>;
+
 const STATES = inverse<JobState>(STATE_CODES);
 const BACKOFFS = inverse<BackoffKind>(BACKOFF_CODES);
 const OUTCOMES = inverse<AttemptOutcome>(OUTCOME_CODES);
 const SCHEDULE_STATES = inverse<ScheduleState>(SCHEDULE_STATE_CODES);
 const CATCH_UPS = inverse<CatchUp>(CATCH_UP_CODES);
 const OVERLAPS = inverse<Overlap>(OVERLAP_CODES);
+const KINDS = inverse<CheckpointKind>(KIND_CODES);
 
 export function stateOf(code: number): JobState {
   return STATES[code] ?? unknownCode("state", code);
@@ -58,6 +69,10 @@ export function catchUpOf(code: number): CatchUp {
 
 export function overlapOf(code: number): Overlap {
   return OVERLAPS[code] ?? unknownCode("overlap", code);
+}
+
+export function kindOf(code: number): CheckpointKind {
+  return KINDS[code] ?? unknownCode("kind of checkpoint", code);
 }
 
 function inverse<Word extends string>(codes: Record<Word, number>): readonly Word[] {

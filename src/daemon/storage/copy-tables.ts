@@ -69,6 +69,7 @@ export const COPY_TABLES: readonly CopyTable[] = [
       headers: "text",
       args: "bytes",
       result: "bytes",
+      ran_ms: "integer",
     },
   },
   {
@@ -115,6 +116,32 @@ export const COPY_TABLES: readonly CopyTable[] = [
     name: "job_ticks",
     key: ["job_id"],
     columns: { job_id: "id", schedule_id: "id", tick_at: "integer" },
+  },
+  {
+    name: "checkpoints",
+    key: ["job_id", "name"],
+    columns: {
+      job_id: "id",
+      name: "text",
+      kind: "integer",
+      place: "integer",
+      wakes: "flag",
+      recorded_at: "integer",
+      lease_token: "integer",
+      due_at: "integer",
+      is_length: "flag",
+      event_name: "text",
+      awaited_id: "id",
+      timed_out: "flag",
+      failures: "integer",
+      error: "text",
+      value: "bytes",
+    },
+  },
+  {
+    name: "events",
+    key: ["name"],
+    columns: { name: "text", emitted_at: "integer", is_spreading: "flag", payload: "bytes" },
   },
   {
     // With their leases: a worker that finds the new daemon goes on with its jobs, as after a restart.

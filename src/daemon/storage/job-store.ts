@@ -10,9 +10,10 @@
 import type { Attempt, Job, JobState, Lease } from "../core/job.ts";
 import type { Transition } from "../core/job-machine.ts";
 import type { JobOptions } from "../core/job-options.ts";
+import type { CheckpointStore, CheckpointTransaction } from "./checkpoint-store.ts";
 import type { ScheduleReads, ScheduleTransaction } from "./schedule-store.ts";
 
-export interface JobStore extends ScheduleReads {
+export interface JobStore extends ScheduleReads, CheckpointStore {
   readonly kind: "sqlite" | "postgres";
   /** Absolute path of the file, or host, port and database; never a password. */
   readonly name: string;
@@ -78,6 +79,8 @@ export interface StoreHint {
   readonly functionNames: readonly string[] | "any";
   /** That ended, or were taken from their worker. */
   readonly jobIds: readonly string[] | "any";
+  /** That have handlers in memory whose jobs were woken. */
+  readonly workerIds: readonly string[] | "any";
 }
 
 export interface Leadership {
@@ -98,7 +101,7 @@ export interface TransactOptions {
 }
 
 /** The writes, each for a whole batch, and the reads that decide them. */
-export interface JobTransaction {
+export interface JobTransaction extends CheckpointTransaction {
   /** The store's time, the same for the whole transaction. */
   readonly now: number;
   /** What is written about schedules. */
@@ -108,7 +111,8 @@ export interface JobTransaction {
   enqueueJobs(items: readonly JobToStore[]): Promise<readonly EnqueueOutcome[]>;
 
   /**
-   * Leases ready jobs: state RUNNING, attempt and lease token one higher, startedAt now. Within a demand the order is
+   * Leases ready jobs: state RUNNING, lease token one higher, startedAt now, attempt one higher unless the job goes on
+   * with the attempt in which it was parked. Within a demand the order is
    * priority (high first), runAt, jobId, over all its functions together. A job goes to one demand only.
    */
   claimJobs(demands: readonly ClaimDemand[]): Promise<readonly ClaimedJobs[]>;
@@ -135,14 +139,14 @@ export interface JobTransaction {
    * deadlines, and leaves what was asked for by date. A store whose clock is the database's does nothing.
    */
   moveLengths(byMs: number): Promise<void>;
-  /** The earliest time at which promoteDueJobs or listOverdueJobs will find something; null when never. */
+  /** The earliest time at which one of promoteDueJobs, listOverdueJobs, endDueWaits and spreadEvents finds something. */
   nextDueAt(): Promise<number | null>;
 
-  /** Deletes those of the jobs that are terminal, with their attempts. Returns the ids that were deleted. */
+  /** Deletes those of the jobs that are terminal, with their attempts and checkpoints. Returns the ids that were deleted. */
   deleteJobs(jobIds: readonly string[]): Promise<readonly string[]>;
   /**
-   * Deletes terminal jobs of a state that finished before a time, at most `limit` rows looked at. `done` when there
-   * are no more for now.
+   * Deletes terminal jobs of a state that finished before a time, at most `limit` rows looked at, but for children and
+   * awaited jobs of one that is not terminal. `done` when there are no more for now.
    */
   pruneJobs(prune: {
     readonly state: JobState;

@@ -22,12 +22,15 @@ const RUNNING: JobSnapshot = {
   jitter: 0,
   workerId: "worker-1",
   startedAt: 5000,
+  ranMs: null,
 };
 
 const EVENTS = {
   succeed: { kind: "succeed", result: RESULT },
   fail: { kind: "fail", error: { name: "Error", message: "no" }, terminal: false, retryAfterMs: null },
   release: { kind: "release", started: true },
+  park: { kind: "park", ranMs: 7 },
+  wake: { kind: "wake", graceMs: 0 },
   timeout: { kind: "timeout" },
   lose: { kind: "lose" },
   cancel: { kind: "cancel", reason: "cancelled" },
@@ -43,8 +46,8 @@ function decided(job: Partial<JobSnapshot>, event: JobEvent, chance = 0.5) {
 describe("which events a state allows", () => {
   const allowed: Readonly<Record<JobState, readonly JobEvent["kind"][]>> = {
     PENDING: ["cancel"],
-    RUNNING: ["succeed", "fail", "release", "timeout", "lose", "cancel"],
-    SUSPENDED: ["cancel"],
+    RUNNING: ["succeed", "fail", "release", "park", "timeout", "lose", "cancel"],
+    SUSPENDED: ["wake", "cancel"],
     SUCCESS: [],
     DEAD: ["retry"],
     CANCELLED: ["retry"],

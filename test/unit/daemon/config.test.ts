@@ -32,6 +32,7 @@ describe("settings", () => {
       leaseMs: 15_000,
       retentionMs: 7 * 86_400_000,
       deadRetentionMs: 30 * 86_400_000,
+      eventRetentionMs: 30 * 86_400_000,
       token: null,
       tls: null,
       insecure: false,

@@ -151,7 +151,7 @@ test("P10: a job that another daemon is claiming this moment is cancelled all th
   expect((await cancelling).cancelled).toBe(true);
   await worker.assignedCount(1);
   expect((await read(it.one, jobId)).state).toBe("CANCELLED");
-  await heedHint(it.two, { functionNames: [], jobIds: [jobId] });
+  await heedHint(it.two, { functionNames: [], jobIds: [jobId], workerIds: [] });
   expect(worker.revoked).toMatchObject([{ jobId, reason: "cancelled" }]);
 });
 

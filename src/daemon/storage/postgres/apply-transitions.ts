@@ -1,8 +1,10 @@
 import type { Transition } from "../../core/job-machine.ts";
+import { isTerminal } from "../../core/job.ts";
 import { OUTCOME_CODES, STATE_CODES } from "../codes.ts";
 import { isJobId } from "../job-id.ts";
 import { booleanArray, bytesArray, numberArray, textArray, uuidArray } from "./literals.ts";
 import { errorText } from "./rows.ts";
+import { dropWaits, endForJobs, lockWaits } from "./waits.ts";
 import type { WriteSession } from "./write-session.ts";
 
 /**
@@ -30,7 +32,8 @@ const MOVE = `update reseolio.jobs as job set
     lease_token = job.lease_token + given.revoked,
     started_at = greatest(given.started_at, job.started_at),
     finished_at = case when given.state >= 3 then (select reseolio.now_ms()) end,
-    worker_id = case when given.state = 0 then null else job.worker_id end,
+    worker_id = case when given.state = 0 and not given.keeps_worker then null else job.worker_id end,
+    ran_ms = case when given.sets_ran_ms then given.ran_ms else job.ran_ms end,
     start_by = case when given.clears then null else job.start_by end,
     finish_by = case when given.clears then null else job.finish_by end,
     deadline_at = case
@@ -40,9 +43,10 @@ const MOVE = `update reseolio.jobs as job set
       else job.finish_by
     end
   from unnest($1::int[], $2::uuid[], $3::smallint[], $4::bigint[], $5::smallint[], $6::bigint[], $7::bytea[],
-    $8::bool[], $9::text[], $10::int[], $11::int[], $12::int[], $13::bigint[], $14::bigint[], $15::bool[])
+    $8::bool[], $9::text[], $10::int[], $11::int[], $12::int[], $13::bigint[], $14::bigint[], $15::bool[],
+    $16::bool[], $17::bool[], $18::bigint[])
     as given (place, id, from_state, from_token, state, run_after_ms, result, sets_error, error, attempt, failures,
-      losses, revoked, started_at, clears)
+      losses, revoked, started_at, clears, keeps_worker, sets_ran_ms, ran_ms)
   where job.id = given.id and job.state = given.from_state and job.lease_token = given.from_token
   returning given.place`;
 
@@ -52,6 +56,8 @@ const RECORD = `insert into reseolio.attempts (job_id, attempt, outcome, worker_
     as given (job_id, attempt, outcome, worker_id, started_at, error)
   on conflict (job_id, attempt) do update set outcome = excluded.outcome, worker_id = excluded.worker_id,
     started_at = excluded.started_at, ended_at = excluded.ended_at, error = excluded.error`;
+
+const FORGET_ERRORS = "delete from reseolio.checkpoints where job_id = any ($1::uuid[]) and error is not null";
 
 /** A transition and where it stands in the batch. */
 type Placed = readonly [place: number, transition: Transition];
@@ -69,8 +75,17 @@ export async function applyTransitions(
   for (const round of rounds(transitions)) {
     const plain = round.filter(([, transition]) => isPlainSuccess(transition));
     const others = round.filter(([, transition]) => !isPlainSuccess(transition));
-    const done = await Promise.all([succeed(session, plain), move(session, others)]);
-    const moved = new Set(done.flat());
+    const ends = round.filter(([, { change }]) => isTerminal(change.state));
+    const endIds = ends.map(([, { jobId }]) => jobId);
+    const waiting = ends.filter(([, { expected }]) => mayHaveWaits(expected)).map(([, { jobId }]) => jobId);
+    if (waiting.length > 0) void lockWaits(session, { eventNames: [], jobIds: waiting }).catch(() => {});
+    const [succeeded, otherwise, awaiters] = await Promise.all([
+      succeed(session, plain),
+      move(session, others),
+      endForJobs(session, endIds),
+    ]);
+    for (const jobId of awaiters) session.awaiters.add(jobId);
+    const moved = new Set([...succeeded, ...otherwise]);
     await note(
       session,
       round.filter(([place]) => moved.has(place)),
@@ -106,6 +121,7 @@ function isPlainSuccess({ expected, change, ended }: Transition): boolean {
     change.losses === undefined &&
     change.revokeLease === undefined &&
     change.clearDeadlines === undefined &&
+    change.ranMs === undefined &&
     ended === null
   );
 }
@@ -143,6 +159,9 @@ async function move({ runner }: WriteSession, round: readonly Placed[]): Promise
     numberArray(changes.map(({ revokeLease }) => (revokeLease === true ? 1 : 0))),
     numberArray(changes.map(({ startedAt }) => wholeMs(startedAt))),
     booleanArray(changes.map(({ clearDeadlines }) => clearDeadlines === true)),
+    booleanArray(changes.map(({ keepWorker }) => keepWorker === true)),
+    booleanArray(changes.map(({ ranMs }) => ranMs !== undefined)),
+    numberArray(changes.map(({ ranMs }) => ranMs ?? null)),
   ]);
   return rows.map((row) => row[0] as number);
 }
@@ -150,6 +169,12 @@ async function move({ runner }: WriteSession, round: readonly Placed[]): Promise
 /** Counts, hints, and the record of attempts. */
 async function note(session: WriteSession, moved: readonly Placed[]): Promise<void> {
   for (const [, transition] of moved) session.noteMoved(transition);
+  await dropWaits(
+    session,
+    idsOf(moved, ({ expected, change }) => isTerminal(change.state) && mayHaveWaits(expected)),
+  );
+  const retried = idsOf(moved, ({ change }) => change.forgetStepErrors === true);
+  if (retried.length > 0) await session.runner.rows(FORGET_ERRORS, [uuidArray(retried)]);
   const ended = moved.flatMap(([, transition]) => (transition.ended === null ? [] : [transition.ended]));
   if (ended.length === 0) return;
   await session.runner.rows(RECORD, [
@@ -160,6 +185,15 @@ async function note(session: WriteSession, moved: readonly Placed[]): Promise<vo
     numberArray(ended.map(({ startedAt }) => wholeMs(startedAt))),
     textArray(ended.map(({ error }) => errorText(error))),
   ]);
+}
+
+function idsOf(moved: readonly Placed[], matches: (transition: Transition) => boolean): readonly string[] {
+  return moved.filter(([, transition]) => matches(transition)).map(([, { jobId }]) => jobId);
+}
+
+/** A job that is in its first lease has not been parked. */
+function mayHaveWaits({ state, leaseToken }: Transition["expected"]): boolean {
+  return leaseToken > 1 || (leaseToken === 1 && state !== "RUNNING");
 }
 
 /** The clock of an attempt's start has fractions. */

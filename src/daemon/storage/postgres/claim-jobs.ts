@@ -1,18 +1,21 @@
 import type { Job } from "../../core/job.ts";
 import { STATE_CODES } from "../codes.ts";
+import type { ResumeDemand } from "../checkpoint-store.ts";
 import type { ClaimDemand, ClaimedJobs } from "../job-store.ts";
 import type { JobReader } from "./job-reader.ts";
 import { numberArray, storedText } from "./literals.ts";
 import { JOB_COLUMNS, type Row } from "./rows.ts";
 import type { WriteSession } from "./write-session.ts";
 
-const LEASE = `update reseolio.jobs as job set
-    state = 1, is_ready = null, deadline_at = finish_by, attempt = attempt + 1, lease_token = lease_token + 1,
+/** A job that was parked goes on with its attempt. */
+const leaseSql = (since: string): string => `update reseolio.jobs as job set
+    state = 1, is_ready = null, deadline_at = finish_by, attempt = attempt + (ran_ms is null)::int, lease_token = lease_token + 1,
     worker_id = $1,
     -- Another daemon's transaction may have begun later and ended before: the attempt began after what that did.
-    started_at = greatest(run_at, (select reseolio.now_ms()))
+    started_at = greatest(${since}, (select reseolio.now_ms()))
   where job.ctid = any (array(select ctid from ready))
   returning ${JOB_COLUMNS}`;
+const LEASE = leaseSql("run_at");
 
 const CLAIM_OF_ONE = `with ready as materialized (
     select ctid from reseolio.jobs
@@ -41,6 +44,36 @@ const CLAIM_OF_MANY = `with first as materialized (
   leased as (${LEASE})
   select (select count(*)::int from first), leased.* from (select 1) as always left join leased on true`;
 
+const RESUME = `with ready as materialized (
+    select ctid from reseolio.jobs
+    where worker_id = $1 and state = 0 and (deadline_at is null or deadline_at > (select reseolio.now_ms()))
+    order by run_at limit $2::int for update skip locked
+  ) ${leaseSql("started_at")}`;
+
+/** The same for woken jobs, each for the worker that has its handler in memory. */
+export async function resumeJobs(
+  session: WriteSession,
+  reader: JobReader,
+  demands: readonly ResumeDemand[],
+): Promise<readonly ClaimedJobs[]> {
+  const answers = await Promise.all(
+    demands.map(({ workerId, limit }) => session.runner.rows(RESUME, [storedText(workerId), limit])),
+  );
+  const resumed: ClaimedJobs[] = [];
+  for (const [place, rows] of answers.entries()) {
+    const jobs = (await reader.jobsOf(rows)).sort((left, right) => left.runAt - right.runAt);
+    noteLeased(session, jobs);
+    resumed.push({ workerId: demands[place]!.workerId, jobs, maybeMore: [] });
+  }
+  return resumed;
+}
+
+function noteLeased({ counters, functions }: WriteSession, jobs: readonly Job[]): void {
+  for (const { functionName } of jobs) {
+    counters.move(functions.idOf(functionName), STATE_CODES.PENDING, STATE_CODES.RUNNING);
+  }
+}
+
 /** One statement a demand, all sent at once: each sees what those before it took. */
 export async function claimJobs(
   session: WriteSession,
@@ -53,9 +86,7 @@ export async function claimJobs(
   for (const [place, { rows, looked }] of answers.entries()) {
     const demand = demands[place]!;
     const jobs = (await reader.jobsOf(rows)).sort(inClaimOrder);
-    for (const { functionName } of jobs) {
-      session.counters.move(session.functions.idOf(functionName), STATE_CODES.PENDING, STATE_CODES.RUNNING);
-    }
+    noteLeased(session, jobs);
     // With slots left over there is no more, but what stood behind jobs that other daemons were taking.
     const isDone = jobs.length < demand.limit && jobs.length >= looked;
     claimed.push({ workerId: demand.workerId, jobs, maybeMore: isDone ? [] : demand.functionNames });

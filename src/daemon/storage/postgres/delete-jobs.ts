@@ -11,7 +11,8 @@ const DELETE = `with doomed as materialized (
     returning job.id, job.function_id, job.state
   ),
   ticks as (delete from reseolio.job_ticks as tick using doomed where tick.job_id = doomed.id),
-  records as (delete from reseolio.attempts using doomed where attempts.job_id = doomed.id)
+  records as (delete from reseolio.attempts using doomed where attempts.job_id = doomed.id),
+  recorded as (delete from reseolio.checkpoints using doomed where checkpoints.job_id = doomed.id)
   select id, function_id, state from gone`;
 
 /** Deletes those that are terminal and returns their ids in the order given. */

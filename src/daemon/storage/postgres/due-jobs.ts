@@ -18,7 +18,9 @@ const OVERDUE = `select ${JOB_COLUMNS} from reseolio.jobs as job
 
 const NEXT = `select least(
     (select run_at from reseolio.jobs where not is_ready order by run_at limit 1),
-    (select deadline_at from reseolio.jobs where deadline_at is not null order by deadline_at limit 1)
+    (select deadline_at from reseolio.jobs where deadline_at is not null order by deadline_at limit 1),
+    (select due_at from reseolio.checkpoints where recorded_at is null and due_at is not null order by due_at limit 1),
+    (select 0 from reseolio.events where is_spreading limit 1)
   )`;
 
 export async function promoteDueJobs(session: WriteSession, limit: number): Promise<DuePromotion> {

@@ -4,10 +4,11 @@ import type { StoreHint } from "../job-store.ts";
 export interface Hints {
   readonly readyFunctions: Set<string>;
   readonly jobIds: Set<string>;
+  readonly workerIds: Set<string>;
 }
 
 export function newHints(): Hints {
-  return { readyFunctions: new Set(), jobIds: new Set() };
+  return { readyFunctions: new Set(), jobIds: new Set(), workerIds: new Set() };
 }
 
 /** PostgreSQL refuses 8,000 bytes. */
@@ -16,12 +17,16 @@ const MOST_BYTES = 7_900;
 const ID_BYTES = 39;
 
 /** Everything that any commit may have told: for those who may have missed some. */
-export const ANY_HINT: StoreHint = { functionNames: "any", jobIds: "any" };
+export const ANY_HINT: StoreHint = { functionNames: "any", jobIds: "any", workerIds: "any" };
 
 /** One text for a whole transaction; null when there is nothing to tell. */
-export function hintText({ readyFunctions, jobIds }: Hints, from: string): string | null {
-  if (readyFunctions.size === 0 && jobIds.size === 0) return null;
-  const head = { from, functions: fitting([...readyFunctions], MOST_BYTES / 2) };
+export function hintText({ readyFunctions, jobIds, workerIds }: Hints, from: string): string | null {
+  if (readyFunctions.size === 0 && jobIds.size === 0 && workerIds.size === 0) return null;
+  const head = {
+    from,
+    functions: fitting([...readyFunctions], MOST_BYTES / 4),
+    workers: fitting([...workerIds], MOST_BYTES / 4),
+  };
   const room = MOST_BYTES - Buffer.byteLength(JSON.stringify(head)) - 20;
   const ids = jobIds.size * ID_BYTES <= room ? [...jobIds] : "any";
   return JSON.stringify({ ...head, jobs: ids });
@@ -30,9 +35,9 @@ export function hintText({ readyFunctions, jobIds }: Hints, from: string): strin
 /** Null for what this daemon sent itself, and for what is no hint of ours. */
 export function readHint(text: string, own: string): StoreHint | null {
   try {
-    const { from, functions, jobs } = JSON.parse(text) as { from?: string; functions?: unknown; jobs?: unknown };
+    const { from, functions, jobs, workers } = JSON.parse(text) as Readonly<Record<string, unknown>>;
     if (from === own) return null;
-    return { functionNames: listOrAny(functions), jobIds: listOrAny(jobs) };
+    return { functionNames: listOrAny(functions), jobIds: listOrAny(jobs), workerIds: listOrAny(workers) };
   } catch {
     return null;
   }

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { ScheduleQuery } from "../schedule-store.ts";
+import type { CheckpointQuery } from "../checkpoint-store.ts";
 import type {
   HintListener,
   JobQuery,
@@ -12,6 +13,8 @@ import type {
 import { parsePostgresUrl, type PostgresAddress } from "./address.ts";
 import { type Timeouts, USUAL_TIMEOUTS } from "./connection.ts";
 import { Connections } from "./connections.ts";
+import { listCheckpoints, listRecords, listWaits, sumCheckpoints } from "./checkpoint-rows.ts";
+import { countWaiting, getEvent } from "./events.ts";
 import { isDeadlock, storeFault } from "./faults.ts";
 import { FunctionNames } from "./function-names.ts";
 import { HintChannel } from "./hint-channel.ts";
@@ -161,6 +164,12 @@ class OpenPostgresStore implements PostgresStore {
   lead = (nodeId: string, leaseMs: number, unmoved: Leadership | null) =>
     this.#told(lead(this.#reads, nodeId, leaseMs, unmoved));
   resign = (nodeId: string) => this.#told(resign(this.#reads, nodeId));
+  listCheckpoints = (query: CheckpointQuery) => this.#told(listCheckpoints(this.#reads, query));
+  listRecords = (jobId: string, limit: number) => this.#told(listRecords(this.#reads, jobId, limit));
+  listWaits = (jobId: string) => this.#told(listWaits(this.#reads, jobId));
+  sumCheckpoints = (jobIds: readonly string[]) => this.#told(sumCheckpoints(this.#reads, jobIds));
+  getEvent = (name: string) => this.#told(getEvent(this.#reads, name));
+  countWaiting = (eventName: string) => this.#told(countWaiting(this.#reads, eventName));
   foldCounters = () => this.#told(foldCounters(this.#reads));
 
   /** Tables with their indexes; the log is the whole server's. */

@@ -1,14 +1,18 @@
 import { DaemonError } from "../../core/errors.ts";
 import type { Transition } from "../../core/job-machine.ts";
+import type { CheckpointToStore, EventToStore, NamesOfJob, ResumeDemand, WaitsToStore } from "../checkpoint-store.ts";
 import type { ClaimDemand, JobToStore, JobTransaction, WorkerToStore } from "../job-store.ts";
 import { applyTransitions } from "./apply-transitions.ts";
-import { claimJobs } from "./claim-jobs.ts";
+import { claimJobs, resumeJobs } from "./claim-jobs.ts";
 import { deleteJobs } from "./delete-jobs.ts";
 import { listOverdueJobs, nextDueAt, promoteDueJobs } from "./due-jobs.ts";
 import { enqueueJobs } from "./enqueue-jobs.ts";
+import { emitEvents, pruneEvents, spreadEvents } from "./events.ts";
 import { JobReader } from "./job-reader.ts";
 import { type Prune, pruneJobs, type PruneRounds } from "./prune-jobs.ts";
 import { scheduleTransaction } from "./schedules.ts";
+import { findKinds, recordCheckpoints } from "./record-checkpoints.ts";
+import { endDueWaits, findParked, lockWaits, registerWaits } from "./waits.ts";
 import { listLeases, removeWorker, renewWorkers, saveWorker } from "./worker-rows.ts";
 import type { WriteSession } from "./write-session.ts";
 
@@ -53,6 +57,50 @@ export class PostgresTransaction implements JobTransaction {
 
   async applyTransitions(transitions: readonly Transition[]) {
     return applyTransitions(this.#open(), transitions);
+  }
+
+  async recordCheckpoints(items: readonly CheckpointToStore[]) {
+    return recordCheckpoints(this.#open(), items);
+  }
+
+  async lockWaits(names: { readonly eventNames: readonly string[]; readonly jobIds: readonly string[] }) {
+    await lockWaits(this.#open(), names);
+  }
+
+  async findKinds(items: readonly NamesOfJob[]) {
+    return findKinds(this.#open(), items);
+  }
+
+  async registerWaits(parks: readonly WaitsToStore[]) {
+    return registerWaits(this.#open(), this.#reader, parks);
+  }
+
+  async endDueWaits(limit: number) {
+    return endDueWaits(this.#open(), this.#reader, limit);
+  }
+
+  async emitEvents(events: readonly EventToStore[], limit: number) {
+    return emitEvents(this.#open(), this.#reader, events, limit);
+  }
+
+  async spreadEvents(limit: number) {
+    return spreadEvents(this.#open(), this.#reader, limit);
+  }
+
+  async takeAwaiters() {
+    const session = this.#open();
+    if (session.awaiters.size === 0) return [];
+    const jobIds = [...session.awaiters];
+    session.awaiters.clear();
+    return findParked(session, this.#reader, jobIds);
+  }
+
+  async resumeJobs(demands: readonly ResumeDemand[]) {
+    return resumeJobs(this.#open(), this.#reader, demands);
+  }
+
+  async pruneEvents(emittedBefore: number, limit: number) {
+    return pruneEvents(this.#open(), emittedBefore, limit);
   }
 
   async getJobs(jobIds: readonly string[]) {

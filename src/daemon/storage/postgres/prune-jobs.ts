@@ -14,11 +14,17 @@ const PRUNE = `with looked as materialized (
   doomed as materialized (
     select job.id from looked join reseolio.jobs as job on job.id = looked.id
     where looked.finished_at < $6::bigint and job.state = $2::smallint
+      and not exists (select 1 from reseolio.jobs as parent where parent.id = job.parent_id and parent.state < 3)
+      and not exists (
+        select 1 from reseolio.checkpoints as wait join reseolio.jobs as waiting on waiting.id = wait.job_id
+        where wait.awaited_id = job.id and waiting.state < 3
+      )
     order by job.id for update of job skip locked
   ),
   gone as (delete from reseolio.jobs as job using doomed where job.id = doomed.id returning 1),
   ticks as (delete from reseolio.job_ticks as tick using doomed where tick.job_id = doomed.id),
-  records as (delete from reseolio.attempts using doomed where attempts.job_id = doomed.id)
+  records as (delete from reseolio.attempts using doomed where attempts.job_id = doomed.id),
+  recorded as (delete from reseolio.checkpoints using doomed where checkpoints.job_id = doomed.id)
   select (select count(*)::int from looked), (select id from looked order by id desc limit 1),
     (select count(*)::int from gone)`;
 

@@ -16,7 +16,7 @@ const BASE_COLUMNS = `job.id, job.function_id, job.state, job.priority, job.run_
   job.worker_id, job.idempotency_key, job.error`;
 
 /** A whole job. */
-export const JOB_COLUMNS = `${BASE_COLUMNS}, job.headers, job.args, job.result`;
+export const JOB_COLUMNS = `${BASE_COLUMNS}, job.headers, job.args, job.result, job.ran_ms`;
 /** A job without what may be large. */
 export const LISTED_JOB_COLUMNS = BASE_COLUMNS;
 
@@ -56,6 +56,7 @@ export function jobFromRow(row: Row, nameOf: (functionId: number) => string): Jo
     headers: headersFromText(row[24] as string | null | undefined),
     args: (row[25] as Uint8Array | undefined) ?? NO_BYTES,
     result: (row[26] as Uint8Array | null | undefined) ?? null,
+    ranMs: (row[27] as number | null | undefined) ?? null,
   };
 }
 

@@ -27,6 +27,8 @@ export class WriteSession {
   readonly counters = new JobCounters();
   readonly idTimes = new IdTimes();
   hints: Hints = newHints();
+  /** Jobs that awaited others which ended, until they are taken. */
+  readonly awaiters = new Set<string>();
   readonly #channel: string;
   readonly #listenerId: string;
 
@@ -42,9 +44,10 @@ export class WriteSession {
     if (isReady) this.hints.readyFunctions.add(functionName);
   }
 
-  noteMoved({ jobId, functionName, expected, change }: Transition): void {
+  noteMoved({ jobId, functionName, expected, change, workerId }: Transition): void {
     this.counters.move(this.functions.idOf(functionName), STATE_CODES[expected.state], STATE_CODES[change.state]);
     if (change.state === "PENDING" && (change.runAfterMs ?? 0) <= 0) this.hints.readyFunctions.add(functionName);
+    if (change.keepWorker === true && workerId !== null) this.hints.workerIds.add(workerId);
     // A job that ended may be awaited elsewhere, and one that was taken from its worker may run there.
     if (isTerminal(change.state) || change.revokeLease === true) this.hints.jobIds.add(jobId);
   }

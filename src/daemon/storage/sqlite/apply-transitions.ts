@@ -9,7 +9,7 @@ import type { WriteSession } from "./write-session.ts";
 export type ApplyTransitions = (transitions: readonly Transition[], now: number) => readonly boolean[];
 
 export function prepareApplyTransitions(session: WriteSession): ApplyTransitions {
-  const { db, functions, counters, running } = session;
+  const { db, functions, counters, running, awaited } = session;
   // The one change that nearly every job goes through: it leaves most columns and indexes alone, and knows the row.
   const succeedAt = db.prepare(
     `update jobs set state = 3, list_state = 3, result = ?, started_at = ?, finished_at = ?
@@ -29,14 +29,15 @@ export function prepareApplyTransitions(session: WriteSession): ApplyTransitions
        lease_token = lease_token + ?10,
        started_at = coalesce(?11, started_at),
        finished_at = ?12,
-       worker_id = case when ?1 = 0 then null else worker_id end,
+       worker_id = case when ?1 = 0 and not ?17 then null else worker_id end,
        start_by = case when ?13 then null else start_by end,
        finish_by = case when ?13 then null else finish_by end,
        deadline_at = case
          when ?1 >= 3 or ?13 then null
          when ?1 = 0 and coalesce(?7, attempt) = 0 and start_by is not null then min(start_by, coalesce(finish_by, start_by))
          else finish_by
-       end
+       end,
+       ran_ms = case when ?18 then ?19 else ran_ms end
      where id = ?14 and state = ?15 and lease_token = ?16`,
   );
   const record = db.prepare(
@@ -45,6 +46,8 @@ export function prepareApplyTransitions(session: WriteSession): ApplyTransitions
      on conflict do update set outcome = excluded.outcome, worker_id = excluded.worker_id,
        started_at = excluded.started_at, ended_at = excluded.ended_at, error = excluded.error`,
   );
+  const dropWaits = db.prepare("delete from checkpoints where job_id = ? and recorded_at is null");
+  const forgetErrors = db.prepare("delete from checkpoints where job_id = ? and error is not null");
   const id = new Uint8Array(16);
 
   function apply({ jobId, functionName, expected, change, ended }: Transition, now: number): boolean {
@@ -53,7 +56,14 @@ export function prepareApplyTransitions(session: WriteSession): ApplyTransitions
     if (expected.state === "RUNNING") running.remove(jobId);
     counters.move(functions.idOf(functionName), STATE_CODES[expected.state], STATE_CODES[change.state]);
     if (ended !== null) recordAttempt(ended, now);
+    if (isTerminal(change.state)) noteEnd(jobId, expected);
+    if (change.forgetStepErrors === true) forgetErrors.run(id);
     return true;
+  }
+
+  function noteEnd(jobId: string, expected: Transition["expected"]): void {
+    awaited.noteEnd(jobId);
+    if (mayHaveWaits(expected)) dropWaits.run(id);
   }
 
   /** False also when the change is another one, or the row is not known: then `moveTo` decides. */
@@ -84,6 +94,9 @@ export function prepareApplyTransitions(session: WriteSession): ApplyTransitions
       id,
       STATE_CODES[expected.state],
       expected.leaseToken,
+      change.keepWorker === true ? 1 : 0,
+      change.ranMs === undefined ? 0 : 1,
+      change.ranMs ?? null,
     );
     return changes === 1;
   }
@@ -94,6 +107,11 @@ export function prepareApplyTransitions(session: WriteSession): ApplyTransitions
   }
 
   return (transitions, now) => transitions.map((transition) => apply(transition, now));
+}
+
+/** A job that is in its first lease has not been parked. */
+function mayHaveWaits({ state, leaseToken }: Transition["expected"]): boolean {
+  return leaseToken > 1 || (leaseToken === 1 && state !== "RUNNING");
 }
 
 function isPlainSuccess(change: JobChange, from: Transition["expected"]["state"]): boolean {
@@ -107,6 +125,7 @@ function isPlainSuccess(change: JobChange, from: Transition["expected"]["state"]
     change.failures === undefined &&
     change.losses === undefined &&
     change.revokeLease === undefined &&
-    change.clearDeadlines === undefined
+    change.clearDeadlines === undefined &&
+    change.ranMs === undefined
   );
 }

@@ -1,11 +1,15 @@
 import type { Job } from "../../core/job.ts";
+import type { ResumeDemand } from "../checkpoint-store.ts";
 import type { ClaimDemand, ClaimedJobs } from "../job-store.ts";
 import { STATE_CODES } from "../codes.ts";
 import type { JobReader } from "./job-reader.ts";
 import { JOB_COLUMNS, type Query, type Row } from "./rows.ts";
 import type { WriteSession } from "./write-session.ts";
 
-export type ClaimJobs = (demands: readonly ClaimDemand[], now: number) => readonly ClaimedJobs[];
+export interface ClaimJobs {
+  claim(demands: readonly ClaimDemand[], now: number): readonly ClaimedJobs[];
+  resume(demands: readonly ResumeDemand[], now: number): readonly ClaimedJobs[];
+}
 
 /** Rows past their deadline that one look passes over; the engine cancels them, so that they do not stay. */
 const OVERDUE_BUDGET = 1_000;
@@ -19,8 +23,9 @@ const LEASE_TOKEN = 5;
 const ATTEMPT = 6;
 const STARTED_AT = 16;
 const WORKER_ID = 21;
-const ROWID = 27;
-const DEADLINE_AT = 28;
+const RAN_MS = 27;
+const ROWID = 28;
+const DEADLINE_AT = 29;
 
 /** @param reader on the writer's connection */
 export function prepareClaimJobs(session: WriteSession, reader: JobReader): ClaimJobs {
@@ -30,8 +35,9 @@ export function prepareClaimJobs(session: WriteSession, reader: JobReader): Clai
      where function_id = (? + 0) and is_ready = 1
      order by priority desc, run_at, id limit (? + 0) offset (? + 0)`,
   );
+  // A job that was parked goes on with its attempt.
   const lease =
-    "update jobs set state = 1, is_ready = null, deadline_at = finish_by, attempt = attempt + 1,\n" +
+    "update jobs set state = 1, is_ready = null, deadline_at = finish_by, attempt = attempt + (ran_ms is null),\n" +
     "  lease_token = lease_token + 1, worker_id = ?, started_at = ?";
   const leaseOne = db.prepare(`${lease} where rowid = ?`);
   const leaseFirst = db.prepare(
@@ -40,6 +46,20 @@ export function prepareClaimJobs(session: WriteSession, reader: JobReader): Clai
        order by priority desc, run_at, id limit (? + 0)
      )`,
   );
+
+  const woken = db.prepare(
+    `select ${JOB_COLUMNS}, rowid, deadline_at from jobs
+     where worker_id = ? and state = 0 order by run_at limit (? + 0)`,
+  );
+
+  function resume({ workerId, limit }: ResumeDemand, now: number): ClaimedJobs {
+    const rows = (woken.values(workerId, limit) as Row[]).filter((row) => !isOverdue(row, now));
+    for (const row of rows) {
+      leaseOne.run(workerId, now, row[ROWID]!);
+      counters.move(row[FUNCTION_ID] as number, STATE_CODES.PENDING, STATE_CODES.RUNNING);
+    }
+    return { workerId, jobs: rows.map((row) => leasedJob(row, workerId, now)), maybeMore: [] };
+  }
 
   function claim(demand: ClaimDemand, now: number): ClaimedJobs {
     const queues = readyQueues(demand, now);
@@ -68,7 +88,7 @@ export function prepareClaimJobs(session: WriteSession, reader: JobReader): Clai
   function leasedJob(row: Row, workerId: string, now: number): Job {
     row[STATE] = STATE_CODES.RUNNING;
     row[LEASE_TOKEN] = (row[LEASE_TOKEN] as number) + 1;
-    row[ATTEMPT] = (row[ATTEMPT] as number) + 1;
+    row[ATTEMPT] = (row[ATTEMPT] as number) + (row[RAN_MS] === null ? 1 : 0);
     row[STARTED_AT] = now;
     row[WORKER_ID] = workerId;
     const job = reader.jobOf(row);
@@ -85,7 +105,10 @@ export function prepareClaimJobs(session: WriteSession, reader: JobReader): Clai
     return unique.map((id) => new ReadyQueue(ready, id, now, firstLook));
   }
 
-  return (demands, now) => demands.map((demand) => claim(demand, now));
+  return {
+    claim: (demands, now) => demands.map((demand) => claim(demand, now)),
+    resume: (demands, now) => demands.map((demand) => resume(demand, now)),
+  };
 }
 
 /** The ready jobs of one function in claim order, read in looks as they are needed. */

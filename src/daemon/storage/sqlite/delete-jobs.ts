@@ -3,7 +3,10 @@ import type { Row } from "./rows.ts";
 import type { WriteSession } from "./write-session.ts";
 
 export interface DeleteJobs {
-  /** Deletes a job of this terminal state, with all that belongs to it, when it finished before the time. */
+  /**
+   * Deletes a job of this terminal state, with all that belongs to it, when it finished before the time, and no job that
+   * is not terminal may still ask for its result.
+   */
   deleteFinished(id: Uint8Array, state: number, finishedBefore: number): boolean;
   /** Deletes those that are terminal, and returns their ids. */
   deleteMany(jobIds: readonly string[]): readonly string[];
@@ -13,8 +16,17 @@ export function prepareDeleteJobs({ db, counters }: WriteSession): DeleteJobs {
   // Only jobs of schedules belong to a tick, and those have headers.
   const columns = "function_id, state, attempt, args is null, headers is not null";
   const deleteTerminal = db.prepare(`delete from jobs where id = ? and state >= 3 returning ${columns}`);
-  const deleteOld = db.prepare(`delete from jobs where id = ? and state = ? and finished_at < ? returning ${columns}`);
+  const deleteOld = db.prepare(
+    `delete from jobs where id = ? and state = ? and finished_at < ?
+       and not exists (select 1 from jobs as parent where parent.id = jobs.parent_id and parent.state < 3)
+       and not exists (
+         select 1 from checkpoints join jobs as waiting on waiting.id = checkpoints.job_id
+         where checkpoints.awaited_id = jobs.id and waiting.state < 3
+       )
+     returning ${columns}`,
+  );
   const deleteAttempts = db.prepare("delete from attempts where job_id = ?");
+  const deleteCheckpoints = db.prepare("delete from checkpoints where job_id = ?");
   const deleteLargeArgs = db.prepare("delete from large_args where job_id = ?");
   const deleteTick = db.prepare("delete from job_ticks where job_id = ?");
   const id = new Uint8Array(16);
@@ -24,7 +36,10 @@ export function prepareDeleteJobs({ db, counters }: WriteSession): DeleteJobs {
     if (row === undefined) return false;
     const [functionId, state, attempt, isLarge, hasHeaders] = row as [number, number, number, number, number];
     counters.add(functionId, state, -1);
-    if (attempt > 0) deleteAttempts.run(job);
+    if (attempt > 0) {
+      deleteAttempts.run(job);
+      deleteCheckpoints.run(job);
+    }
     if (isLarge === 1) deleteLargeArgs.run(job);
     if (hasHeaders === 1) deleteTick.run(job);
     return true;

@@ -1,6 +1,8 @@
 import type { DuePromotion, OverdueJob } from "../job-store.ts";
+import type { Events } from "./events.ts";
 import type { JobReader } from "./job-reader.ts";
 import { JOB_COLUMNS, type Row } from "./rows.ts";
+import type { Waits } from "./waits.ts";
 import type { WriteSession } from "./write-session.ts";
 
 export interface DueJobs {
@@ -9,7 +11,7 @@ export interface DueJobs {
   nextAt(): number | null;
 }
 
-export function prepareDueJobs(session: WriteSession, reader: JobReader): DueJobs {
+export function prepareDueJobs(session: WriteSession, reader: JobReader, waits: Waits, events: Events): DueJobs {
   const { db, functions } = session;
   const promote = db.prepare(
     `update jobs set is_ready = 1 where rowid in (
@@ -41,6 +43,8 @@ export function prepareDueJobs(session: WriteSession, reader: JobReader): DueJob
     },
     nextAt() {
       const times = [...nextRunAt.values(), ...nextDeadline.values()].map((row) => (row as Row)[0] as number);
+      const waitDueAt = events.isSpreading() ? 0 : waits.nextDueAt();
+      if (waitDueAt !== null) times.push(waitDueAt);
       return times.length === 0 ? null : Math.min(...times);
     },
   };

@@ -23,8 +23,8 @@ const BASE_COLUMNS = `id, function_id, state, priority, run_at, lease_token, att
   start_by, finish_by, parent_id, worker_id, idempotency_key, error`;
 
 /** A whole job; `args` is null when it stands in large_args. */
-export const JOB_COLUMNS = `${BASE_COLUMNS}, headers, args, result`;
-/** A job without what may be large. */
+export const JOB_COLUMNS = `${BASE_COLUMNS}, headers, args, result, ran_ms`;
+/** A job without what may be large, and without what stands behind that in the row. */
 export const LISTED_JOB_COLUMNS = BASE_COLUMNS;
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
@@ -61,12 +61,13 @@ export function jobFromRow(row: Row, functions: FunctionNames, largeArgs: (id: U
     headers: headersFromText(row[24] as string | null),
     args: (row[25] as Uint8Array | null) ?? largeArgs(id),
     result: row[26] as Uint8Array | null,
+    ranMs: row[27] as number | null,
   };
 }
 
-/** A row of LISTED_JOB_COLUMNS: args, result and headers are empty. */
+/** A row of LISTED_JOB_COLUMNS: args, result, headers and ranMs are empty. */
 export function listedJobFromRow(row: Row, functions: FunctionNames): Job {
-  return jobFromRow([...row, null, NO_BYTES, null], functions, () => NO_BYTES);
+  return jobFromRow([...row, null, NO_BYTES, null, null], functions, () => NO_BYTES);
 }
 
 export function attemptFromRow(row: Row): Attempt {

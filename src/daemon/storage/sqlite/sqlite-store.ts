@@ -1,6 +1,7 @@
 import type { Database } from "bun:sqlite";
 import type { Clock } from "../../core/clock.ts";
 import { DaemonError } from "../../core/errors.ts";
+import type { CheckpointQuery } from "../checkpoint-store.ts";
 import { unfinishedCopy } from "../copy-side.ts";
 import { UNFINISHED_COPY } from "../copy-tables.ts";
 import { statusOf } from "../job-status.ts";
@@ -16,7 +17,9 @@ import {
   sqliteVersion,
   versionWarnings,
 } from "./connection.ts";
+import { prepareCheckpointReader } from "./checkpoint-rows.ts";
 import { hasContent, IN_MEMORY, resolveDatabasePath } from "./database-path.ts";
+import { prepareEventReader } from "./events.ts";
 import { storeFault } from "./faults.ts";
 import { acquireFileLock, type FileLock, type LockOwner } from "./file-lock.ts";
 import { JobReader } from "./job-reader.ts";
@@ -94,6 +97,8 @@ class OpenSqliteStore implements SqliteStore {
   readonly #verbs: Verbs;
   readonly #reads: JobReader;
   readonly #schedules: ScheduleReader;
+  readonly #checkpoints;
+  readonly #events;
   readonly #listJobs;
   readonly #begin: Query;
   readonly #commit: Query;
@@ -113,6 +118,8 @@ class OpenSqliteStore implements SqliteStore {
     this.#session = new WriteSession(writer);
     this.#verbs = prepareVerbs(this.#session);
     this.#reads = new JobReader(reader, this.#session.functions);
+    this.#checkpoints = prepareCheckpointReader(reader);
+    this.#events = prepareEventReader(reader);
     this.#schedules = new ScheduleReader(reader);
     this.#listJobs = prepareListJobs(reader, this.#session, this.#schedules);
     this.#begin = writer.prepare("begin immediate");
@@ -174,6 +181,12 @@ class OpenSqliteStore implements SqliteStore {
   listJobs = (query: Parameters<JobStore["listJobs"]>[0]) => this.#read(() => this.#listJobs(query));
   countJobs = () => this.#read(() => this.#session.counters.list(this.#session.functions));
   listWorkers = () => this.#read(() => this.#reads.listWorkers());
+  listCheckpoints = (query: CheckpointQuery) => this.#read(() => this.#checkpoints.page(query));
+  listRecords = (jobId: string, limit: number) => this.#read(() => this.#checkpoints.records(jobId, limit));
+  listWaits = (jobId: string) => this.#read(() => this.#checkpoints.waits(jobId));
+  sumCheckpoints = (jobIds: readonly string[]) => this.#read(() => this.#checkpoints.sums(jobIds));
+  getEvent = (name: string) => this.#read(() => this.#events.getEvent(name));
+  countWaiting = (eventName: string) => this.#read(() => this.#events.countWaiting(eventName));
   countLeases = () =>
     this.#read(() => [...this.#session.running.countByWorker()].map(([workerId, count]) => ({ workerId, count })));
   getSchedule = (name: string) => this.#read(() => this.#schedules.get(name));

@@ -1,15 +1,19 @@
 import { DaemonError } from "../../core/errors.ts";
 import type { Transition } from "../../core/job-machine.ts";
+import type { CheckpointToStore, EventToStore, NamesOfJob, ResumeDemand, WaitsToStore } from "../checkpoint-store.ts";
 import type { ClaimDemand, JobToStore, JobTransaction, WorkerToStore } from "../job-store.ts";
 import { prepareApplyTransitions } from "./apply-transitions.ts";
 import { prepareClaimJobs } from "./claim-jobs.ts";
 import { prepareDeleteJobs } from "./delete-jobs.ts";
 import { prepareDueJobs } from "./due-jobs.ts";
 import { prepareEnqueueJobs } from "./enqueue-jobs.ts";
+import { prepareEvents } from "./events.ts";
 import { JobReader } from "./job-reader.ts";
 import { prepareMoveLengths } from "./move-lengths.ts";
 import { preparePruneJobs } from "./prune-jobs.ts";
 import { prepareSchedules } from "./schedules.ts";
+import { prepareRecordCheckpoints } from "./record-checkpoints.ts";
+import { prepareWaits } from "./waits.ts";
 import { prepareWorkerRows } from "./worker-rows.ts";
 import type { WriteSession } from "./write-session.ts";
 
@@ -19,13 +23,18 @@ export type Verbs = ReturnType<typeof prepareVerbs>;
 export function prepareVerbs(session: WriteSession) {
   const reader = new JobReader(session.db, session.functions);
   const deletion = prepareDeleteJobs(session);
+  const waits = prepareWaits(session);
+  const events = prepareEvents(session, waits);
   return {
     reader,
     deletion,
     enqueue: prepareEnqueueJobs(session),
-    claim: prepareClaimJobs(session, reader),
+    claims: prepareClaimJobs(session, reader),
     apply: prepareApplyTransitions(session),
-    due: prepareDueJobs(session, reader),
+    checkpoints: prepareRecordCheckpoints(session),
+    waits,
+    events,
+    due: prepareDueJobs(session, reader, waits, events),
     moveLengths: prepareMoveLengths(session),
     prune: preparePruneJobs(session, deletion),
     workers: prepareWorkerRows(session),
@@ -65,11 +74,51 @@ export class SqliteTransaction implements JobTransaction {
   }
 
   async claimJobs(demands: readonly ClaimDemand[]) {
-    return this.#verbs.claim(demands, this.now);
+    return this.#verbs.claims.claim(demands, this.now);
   }
 
   async applyTransitions(transitions: readonly Transition[]) {
     return this.#verbs.apply(transitions, this.now);
+  }
+
+  async recordCheckpoints(items: readonly CheckpointToStore[]) {
+    return this.#verbs.checkpoints.record(items, this.now);
+  }
+
+  /** Nobody else writes this file. */
+  async lockWaits() {}
+
+  async findKinds(items: readonly NamesOfJob[]) {
+    return this.#inside(() => this.#verbs.checkpoints.findKinds(items));
+  }
+
+  async registerWaits(parks: readonly WaitsToStore[]) {
+    return this.#verbs.waits.register(parks, this.now);
+  }
+
+  async endDueWaits(limit: number) {
+    return this.#verbs.waits.endDue(limit, this.now);
+  }
+
+  async emitEvents(events: readonly EventToStore[], limit: number) {
+    return this.#verbs.events.emit(events, limit, this.now);
+  }
+
+  async spreadEvents(limit: number) {
+    return this.#verbs.events.spread(limit, this.now);
+  }
+
+  async takeAwaiters() {
+    const ended = this.#session.awaited.takeEnded();
+    return ended.length === 0 ? NOBODY : this.#verbs.waits.endForJobs(ended, this.now);
+  }
+
+  async resumeJobs(demands: readonly ResumeDemand[]) {
+    return this.#verbs.claims.resume(demands, this.now);
+  }
+
+  async pruneEvents(emittedBefore: number, limit: number) {
+    return this.#inside(() => this.#verbs.events.prune(emittedBefore, limit));
   }
 
   async getJobs(jobIds: readonly string[]) {
@@ -145,3 +194,5 @@ export class SqliteTransaction implements JobTransaction {
     return verb();
   }
 }
+
+const NOBODY: readonly never[] = [];

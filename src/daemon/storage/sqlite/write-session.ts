@@ -1,4 +1,5 @@
 import type { Database } from "bun:sqlite";
+import { AwaitedJobs } from "./awaited-jobs.ts";
 import { FunctionNames } from "./function-names.ts";
 import { IdTimes } from "./id-times.ts";
 import { JobCounters } from "./job-counters.ts";
@@ -11,6 +12,7 @@ export class WriteSession {
   readonly counters: JobCounters;
   readonly idTimes: IdTimes;
   readonly running: RunningJobs;
+  readonly awaited: AwaitedJobs;
 
   constructor(db: Database) {
     this.db = db;
@@ -18,6 +20,7 @@ export class WriteSession {
     this.counters = new JobCounters(db);
     this.idTimes = new IdTimes(db);
     this.running = new RunningJobs(db, this.functions, this.counters);
+    this.awaited = new AwaitedJobs(db);
   }
 
   /** Writes what was gathered, as the last act before COMMIT. */
@@ -31,6 +34,7 @@ export class WriteSession {
     this.counters.committed();
     this.idTimes.committed();
     this.running.committed();
+    this.awaited.committed();
   }
 
   rolledBack(): void {
@@ -38,5 +42,6 @@ export class WriteSession {
     this.counters.rolledBack();
     this.idTimes.rolledBack();
     this.running.rolledBack();
+    this.awaited.rolledBack();
   }
 }

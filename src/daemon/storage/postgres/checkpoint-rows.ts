@@ -1,0 +1,93 @@
+import type { Checkpoint, PendingWait, StepError, WaitKind } from "../../core/checkpoint.ts";
+import type { CheckpointPage, CheckpointQuery, CheckpointSum } from "../checkpoint-store.ts";
+import { kindOf } from "../codes.ts";
+import { isJobId } from "../job-id.ts";
+import { distinctIds } from "./job-reader.ts";
+import { readText, storedText, uuidArray } from "./literals.ts";
+import type { Row } from "./rows.ts";
+import type { Runner } from "./runner.ts";
+
+/** Names that one look at the index finds; the bytes of their values are counted before any value is read. */
+const NAMES_AHEAD = 256;
+
+const COLUMNS = "name, kind, error, timed_out, failures, recorded_at";
+/** Kinds 1, 2 and 5 are waits: what the worker recorded itself it knows. */
+const IS_WANTED = `job_id = $1::uuid and recorded_at is not null and name > $2
+  and ($3::bigint is null or (lease_token >= $3::bigint and kind in (1, 2, 5)))`;
+const SIZES = `select name, coalesce(octet_length(value), 0) from reseolio.checkpoints
+  where ${IS_WANTED} order by name limit ${NAMES_AHEAD}`;
+const VALUES = `select ${COLUMNS}, value from reseolio.checkpoints where ${IS_WANTED} and name <= $4 order by name`;
+const RECORDS = `select * from (
+    select ${COLUMNS}, null::bytea, place from reseolio.checkpoints
+    where job_id = $1::uuid and recorded_at is not null order by recorded_at desc, place desc limit $2::int
+  ) as last order by recorded_at, place`;
+const WAITS = `select name, kind, due_at, event_name, awaited_id from reseolio.checkpoints
+  where job_id = $1::uuid and recorded_at is null and wakes order by name`;
+const SUMS = `select job_id, count(*)::int, coalesce(sum(octet_length(value)), 0)::bigint from reseolio.checkpoints
+  where job_id = any ($1::uuid[]) group by job_id`;
+
+/** What is to be replayed, or told to a worker that goes on: a part of about `maxBytes` of values. */
+export async function listCheckpoints(reads: Runner, query: CheckpointQuery): Promise<CheckpointPage> {
+  const { jobId, sinceToken, afterName, maxBytes } = query;
+  if (!isJobId(jobId)) return { checkpoints: [], next: null };
+  const wanted = [jobId, storedText(afterName ?? ""), sinceToken];
+  const ahead = (await reads.rows(SIZES, wanted)) as unknown as readonly (readonly [string, number])[];
+  const taken = fitting(ahead, maxBytes);
+  const last = ahead[taken - 1]?.[0];
+  if (last === undefined) return { checkpoints: [], next: null };
+  const checkpoints = (await reads.rows(VALUES, [...wanted, last])).map(checkpointFromRow);
+  return { checkpoints, next: taken < ahead.length || ahead.length === NAMES_AHEAD ? readText(last) : null };
+}
+
+/** The last ones that were recorded, oldest first, without values. */
+export async function listRecords(reads: Runner, jobId: string, limit: number): Promise<readonly Checkpoint[]> {
+  return isJobId(jobId) ? (await reads.rows(RECORDS, [jobId, limit])).map(checkpointFromRow) : [];
+}
+
+/** What the job waits for now. */
+export async function listWaits(reads: Runner, jobId: string): Promise<readonly PendingWait[]> {
+  return isJobId(jobId) ? (await reads.rows(WAITS, [jobId])).map(waitFromRow) : [];
+}
+
+/** Checkpoints and waits of each job, and the bytes of their values. */
+export async function sumCheckpoints(
+  reads: Runner,
+  jobIds: readonly string[],
+): Promise<ReadonlyMap<string, CheckpointSum>> {
+  const ids = distinctIds(jobIds);
+  if (ids.length === 0) return new Map();
+  const rows = (await reads.rows(SUMS, [uuidArray(ids)])) as unknown as readonly (readonly [string, number, number])[];
+  return new Map(rows.map(([jobId, count, bytes]) => [jobId, { count, bytes }]));
+}
+
+/** At least one. */
+function fitting(ahead: readonly (readonly [string, number])[], maxBytes: number): number {
+  let bytes = 0;
+  for (const [place, [, size]] of ahead.entries()) {
+    bytes += size;
+    if (bytes > maxBytes && place > 0) return place;
+  }
+  return ahead.length;
+}
+
+function checkpointFromRow(row: Row): Checkpoint {
+  return {
+    name: readText(row[0] as string),
+    kind: kindOf(row[1] as number),
+    error: row[2] === null ? null : (JSON.parse(row[2] as string) as StepError),
+    timedOut: row[3] as boolean,
+    failures: row[4] as number,
+    recordedAt: row[5] as number,
+    value: row[6] as Uint8Array | null,
+  };
+}
+
+function waitFromRow(row: Row): PendingWait {
+  return {
+    name: readText(row[0] as string),
+    kind: kindOf(row[1] as number) as WaitKind,
+    dueAt: row[2] as number | null,
+    eventName: row[3] === null ? null : readText(row[3] as string),
+    awaitedJobId: row[4] as string | null,
+  };
+}

@@ -1,0 +1,216 @@
+import type { NewWait } from "../../core/checkpoint.ts";
+import type { EndedWaits, ParkedJob, RegisteredWaits, WaitsToStore } from "../checkpoint-store.ts";
+import { KIND_CODES } from "../codes.ts";
+import { type JobReader, distinctIds } from "./job-reader.ts";
+import { numberArray, storedText, textArray, uuidArray } from "./literals.ts";
+import { LISTED_JOB_COLUMNS, type Row } from "./rows.ts";
+import type { WriteSession } from "./write-session.ts";
+
+/*
+ * No wake-up is lost between daemons, each of which sees only what others have committed (READ COMMITTED):
+ * - Whoever ends a wait writes its row first, and looks at the state of its job in a statement after that. Whoever parks
+ *   a job locks the rows of its waits first. So one of the two sees what the other did.
+ * - A wait that is new has no row yet that could be locked: emitting and awaiting an event take the same advisory lock,
+ *   and a job whose end is awaited is share-locked before its state is looked at.
+ * - Rows of waits are locked before those of their jobs, and all in the order of their keys.
+ */
+
+const LOCK_EVENTS = `with named as materialized (
+    select distinct hashtext(name) as key from unnest($1::text[]) as given (name) order by key
+  )
+  select count(*) from (
+    select pg_advisory_xact_lock(hashtext('reseolio.events'), key) from named order by key
+  ) as locked`;
+
+const LOCK_WAITS = `select 1 from reseolio.checkpoints where job_id = any ($1::uuid[]) and recorded_at is null
+  order by job_id, name for update`;
+
+/** What is known keeps its time: a sleep ends when it was to end, however often it is told. */
+const REGISTER = `insert into reseolio.checkpoints (job_id, name, kind, place, due_at, is_length, event_name, awaited_id)
+  select given.job_id, given.name, given.kind, given.place,
+    coalesce(given.due_at, (select reseolio.now_ms()) + given.after_ms), given.after_ms is not null, given.event_name,
+    given.awaited_id
+  from unnest($1::uuid[], $2::text[], $3::smallint[], $4::int[], $5::bigint[], $6::bigint[], $7::text[], $8::uuid[])
+    as given (job_id, name, kind, place, due_at, after_ms, event_name, awaited_id)
+  order by given.job_id, given.name
+  on conflict (job_id, name) do nothing`;
+
+const LOCK_AWAITED = `select 1 from reseolio.jobs as job
+  where job.id = any (array(
+    select awaited_id from reseolio.checkpoints
+    where job_id = any ($1::uuid[]) and recorded_at is null and awaited_id is not null
+  ))
+  order by job.id for share`;
+
+const SET_WAKING = `update reseolio.checkpoints as wait
+  set wakes = exists (
+    select 1 from unnest($2::uuid[], $3::text[]) as given (job_id, name)
+    where given.job_id = wait.job_id and given.name = wait.name
+  )
+  where wait.job_id = any ($1::uuid[]) and wait.recorded_at is null`;
+
+const END = `update reseolio.checkpoints as wait
+  set recorded_at = (select reseolio.now_ms()), value = over.payload, wakes = false,
+    timed_out = wait.event_name is not null and over.payload is null,
+    lease_token = (select job.lease_token from reseolio.jobs as job where job.id = wait.job_id)`;
+
+const END_OVER = `${END}
+  from (
+    select given.job_id, given.name, event.payload from reseolio.checkpoints as given
+    left join reseolio.events as event on event.name = given.event_name
+    left join reseolio.jobs as awaited on awaited.id = given.awaited_id
+    where given.job_id = any ($1::uuid[]) and given.recorded_at is null
+      and (event.name is not null or given.due_at <= (select reseolio.now_ms())
+        or (given.awaited_id is not null and (awaited.id is null or awaited.state >= 3)))
+  ) as over
+  where wait.job_id = over.job_id and wait.name = over.name`;
+
+const PARKED = `select ${LISTED_JOB_COLUMNS},
+    exists (select 1 from reseolio.workers as worker where worker.worker_id = job.worker_id)
+  from reseolio.jobs as job`;
+
+const OVER = `${PARKED}
+  where job.state = 2 and job.id = any (array(
+    select known.job_id from unnest($1::uuid[], $2::text[]) as given (job_id, name)
+    join reseolio.checkpoints as known on known.job_id = given.job_id and known.name = given.name
+    where known.recorded_at is not null
+  ))
+  order by job.id`;
+
+const NEXT_OF_JOBS = `select min(due_at) from reseolio.checkpoints
+  where job_id = any ($1::uuid[]) and recorded_at is null and due_at is not null`;
+
+const END_DUE = `${END}
+  from (
+    select given.job_id, given.name, given.wakes, event.payload from reseolio.checkpoints as given
+    left join reseolio.events as event on event.name = given.event_name
+    where given.recorded_at is null and given.due_at is not null and given.due_at <= (select reseolio.now_ms())
+    order by given.due_at limit $1::int for update of given skip locked
+  ) as over
+  where wait.job_id = over.job_id and wait.name = over.name
+  returning wait.job_id, over.wakes`;
+
+const END_FOR_EVENT = `${END}
+  from (
+    select given.job_id, given.name, given.wakes, event.payload from reseolio.checkpoints as given
+    join reseolio.events as event on event.name = $1
+    where given.recorded_at is null and given.event_name = $1
+    order by given.job_id, given.name limit $2::int for update of given
+  ) as over
+  where wait.job_id = over.job_id and wait.name = over.name
+  returning wait.job_id, over.wakes`;
+
+/** To be sent behind the statements that end the jobs: it sees which of them did. */
+const END_FOR_JOBS = `${END}
+  from (
+    select given.job_id, given.name, given.wakes, null::bytea as payload from reseolio.checkpoints as given
+    where given.awaited_id = any ($1::uuid[]) and given.recorded_at is null
+      and (select job.state from reseolio.jobs as job where job.id = given.awaited_id) >= 3
+    order by given.job_id, given.name for update of given
+  ) as over
+  where wait.job_id = over.job_id and wait.name = over.name
+  returning wait.job_id, over.wakes`;
+
+const PARKED_OF = `${PARKED} where job.id = any ($1::uuid[]) and job.state = 2 order by job.id`;
+const DROP = "delete from reseolio.checkpoints where job_id = any ($1::uuid[]) and recorded_at is null";
+
+/** Keeps others from emitting these events, and from ending waits of these jobs, until the transaction is over. */
+export async function lockWaits(
+  { runner }: WriteSession,
+  { eventNames, jobIds }: { readonly eventNames: readonly string[]; readonly jobIds: readonly string[] },
+): Promise<void> {
+  const ids = distinctIds(jobIds);
+  await Promise.all([
+    eventNames.length > 0 && runner.rows(LOCK_EVENTS, [textArray(eventNames)]),
+    ids.length > 0 && runner.rows(LOCK_WAITS, [uuidArray(ids)]),
+  ]);
+}
+
+/** Six statements, sent at once, for any number of parked jobs. */
+export async function registerWaits(
+  session: WriteSession,
+  reader: JobReader,
+  parks: readonly WaitsToStore[],
+): Promise<RegisteredWaits> {
+  const { runner } = session;
+  const jobs = uuidArray(distinctIds(parks.map((park) => park.jobId)));
+  const names = parks.flatMap(({ jobId, waitingNames }) => waitingNames.map((name) => [jobId, name] as const));
+  const waiting = [uuidArray(names.map(([jobId]) => jobId)), textArray(names.map(([, name]) => name))];
+  const [, , , , over, next] = await Promise.all([
+    insertWaits(session, parks),
+    runner.rows(LOCK_AWAITED, [jobs]),
+    runner.rows(SET_WAKING, [jobs, ...waiting]),
+    runner.rows(END_OVER, [jobs]),
+    runner.rows(OVER, waiting),
+    runner.rows(NEXT_OF_JOBS, [jobs]),
+  ]);
+  return { over: await parkedOf(reader, over), nextDueAt: next[0]![0] as number | null };
+}
+
+function insertWaits({ runner }: WriteSession, parks: readonly WaitsToStore[]): Promise<unknown> {
+  const waits = parks.flatMap((park) =>
+    park.waits.map((wait, order) => ({ jobId: park.jobId, wait, place: park.place + order })),
+  );
+  if (waits.length === 0) return Promise.resolve();
+  return runner.rows(REGISTER, [
+    uuidArray(waits.map(({ jobId }) => jobId)),
+    textArray(waits.map(({ wait }) => wait.name)),
+    numberArray(waits.map(({ wait }) => KIND_CODES[wait.kind])),
+    numberArray(waits.map(({ place }) => place)),
+    numberArray(waits.map(({ wait }) => ("sleepUntil" in wait ? Math.ceil(wait.sleepUntil) : null))),
+    numberArray(waits.map(({ wait }) => afterMs(wait))),
+    textArray(waits.map(({ wait }) => (wait.kind === "event" ? wait.eventName : null))),
+    uuidArray(waits.map(({ wait }) => (wait.kind === "job" ? wait.awaitedJobId : null))),
+  ]);
+}
+
+function afterMs(wait: NewWait): number | null {
+  if (wait.kind === "event") return wait.timeoutMs === null ? null : Math.ceil(wait.timeoutMs);
+  return "sleepMs" in wait ? Math.ceil(wait.sleepMs) : null;
+}
+
+export async function endDueWaits(session: WriteSession, reader: JobReader, limit: number): Promise<EndedWaits> {
+  return ended(session, reader, await session.runner.rows(END_DUE, [limit]));
+}
+
+export async function endForEvent(
+  session: WriteSession,
+  reader: JobReader,
+  name: string,
+  limit: number,
+): Promise<EndedWaits> {
+  return ended(session, reader, await session.runner.rows(END_FOR_EVENT, [storedText(name), limit]));
+}
+
+/** Sent at once, answered later: the ids of the waiting jobs. */
+export async function endForJobs({ runner }: WriteSession, jobIds: readonly string[]): Promise<readonly string[]> {
+  const ids = distinctIds(jobIds);
+  return ids.length === 0 ? [] : wakingIds(await runner.rows(END_FOR_JOBS, [uuidArray(ids)]));
+}
+
+/** Those of the jobs that are parked. */
+export async function findParked(
+  { runner }: WriteSession,
+  reader: JobReader,
+  jobIds: readonly string[],
+): Promise<readonly ParkedJob[]> {
+  return jobIds.length === 0 ? [] : parkedOf(reader, await runner.rows(PARKED_OF, [uuidArray(distinctIds(jobIds))]));
+}
+
+/** What terminal jobs wait for no more. */
+export async function dropWaits({ runner }: WriteSession, jobIds: readonly string[]): Promise<void> {
+  if (jobIds.length > 0) await runner.rows(DROP, [uuidArray(distinctIds(jobIds))]);
+}
+
+async function ended(session: WriteSession, reader: JobReader, rows: readonly Row[]): Promise<EndedWaits> {
+  return { ended: rows.length, woken: await findParked(session, reader, wakingIds(rows)) };
+}
+
+function wakingIds(rows: readonly Row[]): readonly string[] {
+  return rows.filter((row) => row[1] === true).map((row) => row[0] as string);
+}
+
+async function parkedOf(reader: JobReader, rows: readonly Row[]): Promise<readonly ParkedJob[]> {
+  const jobs = await reader.jobsOf(rows.map((row) => row.slice(0, -1)));
+  return jobs.map((job, place) => ({ job, isWorkerThere: rows[place]!.at(-1) === true }));
+}
