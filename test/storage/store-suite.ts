@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { decide } from "../../src/daemon/core/job-machine.ts";
 import { isTerminal } from "../../src/daemon/core/job.ts";
 import type { JobFilter, JobToStore, WorkerToStore } from "../../src/daemon/storage/job-store.ts";
+import { scheduleTests } from "./schedule-suite.ts";
 import {
   bytes,
   claim,
@@ -34,6 +35,7 @@ export function storeSuite(name: string, makeStore: MakeStore): void {
     describe("deletion", () => deletionTests(makeStore));
     describe("workers", () => workerTests(makeStore));
     describe("transactions", () => transactionTests(makeStore));
+    describe("schedules", () => scheduleTests(makeStore));
   });
 }
 

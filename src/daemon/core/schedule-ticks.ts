@@ -30,7 +30,7 @@ export interface DueTicks {
 export function dueTicks(schedule: Schedule, now: number, missedBefore: number, limit: number): DueTicks {
   const ticks: number[] = [];
   let next = schedule.nextRunAt;
-  if (next !== null && next < missedBefore) next = firstToCatchUp(schedule, next, Math.min(missedBefore, now + 1));
+  if (next !== null && next < missedBefore) next = firstToCatchUp(schedule, next, missedBefore, now);
   while (next !== null && next <= now && ticks.length < limit) {
     ticks.push(next);
     next = tickAfter(schedule.spec, next);
@@ -38,12 +38,15 @@ export function dueTicks(schedule: Schedule, now: number, missedBefore: number, 
   return { ticks, nextRunAt: next };
 }
 
-function firstToCatchUp({ spec }: Schedule, from: number, end: number): number | null {
-  const count = catchUpCount(spec);
+function firstToCatchUp({ spec }: Schedule, from: number, missedBefore: number, now: number): number | null {
+  const end = Math.min(missedBefore, now + 1);
+  const seen = tickAfter(spec, end - 1);
+  // The latest that is due was not missed, and is what catches up.
+  const count = spec.catchUp === "latest" && seen !== null && seen <= now ? 0 : catchUpCount(spec);
   // A tick that startAt or endAt exclude was never due.
   const lastEnd = spec.endAt === null ? end : Math.min(end, spec.endAt + 1);
   const kept = count === 0 ? [] : latestTicks(cronRule(spec.cron), timeZoneOf(spec.timeZone), from, lastEnd, count);
-  return kept[0] ?? tickAfter(spec, end - 1);
+  return kept[0] ?? seen;
 }
 
 function catchUpCount({ catchUp, maxCatchUp }: ScheduleSpec): number {
