@@ -64,7 +64,7 @@ export function settleAttempts(
     for (const [index, step] of steps.entries()) {
       if ("held" in step && (results[index] === "retry" || results[index] === "invalid")) session.restore(step.held);
     }
-    answerUnknown(engine, steps, results, onSettled);
+    answerUnchanged(engine, steps, results, onSettled);
   });
 }
 
@@ -77,7 +77,8 @@ function prepare(engine: Engine, session: WorkerSession, report: AttemptReport):
   const snapshot: Job = { ...held.job, startedAt: held.startedAt ?? held.job.startedAt };
   const { ranSince, deadline } = held;
   session.remove(held);
-  if (held.isRevoked) return STALE;
+  // It may have been taken for lost because its own settling was not heard of.
+  if (held.isRevoked) return { kind: "unknown", lease: held };
   if (event.kind !== "park") {
     const transition = decide(snapshot, shorten(event), engine.settings, engine.random());
     return transition === null ? STALE : { kind: "write", held, transition };
@@ -152,30 +153,37 @@ function parkResult(outcome: ParkOutcome): SettleResult {
   return outcome === "parked" ? "accepted" : outcome;
 }
 
-/** A report that came without its lease may have been settled before: the store tells. */
-function answerUnknown(
+/**
+ * A report that changed nothing may have been settled before, with the answer lost on its way to the worker or to this
+ * daemon: the store tells.
+ */
+function answerUnchanged(
   engine: Engine,
   steps: readonly Step[],
   results: SettleResult[],
   onSettled: (results: readonly SettleResult[]) => void,
 ): void {
-  const unknown = steps.flatMap((step, index) =>
-    step.kind === "unknown" && results[index] === "stale" ? [{ lease: step.lease, index }] : [],
+  const unchanged = steps.flatMap((step, index) =>
+    step.kind === "answered" || results[index] !== "stale" ? [] : [{ lease: leaseOf(step), index }],
   );
-  if (unknown.length === 0) {
+  if (unchanged.length === 0) {
     onSettled(results);
     return;
   }
-  void engine.store.getJobs(unknown.map(({ lease }) => lease.jobId)).then(
+  void engine.store.getJobs(unchanged.map(({ lease }) => lease.jobId)).then(
     (jobs) => {
-      for (const { lease, index } of unknown) if (wasSettled(jobs, lease)) results[index] = "accepted";
+      for (const { lease, index } of unchanged) if (wasSettled(jobs, lease)) results[index] = "accepted";
       onSettled(results);
     },
     () => {
-      for (const { index } of unknown) results[index] = "retry";
+      for (const { index } of unchanged) results[index] = "retry";
       onSettled(results);
     },
   );
+}
+
+function leaseOf(step: Exclude<Step, { readonly kind: "answered" }>): Lease {
+  return step.kind === "unknown" ? step.lease : step.held;
 }
 
 /** Every taking back raises the token; a token that is still the last one and no longer RUNNING was settled by its holder. */
