@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { PartName, SoakOptions } from "./options.ts";
 import { soakChaos } from "./part-chaos.ts";
+import { soakCluster } from "./part-cluster.ts";
 import { soakCopy } from "./part-copy.ts";
 import { soakDaemonKills } from "./part-daemon.ts";
 import { soakEnqueue } from "./part-enqueue.ts";
@@ -17,6 +18,7 @@ const PLAY: Readonly<Record<PartName, (context: SoakContext) => Promise<readonly
   daemon: soakDaemonKills,
   power: soakPowerLoss,
   chaos: soakChaos,
+  cluster: soakCluster,
   copy: soakCopy,
   memory: soakMemory,
 };

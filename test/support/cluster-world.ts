@@ -7,7 +7,8 @@ import { spawnFixture } from "./fixture-process.ts";
 import { Ledger } from "./ledger.ts";
 import { testDatabase } from "./postgres-database.ts";
 import { spawnDaemon } from "./spawn-daemon.ts";
-import type { DaemonOptions, SpawnedDaemon } from "./spawn-daemon.ts";
+import type { SpawnedDaemon } from "./spawn-daemon.ts";
+import { startSettingsDropper } from "./settings-dropper.ts";
 import { tempDir } from "./temp-dir.ts";
 
 /** Several daemons on one PostgreSQL database, with clients here and workers in processes of their own. */
@@ -24,17 +25,24 @@ export interface ClusterWorld extends AsyncDisposable {
   own<T extends AsyncDisposable>(thing: T): T;
 }
 
-/** @param daemons options of each daemon */
-export async function createClusterWorld(daemons: readonly DaemonOptions[]): Promise<ClusterWorld> {
+export interface ClusterOptions {
+  /** Further arguments of every `serve`. */
+  readonly args?: readonly string[];
+  /** The daemons reach the server through what lets no hint pass, as a pooler of transactions does. */
+  readonly isPooled?: boolean;
+}
+
+export async function createClusterWorld(count: number, options: ClusterOptions = {}): Promise<ClusterWorld> {
   await using starting = new AsyncDisposableStack();
   const dir = starting.use(await tempDir("reseolio-cluster-"));
   const database = starting.use(await testDatabase());
-  const started = await Promise.all(daemons.map((options) => spawnDaemon({ db: database.url, ...options })));
-  for (const daemon of started) starting.use(daemon);
+  const db = options.isPooled === true ? await poolerUrl(database.url, starting) : database.url;
+  const starts = Array.from({ length: count }, () => spawnDaemon({ db, args: options.args ?? [] }));
+  const daemons = await Promise.all(starts.map(async (start) => starting.use(await start)));
   const ledger = new Ledger(dir.file("ledger.jsonl"));
   const owned = starting.move();
   return {
-    daemons: started,
+    daemons,
     url: database.url,
     ledger,
     startClient: async (at, options = {}) => {
@@ -63,8 +71,21 @@ const WORKER: Omit<WorkerSettings, "address" | "ledger"> = {
   functionName: WORK,
 };
 
+async function poolerUrl(url: string, owned: AsyncDisposableStack): Promise<string> {
+  const through = new URL(url);
+  const dropper = owned.use(await startSettingsDropper(Number(through.port)));
+  through.host = dropper.address;
+  return through.toString();
+}
+
 function addressOf(daemons: readonly SpawnedDaemon[]): string {
   return daemons.map((daemon) => daemon.address).join(",");
+}
+
+/** Daemons by name, for tests that tell one from another. */
+export function pairOf({ daemons: [here, there] }: ClusterWorld): readonly [SpawnedDaemon, SpawnedDaemon] {
+  if (here === undefined || there === undefined) throw new Error("the cluster has fewer than two daemons");
+  return [here, there];
 }
 
 /** Stores one job of the workers' function. */
