@@ -173,6 +173,24 @@ describe("a bulk act on a terminal", () => {
     expect(await stateOf(two)).toBe("CANCELLED");
   });
 
+  test("a backfill says how many jobs it is about", async () => {
+    const run = (args: readonly string[]): Promise<string> =>
+      runOrThrow([...reseolioCommand(), "schedules", ...args], { env: { RESEOLIO_ADDR: daemon.address } });
+    await run(["create", "hourly", "-f", "ask:backfill", "--cron", "@hourly", "-q"]);
+    const range = ["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-02T00:00:00Z"];
+    for (const [keys, count] of [
+      ["n\r", "24"],
+      ["y\r", "0"],
+    ] as const) {
+      const session = open(["schedules", "backfill", "hourly", ...range]);
+      await session.shows("enqueue 24 jobs of schedule hourly? [y/N]");
+      session.type(keys);
+      expect(await session.exited).toBe(0);
+      expect((await run(["backfill", "hourly", ...range, "--dry-run"])).trim()).toBe(count);
+    }
+    expect(await shown(["schedules", "backfill", "hourly", ...range])).toContain("has its job");
+  });
+
   test("in CI nobody is asked: refused with exit code 2", async () => {
     const id = await enqueue("ask:ci");
     const session = open(["jobs", "cancel", "-f", "ask:ci"], { CI: "true" });

@@ -86,3 +86,36 @@ testOnEachStore("batch: what fails for good does not hold up the others", async 
   await using world = await store.createWorld();
   expect(await printed("batch", ["nightly"], world.daemon, "/tmp")).toEqual(["49 succeeded; failed: item-13"]);
 });
+
+testOnEachStore(
+  "daily-report: one report for each tick, also for those while nobody was there to make it",
+  async (store) => {
+    await using world = await store.createWorld();
+    const reports: string[] = [];
+    const make = async (untilTick: number): Promise<void> => {
+      await using program = startExample("daily-report", world.daemon, { CRON: "* * * * * *" });
+      await program.said("ready");
+      while (!program.lines.some((line) => tickOf(line) >= untilTick)) await Bun.sleep(50);
+      await program.signal("SIGKILL");
+      reports.push(...program.lines.filter((line) => line.startsWith("eu ")));
+    };
+    await make(Date.now() + 1_000);
+    const killedAt = Date.now();
+    // Ticks go on without it.
+    await Bun.sleep(2_500);
+    await make(killedAt + 3_000);
+    const ticks = [...new Set(reports.map(tickOf))].sort((left, right) => left - right);
+    const [first = 0] = ticks;
+    expect(ticks).toEqual(ticks.map((_, index) => first + index * 1_000));
+    expect(ticks.length).toBeGreaterThanOrEqual(4);
+    const { schedules, total } = await world.client.listSchedules();
+    expect([total, schedules[0]?.name, schedules[0]?.skipped]).toEqual([1, "daily-report-eu", 0]);
+    // Only what was under way when the program was killed may have been made twice.
+    expect(reports.length - ticks.length).toBeLessThanOrEqual(2);
+  },
+);
+
+/** Milliseconds of a report's tick; NaN for any other line. */
+function tickOf(line: string): number {
+  return Date.parse(line.replace(/^eu /, ""));
+}
