@@ -246,9 +246,15 @@ export class Session {
     }
   }
 
+  /** Where another daemon can be had, the leases must reach it before their time is over. */
+  get #patienceMs(): number {
+    const { replyTimeoutMs } = this.settings;
+    return this.client.transport.addressCount === 1 ? replyTimeoutMs : Math.min(replyTimeoutMs, this.#leaseMs / 3);
+  }
+
   /** A peer that takes frames and answers none is a black hole: the connection is given up, not only the stream. */
   #checkPeer(waitingSince: number, now: number): void {
-    if (now - waitingSince <= this.settings.replyTimeoutMs) return;
+    if (now - waitingSince <= this.#patienceMs) return;
     this.#breakStream(silentError(this.#address, now - waitingSince));
     this.client.transport.close();
   }

@@ -49,6 +49,23 @@ test("P7: a worker whose daemon is killed goes to the next one and keeps its wor
   expect([...world.ledger.starts().values()]).toEqual([1, 1, 1, 1, 1]);
 }, 60_000);
 
+test("P7: a daemon that stands still loses its workers to the next one before their leases are over", async () => {
+  await using world = await createClusterWorld(2, { args: ["--lease", "3s"] });
+  const [here, there] = pairOf(world);
+  const client = await world.startClient([there]);
+  const worker = await world.startWorker([here, there], { concurrency: 2 });
+  const jobs = await Promise.all([0, 1].map(() => enqueueWork(client, { holdMs: 6_000 })));
+  await world.ledger.until("start", 2);
+  here.signal("SIGSTOP");
+  const results = await Promise.all(jobs.map((job) => job.result(30_000)));
+  here.signal("SIGCONT");
+  expect(results.map(({ pid, attempt }) => [pid, attempt])).toEqual(jobs.map(() => [worker.pid, 1]));
+  // What the older daemon still believes of the worker changes nothing.
+  const later = await Promise.all([0, 1, 2].map(() => enqueueWork(client, {})));
+  for (const job of later) expect((await job.result(30_000)).attempt).toBe(1);
+  expect([...world.ledger.starts().values()]).toEqual([1, 1, 1, 1, 1]);
+}, 60_000);
+
 test("P7, P17: a daemon that drains hands its workers to the next one, with what they run", async () => {
   await using world = await createClusterWorld(2);
   const [here, there] = pairOf(world);
