@@ -1,7 +1,17 @@
 import { parseArgs } from "node:util";
 
 /** Parts of the soak, in the order in which they run. */
-export const PARTS = ["enqueue", "workers", "daemon", "power", "chaos", "cluster", "copy", "memory"] as const;
+export const PARTS = [
+  "enqueue",
+  "workers",
+  "daemon",
+  "power",
+  "chaos",
+  "schedules",
+  "cluster",
+  "copy",
+  "memory",
+] as const;
 /** One of them. */
 export type PartName = (typeof PARTS)[number];
 

@@ -8,6 +8,7 @@ import { soakDaemonKills } from "./part-daemon.ts";
 import { soakEnqueue } from "./part-enqueue.ts";
 import { soakMemory } from "./part-memory.ts";
 import { soakPowerLoss } from "./part-power.ts";
+import { soakSchedules } from "./part-schedules.ts";
 import { soakWorkerKills } from "./part-workers.ts";
 import { Random } from "./random.ts";
 import type { SoakContext, Verdict } from "./soak-context.ts";
@@ -19,6 +20,7 @@ const PLAY: Readonly<Record<PartName, (context: SoakContext) => Promise<readonly
   power: soakPowerLoss,
   chaos: soakChaos,
   cluster: soakCluster,
+  schedules: soakSchedules,
   copy: soakCopy,
   memory: soakMemory,
 };

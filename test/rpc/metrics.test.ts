@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { readConfig } from "../../src/daemon/config.ts";
 import { startDaemon } from "../../src/daemon/daemon.ts";
+import { createSchedule } from "../../src/daemon/engine/create-schedule.ts";
+import { fireSchedules } from "../../src/daemon/engine/fire-schedules.ts";
 import { SILENT_LOGGER } from "../../src/daemon/logger.ts";
 import { CommitMetrics, renderMetrics } from "../../src/daemon/rpc/metrics.ts";
 import { MetricsText } from "../../src/daemon/rpc/metrics-text.ts";
@@ -33,9 +35,27 @@ describe("/metrics", () => {
     expect(samples.get('reseolio_jobs{function="odd:\\"name\\\\",state="PENDING"}')).toBe(1);
     expect(samples.get('reseolio_function_workers{function="a:b"}')).toBe(1);
     expect(samples.get("reseolio_workers")).toBe(1);
+    expect(samples.get('reseolio_schedule_ticks_total{outcome="fired"}')).toBe(0);
     expect(samples.get("reseolio_storage_bytes")).toBeGreaterThan(0);
     expect(samples.get("process_resident_memory_bytes")).toBeGreaterThan(10_000_000);
     expect(samples.get("process_start_time_seconds")).toBe(TEST_INFO.startedAt / 1_000);
+  });
+
+  test("tells what schedules did: ticks that fired and were skipped, and how late they were", async () => {
+    await using world = await createEngineWorld();
+    const { engine, clock } = world;
+    engine.schedules.look(clock.now());
+    await createSchedule(engine, "s", { cron: "* * * * * *", functionName: "a:b", overlap: "skip" });
+    for (let second = 0; second < 3; second++) {
+      clock.advance(1_020);
+      await fireSchedules(engine);
+    }
+    const samples = parse(await renderMetrics(engine, TEST_INFO, new CommitMetrics()));
+    expect(samples.get('reseolio_schedule_ticks_total{outcome="fired"}')).toBe(1);
+    expect(samples.get('reseolio_schedule_ticks_total{outcome="skipped"}')).toBe(2);
+    expect(samples.get("reseolio_schedule_lateness_seconds_count")).toBe(1);
+    expect(samples.get('reseolio_schedule_lateness_seconds_bucket{le="0.01"}')).toBe(0);
+    expect(samples.get('reseolio_schedule_lateness_seconds_bucket{le="0.025"}')).toBe(1);
   });
 
   test("counts commits into cumulative buckets, and slow ones into the last", () => {

@@ -6,14 +6,22 @@ export class SupervisedDaemon {
   /** Ends of the process that nobody asked for, while it was serving. */
   readonly unwantedEnds: string[] = [];
   readonly #command: readonly string[];
+  readonly #env: Readonly<Record<string, string>>;
   readonly #output: Buffer[] = [];
   #child: ChildProcess | null = null;
   #isServing = false;
   #isOver = false;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
-  /** Starts it. */
-  constructor(command: readonly string[], db: string, port: number, args: readonly string[]) {
+  /** Starts it. @param env on top of this process's environment */
+  constructor(
+    command: readonly string[],
+    db: string,
+    port: number,
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ) {
+    this.#env = env;
     this.address = `127.0.0.1:${port}`;
     this.#command = [...command, "serve", "--db", db, "--addr", this.address, ...args];
     process.on("exit", () => this.#child?.kill("SIGKILL"));
@@ -64,7 +72,7 @@ export class SupervisedDaemon {
 
   #start(): void {
     const [file = "", ...args] = this.#command;
-    const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...this.#env } });
     this.#child = child;
     child.stdout.on("data", (bytes: Buffer) => this.#output.push(bytes));
     child.stderr.on("data", (bytes: Buffer) => {

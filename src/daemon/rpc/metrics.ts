@@ -3,6 +3,7 @@ import type { JobState } from "../core/job.ts";
 import { JOB_STATES } from "../core/job.ts";
 import { describeStats } from "../engine/describe.ts";
 import type { Engine } from "../engine/engine.ts";
+import { LATENESS_BUCKETS, type ScheduleWatch } from "../engine/schedule-watch.ts";
 import type { DaemonInfo } from "./daemon-info.ts";
 import { MetricsText } from "./metrics-text.ts";
 
@@ -55,6 +56,7 @@ export async function renderMetrics(engine: Engine, info: DaemonInfo, commits: C
   text.gauge("reseolio_max_concurrent", "Limit of running jobs; 0 is none", [[{}, stats.maxConcurrent]]);
   text.gauge("reseolio_storage_bytes", "Bytes of the database with its log", [[{}, stats.storageBytes]]);
   renderCommits(text, commits);
+  renderSchedules(text, engine.schedules);
   renderProcess(text, info, stats.rssBytes);
   return text.toString();
 }
@@ -70,6 +72,23 @@ function renderCommits(text: MetricsText, commits: CommitMetrics): void {
     buckets: commits.buckets,
     count: commits.count,
     sum: commits.seconds,
+  });
+}
+
+function renderSchedules(text: MetricsText, watch: ScheduleWatch): void {
+  text.counter(
+    "reseolio_schedule_ticks_total",
+    "Ticks of schedules that this daemon fired, or skipped for an overlap",
+    [
+      [{ outcome: "fired" }, watch.fired],
+      [{ outcome: "skipped" }, watch.skipped],
+    ],
+  );
+  text.histogram("reseolio_schedule_lateness_seconds", "From the time of a tick to its commit, but for missed ones", {
+    bounds: LATENESS_BUCKETS,
+    buckets: watch.buckets,
+    count: watch.latenessCount,
+    sum: watch.latenessSeconds,
   });
 }
 
