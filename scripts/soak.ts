@@ -2,8 +2,8 @@
  * `bun run soak`: the promises at length. Kills, power cuts and a million jobs, with a verdict for each part; exit code
  * 1 when a promise was broken. Power cuts need root and a loop device, and are skipped, visibly, without.
  *
- *     bun run soak [--minutes M] [--rounds N] [--only enqueue,workers,daemon,power,chaos,cluster,copy,memory] [--dir DIRECTORY]
- *                  [--seed N] [--jobs N]
+ *     bun run soak [--minutes M] [--rounds N] [--dir DIRECTORY] [--seed N] [--jobs N]
+ *                  [--only enqueue,workers,daemon,power,chaos,schedules,cluster,copy,memory]
  */
 import { tmpdir } from "node:os";
 import { prepareCheckout } from "./prepare.ts";
