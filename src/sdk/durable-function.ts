@@ -2,6 +2,7 @@ import { ReseolioError } from "./errors.ts";
 import type { JobHandle } from "./job-handle.ts";
 import { isJobOptions, type JobOptions } from "./job-options.ts";
 import type { FunctionDefinition } from "./registry.ts";
+import { show } from "./option-faults.ts";
 import type { ScheduleHandle } from "./schedule-handle.ts";
 import type { ScheduleOptions, ScheduleSettings } from "./schedule-options.ts";
 import type { JobResult } from "./serialized.ts";
@@ -62,7 +63,7 @@ export interface DurableFunction<Args extends unknown[], Result> {
    * ```
    */
   daily(hour: number, ...given: PresetArgs<Args>): Promise<ScheduleHandle<Args, JobResult<Result>>>;
-  /** On a day of the week, 0 (Sunday) to 6, as in cron, at a full hour. */
+  /** On a day of the week, 0 (Sunday) to 6 (Saturday), as in cron, at a full hour. */
   weekly(dayOfWeek: number, hour: number, ...given: PresetArgs<Args>): Promise<ScheduleHandle<Args, JobResult<Result>>>;
 }
 
@@ -109,7 +110,7 @@ function scheduling(access: FunctionAccess): object {
     daily: async (hour: number, settings?: ScheduleSettings, ...args: unknown[]) =>
       preset(`0 ${within("hour", hour, 23)} * * *`, settings, args),
     weekly: async (dayOfWeek: number, hour: number, settings?: ScheduleSettings, ...args: unknown[]) =>
-      preset(`0 ${within("hour", hour, 23)} * * ${within("dayOfWeek", dayOfWeek, 6)}`, settings, args),
+      preset(`0 ${within("hour", hour, 23)} * * ${within("dayOfWeek", dayOfWeek, 7)}`, settings, args),
   };
 }
 
@@ -123,5 +124,5 @@ function checkSettings(settings: unknown): ScheduleSettings {
 
 function within(name: string, value: unknown, max: number): number {
   if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= max) return value;
-  throw new ReseolioError("invalid_argument", `${name} is ${String(value)}; give a whole number from 0 to ${max}`);
+  throw new ReseolioError("invalid_argument", `${name} is ${show(value)}; give a whole number from 0 to ${max}`);
 }

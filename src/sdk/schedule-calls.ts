@@ -6,7 +6,8 @@ import { checkFunctionName } from "./registry.ts";
 import type { ScheduleDetails, ScheduleTick } from "./schedule-details.ts";
 import type { PreviewWindow, SchedulePage, ScheduleQuery } from "./schedule-directory.ts";
 import { type ScheduleAccess, ScheduleHandle } from "./schedule-handle.ts";
-import { encodeSchedule, type ScheduleOptions, type ScheduleRule, type ScheduleUpdate } from "./schedule-options.ts";
+import { encodeSchedule } from "./encode-schedule.ts";
+import type { ScheduleOptions, ScheduleRule, ScheduleUpdate } from "./schedule-options.ts";
 
 /** The part of the client that is about schedules. They are known by their names. */
 export abstract class ScheduleCalls extends JobCalls implements ScheduleAccess {

@@ -4,6 +4,7 @@ import { uuidV7 } from "#proto/uuid-v7.ts";
 import type { Client } from "./client.ts";
 import { ReseolioError } from "./errors.ts";
 import type { JobOptions } from "./job-options.ts";
+import { checkDate } from "./option-faults.ts";
 import {
   type ScheduleDetails,
   scheduleDetailsOf,
@@ -17,10 +18,9 @@ import {
   CLEARABLE_FIELDS,
   encodeRule,
   encodeScheduleUpdate,
-  type ScheduleRule,
   type ScheduleSpecInit,
-  type ScheduleUpdate,
-} from "./schedule-options.ts";
+} from "./encode-schedule.ts";
+import type { ScheduleRule, ScheduleUpdate } from "./schedule-options.ts";
 import { pageSizeOf, type UnaryCalls } from "./unary-calls.ts";
 
 /**
@@ -72,7 +72,8 @@ export class ScheduleDirectory {
       return detailsOf(schedule, name);
     } catch (error) {
       const exists = error instanceof ReseolioError && error.code === "already_exists";
-      if (!exists || onDuplicate === "reject") throw error;
+      if (!exists) throw error;
+      if (onDuplicate === "reject") throw conflict(error);
       return this.#replace(name === "" ? (spec.functionName ?? "") : name, spec);
     }
   }
@@ -108,7 +109,8 @@ export class ScheduleDirectory {
     optionsOf: (functionName: string) => JobOptions,
   ): Promise<ScheduleDetails> {
     checkScheduleName(name);
-    const needsBase = (update.jobOptions ?? null) !== null;
+    // From JavaScript it may be anything; what it is not is said by the check.
+    const needsBase = ((update as ScheduleUpdate | undefined)?.jobOptions ?? null) !== null;
     const base = needsBase ? optionsOf(update.functionName ?? (await this.get(name)).functionName) : {};
     const request = { name, ...encodeScheduleUpdate(name, update, base) };
     const { schedule } = await this.calls.repeat(() => this.client.schedules.updateSchedule(request));
@@ -147,10 +149,10 @@ export class ScheduleDirectory {
   ): Promise<{ readonly timezone: string; readonly ticks: readonly ScheduleTick[] }> {
     if (typeof schedule === "string") checkScheduleName(schedule);
     const of = typeof schedule === "string" ? { name: schedule } : { spec: encodeRule(schedule) };
-    const { after } = window;
+    const after = checkedTime(window.after);
     const request = {
       ...of,
-      count: pageSizeOf(window.count),
+      count: pageSizeOf(window.count, "count"),
       ...(after === undefined ? {} : { after: timestampFromDate(after) }),
     };
     const { ticks, timeZone } = await this.calls.repeat(() => this.client.schedules.previewSchedule(request));
@@ -171,6 +173,19 @@ function checkedState(status: ScheduleStatus): ReturnType<typeof scheduleStateOf
   if (state !== undefined) return scheduleStateOf(status);
   const given = JSON.stringify(status) ?? "undefined";
   throw new ReseolioError("invalid_argument", `status is ${given}; give some of active, paused, deleted`);
+}
+
+function checkedTime(after: unknown): Date | undefined {
+  const faults: string[] = [];
+  checkDate("after", after, faults);
+  if (faults.length > 0) throw new ReseolioError("invalid_argument", `preview: ${faults.join("; ")}`);
+  return after instanceof Date ? after : undefined;
+}
+
+/** Says what a program can do about it. */
+function conflict(error: ReseolioError): ReseolioError {
+  const message = `${error.message}; with onDuplicate: "update" this call does`;
+  return new ReseolioError("already_exists", message, { cause: error });
 }
 
 function camelCase(field: string): string {

@@ -57,6 +57,7 @@ testOnEachStore("a schedule is created once, and told apart by its content", asy
   expect((await first.details()).jobOptions).toMatchObject({ maxAttempts: 9, priority: 3 });
   const conflict = await rejection(run.daily(9, { timezone: "America/New_York" }, "eu"));
   expect(conflict).toMatchObject({ code: "already_exists" });
+  expect(String(conflict)).toContain('onDuplicate: "update"');
 
   const updated = await run.daily(9, { onDuplicate: "update" }, "us");
   expect(updated.id).toBe(first.id);
@@ -161,6 +162,10 @@ testOnEachStore("what the daemon refuses names the field and shows a right examp
   expect(await rejection(world.client.previewSchedule({ cron: "* * 99 * *" }))).toMatchObject({
     code: "invalid_argument",
   });
+  const faulty = { after: "tomorrow" as unknown as Date };
+  const preview = (window: object) => rejection(world.client.previewSchedule({ cron: "@daily" }, window));
+  expect(String(await preview(faulty))).toContain('option after is "tomorrow"; give a valid Date');
+  expect(String(await preview({ count: 5_000 }))).toContain("count is 5000; give a whole number from 1 to 1000");
   expect((await world.client.listSchedules()).total).toBe(0);
 });
 

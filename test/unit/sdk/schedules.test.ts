@@ -15,9 +15,8 @@ import {
   encodeRule,
   encodeSchedule,
   encodeScheduleUpdate,
-  type ScheduleOptions,
-  type ScheduleUpdate,
-} from "../../../src/sdk/schedule-options.ts";
+} from "../../../src/sdk/encode-schedule.ts";
+import type { ScheduleOptions, ScheduleUpdate } from "../../../src/sdk/schedule-options.ts";
 import { REAL_CLOCK } from "../../../src/sdk/rehearsal.ts";
 import { faultOf } from "./waiting.ts";
 
@@ -105,6 +104,7 @@ describe("an update on the wire", () => {
 
   test.each([
     [{}, 'schedule "nightly": nothing to update'],
+    [undefined, "the changes are undefined; give an object such as"],
     [{ cron: null }, "option cron is null; it has no default"],
     [{ name: "x" }, "option name does not exist"],
     [{ args: "x" }, 'option args is "x"; give an array'],
@@ -192,7 +192,8 @@ describe("the presets of a durable function", () => {
   test("refuse what is no hour or day, and arguments in the place of settings, by a rejection", async () => {
     const misused = report as unknown as Record<"daily" | "weekly" | "hourly", (...given: unknown[]) => Promise<void>>;
     expect(await faultOf(misused.daily(24))).toMatchObject({ message: "hour is 24; give a whole number from 0 to 23" });
-    expect(await faultOf(misused.weekly(7, 1))).toMatchObject({ code: "invalid_argument" });
+    expect(await faultOf(misused.weekly(8, 1))).toMatchObject({ code: "invalid_argument" });
+    expect(await faultOf(misused.daily("8"))).toMatchObject({ message: expect.stringContaining('hour is "8"') });
     expect(await faultOf(misused.weekly(1))).toMatchObject({ message: expect.stringContaining("hour is undefined") });
     expect(await faultOf(misused.hourly("eu"))).toMatchObject({ message: expect.stringContaining('are "eu"') });
   });
