@@ -3,10 +3,10 @@ import type { Client } from "../sdk/client.ts";
 import { type AnyCommand, type CommandContext, defineCommand, type Example, type Flags } from "./command.ts";
 import { CONNECTION_FLAGS, withClient } from "./connection.ts";
 import { CliError, usageError } from "./exit.ts";
-import { FORMAT_FLAGS, type Listing } from "./output.ts";
+import type { Listing } from "./output.ts";
 import { stdinLines } from "./read-input.ts";
 import { cliErrorFrom } from "./rpc-errors.ts";
-import { checkScheduleName } from "./schedule-flags.ts";
+import { checkScheduleName, NAME_FORMAT_FLAGS } from "./schedule-flags.ts";
 
 /** One of the acts in words and calls. */
 export interface ScheduleAct {
@@ -21,7 +21,7 @@ export interface ScheduleAct {
 
 const FLAGS = {
   yes: { type: "boolean", alias: "y", description: "Needed for names from stdin" },
-  ...FORMAT_FLAGS,
+  ...NAME_FORMAT_FLAGS,
   ...CONNECTION_FLAGS,
 } as const satisfies Flags;
 

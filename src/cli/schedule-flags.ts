@@ -6,6 +6,7 @@ import { checkNewJob } from "./enqueue.ts";
 import { usageError } from "./exit.ts";
 import { JOB_OPTION_FLAGS, type JobOptionsInit, readJobOptions } from "./job-options.ts";
 import type { Messages } from "./messages.ts";
+import { FORMAT_FLAGS } from "./output.ts";
 import { durationFlag, instantFlag, numberFlag } from "./parse-flag.ts";
 import { argsBytes, readTextFlag } from "./read-input.ts";
 import { toTimestamp } from "./timestamps.ts";
@@ -25,6 +26,12 @@ export const RULE_FLAGS = {
   tz: { type: "string", valueHint: "ZONE", description: "IANA name of the zone that the rule is read in [UTC]" },
   "start-at": { type: "string", valueHint: "TIME", description: "No tick before it [now]" },
   "end-at": { type: "string", valueHint: "TIME", description: "No tick after it [none]" },
+} as const satisfies Flags;
+
+/** What stands for a schedule is its name. */
+export const NAME_FORMAT_FLAGS = {
+  ...FORMAT_FLAGS,
+  quiet: { ...FORMAT_FLAGS.quiet, description: "Only names, one a line" },
 } as const satisfies Flags;
 
 /** Of the jobs; when they run is the schedule's to say, and a tick is one job anyway. */

@@ -3,7 +3,6 @@ import { type CommandContext, defineCommand, type Flags } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../connection.ts";
 import { CliError, usageError } from "../exit.ts";
 import type { Messages } from "../messages.ts";
-import { FORMAT_FLAGS } from "../output.ts";
 import { cliErrorFrom } from "../rpc-errors.ts";
 import {
   checkScheduleName,
@@ -11,6 +10,7 @@ import {
   readSchedule,
   SCHEDULE_FLAGS,
   type ScheduleSpecInit,
+  NAME_FORMAT_FLAGS,
 } from "../schedule-flags.ts";
 import { namingFlags } from "../schedule-faults.ts";
 import { scheduleJson } from "../schedule-view.ts";
@@ -26,7 +26,7 @@ const FLAGS = {
     options: ["reject", "update"],
     description: "When a schedule of this name has other content: fail, or update it to this content [reject]",
   },
-  ...FORMAT_FLAGS,
+  ...NAME_FORMAT_FLAGS,
   ...CONNECTION_FLAGS,
 } as const satisfies Flags;
 

@@ -1,8 +1,7 @@
 import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../connection.ts";
 import { CliError } from "../exit.ts";
-import { FORMAT_FLAGS } from "../output.ts";
-import { checkScheduleName } from "../schedule-flags.ts";
+import { checkScheduleName, NAME_FORMAT_FLAGS } from "../schedule-flags.ts";
 import { scheduleSheet } from "../schedule-view.ts";
 
 export const schedulesGet = defineCommand({
@@ -10,7 +9,7 @@ export const schedulesGet = defineCommand({
     name: "schedules get",
     description: "Show everything about a schedule: its rule, its next tick, and how the job of its last tick stands.",
   },
-  args: { ...FORMAT_FLAGS, ...CONNECTION_FLAGS },
+  args: { ...NAME_FORMAT_FLAGS, ...CONNECTION_FLAGS },
   operands: [{ name: "NAME", description: "The schedule's name", required: true }],
   examples: [
     { command: "reseolio schedules get daily-report", does: "a schedule by its name" },

@@ -3,8 +3,8 @@ import type { ListSchedulesRequestSchema, Schedule } from "#proto/gen/reseolio/v
 import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../connection.ts";
 import { usageError } from "../exit.ts";
-import { FORMAT_FLAGS } from "../output.ts";
 import { numberFlag } from "../parse-flag.ts";
+import { NAME_FORMAT_FLAGS } from "../schedule-flags.ts";
 import { parseScheduleStates } from "../schedule-states.ts";
 import { SCHEDULE_LISTING } from "../schedule-view.ts";
 import type { Client } from "../../sdk/client.ts";
@@ -25,7 +25,7 @@ export const schedulesList = defineCommand({
     function: { type: "string", alias: "f", valueHint: "NAME", description: "Only of this function" },
     limit: { type: "string", alias: "n", valueHint: "N", description: `At most this many [${DEFAULT_LIMIT}]` },
     all: { type: "boolean", alias: "a", description: "Without a limit" },
-    ...FORMAT_FLAGS,
+    ...NAME_FORMAT_FLAGS,
     ...CONNECTION_FLAGS,
   },
   examples: [

@@ -19,6 +19,7 @@ export const schedulesPreview = defineCommand({
     after: { type: "string", valueHint: "TIME", description: "Ticks after this time [now]" },
     ...RULE_FLAGS,
     ...FORMAT_FLAGS,
+    quiet: { ...FORMAT_FLAGS.quiet, description: "Only times in UTC, one a line" },
     ...CONNECTION_FLAGS,
   },
   operands: [{ name: "NAME", description: "The schedule's name; leave it out with --cron" }],

@@ -2,8 +2,13 @@ import type { Schedule } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../connection.ts";
 import { CliError, usageError } from "../exit.ts";
-import { FORMAT_FLAGS } from "../output.ts";
-import { checkScheduleName, readSchedule, SCHEDULE_FLAGS, type ScheduleSpecInit } from "../schedule-flags.ts";
+import {
+  checkScheduleName,
+  readSchedule,
+  SCHEDULE_FLAGS,
+  type ScheduleSpecInit,
+  NAME_FORMAT_FLAGS,
+} from "../schedule-flags.ts";
 import { namingFlags } from "../schedule-faults.ts";
 import { scheduleJson } from "../schedule-view.ts";
 import { nextTicks, showTicks } from "../show-ticks.ts";
@@ -32,7 +37,7 @@ const FLAGS = {
     repeat: true,
     description: `Back to the default: ${Object.keys(CLEARABLE).join(", ")} (of the jobs, all of them)`,
   },
-  ...FORMAT_FLAGS,
+  ...NAME_FORMAT_FLAGS,
   ...CONNECTION_FLAGS,
 } as const;
 
