@@ -17,6 +17,10 @@ export type Order =
   | { readonly op: "serve"; readonly functionName: string }
   /** Serve it, and wait until so many of its jobs have been settled. */
   | { readonly op: "drain"; readonly functionName: string; readonly count: number }
+  /** As drain, of workflows of so many steps that do nothing. */
+  | { readonly op: "workflows"; readonly functionName: string; readonly count: number; readonly steps: number }
+  /** Serve a function and run one job of it, whose steps, one after the other, are timed. */
+  | { readonly op: "steps"; readonly functionName: string; readonly count: number }
   /** Wait until so many jobs of a function have been settled. */
   | { readonly op: "settled"; readonly functionName: string; readonly count: number }
   /** First page of a list, so many times. */

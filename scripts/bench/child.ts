@@ -2,6 +2,7 @@
 import { createInterface } from "node:readline";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type Client, createClient } from "../../src/sdk/client.ts";
+import { context } from "../../src/sdk/context.ts";
 import { Reseolio } from "../../src/sdk/reseolio.ts";
 import { helloFrame, openSessionStream } from "../../src/sdk/session-stream.ts";
 import { JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
@@ -47,7 +48,11 @@ async function obey(order: Order): Promise<Answer> {
       sdk().durable(order.functionName, () => null);
       return { kind: "done" };
     case "drain":
-      return timed(await drain(order.functionName, order.count));
+      return timed(await drain(order.functionName, order.count, () => null));
+    case "workflows":
+      return timed(await drain(order.functionName, order.count, () => runSteps(order.steps)));
+    case "steps":
+      return timed(await timeSteps(order.functionName, order.count));
     case "settled":
       await untilSettled(order.functionName, order.count);
       return { kind: "done" };
@@ -134,18 +139,36 @@ async function bulk(functionName: string, count: number, batch: number): Promise
 }
 
 /** From the moment in which the worker asks for the function until the daemon has recorded the last outcome. */
-async function drain(functionName: string, count: number): Promise<Timing> {
+async function drain(functionName: string, count: number, work: () => unknown): Promise<Timing> {
   let runs = 0;
   const startedAt = performance.now();
   await new Promise<void>((resolve) => {
     sdk().durable(functionName, () => {
       runs++;
       if (runs === count) resolve();
-      return null;
+      return work();
     });
   });
   await untilSettled(functionName, count);
   return { count, elapsedMs: performance.now() - startedAt, p50Ms: 0, p99Ms: 0 };
+}
+
+async function runSteps(count: number): Promise<void> {
+  const { step } = context();
+  for (let index = 0; index < count; index++) await step(`step ${index}`, () => null);
+}
+
+/** From the call of a step to the moment at which the handler goes on. */
+async function timeSteps(functionName: string, count: number): Promise<Timing> {
+  let timing: Timing | undefined;
+  const timed = sdk().durable(functionName, async () => {
+    const { step } = context();
+    let index = 0;
+    timing = await repeat(count, 1, async () => void (await step(`step ${index++}`, () => null)));
+  });
+  await (await timed()).result(60_000);
+  if (timing === undefined) throw new Error("the workflow ended without a timing");
+  return timing;
 }
 
 async function untilSettled(functionName: string, count: number): Promise<void> {

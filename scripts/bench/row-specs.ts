@@ -56,11 +56,15 @@ function workloads(scene: SceneName, group: string): readonly RowSpec[] {
     row("call/p50", "call and await the result, p50", "ms", { kind: "at_most", value: 0.8 }),
     row("call/p99", "call and await the result, p99", "ms"),
     row("call-64/rate", "call and await, 64 in flight", "/s"),
+    row("workflows/rate", "workflows of 3 no-op steps, concurrency 64", "/s", { kind: "at_least", value: 3_000 }),
+    row("workflows/cpu", "the same, processor time of the daemon a workflow", "µs"),
+    row("step/p50", "one step, p50", "ms"),
+    row("step/overhead", "the same, against an empty frame + a raw commit", "x", { kind: "at_most", value: 1.5 }),
   ].filter(({ key }) => isJudged || !AGAINST_LIMITS.some((name) => key.endsWith(name)));
 }
 
 /** Rows that set a figure against a physical limit, which is measured beside the empty database only. */
-const AGAINST_LIMITS = ["enqueue-1/overhead", "enqueue-64/share"];
+const AGAINST_LIMITS = ["enqueue-1/overhead", "enqueue-64/share", "step/overhead"];
 
 function grown(scene: SceneName, group: string): readonly RowSpec[] {
   const rate = (key: string, label: string): RowSpec => shareRow(scene, group, key, label);

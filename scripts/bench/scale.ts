@@ -6,6 +6,9 @@ export interface Scale {
   readonly drain: number;
   readonly call: number;
   readonly callMany: number;
+  readonly workflows: number;
+  /** Of one workflow. */
+  readonly steps: number;
   readonly transport: number;
   /** Of the physical limits: 1 is the whole. */
   readonly limits: number;
@@ -28,6 +31,8 @@ export const FULL_SCALE: Scale = {
   drain: 20_000,
   call: 1_500,
   callMany: 15_000,
+  workflows: 10_000,
+  steps: 2_000,
   transport: 1_500,
   limits: 1,
   warmUp: 8_000,
@@ -48,6 +53,8 @@ export const QUICK_SCALE: Scale = {
   drain: 3_000,
   call: 200,
   callMany: 1_000,
+  workflows: 500,
+  steps: 200,
   transport: 200,
   limits: 0.2,
   warmUp: 1_000,

@@ -14,6 +14,8 @@ const FSYNCS = 500;
 const SINK = "bench:sink:enqueue";
 const DRAIN = "bench:drain:noop";
 const CALL = "bench:call:noop";
+const WORKFLOW = "bench:workflow:three-steps";
+const STEPS = "bench:workflow:many-steps";
 
 /** A daemon with one client and one worker, each a process. */
 interface Stage {
@@ -37,6 +39,7 @@ export async function runWorkloads(
     if (scene === "empty") await recordLimits(context, stage);
     await recordDrain(context, scene, stage);
     await recordCalls(context, scene, stage);
+    if (scene === "empty" || scene === "node") await recordWorkflows(context, scene, stage);
   } finally {
     await Promise.all([stage.client.stop(), stage.worker.stop()]);
     await stage.daemon.stop();
@@ -122,6 +125,21 @@ async function recordCalls({ scale, recorder }: BenchContext, scene: SceneName, 
   recorder.add(`${scene}/call/p99`, single.p99Ms);
   const many = await client.time({ op: "call", functionName: CALL, count: scale.callMany, inFlight: CONCURRENCY });
   recorder.add(`${scene}/call-64/rate`, rate(many));
+}
+
+async function recordWorkflows({ scale, recorder }: BenchContext, scene: SceneName, stage: Stage): Promise<void> {
+  const { client, worker, daemon } = stage;
+  const count = scale.workflows;
+  await client.time({ op: "enqueue", functionName: WORKFLOW, count, inFlight: 256 });
+  const before = processorMs(daemon.pid);
+  const drained = await worker.time({ op: "workflows", functionName: WORKFLOW, count, steps: 3 });
+  recorder.add(`${scene}/workflows/rate`, rate(drained));
+  recordProcessor(recorder, `${scene}/workflows/cpu`, daemon.pid, before, count);
+  const steps = await worker.time({ op: "steps", functionName: STEPS, count: scale.steps });
+  recorder.add(`${scene}/step/p50`, steps.p50Ms);
+  if (scene !== "empty") return;
+  const latest = (key: string): number => recorder.values(key).at(-1) ?? Number.NaN;
+  recorder.add("empty/step/overhead", steps.p50Ms / (latest("limits/frame/p50") + latest("limits/commit")));
 }
 
 async function recordLimits({ scale, recorder, directory }: BenchContext, { client }: Stage): Promise<void> {

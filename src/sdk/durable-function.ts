@@ -22,9 +22,10 @@ export interface DurableFunction<Args extends unknown[], Result> {
    * Ends when the call is on disk. A trailing argument is taken as options of this call when it is a plain, non-empty
    * object whose keys are all names of options; `with` leaves no doubt.
    *
-   * Called inside a handler it makes a child, cancelled with its parent. A parent that is retried calls its children
-   * again: give each an `idempotencyKey` made from what it is about, such as `charge-${orderId}`, and the retry finds
-   * the child that is there, with its result.
+   * Called inside a handler it makes a child, cancelled with its parent. A parent that runs again finds the children of
+   * its earlier executions, by function, arguments and how often it called that; only one that ended badly is started
+   * again, by the attempt after the one that failed. With an `idempotencyKey` the key alone decides. Awaiting a child's
+   * `result()` holds no slot.
    *
    * @throws ReseolioError `serialization` or `invalid_argument` before anything is sent; what the daemon refuses;
    * ConnectionError when no answer came within `callTimeoutMs`, and then the call may be stored

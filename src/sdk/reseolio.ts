@@ -25,7 +25,7 @@ type Stage =
  * A client of one daemon: calls durable functions, and runs those that it registers.
  *
  * A call is on disk when its promise ends. A handler runs at least once: after a crash it may run again, so what it
- * does to the world should be safe to repeat (`context().jobId` is a good key for that). When the daemon goes away,
+ * does to the world belongs into steps, or should be safe to repeat (`context().jobId` is a good key for that). When the daemon goes away,
  * running handlers go on, the client reconnects by itself, and calls made meanwhile wait.
  *
  * @example
