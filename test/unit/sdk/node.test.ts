@@ -18,12 +18,26 @@ const fail = reseolio.durable("node:fail", () => { throw new TerminalError("no")
 const handles = await Promise.all(Array.from({ length: 200 }, (_, index) => add(index, 1)));
 const sums = await Promise.all(handles.map((handle) => handle.result(20_000)));
 const right = sums.every((result, index) => result.sum === index + 1 && result.inside === handles[index]?.jobId);
+const flow = reseolio.durable("node:flow", async () => {
+  const { step, sleepFor, awaitEvent, awaitAny, now, uuid } = context();
+  const at = await now();
+  const one = await step("one", ({ attempt }) => attempt);
+  await sleepFor("nap", 20);
+  const child = await (await add(one, 1)).result();
+  const heard = await awaitEvent<string>("node:event", { timeoutMs: 10_000 });
+  const first = await awaitAny("first", [{ event: "node:never" }, { sleepFor: 20 }]);
+  await step("throws", () => Promise.reject(new Error("caught"))).catch(() => {});
+  return [at instanceof Date, one, child.sum, heard, first.index, uuid().length];
+}, { timeoutMs: 5_000 });
+const flows = await Promise.all(Array.from({ length: 20 }, () => flow()));
+await reseolio.emitEvent("node:event", "heard");
+const flowed = await Promise.all(flows.map((handle) => handle.result(20_000)));
 const failure = await fail().then((handle) => handle.result(20_000)).catch((error) => error);
 await reseolio.stop();
-console.log(JSON.stringify({ right, runtime: process.versions.bun ?? "node", code: failure.code, cause: failure.cause.name }));
+console.log(JSON.stringify({ right, flowed, runtime: process.versions.bun ?? "node", code: failure.code, cause: failure.cause.name }));
 `;
 
-test("runs on Node: calls, handlers, context across awaits, failures; and nothing keeps the process alive", async () => {
+test("runs on Node: calls, handlers, context across awaits, failures, workflows; and nothing keeps the process alive", async () => {
   await using dir = await tempDir("reseolio-node-");
   await using daemon = await spawnDaemon();
   await Bun.write(dir.file("program.ts"), program);
@@ -41,6 +55,13 @@ test("runs on Node: calls, handlers, context across awaits, failures; and nothin
     timeoutMs: 30_000,
   });
   expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
-  expect(JSON.parse(stdout)).toEqual({ right: true, runtime: "node", code: "job_failed", cause: "TerminalError" });
+  const flowed = Array.from({ length: 20 }, () => [true, 1, 2, "heard", 1, 36]);
+  expect(JSON.parse(stdout)).toEqual({
+    right: true,
+    flowed,
+    runtime: "node",
+    code: "job_failed",
+    cause: "TerminalError",
+  });
   expect(durationMs).toBeLessThan(20_000);
 });

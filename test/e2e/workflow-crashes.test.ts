@@ -1,0 +1,92 @@
+/** P11: steps under kill -9: what was recorded is never done again. */
+import { expect } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { testOnEachStore, type StoreWorld, type TestStore } from "../support/each-store.ts";
+import { type FixtureProcess, spawnFixture } from "../support/fixture-process.ts";
+import { type Random, seededRandom } from "../support/seeded-random.ts";
+import { tempDir } from "../support/temp-dir.ts";
+import type { WorkflowWorkerSettings } from "./fixtures/workflow-worker.ts";
+
+const FLOW = "e2e:flow:append";
+const FLOWS = 20;
+const STEPS = 50;
+const KILLS = 8;
+
+/** How often each step of each flow wrote its line, whole lines only. */
+function linesOf(file: string): ReadonlyMap<string, number> {
+  const text = existsSync(file) ? readFileSync(file, "utf8") : "";
+  const counts = new Map<string, number>();
+  for (const line of text.split("\n").slice(0, -1)) counts.set(line, (counts.get(line) ?? 0) + 1);
+  return counts;
+}
+
+class FlowWorker {
+  #process: FixtureProcess | undefined;
+
+  constructor(private readonly settings: WorkflowWorkerSettings) {}
+
+  async start(): Promise<void> {
+    this.#process = spawnFixture("workflow-worker", { settings: this.settings });
+    await this.#process.line("ready");
+  }
+
+  async kill(): Promise<void> {
+    await this.#process?.kill();
+  }
+}
+
+/** Kills now the worker, now the daemon, whenever some more steps are done. Returns how often the worker was killed. */
+async function killAround(world: StoreWorld, worker: FlowWorker, file: string, random: Random): Promise<number> {
+  let workerKills = 0;
+  for (let kill = 0; kill < KILLS; kill++) {
+    const target = ((kill + 1) * FLOWS * STEPS) / (KILLS + 2);
+    while (linesOf(file).size < target) await Bun.sleep(random.between(1, 20));
+    if (random.between(0, 1) === 0) await world.daemon.restart();
+    else {
+      workerKills++;
+      await worker.kill();
+      await worker.start();
+    }
+  }
+  return workerKills;
+}
+
+async function appendUnderKills(store: TestStore): Promise<void> {
+  const random = seededRandom(`steps under kills on ${store.kind}`);
+  await using world = await store.createWorld(["--lease", "2s"]);
+  await using dir = await tempDir("reseolio-flows-");
+  const file = dir.file("lines.txt");
+  const worker = new FlowWorker({ address: world.daemon.address, file, functionName: FLOW, concurrency: 10 });
+  await worker.start();
+  try {
+    const options = { timeoutMs: 0, maxAttempts: 1 };
+    const jobs = await Promise.all(
+      Array.from({ length: FLOWS }, () => world.client.enqueue<number>(FLOW, [STEPS], options)),
+    );
+    const workerKills = await killAround(world, worker, file, random);
+    const sums = await Promise.all(jobs.map((job) => job.result(60_000)));
+    expect(sums).toEqual(Array<number>(FLOWS).fill((STEPS * (STEPS - 1)) / 2));
+    const lines = linesOf(file);
+    let repeated = 0;
+    for (const { jobId } of jobs) {
+      const counts = Array.from({ length: STEPS }, (_, step) => lines.get(`${jobId} ${step}`) ?? 0);
+      // Only the one step that was cut between its effect and its record, once for each kill of the worker.
+      expect(Math.min(...counts)).toBe(1);
+      const more = counts.reduce((sum, count) => sum + count, 0) - STEPS;
+      expect(more).toBeLessThanOrEqual(workerKills);
+      repeated += more;
+    }
+    expect(lines.size).toBe(FLOWS * STEPS);
+    process.stderr.write(
+      `P11: ${workerKills} kills of the worker, ${KILLS - workerKills} of the daemon: ${repeated} steps twice\n`,
+    );
+  } finally {
+    await worker.kill();
+  }
+}
+
+testOnEachStore(
+  "P11: 20 flows of 50 steps, worker or daemon killed -9 at random: each line once, but for the step that was cut",
+  appendUnderKills,
+  120_000,
+);
