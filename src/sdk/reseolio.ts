@@ -231,7 +231,6 @@ export class Reseolio extends ScheduleCalls {
 
   async #sendChild(parent: HandlerScope, job: NewJob): Promise<JobHandle> {
     const { execution } = parent.context;
-    if (!parent.context.hasEnded) execution.check();
     if ((job.options?.idempotencyKey ?? "") !== "") return this.#sendKeyedChild(execution, job);
     const connection = this.#connection();
     const enqueue = (keyed: NewJob): Promise<StoredChild> =>
