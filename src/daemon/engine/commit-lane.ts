@@ -137,7 +137,8 @@ export class CommitLane {
 
   async #apply(tx: JobTransaction, batch: Batch): Promise<Committed> {
     const { dispatcher } = this.#options;
-    await lockWaits(tx, batch);
+    const eventNames = eventNamesOf(batch);
+    if (eventNames.length > 0) await tx.lockEvents(eventNames);
     const stored: JobToStore[] = [];
     const enqueued = await this.#storeJobs(tx, itemsOf(batch.enqueues), stored);
     const applied: Transition[] = [];
@@ -222,15 +223,12 @@ export function ticketed<T>(submit: (ticket: Ticket<T>) => void): Promise<T> {
   return new Promise((resolve, reject) => submit({ done: resolve, failed: reject }));
 }
 
-/** Before anything else: so whoever else emits what is awaited here, or the other way round, waits for the commit. */
-async function lockWaits(tx: JobTransaction, batch: Batch): Promise<void> {
-  const parks = itemsOf(batch.parks);
-  const awaited = parks.flatMap(({ waits }) =>
+/** What the batch emits, and what jobs are parked for: locked before anything else. */
+function eventNamesOf(batch: Batch): readonly string[] {
+  const awaited = itemsOf(batch.parks).flatMap(({ waits }) =>
     waits.flatMap((wait) => (wait.kind === "event" ? [wait.eventName] : [])),
   );
-  const eventNames = [...awaited, ...batch.works.flatMap((entry) => entry.eventNames)];
-  if (parks.length === 0 && eventNames.length === 0) return;
-  await tx.lockWaits({ eventNames, jobIds: parks.map(({ transition }) => transition.jobId) });
+  return [...awaited, ...batch.works.flatMap((entry) => entry.eventNames)];
 }
 
 async function applyAll(

@@ -47,10 +47,10 @@ export interface CheckpointTransaction {
   recordCheckpoints(items: readonly CheckpointToStore[]): Promise<readonly RecordOutcome[]>;
 
   /**
-   * Before anything else in a transaction that emits events or parks jobs: nobody else emits these events, or ends a
-   * wait of these jobs, until it is over. So none of the two can miss the other.
+   * Before anything else in a transaction that emits these events, or parks jobs for them: nobody else does either until
+   * it is over, so that none of the two can miss the other.
    */
-  lockWaits(names: { readonly eventNames: readonly string[]; readonly jobIds: readonly string[] }): Promise<void>;
+  lockEvents(names: readonly string[]): Promise<void>;
   /** For each item, the kinds under which those of its names are known that are known at all. */
   findKinds(items: readonly NamesOfJob[]): Promise<readonly ReadonlyMap<string, CheckpointKind>[]>;
   /**

@@ -71,3 +71,40 @@ test("a start that was asked for by date keeps its date", async () => {
   await adoptClockStep(world.engine, world.steady);
   expect(await world.read(jobId)).toMatchObject({ runAt });
 });
+
+for (const step of [HOUR, -HOUR]) {
+  const name = step > 0 ? "forward" : "back";
+
+  test(`P12: a sleep lasts its whole length and no longer when the clock is set ${name} by an hour; one until a date ends then`, async () => {
+    await using world = await steadyWorld();
+    const worker = await world.connect("w1");
+    const date = world.clock.now() + 10 * HOUR;
+    const [napper, waiter] = [await world.enqueue(FN), await world.enqueue(FN)];
+    await worker.assignedCount(2);
+    const wait = (jobId: string, sleep: { readonly sleepMs: number } | { readonly sleepUntil: number }) =>
+      worker.report(worker.assigned.find((job) => job.jobId === jobId) as Job, {
+        kind: "park",
+        waits: [{ name: "nap", kind: "sleep", ...sleep }],
+        waitingNames: ["nap"],
+      });
+    await wait(napper, { sleepMs: 10_000 });
+    await wait(waiter, { sleepUntil: date });
+    world.clock.jumpTo(world.clock.now() + step);
+    await moveDueJobs(world.engine);
+    expect(await adoptClockStep(world.engine, world.steady)).toBe(step);
+    world.clock.advance(9_999);
+    await moveDueJobs(world.engine);
+    expect(await world.read(napper)).toMatchObject({ state: "SUSPENDED" });
+    world.clock.advance(1);
+    await moveDueJobs(world.engine);
+    await worker.assignedCount(3);
+    expect(await world.read(waiter)).toMatchObject({ state: "SUSPENDED" });
+    world.clock.jumpTo(date - 1);
+    await adoptClockStep(world.engine, world.steady);
+    await moveDueJobs(world.engine);
+    expect(await world.read(waiter)).toMatchObject({ state: "SUSPENDED" });
+    world.clock.advance(1);
+    await moveDueJobs(world.engine);
+    await worker.assignedCount(4);
+  });
+}

@@ -6,17 +6,15 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Job } from "../../../src/daemon/core/job.ts";
 import { cancelJob } from "../../../src/daemon/engine/cancel-job.ts";
 import { LeaseCheck } from "../../../src/daemon/engine/check-leases.ts";
-import { createEngine } from "../../../src/daemon/engine/create-engine.ts";
 import type { Engine } from "../../../src/daemon/engine/engine.ts";
 import { enqueueJobs } from "../../../src/daemon/engine/enqueue-jobs.ts";
 import { loseWorker } from "../../../src/daemon/engine/lose-worker.ts";
 import { heedHint } from "../../../src/daemon/engine/note-moved-elsewhere.ts";
 import { awaitEnds } from "../../../src/daemon/engine/await-jobs.ts";
 import { sweepAwaited } from "../../../src/daemon/engine/sweep-awaited.ts";
-import type { JobStore, JobTransaction } from "../../../src/daemon/storage/job-store.ts";
-import { createPostgresStore } from "../../../src/daemon/storage/postgres/postgres-store.ts";
 import { connectTestWorker, SUCCEED } from "../../support/engine-world.ts";
 import { type TestDatabase, testDatabase } from "../../support/postgres-database.ts";
+import { Gate, twoDaemons } from "../../support/two-daemons.ts";
 
 const FN = "test:fn";
 
@@ -25,79 +23,6 @@ beforeAll(async () => {
   database = await testDatabase();
 }, 120_000);
 afterAll(() => database[Symbol.asyncDispose]());
-
-/** Holds a daemon's transaction open after one of its verbs. */
-class Gate {
-  readonly #verb: keyof JobTransaction;
-  readonly reached = Promise.withResolvers<void>();
-  readonly release = Promise.withResolvers<void>();
-
-  constructor(verb: keyof JobTransaction) {
-    this.#verb = verb;
-  }
-
-  guard(store: JobStore): JobStore {
-    const inside = (tx: JobTransaction) =>
-      new Proxy(tx, {
-        get: (target, name) => {
-          const member: unknown = Reflect.get(target, name, target);
-          if (typeof member !== "function") return member;
-          const call = member.bind(target) as (...args: unknown[]) => Promise<unknown>;
-          return name === this.#verb
-            ? (...args: unknown[]) => call(...args).then((answer) => this.#hold(answer))
-            : call;
-        },
-      });
-    return new Proxy(store, {
-      get: (target, name) => {
-        const member: unknown = Reflect.get(target, name, target);
-        if (name !== "transact") return typeof member === "function" ? (member.bind(target) as unknown) : member;
-        return (work: (tx: JobTransaction) => Promise<unknown>, options: never) =>
-          target.transact((tx) => work(inside(tx)), options);
-      },
-    });
-  }
-
-  async #hold(answer: unknown): Promise<unknown> {
-    this.reached.resolve();
-    await this.release.promise;
-    return answer;
-  }
-}
-
-let schemas = 0;
-
-async function twoDaemons(gates: { readonly one?: Gate; readonly two?: Gate } = {}) {
-  const url = `${database.url}?schema=races_${++schemas}`;
-  const stores = [
-    await createPostgresStore({ url, readers: 1 }),
-    await createPostgresStore({ url, readers: 1 }),
-  ] as const;
-  const one = engineOn(gates.one?.guard(stores[0]) ?? stores[0], "one");
-  const two = engineOn(gates.two?.guard(stores[1]) ?? stores[1], "two");
-  return {
-    one,
-    two,
-    async [Symbol.asyncDispose]() {
-      await Promise.all([one.lane.close(), two.lane.close()]);
-      await Promise.all(stores.map((store) => store.close()));
-    },
-  };
-}
-
-function engineOn(store: JobStore, nodeId: string): Engine {
-  return createEngine({
-    store,
-    clock: { now: () => 0, monotonic: () => performance.now() },
-    random: () => 0.5,
-    newJobId: () => Bun.randomUUIDv7(),
-    settings: { nodeId, leaseMs: 15_000, maxConcurrent: 0, maxLosses: 10 },
-    onDeadline: () => {},
-    onFatal: (error) => {
-      throw error;
-    },
-  });
-}
 
 async function enqueue(engine: Engine, parentId: string | null = null): Promise<string> {
   const args = new TextEncoder().encode("[]");
@@ -111,7 +36,7 @@ const soon = () => Bun.sleep(150);
 
 test("P10: a child stored through one daemon while its parent is cancelled through another is cancelled with it", async () => {
   const gate = new Gate("getJobs");
-  await using it = await twoDaemons({ two: gate });
+  await using it = await twoDaemons(database, { two: gate });
   const parentId = await enqueue(it.one);
   // The second daemon has stored the child and has seen that its parent lives; it has not committed.
   const storing = enqueue(it.two, parentId);
@@ -127,7 +52,7 @@ test("P10: a child stored through one daemon while its parent is cancelled throu
 
 test("P10: the same when the cancellation has looked for children and has not committed", async () => {
   const gate = new Gate("listLiveChildren");
-  await using it = await twoDaemons({ one: gate });
+  await using it = await twoDaemons(database, { one: gate });
   const parentId = await enqueue(it.one);
   const cancelling = cancelJob(it.one, parentId);
   await gate.reached.promise;
@@ -140,7 +65,7 @@ test("P10: the same when the cancellation has looked for children and has not co
 
 test("P10: a job that another daemon is claiming this moment is cancelled all the same, and its worker told", async () => {
   const gate = new Gate("claimJobs");
-  await using it = await twoDaemons({ two: gate });
+  await using it = await twoDaemons(database, { two: gate });
   const jobId = await enqueue(it.one);
   const connecting = connectTestWorker(it.two, "w");
   await gate.reached.promise;
@@ -156,7 +81,7 @@ test("P10: a job that another daemon is claiming this moment is cancelled all th
 });
 
 test("P7: a worker that reaches another daemon while it is being given up keeps its leases", async () => {
-  await using it = await twoDaemons();
+  await using it = await twoDaemons(database);
   const jobId = await enqueue(it.one);
   const before = await connectTestWorker(it.one, "w");
   await before.assignedCount(1);
@@ -171,7 +96,7 @@ test("P7: a worker that reaches another daemon while it is being given up keeps 
 });
 
 test("P4: of two sessions of one worker the newer wins; the older daemon ends its stream, and the leases go on", async () => {
-  await using it = await twoDaemons();
+  await using it = await twoDaemons(database);
   const jobId = await enqueue(it.one);
   const older = await connectTestWorker(it.one, "w");
   await older.assignedCount(1);
@@ -189,7 +114,7 @@ test("P4: of two sessions of one worker the newer wins; the older daemon ends it
 });
 
 test("a lease that a daemon made for a worker after it had gone to another one is given back, and no other", async () => {
-  await using it = await twoDaemons();
+  await using it = await twoDaemons(database);
   const older = await connectTestWorker(it.one, "w", { concurrency: 2 });
   const newer = await connectTestWorker(it.two, "w", { concurrency: 2 });
   const lostId = await enqueue(it.one);
@@ -217,7 +142,7 @@ test("a lease that a daemon made for a worker after it had gone to another one i
 });
 
 test("P10, P9: without any hint a look tells workers of leases that another daemon took, with the reason", async () => {
-  await using it = await twoDaemons();
+  await using it = await twoDaemons(database);
   const jobId = await enqueue(it.one);
   const worker = await connectTestWorker(it.two, "w");
   await worker.assignedCount(1);
@@ -229,7 +154,7 @@ test("P10, P9: without any hint a look tells workers of leases that another daem
 });
 
 test("P16: without any hint a look finds awaited jobs that ended or were deleted through another daemon", async () => {
-  await using it = await twoDaemons();
+  await using it = await twoDaemons(database);
   const [doneId, goneId, liveId] = [await enqueue(it.one), await enqueue(it.one), await enqueue(it.one)];
   const told: string[] = [];
   awaitEnds(it.two, [doneId, goneId, liveId], {
@@ -249,7 +174,7 @@ test("P16: without any hint a look finds awaited jobs that ended or were deleted
 });
 
 test("a hint that was read before a lease was made says nothing of that lease", async () => {
-  await using it = await twoDaemons();
+  await using it = await twoDaemons(database);
   const jobId = await enqueue(it.two);
   const pending = await read(it.one, jobId);
   const worker = await connectTestWorker(it.two, "w");

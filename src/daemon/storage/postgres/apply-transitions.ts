@@ -4,7 +4,7 @@ import { OUTCOME_CODES, STATE_CODES } from "../codes.ts";
 import { isJobId } from "../job-id.ts";
 import { booleanArray, bytesArray, numberArray, textArray, uuidArray } from "./literals.ts";
 import { errorText } from "./rows.ts";
-import { dropWaits, endForJobs, lockWaits } from "./waits.ts";
+import { dropWaits, endForJobs } from "./waits.ts";
 import type { WriteSession } from "./write-session.ts";
 
 /**
@@ -77,8 +77,6 @@ export async function applyTransitions(
     const others = round.filter(([, transition]) => !isPlainSuccess(transition));
     const ends = round.filter(([, { change }]) => isTerminal(change.state));
     const endIds = ends.map(([, { jobId }]) => jobId);
-    const waiting = ends.filter(([, { expected }]) => mayHaveWaits(expected)).map(([, { jobId }]) => jobId);
-    if (waiting.length > 0) void lockWaits(session, { eventNames: [], jobIds: waiting }).catch(() => {});
     const [succeeded, otherwise, awaiters] = await Promise.all([
       succeed(session, plain),
       move(session, others),

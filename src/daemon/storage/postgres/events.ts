@@ -30,7 +30,7 @@ export async function countWaiting(reads: Runner, name: string): Promise<number>
   return (await reads.rows(COUNT_WAITING, [storedText(name)]))[0]![0] as number;
 }
 
-/** One after the other: two of one name are one event. Under the locks of `lockWaits`. */
+/** One after the other: two of one name are one event. Under the locks of `lockEvents`. */
 export async function emitEvents(
   session: WriteSession,
   reader: JobReader,

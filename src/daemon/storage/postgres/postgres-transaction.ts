@@ -12,7 +12,7 @@ import { JobReader } from "./job-reader.ts";
 import { type Prune, pruneJobs, type PruneRounds } from "./prune-jobs.ts";
 import { scheduleTransaction } from "./schedules.ts";
 import { findKinds, recordCheckpoints } from "./record-checkpoints.ts";
-import { endDueWaits, findParked, lockWaits, registerWaits } from "./waits.ts";
+import { endDueWaits, findParked, lockEvents, registerWaits } from "./waits.ts";
 import { listLeases, removeWorker, renewWorkers, saveWorker } from "./worker-rows.ts";
 import type { WriteSession } from "./write-session.ts";
 
@@ -63,8 +63,8 @@ export class PostgresTransaction implements JobTransaction {
     return recordCheckpoints(this.#open(), items);
   }
 
-  async lockWaits(names: { readonly eventNames: readonly string[]; readonly jobIds: readonly string[] }) {
-    await lockWaits(this.#open(), names);
+  async lockEvents(names: readonly string[]) {
+    await lockEvents(this.#open(), names);
   }
 
   async findKinds(items: readonly NamesOfJob[]) {

@@ -8,11 +8,11 @@ import type { WriteSession } from "./write-session.ts";
 
 /*
  * No wake-up is lost between daemons, each of which sees only what others have committed (READ COMMITTED):
- * - Whoever ends a wait writes its row first, and looks at the state of its job in a statement after that. Whoever parks
- *   a job locks the rows of its waits first. So one of the two sees what the other did.
- * - A wait that is new has no row yet that could be locked: emitting and awaiting an event take the same advisory lock,
- *   and a job whose end is awaited is share-locked before its state is looked at.
- * - Rows of waits are locked before those of their jobs, and all in the order of their keys.
+ * - Whoever ends a wait holds the row of its job first, writes the wait, and looks at the job's state in a statement after
+ *   that. Whoever parks a job writes the row of the job first, and looks at its waits after that. So one of the two waits
+ *   for the other and sees what it did.
+ * - A wait that is new is not seen by others at all: emitting and awaiting an event take the same advisory lock, and a
+ *   job whose end is awaited is share-locked before its state is looked at.
  */
 
 const LOCK_EVENTS = `with named as materialized (
@@ -21,9 +21,6 @@ const LOCK_EVENTS = `with named as materialized (
   select count(*) from (
     select pg_advisory_xact_lock(hashtext('reseolio.events'), key) from named order by key
   ) as locked`;
-
-const LOCK_WAITS = `select 1 from reseolio.checkpoints where job_id = any ($1::uuid[]) and recorded_at is null
-  order by job_id, name for update`;
 
 /** What is known keeps its time: a sleep ends when it was to end, however often it is told. */
 const REGISTER = `insert into reseolio.checkpoints (job_id, name, kind, place, due_at, is_length, event_name, awaited_id)
@@ -49,21 +46,24 @@ const SET_WAKING = `update reseolio.checkpoints as wait
   )
   where wait.job_id = any ($1::uuid[]) and wait.recorded_at is null`;
 
+/** The token is that of the job as it is held, which may be newer than what the statement sees of it otherwise. */
 const END = `update reseolio.checkpoints as wait
-  set recorded_at = (select reseolio.now_ms()), value = over.payload, wakes = false,
-    timed_out = wait.event_name is not null and over.payload is null,
-    lease_token = (select job.lease_token from reseolio.jobs as job where job.id = wait.job_id)`;
+  set recorded_at = (select reseolio.now_ms()), value = over.payload, lease_token = over.lease_token,
+    timed_out = wait.event_name is not null and over.payload is null
+  from over
+  where wait.job_id = over.job_id and wait.name = over.name and wait.recorded_at is null
+  returning wait.job_id, wait.wakes`;
 
-const END_OVER = `${END}
-  from (
-    select given.job_id, given.name, event.payload from reseolio.checkpoints as given
+const END_OVER = `with over as materialized (
+    select given.job_id, given.name, event.payload, job.lease_token from reseolio.checkpoints as given
+    join reseolio.jobs as job on job.id = given.job_id
     left join reseolio.events as event on event.name = given.event_name
     left join reseolio.jobs as awaited on awaited.id = given.awaited_id
     where given.job_id = any ($1::uuid[]) and given.recorded_at is null
       and (event.name is not null or given.due_at <= (select reseolio.now_ms())
         or (given.awaited_id is not null and (awaited.id is null or awaited.state >= 3)))
-  ) as over
-  where wait.job_id = over.job_id and wait.name = over.name`;
+  )
+  ${END}`;
 
 const PARKED = `select ${LISTED_JOB_COLUMNS},
     exists (select 1 from reseolio.workers as worker where worker.worker_id = job.worker_id)
@@ -80,50 +80,51 @@ const OVER = `${PARKED}
 const NEXT_OF_JOBS = `select min(due_at) from reseolio.checkpoints
   where job_id = any ($1::uuid[]) and recorded_at is null and due_at is not null`;
 
-const END_DUE = `${END}
-  from (
-    select given.job_id, given.name, given.wakes, event.payload from reseolio.checkpoints as given
+/** What another daemon works on at the same moment is left to it, or to the next look. */
+const END_DUE = `with over as materialized (
+    select given.job_id, given.name, event.payload, job.lease_token
+    from (
+      select job_id, name, event_name from reseolio.checkpoints
+      where recorded_at is null and due_at is not null and due_at <= (select reseolio.now_ms())
+      order by due_at limit $1::int
+    ) as given
+    join reseolio.jobs as job on job.id = given.job_id
     left join reseolio.events as event on event.name = given.event_name
-    where given.recorded_at is null and given.due_at is not null and given.due_at <= (select reseolio.now_ms())
-    order by given.due_at limit $1::int for update of given skip locked
-  ) as over
-  where wait.job_id = over.job_id and wait.name = over.name
-  returning wait.job_id, over.wakes`;
+    order by job.id for no key update of job skip locked
+  )
+  ${END}`;
 
-const END_FOR_EVENT = `${END}
-  from (
-    select given.job_id, given.name, given.wakes, event.payload from reseolio.checkpoints as given
+const END_FOR_EVENT = `with over as materialized (
+    select given.job_id, given.name, event.payload, job.lease_token
+    from (
+      select job_id, name from reseolio.checkpoints where recorded_at is null and event_name = $1
+      order by job_id, name limit $2::int
+    ) as given
+    join reseolio.jobs as job on job.id = given.job_id
     join reseolio.events as event on event.name = $1
-    where given.recorded_at is null and given.event_name = $1
-    order by given.job_id, given.name limit $2::int for update of given
-  ) as over
-  where wait.job_id = over.job_id and wait.name = over.name
-  returning wait.job_id, over.wakes`;
+    order by job.id for no key update of job
+  )
+  ${END}`;
 
 /** To be sent behind the statements that end the jobs: it sees which of them did. */
-const END_FOR_JOBS = `${END}
-  from (
-    select given.job_id, given.name, given.wakes, null::bytea as payload from reseolio.checkpoints as given
-    where given.awaited_id = any ($1::uuid[]) and given.recorded_at is null
-      and (select job.state from reseolio.jobs as job where job.id = given.awaited_id) >= 3
-    order by given.job_id, given.name for update of given
-  ) as over
-  where wait.job_id = over.job_id and wait.name = over.name
-  returning wait.job_id, over.wakes`;
+const END_FOR_JOBS = `with over as materialized (
+    select given.job_id, given.name, null::bytea as payload, job.lease_token
+    from (
+      select job_id, name from reseolio.checkpoints as wait
+      where awaited_id = any ($1::uuid[]) and recorded_at is null
+        and (select ended.state from reseolio.jobs as ended where ended.id = wait.awaited_id) >= 3
+    ) as given
+    join reseolio.jobs as job on job.id = given.job_id
+    order by job.id for no key update of job
+  )
+  ${END}`;
 
 const PARKED_OF = `${PARKED} where job.id = any ($1::uuid[]) and job.state = 2 order by job.id`;
 const DROP = "delete from reseolio.checkpoints where job_id = any ($1::uuid[]) and recorded_at is null";
 
-/** Keeps others from emitting these events, and from ending waits of these jobs, until the transaction is over. */
-export async function lockWaits(
-  { runner }: WriteSession,
-  { eventNames, jobIds }: { readonly eventNames: readonly string[]; readonly jobIds: readonly string[] },
-): Promise<void> {
-  const ids = distinctIds(jobIds);
-  await Promise.all([
-    eventNames.length > 0 && runner.rows(LOCK_EVENTS, [textArray(eventNames)]),
-    ids.length > 0 && runner.rows(LOCK_WAITS, [uuidArray(ids)]),
-  ]);
+/** Keeps others from emitting these events, and from parking jobs for them, until the transaction is over. */
+export async function lockEvents({ runner }: WriteSession, names: readonly string[]): Promise<void> {
+  if (names.length > 0) await runner.rows(LOCK_EVENTS, [textArray(names)]);
 }
 
 /** Six statements, sent at once, for any number of parked jobs. */

@@ -86,7 +86,7 @@ export class SqliteTransaction implements JobTransaction {
   }
 
   /** Nobody else writes this file. */
-  async lockWaits() {}
+  async lockEvents() {}
 
   async findKinds(items: readonly NamesOfJob[]) {
     return this.#inside(() => this.#verbs.checkpoints.findKinds(items));

@@ -35,7 +35,7 @@ export function prepareWaits(session: WriteSession): Waits {
   );
   const isRecorded = db.prepare("select 1 from checkpoints where job_id = ? and name = ? and recorded_at is not null");
   const end = db.prepare(
-    `update checkpoints set recorded_at = ?, value = ?, timed_out = ?, wakes = 0,
+    `update checkpoints set recorded_at = ?, value = ?, timed_out = ?,
        lease_token = (select lease_token from jobs where jobs.id = checkpoints.job_id)
      where job_id = ? and name = ?`,
   );
