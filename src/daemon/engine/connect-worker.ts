@@ -37,7 +37,7 @@ export async function connectWorker(
     engine.dispatcher.removeSession(older);
     older.port.end();
   }
-  const { kept, lost } = await engine.lane.run((lane) => adoptLeases(engine, lane, worker));
+  const { kept, parked, lost } = await engine.lane.run((lane) => adoptLeases(engine, lane, worker));
   const session = new WorkerSession({
     workerId: worker.workerId,
     functionNames: worker.functionNames,
@@ -48,6 +48,7 @@ export async function connectWorker(
   });
   const started = new Set(worker.heldLeases.filter((lease) => lease.started).map((lease) => lease.jobId));
   session.add(kept, (job) => (started.has(job.jobId) ? job.startedAt : null));
+  if (engine.store.isShared) for (const lease of parked) session.notePark(lease);
   limitExtended(engine, session, worker);
   countCheckpoints(engine, session, kept);
   engine.dispatcher.addSession(session);
@@ -95,6 +96,8 @@ export async function addFunctions(
 
 interface Adoption {
   readonly kept: readonly Job[];
+  /** Jobs that it parked, and whose handlers it still has. */
+  readonly parked: readonly Lease[];
   readonly lost: readonly Lease[];
 }
 
@@ -115,7 +118,7 @@ async function adoptLeases(engine: Engine, lane: LaneTransaction, worker: Connec
     leased.delete(lease.jobId);
   }
   await giveBack(engine, lane, [...leased.values()]);
-  return { kept, lost: await withoutSettled(lane, unknown) };
+  return { kept, ...(await sortUnknown(lane, unknown)) };
 }
 
 async function giveBack(engine: Engine, lane: LaneTransaction, jobs: readonly Job[]): Promise<void> {
@@ -126,13 +129,17 @@ async function giveBack(engine: Engine, lane: LaneTransaction, jobs: readonly Jo
 }
 
 /** A lease that its worker settled itself, with the answer lost on the way, is not lost: the report will be repeated. */
-async function withoutSettled(lane: LaneTransaction, leases: readonly Lease[]): Promise<readonly Lease[]> {
-  if (leases.length === 0) return [];
+async function sortUnknown(lane: LaneTransaction, leases: readonly Lease[]): Promise<Omit<Adoption, "kept">> {
+  if (leases.length === 0) return { parked: [], lost: [] };
   const jobs = new Map((await lane.tx.getJobs(leases.map((lease) => lease.jobId))).map((job) => [job.jobId, job]));
-  return leases.filter((lease) => {
-    const job = jobs.get(lease.jobId);
-    return job === undefined || job.leaseToken !== lease.leaseToken || job.state === "RUNNING";
-  });
+  const stateOf = ({ jobId, leaseToken }: Lease): Job["state"] | null => {
+    const job = jobs.get(jobId);
+    return job?.leaseToken === leaseToken ? job.state : null;
+  };
+  return {
+    parked: leases.filter((lease) => stateOf(lease) === "SUSPENDED" || stateOf(lease) === "PENDING"),
+    lost: leases.filter((lease) => stateOf(lease) === null || stateOf(lease) === "RUNNING"),
+  };
 }
 
 function toRecord(engine: Engine, worker: ConnectingWorker): WorkerToStore {

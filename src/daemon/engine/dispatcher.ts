@@ -1,8 +1,9 @@
 import type { Transition } from "../core/job-machine.ts";
-import type { Job, JobError } from "../core/job.ts";
+import type { Job } from "../core/job.ts";
 import type { ResumeDemand } from "../storage/checkpoint-store.ts";
 import type { ClaimDemand, ClaimedJobs, JobToStore } from "../storage/job-store.ts";
-import type { HeldLease, RevocationReason, WorkerSession } from "./worker-session.ts";
+import { revocationReason, revoke } from "./revoke-lease.ts";
+import type { WorkerSession } from "./worker-session.ts";
 
 /**
  * Who gets what next. Knows the connected workers, the functions that may have ready jobs, and when the next delayed
@@ -193,19 +194,6 @@ export class Dispatcher {
     return false;
   }
 
-  /**
-   * Tells a worker of this daemon that its lease of this job is gone, if it is: another daemon moved the job. What was
-   * read before the lease was made, as the lower token shows, says nothing of it.
-   */
-  noteMovedElsewhere({ jobId, state, leaseToken, error }: Pick<Job, "jobId" | "state" | "leaseToken" | "error">): void {
-    for (const session of this.#sessions.values()) {
-      const held = session.holding(jobId);
-      if (held === null || leaseToken < held.leaseToken) continue;
-      if (state === "RUNNING" && leaseToken === held.leaseToken) continue;
-      revoke(session, held, revocationReason(error));
-    }
-  }
-
   /** Jobs running through this daemon by its count of slots. */
   runningCount(): number {
     let running = 0;
@@ -246,27 +234,8 @@ export class Dispatcher {
     const held = session.find(lease);
     const reason = revocationReason(transition.change.error);
     // Without a lease the job was parked: its handler is in the worker's memory, and is to end too.
+    session.forgetPark(lease.jobId);
     if (held === null) session.port.revoke(lease, reason);
     else if (!held.isRevoked) revoke(session, held, reason);
-  }
-}
-
-function revoke(session: WorkerSession, held: HeldLease, reason: RevocationReason): void {
-  held.isRevoked = true;
-  held.deadline = Infinity;
-  // What never reached its worker needs no end there.
-  if (held.isOnItsWay) session.remove(held);
-  else session.port.revoke(held, reason);
-}
-
-function revocationReason(error: JobError | null | undefined): RevocationReason {
-  switch (error?.reason) {
-    case "timeout":
-    case "cancelled":
-    case "start_deadline":
-    case "finish_deadline":
-      return error.reason;
-    default:
-      return "stale";
   }
 }

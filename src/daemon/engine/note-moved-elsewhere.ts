@@ -1,6 +1,7 @@
 import { isTerminal } from "../core/job.ts";
 import type { StoreHint } from "../storage/job-store.ts";
 import type { Engine } from "./engine.ts";
+import { hasHandler, tellHandlers } from "./tell-handlers.ts";
 
 /**
  * Acts on what another daemon committed: jobs that may be claimed now are claimed, handlers of this daemon's workers
@@ -21,11 +22,11 @@ export async function heedHint(engine: Engine, hint: StoreHint): Promise<boolean
 /** Looks at jobs that another daemon may have moved, as far as they matter to clients and workers of this one. */
 export async function noteMovedElsewhere(engine: Engine, jobIds: readonly string[]): Promise<void> {
   const { changes, dispatcher } = engine;
-  const ours = jobIds.filter((jobId) => changes.isAwaited(jobId) || dispatcher.isLeased(jobId));
+  const ours = jobIds.filter((jobId) => changes.isAwaited(jobId) || hasHandler(dispatcher, jobId));
   if (ours.length === 0) return;
   const jobs = await engine.store.getJobs(ours);
   for (const job of jobs) {
-    dispatcher.noteMovedElsewhere(job);
+    tellHandlers(dispatcher, job);
     if (isTerminal(job.state)) changes.tellEnd(job.jobId, job);
   }
   const found = new Set(jobs.map((job) => job.jobId));

@@ -63,6 +63,7 @@ export function settleAttempts(
     const results = resultsOf(steps, answers);
     for (const [index, step] of steps.entries()) {
       if ("held" in step && (results[index] === "retry" || results[index] === "invalid")) session.restore(step.held);
+      if (step.kind === "park" && results[index] === "accepted" && engine.store.isShared) session.notePark(step.held);
     }
     answerUnchanged(engine, steps, results, onSettled);
   });

@@ -1,5 +1,7 @@
 import { isTerminal } from "../core/job.ts";
+import type { JobStatus } from "../storage/job-store.ts";
 import type { Engine } from "./engine.ts";
+import { listParkedJobIds, wasTakenOver } from "./tell-handlers.ts";
 import { noteMovedElsewhere } from "./note-moved-elsewhere.ts";
 
 /** Ids of one question to the store: a few milliseconds of its time. */
@@ -7,20 +9,28 @@ const SLICE = 1_000;
 /** A sweep takes at most one part in so many of the store's time, however many jobs are awaited. */
 const SHARE = 10;
 
-/** Finds awaited jobs that ended through other daemons without a hint that arrived. */
+/**
+ * Finds awaited jobs that ended through other daemons, and parked ones that ended or went elsewhere, without a hint that
+ * arrived.
+ */
 export async function sweepAwaited(engine: Engine): Promise<void> {
-  const jobIds = engine.changes.awaitedJobIds;
+  const { changes, dispatcher, store } = engine;
+  const jobIds = [...new Set([...changes.awaitedJobIds, ...listParkedJobIds(dispatcher)])];
   for (let start = 0; start < jobIds.length; start += SLICE) {
-    const slice = jobIds.slice(start, start + SLICE).filter((jobId) => engine.changes.isAwaited(jobId));
+    const slice = jobIds.slice(start, start + SLICE);
     const askedAt = engine.clock.monotonic();
-    const statuses = await engine.store.listStatuses(slice);
-    const live = new Set(statuses.filter(({ state }) => !isTerminal(state)).map(({ jobId }) => jobId));
+    const live = new Set<string>();
+    for (const status of await store.listStatuses(slice)) if (isAsBefore(engine, status)) live.add(status.jobId);
     await noteMovedElsewhere(
       engine,
       slice.filter((jobId) => !live.has(jobId)),
     );
     if (start + SLICE < jobIds.length) await pause((engine.clock.monotonic() - askedAt) * (SHARE - 1));
   }
+}
+
+function isAsBefore({ dispatcher }: Engine, status: JobStatus): boolean {
+  return !isTerminal(status.state) && !wasTakenOver(dispatcher, status);
 }
 
 function pause(ms: number): Promise<void> {

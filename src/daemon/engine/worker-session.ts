@@ -54,6 +54,8 @@ export class WorkerSession {
   readonly #clock: Clock;
   readonly #onDeadline: (deadline: number) => void;
   readonly #leases = new Map<string, HeldLease>();
+  /** Parked jobs whose handlers are in its memory, with the tokens that they were parked under. */
+  readonly #parked = new Map<string, number>();
   /** Assigned beyond the free slots, in order; entries whose lease is gone are skipped. */
   readonly #waiting: HeldLease[] = [];
   #started = 0;
@@ -118,6 +120,7 @@ export class WorkerSession {
         isRevoked: false,
       };
       this.#leases.set(job.jobId, lease);
+      this.#parked.delete(job.jobId);
       this.#leasedBytes += lease.argsBytes;
       const earlier = startedAt(job);
       if (earlier !== null) this.#start(lease, earlier);
@@ -141,6 +144,23 @@ export class WorkerSession {
   holding(jobId: string): HeldLease | null {
     const held = this.#leases.get(jobId);
     return held === undefined || held.isRevoked ? null : held;
+  }
+
+  /** Its handler waits in memory without a lease; what another daemon does to the job is to be told all the same. */
+  notePark({ jobId, leaseToken }: Lease): void {
+    this.#parked.set(jobId, leaseToken);
+  }
+
+  get parkedJobIds(): Iterable<string> {
+    return this.#parked.keys();
+  }
+
+  parkedToken(jobId: string): number | undefined {
+    return this.#parked.get(jobId);
+  }
+
+  forgetPark(jobId: string): void {
+    this.#parked.delete(jobId);
   }
 
   /** It runs functions, so it has a record and a lease in the store. */

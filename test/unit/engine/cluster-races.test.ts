@@ -11,6 +11,7 @@ import { enqueueJobs } from "../../../src/daemon/engine/enqueue-jobs.ts";
 import { loseWorker } from "../../../src/daemon/engine/lose-worker.ts";
 import { heedHint } from "../../../src/daemon/engine/note-moved-elsewhere.ts";
 import { awaitEnds } from "../../../src/daemon/engine/await-jobs.ts";
+import { tellHandlers } from "../../../src/daemon/engine/tell-handlers.ts";
 import { sweepAwaited } from "../../../src/daemon/engine/sweep-awaited.ts";
 import { connectTestWorker, SUCCEED } from "../../support/engine-world.ts";
 import { type TestDatabase, testDatabase } from "../../support/postgres-database.ts";
@@ -179,6 +180,27 @@ test("a hint that was read before a lease was made says nothing of that lease", 
   const pending = await read(it.one, jobId);
   const worker = await connectTestWorker(it.two, "w");
   await worker.assignedCount(1);
-  it.two.dispatcher.noteMovedElsewhere(pending);
+  tellHandlers(it.two.dispatcher, pending);
   expect(worker.revoked).toEqual([]);
 });
+
+for (const how of ["by a hint", "by a look"]) {
+  test(`P10: a handler that waits in memory is told of a cancellation through another daemon, ${how}`, async () => {
+    await using it = await twoDaemons();
+    const jobId = await enqueue(it.one);
+    const worker = await connectTestWorker(it.two, "w");
+    await worker.assignedCount(1);
+    const [lease] = worker.assigned as [Job];
+    const nap = { name: "nap", kind: "sleep", sleepMs: 60_000 } as const;
+    expect(await worker.report(lease, { kind: "park", waits: [nap], waitingNames: ["nap"] })).toBe("accepted");
+    expect((await read(it.one, jobId)).state).toBe("SUSPENDED");
+    await sweepAwaited(it.two);
+    expect(worker.revoked).toEqual([]);
+    await cancelJob(it.one, jobId);
+    if (how === "by a hint") await heedHint(it.two, { functionNames: [], jobIds: [jobId], workerIds: [] });
+    else await sweepAwaited(it.two);
+    expect(worker.revoked).toEqual([{ jobId, leaseToken: lease.leaseToken, reason: "cancelled" }]);
+    await sweepAwaited(it.two);
+    expect(worker.revoked).toHaveLength(1);
+  });
+}
