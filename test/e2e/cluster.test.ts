@@ -1,6 +1,7 @@
 /** Several daemons on one PostgreSQL database: whichever one took the call, it reaches the right worker. */
 import { expect, test } from "bun:test";
-import { JobFailedError } from "../../src/sdk/index.ts";
+import { context, JobFailedError, Reseolio } from "../../src/sdk/index.ts";
+import type { JobHandle, JobStatus } from "../../src/sdk/index.ts";
 import { createClusterWorld, enqueueWork, pairOf } from "../support/cluster-world.ts";
 import { reseolioCommand } from "../support/executable.ts";
 import { rejection } from "../support/rejection.ts";
@@ -110,3 +111,41 @@ test("the command line goes to the next daemon, and tells of workers and functio
   const { stdout, exitCode } = await run("status", "--json");
   expect({ exitCode, address: JSON.parse(stdout).address }).toEqual({ exitCode: 0, address: there.address });
 }, 60_000);
+
+test("P13, P14: parked handlers of one daemon's worker go on, or end, by what happens through another, also after theirs died", async () => {
+  await using world = await createClusterWorld(2);
+  const [here, there] = pairOf(world);
+  const client = await world.startClient([here]);
+  const worker = new Reseolio({ address: [there.address, here.address], workerConcurrency: 1 });
+  world.own(worker);
+  const started: string[] = [];
+  const aborted = Promise.withResolvers<void>();
+  const child = worker.durable("cluster:child", async (n: number) => n * 2);
+  worker.durable("cluster:parent", async (name: string) => {
+    started.push(name);
+    context().signal.addEventListener("abort", () => aborted.resolve());
+    const paid = await context().awaitEvent<number>(`paid:${name}`);
+    return (await (await child(paid)).result()) + 1;
+  });
+  await worker.start();
+  const parents = await Promise.all(["a", "b", "c"].map((name) => client.enqueue<number>("cluster:parent", [name])));
+  const [first, second, third] = parents as [JobHandle<number>, JobHandle<number>, JobHandle<number>];
+  // One slot: each parent starts only because those before it are parked.
+  for (const parent of parents) await untilStatus(parent, "suspended");
+
+  const emittedAt = performance.now();
+  await client.emitEvent("paid:a", 5);
+  expect(await first.result(20_000)).toBe(11);
+  expect(performance.now() - emittedAt).toBeLessThan(2_000);
+  await second.cancel();
+  await aborted.promise;
+  await there.kill();
+  await client.emitEvent("paid:c", 7);
+  expect(await third.result(20_000)).toBe(15);
+  expect((await third.details()).attempt).toBe(1);
+  expect(started).toEqual(["a", "b", "c"]);
+}, 60_000);
+
+async function untilStatus(job: JobHandle<unknown>, status: JobStatus): Promise<void> {
+  while ((await job.status()) !== status) await Bun.sleep(20);
+}
