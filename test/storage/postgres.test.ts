@@ -2,6 +2,7 @@ import { afterAll, beforeAll } from "bun:test";
 import { type TestDatabase, testDatabase } from "../support/postgres-database.ts";
 import { postgresWorld } from "../support/postgres-world.ts";
 import { storeSuite } from "./store-suite.ts";
+import { workflowSuite } from "./workflow-suite.ts";
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -10,3 +11,4 @@ beforeAll(async () => {
 afterAll(() => database[Symbol.asyncDispose]());
 
 storeSuite("PostgreSQL", () => postgresWorld(database));
+workflowSuite("PostgreSQL", () => postgresWorld(database));

@@ -2,6 +2,7 @@ import { createSqliteStore } from "../../src/daemon/storage/sqlite/sqlite-store.
 import { ManualClock } from "../support/manual-clock.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { storeSuite } from "./store-suite.ts";
+import { workflowSuite } from "./workflow-suite.ts";
 
 storeSuite("SQLite in a file", async () => {
   const directory = await tempDir();
@@ -18,6 +19,12 @@ storeSuite("SQLite in a file", async () => {
 });
 
 storeSuite("SQLite in memory", async () => {
+  const clock = new ManualClock();
+  const store = await createSqliteStore({ path: ":memory:", clock });
+  return { store, clock, hasOneConnection: true, [Symbol.asyncDispose]: () => store.close() };
+});
+
+workflowSuite("SQLite in memory", async () => {
   const clock = new ManualClock();
   const store = await createSqliteStore({ path: ":memory:", clock });
   return { store, clock, hasOneConnection: true, [Symbol.asyncDispose]: () => store.close() };

@@ -42,7 +42,7 @@ export interface CheckpointSum {
 export interface CheckpointTransaction {
   /**
    * Records under leases: nothing is written for a job that is not RUNNING under that token any more. One outcome for
-   * each item, in order. What is there stays, but for a step's error from before the job's last failure.
+   * each item, in order. What is there stays, but for a wait that its worker saw end, and a step's error from before the job's last failure.
    */
   recordCheckpoints(items: readonly CheckpointToStore[]): Promise<readonly RecordOutcome[]>;
 

@@ -7,7 +7,7 @@ import type { WriteSession } from "./write-session.ts";
 
 /**
  * The share lock is the fence: a lease that was checked here is not taken back before this transaction ends. What is
- * there stays, but for a step's error from before the job's last failure.
+ * there stays, but for a wait that its worker saw end, and a step's error from before the job's last failure.
  */
 const RECORD = `with leased as materialized (
     select job.id from unnest($1::uuid[], $5::bigint[]) as given (id, lease_token)
@@ -24,7 +24,8 @@ const RECORD = `with leased as materialized (
   order by given.job_id, given.name
   on conflict (job_id, name) do update set lease_token = excluded.lease_token, value = excluded.value,
     error = excluded.error, failures = excluded.failures, recorded_at = excluded.recorded_at, place = excluded.place
-  where known.kind = excluded.kind and known.error is not null and known.failures <> excluded.failures
+  where known.kind = excluded.kind
+    and (known.recorded_at is null or (known.error is not null and known.failures <> excluded.failures))
   returning known.job_id, known.name`;
 
 const EXPLAIN = `select given.place,

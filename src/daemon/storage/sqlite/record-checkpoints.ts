@@ -17,10 +17,11 @@ export function prepareRecordCheckpoints({ db }: WriteSession): RecordCheckpoint
      select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 where ${isLeased}
      on conflict do nothing`,
   );
-  // An attempt has failed since: the step was tried again.
+  // A wait that its worker saw end, or a step that was tried again since an attempt has failed.
   const replace = db.prepare(
     `update checkpoints set lease_token = ?5, value = ?6, error = ?7, failures = ?8, recorded_at = ?9, place = ?4
-     where job_id = ?1 and name = ?2 and kind = ?3 and error is not null and failures <> ?8 and ${isLeased}`,
+     where job_id = ?1 and name = ?2 and kind = ?3 and ${isLeased}
+       and (recorded_at is null or (error is not null and failures <> ?8))`,
   );
   const kindAt = db.prepare("select kind from checkpoints where job_id = ? and name = ?");
   const leased = db.prepare("select 1 from jobs where id = ? and state = 1 and lease_token = ?");
