@@ -64,11 +64,14 @@ async function everything(url: string) {
     );
     const states = ["ACTIVE", "PAUSED", "DELETED"] as const;
     const schedules = await store.listSchedules({ states, functionName: null, limit: 1_000, after: null });
+    // A list leaves args out.
+    const names = schedules.schedules.map(({ schedule }) => schedule.name);
+    const whole = await Promise.all(names.map((name) => store.getSchedule(name)));
     const ticks = Object.fromEntries(await store.listTicks(jobs.map((job) => job.jobId)));
     const recorded = await Promise.all(
       jobs.map(async ({ jobId }) => [await store.listRecords(jobId, 100), await store.listWaits(jobId)]),
     );
-    return { jobs, attempts, workers, counts: counts.sort(), schedules, ticks, recorded };
+    return { jobs, attempts, workers, counts: counts.sort(), schedules, whole, ticks, recorded };
   });
 }
 

@@ -602,6 +602,16 @@ function listTests(makeStore: MakeStore): void {
     expect(await rejection(list({ pageSize: 1_001 }))).toMatchObject({ code: "invalid_argument" });
   });
 
+  test("a list leaves args out, which could be a gigabyte", async () => {
+    await using world = new ScheduleWorld(await makeStore());
+    const args = new Uint8Array(1_000_000).fill(32);
+    await world.create({ args }, "large");
+    const page = { states: [], functionName: "", pageSize: 0, pageToken: "" };
+    const [listed] = (await listSchedules(world.engine, page)).schedules;
+    expect(listed?.schedule.spec.args.length).toBe(0);
+    expect((await getSchedule(world.engine, "large")).schedule.spec.args).toEqual(args);
+  });
+
   test("jobs are listed by schedule, together with the other filters", async () => {
     await using world = await ScheduleWorld.with(makeStore);
     await world.create({ functionName: "test:other" }, "other");

@@ -5,6 +5,7 @@ import type { JobTick, Schedule, ScheduleState, ScheduleStatus } from "../core/s
 export interface ScheduleReads {
   /** Null when no schedule has the name now; deleted ones are not found. */
   getSchedule(name: string): Promise<ScheduleStatus | null>;
+  /** Without args: they are empty. */
   listSchedules(query: ScheduleQuery): Promise<SchedulePage>;
   /** The earliest tick of all schedules, and the store's time. Cheap: it is asked every second. */
   nextTick(): Promise<{ readonly now: number; readonly nextRunAt: number | null }>;

@@ -4,12 +4,12 @@ import type { SchedulePage, ScheduleQuery } from "../schedule-store.ts";
 import { distinctIds } from "./job-reader.ts";
 import { numberArray, readText, storedText, uuidArray } from "./literals.ts";
 import type { Runner } from "./runner.ts";
-import { STATUS_COLUMNS, statusFromRow } from "./schedule-rows.ts";
+import { LISTED_COLUMNS, STATUS_COLUMNS, statusFromRow } from "./schedule-rows.ts";
 
 const FROM = "from reseolio.schedules as schedule left join reseolio.jobs as job on job.id = schedule.last_job_id";
 const MATCHES = `schedule.state = any ($1::smallint[]) and ($2::text is null or schedule.function_name = $2::text)`;
 const BY_NAME = `select ${STATUS_COLUMNS} ${FROM} where schedule.name = $1 and schedule.state < 2`;
-const PAGE = `select ${STATUS_COLUMNS} ${FROM}
+const PAGE = `select ${LISTED_COLUMNS} ${FROM}
   where ${MATCHES} and (schedule.name, schedule.id) > ($3::text collate "C", $4::uuid)
   order by schedule.name, schedule.id limit $5::int`;
 const COUNT = `select count(*)::int from reseolio.schedules as schedule where ${MATCHES}`;

@@ -90,6 +90,9 @@ export function scheduleParams(schedule: Schedule): Param[] {
 /** Behind the columns of a schedule stand state and error of its last job. */
 export const STATUS_COLUMNS = `${SCHEDULE_COLUMNS}, job.state, job.error`;
 
+/** The same without args: a page of them could be a gigabyte. */
+export const LISTED_COLUMNS = STATUS_COLUMNS.replace("schedule.args", "''::bytea");
+
 export function statusFromRow(row: Row): ScheduleStatus {
   const [state, error] = row.slice(SCHEDULE_COLUMN_NAMES.length) as [number | null, string | null];
   const lastJob = state === null ? null : { state: stateOf(state), error: errorFromText(error) };

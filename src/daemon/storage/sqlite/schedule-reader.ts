@@ -4,7 +4,7 @@ import { SCHEDULE_STATE_CODES } from "../codes.ts";
 import { jobIdBytes, writeJobId } from "../job-id.ts";
 import type { SchedulePage, ScheduleQuery } from "../schedule-store.ts";
 import type { Row } from "./rows.ts";
-import { STATUS_COLUMNS, statusFromRow } from "./schedule-rows.ts";
+import { LISTED_COLUMNS, STATUS_COLUMNS, statusFromRow } from "./schedule-rows.ts";
 
 /** Reads of schedules, and of what ties jobs to them. */
 export class ScheduleReader {
@@ -21,7 +21,7 @@ export class ScheduleReader {
     const matches = `schedules.state in (select value from json_each(?)) and (? is null or function_name = ?)`;
     this.#byName = db.prepare(`select ${STATUS_COLUMNS} ${from} where schedules.name = ? and schedules.state < 2`);
     this.#page = db.prepare(
-      `select ${STATUS_COLUMNS} ${from} where ${matches} and (schedules.name, schedules.id) > (?, ?)
+      `select ${LISTED_COLUMNS} ${from} where ${matches} and (schedules.name, schedules.id) > (?, ?)
        order by schedules.name, schedules.id limit (? + 0)`,
     );
     this.#count = db.prepare(`select count(*) from schedules where ${matches}`);

@@ -90,6 +90,9 @@ export function scheduleValues(schedule: Schedule): Value[] {
 /** Behind the columns of a schedule stand state and error of its last job. */
 export const STATUS_COLUMNS = `${SCHEDULE_COLUMNS}, jobs.state, jobs.error`;
 
+/** The same without args: a page of them could be a gigabyte. */
+export const LISTED_COLUMNS = STATUS_COLUMNS.replace("schedules.args", "x''");
+
 export function statusFromRow(row: Row): ScheduleStatus {
   const [state, error] = row.slice(SCHEDULE_COLUMN_NAMES.length) as [number | null, string | null];
   const lastJob = state === null ? null : { state: stateOf(state), error: errorFromText(error) };
