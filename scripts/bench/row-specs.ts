@@ -18,6 +18,7 @@ export function rowSpecs(scale: Scale): readonly RowSpec[] {
     ...grown("finished", `With ${rows} finished jobs, as a share of the empty database`),
     ...grown("backlog", `With ${rows} pending jobs of a function without workers, as a share of the empty database`),
     ...lists(rows),
+    ...schedules(scale),
     ...footprint(scale),
   ];
 }
@@ -107,6 +108,30 @@ function lists(rows: string): readonly RowSpec[] {
     unit: "ms",
     target: { kind: "at_most", value: 50 },
   }));
+}
+
+function schedules(scale: Scale): readonly RowSpec[] {
+  const group = `${grouped(scale.schedules)} schedules that tick at once, every ${scale.tickSeconds} s`;
+  return [
+    { key: "schedules/create", group, label: "created, 64 calls at a time", unit: "/s" },
+    { key: "schedules/late-p50", group, label: "a tick's job is late by, p50", unit: "ms" },
+    {
+      key: "schedules/late-p99",
+      group,
+      label: "a tick's job is late by, p99",
+      unit: "ms",
+      target: { kind: "at_most", value: 1_000 },
+    },
+    { key: "schedules/late-most", group, label: "a tick's job is late by, at most", unit: "ms" },
+    {
+      key: "schedules/cpu",
+      group,
+      label: "processor between ticks",
+      unit: "%",
+      target: { kind: "at_most", value: 2 },
+    },
+    { key: "schedules/rss", group, label: "memory", unit: "MB" },
+  ];
 }
 
 function footprint(scale: Scale): readonly RowSpec[] {

@@ -10,6 +10,7 @@ import { rowSpecs } from "./row-specs.ts";
 import { judgeRows, type Row, type RowSpec } from "./rows.ts";
 import { FULL_SCALE, QUICK_SCALE } from "./scale.ts";
 import { runDelayedSuite, runListSuite, runMemorySuite, runStartSuite } from "./suite-footprint.ts";
+import { runScheduleSuite } from "./suite-schedules.ts";
 import { runWorkSuites } from "./suite-work.ts";
 import { renderTable } from "./table.ts";
 
@@ -62,6 +63,7 @@ async function runSuites(context: BenchContext): Promise<void> {
   }
   if (wants("lists")) await runListSuite(context);
   if (wants("delayed")) await runDelayedSuite(context);
+  if (wants("schedules")) await runScheduleSuite(context);
   if (wants("start")) await runStartSuite(context);
   if (wants("memory")) await runMemorySuite(context);
 }

@@ -18,6 +18,10 @@ export interface Scale {
   readonly lists: number;
   readonly delayedJobs: number;
   readonly idleMs: number;
+  /** Schedules that all tick at once, how often, and for how long the daemon is watched between two ticks. */
+  readonly schedules: number;
+  readonly tickSeconds: number;
+  readonly betweenTicksMs: number;
   readonly starts: number;
   readonly memoryPlateau: number;
   readonly memoryEnd: number;
@@ -40,6 +44,9 @@ export const FULL_SCALE: Scale = {
   lists: 20,
   delayedJobs: 100_000,
   idleMs: 10_000,
+  schedules: 10_000,
+  tickSeconds: 60,
+  betweenTicksMs: 35_000,
   starts: 10,
   memoryPlateau: 100_000,
   memoryEnd: 1_000_000,
@@ -62,6 +69,9 @@ export const QUICK_SCALE: Scale = {
   lists: 5,
   delayedJobs: 10_000,
   idleMs: 1_500,
+  schedules: 500,
+  tickSeconds: 5,
+  betweenTicksMs: 1_500,
   starts: 3,
   memoryPlateau: 4_000,
   memoryEnd: 12_000,
