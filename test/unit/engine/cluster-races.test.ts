@@ -186,7 +186,7 @@ test("a hint that was read before a lease was made says nothing of that lease", 
 
 for (const how of ["by a hint", "by a look"]) {
   test(`P10: a handler that waits in memory is told of a cancellation through another daemon, ${how}`, async () => {
-    await using it = await twoDaemons();
+    await using it = await twoDaemons(database);
     const jobId = await enqueue(it.one);
     const worker = await connectTestWorker(it.two, "w");
     await worker.assignedCount(1);
