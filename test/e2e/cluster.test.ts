@@ -146,6 +146,6 @@ test("P13, P14: parked handlers of one daemon's worker go on, or end, by what ha
   expect(started).toEqual(["a", "b", "c"]);
 }, 60_000);
 
-async function untilStatus(job: JobHandle<unknown>, status: JobStatus): Promise<void> {
+async function untilStatus(job: JobHandle, status: JobStatus): Promise<void> {
   while ((await job.status()) !== status) await Bun.sleep(20);
 }
