@@ -62,7 +62,7 @@ export async function startTestDaemon({ now, coreBinaryPath }: TestDaemonOptions
 /** Finished jobs stay: a test moves the clock past every retention. */
 const ARGUMENTS = [
   ...["serve", "--db", ":memory:", "--addr", "127.0.0.1:0", "--linger", LINGER],
-  ...["--retention", "0", "--dead-retention", "0", "--max-concurrent", "0"],
+  ...["--retention", "0", "--dead-retention", "0", "--event-retention", "0", "--max-concurrent", "0"],
   ...["--log-format", "json", "--log-level", "info"],
 ] as const;
 

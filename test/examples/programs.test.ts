@@ -1,6 +1,7 @@
 /** Each program in examples/ does what it says, on both stores. */
 import { expect } from "bun:test";
 import { readFile, writeFile } from "node:fs/promises";
+import type { JobStatus, Reseolio } from "../../src/sdk/index.ts";
 import { testOnEachStore } from "../support/each-store.ts";
 import { freePort } from "../support/free-port.ts";
 import { runExample, startExample } from "../support/run-example.ts";
@@ -118,4 +119,47 @@ testOnEachStore(
 /** Milliseconds of a report's tick; NaN for any other line. */
 function tickOf(line: string): number {
   return Date.parse(line.replace(/^eu /, ""));
+}
+
+testOnEachStore(
+  "orders: killed in the middle and started again, an order goes on, waits for its event and is shipped",
+  async (store) => {
+    await using world = await store.createWorld();
+    const order = { COOL_OFF_MS: "300" };
+    const args = ["place", "order-1", "1999"];
+    {
+      await using place = startExample("orders", world.daemon, order, args);
+      await place.said("charged 1999 cents for order-1");
+      await untilStatus(world.client, "shop:orders:place", "suspended");
+      await place.signal("SIGKILL");
+    }
+    expect(await printed("orders", ["packed", "order-1", "small-box"], world.daemon, "/tmp")).toContain("thank you");
+    await using again = startExample("orders", world.daemon, order, args);
+    await again.said('{"status":"shipped","tracking":"track-order-1"}');
+    expect(await printed("orders", ["packed", "order-1", "crate"], world.daemon, "/tmp")).toEqual([
+      "somebody said so before",
+    ]);
+    expect(again.lines).not.toContain("charged 1999 cents for order-1");
+  },
+);
+
+testOnEachStore("onboarding: sets a user up and sends the mails of three days", async (store) => {
+  await using world = await store.createWorld();
+  const { stdout, stderr, exitCode } = await runExample("onboarding", ["ada"], world.daemon, "/tmp", { DAY_MS: "150" });
+  expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+  const lines = stdout.trimEnd().split("\n");
+  expect(lines).toContain('ada: {"workspaceId":"workspace-of-ada","bucket":"bucket-of-workspace-of-ada"}');
+  expect(lines.filter((line) => line.startsWith("to "))).toEqual([
+    "to ada: welcome",
+    "to ada: tips-of-the-first-day",
+    "to ada: tips-of-the-third-day",
+  ]);
+});
+
+async function untilStatus(client: Reseolio, name: string, status: JobStatus): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  while ((await client.listJobs({ name, status })).jobs.length === 0) {
+    if (performance.now() > deadline) throw new Error(`no job of ${name} is ${status}`);
+    await Bun.sleep(20);
+  }
 }

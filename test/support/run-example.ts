@@ -11,8 +11,9 @@ export function runExample(
   args: readonly string[],
   daemon: SpawnedDaemon,
   cwd: string,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<CommandResult> {
-  return runCommand([process.execPath, programOf(name), ...args], { cwd, env: environmentFor(daemon) });
+  return runCommand([process.execPath, programOf(name), ...args], { cwd, env: { ...environmentFor(daemon), ...env } });
 }
 
 /** A program that goes on until it is ended. */
@@ -27,8 +28,9 @@ export function startExample(
   name: string,
   daemon: SpawnedDaemon,
   env: Readonly<Record<string, string>> = {},
+  args: readonly string[] = [],
 ): RunningExample {
-  const child = spawn(process.execPath, [programOf(name)], {
+  const child = spawn(process.execPath, [programOf(name), ...args], {
     env: environment({ ...environmentFor(daemon), ...env }),
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -1,0 +1,138 @@
+/** Killed after every checkpoint: the kit finds what is not safe to replay, and passes what is. */
+import { describe, expect, test } from "bun:test";
+import { context } from "../../src/sdk/index.ts";
+import { createTestWorld, type TestWorldOptions, UnsafeReplayError } from "../../src/testing/index.ts";
+import { executableFile } from "../support/executable-file.ts";
+import { rejection } from "../support/rejection.ts";
+
+function newWorld(options: TestWorldOptions = {}) {
+  return createTestWorld({ coreBinaryPath: executableFile(), replayEveryCheckpoint: true, ...options });
+}
+
+describe("a handler that is safe to replay", () => {
+  test("does each step once, with a replay after each", async () => {
+    await using world = await newWorld();
+    const effects: string[] = [];
+    let executions = 0;
+    const order = world.client.durable("demo:order", async (id: string) => {
+      executions++;
+      const { step, sleepFor, awaitEvent, now } = context();
+      const paidAt = await now();
+      const receipt = await step("charge", () => {
+        effects.push("charge");
+        return `receipt-${id}`;
+      });
+      await sleepFor("a week", 7 * 24 * 3_600_000);
+      const { parcel } = await awaitEvent<{ parcel: number }>(`packed:${id}`);
+      await step("ship", () => void effects.push(`ship ${parcel}`));
+      return { receipt, paidAt };
+    });
+    const start = world.now();
+    const job = await order("o1");
+    await world.advance("7d");
+    await world.client.emitEvent("packed:o1", { parcel: 3 });
+    await world.settled();
+    expect(await job.result(5_000)).toEqual({ receipt: "receipt-o1", paidAt: start.toISOString() });
+    expect(effects).toEqual(["charge", "ship 3"]);
+    // The first, one after each of now, charge, sleep, event and ship, and one after the end.
+    expect(executions).toBe(7);
+  });
+
+  test("finds its children again, those that it calls at once too", async () => {
+    await using world = await newWorld();
+    let children = 0;
+    const child = world.client.durable("demo:child", (n: number) => {
+      children++;
+      return n * 2;
+    });
+    const parent = world.client.durable("demo:parent", async () => {
+      const first = await child(1);
+      const others = await Promise.all([2, 3, 4].map((n) => child(n)));
+      return Promise.all([first, ...others].map((job) => job.result()));
+    });
+    const job = await parent();
+    await world.settled();
+    expect(await job.result(5_000)).toEqual([2, 4, 6, 8]);
+    // Each handler also runs once more after its end.
+    expect(children).toBe(2 * 4);
+    const { jobs } = await world.client.listJobs({ parentId: job.jobId });
+    expect(jobs).toHaveLength(4);
+  });
+
+  test("may await several things at once, and whichever comes first", async () => {
+    await using world = await newWorld();
+    const race = world.client.durable("demo:race", async () => {
+      const { step, awaitAny } = context();
+      const [one, two] = await Promise.all([step("one", () => 1), step("two", () => 2)]);
+      const first = await awaitAny("answer", [{ event: "never" }, { sleepFor: 60_000 }]);
+      return [one, two, first.index];
+    });
+    const job = await race();
+    await world.advance("1m");
+    expect(await job.result(5_000)).toEqual([1, 2, 1]);
+  });
+
+  test("may fail and be tried again", async () => {
+    await using world = await newWorld();
+    let tries = 0;
+    const flaky = world.client.durable(
+      "demo:flaky",
+      async () => {
+        const { step } = context();
+        await step("first", () => 1);
+        return step("second", () => {
+          if (++tries < 3) throw new Error("not yet");
+          return tries;
+        });
+      },
+      { maxAttempts: 3, jitter: 0 },
+    );
+    const job = await flaky();
+    await world.advance("1h");
+    expect(await job.result(5_000)).toBe(3);
+  });
+});
+
+describe("a handler that is not safe to replay", () => {
+  test("charges twice, and the test sees it", async () => {
+    await using world = await newWorld();
+    const charges: string[] = [];
+    const unsafe = world.client.durable("demo:unsafe", async (id: string) => {
+      charges.push(id); // no step around it
+      await context().step("ship", () => "shipped");
+      return "done";
+    });
+    const job = await unsafe("o1");
+    await world.settled();
+    expect(await job.result(5_000)).toBe("done");
+    expect(charges.length).toBeGreaterThan(1);
+  });
+
+  test("that returns something else is told with both results", async () => {
+    const world = await newWorld();
+    const roll = world.client.durable("demo:roll", () => Math.random());
+    await roll();
+    const error = await rejection(world.settled());
+    expect(error).toBeInstanceOf(UnsafeReplayError);
+    expect(String(error)).toMatch(/demo:roll \(job .*\) returned 0\.\d+, and replayed it returned 0\.\d+/);
+    // Told once.
+    await world.stop();
+  });
+
+  test("that goes another way is told with the step that it did not ask for, also when only stop() looks", async () => {
+    const world = await newWorld();
+    let isFirst = true;
+    const wander = world.client.durable("demo:wander", async () => {
+      const { step } = context();
+      const way = isFirst ? "left" : "right";
+      isFirst = false;
+      await step(way, () => "went");
+      return "there";
+    });
+    const job = await wander();
+    await job.result(5_000);
+    const error = await rejection(world.stop());
+    expect(error).toBeInstanceOf(UnsafeReplayError);
+    expect(String(error)).toContain('recorded "left", and replayed it went another way');
+  });
+});
