@@ -1,6 +1,6 @@
 /** Workflows on a real daemon: parents without slots, handlers that go on in place or from their checkpoints. */
 import { expect } from "bun:test";
-import { context, EventTimeoutError, type Reseolio } from "../../src/sdk/index.ts";
+import { context, EventTimeoutError, type Reseolio, TerminalError } from "../../src/sdk/index.ts";
 import { testOnEachStore } from "../support/each-store.ts";
 import type { E2eWorld } from "../support/e2e-world.ts";
 import { rejection } from "../support/rejection.ts";
@@ -205,4 +205,44 @@ testOnEachStore("a handler that goes on while it is parked gets its slot again",
     return step("after", () => "went on");
   });
   expect(await (await flow()).result(20_000)).toBe("went on");
+});
+
+testOnEachStore("a retry by a person tries what failed again, and nothing that succeeded", async (store) => {
+  await using world = await store.createWorld();
+  const client = await worker(world, 2);
+  const runs = { good: 0, bad: 0, goodChild: 0, badChild: 0 };
+  let isMended = false;
+  const goodChild = client.durable("e2e:child:good", () => ++runs.goodChild);
+  const badChild = client.durable(
+    "e2e:child:bad",
+    () => {
+      runs.badChild++;
+      if (!isMended) throw new TerminalError("the child is broken");
+      return "mended";
+    },
+    { maxAttempts: 1 },
+  );
+  const flow = client.durable(
+    "e2e:flow:mend",
+    async () => {
+      const { step } = context();
+      await step("good", () => ++runs.good);
+      await (await goodChild()).result();
+      const child = await (await badChild()).result().catch(() => "dead");
+      const tryOnce = (): string => {
+        runs.bad++;
+        if (!isMended) throw new TerminalError("the step is broken");
+        return "mended";
+      };
+      return [child, await step("bad", tryOnce, { maxAttempts: 3 })];
+    },
+    { maxAttempts: 1 },
+  );
+  const job = await flow();
+  expect(await rejection(job.result(20_000))).toMatchObject({ code: "job_failed", reason: "terminal" });
+  expect(runs).toEqual({ good: 1, bad: 1, goodChild: 1, badChild: 1 });
+  isMended = true;
+  const again = await client.retryJob<string[]>(job.jobId);
+  expect(await again.result(20_000)).toEqual(["mended", "mended"]);
+  expect(runs).toEqual({ good: 1, bad: 2, goodChild: 1, badChild: 2 });
 });

@@ -51,8 +51,8 @@ export interface JobChange {
   readonly ranMs?: number | null;
   /** For PENDING: keep `workerId`, who has the handler in memory and may claim the job before `runAt`. */
   readonly keepWorker?: true;
-  /** Forget the errors of steps, so that they are tried again. */
-  readonly forgetStepErrors?: true;
+  /** Forget steps and children that failed, so that they are tried again. */
+  readonly forgetFailures?: true;
 }
 
 /** One guarded write. The store sets `finishedAt` when the new state is terminal and keeps `workerId` as who ended it. */
@@ -216,7 +216,7 @@ function retry(job: JobSnapshot): Transition {
       revokeLease: true,
       clearDeadlines: true,
       ranMs: null,
-      forgetStepErrors: true,
+      forgetFailures: true,
     },
     null,
   );

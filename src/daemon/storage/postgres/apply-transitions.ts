@@ -57,7 +57,14 @@ const RECORD = `insert into reseolio.attempts (job_id, attempt, outcome, worker_
   on conflict (job_id, attempt) do update set outcome = excluded.outcome, worker_id = excluded.worker_id,
     started_at = excluded.started_at, ended_at = excluded.ended_at, error = excluded.error`;
 
-const FORGET_ERRORS = "delete from reseolio.checkpoints where job_id = any ($1::uuid[]) and error is not null";
+/** With the pauses between a step's attempts, which would count as attempts made. */
+const FORGET_ERRORS = `delete from reseolio.checkpoints
+  where job_id = any ($1::uuid[]) and (error is not null or (kind = 1 and name like '%/retry-%'))`;
+
+/** A child is found by a key that begins with its parent's id: one that ended badly is to be called anew. */
+const FORGET_CHILDREN = `update reseolio.jobs set idempotency_key = null
+  where parent_id = any ($1::uuid[]) and state in (${STATE_CODES.DEAD}, ${STATE_CODES.CANCELLED})
+    and idempotency_key like parent_id::text || ':%'`;
 
 /** A transition and where it stands in the batch. */
 type Placed = readonly [place: number, transition: Transition];
@@ -171,8 +178,10 @@ async function note(session: WriteSession, moved: readonly Placed[]): Promise<vo
     session,
     idsOf(moved, ({ expected, change }) => isTerminal(change.state) && mayHaveWaits(expected)),
   );
-  const retried = idsOf(moved, ({ change }) => change.forgetStepErrors === true);
-  if (retried.length > 0) await session.runner.rows(FORGET_ERRORS, [uuidArray(retried)]);
+  await forgetFailures(
+    session,
+    idsOf(moved, ({ change }) => change.forgetFailures === true),
+  );
   const ended = moved.flatMap(([, transition]) => (transition.ended === null ? [] : [transition.ended]));
   if (ended.length === 0) return;
   await session.runner.rows(RECORD, [
@@ -202,4 +211,11 @@ function wholeMs(time: number | undefined): number | null {
 /** Never early. */
 function wholeWait(ms: number | undefined): number {
   return Math.ceil(Math.max(ms ?? 0, 0));
+}
+
+/** When all are applied: a child that is retried with its parent is the parent's still. */
+async function forgetFailures({ runner }: WriteSession, retried: readonly string[]): Promise<void> {
+  if (retried.length === 0) return;
+  await runner.rows(FORGET_ERRORS, [uuidArray(retried)]);
+  await runner.rows(FORGET_CHILDREN, [uuidArray(retried)]);
 }

@@ -47,7 +47,15 @@ export function prepareApplyTransitions(session: WriteSession): ApplyTransitions
        started_at = excluded.started_at, ended_at = excluded.ended_at, error = excluded.error`,
   );
   const dropWaits = db.prepare("delete from checkpoints where job_id = ? and recorded_at is null");
-  const forgetErrors = db.prepare("delete from checkpoints where job_id = ? and error is not null");
+  // With the pauses between a step's attempts, which would count as attempts made.
+  const forgetErrors = db.prepare(
+    "delete from checkpoints where job_id = ? and (error is not null or (kind = 1 and name like '%/retry-%'))",
+  );
+  // A child is found by a key that begins with its parent's id: one that ended badly is to be called anew.
+  const forgetChildren = db.prepare(
+    `update jobs set idempotency_key = null
+     where parent_id = ? and state in (${STATE_CODES.DEAD}, ${STATE_CODES.CANCELLED}) and idempotency_key glob ? || ':*'`,
+  );
   const id = new Uint8Array(16);
 
   function apply({ jobId, functionName, expected, change, ended }: Transition, now: number): boolean {
@@ -57,8 +65,14 @@ export function prepareApplyTransitions(session: WriteSession): ApplyTransitions
     counters.move(functions.idOf(functionName), STATE_CODES[expected.state], STATE_CODES[change.state]);
     if (ended !== null) recordAttempt(ended, now);
     if (isTerminal(change.state)) noteEnd(jobId, expected);
-    if (change.forgetStepErrors === true) forgetErrors.run(id);
     return true;
+  }
+
+  /** When all are applied: a child that is retried with its parent is the parent's still. */
+  function forgetFailures({ jobId, change }: Transition): void {
+    if (change.forgetFailures !== true || !writeJobId(jobId, id)) return;
+    forgetErrors.run(id);
+    forgetChildren.run(id, jobId);
   }
 
   function noteEnd(jobId: string, expected: Transition["expected"]): void {
@@ -106,7 +120,11 @@ export function prepareApplyTransitions(session: WriteSession): ApplyTransitions
     record.run(id, attempt, OUTCOME_CODES[outcome], workerId, startedAt, now, errorText(error));
   }
 
-  return (transitions, now) => transitions.map((transition) => apply(transition, now));
+  return (transitions, now) => {
+    const applied = transitions.map((transition) => apply(transition, now));
+    for (const [index, transition] of transitions.entries()) if (applied[index] === true) forgetFailures(transition);
+    return applied;
+  };
 }
 
 /** A job that is in its first lease has not been parked. */
