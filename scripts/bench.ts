@@ -2,7 +2,7 @@
  * `bun run bench`: what Reseolio does on this machine, beside what the machine can do. The compiled daemon, clients and
  * workers in other processes; the table on stdout, progress on stderr.
  *
- *     bun run bench [--quick] [--rounds N] [--only core,node,growth,lists,delayed,start,memory] [--json FILE]
+ *     bun run bench [--quick] [--rounds N] [--only core,node,growth,lists,delayed,start,memory,postgres] [--json FILE]
  *                   [--dir DIRECTORY] [--strict]
  */
 import { tmpdir } from "node:os";

@@ -16,7 +16,17 @@ export interface BenchOptions {
 }
 
 /** Parts of the benchmark, in the order in which they run. */
-export const SUITES = ["core", "node", "growth", "lists", "delayed", "schedules", "start", "memory"] as const;
+export const SUITES = [
+  "core",
+  "node",
+  "growth",
+  "lists",
+  "delayed",
+  "schedules",
+  "start",
+  "memory",
+  "postgres",
+] as const;
 /** One of them. */
 export type SuiteName = (typeof SUITES)[number];
 

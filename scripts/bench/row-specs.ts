@@ -3,7 +3,7 @@ import type { RowSpec, Target } from "./rows.ts";
 import type { Scale } from "./scale.ts";
 
 /** What a daemon's database holds while the workloads run. */
-export type SceneName = "empty" | "finished" | "backlog" | "node";
+export type SceneName = "empty" | "finished" | "backlog" | "node" | "postgres" | "postgres-finished";
 
 /** Share of the empty database's figure that a full one has to reach. */
 const GROWTH_SHARE = 0.8;
@@ -20,6 +20,33 @@ export function rowSpecs(scale: Scale): readonly RowSpec[] {
     ...lists(rows),
     ...schedules(scale),
     ...footprint(scale),
+    ...postgres(),
+    ...grown("postgres-finished", `PostgreSQL with ${rows} finished jobs, as a share of the empty database`),
+  ];
+}
+
+function postgres(): readonly RowSpec[] {
+  const group = "PostgreSQL, empty database, one daemon, all on this machine";
+  const row = (key: string, label: string, unit: RowSpec["unit"], target?: Target): RowSpec => ({
+    ...{ key: `postgres/${key}`, group, label, unit },
+    ...(target === undefined ? {} : { target }),
+  });
+  return [
+    row("pgbench-1/rate", "pgbench: single-row inserts, 1 client", "/s"),
+    row("pgbench-64/rate", "pgbench: single-row inserts, 64 clients", "/s"),
+    row("enqueue-1/p50", "enqueue, one at a time, p50", "ms"),
+    row("enqueue-64/rate", "enqueue, 64 single calls in flight", "/s"),
+    row("enqueue-64/share", "the same, against pgbench's 64 clients", "x", { kind: "at_least", value: 1.5 }),
+    row("enqueue-64/cpu", "the same, processor time of the daemon a job", "µs"),
+    row("enqueue-64/server-cpu", "the same, processor time of PostgreSQL a job", "µs"),
+    row("enqueue-256/rate", "enqueue, 256 single calls in flight", "/s"),
+    row("bulk/rate", "enqueue, unary batches of 1,000", "/s"),
+    row("drain/rate", "drain of no-op jobs, one worker, concurrency 64", "/s", { kind: "at_least", value: 12_000 }),
+    row("drain/cpu", "the same, processor time of the daemon a job", "µs"),
+    row("drain/server-cpu", "the same, processor time of PostgreSQL a job", "µs"),
+    row("call/p50", "call and await the result, p50", "ms"),
+    row("call-64/rate", "call and await, 64 in flight", "/s"),
+    row("workflows/rate", "workflows of 3 no-op steps, concurrency 64", "/s"),
   ];
 }
 

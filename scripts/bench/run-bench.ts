@@ -10,6 +10,7 @@ import { rowSpecs } from "./row-specs.ts";
 import { judgeRows, type Row, type RowSpec } from "./rows.ts";
 import { FULL_SCALE, QUICK_SCALE } from "./scale.ts";
 import { runDelayedSuite, runListSuite, runMemorySuite, runStartSuite } from "./suite-footprint.ts";
+import { runPostgresSuite } from "./suite-postgres.ts";
 import { runScheduleSuite } from "./suite-schedules.ts";
 import { runWorkSuites } from "./suite-work.ts";
 import { renderTable } from "./table.ts";
@@ -66,6 +67,7 @@ async function runSuites(context: BenchContext): Promise<void> {
   if (wants("schedules")) await runScheduleSuite(context);
   if (wants("start")) await runStartSuite(context);
   if (wants("memory")) await runMemorySuite(context);
+  if (wants("postgres")) await runPostgresSuite(context);
 }
 
 function isWanted({ only }: BenchOptions, suite: SuiteName): boolean {

@@ -48,8 +48,10 @@ async function makeScenes(
   return scenes;
 }
 
-const RATES = ["enqueue-64/rate", "enqueue-256/rate", "bulk/rate", "drain/rate", "call-64/rate"];
-const LATENCIES = ["enqueue-1/p50", "call/p50"];
+/** Figures of a full database beside those of an empty one. */
+export const RATES = ["enqueue-64/rate", "enqueue-256/rate", "bulk/rate", "drain/rate", "call-64/rate"];
+/** The same for times, of which less is better. */
+export const LATENCIES = ["enqueue-1/p50", "call/p50"];
 
 /** How this round's figures stand to each other: 1 is as good as the empty database, less is worse. */
 function recordShares({ recorder }: BenchContext, scenes: readonly Scene[]): void {

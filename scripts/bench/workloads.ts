@@ -17,6 +17,14 @@ const CALL = "bench:call:noop";
 const WORKFLOW = "bench:workflow:three-steps";
 const STEPS = "bench:workflow:many-steps";
 
+/** What a scene has beside its daemon. */
+export interface SceneExtras {
+  /** Milliseconds of processor time that the database's own processes have used. */
+  readonly serverMs?: () => number | null;
+  /** Called right before and right after the row of 64 calls in flight, for what it is held against. */
+  readonly besideEnqueues?: () => Promise<void>;
+}
+
 /** A daemon with one client and one worker, each a process. */
 interface Stage {
   readonly daemon: BenchDaemon;
@@ -30,14 +38,15 @@ export async function runWorkloads(
   scene: SceneName,
   db: string,
   runtime: Runtime,
+  extras: SceneExtras = {},
 ): Promise<void> {
   const stage = await setStage(context.executable, db, runtime);
   try {
     await warmUp(context, stage);
     await recordSingles(context, scene, stage);
-    await recordEnqueues(context, scene, stage);
+    await recordEnqueues(context, scene, stage, extras);
     if (scene === "empty") await recordLimits(context, stage);
-    await recordDrain(context, scene, stage);
+    await recordDrain(context, scene, stage, extras);
     await recordCalls(context, scene, stage);
     if (scene === "empty" || scene === "node") await recordWorkflows(context, scene, stage);
   } finally {
@@ -99,24 +108,40 @@ interface SingleTurn {
   readonly p99Ms: number;
 }
 
-async function recordEnqueues(context: BenchContext, scene: SceneName, { client, daemon }: Stage): Promise<void> {
+async function recordEnqueues(
+  context: BenchContext,
+  scene: SceneName,
+  { client, daemon }: Stage,
+  { serverMs = unknown, besideEnqueues }: SceneExtras,
+): Promise<void> {
   const { scale, recorder } = context;
   for (const inFlight of [64, 256]) {
+    if (inFlight === 64) await besideEnqueues?.();
     const before = processorMs(daemon.pid);
+    const serverBefore = serverMs();
     const many = await client.time({ op: "enqueue", functionName: SINK, count: scale.enqueueMany, inFlight });
     recorder.add(`${scene}/enqueue-${inFlight}/rate`, rate(many));
-    recordProcessor(recorder, `${scene}/enqueue-${inFlight}/cpu`, daemon.pid, before, many.count);
+    recordProcessor(recorder, `${scene}/enqueue-${inFlight}/cpu`, processorMs(daemon.pid), before, many.count);
+    recordProcessor(recorder, `${scene}/enqueue-${inFlight}/server-cpu`, serverMs(), serverBefore, many.count);
+    if (inFlight === 64) await besideEnqueues?.();
   }
   const bulk = await client.time({ op: "bulk", functionName: SINK, count: scale.bulk, batch: 1_000 });
   recorder.add(`${scene}/bulk/rate`, rate(bulk));
 }
 
-async function recordDrain({ scale, recorder }: BenchContext, scene: SceneName, stage: Stage): Promise<void> {
+async function recordDrain(
+  { scale, recorder }: BenchContext,
+  scene: SceneName,
+  stage: Stage,
+  { serverMs = unknown }: SceneExtras,
+): Promise<void> {
   await stage.client.time({ op: "enqueue", functionName: DRAIN, count: scale.drain, inFlight: 256 });
   const before = processorMs(stage.daemon.pid);
+  const serverBefore = serverMs();
   const drained = await stage.worker.time({ op: "drain", functionName: DRAIN, count: scale.drain });
   recorder.add(`${scene}/drain/rate`, rate(drained));
-  recordProcessor(recorder, `${scene}/drain/cpu`, stage.daemon.pid, before, scale.drain);
+  recordProcessor(recorder, `${scene}/drain/cpu`, processorMs(stage.daemon.pid), before, scale.drain);
+  recordProcessor(recorder, `${scene}/drain/server-cpu`, serverMs(), serverBefore, scale.drain);
 }
 
 async function recordCalls({ scale, recorder }: BenchContext, scene: SceneName, { client }: Stage): Promise<void> {
@@ -134,7 +159,7 @@ async function recordWorkflows({ scale, recorder }: BenchContext, scene: SceneNa
   const before = processorMs(daemon.pid);
   const drained = await worker.time({ op: "workflows", functionName: WORKFLOW, count, steps: 3 });
   recorder.add(`${scene}/workflows/rate`, rate(drained));
-  recordProcessor(recorder, `${scene}/workflows/cpu`, daemon.pid, before, count);
+  recordProcessor(recorder, `${scene}/workflows/cpu`, processorMs(daemon.pid), before, count);
   const steps = await worker.time({ op: "steps", functionName: STEPS, count: scale.steps });
   recorder.add(`${scene}/step/p50`, steps.p50Ms);
   if (scene !== "empty") return;
@@ -149,9 +174,18 @@ async function recordLimits({ scale, recorder, directory }: BenchContext, { clie
 }
 
 /** Processor time does not depend on what else the machine does, as rates do. */
-function recordProcessor(recorder: Recorder, key: string, pid: number, before: number | null, jobs: number): void {
-  const after = processorMs(pid);
+function recordProcessor(
+  recorder: Recorder,
+  key: string,
+  after: number | null,
+  before: number | null,
+  jobs: number,
+): void {
   if (before !== null && after !== null) recorder.add(key, ((after - before) * 1000) / jobs);
+}
+
+function unknown(): null {
+  return null;
 }
 
 function rate({ count, elapsedMs }: { readonly count: number; readonly elapsedMs: number }): number {

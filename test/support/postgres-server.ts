@@ -12,6 +12,8 @@ import { freePort } from "./free-port.ts";
 
 export interface PostgresServer extends AsyncDisposable {
   readonly port: number;
+  /** Of the process that started all others. */
+  readonly pid: number;
   /** Of a database, for the superuser. */
   url(database: string): string;
   /** As a power cut of the process: every backend at once, no checkpoint. Returns when it is gone. */
@@ -107,8 +109,12 @@ class OwnServer implements PostgresServer {
     await this.#untilItAnswers();
   }
 
+  get pid(): number {
+    return Number(readFileSync(join(this.#data, "postmaster.pid"), "utf8").split("\n", 1)[0]);
+  }
+
   async crash(): Promise<void> {
-    const pid = Number(readFileSync(join(this.#data, "postmaster.pid"), "utf8").split("\n", 1)[0]);
+    const { pid } = this;
     process.kill(pid, "SIGQUIT");
     while (existsSync(join(this.#data, "postmaster.pid")) && isAlive(pid)) await Bun.sleep(10);
   }
