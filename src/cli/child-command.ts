@@ -11,6 +11,8 @@ export interface ChildCommand {
   readonly jobId: string;
   readonly functionName: string;
   readonly attempt: number;
+  /** The tick of a schedule that the job is for. */
+  readonly scheduledAt?: Date | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborting sends SIGTERM to the command's process group, and SIGKILL `killAfterMs` later. */
   readonly signal: AbortSignal;
@@ -71,12 +73,13 @@ function start(child: ChildCommand): ChildProcessWithoutNullStreams {
 }
 
 function childEnv(child: ChildCommand): Record<string, string> {
-  const { RESEOLIO_TOKEN: _secret, RESEOLIO_ARGS: _outer, ...inherited } = child.env;
+  const { RESEOLIO_TOKEN: _secret, RESEOLIO_ARGS: _outer, RESEOLIO_SCHEDULED_AT: _tick, ...inherited } = child.env;
   const own: Record<string, string> = {
     RESEOLIO_JOB_ID: child.jobId,
     RESEOLIO_FUNCTION: child.functionName,
     RESEOLIO_ATTEMPT: String(child.attempt),
   };
+  if (child.scheduledAt !== undefined) own["RESEOLIO_SCHEDULED_AT"] = child.scheduledAt.toISOString();
   if (Buffer.byteLength(child.args) <= ENV_ARGS_BYTES) own["RESEOLIO_ARGS"] = child.args;
   const defined = Object.entries(inherited).filter((entry): entry is [string, string] => entry[1] !== undefined);
   return { ...Object.fromEntries(defined), ...own };

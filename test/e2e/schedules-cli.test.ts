@@ -60,7 +60,7 @@ async function until<T>(ask: () => Promise<T>, isRight: (answer: T) => boolean):
 
 testOnEachStore("a schedule every second on a command is seen with its last outcome and its jobs", async (store) => {
   await using world = await store.createWorld();
-  await startWork(world, "demo:tick", ["date"]);
+  await startWork(world, "demo:tick", ["sh", "-c", 'date >&2; echo "$RESEOLIO_SCHEDULED_AT"']);
   const create = ["schedules", "create", "tick", "-f", "demo:tick", "--cron", "* * * * * *"];
   const created = await cli(world, create);
   expect(created.exitCode).toBe(0);
@@ -85,7 +85,9 @@ testOnEachStore("a schedule every second on a command is seen with its last outc
   const rows = jobs
     .trimEnd()
     .split("\n")
-    .map((line) => JSON.parse(line) as { schedule: string; scheduledAt: string; functionName: string });
+    .map((line) => JSON.parse(line) as { jobId: string; schedule: string; scheduledAt: string; functionName: string });
+  const [newest] = rows;
+  expect(await ok(world, ["jobs", "result", newest?.jobId ?? ""])).toBe(`"${newest?.scheduledAt}"\n`);
   const scheduled = rows.map((row) => Date.parse(row.scheduledAt) / 1_000);
   expect(scheduled).toEqual(scheduled.map((_, index) => (scheduled[0] ?? 0) - index));
   expect(new Set(rows.map((row) => `${row.schedule} ${row.functionName}`))).toEqual(new Set(["tick demo:tick"]));

@@ -62,7 +62,7 @@ export const work = defineCommand({
     { command: `reseolio work mail:send -- sh -c 'jq -r ".[0]" | xargs notify'`, does: "with a shell" },
   ],
   notes: [
-    "The command gets the arguments as a JSON array on stdin, and in RESEOLIO_ARGS when they have less than 96 KiB; RESEOLIO_JOB_ID, RESEOLIO_FUNCTION and RESEOLIO_ATTEMPT tell which job it is. It does not get RESEOLIO_TOKEN.",
+    "The command gets the arguments as a JSON array on stdin, and in RESEOLIO_ARGS when they have less than 96 KiB; RESEOLIO_JOB_ID, RESEOLIO_FUNCTION and RESEOLIO_ATTEMPT tell which job it is, and RESEOLIO_SCHEDULED_AT which tick of a schedule it is for. It does not get RESEOLIO_TOKEN.",
     "Its stdout is the result: the JSON in it, else the text without its last newline, at most 1 MiB. Its stderr appears here, each line behind the job's id.",
     "Exit code 0 is success; 75 asks for a later attempt; any other ends the attempt as a failure with the exit code and the end of stderr as its message. Both count as failed attempts.",
     "When the job is cancelled or out of time the command's process group gets SIGTERM, and SIGKILL 5 s later. On Ctrl-C or SIGTERM no new job is taken, running commands may go on for --grace, and what has not ended by then is stopped and handed back, which counts as nothing. A second signal stops at once. A worker that is itself killed with SIGKILL cannot stop its commands: they go on while their jobs run again elsewhere.",
@@ -146,6 +146,7 @@ interface Attempt {
   readonly jobId: string;
   readonly functionName: string;
   readonly attempt: number;
+  readonly scheduledAt: Date | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -153,7 +154,7 @@ async function runAttempt(
   { messages, env, flags }: Context,
   settings: WorkSettings,
   stop: StopSignals,
-  { jobId, functionName, attempt, signal }: Attempt,
+  { jobId, functionName, attempt, scheduledAt, signal }: Attempt,
   args: readonly unknown[],
 ): Promise<ChildOutcome> {
   const id = shortId(jobId);
@@ -166,6 +167,7 @@ async function runAttempt(
     jobId,
     functionName,
     attempt,
+    scheduledAt,
     env,
     signal,
     killAfterMs: () => (stop.isRequested ? KILL_AFTER_STOP_MS : KILL_AFTER_MS),

@@ -65,6 +65,15 @@ describe("a command as a function", () => {
     expect(outcome).toEqual({ kind: "success", result });
   });
 
+  test("knows the tick that it is for, and none of an outer job", async () => {
+    const script = `printf %s "[$RESEOLIO_SCHEDULED_AT]"`;
+    const outer = { ...process.env, RESEOLIO_SCHEDULED_AT: "2020-01-01T00:00:00.000Z" };
+    expect(await runChild(shell(`${script} | sed 's/[][]/|/g'`, { env: outer }))).toMatchObject({ result: "||" });
+    const scheduledAt = new Date("2026-11-21T08:00:00Z");
+    const outcome = await runChild(shell(`${script} | sed 's/[][]/|/g'`, { env: outer, scheduledAt }));
+    expect(outcome).toMatchObject({ result: "|2026-11-21T08:00:00.000Z|" });
+  });
+
   test("arguments too large for an environment come on stdin alone", async () => {
     const args = JSON.stringify(["x".repeat(200_000)]);
     const outcome = await runChild(shell(`echo "[$RESEOLIO_ARGS]" >&2; wc -c`, { args }));
