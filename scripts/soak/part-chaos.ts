@@ -1,14 +1,14 @@
 /** P1, P4, P16, P19 on PostgreSQL: two minutes in which everything fails at once. */
 import { playChaos } from "./chaos/play-chaos.ts";
-import { type SoakContext, type Verdict, verdictOf } from "./soak-context.ts";
+import { shareOfTime, type SoakContext, type Verdict, verdictOf } from "./soak-context.ts";
 
-const MINUTES = 2;
+const FAULTS_MS = 120_000;
 const RECOVER_WITHIN_MS = 10_000;
 
 /** Four verdicts, after one run. */
 export async function soakChaos(context: SoakContext): Promise<readonly Verdict[]> {
   const { executable, directory, random, progress, options } = context;
-  const faultsMs = (options.minutes ?? MINUTES) * 60_000;
+  const faultsMs = shareOfTime(options) ?? FAULTS_MS;
   const { counts, faults, ...report } = await playChaos({
     ...{ command: [executable], directory, random, progress, faultsMs },
     baselineMs: 5_000,

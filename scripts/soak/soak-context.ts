@@ -1,4 +1,4 @@
-import type { SoakOptions } from "./options.ts";
+import { PARTS, type SoakOptions } from "./options.ts";
 import type { Random } from "./random.ts";
 
 /** What every part works with. */
@@ -33,7 +33,7 @@ export async function playRounds(
   defaultRounds: number,
   play: (round: number) => Promise<void>,
 ): Promise<number> {
-  const share = options.minutes === null ? null : (options.minutes * 60_000) / PARTS_THAT_SHARE;
+  const share = shareOfTime(options);
   const endAt = share === null ? null : performance.now() + share;
   const rounds = options.rounds ?? (endAt === null ? defaultRounds : Number.POSITIVE_INFINITY);
   let round = 0;
@@ -41,4 +41,8 @@ export async function playRounds(
   return round;
 }
 
-const PARTS_THAT_SHARE = 5;
+/** Milliseconds of one part, when the run was given minutes: all of them when it plays alone. */
+export function shareOfTime({ minutes, only }: SoakOptions): number | null {
+  if (minutes === null) return null;
+  return (minutes * 60_000) / (only.length > 0 ? only.length : PARTS.length);
+}

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { measureGrowth } from "../../../scripts/bench/watch-memory.ts";
-import { parseSoakOptions } from "../../../scripts/soak/options.ts";
+import { PARTS, parseSoakOptions } from "../../../scripts/soak/options.ts";
+import { shareOfTime } from "../../../scripts/soak/soak-context.ts";
 import { Random } from "../../../scripts/soak/random.ts";
 
 describe("options of the soak", () => {
@@ -27,6 +28,14 @@ describe("options of the soak", () => {
 });
 
 describe("what the soak computes", () => {
+  test("the minutes are shared by the parts that are played", () => {
+    const shareOf = (...words: string[]) => shareOfTime(parseSoakOptions(words, "/d"));
+    expect(shareOf()).toBeNull();
+    expect(shareOf("--minutes", "3", "--only", "chaos")).toBe(180_000);
+    expect(shareOf("--minutes", "3", "--only", "chaos,power")).toBe(90_000);
+    expect(shareOf("--minutes", String(PARTS.length))).toBe(60_000);
+  });
+
   test("one seed gives one row of numbers, spread over the range", () => {
     const row = (seed: number): number[] => {
       const random = new Random(seed);
