@@ -85,6 +85,66 @@ async function appendUnderKills(store: TestStore): Promise<void> {
   }
 }
 
+const MIXED = 60;
+
+/** Kills a worker or the daemon every so often until it is told to stop. */
+async function killUntil(isOver: () => boolean, world: StoreWorld, workers: readonly FlowWorker[], random: Random) {
+  for (let kills = 0; ; kills++) {
+    await Bun.sleep(random.between(100, 500));
+    if (isOver() || kills === 6) return kills;
+    const worker = workers[random.between(0, workers.length)];
+    if (worker === undefined) await world.daemon.restart();
+    else {
+      await worker.kill();
+      await worker.start();
+    }
+  }
+}
+
+async function waitUnderKills(store: TestStore): Promise<void> {
+  const random = seededRandom(`waits under kills on ${store.kind}`);
+  await using world = await store.createWorld(["--lease", "2s"]);
+  await using dir = await tempDir("reseolio-flows-");
+  const file = dir.file("lines.txt");
+  const settings = { address: world.daemon.address, file, functionName: FLOW, concurrency: 3 };
+  const workers = [new FlowWorker(settings), new FlowWorker(settings)];
+  await Promise.all(workers.map((worker) => worker.start()));
+  try {
+    const numbers = Array.from({ length: MIXED }, (_, n) => n);
+    const options = { timeoutMs: 0, maxAttempts: 1 };
+    const jobs = await Promise.all(
+      numbers.map((n) => world.client.enqueue<readonly unknown[]>(`${FLOW}:mixed`, [n], options)),
+    );
+    let isOver = false;
+    const killing = killUntil(() => isOver, world, workers, random);
+    for (const n of random.shuffled(numbers.slice(0, 50))) {
+      await Bun.sleep(random.between(0, 60));
+      await world.client.emitEvent(`mixed:${n}`, n);
+    }
+    const results = await Promise.all(jobs.map((job) => job.result(90_000)));
+    isOver = true;
+    const kills = await killing;
+    process.stderr.write(`P11 to P14: ${MIXED} flows of all kinds of waits through ${kills} kills\n`);
+    const expected = (n: number): readonly unknown[] => {
+      const children = [2 * n, 2 * n + 2, 2 * n];
+      return ["begin", children, n % 50, "beside", 1, 2 * n, true, "end"];
+    };
+    expect(results).toEqual(numbers.map(expected));
+    const counts = await world.client.listJobs({ name: `${FLOW}:child`, limit: 1000 });
+    // Each parent called four children, however often it was replayed.
+    expect(counts.jobs).toHaveLength(4 * MIXED);
+    expect(Math.max(...linesOf(file).values())).toBeLessThanOrEqual(2);
+  } finally {
+    await Promise.all(workers.map((worker) => worker.kill()));
+  }
+}
+
+testOnEachStore(
+  "P11 to P14: flows with every kind of wait end as they should, and find their children, whatever is killed",
+  waitUnderKills,
+  120_000,
+);
+
 testOnEachStore(
   "P11: 20 flows of 50 steps, worker or daemon killed -9 at random: each line once, but for the step that was cut",
   appendUnderKills,
