@@ -2,8 +2,8 @@
  * `bun run bench`: what Reseolio does on this machine, beside what the machine can do. The compiled daemon, clients and
  * workers in other processes; the table on stdout, progress on stderr.
  *
- *     bun run bench [--quick] [--rounds N] [--only core,node,growth,lists,delayed,start,memory,postgres] [--json FILE]
- *                   [--dir DIRECTORY] [--strict]
+ *     bun run bench [--quick] [--rounds N] [--json FILE] [--dir DIRECTORY] [--strict]
+ *                   [--only core,node,growth,lists,delayed,schedules,start,memory,postgres]
  */
 import { tmpdir } from "node:os";
 import { parseBenchOptions } from "./bench/options.ts";

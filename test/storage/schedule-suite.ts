@@ -516,6 +516,18 @@ function backfillTests(makeStore: MakeStore): void {
     expect((await world.get()).schedule.lastRunAt).toBe(start + 10_000);
   });
 
+  test("P15: a tick that a backfill was first to enqueue is not fired again", async () => {
+    await using world = await ScheduleWorld.with(makeStore);
+    const start = world.now;
+    world.world.clock.advance(1_500);
+    const range = { name: NAME, from: start + 1, to: start + 1_500, dryRun: false, pageSize: 0, pageToken: "" };
+    expect((await backfillSchedule(world.engine, range)).count).toBe(1);
+    await world.look();
+    expect((await world.get()).schedule.nextRunAt).toBe(start + 2_000);
+    expect(await world.ticks(start)).toEqual([1]);
+    expect(await claim(world.world, 10)).toHaveLength(1);
+  });
+
   test("later ticks wait for jobs of a backfill, when they are to skip", async () => {
     await using world = await ScheduleWorld.with(makeStore, { overlap: "skip" });
     await world.run(1);

@@ -48,6 +48,16 @@ describe("a test world", () => {
     expect(tries).toEqual([0, HOUR, 3 * HOUR, 7 * HOUR]);
   });
 
+  test("ticks schedules each at its own time, however far the clock is moved at once", async () => {
+    await using world = await newWorld();
+    const ticks: string[] = [];
+    const report = world.client.durable("demo:report", async () => void ticks.push(world.now().toISOString()));
+    await report.schedule({ cron: "0 8 * * *", timezone: "Europe/Berlin" });
+    await world.advance("4d");
+    await world.settled();
+    expect(ticks).toEqual([1, 2, 3, 4].map((day) => `2026-01-0${day}T07:00:00.000Z`));
+  });
+
   test("keeps what is finished, though the clock passes every retention", async () => {
     await using world = await newWorld();
     const ask = world.client.durable("demo:ask", () => 42);
