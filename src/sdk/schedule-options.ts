@@ -32,7 +32,7 @@ export interface ScheduleSettings {
   readonly overlap?: "allow" | "skip";
   /** Delays each tick's job by 0 to this many milliseconds, always the same for the same tick. [0] */
   readonly jitterMs?: number;
-  /** No tick before it. [now] */
+  /** No tick before it. Give a fixed time: with that of each start a program's schedule would never be the same. [now] */
   readonly startAt?: Date;
   /** No tick after it. [none] */
   readonly endAt?: Date;

@@ -1,6 +1,7 @@
 import type { Schedule } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { type CommandContext, defineCommand, type Flags } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../connection.ts";
+import { repeated } from "../enqueue.ts";
 import { CliError, usageError } from "../exit.ts";
 import type { Messages } from "../messages.ts";
 import { cliErrorFrom } from "../rpc-errors.ts";
@@ -89,7 +90,7 @@ interface Stored {
 
 async function store(client: Client, name: string, spec: ScheduleSpecInit, mayUpdate: boolean): Promise<Stored> {
   try {
-    const { schedule, created } = await namingFlags(client.schedules.createSchedule({ name, spec }));
+    const { schedule, created } = await namingFlags(repeated(() => client.schedules.createSchedule({ name, spec })));
     return { schedule: demand(schedule), done: created ? "created" : "found" };
   } catch (error) {
     const fault = cliErrorFrom(error);
