@@ -2,6 +2,7 @@ import type { PendingWait } from "../core/checkpoint.ts";
 import { jobNotFound } from "../core/errors.ts";
 import type { Job } from "../core/job.ts";
 import type { Engine } from "./engine.ts";
+import { explainWaits } from "./explain-waits.ts";
 import { isConnectedElsewhere } from "./known-workers.ts";
 import { checkJobId } from "./read-jobs.ts";
 import { findServing, type Serving } from "./serving-workers.ts";
@@ -38,9 +39,7 @@ async function findBlockers(engine: Engine, job: Job, waits: readonly PendingWai
     case "CANCELLED":
       return [];
     case "SUSPENDED":
-      return waits.length === 0
-        ? [{ kind: "parked", message: "it is parked until what it awaits happens" }]
-        : waits.map((wait) => ({ kind: "parked", message: parkedOn(wait) }));
+      return parkedOn(await explainWaits(engine, waits, (awaited) => firstHindrance(engine, awaited)));
     case "RUNNING":
       return [await running(engine, job)];
     case "PENDING":
@@ -48,16 +47,14 @@ async function findBlockers(engine: Engine, job: Job, waits: readonly PendingWai
   }
 }
 
-function parkedOn({ name, kind, dueAt, eventName, awaitedJobId }: PendingWait): string {
-  const until = dueAt === null ? "" : ` until ${new Date(dueAt).toISOString()}`;
-  switch (kind) {
-    case "sleep":
-      return `it sleeps${until} (${JSON.stringify(name)})`;
-    case "event":
-      return `it waits for the event ${JSON.stringify(eventName)}${until}`;
-    case "job":
-      return `it waits for the end of job ${awaitedJobId}`;
-  }
+function parkedOn(sentences: readonly string[]): readonly Blocker[] {
+  return sentences.map((message) => ({ kind: "parked", message }));
+}
+
+/** Of an awaited job; what a parked one waits for itself is asked of that one. */
+async function firstHindrance(engine: Engine, job: Job): Promise<string | null> {
+  if (job.state !== "PENDING") return null;
+  return (await findBlockers(engine, job, []))[0]?.message ?? null;
 }
 
 async function running(engine: Engine, { attempt, workerId }: Job): Promise<Blocker> {
@@ -75,6 +72,7 @@ async function whereabouts(engine: Engine, workerId: string): Promise<string> {
 function waitingForTime(engine: Engine, job: Job): readonly Blocker[] {
   const waitMs = job.runAt - engine.clock.now();
   if (waitMs <= 0) return [];
+  if (job.ranMs !== null) return [woken(job)];
   const until = `until ${new Date(job.runAt).toISOString()}, in ${Math.ceil(waitMs / 1000)} s`;
   if (job.failures === 0) return [{ kind: "delayed", message: `it is delayed ${until}` }];
   const last = job.error === null ? "" : `; the last error was ${job.error.name}: ${job.error.message}`;
@@ -84,6 +82,14 @@ function waitingForTime(engine: Engine, job: Job): readonly Blocker[] {
       message: `it waits for its next attempt ${until}, after ${job.failures} of ${job.maxAttempts} failures${last}`,
     },
   ];
+}
+
+function woken({ workerId, runAt }: Job): Blocker {
+  const others = `any other from ${new Date(runAt).toISOString()} on`;
+  return {
+    kind: "workers_busy",
+    message: `it is woken and goes on when worker ${workerId ?? "unknown"}, which has its handler, has a free slot, or in ${others}`,
+  };
 }
 
 async function waitingForWorker(engine: Engine, job: Job): Promise<readonly Blocker[]> {
