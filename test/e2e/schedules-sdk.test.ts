@@ -41,6 +41,25 @@ testOnEachStore("P15: ticks run with the function's arguments, each knowing its 
   expect(seen.at(-1)?.at).toBe(0);
 });
 
+testOnEachStore("overlap skip: a job that is parked in a sleep has not ended, and holds no slot", async (store) => {
+  await using world = await store.createWorld();
+  const app = await world.startClient({ workerConcurrency: 1 });
+  const ends = Promise.withResolvers<void>();
+  let count = 0;
+  const nap = app.durable("t:nap", async () => {
+    await context().sleepFor("nap", 1_500);
+    if (++count === 2) ends.resolve();
+  });
+  const schedule = await nap.schedule({ cron: "* * * * * *", overlap: "skip" });
+  await ends.promise;
+  await schedule.pause();
+  const { jobs } = await app.listJobs({ schedule: "t:nap" });
+  const ticks = jobs.map((job) => job.scheduledAt?.getTime() ?? 0);
+  expect(ticks.length).toBeGreaterThanOrEqual(2);
+  expect(ticks.slice(1).every((tick, index) => (ticks[index] ?? 0) - tick >= 2_000)).toBe(true);
+  expect((await schedule.details()).skipped).toBeGreaterThanOrEqual(2);
+});
+
 testOnEachStore("a schedule is created once, and told apart by its content", async (store) => {
   await using world = await store.createWorld();
   const { client } = world;
