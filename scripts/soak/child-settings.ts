@@ -17,7 +17,8 @@ export interface ClientSettings {
 
 /** For `worker.ts`. */
 export interface WorkerSettings {
-  readonly address: string;
+  /** Of one daemon, or of those of a cluster, the first to be tried first. */
+  readonly address: string | readonly string[];
   readonly functionName: string;
   readonly concurrency: number;
   /** How long a handler takes, chosen at random. */
@@ -28,7 +29,8 @@ export interface WorkerSettings {
 
 /** For `chaos/caller.ts`. */
 export interface CallerSettings {
-  readonly address: string;
+  /** Of one daemon, or of those of a cluster, the first to be tried first. */
+  readonly address: string | readonly string[];
   readonly functionName: string;
   /** Tells its calls from those of others. */
   readonly name: string;

@@ -51,20 +51,26 @@ export async function setStage(command: readonly string[], directory: string, le
     return child;
   };
   const workers = await Promise.all(
-    daemons.map(async ({ address }) =>
+    daemons.map(async (_, index) =>
       own(
         await startWorker({
-          ...{ address, functionName: FUNCTION, concurrency: 20, minMs: 1, maxMs: 20 },
+          ...{ address: addressesFrom(daemons, index), functionName: FUNCTION, concurrency: 20, minMs: 1, maxMs: 20 },
           log: executionLog,
         }),
       ),
     ),
   );
   const callers = await Promise.all(
-    daemons.map(async ({ address }, index) =>
+    daemons.map(async (_, index) =>
       own(
         await startCaller({
-          ...{ address, functionName: FUNCTION, name: `c${index}`, lanes: LANES, pauseMs: PAUSE_MS },
+          ...{
+            address: addressesFrom(daemons, index),
+            functionName: FUNCTION,
+            name: `c${index}`,
+            lanes: LANES,
+            pauseMs: PAUSE_MS,
+          },
           ...{ callTimeoutMs: CALL_TIMEOUT_MS, resultTimeoutMs: RESULT_TIMEOUT_MS, log: callLog },
         }),
       ),
@@ -75,4 +81,9 @@ export async function setStage(command: readonly string[], directory: string, le
     ...{ server, network, daemons, callers, workers, callLog, executionLog },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** All of them, each client with another one first: who loses its daemon goes on with the next. */
+function addressesFrom(daemons: readonly SupervisedDaemon[], first: number): readonly string[] {
+  return [...daemons.slice(first), ...daemons.slice(0, first)].map((daemon) => daemon.address);
 }
