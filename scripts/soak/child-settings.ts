@@ -27,11 +27,20 @@ export interface WorkerSettings {
   readonly log: string;
 }
 
+/** For `chaos/worker.ts`. */
+export interface FlowWorkerSettings extends WorkerSettings {
+  readonly flowName: string;
+  readonly sleepMs: number;
+  readonly flowLog: string;
+}
+
 /** For `chaos/caller.ts`. */
 export interface CallerSettings {
   /** Of one daemon, or of those of a cluster, the first to be tried first. */
   readonly address: string | readonly string[];
   readonly functionName: string;
+  /** Called now and then instead. */
+  readonly flowName: string;
   /** Tells its calls from those of others. */
   readonly name: string;
   /** Calls under way. */

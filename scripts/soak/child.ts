@@ -1,7 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { type CallerSettings, type ClientSettings, SETTINGS_VARIABLE, type WorkerSettings } from "./child-settings.ts";
+import {
+  type CallerSettings,
+  type ClientSettings,
+  type FlowWorkerSettings,
+  SETTINGS_VARIABLE,
+  type WorkerSettings,
+} from "./child-settings.ts";
 
 /** A client or worker process of the soak. */
 export interface SoakChild {
@@ -24,6 +30,11 @@ export function startClient(settings: ClientSettings): SoakChild {
 /** Ends when the worker is connected. */
 export async function startWorker(settings: WorkerSettings): Promise<SoakChild> {
   return untilReady(start("worker.ts", settings));
+}
+
+/** Ends when the worker is connected. */
+export async function startFlowWorker(settings: FlowWorkerSettings): Promise<SoakChild> {
+  return untilReady(start("chaos/worker.ts", settings));
 }
 
 /** Ends when the caller is connected. */

@@ -5,7 +5,7 @@ import { shareOfTime, type SoakContext, type Verdict, verdictOf } from "./soak-c
 const FAULTS_MS = 120_000;
 const RECOVER_WITHIN_MS = 10_000;
 
-/** Four verdicts, after one run. */
+/** A verdict for each group of promises, after one run. */
 export async function soakChaos(context: SoakContext): Promise<readonly Verdict[]> {
   const { executable, directory, random, progress, options } = context;
   const faultsMs = shareOfTime(options) ?? FAULTS_MS;
@@ -20,6 +20,7 @@ export async function soakChaos(context: SoakContext): Promise<readonly Verdict[
     blackHoleMs: faultsMs / 2,
     lease: "5s",
     recoverWithinMs: RECOVER_WITHIN_MS,
+    recoveredShare: 0.5,
   });
   const calls = `${report.acknowledged} acknowledged of ${report.tried} calls, ${report.executions} executions`;
   const happened =
@@ -28,6 +29,7 @@ export async function soakChaos(context: SoakContext): Promise<readonly Verdict[
   const { recovery } = report;
   return [
     verdictOf("P1 P4 chaos on PostgreSQL loses no acknowledged call", `${happened}: ${calls}`, faults.lost),
+    verdictOf("P11 P12 no recorded step runs again, no sleep is short", calls, faults.replayed),
     verdictOf("P16 P19 no call outlives its deadline", calls, faults.hung),
     verdictOf("P19 nothing is thrown that nobody caught, no daemon ends by itself", happened, faults.uncaught),
     verdictOf(

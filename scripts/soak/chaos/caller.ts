@@ -8,6 +8,7 @@ import { Reseolio, ReseolioError } from "../../../src/sdk/index.ts";
 import { type CallerSettings, readSettings } from "../child-settings.ts";
 
 const WAITED = 4;
+const FLOWS = 5;
 
 const settings = readSettings<CallerSettings>();
 const log = openSync(settings.log, "a");
@@ -34,17 +35,18 @@ process.exit(0);
 async function callUntilStopped(): Promise<void> {
   while (!isStopped) {
     const number = ++last;
-    const jobId = await enqueue(`${settings.name}-${number}`);
+    const functionName = number % FLOWS === 0 ? settings.flowName : settings.functionName;
+    const jobId = await enqueue(functionName, `${settings.name}-${number}`);
     if (jobId !== null && number % WAITED === 0) await awaitResult(`${settings.name}-${number}`, jobId);
     await Bun.sleep(settings.pauseMs);
   }
 }
 
-async function enqueue(call: string): Promise<string | null> {
+async function enqueue(functionName: string, call: string): Promise<string | null> {
   const startedAt = performance.now();
   writeSync(log, `t ${call} ${Date.now()}\n`);
   try {
-    const { jobId } = await reseolio.enqueue(settings.functionName, [call]);
+    const { jobId } = await reseolio.enqueue(functionName, [call]);
     writeSync(log, `a ${call} ${Date.now()} ${elapsed(startedAt)} ${jobId}\n`);
     return jobId;
   } catch (error) {

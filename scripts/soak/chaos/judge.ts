@@ -31,12 +31,17 @@ export interface Recovery {
   readonly before: number;
   /** Ends in the best second after the last one. */
   readonly after: number;
-  /** From the last fault to the end of the first second in which half as much was done as before; null: never. */
+  /** From the last fault to the end of the first second in which enough was done; null: never. */
   readonly afterMs: number | null;
 }
 
-/** Reads it from the times of all that ended. */
-export function findRecovery(ends: readonly number[], firstFaultAt: number, lastFaultAt: number): Recovery {
+/** Reads it from the times of all that ended. `leastShare` of what was done in a second before is enough. */
+export function findRecovery(
+  ends: readonly number[],
+  firstFaultAt: number,
+  lastFaultAt: number,
+  leastShare: number,
+): Recovery {
   const startedAt = ends.reduce((least, at) => Math.min(least, at), firstFaultAt);
   const before = ends.filter((at) => at < firstFaultAt).length / ((firstFaultAt - startedAt) / 1000);
   const later = ends.filter((at) => at >= lastFaultAt).toSorted((one, other) => one - other);
@@ -46,7 +51,7 @@ export function findRecovery(ends: readonly number[], firstFaultAt: number, last
   for (const [index, at] of later.entries()) {
     while (at - (later[first] ?? at) > 1_000) first++;
     after = Math.max(after, index - first + 1);
-    if (afterMs === null && after >= before / 2) afterMs = at - lastFaultAt;
+    if (afterMs === null && after >= before * leastShare) afterMs = at - lastFaultAt;
   }
   return { before: Math.round(before), after, afterMs };
 }
@@ -72,7 +77,11 @@ export async function findLosses(url: string, log: CallLog): Promise<readonly st
   const sql = postgres(url, { max: 1, onnotice: () => {}, connection: { search_path: "reseolio" } });
   try {
     const jobs = await sql<{ id: string; call: string; state: number; losses: number; failures: number }[]>`
-      select id, convert_from(args, 'UTF8')::json ->> 0 as call, state, losses, failures from jobs`;
+      select id, convert_from(args, 'UTF8')::json ->> 0 as call, state, losses, failures from jobs
+      where parent_id is null`;
+    const children = await sql<
+      { id: string }[]
+    >`select id from jobs where parent_id is not null and state <> ${SUCCESS}`;
     const overlaps = await sql<{ id: string }[]>`
       with intervals as (
         select job_id as id, attempt, started_at, ended_at from attempts
@@ -108,6 +117,7 @@ export async function findLosses(url: string, log: CallLog): Promise<readonly st
         jobs.filter(({ failures }) => failures > 0),
         (job) => `job ${job.id}: chaos used up its attempts`,
       ),
+      ...few(children, ({ id }) => `the child ${id} is not finished`),
       ...few(overlaps, ({ id }) => `job ${id} had two leases at a time`),
       ...few(counts, ({ state, kept, counted }) => `state ${state}: ${counted} jobs, the counter says ${kept}`),
     ];

@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { readExecutionLog } from "../execution-log.ts";
 import type { Random } from "../random.ts";
 import { readCallLog } from "./call-log.ts";
+import { findFlowFaults } from "./flow-log.ts";
 import { type FaultCounts, type FaultPlan, injectFaults } from "./faults.ts";
 import {
   countUnfinished,
@@ -16,7 +17,7 @@ import {
   type Recovery,
   times,
 } from "./judge.ts";
-import { CALL_TIMEOUT_MS, RESULT_TIMEOUT_MS, setStage, type Stage } from "./stage.ts";
+import { CALL_TIMEOUT_MS, RESULT_TIMEOUT_MS, setStage, SLEEP_MS, type Stage } from "./stage.ts";
 
 export interface ChaosSettings extends FaultPlan {
   /** The daemon's program and leading arguments. */
@@ -30,6 +31,8 @@ export interface ChaosSettings extends FaultPlan {
   readonly lease: string;
   /** After the last fault. */
   readonly recoverWithinMs: number;
+  /** Work is back when a second brings this share of what one brought before. */
+  readonly recoveredShare: number;
   progress(text: string): void;
 }
 
@@ -41,7 +44,7 @@ export interface ChaosReport {
   /** How calls, and executions, came back after the last fault. */
   readonly recovery: { readonly calls: Recovery; readonly executions: Recovery };
   /** Against which promise, and what. */
-  readonly faults: Readonly<Record<"lost" | "hung" | "uncaught" | "slow", readonly string[]>>;
+  readonly faults: Readonly<Record<"lost" | "hung" | "uncaught" | "slow" | "replayed", readonly string[]>>;
 }
 
 const FINISH_MS = 60_000;
@@ -60,7 +63,7 @@ export async function playChaos(settings: ChaosSettings): Promise<ChaosReport> {
   const unfinished = await untilFinished(stage.server.url("postgres"));
 
   const { log, executions } = readLogs(stage);
-  const recovery = readRecovery(stage, firstFaultAt, lastFaultAt);
+  const recovery = readRecovery(stage, settings.recoveredShare, firstFaultAt, lastFaultAt);
   return {
     counts,
     tried: log.tried.size,
@@ -71,6 +74,7 @@ export async function playChaos(settings: ChaosSettings): Promise<ChaosReport> {
       lost: [...unfinished, ...(await findLosses(stage.server.url("postgres"), log))],
       hung: [...stuck, ...findLateEnds(log)],
       uncaught: findOutcries(stage),
+      replayed: findFlowFaults(readFileSync(stage.flowLog, "utf8"), SLEEP_MS),
       slow: Object.entries(recovery).flatMap(([what, { before, after, afterMs }]) =>
         afterMs !== null && afterMs <= settings.recoverWithinMs
           ? []
@@ -87,12 +91,12 @@ function readLogs(stage: Stage) {
   };
 }
 
-function readRecovery(stage: Stage, firstFaultAt: number, lastFaultAt: number): ChaosReport["recovery"] {
+function readRecovery(stage: Stage, share: number, firstFaultAt: number, lastFaultAt: number): ChaosReport["recovery"] {
   const { log, executions } = readLogs(stage);
   const ends = executions.map(({ endedAt, startedAt }) => endedAt ?? startedAt);
   return {
-    calls: findRecovery(times(log.calls), firstFaultAt, lastFaultAt),
-    executions: findRecovery(ends, firstFaultAt, lastFaultAt),
+    calls: findRecovery(times(log.calls), firstFaultAt, lastFaultAt, share),
+    executions: findRecovery(ends, firstFaultAt, lastFaultAt, share),
   };
 }
 
@@ -106,7 +110,7 @@ async function untilRecovered(
   const endAt = lastFaultAt + settings.recoverWithinMs + LOOK_MS;
   while (Date.now() < endAt) {
     await Bun.sleep(LOOK_MS);
-    const { calls, executions } = readRecovery(stage, firstFaultAt, lastFaultAt);
+    const { calls, executions } = readRecovery(stage, settings.recoveredShare, firstFaultAt, lastFaultAt);
     if (calls.afterMs !== null && executions.afterMs !== null) return;
   }
 }

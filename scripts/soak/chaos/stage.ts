@@ -4,7 +4,7 @@ import { type CuttingProxy, startCuttingProxy } from "../../../test/support/cutt
 import { type PostgresServer, startPostgres } from "../../../test/support/postgres-server.ts";
 import { randomFrom } from "../../../test/support/seeded-random.ts";
 import { freePort } from "../../bench/daemon-process.ts";
-import { type SoakChild, startCaller, startWorker } from "../child.ts";
+import { type SoakChild, startCaller, startFlowWorker } from "../child.ts";
 import { SupervisedDaemon } from "./supervised-daemon.ts";
 
 export const CALL_TIMEOUT_MS = 15_000;
@@ -14,7 +14,11 @@ const LANES = 4;
 /** Calls come at a pace that does not need the whole machine: what is measured is whether work goes on. */
 const PAUSE_MS = 40;
 const READY_MS = 20_000;
+const CONCURRENCY = 20;
 const FUNCTION = "soak:chaos:job";
+const FLOW = "soak:chaos:flow";
+/** Of each workflow. */
+export const SLEEP_MS = 300;
 
 /** Released by `await using`. */
 export interface Stage extends AsyncDisposable {
@@ -26,6 +30,7 @@ export interface Stage extends AsyncDisposable {
   readonly workers: readonly SoakChild[];
   readonly callLog: string;
   readonly executionLog: string;
+  readonly flowLog: string;
 }
 
 /** Everything is connected when this resolves. */
@@ -46,39 +51,31 @@ export async function setStage(command: readonly string[], directory: string, le
   await Promise.all(daemons.map((daemon) => daemon.ready(READY_MS)));
   const callLog = join(directory, "chaos-calls.log");
   const executionLog = join(directory, "chaos-executions.log");
+  const flowLog = join(directory, "chaos-flows.log");
   const own = (child: SoakChild): SoakChild => {
     starting.defer(() => child.kill());
     return child;
   };
+  const common = { functionName: FUNCTION, flowName: FLOW };
   const workers = await Promise.all(
-    daemons.map(async (_, index) =>
-      own(
-        await startWorker({
-          ...{ address: addressesFrom(daemons, index), functionName: FUNCTION, concurrency: 20, minMs: 1, maxMs: 20 },
-          log: executionLog,
-        }),
-      ),
-    ),
+    daemons.map(async (_, index) => {
+      const address = addressesFrom(daemons, index);
+      const logs = { log: executionLog, flowLog };
+      const timing = { concurrency: CONCURRENCY, minMs: 1, maxMs: 20, sleepMs: SLEEP_MS };
+      return own(await startFlowWorker({ address, ...common, ...logs, ...timing }));
+    }),
   );
   const callers = await Promise.all(
-    daemons.map(async (_, index) =>
-      own(
-        await startCaller({
-          ...{
-            address: addressesFrom(daemons, index),
-            functionName: FUNCTION,
-            name: `c${index}`,
-            lanes: LANES,
-            pauseMs: PAUSE_MS,
-          },
-          ...{ callTimeoutMs: CALL_TIMEOUT_MS, resultTimeoutMs: RESULT_TIMEOUT_MS, log: callLog },
-        }),
-      ),
-    ),
+    daemons.map(async (_, index) => {
+      const address = addressesFrom(daemons, index);
+      const pace = { name: `c${index}`, lanes: LANES, pauseMs: PAUSE_MS };
+      const deadlines = { callTimeoutMs: CALL_TIMEOUT_MS, resultTimeoutMs: RESULT_TIMEOUT_MS };
+      return own(await startCaller({ address, ...common, ...pace, ...deadlines, log: callLog }));
+    }),
   );
   const owned = starting.move();
   return {
-    ...{ server, network, daemons, callers, workers, callLog, executionLog },
+    ...{ server, network, daemons, callers, workers, callLog, executionLog, flowLog },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { readCallLog } from "../../../scripts/soak/chaos/call-log.ts";
+import { findFlowFaults } from "../../../scripts/soak/chaos/flow-log.ts";
 import { findLateEnds, findRecovery, findUncaught } from "../../../scripts/soak/chaos/judge.ts";
 
 describe("the judge of chaos", () => {
@@ -21,13 +22,20 @@ describe("the judge of chaos", () => {
     const every = (from: number, to: number, stepMs: number) =>
       Array.from({ length: (to - from) / stepMs }, (_, index) => from + index * stepMs);
     const before = every(1_000, 6_000, 10);
-    expect(findRecovery([...before, ...every(20_000, 25_000, 15)], 6_000, 18_000)).toMatchObject({
+    expect(findRecovery([...before, ...every(20_000, 25_000, 15)], 6_000, 18_000, 0.5)).toMatchObject({
       before: 100,
       after: 67,
       afterMs: 2_735,
     });
-    expect(findRecovery([...before, ...every(20_000, 25_000, 50)], 6_000, 18_000).afterMs).toBeNull();
-    expect(findRecovery(before, 6_000, 18_000)).toMatchObject({ after: 0, afterMs: null });
+    expect(findRecovery([...before, ...every(20_000, 25_000, 50)], 6_000, 18_000, 0.5).afterMs).toBeNull();
+    expect(findRecovery(before, 6_000, 18_000, 0.5)).toMatchObject({ after: 0, afterMs: null });
+  });
+
+  test("finds a step that ran after it was recorded, and a sleep that was too short", () => {
+    const fine = "runs J a 1\nruns J a 2\nrecorded J a 3\nrecorded J a 4\nsleeps J n 5\nsleeps J n 90\nwakes J n 105\n";
+    expect(findFlowFaults(fine, 100)).toEqual([]);
+    expect(findFlowFaults(`${fine}runs J a 110\n`, 100)).toEqual(["step a of job J ran after it was recorded"]);
+    expect(findFlowFaults(fine, 101)).toEqual(["job J slept 100 ms of 101"]);
   });
 
   test("takes errors and whatever is no line of the log for an outcry", () => {
