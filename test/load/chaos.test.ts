@@ -36,5 +36,5 @@ test("P1 P4 P11 P12 P16 P19: chaos on PostgreSQL loses nothing, hangs nothing, t
   expect(counts.terminated).toBeGreaterThan(30);
   expect(counts.serverStops).toBeGreaterThanOrEqual(2);
   expect(counts.daemonKills).toBeGreaterThanOrEqual(2);
-  expect(report.acknowledged).toBeGreaterThan(200);
+  expect(report.acknowledged).toBeGreaterThan(50);
 }, 120_000);
