@@ -77,6 +77,10 @@ const damages: Readonly<Record<string, readonly [string, RegExp]>> = {
   ],
   "lost args": ["delete from large_args", /has lost its args/],
   "args without a job": ["insert into large_args values (x'00', x'00')", /large args without a job/],
+  "a checkpoint without a job": [
+    "insert into checkpoints (job_id, name, kind, place) values (x'00', 'lost', 0, 0)",
+    /checkpoint lost without a job/,
+  ],
   "a missing function": ["delete from functions where name = 'test:other'", /unknown function number/],
   "a job that runs nowhere": ["update jobs set worker_id = null where state = 1", /runs, but has no worker/],
   "an illegal state": [

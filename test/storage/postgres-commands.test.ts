@@ -69,6 +69,14 @@ const damages: Readonly<Record<string, readonly [sql: string, problem: RegExp]>>
     "insert into attempts values (gen_random_uuid(), 0, 0, 1, 0)",
     /attempt 1 without a job/,
   ],
+  "a tick without a schedule": [
+    "insert into job_ticks select id, gen_random_uuid(), null from jobs where id not in (select job_id from job_ticks) limit 1",
+    /tick of job .* without a schedule/,
+  ],
+  "a checkpoint without a job": [
+    "insert into checkpoints (job_id, name, kind, place) values (gen_random_uuid(), 'lost', 0, 0)",
+    /checkpoint lost without a job/,
+  ],
   "a missing function": ["delete from functions where name = 'mixed:plain'", /unknown function number/],
   "a job that runs nowhere": ["update jobs set worker_id = null where state = 1", /runs, but has no worker/],
   "a terminal job without an end": [

@@ -138,6 +138,13 @@ describe("an address", () => {
     expect([url, schema]).toEqual(["postgres://u:p@h/app?sslmode=require", "jobs"]);
   });
 
+  test("of several servers means the one that takes writes, unless it says otherwise", () => {
+    const { url } = parsePostgresUrl("postgres://u:p@a,b:6000/app");
+    expect(url).toBe("postgres://u:p@a,b:6000/app?target_session_attrs=primary");
+    const own = parsePostgresUrl("postgres://u:p@a,b/app?target_session_attrs=read-write");
+    expect(own.url).toEndWith("?target_session_attrs=read-write");
+  });
+
   test("opens the same store through openStore", async () => {
     await sql.unsafe("create database opened");
     const { store } = await openStore(server.url("opened"), { clock: new ManualClock() });

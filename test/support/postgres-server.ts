@@ -3,7 +3,7 @@
  * started it, however that ends. As root it runs as another user, as PostgreSQL wants it.
  */
 import { spawn } from "node:child_process";
-import { chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync } from "node:fs";
+import { chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -20,7 +20,12 @@ export interface PostgresServer extends AsyncDisposable {
   crash(): Promise<void>;
   /** After a crash; returns when it answers. */
   start(): Promise<void>;
+  /** Another server that follows this one, which must have `REPLICATION` among its settings. Returns when it answers. */
+  startStandby(): Promise<PostgresServer>;
 }
+
+/** Settings of a server that others can follow. */
+export const REPLICATION: readonly string[] = ["wal_level = replica", "max_wal_senders = 3", "hot_standby = on"];
 
 export interface PostgresServerOptions {
   /** Lines for postgresql.conf. */
@@ -45,7 +50,12 @@ const SETTINGS = [
 ];
 
 /** Only users that a test makes with a password need one. */
-const HBA = "host all guarded 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n";
+const HBA = [
+  "host all guarded 127.0.0.1/32 scram-sha-256",
+  "host all all 127.0.0.1/32 trust",
+  "host replication all 127.0.0.1/32 trust",
+  "",
+].join("\n");
 
 /** Runs the server until its standard input ends, which it does with the process that holds it; then nothing is left. */
 const GUARD =
@@ -117,6 +127,39 @@ class OwnServer implements PostgresServer {
     const { pid } = this;
     process.kill(pid, "SIGQUIT");
     while (existsSync(join(this.#data, "postmaster.pid")) && isAlive(pid)) await Bun.sleep(10);
+  }
+
+  async startStandby(): Promise<PostgresServer> {
+    const room = mkdtempSync(join(tmpdir(), "reseolio-postgres-"));
+    if (isRoot()) chownSync(room, OTHER_USER, OTHER_USER);
+    const standby = new OwnServer(room, this.#programs, await freePort());
+    await this.#copyTo(standby);
+    await standby.start();
+    return standby;
+  }
+
+  /** A base backup: the files between start and stop, without those of the running process. */
+  async #copyTo(standby: OwnServer): Promise<void> {
+    const sql = postgres(this.url("postgres"), { max: 1, onnotice: () => {} });
+    try {
+      await sql`select pg_backup_start('standby', true)`;
+      const { code, output } = await run(["cp", "-a", this.#data, standby.#data]);
+      // Files that come and go while a server works may be missing.
+      if (code !== 0 && !existsSync(join(standby.#data, "PG_VERSION")))
+        throw new Error(`cp ended with ${code}: ${output}`);
+      const [stop] = await sql`select labelfile from pg_backup_stop(false)`;
+      for (const name of ["postmaster.pid", "postmaster.opts"]) rmSync(join(standby.#data, name), { force: true });
+      await writeAsOwner(join(standby.#data, "backup_label"), String(stop!["labelfile"]));
+      await writeAsOwner(join(standby.#data, "standby.signal"), "");
+      const settings = await Bun.file(join(this.#data, "postgresql.auto.conf")).text();
+      const own = [
+        `port = ${standby.port}`,
+        `primary_conninfo = 'host=127.0.0.1 port=${this.port} user=postgres application_name=standby'`,
+      ];
+      await Bun.write(join(standby.#data, "postgresql.auto.conf"), `${settings}${own.join("\n")}\n`);
+    } finally {
+      await sql.end({ timeout: 1 });
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -198,6 +241,12 @@ function run(command: readonly string[]): Promise<{ readonly code: number | null
     );
     child.once("close", (code) => resolve({ code, output }));
   });
+}
+
+/** The server renames and removes it. */
+async function writeAsOwner(path: string, text: string): Promise<void> {
+  await Bun.write(path, text);
+  if (isRoot()) chownSync(path, OTHER_USER, OTHER_USER);
 }
 
 function asOtherUser(): { readonly uid?: number; readonly gid?: number } {

@@ -15,7 +15,8 @@ const USUAL_SCHEMA = "reseolio";
 const USUAL_PORT = 5432;
 
 /**
- * Reads `postgres://user:password@host:port/database?schema=name`; several hosts are joined by commas. Everything but
+ * Reads `postgres://user:password@host:port/database?schema=name`; several hosts are joined by commas, and the
+ * primary among them is used. Everything but
  * `schema` is the driver's. Throws `invalid_argument`, which never shows what was given: it may hold a password.
  */
 export function parsePostgresUrl(given: string): PostgresAddress {
@@ -31,6 +32,8 @@ export function parsePostgresUrl(given: string): PostgresAddress {
   const user = authority.includes("@") ? decode(authority.split(":", 1)[0]!.split("@", 1)[0]!) : "";
   checkHosts(hosts);
   const where = `${withPorts(hosts)}/${decode(database)}`;
+  // Of several servers the one that takes writes, also after a failover.
+  if (hosts.includes(",") && !query.has("target_session_attrs")) query.set("target_session_attrs", "primary");
   return {
     url: `postgres://${authority}/${database}${query.size === 0 ? "" : `?${query.toString()}`}`,
     name: schema === USUAL_SCHEMA ? where : `${where}?schema=${schema}`,

@@ -39,6 +39,8 @@ const CONTRADICTIONS: readonly string[] = [
    where not exists (select 1 from jobs where jobs.id = job_id)`,
   `select 'tick of job ' || lower(hex(job_id)) || ' without a schedule: ' || lower(hex(schedule_id)) from job_ticks
    where not exists (select 1 from schedules where schedules.id = schedule_id)`,
+  `select 'checkpoint ' || name || ' without a job: ' || lower(hex(job_id)) from checkpoints
+   where not exists (select 1 from jobs where jobs.id = job_id)`,
   // The integrity check of a connection that only reads passes over CHECK constraints.
   `select 'job ' || lower(hex(id)) || ' has the unknown state ' || state from jobs where state not between 0 and 5`,
   `select 'job ' || lower(hex(id)) || ' is in state ' || state || ' with is_ready ' || coalesce(is_ready, 'null')
