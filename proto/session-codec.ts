@@ -4,14 +4,7 @@
  * reflection took 40 % of the client's time. The daemon's side is `session-server-codec.ts`.
  */
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { TimestampSchema } from "@bufbuild/protobuf/wkt";
-import {
-  type Checkpoint,
-  JobErrorSchema,
-  type JobOptions,
-  JobOptionsSchema,
-  type NewJob,
-} from "./gen/reseolio/v1/job_pb.ts";
+import { JobErrorSchema, type JobOptions, JobOptionsSchema, type NewJob } from "./gen/reseolio/v1/job_pb.ts";
 import {
   type Assignment,
   FailureSchema,
@@ -19,16 +12,15 @@ import {
   HeartbeatSchema,
   HeldLeaseSchema,
   HelloSchema,
-  type NewCheckpoint,
   type Outcome,
   ParkSchema,
-  RecordedCheckpointSchema,
   RevocationSchema,
   type SessionRequest,
   type SessionResponse,
   SessionResponseSchema,
   WelcomeSchema,
 } from "./gen/reseolio/v1/session_service_pb.ts";
+import { readLeasedCheckpoint, writeLeasedCheckpoint } from "./session-checkpoint.ts";
 import { readReply } from "./session-reply.ts";
 import { readMessage, type WireReader } from "./wire-reader.ts";
 import { DELIMITED, tag, VARINT, WireWriter } from "./wire-writer.ts";
@@ -51,7 +43,7 @@ export function writeSessionRequest(frame: SessionRequest): Uint8Array<ArrayBuff
   writer.texts(6, frame.awaitJobIds);
   writer.texts(7, frame.unawaitJobIds);
   writer.flag(8, frame.drain);
-  for (const checkpoint of frame.checkpoints) writeNewCheckpoint(checkpoint);
+  for (const checkpoint of frame.checkpoints) writeLeasedCheckpoint(writer, 9, checkpoint);
   for (const heartbeat of frame.heartbeats) writer.member(10, toBinary(HeartbeatSchema, heartbeat));
   for (const wake of frame.wakes) writer.member(11, toBinary(HeldLeaseSchema, wake));
   writer.unknown(frame.$unknown);
@@ -79,28 +71,6 @@ function encodedOptions(options: JobOptions): Uint8Array {
     optionBytes.set(options, bytes);
   }
   return bytes;
-}
-
-function writeNewCheckpoint(checkpoint: NewCheckpoint): void {
-  const mark = writer.begin(9);
-  writer.text(1, checkpoint.jobId);
-  writer.number(2, checkpoint.leaseToken);
-  if (checkpoint.checkpoint !== undefined) writeCheckpoint(checkpoint.checkpoint);
-  writer.unknown(checkpoint.$unknown);
-  writer.end(mark);
-}
-
-function writeCheckpoint(checkpoint: Checkpoint): void {
-  const mark = writer.begin(3);
-  writer.text(1, checkpoint.name);
-  writer.number(2, checkpoint.kind);
-  writer.bytes(3, checkpoint.value);
-  if (checkpoint.error !== undefined) writer.member(4, toBinary(JobErrorSchema, checkpoint.error));
-  writer.flag(5, checkpoint.timedOut);
-  if (checkpoint.recordedAt !== undefined) writer.member(6, toBinary(TimestampSchema, checkpoint.recordedAt));
-  writer.number(7, checkpoint.failures);
-  writer.unknown(checkpoint.$unknown);
-  writer.end(mark);
 }
 
 function writeOutcome(outcome: Outcome): void {
@@ -183,7 +153,9 @@ function readResponseField(reader: WireReader, frame: SessionResponse): void {
       frame.drain = reader.flag();
       return;
     case tag(8, DELIMITED):
-      frame.checkpoints.push(fromBinary(RecordedCheckpointSchema, reader.bytes()));
+      frame.checkpoints.push(
+        readLeasedCheckpoint(reader, { $typeName: "reseolio.v1.RecordedCheckpoint", jobId: "", leaseToken: 0 }),
+      );
       return;
     default:
       reader.giveUp();

@@ -13,10 +13,8 @@ import {
   HeartbeatSchema,
   HeldLeaseSchema,
   HelloSchema,
-  NewCheckpointSchema,
   type Outcome,
   ParkSchema,
-  RecordedCheckpointSchema,
   type RecordResult,
   type Release,
   type Reply,
@@ -26,6 +24,7 @@ import {
   type SessionResponse,
   WelcomeSchema,
 } from "./gen/reseolio/v1/session_service_pb.ts";
+import { readLeasedCheckpoint, writeLeasedCheckpoint } from "./session-checkpoint.ts";
 import { readMessage, type WireReader } from "./wire-reader.ts";
 import { DELIMITED, tag, VARINT, WireWriter } from "./wire-writer.ts";
 
@@ -86,7 +85,9 @@ function readRequestField(reader: WireReader, frame: SessionRequest): void {
       frame.drain = reader.flag();
       return;
     case tag(9, DELIMITED):
-      frame.checkpoints.push(fromBinary(NewCheckpointSchema, reader.bytes()));
+      frame.checkpoints.push(
+        readLeasedCheckpoint(reader, { $typeName: "reseolio.v1.NewCheckpoint", jobId: "", leaseToken: 0 }),
+      );
       return;
     case tag(10, DELIMITED):
       frame.heartbeats.push(fromBinary(HeartbeatSchema, reader.bytes()));
@@ -206,7 +207,7 @@ export function encodeSessionResponse(frame: SessionResponse): Uint8Array<ArrayB
   for (const finished of frame.finished) writeFinishedJob(finished);
   for (const lease of frame.recalls) writer.member(6, toBinary(HeldLeaseSchema, lease));
   writer.flag(7, frame.drain);
-  for (const checkpoint of frame.checkpoints) writer.member(8, toBinary(RecordedCheckpointSchema, checkpoint));
+  for (const checkpoint of frame.checkpoints) writeLeasedCheckpoint(writer, 8, checkpoint);
   writer.unknown(frame.$unknown);
   return writer.finish();
 }
