@@ -5,6 +5,7 @@ import { deleteSchedule } from "../../src/daemon/engine/delete-schedule.ts";
 import { fireDue } from "../../src/daemon/engine/fire-schedules.ts";
 import { pauseSchedule } from "../../src/daemon/engine/pause-schedule.ts";
 import { getSchedule, listSchedules } from "../../src/daemon/engine/read-schedules.ts";
+import { pruneJobs, pruneSchedules } from "../../src/daemon/engine/prune-jobs.ts";
 import { resumeSchedule } from "../../src/daemon/engine/resume-schedule.ts";
 import { triggerSchedule } from "../../src/daemon/engine/trigger-schedule.ts";
 import { updateSchedule } from "../../src/daemon/engine/update-schedule.ts";
@@ -32,6 +33,7 @@ export function scheduleTests(makeStore: MakeStore): void {
   catchUpTests(makeStore);
   overlapTests(makeStore);
   changeTests(makeStore);
+  pruneTests(makeStore);
   triggerTests(makeStore);
   backfillTests(makeStore);
   listTests(makeStore);
@@ -453,6 +455,29 @@ function changeTests(makeStore: MakeStore): void {
     await world.run(2);
     expect(await world.jobs()).toHaveLength(2);
     expect((await world.world.store.listTicks([job.jobId])).get(job.jobId)?.scheduleName).toBe(NAME);
+  });
+}
+
+function pruneTests(makeStore: MakeStore): void {
+  test("a deleted schedule is forgotten when its retention has passed and its last job is gone", async () => {
+    await using world = await ScheduleWorld.with(makeStore);
+    const retention = { finishedMs: 60_000, deadMs: 60_000, eventMs: 60_000 };
+    const prune = () => pruneSchedules(world.engine, retention);
+    await world.create({}, "other");
+    await world.run(1);
+    await world.work();
+    await deleteSchedule(world.engine, NAME);
+    expect(await prune()).toBe(0);
+    world.world.clock.advance(60_001);
+    expect(await prune()).toBe(0);
+    expect(await world.jobs()).toHaveLength(1);
+    expect(await pruneSchedules(world.engine, { ...retention, finishedMs: 0 })).toBe(0);
+    await pruneJobs(world.engine, retention, () => false);
+    expect(await prune()).toBe(1);
+    const left = await listSchedules(world.engine, {
+      ...{ states: ["ACTIVE", "PAUSED", "DELETED"], functionName: "", pageSize: 0, pageToken: "" },
+    });
+    expect(left.schedules.map(({ schedule }) => schedule.name)).toEqual(["other"]);
   });
 }
 

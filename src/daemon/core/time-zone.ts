@@ -19,6 +19,8 @@ const PIECE_MS = 32 * DAY_MS;
 /** A change is remembered for longer than any repeats or leaves out: a day, where the date line moved. */
 const MEMORY_MS = 2 * DAY_MS;
 const MOST_PIECES = 64;
+/** There are 450 names, but each can be written in any case. */
+const MOST_ZONES = 1_024;
 
 const zones = new Map<string, TimeZone>();
 
@@ -27,7 +29,9 @@ export function findTimeZone(name: string): TimeZone | null {
   const known = zones.get(name);
   if (known !== undefined) return known;
   const zone = TimeZone.open(name);
-  if (zone !== null) zones.set(name, zone);
+  if (zone === null) return null;
+  if (zones.size >= MOST_ZONES) zones.clear();
+  zones.set(name, zone);
   return zone;
 }
 

@@ -41,6 +41,15 @@ export async function pruneEvents(engine: Engine, { eventMs }: Retention, should
   return deleted;
 }
 
+/**
+ * Forgets deleted schedules past the retention of their jobs, as soon as the last of these is gone. A slice a call: the
+ * rest goes the next time.
+ */
+export async function pruneSchedules(engine: Engine, { finishedMs }: Retention): Promise<number> {
+  if (finishedMs === 0) return 0;
+  return engine.lane.run(({ tx }) => tx.schedules.pruneSchedules(tx.now - finishedMs, SLICE));
+}
+
 function retentions(retention: Retention): readonly (readonly [TerminalState, number])[] {
   return [
     ["SUCCESS", retention.finishedMs],

@@ -1,6 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import type { Retention } from "../engine/prune-jobs.ts";
-import { pruneEvents, pruneJobs } from "../engine/prune-jobs.ts";
+import { pruneEvents, pruneJobs, pruneSchedules } from "../engine/prune-jobs.ts";
 import type { Logger } from "../logger.ts";
 import type { Leader } from "./leader.ts";
 import type { Loop } from "./loop.ts";
@@ -21,6 +21,8 @@ export function createPruner(engine: Engine, retention: Retention, leader: Leade
     if (deleted > 0) logger.info("pruned finished jobs", { deleted });
     const events = await pruneEvents(engine, retention, () => isStopping || !leader.isLeading);
     if (events > 0) logger.info("pruned events", { deleted: events });
+    const schedules = await pruneSchedules(engine, retention);
+    if (schedules > 0) logger.info("pruned deleted schedules", { deleted: schedules });
     return intervalMs;
   });
   return {

@@ -36,6 +36,8 @@ export interface ScheduleTransaction {
   recordTicks(ticks: readonly TickToStore[]): Promise<readonly boolean[]>;
   /** Writes what firing changes. */
   advanceSchedules(advances: readonly ScheduleAdvance[]): Promise<void>;
+  /** Forgets schedules that were deleted before a time and have no jobs left, at most `limit`. Returns how many. */
+  pruneSchedules(deletedBefore: number, limit: number): Promise<number>;
   /** The ticks of a schedule that have a job, from `from` to `to`, both inclusive. */
   listTickTimes(scheduleId: string, from: number, to: number): Promise<readonly number[]>;
 }

@@ -44,6 +44,14 @@ const ADVANCE = `update reseolio.schedules as schedule set next_run_at = given.n
 const TICK_TIMES = `select tick_at from reseolio.job_ticks
   where schedule_id = $1::uuid and tick_at is not null and tick_at between $2::bigint and $3::bigint order by tick_at`;
 
+const PRUNE = `delete from reseolio.schedules where id = any (array(
+    select schedule.id from reseolio.schedules as schedule
+    where schedule.state = 2 and schedule.updated_at < $1::bigint
+      and not exists (select 1 from reseolio.job_ticks as tick where tick.schedule_id = schedule.id)
+    order by schedule.updated_at limit $2::int for update skip locked
+  ))
+  returning id`;
+
 /** @param session of the open transaction; throws when it is over */
 export function scheduleTransaction(session: () => WriteSession): ScheduleTransaction {
   const rows: WriteSession["runner"]["rows"] = (...statement) => session().runner.rows(...statement);
@@ -74,6 +82,7 @@ export function scheduleTransaction(session: () => WriteSession): ScheduleTransa
     },
     recordTicks: async (ticks) => recordTicks(rows, ticks),
     advanceSchedules: async (advances) => advanceSchedules(rows, advances),
+    pruneSchedules: async (deletedBefore, limit) => (await rows(PRUNE, [deletedBefore, limit])).length,
     listTickTimes: async (scheduleId, from, to) =>
       (await rows(TICK_TIMES, [scheduleId, from, to])).map((row) => row[0] as number),
   };

@@ -42,6 +42,14 @@ export function prepareSchedules({ db }: WriteSession): (now: () => number) => S
      where schedule_id = ? and tick_at is not null and tick_at >= ? and tick_at <= ? order by tick_at`,
   );
 
+  const prune = db.prepare(
+    `delete from schedules where rowid in (
+       select rowid from schedules
+       where state = 2 and updated_at < ? and not exists (select 1 from job_ticks where schedule_id = schedules.id)
+       order by updated_at limit (? + 0)
+     )`,
+  );
+
   function findLive(scheduleId: string, from: number): LiveTick {
     const id = jobIdBytes(scheduleId);
     let liveFrom = from;
@@ -92,6 +100,10 @@ export function prepareSchedules({ db }: WriteSession): (now: () => number) => S
     advanceSchedules: async (advances) => {
       now();
       for (const one of advances) advanceOne(one);
+    },
+    pruneSchedules: async (deletedBefore, limit) => {
+      now();
+      return prune.run(deletedBefore, limit).changes;
     },
     listTickTimes: async (scheduleId, from, to) => {
       now();

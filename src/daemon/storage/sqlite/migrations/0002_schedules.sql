@@ -30,6 +30,7 @@ create table schedules (
 
 create unique index schedules_name on schedules (name) where state < 2;
 create index schedules_due on schedules (next_run_at) where next_run_at is not null;
+create index schedules_deleted on schedules (updated_at) where state = 2;
 -- With what lists filter by, so that counting them reads no row.
 create index schedules_list on schedules (name, id, state, function_name);
 
