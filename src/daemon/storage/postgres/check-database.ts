@@ -36,6 +36,8 @@ const CONTRADICTIONS: readonly string[] = [
    where not exists (select 1 from jobs where jobs.id = job_id)`,
   `select 'tick of job ' || job_id || ' without a schedule: ' || schedule_id from job_ticks
    where not exists (select 1 from schedules where schedules.id = schedule_id)`,
+  `select 'checkpoint ' || name || ' without a job: ' || job_id from checkpoints
+   where not exists (select 1 from jobs where jobs.id = job_id)`,
   `select 'job ' || id || ' has the unknown state ' || state from jobs where state not between 0 and 5`,
   `select 'job ' || id || ' is in state ' || state || ' with is_ready ' || coalesce(is_ready::text, 'null') from jobs
    where (is_ready is null) <> (state <> 0)`,
