@@ -1,8 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type {
   Assignment,
   OutcomeSchema,
+  Reply,
+  Revocation,
   SessionResponse,
   SettleResult,
   Welcome,
@@ -56,6 +59,40 @@ export class RawWorker implements AsyncDisposable {
     const frameId = this.#send({ outcomes });
     const frame = await this.#until(({ replies }) => replies.some((reply) => reply.frameId === frameId));
     return frame.replies.find((reply) => reply.frameId === frameId)?.settled ?? [];
+  }
+
+  /** One frame with whatever is in it; resolves with the daemon's answer. */
+  async say(frame: MessageInitShape<typeof Frame>): Promise<Reply> {
+    const frameId = this.#send(frame);
+    const answer = await this.#until(({ replies }) => replies.some((reply) => reply.frameId === frameId));
+    return answer.replies.find((reply) => reply.frameId === frameId) as Reply;
+  }
+
+  /** The lease token's assignment of this job; resolves with it and with all checkpoints that came before or with it. */
+  async leased(
+    jobId: string,
+    leaseToken: number,
+  ): Promise<{
+    readonly assignment: Assignment;
+    readonly checkpoints: readonly Checkpoint[];
+    readonly frames: number;
+  }> {
+    const isIt = (one: { readonly jobId: string; readonly leaseToken: number }): boolean =>
+      one.jobId === jobId && one.leaseToken === leaseToken;
+    const last = await this.#until(({ assignments }) => assignments.some(isIt));
+    const before = this.#frames.slice(0, this.#frames.indexOf(last) + 1);
+    const recorded = before.map((frame) => frame.checkpoints.filter(isIt)).filter((list) => list.length > 0);
+    return {
+      assignment: last.assignments.find(isIt) as Assignment,
+      checkpoints: recorded.flat().flatMap(({ checkpoint }) => (checkpoint === undefined ? [] : [checkpoint])),
+      frames: recorded.length,
+    };
+  }
+
+  /** The first revocation of a lease of this job. */
+  async revoked(jobId: string): Promise<Revocation> {
+    const frame = await this.#until(({ revocations }) => revocations.some((one) => one.jobId === jobId));
+    return frame.revocations.find((one) => one.jobId === jobId) as Revocation;
   }
 
   /** Resolves when the daemon has ended the session. */

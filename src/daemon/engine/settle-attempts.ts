@@ -6,7 +6,7 @@ import type { Job, Lease } from "../core/job.ts";
 import { cutError } from "./cut-error.ts";
 import type { Engine } from "./engine.ts";
 import type { ParkOutcome, ParkToStore } from "./park-jobs.ts";
-import type { HeldLease, WorkerSession } from "./worker-session.ts";
+import { DELIVERY_MS, type HeldLease, type WorkerSession } from "./worker-session.ts";
 
 /** The handler waits for something and needs no slot meanwhile. */
 export interface ParkReport {
@@ -85,7 +85,7 @@ function prepare(engine: Engine, session: WorkerSession, report: AttemptReport):
     return transition === null ? STALE : { kind: "write", held, transition };
   }
   const now = engine.clock.monotonic();
-  const ranMs = ranMsAtPark(held.job, now - ranSince, deadline - now);
+  const ranMs = ranMsAtPark(held.job, now - ranSince, deadline - DELIVERY_MS - now);
   const transition = decide(snapshot, { kind: "park", ranMs }, engine.settings, 0);
   if (transition === null) return STALE;
   const { waits, waitingNames } = event;
