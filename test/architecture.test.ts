@@ -19,7 +19,7 @@ const proto = /^proto\//;
 const core = /^src\/daemon\/core\//;
 const engine = /^src\/daemon\/engine\//;
 /** Types of the seam between engine and database. */
-const jobStore = /^src\/daemon\/storage\/(job|checkpoint|schedule)-store\.ts$/;
+const jobStore = /^src\/daemon\/storage\/((job|checkpoint|schedule)-store|store-hint)\.ts$/;
 const logger = /^src\/daemon\/logger\.ts$/;
 const connect = /^@connectrpc\//;
 const protobuf = /^@bufbuild\/protobuf(\/|$)/;

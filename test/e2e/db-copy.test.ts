@@ -19,7 +19,7 @@ let database: TestDatabase;
 beforeAll(async () => {
   database = await testDatabase();
 }, 120_000);
-afterAll(() => database[Symbol.asyncDispose]());
+afterAll(() => database[Symbol.asyncDispose](), 60_000);
 
 async function filled(url: string, random: Random): Promise<void> {
   const { store } = await openStore(url, { clock: CLOCK });

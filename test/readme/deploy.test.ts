@@ -25,7 +25,7 @@ let database: TestDatabase;
 beforeAll(async () => {
   database = await testDatabase();
 }, 120_000);
-afterAll(() => database[Symbol.asyncDispose]());
+afterAll(() => database[Symbol.asyncDispose](), 60_000);
 
 describe("the units for systemd", () => {
   test("have flags and variables that exist", () => {

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import postgres from "postgres";
 import { decide } from "../../src/daemon/core/job-machine.ts";
 import type { Job } from "../../src/daemon/core/job.ts";
-import type { EnqueueOutcome, JobStore, JobToStore, StoreHint } from "../../src/daemon/storage/job-store.ts";
+import type { EnqueueOutcome, JobStore, JobToStore } from "../../src/daemon/storage/job-store.ts";
+import type { StoreHint } from "../../src/daemon/storage/store-hint.ts";
 import { createPostgresStore } from "../../src/daemon/storage/postgres/postgres-store.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { runSql, type TestDatabase, testDatabase } from "../support/postgres-database.ts";
@@ -14,7 +15,7 @@ let database: TestDatabase;
 beforeAll(async () => {
   database = await testDatabase();
 }, 120_000);
-afterAll(() => database[Symbol.asyncDispose]());
+afterAll(() => database[Symbol.asyncDispose](), 60_000);
 
 let schemas = 0;
 
@@ -210,6 +211,7 @@ describe("hints", () => {
       functionNames: "any",
       jobIds: "any",
       workerIds: "any",
+      isGap: true,
     });
     await enqueue(here, jobs(1, { functionName: "test:own" }));
     await enqueue(there, jobs(2));

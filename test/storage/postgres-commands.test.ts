@@ -23,7 +23,7 @@ let schemas = 0;
 beforeAll(async () => {
   database = await testDatabase();
 }, 120_000);
-afterAll(() => database[Symbol.asyncDispose]());
+afterAll(() => database[Symbol.asyncDispose](), 60_000);
 
 /** A schema with jobs in all states; `run` changes it behind the back of every daemon. */
 async function filledSchema() {

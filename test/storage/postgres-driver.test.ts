@@ -12,7 +12,7 @@ beforeAll(async () => {
   database = await testDatabase();
   await runSql(database.url, "create table rows (id bigint primary key, writer text not null)");
 }, 120_000);
-afterAll(() => database[Symbol.asyncDispose]());
+afterAll(() => database[Symbol.asyncDispose](), 60_000);
 
 const KILL_EVERY_MS = 60;
 const STORM_MS = 3_000;

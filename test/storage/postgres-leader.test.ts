@@ -11,7 +11,7 @@ let database: TestDatabase;
 beforeAll(async () => {
   database = await testDatabase();
 }, 120_000);
-afterAll(() => database[Symbol.asyncDispose]());
+afterAll(() => database[Symbol.asyncDispose](), 60_000);
 
 const LEASE_MS = 10_000;
 

@@ -8,7 +8,7 @@ let database: TestDatabase;
 beforeAll(async () => {
   database = await testDatabase();
 }, 120_000);
-afterAll(() => database[Symbol.asyncDispose]());
+afterAll(() => database[Symbol.asyncDispose](), 60_000);
 
 storeSuite("PostgreSQL", () => postgresWorld(database));
 workflowSuite("PostgreSQL", () => postgresWorld(database));

@@ -29,10 +29,18 @@ export interface JobEnd {
 /** Told the end, or null when the job is no longer there. */
 export type EndListener = (end: JobEnd | null) => void;
 
+interface Watcher {
+  readonly filter: JobFilter;
+  readonly listener: ChangeListener;
+  readonly onGap: () => void;
+}
+
 /** Tells committed changes inside this process: to those who await one job, and to those who watch many. */
 export class ChangeFeed {
-  readonly #watchers = new Set<{ readonly filter: JobFilter; readonly listener: ChangeListener }>();
+  readonly #watchers = new Set<Watcher>();
   readonly #awaiters = new Map<string, Set<EndListener>>();
+  /** Whether somebody watches; resolves when changes of other daemons come here too. */
+  onWatched: (isWatched: boolean) => Promise<void> = async () => {};
 
   /** Whether anybody watches: lets the commit lane spare the work of describing changes that only watchers see. */
   get isWatched(): boolean {
@@ -41,10 +49,20 @@ export class ChangeFeed {
 
   publish(changes: readonly CommittedChange[]): void {
     for (const change of changes) if (isTerminal(change.state)) this.tellEnd(change.jobId, change);
+    this.tellWatchers(changes);
+  }
+
+  /** What another daemon committed: those who await an end find out by themselves. */
+  tellWatchers(changes: readonly CommittedChange[]): void {
     for (const watcher of this.#watchers) {
       const matching = changes.filter((change) => matchesFilter(change, watcher.filter));
       if (matching.length > 0) watcher.listener(matching);
     }
+  }
+
+  /** Changes of other daemons were lost. */
+  tellGap(): void {
+    for (const watcher of this.#watchers) watcher.onGap();
   }
 
   isAwaited(jobId: string): boolean {
@@ -63,10 +81,15 @@ export class ChangeFeed {
     return () => this.#forget(jobId, listener);
   }
 
-  watch(filter: JobFilter, listener: ChangeListener): () => void {
-    const watcher = { filter, listener };
+  watch(watcher: Watcher): { readonly ready: Promise<void>; stop(): void } {
     this.#watchers.add(watcher);
-    return () => this.#watchers.delete(watcher);
+    return {
+      ready: this.onWatched(true),
+      stop: () => {
+        // What cannot be told now is told with the next renewal.
+        if (this.#watchers.delete(watcher) && !this.isWatched) this.onWatched(false).catch(() => {});
+      },
+    };
   }
 
   /** To those who await the job; null when it is gone. A second call finds nobody. */
@@ -84,9 +107,17 @@ export class ChangeFeed {
   }
 }
 
-/** Calls `onChanges` with the committed changes that match, until stopped. The past is not told. */
-export function watchJobs(engine: Engine, filter: JobFilter, onChanges: ChangeListener): { stop(): void } {
-  return { stop: engine.changes.watch(filter, onChanges) };
+/**
+ * Calls `onChanges` with the committed changes that match, of every daemon on the database, until stopped; from `ready`
+ * on none is missed, or `onGap` is called. The past is not told.
+ */
+export function watchJobs(
+  engine: Engine,
+  filter: JobFilter,
+  onChanges: ChangeListener,
+  onGap: () => void,
+): { readonly ready: Promise<void>; stop(): void } {
+  return engine.changes.watch({ filter, listener: onChanges, onGap });
 }
 
 /** Fields of the filter that a change does not carry (key, creation time) are not looked at. */

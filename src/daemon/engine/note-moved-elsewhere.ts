@@ -1,5 +1,5 @@
 import { isTerminal } from "../core/job.ts";
-import type { StoreHint } from "../storage/job-store.ts";
+import type { StoreHint, ToldChange } from "../storage/store-hint.ts";
 import type { Engine } from "./engine.ts";
 import { hasHandler, tellHandlers } from "./tell-handlers.ts";
 
@@ -14,9 +14,25 @@ export async function heedHint(engine: Engine, hint: StoreHint): Promise<boolean
   if (hint.workerIds === "any") engine.dispatcher.markAllReady();
   else for (const workerId of hint.workerIds) engine.dispatcher.markResumable(workerId);
   engine.lane.wake();
+  if (hint.isGap === true) engine.changes.tellGap();
+  if (hint.changes !== undefined) await tellWatchers(engine, hint.changes);
   if (hint.jobIds === "any") return true;
   await noteMovedElsewhere(engine, hint.jobIds);
   return false;
+}
+
+/** Errors are too long for a hint: they are read. */
+async function tellWatchers({ changes, store }: Engine, told: readonly ToldChange[]): Promise<void> {
+  if (!changes.isWatched) return;
+  const failed = told.filter(({ hasError }) => hasError).map(({ jobId }) => jobId);
+  const errors = new Map(failed.length === 0 ? [] : (await store.getJobs(failed)).map((job) => [job.jobId, job.error]));
+  changes.tellWatchers(
+    told.map(({ hasError, ...change }) => ({
+      ...change,
+      error: hasError ? (errors.get(change.jobId) ?? null) : null,
+      result: null,
+    })),
+  );
 }
 
 /** Looks at jobs that another daemon may have moved, as far as they matter to clients and workers of this one. */

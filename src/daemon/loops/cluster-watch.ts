@@ -3,7 +3,7 @@ import type { Engine } from "../engine/engine.ts";
 import { heedHint } from "../engine/note-moved-elsewhere.ts";
 import { sweepAwaited } from "../engine/sweep-awaited.ts";
 import type { Logger } from "../logger.ts";
-import type { HintListener, StoreHint } from "../storage/job-store.ts";
+import type { HintListener, StoreHint } from "../storage/store-hint.ts";
 import type { Loop } from "./loop.ts";
 import { SelfPacedLoop } from "./loop.ts";
 
@@ -36,7 +36,13 @@ export class ClusterWatch implements Loop {
 
   start(): void {
     for (const loop of this.#loops) loop.start();
-    this.#listening ??= this.#engine.store.listen((hint) => void this.#heed(hint));
+    // Changes one after the other, so that watchers see them in their order.
+    let telling = Promise.resolve();
+    this.#listening ??= this.#engine.store.listen((hint) => {
+      if (hint.changes === undefined) void this.#heed(hint);
+      else telling = telling.then(() => this.#heed(hint));
+    });
+    this.#engine.changes.onWatched = async (isWatched) => (await this.#listening)?.wantChanges(isWatched);
     this.#listening.catch((error: unknown) => this.#logger.warn("hints of other daemons are off", { error }));
   }
 

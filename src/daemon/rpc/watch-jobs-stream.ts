@@ -28,9 +28,15 @@ export async function* watchJobsStream(
 ): AsyncGenerator<{ changes: JobChangeMessage[] }> {
   checkWatchable(filter);
   const waiting = new StreamBuffer<CommittedChange>(MAX_WAITING_CHANGES, tooSlow);
-  const watch = watchJobs(engine, filter, (changes) => waiting.push(...changes));
+  const watch = watchJobs(
+    engine,
+    filter,
+    (changes) => waiting.push(...changes),
+    () => waiting.fail(missedSome()),
+  );
   const release = waiting.failOn(signals);
   try {
+    await watch.ready;
     yield { changes: [] };
     for (;;) {
       const changes = await waiting.take(MAX_CHANGES_PER_MESSAGE);
@@ -55,6 +61,13 @@ function checkWatchable(filter: JobFilter): void {
     .filter(([, value]) => value !== undefined)
     .map(([field]) => ({ field, description: "cannot be watched; filter by id, state, function name or parent" }));
   if (violations.length > 0) throw invalidArgument(violations);
+}
+
+function missedSome(): DaemonError {
+  return new DaemonError(
+    "unavailable",
+    "the connection that brings changes of other daemons broke: some may be missed; list the jobs and watch again",
+  );
 }
 
 function tooSlow(): DaemonError {

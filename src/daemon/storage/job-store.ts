@@ -7,6 +7,7 @@
  * must exit, as after a failed fsync). Whatever was in a transaction that threw did not happen, or, when the
  * connection broke around COMMIT, may have happened: every write can be repeated safely.
  */
+import type { HintListener, StoreHint } from "./store-hint.ts";
 import type { Attempt, Job, JobState, Lease } from "../core/job.ts";
 import type { Transition } from "../core/job-machine.ts";
 import type { JobOptions } from "../core/job-options.ts";
@@ -73,26 +74,12 @@ export interface JobStore extends ScheduleReads, CheckpointStore {
   close(): Promise<void>;
 }
 
-/** Something changed in the database by another daemon's hand; "any" stands for more than fits into a hint. */
-export interface StoreHint {
-  /** With jobs that may be claimed now. */
-  readonly functionNames: readonly string[] | "any";
-  /** That ended, or were taken from their worker. */
-  readonly jobIds: readonly string[] | "any";
-  /** That have handlers in memory whose jobs were woken. */
-  readonly workerIds: readonly string[] | "any";
-}
-
 export interface Leadership {
   readonly nodeId: string;
   /** Goes up each time that the leadership changes hands or lapses. */
   readonly term: number;
   /** On the store's clock. */
   readonly expiresAt: number;
-}
-
-export interface HintListener {
-  stop(): Promise<void>;
 }
 
 export interface TransactOptions {

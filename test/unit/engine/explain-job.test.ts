@@ -69,7 +69,7 @@ describe("workers of other daemons on the same database", () => {
   beforeAll(async () => {
     database = await testDatabase();
   }, 120_000);
-  afterAll(() => database[Symbol.asyncDispose]());
+  afterAll(() => database[Symbol.asyncDispose](), 60_000);
 
   test("count: they serve the function, until all their slots are busy", async () => {
     await using world = await createEngineWorld();

@@ -20,7 +20,7 @@ let database: TestDatabase;
 beforeAll(async () => {
   database = await testDatabase();
 }, 120_000);
-afterAll(() => database[Symbol.asyncDispose]());
+afterAll(() => database[Symbol.asyncDispose](), 60_000);
 
 const soon = () => Bun.sleep(150);
 const awaitsEvent: NewWait = { name: "wait", kind: "event", eventName: "e", timeoutMs: null };

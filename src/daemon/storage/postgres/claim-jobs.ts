@@ -1,5 +1,4 @@
 import type { Job } from "../../core/job.ts";
-import { STATE_CODES } from "../codes.ts";
 import type { ResumeDemand } from "../checkpoint-store.ts";
 import type { ClaimDemand, ClaimedJobs } from "../job-store.ts";
 import type { JobReader } from "./job-reader.ts";
@@ -62,16 +61,10 @@ export async function resumeJobs(
   const resumed: ClaimedJobs[] = [];
   for (const [place, rows] of answers.entries()) {
     const jobs = (await reader.jobsOf(rows)).sort((left, right) => left.runAt - right.runAt);
-    noteLeased(session, jobs);
+    for (const job of jobs) session.noteLeased(job);
     resumed.push({ workerId: demands[place]!.workerId, jobs, maybeMore: [] });
   }
   return resumed;
-}
-
-function noteLeased({ counters, functions }: WriteSession, jobs: readonly Job[]): void {
-  for (const { functionName } of jobs) {
-    counters.move(functions.idOf(functionName), STATE_CODES.PENDING, STATE_CODES.RUNNING);
-  }
 }
 
 /** One statement a demand, all sent at once: each sees what those before it took. */
@@ -86,7 +79,7 @@ export async function claimJobs(
   for (const [place, { rows, looked }] of answers.entries()) {
     const demand = demands[place]!;
     const jobs = (await reader.jobsOf(rows)).sort(inClaimOrder);
-    noteLeased(session, jobs);
+    for (const job of jobs) session.noteLeased(job);
     // With slots left over there is no more, but what stood behind jobs that other daemons were taking.
     const isDone = jobs.length < demand.limit && jobs.length >= looked;
     claimed.push({ workerId: demand.workerId, jobs, maybeMore: isDone ? [] : demand.functionNames });

@@ -24,6 +24,8 @@ export interface TransactionFacts {
   readonly now: number;
   /** Another daemon wants to be told what this one commits. */
   readonly isListenedTo: boolean;
+  /** Another daemon wants to be told each change. */
+  readonly isWatched: boolean;
 }
 
 /**
@@ -50,9 +52,8 @@ export interface ConnectionsOptions {
   readonly time: ServerTime;
 }
 
-const FACTS = `select reseolio.now_ms(), exists (
-    select 1 from reseolio.listeners where listener_id <> $1 and expires_at > (select reseolio.now_ms())
-  )`;
+const FACTS = `select reseolio.now_ms(), count(*) > 0, coalesce(bool_or(wants_changes), false)
+  from reseolio.listeners where listener_id <> $1 and expires_at > (select reseolio.now_ms())`;
 
 /**
  * The connections of one store: one that writes, and a few that read. Each wait has a deadline of our own; when it
@@ -98,7 +99,7 @@ export class Connections {
     const begun = this.#guarded(writer.unsafe(this.#beginText()) as unknown as Promise<unknown>);
     const facts = Promise.all([rows(FACTS, [this.#options.listenerId]), begun]).then(([[row]]) => {
       answer(row![0] as number);
-      return { now: row![0] as number, isListenedTo: row![1] as boolean };
+      return { now: row![0] as number, isListenedTo: row![1] as boolean, isWatched: row![2] as boolean };
     });
     // Without BEGIN the first statement stands alone: nothing more may follow it.
     facts.catch(() => this.#dropWriter());

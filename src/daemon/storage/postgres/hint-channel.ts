@@ -1,4 +1,4 @@
-import type { HintListener, StoreHint } from "../job-store.ts";
+import type { HintListener, StoreHint } from "../store-hint.ts";
 import type { PostgresAddress } from "./address.ts";
 import { type Client, connect, destroy, type SessionKind, type Timeouts } from "./connection.ts";
 import { withDeadline } from "./deadline.ts";
@@ -12,8 +12,8 @@ const TICK_MS = 10_000;
 const RECONNECT_MS = 1_000;
 
 const REGISTER = `with gone as (delete from reseolio.listeners where expires_at < reseolio.now_ms() - 3600000)
-  insert into reseolio.listeners (listener_id, expires_at) values ($1, reseolio.now_ms() + $2::bigint)
-  on conflict (listener_id) do update set expires_at = excluded.expires_at`;
+  insert into reseolio.listeners (listener_id, expires_at, wants_changes) values ($1, reseolio.now_ms() + $2::bigint, $3)
+  on conflict (listener_id) do update set expires_at = excluded.expires_at, wants_changes = excluded.wants_changes`;
 const UNREGISTER = "delete from reseolio.listeners where listener_id = $1";
 
 export interface HintChannelOptions {
@@ -36,6 +36,7 @@ export class HintChannel {
   #client: Client | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #closed = false;
+  #wantsChanges = false;
 
   constructor(options: HintChannelOptions) {
     this.#options = options;
@@ -48,6 +49,10 @@ export class HintChannel {
     this.#listeners.add(listener);
     if (this.#listeners.size === 1 && this.#options.session === "direct") await this.#tick();
     return {
+      wantChanges: async (wants) => {
+        this.#wantsChanges = wants;
+        if (this.#options.session === "direct") await this.#register();
+      },
       stop: async () => {
         this.#listeners.delete(listener);
         if (this.#listeners.size === 0) await this.#stop();
@@ -59,8 +64,7 @@ export class HintChannel {
   async #tick(): Promise<void> {
     let nextMs = TICK_MS;
     try {
-      const { reads, listenerId } = this.#options;
-      await reads.rows(REGISTER, [listenerId, LISTENER_MS]);
+      await this.#register();
       if (this.#client === null) await this.#connect();
       else await this.#bounded(this.#client.unsafe("select 1"));
     } catch {
@@ -68,6 +72,11 @@ export class HintChannel {
       nextMs = RECONNECT_MS;
     }
     this.#again(nextMs);
+  }
+
+  async #register(): Promise<void> {
+    const { reads, listenerId } = this.#options;
+    await reads.rows(REGISTER, [listenerId, LISTENER_MS, this.#wantsChanges]);
   }
 
   async #connect(): Promise<void> {

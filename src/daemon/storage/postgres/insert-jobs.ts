@@ -28,7 +28,7 @@ const INSERT = `insert into reseolio.jobs (id, function_id, is_ready, priority, 
  * order, and never in a circle.
  */
 export async function insertJobs(session: WriteSession, items: readonly JobToStore[]): Promise<ReadonlySet<string>> {
-  const { functions, idTimes, runner } = session;
+  const { idTimes, runner } = session;
   const sorted = inLockOrder(items);
   const rows = await runner.rows(INSERT, columns(session, sorted));
   const stored = new Set(rows.map((row) => row[0] as string));
@@ -36,7 +36,7 @@ export async function insertJobs(session: WriteSession, items: readonly JobToSto
   for (const item of items) {
     if (!stored.has(item.jobId.toLowerCase())) continue;
     idTimes.observe(item.jobId, now);
-    session.noteStored(functions.idOf(item.functionName), item.functionName, isReady(item, now));
+    session.noteStored(item, isReady(item, now));
   }
   return stored;
 }

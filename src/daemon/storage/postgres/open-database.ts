@@ -134,7 +134,7 @@ function warningsOf(facts: Facts, session: SessionKind): readonly string[] {
   }
   if (session === "pooled") {
     warnings.push(
-      "the address leads to a pooler: hints between daemons are off and polling stands in; give the server's own address for the least delay",
+      "the address leads to a pooler: hints between daemons are off and polling stands in, and who watches sees only what this daemon does; give the server's own address for the least delay",
     );
   }
   return warnings;

@@ -1,15 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { ScheduleQuery } from "../schedule-store.ts";
 import type { CheckpointQuery } from "../checkpoint-store.ts";
-import type {
-  HintListener,
-  JobQuery,
-  JobStore,
-  JobTransaction,
-  Leadership,
-  StoreHint,
-  TransactOptions,
-} from "../job-store.ts";
+import type { JobQuery, JobStore, JobTransaction, Leadership, TransactOptions } from "../job-store.ts";
+import type { HintListener, StoreHint } from "../store-hint.ts";
 import { parsePostgresUrl, type PostgresAddress } from "./address.ts";
 import { type Timeouts, USUAL_TIMEOUTS } from "./connection.ts";
 import { Connections } from "./connections.ts";

@@ -1,12 +1,14 @@
+import type { Job } from "../../core/job.ts";
 import { isTerminal } from "../../core/job.ts";
 import type { Transition } from "../../core/job-machine.ts";
 import { STATE_CODES } from "../codes.ts";
+import type { JobToStore } from "../job-store.ts";
 import type { OpenTransaction } from "./connections.ts";
 import type { FunctionNames } from "./function-names.ts";
 import { IdTimes } from "./id-times.ts";
 import { JobCounters } from "./job-counters.ts";
-import { type Hints, hintText, newHints } from "./hints.ts";
-import type { Param } from "./literals.ts";
+import { type Changes, changeTexts, type Hints, hintText, newChanges, newHints } from "./hints.ts";
+import { type Param, textArray } from "./literals.ts";
 
 /** One statement for all that a transaction gathered, sent with its COMMIT. */
 const FLUSH = `with counted as (
@@ -17,7 +19,7 @@ const FLUSH = `with counted as (
     insert into reseolio.meta as known (key, value) select 'id_time_skew_ms', $4::text where $4::text is not null
     on conflict (key) do update set value = greatest(known.value::bigint, excluded.value::bigint)::text
   )
-  select pg_notify($5, $6) where $6::text is not null`;
+  select pg_notify($5, hint) from unnest($6::text[]) as hint`;
 
 /** What the writes of one transaction share, and gather for its end; all of it follows commit and rollback. */
 export class WriteSession {
@@ -27,6 +29,7 @@ export class WriteSession {
   readonly counters = new JobCounters();
   readonly idTimes = new IdTimes();
   hints: Hints = newHints();
+  #changes: Changes = newChanges();
   /** Jobs that awaited others which ended, until they are taken. */
   readonly awaiters = new Set<string>();
   readonly #channel: string;
@@ -39,12 +42,20 @@ export class WriteSession {
     this.#listenerId = listenerId;
   }
 
-  noteStored(functionId: number, functionName: string, isReady: boolean): void {
-    this.counters.add(functionId, STATE_CODES.PENDING, 1);
-    if (isReady) this.hints.readyFunctions.add(functionName);
+  noteStored(item: JobToStore, isReady: boolean): void {
+    this.counters.add(this.functions.idOf(item.functionName), STATE_CODES.PENDING, 1);
+    if (isReady) this.hints.readyFunctions.add(item.functionName);
+    this.#changes.stored.push(item);
   }
 
-  noteMoved({ jobId, functionName, expected, change, workerId }: Transition): void {
+  noteLeased(job: Job): void {
+    this.counters.move(this.functions.idOf(job.functionName), STATE_CODES.PENDING, STATE_CODES.RUNNING);
+    this.#changes.leased.push(job);
+  }
+
+  noteMoved(transition: Transition): void {
+    const { jobId, functionName, expected, change, workerId } = transition;
+    this.#changes.moved.push(transition);
     this.counters.move(this.functions.idOf(functionName), STATE_CODES[expected.state], STATE_CODES[change.state]);
     if (change.state === "PENDING" && (change.runAfterMs ?? 0) <= 0) this.hints.readyFunctions.add(functionName);
     if (change.keepWorker === true && workerId !== null) this.hints.workerIds.add(workerId);
@@ -59,24 +70,28 @@ export class WriteSession {
 
   /** The statement that writes what was gathered, to be sent just before COMMIT; null when there is nothing. */
   async flush(): Promise<readonly [sql: string, params: readonly Param[]] | null> {
-    const { isListenedTo } = await this.runner.facts;
+    const { isListenedTo, isWatched, now } = await this.runner.facts;
     const deltas = this.counters.take();
     const widened = this.idTimes.widened();
     const hint = isListenedTo ? hintText(this.hints, this.#listenerId) : null;
-    if (deltas === null && widened === null && hint === null) return null;
-    const [functionIds, states, changes] = deltas ?? ["{}", "{}", "{}"];
+    const changes = isWatched ? changeTexts(this.#changes, now, this.#listenerId) : [];
+    const texts = hint === null ? changes : [hint, ...changes];
+    if (deltas === null && widened === null && texts.length === 0) return null;
+    const [functionIds, states, counts] = deltas ?? ["{}", "{}", "{}"];
     const skew = widened === null ? null : String(widened);
-    return [FLUSH, [functionIds, states, changes, skew, this.#channel, hint]];
+    return [FLUSH, [functionIds, states, counts, skew, this.#channel, textArray(texts)]];
   }
 
   committed(): void {
     this.idTimes.committed();
     this.hints = newHints();
+    this.#changes = newChanges();
   }
 
   rolledBack(): void {
     this.counters.rolledBack();
     this.idTimes.rolledBack();
     this.hints = newHints();
+    this.#changes = newChanges();
   }
 }

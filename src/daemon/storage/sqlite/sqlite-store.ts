@@ -6,7 +6,8 @@ import { unfinishedCopy } from "../copy-side.ts";
 import { UNFINISHED_COPY } from "../copy-tables.ts";
 import { statusOf } from "../job-status.ts";
 import type { ScheduleQuery } from "../schedule-store.ts";
-import type { HintListener, JobStore, JobTransaction, Leadership } from "../job-store.ts";
+import type { JobStore, JobTransaction, Leadership } from "../job-store.ts";
+import type { HintListener } from "../store-hint.ts";
 import { migrate } from "../migrate.ts";
 import {
   fileBytes,
@@ -206,7 +207,7 @@ class OpenSqliteStore implements SqliteStore {
 
   /** No other daemon can write this file (P18). */
   async listen(): Promise<HintListener> {
-    return { stop: async () => {} };
+    return { wantChanges: async () => {}, stop: async () => {} };
   }
 
   async lead(nodeId: string, leaseMs: number): Promise<Leadership> {

@@ -126,8 +126,10 @@ create table workers (
 
 -- Daemons that listen for hints: without another one no commit notifies anybody.
 create table listeners (
-  listener_id text collate "C" primary key,
-  expires_at  bigint not null
+  listener_id   text collate "C" primary key,
+  expires_at    bigint  not null,
+  -- Somebody watches there: each change is told, not only what may be claimed, awaited or run.
+  wants_changes boolean not null default false
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
 -- Which daemon does what need not be done by all. Each change of hands, and each lapse, is a new term.
