@@ -2,6 +2,7 @@ import { createClient, createRouterTransport } from "@connectrpc/connect";
 import type { Client } from "@connectrpc/connect";
 import { DaemonService } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
 import { JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
+import { ScheduleService } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { createRoutes } from "../../src/daemon/rpc/routes.ts";
 import { OpenSessions } from "../../src/daemon/rpc/session-service.ts";
 import type { EngineWorld } from "./engine-world.ts";
@@ -12,6 +13,7 @@ import { recordingLogger, TEST_INFO } from "./http-world.ts";
 /** The services in memory, without a socket, on the real engine and a real SQLite store. */
 export interface RouterWorld extends EngineWorld {
   readonly jobs: Client<typeof JobService>;
+  readonly schedules: Client<typeof ScheduleService>;
   readonly daemon: Client<typeof DaemonService>;
   readonly logged: readonly LoggedLine[];
   drain(): void;
@@ -29,6 +31,7 @@ export async function createRouterWorld(): Promise<RouterWorld> {
     ...world,
     [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
     jobs: createClient(JobService, transport),
+    schedules: createClient(ScheduleService, transport),
     daemon: createClient(DaemonService, transport),
     logged,
     drain: () => draining.abort(),
