@@ -51,14 +51,8 @@ test("faults name the fields as the protocol has them", async () => {
   ]);
   expect(await refusal(schedules.backfillSchedule({ name: "a:b" }))).toEqual([Code.InvalidArgument, "from"]);
   expect(await refusal(schedules.getSchedule({ name: "a:b" }))).toEqual([Code.NotFound]);
-  expect(
-    await refusal(
-      world.jobs
-        .watchJobs({ filter: { scheduleName: "s" } })
-        [Symbol.asyncIterator]()
-        .next(),
-    ),
-  ).toEqual([Code.InvalidArgument, "filter.schedule_name"]);
+  const changes = world.jobs.watchJobs({ filter: { scheduleName: "s" } })[Symbol.asyncIterator]();
+  expect(await refusal(changes.next())).toEqual([Code.InvalidArgument, "filter.schedule_name"]);
   await schedules.createSchedule({ spec: SPEC });
   expect(await create({ cron: "@daily" })).toEqual([Code.AlreadyExists]);
 });
