@@ -34,6 +34,14 @@ export interface FlowWorkerSettings extends WorkerSettings {
   readonly flowLog: string;
 }
 
+/** For `events/waiter.ts`. */
+export interface WaiterSettings {
+  readonly address: string;
+  readonly functionName: string;
+  readonly concurrency: number;
+  readonly log: string;
+}
+
 /** For `chaos/caller.ts`. */
 export interface CallerSettings {
   /** Of one daemon, or of those of a cluster, the first to be tried first. */

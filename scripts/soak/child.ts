@@ -6,6 +6,7 @@ import {
   type ClientSettings,
   type FlowWorkerSettings,
   SETTINGS_VARIABLE,
+  type WaiterSettings,
   type WorkerSettings,
 } from "./child-settings.ts";
 
@@ -42,6 +43,11 @@ export async function startCaller(settings: CallerSettings): Promise<SoakChild> 
   return untilReady(start("chaos/caller.ts", settings));
 }
 
+/** Ends when the waiter is connected. */
+export async function startWaiter(settings: WaiterSettings): Promise<SoakChild> {
+  return untilReady(start("events/waiter.ts", settings));
+}
+
 async function untilReady(child: SoakChild): Promise<SoakChild> {
   while (!child.output.includes("ready\n")) {
     const ended = await Promise.race([child.exited.then(() => true), Bun.sleep(5).then(() => false)]);
@@ -50,7 +56,7 @@ async function untilReady(child: SoakChild): Promise<SoakChild> {
   return child;
 }
 
-function start(file: string, settings: ClientSettings | WorkerSettings | CallerSettings): SoakChild {
+function start(file: string, settings: ClientSettings | WorkerSettings | CallerSettings | WaiterSettings): SoakChild {
   const process_ = spawn(process.execPath, [join(import.meta.dir, file)], {
     // Its stdin ends with this process, and it with its stdin.
     stdio: ["pipe", "pipe", "pipe"],

@@ -9,6 +9,7 @@ export const PARTS = [
   "chaos",
   "schedules",
   "cluster",
+  "events",
   "copy",
   "memory",
 ] as const;

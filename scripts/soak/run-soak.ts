@@ -6,6 +6,7 @@ import { soakCluster } from "./part-cluster.ts";
 import { soakCopy } from "./part-copy.ts";
 import { soakDaemonKills } from "./part-daemon.ts";
 import { soakEnqueue } from "./part-enqueue.ts";
+import { soakEvents } from "./part-events.ts";
 import { soakMemory } from "./part-memory.ts";
 import { soakPowerLoss } from "./part-power.ts";
 import { soakSchedules } from "./part-schedules.ts";
@@ -21,6 +22,7 @@ const PLAY: Readonly<Record<PartName, (context: SoakContext) => Promise<readonly
   chaos: soakChaos,
   cluster: soakCluster,
   schedules: soakSchedules,
+  events: soakEvents,
   copy: soakCopy,
   memory: soakMemory,
 };

@@ -496,6 +496,22 @@ function eventTests(makeStore: MakeStore): void {
     expect((await replay(world, late)).all).toEqual([{ name: "w", value: "1" }]);
   });
 
+  test("P13: an event that comes after a wait's time is none of its, whoever looks first", async () => {
+    await using world = await makeStore();
+    const [told, again] = [await stored(world), await stored(world)];
+    const [one, two] = (await claim(world, 2)) as [Job, Job];
+    await park(world, one, event("w", "a", 100));
+    await park(world, two, event("w", "b", 100));
+    world.clock.advance(101);
+    // The timer has not looked yet.
+    const [emitted] = await world.store.transact((tx) => tx.emitEvents([{ name: "a", payload: bytes("1") }], 10));
+    expect(emitted!.woken.map(({ job }) => job.jobId)).toEqual([told]);
+    expect((await world.store.listRecords(told, 1))[0]).toMatchObject({ timedOut: true });
+    await world.store.transact((tx) => tx.emitEvents([{ name: "b", payload: bytes("1") }], 0));
+    await world.store.transact((tx) => tx.endDueWaits(10));
+    expect((await world.store.listRecords(again, 1))[0]).toMatchObject({ timedOut: true });
+  });
+
   test("an event that more wait for than one call ends is spread over the next ones, and is due at once", async () => {
     await using world = await makeStore();
     for (let index = 0; index < 5; index++) await stored(world);

@@ -54,8 +54,12 @@ const END = `update reseolio.checkpoints as wait
   where wait.job_id = over.job_id and wait.name = over.name and wait.recorded_at is null
   returning wait.job_id, wait.wakes`;
 
+/** An event counts that happened before the wait was over, however late it is looked at. */
+const PAYLOAD = `case when given.due_at is null or given.due_at > (select reseolio.now_ms())
+    or event.emitted_at <= given.due_at then event.payload end as payload`;
+
 const END_OVER = `with over as materialized (
-    select given.job_id, given.name, event.payload, job.lease_token from reseolio.checkpoints as given
+    select given.job_id, given.name, ${PAYLOAD}, job.lease_token from reseolio.checkpoints as given
     join reseolio.jobs as job on job.id = given.job_id
     left join reseolio.events as event on event.name = given.event_name
     left join reseolio.jobs as awaited on awaited.id = given.awaited_id
@@ -82,9 +86,9 @@ const NEXT_OF_JOBS = `select min(due_at) from reseolio.checkpoints
 
 /** What another daemon works on at the same moment is left to it, or to the next look. */
 const END_DUE = `with over as materialized (
-    select given.job_id, given.name, event.payload, job.lease_token
+    select given.job_id, given.name, ${PAYLOAD}, job.lease_token
     from (
-      select job_id, name, event_name from reseolio.checkpoints
+      select job_id, name, event_name, due_at from reseolio.checkpoints
       where recorded_at is null and due_at is not null and due_at <= (select reseolio.now_ms())
       order by due_at limit $1::int
     ) as given
@@ -95,9 +99,9 @@ const END_DUE = `with over as materialized (
   ${END}`;
 
 const END_FOR_EVENT = `with over as materialized (
-    select given.job_id, given.name, event.payload, job.lease_token
+    select given.job_id, given.name, ${PAYLOAD}, job.lease_token
     from (
-      select job_id, name from reseolio.checkpoints where recorded_at is null and event_name = $1
+      select job_id, name, due_at from reseolio.checkpoints where recorded_at is null and event_name = $1
       order by job_id, name limit $2::int
     ) as given
     join reseolio.jobs as job on job.id = given.job_id

@@ -33,7 +33,7 @@ export function prepareEvents({ db }: WriteSession, waits: Waits): Events {
   const reader = prepareEventReader(db);
   const insert = db.prepare("insert into events (name, payload, emitted_at) values (?, ?, ?) on conflict do nothing");
   const setSpreading = db.prepare("update events set is_spreading = ? where name = ?");
-  const spreading = db.prepare("select name, payload from events where is_spreading = 1 limit 1");
+  const spreading = db.prepare("select name from events where is_spreading = 1 limit 1");
   const old = db.prepare(
     `delete from events where rowid in (
        select rowid from events where emitted_at < ? order by emitted_at limit (? + 0)
@@ -45,7 +45,7 @@ export function prepareEvents({ db }: WriteSession, waits: Waits): Events {
     if (insert.run(name, payload, now).changes === 0) {
       return { event: reader.getEvent(name)!, created: false, waiting: 0, woken: [] };
     }
-    const { ended, woken } = waits.endForEvent(name, payload, limit, now);
+    const { ended, woken } = waits.endForEvent(name, limit, now);
     if (ended < waiting) setSpreading.run(1, name);
     return { event: { name, payload, emittedAt: now }, created: true, waiting, woken };
   }
@@ -53,10 +53,10 @@ export function prepareEvents({ db }: WriteSession, waits: Waits): Events {
   return {
     emit: (events, limit, now) => events.map((event) => emitOne(event, limit, now)),
     spread(limit, now) {
-      const row = spreading.values()[0] as [string, Uint8Array] | undefined;
+      const row = spreading.values()[0] as [string] | undefined;
       if (row === undefined) return { ended: 0, woken: [] };
-      const [name, payload] = row;
-      const result = waits.endForEvent(name, payload, limit, now);
+      const [name] = row;
+      const result = waits.endForEvent(name, limit, now);
       if (result.ended < limit) setSpreading.run(0, name);
       return result;
     },

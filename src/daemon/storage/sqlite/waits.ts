@@ -9,7 +9,7 @@ export interface Waits {
   register(parks: readonly WaitsToStore[], now: number): RegisteredWaits;
   endDue(limit: number, now: number): EndedWaits;
   /** Ends waits for an event that has happened. */
-  endForEvent(name: string, payload: Uint8Array, limit: number, now: number): EndedWaits;
+  endForEvent(name: string, limit: number, now: number): EndedWaits;
   /** Ends the waits for jobs that have ended. */
   endForJobs(jobIds: readonly string[], now: number): readonly ParkedJob[];
   /** When the first of all waits is due. */
@@ -17,7 +17,9 @@ export interface Waits {
 }
 
 /** job_id, name, wakes. */
-type WaitRow = readonly [Uint8Array, string, number];
+type WaitRow = readonly [Uint8Array, string, number, ...unknown[]];
+/** The same, due_at, event_name. */
+type TimedWaitRow = readonly [Uint8Array, string, number, number | null, string | null];
 
 export function prepareWaits(session: WriteSession): Waits {
   const { db, functions, awaited } = session;
@@ -40,14 +42,15 @@ export function prepareWaits(session: WriteSession): Waits {
      where job_id = ? and name = ?`,
   );
   const due = db.prepare(
-    `select job_id, name, wakes, kind, event_name from checkpoints
+    `select job_id, name, wakes, due_at, event_name from checkpoints
      where recorded_at is null and due_at is not null and due_at <= ? order by due_at limit (? + 0)`,
   );
   const forEvent = db.prepare(
-    "select job_id, name, wakes from checkpoints where recorded_at is null and event_name = ? limit (? + 0)",
+    "select job_id, name, wakes, due_at, event_name from checkpoints where recorded_at is null and event_name = ? limit (? + 0)",
   );
   const forJob = db.prepare("select job_id, name, wakes from checkpoints where awaited_id = ? and recorded_at is null");
-  const payloadOf = db.prepare("select payload from events where name = ?");
+  // An event counts that happened before the wait was over, however late it is looked at.
+  const payloadOf = db.prepare("select payload from events where name = ? and (? is null or ? > ? or emitted_at <= ?)");
   const isLive = db.prepare("select 1 from jobs where id = ? and state < 3");
   const parked = db.prepare(
     `select ${LISTED_JOB_COLUMNS}, exists (select 1 from workers where workers.worker_id = jobs.worker_id)
@@ -92,7 +95,7 @@ export function prepareWaits(session: WriteSession): Waits {
     const row = pending.values(id, name)[0] as Row | undefined;
     if (row === undefined) return null;
     const [, , dueAt, eventName, awaitedId] = row as [string, number, number | null, string | null, Uint8Array | null];
-    const payload = eventName === null ? null : payloadFor(eventName);
+    const payload = eventName === null ? null : payloadFor(eventName, dueAt, now);
     const isDue = dueAt !== null && dueAt <= now;
     const hasEnded = awaitedId !== null && isLive.values(awaitedId).length === 0;
     if (payload === null && !isDue && !hasEnded) return dueAt;
@@ -100,8 +103,9 @@ export function prepareWaits(session: WriteSession): Waits {
     return null;
   }
 
-  function payloadFor(eventName: string): Uint8Array | null {
-    return ((payloadOf.values(eventName)[0] as Row | undefined)?.[0] as Uint8Array | undefined) ?? null;
+  function payloadFor(eventName: string, dueAt: number | null, now: number): Uint8Array | null {
+    const row = payloadOf.values(eventName, dueAt, dueAt, now, dueAt)[0] as Row | undefined;
+    return (row?.[0] as Uint8Array | undefined) ?? null;
   }
 
   function parkedJobs(ids: Iterable<Uint8Array>): readonly ParkedJob[] {
@@ -115,29 +119,27 @@ export function prepareWaits(session: WriteSession): Waits {
     return jobs;
   }
 
-  function endAll(rows: readonly WaitRow[], payload: Uint8Array | null, now: number): readonly ParkedJob[] {
-    for (const [jobId, name] of rows) end.run(now, payload, 0, jobId, name);
+  function wokenBy(rows: readonly WaitRow[]): readonly ParkedJob[] {
     return parkedJobs(distinct(rows.filter((row) => row[2] === 1).map((row) => row[0])));
+  }
+
+  /** Waits for events, and sleeps. */
+  function endAll(rows: readonly TimedWaitRow[], now: number): EndedWaits {
+    for (const [jobId, name, , dueAt, eventName] of rows) {
+      const payload = eventName === null ? null : payloadFor(eventName, dueAt, now);
+      end.run(now, payload, eventName !== null && payload === null ? 1 : 0, jobId, name);
+    }
+    return { ended: rows.length, woken: wokenBy(rows) };
   }
 
   return {
     register,
-    endDue(limit, now) {
-      const rows = due.values(now, limit) as [...WaitRow, number, string | null][];
-      for (const [jobId, name, , , eventName] of rows) {
-        const payload = eventName === null ? null : payloadFor(eventName);
-        end.run(now, payload, eventName !== null && payload === null ? 1 : 0, jobId, name);
-      }
-      const waking = rows.filter((row) => row[2] === 1).map((row) => row[0]);
-      return { ended: rows.length, woken: parkedJobs(distinct(waking)) };
-    },
-    endForEvent(name, payload, limit, now) {
-      const rows = forEvent.values(name, limit) as unknown as WaitRow[];
-      return { ended: rows.length, woken: endAll(rows, payload, now) };
-    },
+    endDue: (limit, now) => endAll(due.values(now, limit) as unknown as TimedWaitRow[], now),
+    endForEvent: (name, limit, now) => endAll(forEvent.values(name, limit) as unknown as TimedWaitRow[], now),
     endForJobs(jobIds, now) {
       const rows = jobIds.flatMap((jobId) => forJob.values(jobIdBytes(jobId)) as unknown as WaitRow[]);
-      return endAll(rows, null, now);
+      for (const [jobId, name] of rows) end.run(now, null, 0, jobId, name);
+      return wokenBy(rows);
     },
     nextDueAt: () => ((next.values()[0] as Row | undefined)?.[0] as number | undefined) ?? null,
   };
