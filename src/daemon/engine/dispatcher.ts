@@ -181,6 +181,19 @@ export class Dispatcher {
     }
   }
 
+  /**
+   * Asks workers to hand back what waits there for a slot since before a monotonic time: their jobs are not as short as
+   * they were, and a worker of another daemon may idle. They are leased ahead again when they have shown themselves.
+   */
+  recallHeldSince(heldBefore: number): void {
+    for (const session of this.#sessions.values()) {
+      const late = session.waitingLeases().filter((lease) => lease.heldSince < heldBefore);
+      if (late.length === 0) continue;
+      session.gauge.forget();
+      session.port.recall(late);
+    }
+  }
+
   /** Tells workers what was claimed for them, and that leases were taken back. */
   afterCommit(applied: readonly Transition[], resumed: readonly ClaimedJobs[], claimed: readonly ClaimedJobs[]): void {
     for (const transition of applied) if (transition.change.revokeLease) this.#revoke(transition);

@@ -22,6 +22,12 @@ export class PrefetchGauge {
     this.#windowCount = 0;
   }
 
+  /** What was learnt holds no more: nothing is leased ahead until the next outcomes. */
+  forget(): void {
+    this.#perMs = 0;
+    this.#meanRunMs = Number.POSITIVE_INFINITY;
+  }
+
   /** Jobs beyond the free slots, given the bytes of args that the worker holds already. */
   prefetch(leasedBytes: number): number {
     if (this.#meanRunMs > SLOW_RUN_MS) return 0;

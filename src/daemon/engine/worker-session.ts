@@ -33,6 +33,8 @@ export interface HeldLease extends Lease {
   checkpointBytes: number;
   /** Its checkpoints are being read: the worker has not got it. */
   isOnItsWay: boolean;
+  /** On the monotonic clock: since when it is held here. */
+  readonly heldSince: number;
   /** The daemon took it back; its slot stays taken until the worker says that the handler has ended. */
   isRevoked: boolean;
 }
@@ -117,6 +119,7 @@ export class WorkerSession {
         checkpointCount: 0,
         checkpointBytes: 0,
         isOnItsWay: false,
+        heldSince: this.#clock.monotonic(),
         isRevoked: false,
       };
       this.#leases.set(job.jobId, lease);

@@ -5,6 +5,8 @@ import { everyInterval } from "./loop.ts";
 
 /** All functions are looked at afresh this often, whatever the hints say. */
 const FULL_LOOK_MS = 1_000;
+/** What is leased ahead is there for a round trip or two. */
+const MAX_WAIT_MS = 1_000;
 
 /**
  * The fallback of a dispatch that is pushed: claims again after a commit that failed, moves prefetched jobs to workers
@@ -19,6 +21,7 @@ export function createPoll(engine: Engine, intervalMs: number, logger: Logger): 
       engine.dispatcher.markAllReady();
     }
     engine.dispatcher.recallForIdleWorkers();
+    if (engine.store.isShared) engine.dispatcher.recallHeldSince(now - MAX_WAIT_MS);
     engine.lane.wake();
   });
 }

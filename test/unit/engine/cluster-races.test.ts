@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Job } from "../../../src/daemon/core/job.ts";
-import { cancelJob } from "../../../src/daemon/engine/cancel-job.ts";
+import { cancelJob, cancelTree } from "../../../src/daemon/engine/cancel-job.ts";
 import { LeaseCheck } from "../../../src/daemon/engine/check-leases.ts";
 import type { Engine } from "../../../src/daemon/engine/engine.ts";
 import { enqueueJobs } from "../../../src/daemon/engine/enqueue-jobs.ts";
@@ -204,3 +204,37 @@ for (const how of ["by a hint", "by a look"]) {
     expect(worker.revoked).toHaveLength(1);
   });
 }
+
+test("jobs that two daemons cancel in opposite orders end in no deadlock's failure: the victim's transaction is run again", async () => {
+  await using it = await twoDaemons(database);
+  const pairs = await Promise.all(
+    Array.from({ length: 5 }, async () => [await enqueue(it.one), await enqueue(it.one)]),
+  );
+  const cancelEach = (engine: Engine, jobIds: readonly string[]) =>
+    engine.lane.run(async (lane) => {
+      for (const jobId of jobIds) {
+        await cancelTree(engine.settings, lane, await lane.tx.getJobs([jobId]), "cancelled");
+        await Bun.sleep(50);
+      }
+    });
+  for (const pair of pairs) await Promise.all([cancelEach(it.one, pair), cancelEach(it.two, pair.toReversed())]);
+  for (const jobId of pairs.flat()) expect((await read(it.one, jobId)).state).toBe("CANCELLED");
+}, 30_000);
+
+test("a worker of many functions is told that there may be more, when another daemon held what it saw", async () => {
+  await using it = await twoDaemons(database);
+  const names = [FN, "test:other"];
+  for (let count = 0; count < 30; count++) await enqueue(it.one);
+  await it.one.store.transact(async (tx) => {
+    await tx.claimJobs([{ workerId: "greedy", functionNames: names, limit: 10 }]);
+    const [claimed] = await it.two.store.transact((other) =>
+      other.claimJobs([{ workerId: "modest", functionNames: names, limit: 2 }]),
+    );
+    expect(claimed).toEqual({ workerId: "modest", jobs: [], maybeMore: names });
+  });
+  const [claimed] = await it.two.store.transact((tx) =>
+    tx.claimJobs([{ workerId: "modest", functionNames: names, limit: 50 }]),
+  );
+  expect(claimed).toMatchObject({ maybeMore: [] });
+  expect(claimed!.jobs).toHaveLength(20);
+});

@@ -209,6 +209,30 @@ test("one worker's prefetched jobs are recalled for another that idles, and hand
   expect(idle.assigned.map((job) => job.attempt)).toEqual([1, 1]);
 });
 
+test("what was leased ahead and waits for long is recalled once, for workers of other daemons, and no more is leased ahead", async () => {
+  await using world = await createEngineWorld();
+  const busy = await world.connect("busy", { concurrency: 1 });
+  for (let index = 0; index < 200; index++) await world.enqueue(FN);
+  for (let done = 0; done < 150; done++) {
+    await busy.assignedCount(done + 1);
+    world.clock.advance(0.1);
+    await busy.report(busy.assigned[done] as Job, SUCCEED);
+  }
+  const ahead = busy.session.leaseCount - 1;
+  expect(ahead).toBeGreaterThan(0);
+  world.clock.advance(500);
+  world.engine.dispatcher.recallHeldSince(world.clock.monotonic() - 1_000);
+  expect(busy.recalled).toHaveLength(0);
+  world.clock.advance(600);
+  world.engine.dispatcher.recallHeldSince(world.clock.monotonic() - 1_000);
+  expect(busy.recalled).toHaveLength(ahead);
+  for (const lease of busy.recalled) await busy.report(lease, { kind: "release", started: false });
+  world.engine.dispatcher.markAllReady();
+  world.engine.lane.wake();
+  await world.settled();
+  expect(busy.session.leaseCount).toBe(1);
+});
+
 test("the daemon's limit bounds what runs at once over all workers", async () => {
   await using world = await createEngineWorld({ maxConcurrent: 3 });
   const workers = [await world.connect("w1", { concurrency: 2 }), await world.connect("w2", { concurrency: 2 })];
