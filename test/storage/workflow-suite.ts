@@ -351,6 +351,13 @@ function waitTests(makeStore: MakeStore): void {
     const names = (await replay(world, jobId, third.leaseToken - 1)).all.map(({ name }) => name);
     expect(names).toEqual(["b", "c"]);
     expect((await replay(world, jobId)).all.map(({ name }) => name)).toEqual(["a", "b", "c", "step", "step2"]);
+    const whole = await world.store.listFewCheckpoints([
+      { jobId, sinceToken: third.leaseToken - 1 },
+      { jobId: WORKER, sinceToken: null },
+    ]);
+    expect([...whole].map(([id, list]) => [id, list.map(({ name }) => name)])).toEqual([[jobId, ["b", "c"]]]);
+    const all = await world.store.listFewCheckpoints([{ jobId, sinceToken: null }]);
+    expect(all.get(jobId)?.map(({ name }) => name)).toEqual(["a", "b", "c", "step", "step2"]);
   });
 
   test("P14: the end of an awaited job is told once, with those that await it", async () => {

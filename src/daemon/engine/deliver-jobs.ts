@@ -1,7 +1,6 @@
-import type { Checkpoint } from "../core/checkpoint.ts";
 import { decide } from "../core/job-machine.ts";
 import type { Job } from "../core/job.ts";
-import type { CheckpointSum } from "../storage/checkpoint-store.ts";
+import type { CheckpointPage, CheckpointSum } from "../storage/checkpoint-store.ts";
 import type { Engine } from "./engine.ts";
 import type { HeldLease, WorkerSession } from "./worker-session.ts";
 
@@ -16,6 +15,9 @@ export interface Delivery {
 
 /** Bytes of values read at once: a frame's worth. */
 const PAGE_BYTES = 1024 * 1024;
+/** A job with no more than these is read with others. */
+const FEW_BYTES = 16 * 1024;
+const FEW = 256;
 
 /**
  * Sends leased jobs to their worker, each behind what it recorded: everything for a job that is replayed, what ended
@@ -42,37 +44,65 @@ async function deliverWithCheckpoints(
 ): Promise<void> {
   const sums = await engine.store.sumCheckpoints(jobs.map((job) => job.jobId));
   for (const job of jobs) {
-    const sum = sums.get(job.jobId);
-    const count = sum === undefined ? 0 : await sendCheckpoints(engine, session, job, sum, resumed);
     const held = session.find(job);
-    // Taken back meanwhile.
-    if (held === null || !held.isOnItsWay) continue;
-    held.isOnItsWay = false;
-    session.port.assign([{ job, resumed, checkpointCount: count }]);
+    const sum = sums.get(job.jobId);
+    if (held !== null && sum !== undefined) noteSum(held, sum);
   }
+  const isSmall = ({ jobId }: Job): boolean => {
+    const { count, bytes } = sums.get(jobId) ?? NONE;
+    return count <= FEW && bytes <= FEW_BYTES;
+  };
+  await sendTogether(engine, session, jobs.filter(isSmall), resumed);
+  for (const job of jobs) if (!isSmall(job)) await sendInParts(engine, session, job, resumed);
 }
 
-async function sendCheckpoints(
+/** Most jobs: one look for all of them, and one frame. */
+async function sendTogether(
   engine: Engine,
   session: WorkerSession,
-  job: Job,
-  sum: CheckpointSum,
+  jobs: readonly Job[],
   resumed: boolean,
-): Promise<number> {
-  const held = session.find(job);
-  if (held === null) return 0;
-  noteSum(held, sum);
-  const sinceToken = resumed ? job.leaseToken - 1 : null;
+): Promise<void> {
+  const recorded = await engine.store.listFewCheckpoints(
+    jobs.map((job) => ({ jobId: job.jobId, sinceToken: sinceTokenOf(job, resumed) })),
+  );
+  const deliveries: Delivery[] = [];
+  for (const job of jobs) {
+    if (!arrives(session, job)) continue;
+    const checkpoints = recorded.get(job.jobId) ?? [];
+    // Room is waited for where there is much to send.
+    if (checkpoints.length > 0) void session.port.replay(job, checkpoints);
+    deliveries.push({ job, resumed, checkpointCount: checkpoints.length });
+  }
+  if (deliveries.length > 0) session.port.assign(deliveries);
+}
+
+async function sendInParts(engine: Engine, session: WorkerSession, job: Job, resumed: boolean): Promise<void> {
+  const sinceToken = sinceTokenOf(job, resumed);
   let count = 0;
   let afterName: string | null = null;
   do {
-    const page: { readonly checkpoints: readonly Checkpoint[]; readonly next: string | null } =
-      await engine.store.listCheckpoints({ jobId: job.jobId, sinceToken, afterName, maxBytes: PAGE_BYTES });
+    const page: CheckpointPage = await engine.store.listCheckpoints({
+      ...{ jobId: job.jobId, sinceToken, afterName, maxBytes: PAGE_BYTES },
+    });
     count += page.checkpoints.length;
     if (page.checkpoints.length > 0) await session.port.replay(job, page.checkpoints);
     afterName = page.next;
-  } while (afterName !== null && session.find(job) === held);
-  return count;
+  } while (afterName !== null && session.find(job) !== null);
+  if (arrives(session, job)) session.port.assign([{ job, resumed, checkpointCount: count }]);
+}
+
+/** What a handler that goes on has not seen ended under the lease that it parked, or after. */
+function sinceTokenOf(job: Job, resumed: boolean): number | null {
+  return resumed ? job.leaseToken - 1 : null;
+}
+
+/** False when the lease was taken back meanwhile: then nothing is sent. */
+function arrives(session: WorkerSession, job: Job): boolean {
+  const held = session.find(job);
+  if (held?.isOnItsWay !== true) return false;
+  held.isOnItsWay = false;
+  return true;
 }
 
 /** Counts what was recorded before, besides what this session has seen. */
@@ -80,6 +110,8 @@ export function noteSum(held: HeldLease, sum: CheckpointSum): void {
   held.checkpointCount += sum.count;
   held.checkpointBytes += sum.bytes;
 }
+
+const NONE: CheckpointSum = { count: 0, bytes: 0 };
 
 /** They never reached their worker. */
 function giveBack(engine: Engine, session: WorkerSession, jobs: readonly Job[]): void {

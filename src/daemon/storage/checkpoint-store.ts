@@ -7,6 +7,10 @@ import type { ClaimedJobs } from "./job-store.ts";
 export interface CheckpointStore {
   /** What is to be replayed, or to be told to a worker that goes on: a part of at most about `maxBytes` of values. */
   listCheckpoints(query: CheckpointQuery): Promise<CheckpointPage>;
+  /** The same, whole and for several jobs, of which is known that they have little; those without any are left out. */
+  listFewCheckpoints(
+    queries: readonly Pick<CheckpointQuery, "jobId" | "sinceToken">[],
+  ): Promise<ReadonlyMap<string, readonly Checkpoint[]>>;
   /** The last `limit` that were recorded, oldest first, without values. */
   listRecords(jobId: string, limit: number): Promise<readonly Checkpoint[]>;
   /** What the job waits for now, when it is parked. */

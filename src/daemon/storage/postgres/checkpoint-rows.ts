@@ -3,7 +3,7 @@ import type { CheckpointPage, CheckpointQuery, CheckpointSum } from "../checkpoi
 import { kindOf } from "../codes.ts";
 import { isJobId } from "../job-id.ts";
 import { distinctIds } from "./job-reader.ts";
-import { readText, storedText, uuidArray } from "./literals.ts";
+import { numberArray, readText, storedText, uuidArray } from "./literals.ts";
 import type { Row } from "./rows.ts";
 import type { Runner } from "./runner.ts";
 
@@ -17,6 +17,10 @@ const IS_WANTED = `job_id = $1::uuid and recorded_at is not null and name > $2
 const SIZES = `select name, coalesce(octet_length(value), 0) from reseolio.checkpoints
   where ${IS_WANTED} order by name limit ${NAMES_AHEAD}`;
 const VALUES = `select ${COLUMNS}, value from reseolio.checkpoints where ${IS_WANTED} and name <= $4 order by name`;
+const FEW = `select ${COLUMNS}, value, job_id from unnest($1::uuid[], $2::bigint[]) as given (id, since)
+  join reseolio.checkpoints on job_id = given.id
+  where recorded_at is not null and (given.since is null or (lease_token >= given.since and kind in (1, 2, 5)))
+  order by name`;
 const RECORDS = `select * from (
     select ${COLUMNS}, null::bytea, place from reseolio.checkpoints
     where job_id = $1::uuid and recorded_at is not null order by recorded_at desc, place desc limit $2::int
@@ -37,6 +41,26 @@ export async function listCheckpoints(reads: Runner, query: CheckpointQuery): Pr
   if (last === undefined) return { checkpoints: [], next: null };
   const checkpoints = (await reads.rows(VALUES, [...wanted, last])).map(checkpointFromRow);
   return { checkpoints, next: taken < ahead.length || ahead.length === NAMES_AHEAD ? readText(last) : null };
+}
+
+/** The same, whole and for several jobs that have little. */
+export async function listFewCheckpoints(
+  reads: Runner,
+  queries: readonly Pick<CheckpointQuery, "jobId" | "sinceToken">[],
+): Promise<ReadonlyMap<string, readonly Checkpoint[]>> {
+  const asked = queries.filter(({ jobId }) => isJobId(jobId));
+  const found = new Map<string, Checkpoint[]>();
+  if (asked.length === 0) return found;
+  const rows = await reads.rows(FEW, [
+    uuidArray(asked.map(({ jobId }) => jobId)),
+    numberArray(asked.map(({ sinceToken }) => sinceToken)),
+  ]);
+  for (const row of rows) {
+    const list = found.get(row[7] as string);
+    if (list === undefined) found.set(row[7] as string, [checkpointFromRow(row)]);
+    else list.push(checkpointFromRow(row));
+  }
+  return found;
 }
 
 /** The last ones that were recorded, oldest first, without values. */

@@ -6,7 +6,7 @@ import type { HintListener, StoreHint } from "../store-hint.ts";
 import { parsePostgresUrl, type PostgresAddress } from "./address.ts";
 import { type Timeouts, USUAL_TIMEOUTS } from "./connection.ts";
 import { Connections } from "./connections.ts";
-import { listCheckpoints, listRecords, listWaits, sumCheckpoints } from "./checkpoint-rows.ts";
+import { listCheckpoints, listFewCheckpoints, listRecords, listWaits, sumCheckpoints } from "./checkpoint-rows.ts";
 import { countWaiting, getEvent } from "./events.ts";
 import { isDeadlock, storeFault } from "./faults.ts";
 import { FunctionNames } from "./function-names.ts";
@@ -158,6 +158,8 @@ class OpenPostgresStore implements PostgresStore {
     this.#told(lead(this.#reads, nodeId, leaseMs, unmoved));
   resign = (nodeId: string) => this.#told(resign(this.#reads, nodeId));
   listCheckpoints = (query: CheckpointQuery) => this.#told(listCheckpoints(this.#reads, query));
+  listFewCheckpoints = (queries: Parameters<JobStore["listFewCheckpoints"]>[0]) =>
+    this.#told(listFewCheckpoints(this.#reads, queries));
   listRecords = (jobId: string, limit: number) => this.#told(listRecords(this.#reads, jobId, limit));
   listWaits = (jobId: string) => this.#told(listWaits(this.#reads, jobId));
   sumCheckpoints = (jobIds: readonly string[]) => this.#told(sumCheckpoints(this.#reads, jobIds));

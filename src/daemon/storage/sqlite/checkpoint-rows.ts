@@ -11,6 +11,7 @@ const NAMES_AHEAD = 256;
 
 export interface CheckpointReader {
   page(query: CheckpointQuery): CheckpointPage;
+  few(queries: readonly Pick<CheckpointQuery, "jobId" | "sinceToken">[]): ReadonlyMap<string, readonly Checkpoint[]>;
   records(jobId: string, limit: number): readonly Checkpoint[];
   waits(jobId: string): readonly PendingWait[];
   sums(jobIds: readonly string[]): ReadonlyMap<string, CheckpointSum>;
@@ -26,6 +27,7 @@ export function prepareCheckpointReader(db: Database): CheckpointReader {
     `select name, coalesce(length(value), 0) from checkpoints where ${isWanted} order by name limit (? + 0)`,
   );
   const values = db.prepare(`select ${columns}, value from checkpoints where ${isWanted} and name <= ? order by name`);
+  const whole = db.prepare(`select ${columns}, value from checkpoints where ${isWanted} order by name`);
   const records = db.prepare(
     `select ${columns}, null, place from checkpoints where job_id = ? and recorded_at is not null`,
   );
@@ -46,6 +48,15 @@ export function prepareCheckpointReader(db: Database): CheckpointReader {
       if (last === undefined) return { checkpoints: [], next: null };
       const checkpoints = (values.values(...wanted, last) as Row[]).map(checkpointFromRow);
       return { checkpoints, next: taken < ahead.length || ahead.length === NAMES_AHEAD ? last : null };
+    },
+    few(queries) {
+      const found = new Map<string, readonly Checkpoint[]>();
+      for (const { jobId, sinceToken } of queries) {
+        if (!writeJobId(jobId, id)) continue;
+        const rows = whole.values(id, "", sinceToken, sinceToken) as Row[];
+        if (rows.length > 0) found.set(jobId, rows.map(checkpointFromRow));
+      }
+      return found;
     },
     records(jobId, limit) {
       if (!writeJobId(jobId, id)) return [];

@@ -183,6 +183,8 @@ class OpenSqliteStore implements SqliteStore {
   countJobs = () => this.#read(() => this.#session.counters.list(this.#session.functions));
   listWorkers = () => this.#read(() => this.#reads.listWorkers());
   listCheckpoints = (query: CheckpointQuery) => this.#read(() => this.#checkpoints.page(query));
+  listFewCheckpoints = (queries: Parameters<JobStore["listFewCheckpoints"]>[0]) =>
+    this.#read(() => this.#checkpoints.few(queries));
   listRecords = (jobId: string, limit: number) => this.#read(() => this.#checkpoints.records(jobId, limit));
   listWaits = (jobId: string) => this.#read(() => this.#checkpoints.waits(jobId));
   sumCheckpoints = (jobIds: readonly string[]) => this.#read(() => this.#checkpoints.sums(jobIds));
