@@ -72,6 +72,37 @@ describe("a handler that is safe to replay", () => {
     expect(await job.result(5_000)).toEqual([1, 2, 1]);
   });
 
+  test("may try a step again after hours, and go on when it fails for good", async () => {
+    await using world = await newWorld();
+    const tries: Record<string, number> = { lucky: 0, hopeless: 0 };
+    const attempt = (name: string, luckyAt: number) => {
+      tries[name] = (tries[name] ?? 0) + 1;
+      if (tries[name] < luckyAt) throw new Error("not yet");
+      return tries[name];
+    };
+    const patient = world.client.durable("demo:patient", async () => {
+      const { step } = context();
+      const options = { maxAttempts: 3, initialDelayMs: 3_600_000, maxDelayMs: 86_400_000, jitter: 0 };
+      const lucky = await step("lucky", () => attempt("lucky", 3), options);
+      const hopeless = await step("hopeless", () => attempt("hopeless", 9), options).catch(() => "given up");
+      return [lucky, hopeless];
+    });
+    const job = await patient();
+    await world.advance("1d");
+    expect(await job.result(5_000)).toEqual([3, "given up"]);
+    expect(tries).toEqual({ lucky: 3, hopeless: 3 });
+  });
+
+  test("may be cancelled while it waits", async () => {
+    await using world = await newWorld();
+    const forever = world.client.durable("demo:forever", () => context().awaitEvent("never"));
+    const job = await forever();
+    await world.advance("1d");
+    expect(await job.cancel()).toBe(true);
+    await world.advance("1d");
+    expect(await job.status()).toBe("cancelled");
+  });
+
   test("may fail and be tried again", async () => {
     await using world = await newWorld();
     let tries = 0;
