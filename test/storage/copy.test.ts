@@ -81,8 +81,12 @@ async function filled(url: string, count = JOBS): Promise<void> {
 
 /** Leases of workers, which are part of a copy, must have run out where a copy is to be copied again. */
 async function endLeases(url: string): Promise<void> {
-  const schema = new URL(url).searchParams.get("schema");
-  await runSql(database.url, `update ${schema}.workers set lease_expires_at = 0`);
+  await runSql(database.url, `update ${nameOf(url)}.workers set lease_expires_at = 0`);
+}
+
+/** Of the schema. */
+function nameOf(url: string): string {
+  return new URL(url).searchParams.get("schema") ?? "";
 }
 
 describe("what is copied", () => {
@@ -337,6 +341,9 @@ describe("a copy is refused", () => {
       await filled(place.file("from.db"), 1);
       expect(await refusal(place.file("from.db"), used)).toContain("1 daemon works on it");
       await listener.stop();
+      await runSql(database.url, `insert into ${nameOf(used)}.leader values (true, 'a node', 1, 9e12)`);
+      expect(await refusal(used, to)).toContain("1 daemon works on it");
+      await runSql(database.url, `delete from ${nameOf(used)}.leader`);
       await fillMixed(store, Date.now(), 1, randomFrom(1));
     });
     expect(await refusal(used, to)).toMatch(/2 workers have leases for another \d+ s/);

@@ -39,9 +39,12 @@ import { openDatabase, refuse } from "./open-database.ts";
 import { connectKindly, noSchema, PATIENT_TIMEOUTS } from "./open-existing.ts";
 import type { Row, Value } from "./rows.ts";
 
-/** Who works on a schema, as far as its tables tell. */
+/** Who works on a schema, as far as its tables tell. Daemons behind a pooler do not listen, but one of them leads. */
 const IN_USE = `select
-  (select count(*)::int from reseolio.listeners where expires_at > reseolio.now_ms()),
+  greatest(
+    (select count(*)::int from reseolio.listeners where expires_at > reseolio.now_ms()),
+    (select count(*)::int from reseolio.leader where expires_at > reseolio.now_ms())
+  ),
   (select count(*)::int from reseolio.workers where lease_expires_at > reseolio.now_ms()),
   (select max(lease_expires_at) - reseolio.now_ms() from reseolio.workers)`;
 
