@@ -215,6 +215,27 @@ function firingTests(makeStore: MakeStore): void {
     expect(await world.ticks(start)).toEqual([1]);
   });
 
+  test("a schedule whose zone this daemon does not know holds up no other, and ticks on when it is known", async () => {
+    await using world = await ScheduleWorld.with(makeStore, MINUTELY);
+    await world.create(MINUTELY, "strange");
+    const { schedule } = await world.get("strange");
+    const write = (timeZone: string) =>
+      world.world.store.transact(async (tx) => {
+        const now = await tx.schedules.getSchedule("strange");
+        await tx.schedules.updateSchedule({ ...now!, spec: { ...schedule.spec, timeZone } });
+      });
+    await write("Mars/Olympus");
+    const faults: string[] = [];
+    world.engine.schedules.onFault = (fault) => faults.push(fault);
+    await world.run(70);
+    expect(await world.tickTimes()).toEqual([schedule.createdAt + 60_000]);
+    expect(await world.tickTimes("strange")).toEqual([]);
+    expect(faults).toEqual([expect.stringMatching(/strange.*Mars/)]);
+    await write("UTC");
+    await world.run(60);
+    expect(await world.tickTimes("strange")).toEqual([schedule.createdAt + 120_000]);
+  });
+
   test("more schedules than fit into one commit all fire, each once", async () => {
     await using world = new ScheduleWorld(await makeStore());
     await world.look();

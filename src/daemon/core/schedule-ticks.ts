@@ -29,7 +29,8 @@ export interface DueTicks {
  */
 export function dueTicks(schedule: Schedule, now: number, missedBefore: number, limit: number): DueTicks {
   const ticks: number[] = [];
-  let next = schedule.nextRunAt;
+  // Computed anew: the rules of zones change, and the time may have been noted under older ones.
+  let next = schedule.nextRunAt === null ? null : tickAfter(schedule.spec, schedule.nextRunAt - 1);
   if (next !== null && next < missedBefore) next = firstToCatchUp(schedule, next, missedBefore, now);
   while (next !== null && next <= now && ticks.length < limit) {
     ticks.push(next);

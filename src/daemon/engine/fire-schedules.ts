@@ -6,6 +6,8 @@ import type { LiveTick, ScheduleAdvance, TickToStore } from "../storage/schedule
 import type { LaneTransaction } from "./lane-batch.ts";
 import type { Engine } from "./engine.ts";
 
+/** When a schedule whose ticks cannot be told is looked at again. */
+const FAULTY_MS = 60_000;
 /** Ticks fired by one commit: about 15 ms, so that nobody waits for the schedules. */
 const TICKS_PER_SLICE = 500;
 
@@ -17,19 +19,24 @@ export interface FiredSlice {
   readonly skipped: number;
   /** Of the ticks that were not missed. */
   readonly lateMs: readonly number[];
+  /** Schedules whose ticks this daemon cannot tell, with the reason; they are looked at again in a minute. */
+  readonly faults: readonly string[];
 }
 
 /**
  * Fires every tick that is due, of all schedules, one slice a commit: the jobs of the ticks and the schedules' next
  * ticks are written together, so a crash fires a slice wholly or not at all, and whoever comes next goes on there.
+ * Returns how many schedules it found due; those that another daemon is firing at the moment are not among them.
  */
-export async function fireSchedules(engine: Engine): Promise<void> {
-  for (;;) {
-    const slice = await engine.lane.run(async (lane) =>
-      fireDue(engine, lane, await lane.tx.schedules.listDueSchedules(TICKS_PER_SLICE)),
-    );
+export async function fireSchedules(engine: Engine): Promise<number> {
+  for (let found = 0; ;) {
+    const slice = await engine.lane.run(async (lane) => {
+      const due = await lane.tx.schedules.listDueSchedules(TICKS_PER_SLICE);
+      return { ...(await fireDue(engine, lane, due)), due: due.length };
+    });
     engine.schedules.note(slice);
-    if (!slice.isFull) return;
+    found += slice.due;
+    if (!slice.isFull) return found;
   }
 }
 
@@ -38,6 +45,7 @@ interface Firing {
   readonly schedule: Schedule;
   readonly ticks: readonly number[];
   readonly nextRunAt: number | null;
+  readonly fault: string | null;
 }
 
 /** Fires what is due of these schedules, which the transaction has to itself; at most a slice. */
@@ -62,6 +70,7 @@ export async function fireDue(
     fired: jobIds.size,
     skipped: planned.reduce((sum, one) => sum + one.skipped, 0),
     lateMs: ticks.filter((tick) => tick >= missedBefore).map((tick) => now - tick),
+    faults: firings.flatMap(({ fault }) => fault ?? []),
   };
 }
 
@@ -74,12 +83,22 @@ function planSlice(schedules: readonly Schedule[], now: number, missedBefore: nu
   const firings: Firing[] = [];
   let room = TICKS_PER_SLICE;
   for (const schedule of schedules) {
-    const due = dueTicks(schedule, now, missedBefore, room);
-    firings.push({ schedule, ...due });
-    room -= due.ticks.length;
+    const firing = planFiring(schedule, now, missedBefore, room);
+    firings.push(firing);
+    room -= firing.ticks.length;
     if (room === 0) break;
   }
   return firings;
+}
+
+/** A schedule that this daemon cannot read, as one of a zone that is new, must not hold up the others. */
+function planFiring(schedule: Schedule, now: number, missedBefore: number, limit: number): Firing {
+  try {
+    return { schedule, ...dueTicks(schedule, now, missedBefore, limit), fault: null };
+  } catch (error) {
+    const fault = `${JSON.stringify(schedule.name)}: ${error instanceof Error ? error.message : String(error)}`;
+    return { schedule, ticks: [], nextRunAt: now + FAULTY_MS, fault };
+  }
 }
 
 interface PlannedFiring extends Firing {

@@ -20,6 +20,8 @@ export class ScheduleWatch {
   latenessSeconds = 0;
   /** Ticks that enqueued none, since an earlier job had not ended. */
   skipped = 0;
+  /** Called with a schedule's name and why its ticks cannot be told. */
+  onFault: (fault: string) => void = () => {};
   /** Called when a schedule's next tick is nearer than before or its rule changed. */
   onChange: () => void = () => {};
 
@@ -40,7 +42,13 @@ export class ScheduleWatch {
   }
 
   /** Called after the commit. */
-  note(report: { readonly lateMs: readonly number[]; readonly fired: number; readonly skipped: number }): void {
+  note(report: {
+    readonly lateMs: readonly number[];
+    readonly fired: number;
+    readonly skipped: number;
+    readonly faults: readonly string[];
+  }): void {
+    for (const fault of report.faults) this.onFault(fault);
     this.fired += report.fired;
     this.skipped += report.skipped;
     for (const lateMs of report.lateMs) {

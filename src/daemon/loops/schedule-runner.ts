@@ -6,6 +6,8 @@ import { SelfPacedLoop } from "./loop.ts";
 
 /** Other daemons make schedules too, and clocks are set: whatever is known, the store is asked this often. */
 const MAX_WAIT_MS = 1_000;
+/** What another daemon is firing is looked at again this soon: it may have died with it. */
+const TAKEN_MS = 50;
 
 /**
  * Fires the ticks of all schedules at their time, on the store's clock, never early. Each daemon on a database runs
@@ -16,9 +18,9 @@ export function createScheduleRunner(engine: Engine, logger: Logger): Loop {
     const { now, nextRunAt } = await engine.store.nextTick();
     engine.schedules.look(now);
     if (nextRunAt === null || nextRunAt > now) return Math.min(MAX_WAIT_MS, (nextRunAt ?? Infinity) - now);
-    await fireSchedules(engine);
-    return 0;
+    return (await fireSchedules(engine)) === 0 ? TAKEN_MS : 0;
   });
   engine.schedules.onChange = () => loop.within(0);
+  engine.schedules.onFault = (fault) => logger.warn("a schedule cannot tick; it is tried again in a minute", { fault });
   return loop;
 }

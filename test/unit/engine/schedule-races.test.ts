@@ -4,6 +4,8 @@ import { createSchedule } from "../../../src/daemon/engine/create-schedule.ts";
 import type { Engine } from "../../../src/daemon/engine/engine.ts";
 import { fireDue, fireSchedules } from "../../../src/daemon/engine/fire-schedules.ts";
 import { pauseSchedule } from "../../../src/daemon/engine/pause-schedule.ts";
+import { SILENT_LOGGER } from "../../../src/daemon/logger.ts";
+import { createScheduleRunner } from "../../../src/daemon/loops/schedule-runner.ts";
 import { type TestDatabase, testDatabase } from "../../support/postgres-database.ts";
 import { rejection } from "../../support/rejection.ts";
 import { twoDaemons } from "../../support/two-daemons.ts";
@@ -58,6 +60,26 @@ test("P15: what one daemon is firing another neither fires nor waits for", async
   const ticks = await ticksOf(it.two, "s");
   expect(ticks).toEqual(ticks.map((_, index) => first + index * 1_000));
   expect(ticks.length).toBeGreaterThanOrEqual(3);
+});
+
+test("a daemon that finds all that is due taken by another looks again now and then, and goes on when that is over", async () => {
+  await using it = await twoDaemons(database);
+  const first = await scheduleWithDue(it.one, "s", 3);
+  const held = fireAndHold(it.one);
+  await held.fired;
+  let looks = 0;
+  const ask = it.two.store.nextTick;
+  Object.assign(it.two.store, { nextTick: () => (looks++, ask()) });
+  const runner = createScheduleRunner(it.two, SILENT_LOGGER);
+  runner.start();
+  await Bun.sleep(1_000);
+  expect(looks).toBeGreaterThan(1);
+  expect(looks).toBeLessThan(25);
+  held.end.reject(new Error("it dies"));
+  await rejection(held.done);
+  while (it.two.schedules.fired < 3) await Bun.sleep(20);
+  await runner.stop();
+  expect((await ticksOf(it.two, "s")).slice(0, 3)).toEqual([first, first + 1_000, first + 2_000]);
 });
 
 test("P15: what a daemon that dies was firing is fired by the other", async () => {
