@@ -101,3 +101,13 @@ test("P19: a delay, a time limit and a cancellation that fall into an outage com
   expect(await delayed.result(RECOVERY_MS)).toMatchObject({ label: "delayed", attempt: 1 });
   await world.ledger.until("abort", 1, limited.jobId);
 }, 60_000);
+
+test("P17, P19: a daemon that is told to stop while the server is away leaves all the same", async () => {
+  const { world, server } = await worldOnOwnServer();
+  await using _ = world;
+  await world.startWorker();
+  const running = await world.enqueue({ holdMs: 60_000 });
+  await world.ledger.until("start", 1, running.jobId);
+  await server.crash();
+  expect(await world.daemon.stop(15_000)).toEqual({ exitCode: 0, signal: null });
+}, 60_000);

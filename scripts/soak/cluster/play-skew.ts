@@ -35,12 +35,18 @@ export function hasFaketime(): boolean {
   return spawnSync("faketime", ["--version"], { stdio: "ignore" }).status === 0;
 }
 
+/** What faketime sets for a program; it starts that as a child, which would outlive a kill of its own. */
+function clockSettings(skew: string): readonly string[] {
+  const { stdout } = spawnSync("faketime", ["-f", skew, "env"], { encoding: "utf8" });
+  const settings = stdout.split("\n").filter((line) => /^(LD_PRELOAD|FAKETIME)=/.test(line));
+  if (settings.length < 2) throw new Error(`faketime does not say how it moves the clock: ${stdout.slice(0, 200)}`);
+  return [...settings, "FAKETIME_DONT_FAKE_MONOTONIC=1"];
+}
+
 /** @param command program and leading arguments of the daemon */
 export async function playSkew(command: readonly string[], directory: string): Promise<SkewReport> {
   await using owned = new AsyncDisposableStack();
-  const commands = SKEWS.map((skew) =>
-    skew === null ? command : ["env", "FAKETIME_DONT_FAKE_MONOTONIC=1", "faketime", "-f", skew, ...command],
-  );
+  const commands = SKEWS.map((skew) => (skew === null ? command : ["env", ...clockSettings(skew), ...command]));
   const cluster = owned.use(await startCluster(commands, ["--lease", `${LEASE_MS}ms`]));
   const ledger = new Ledger(join(directory, "skew-ledger.jsonl"));
   const faults: string[] = [];
