@@ -1,5 +1,6 @@
 import type { CopyReport } from "../../daemon/database.ts";
 import { defineCommand } from "../command.ts";
+import type { Progress } from "../messages.ts";
 import { FORMAT_FLAGS } from "../output.ts";
 
 export const dbCopy = defineCommand({
@@ -31,29 +32,22 @@ export const dbCopy = defineCommand({
   async run({ flags, operands, output, messages }) {
     const { copyDatabase } = await import("../../daemon/database.ts");
     const [from = "", to = ""] = operands;
-    let shown: { readonly phase: string; readonly line: ReturnType<typeof messages.progress> } | null = null;
-    try {
-      const report = await copyDatabase(from, to, {
-        startOver: flags["start-over"],
-        onProgress({ phase, done, total }) {
-          if (shown?.phase !== phase) {
-            shown?.line.end();
-            shown = { phase, line: messages.progress(phase, total) };
-          }
-          shown.line.update(done);
-        },
-      });
-      if (flags.json) return await output.document(report);
-      messages.success(summary(report));
-    } finally {
-      endOf(shown);
-    }
+    const lines = new Map<string, Progress>();
+    const end = () => lines.forEach((line) => line.end());
+    const report = await copyDatabase(from, to, {
+      startOver: flags["start-over"],
+      onProgress({ phase, done, total }) {
+        if (!lines.has(phase)) {
+          end();
+          lines.set(phase, messages.progress(phase, total));
+        }
+        lines.get(phase)?.update(done);
+      },
+    }).finally(end);
+    if (flags.json) return output.document(report);
+    messages.success(summary(report));
   },
 });
-
-function endOf(shown: { readonly line: { end(): void } } | null): void {
-  shown?.line.end();
-}
 
 function summary({ from, to, tables, resumed }: CopyReport): string {
   const counts = tables.filter(({ rows }) => rows > 0).map(({ table, rows }) => `${rows} ${table}`);
