@@ -43,6 +43,8 @@ import { openStore } from "./storage/open-store.ts";
 const MAX_LOSSES = 10;
 /** How long workers get to hand back what they have not started. */
 const HAND_BACK_MS = 1_000;
+/** How long the store gets to answer what is under way when the daemon stops. */
+const STORE_MS = 5_000;
 /** How long clients get to end their connections. */
 const CLOSE_MS = 2_000;
 
@@ -171,7 +173,7 @@ class RunningDaemon implements Daemon {
   }
 
   stop(): Promise<void> {
-    this.#stopping ??= this.#drain().then(() => this.#close(CLOSE_MS));
+    this.#stopping ??= this.#unhindered(this.#drain(), HAND_BACK_MS + STORE_MS).then(() => this.#close(CLOSE_MS));
     return this.#stopping;
   }
 
@@ -183,18 +185,26 @@ class RunningDaemon implements Daemon {
   async #drain(): Promise<void> {
     this.#engine.dispatcher.pause();
     this.#draining.abort();
-    await handBackWaiting(this.#engine, HAND_BACK_MS);
-    this.#sessions.drain();
+    await handBackWaiting(this.#engine, HAND_BACK_MS).finally(() => this.#sessions.drain());
   }
 
   async #close(graceMs: number): Promise<void> {
     if (this.#lingerTimer !== null) clearInterval(this.#lingerTimer);
-    await Promise.all(this.#loops.map((loop) => loop.stop()));
-    await this.#engine.lane.close();
+    const lastWork = Promise.all(this.#loops.map((loop) => loop.stop())).then(() => this.#engine.lane.close());
+    await this.#unhindered(lastWork, STORE_MS);
     this.#sessions.end();
     await this.#server?.close(graceMs);
-    await this.#parts.store.close();
+    await this.#unhindered(this.#parts.store.close(), STORE_MS);
     this.#finish({ exitCode: this.#exitCode });
+  }
+
+  /** A store that is away, or says nothing, does not keep the daemon: what is not committed was never acknowledged. */
+  async #unhindered(work: Promise<unknown>, withinMs: number): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(() => late.resolve(), withinMs);
+    const ended = work.catch((error: unknown) => this.#parts.logger.warn("stopping without the store", { error }));
+    await Promise.race([ended, late.promise]);
+    clearTimeout(timer);
   }
 
   /** The store cannot be trusted any more: nothing is waited for, the next start recovers. */

@@ -1,8 +1,9 @@
 import type { Logger } from "../logger.ts";
 
 /**
- * Something that is done again and again until stopped. Ticks never overlap; a tick that throws is logged, and the
- * next one comes all the same. Starting or stopping twice is harmless; `stop` waits for the tick under way.
+ * Something that is done again and again until stopped. Ticks never overlap; the first of a row of ticks that throw is
+ * logged, and the next one comes all the same. Starting or stopping twice is harmless; `stop` waits for the tick under
+ * way.
  */
 export interface Loop {
   start(): void;
@@ -34,6 +35,8 @@ export class SelfPacedLoop implements Loop {
   #running: Promise<void> | null = null;
   #soonerAt = Infinity;
   #isStarted = false;
+  /** Ticks that failed since one did not. */
+  #failures = 0;
 
   constructor(name: string, logger: Logger, tick: () => Promise<number>) {
     this.#name = name;
@@ -90,14 +93,27 @@ export class SelfPacedLoop implements Loop {
     let delayMs = RETRY_MS;
     try {
       delayMs = await this.#tick();
+      this.#noteSuccess();
     } catch (error) {
-      this.#logger.warn(`${this.#name} failed; it is tried again in ${RETRY_MS} ms`, { error });
+      this.#noteFailure(error);
     }
     this.#running = null;
     if (!this.#isStarted) return;
     const soonerMs = this.#soonerAt - performance.now();
     this.#soonerAt = Infinity;
     this.#arm(Math.min(delayMs, soonerMs));
+  }
+
+  /** Once for each time of trouble: an outage of the store is not told every second by every loop. */
+  #noteFailure(error: unknown): void {
+    const text = `${this.#name} failed; it is tried again every ${RETRY_MS} ms until it works`;
+    if (this.#failures++ === 0) this.#logger.warn(text, { error });
+    else this.#logger.debug(text, { error, failures: this.#failures });
+  }
+
+  #noteSuccess(): void {
+    if (this.#failures > 0) this.#logger.info(`${this.#name} works again`, { failures: this.#failures });
+    this.#failures = 0;
   }
 }
 
