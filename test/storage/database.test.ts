@@ -81,6 +81,14 @@ const damages: Readonly<Record<string, readonly [string, RegExp]>> = {
     "insert into checkpoints (job_id, name, kind, place) values (x'00', 'lost', 0, 0)",
     /checkpoint lost without a job/,
   ],
+  "a parked job that nothing wakes": [
+    "update jobs set state = 2, list_state = 2, is_ready = null where state = 1",
+    /is parked, but nothing wakes it/,
+  ],
+  "a wait of a job that has ended": [
+    "insert into checkpoints (job_id, name, kind, place) select id, 'nap', 1, 0 from jobs where state = 3 limit 1",
+    /has ended, but still waits for nap/,
+  ],
   "a missing function": ["delete from functions where name = 'test:other'", /unknown function number/],
   "a job that runs nowhere": ["update jobs set worker_id = null where state = 1", /runs, but has no worker/],
   "an illegal state": [

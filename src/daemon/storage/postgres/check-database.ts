@@ -36,6 +36,12 @@ const CONTRADICTIONS: readonly string[] = [
    where not exists (select 1 from jobs where jobs.id = job_id)`,
   `select 'tick of job ' || job_id || ' without a schedule: ' || schedule_id from job_ticks
    where not exists (select 1 from schedules where schedules.id = schedule_id)`,
+  `select 'job ' || id || ' is parked, but nothing wakes it' from jobs
+   where state = 2 and not exists (
+     select 1 from checkpoints where job_id = jobs.id and recorded_at is null and wakes
+   )`,
+  `select 'job ' || id || ' has ended, but still waits for ' || name from checkpoints
+   join jobs on jobs.id = checkpoints.job_id where recorded_at is null and state >= 3`,
   `select 'checkpoint ' || name || ' without a job: ' || job_id from checkpoints
    where not exists (select 1 from jobs where jobs.id = job_id)`,
   `select 'job ' || id || ' has the unknown state ' || state from jobs where state not between 0 and 5`,

@@ -39,6 +39,12 @@ const CONTRADICTIONS: readonly string[] = [
    where not exists (select 1 from jobs where jobs.id = job_id)`,
   `select 'tick of job ' || lower(hex(job_id)) || ' without a schedule: ' || lower(hex(schedule_id)) from job_ticks
    where not exists (select 1 from schedules where schedules.id = schedule_id)`,
+  `select 'job ' || lower(hex(id)) || ' is parked, but nothing wakes it' from jobs
+   where state = 2 and not exists (
+     select 1 from checkpoints where job_id = jobs.id and recorded_at is null and wakes = 1
+   )`,
+  `select 'job ' || lower(hex(id)) || ' has ended, but still waits for ' || name from checkpoints
+   join jobs on jobs.id = checkpoints.job_id where recorded_at is null and state >= 3`,
   `select 'checkpoint ' || name || ' without a job: ' || lower(hex(job_id)) from checkpoints
    where not exists (select 1 from jobs where jobs.id = job_id)`,
   // The integrity check of a connection that only reads passes over CHECK constraints.
