@@ -78,9 +78,9 @@ export class Worker {
 
   /** The session is open again. @param lost leases that ended meanwhile: their handlers stop, their outcomes are void */
   connected(lost: readonly HeldLease[]): void {
+    this.#parked.wakeAgain();
     for (const lease of lost) this.#lose(lease);
     this.#waiting.remove((job) => job.stage === "gone");
-    this.#parked.wakeAgain();
   }
 
   /** The session broke: revoked leases are forgotten by the daemon's side with it. */

@@ -313,6 +313,35 @@ describe("parking", () => {
     expect(await world.success()).toBe("early");
   });
 
+  test("a new wait of a parked handler asks for a slot, to be told to the daemon", async () => {
+    let goOn: () => void = () => {};
+    await using world = await WorkflowWorld.start(async ({ sleepFor, awaitEvent }) => {
+      const year = sleepFor("year", 3e10);
+      await Promise.race([year, new Promise<void>((resolve) => (goOn = resolve))]);
+      await Promise.race([year, awaitEvent("later")]);
+    });
+    world.assign("job", 3);
+    await world.park();
+    goOn();
+    world.session.reply(await world.frame(({ wakes }) => wakes.length > 0));
+    world.resume("job", 4);
+    expect(await world.park()).toMatchObject({ waits: [{ name: "later" }], waitingNames: ["year", "later"] });
+  });
+
+  test("a handler whose park was recorded unheard can ask for its slot", async () => {
+    let goOn: () => void = () => {};
+    await using world = await WorkflowWorld.start(async ({ sleepFor }) => {
+      await Promise.race([sleepFor("year", 3e10), new Promise<void>((resolve) => (goOn = resolve))]);
+    });
+    world.assign("job", 3);
+    await world.frame(({ outcomes }) => outcomes.length > 0);
+    const again = await world.cut();
+    again.welcome(15_000, { lostLeases: [{ jobId: "job", leaseToken: 3, started: true }] });
+    goOn();
+    const { wakes } = await world.frame(({ wakes }) => wakes.length > 0);
+    expect(wakes).toMatchObject([{ jobId: "job", leaseToken: 3 }]);
+  });
+
   test("a handler that returns while it is parked is reported when it has its slot", async () => {
     let goOn: () => void = () => {};
     await using world = await WorkflowWorld.start(async ({ sleepFor }) => {
@@ -380,6 +409,19 @@ describe("parking", () => {
     await world.park();
     world.assign("job", 5, { attempt: 2, checkpoints: [checkpoint("sleep", "nap")] });
     expect(await world.success()).toBe(2);
+  });
+
+  test("a handler that was left behind lets go of the jobs that it awaited", async () => {
+    let runs = 0;
+    await using world = await WorkflowWorld.start(async () => {
+      if (++runs === 1) await world.client.handle("child").result();
+    });
+    world.assign("job", 3);
+    await world.park();
+    world.assign("job", 5, { attempt: 2 });
+    const frame = await world.frame(({ unawaitJobIds }) => unawaitJobIds.length > 0);
+    expect(frame.unawaitJobIds).toEqual(["child"]);
+    world.session.reply(frame);
   });
 
   test("P17: stopping with parked handlers takes no time and tells the daemon nothing of them", async () => {
@@ -507,6 +549,21 @@ describe("children", () => {
     world.session.send({ finished: [{ jobId: "child", state: JobState.SUCCESS, result: jsonBytes("grown") }] });
     world.resume("parent", 2, [checkpoint("job", "job:child")]);
     expect(await world.success()).toBe("grown");
+  });
+
+  test("that ends before the parent has a slot lets it stand still until then", async () => {
+    const seen: string[] = [];
+    await using world = await WorkflowWorld.start(async () => {
+      seen.push(await world.client.handle<string>("child").result());
+    });
+    world.assign("parent", 1);
+    await world.park();
+    world.session.send({ finished: [{ jobId: "child", state: JobState.SUCCESS, result: jsonBytes("grown") }] });
+    await Bun.sleep(30);
+    expect(seen).toEqual([]);
+    world.resume("parent", 2, [checkpoint("job", "job:child")]);
+    await world.success();
+    expect(seen).toEqual(["grown"]);
   });
 
   test("whose end is on its way does not park the parent again", async () => {
