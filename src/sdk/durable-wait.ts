@@ -23,6 +23,8 @@ export class DurableWait {
   readonly reject: (reason: Error) => void;
   /** The daemon knows of it. */
   isTold = false;
+  /** Its end wakes the parked handler by itself. */
+  wakes = true;
   /** What was awaited has happened; what came of it may still be on its way. */
   isOver = false;
   end: WaitEnd | undefined;

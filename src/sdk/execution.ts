@@ -11,6 +11,7 @@ import { endedError, type ExecutionHost, type ExecutionPort } from "./execution-
 import type { RecordAnswer } from "./frame-items.ts";
 import type { HandlerClock } from "./rehearsal.ts";
 import { checkpointOf, type NewRecord, recordError } from "./new-record.ts";
+import { parkRequest } from "./park-request.ts";
 
 type Stage =
   | "active"
@@ -24,6 +25,8 @@ type Stage =
 /** What a record that is alone counts as: what is recorded, and the recording. */
 const RECORDING = 2;
 
+/** How long ends of jobs are gathered before a parked handler asks for its slot. */
+const GATHERING_MS = 20;
 /** setTimeout fires at once for longer times than this. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -36,6 +39,8 @@ export class Execution {
   #busy = 0;
   #stage: Stage = "active";
   #isCheckDue = false;
+  /** Runs while ends come that do not wake the handler by themselves. */
+  #gathering: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     readonly host: ExecutionHost,
@@ -151,11 +156,13 @@ export class Execution {
     wait.isOver = true;
     wait.end = end;
     if (this.#stage === "active") this.#deliver(wait);
+    else if (!wait.wakes) this.#gathering ??= setTimeout(() => this.port.needSlot(this.host), GATHERING_MS);
   }
 
   /** The handler has a slot again. @param recorded since it parked */
   resume(recorded: readonly Checkpoint[]): void {
     this.#stage = "active";
+    this.#stopGathering();
     for (const checkpoint of recorded) this.#learn(checkpoint);
     for (const wait of [...this.#waits.values()]) if (wait.end !== undefined) this.#deliver(wait);
     for (const go of this.#whenInSlot.splice(0)) go();
@@ -220,7 +227,13 @@ export class Execution {
     release(wait);
   }
 
+  #stopGathering(): void {
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
+  }
+
   #letGo(): void {
+    this.#stopGathering();
     for (const wait of this.#waits.values()) release(wait);
     this.#waits.clear();
     this.#whenInSlot = [];
@@ -242,13 +255,9 @@ export class Execution {
   };
 
   #park(waits: readonly DurableWait[]): void {
-    const told = waits.filter((wait) => !wait.isTold);
-    const messages = told.map((wait) => wait.message());
-    for (const wait of told) wait.isTold = true;
     for (const wait of waits) clearTimeout(wait.timer);
     this.#stage = "parked";
-    const waitingNames = waits.map((wait) => wait.name);
-    this.port.park(this.host, { $typeName: "reseolio.v1.Park", waits: messages, waitingNames });
+    this.port.park(this.host, parkRequest(waits));
   }
 
   #hasSleep(): boolean {

@@ -80,7 +80,10 @@ export function parkOf(assignment: Assignment, park: Park, ranMs: number): Outco
 
 /** For a handler whose waits the daemon refused. */
 export function refusedParkOf(assignment: Assignment): Outcome {
-  return failureToSay(assignment, "the daemon refused what the handler waits for: it has recorded too much already");
+  return failureToSay(
+    assignment,
+    "the daemon refused what the handler waits for: with it the job has recorded more than it may; let children do parts of the work",
+  );
 }
 
 /** For a result that the daemon refused. */

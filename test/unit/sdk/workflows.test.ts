@@ -566,6 +566,31 @@ describe("children", () => {
     expect(seen).toEqual(["grown"]);
   });
 
+  test("in great numbers are told in part; the ends of the others are gathered, and the parent asks for its slot", async () => {
+    const ids = Array.from({ length: 100 }, (_, n) => `c${n}`);
+    const ended = (id: string) => ({ jobId: id, state: JobState.SUCCESS, result: jsonBytes(id) });
+    await using world = await WorkflowWorld.start(() =>
+      Promise.all(ids.map((id) => world.client.handle<string>(id).result())),
+    );
+    world.assign("parent", 1);
+    const { waits, waitingNames } = await world.park();
+    expect(waits).toHaveLength(32);
+    expect(waitingNames).toEqual(ids.slice(68).map((id) => `job:${id}`));
+    world.session.send({ finished: ids.slice(0, 60).map(ended) });
+    const wake = await world.frame(({ wakes }) => wakes.length > 0);
+    expect(wake.wakes).toHaveLength(1);
+    world.session.reply(wake);
+    world.resume("parent", 2);
+    expect(await world.park()).toMatchObject({ waits: [], waitingNames });
+    world.session.send({ finished: ids.slice(60).map(ended) });
+    world.resume(
+      "parent",
+      3,
+      waitingNames.map((name) => checkpoint("job", name)),
+    );
+    expect(await world.success()).toEqual(ids);
+  });
+
   test("whose end is on its way does not park the parent again", async () => {
     await using world = await WorkflowWorld.start(() => world.client.handle<string>("child").result());
     world.assign("parent", 1);

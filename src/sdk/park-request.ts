@@ -1,0 +1,20 @@
+import type { Park } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { DurableWait } from "./durable-wait.ts";
+
+/**
+ * Of a great many awaited jobs only the last are told: woken by each of thousands, a handler that needs them all would
+ * tell thousands of names thousands of times. The session brings the ends of the others, and the handler asks for its
+ * slot then. Those told still wake the job when this process is gone.
+ */
+const TOLD_JOBS = 32;
+
+/** What the daemon is told of these waits, as a handler parks; notes in each what it knows then. */
+export function parkRequest(waits: readonly DurableWait[]): Park {
+  let untold = waits.filter((wait) => wait.awaited.kind === "job").length - TOLD_JOBS;
+  for (const wait of waits) wait.wakes = wait.awaited.kind !== "job" || untold-- <= 0;
+  const waking = waits.filter((wait) => wait.wakes);
+  const fresh = waking.filter((wait) => !wait.isTold);
+  const messages = fresh.map((wait) => wait.message());
+  for (const wait of fresh) wait.isTold = true;
+  return { $typeName: "reseolio.v1.Park", waits: messages, waitingNames: waking.map((wait) => wait.name) };
+}
