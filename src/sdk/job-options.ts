@@ -30,7 +30,7 @@ export interface JobOptions {
   readonly maxDelayMs?: number;
   /** Share by which a delay may differ from its nominal value, 0 to 1. [0.1] */
   readonly jitter?: number;
-  /** Time limit of one attempt; 0 = none. [30000] */
+  /** Time limit of one attempt, time without a slot not counted; 0 = none. [30000] */
   readonly timeoutMs?: number;
   /** Not before this long after the call. Excludes runAt. [0] */
   readonly delayMs?: number;

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { CheckpointKind, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
+import type { Context } from "../../../src/sdk/context.ts";
 import { ReseolioError } from "../../../src/sdk/errors.ts";
+import type { JobHandle } from "../../../src/sdk/job-handle.ts";
 import { EventTimeoutError, StepFailedError } from "../../../src/sdk/workflow-errors.ts";
 import { until } from "./waiting.ts";
 import { checkpoint, jsonBytes, jsonOf, WorkflowWorld } from "./workflow-world.ts";
@@ -670,5 +672,24 @@ describe("values", () => {
       (error: unknown) => String(error),
     );
     expect(fault).toContain("the handler of job job has ended");
+  });
+});
+
+describe("types of a context", () => {
+  test("steps give what JSON makes of their values, and each of several its own value", () => {
+    async function neverRun({ step, awaitAny, awaitEvent }: Context, job: JobHandle<number>): Promise<void> {
+      const at: string = (await step("a", () => ({ at: new Date() }))).at;
+      const none: null = await step("b", async () => {});
+      const payload: { by: string } = await awaitEvent<{ by: string }>("e");
+      const first = await awaitAny("c", [{ event: "e" }, { job }, { sleepFor: 1 }]);
+      if (first.index === 1) expect(first.value.toFixed()).toBeDefined();
+      const nothing: null = first.index === 2 ? first.value : null;
+      // @ts-expect-error the payload of an event is unknown
+      const text: string = first.index === 0 ? first.value : "";
+      // @ts-expect-error an unknown option
+      await step("d", () => 1, { maxAttempt: 2 });
+      expect([at, none, payload, nothing, text]).toBeDefined();
+    }
+    expect(neverRun).toBeFunction();
   });
 });
