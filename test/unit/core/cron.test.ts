@@ -243,16 +243,17 @@ describe("clocks that change", () => {
 describe("effort", () => {
   const rare = ["0 0 29 2 *", "0 0 29 2 1#5", "0 0 * 2 1#5", "59 59 23 31 12 *", "0 0 31 1 *"];
 
-  test("rules that rarely tick answer within 20 ms, also 90 years ahead", () => {
+  test("rules that rarely tick answer within 20 ms of work, also 90 years ahead", () => {
     for (const cron of rare) {
-      const startedAt = performance.now();
+      const before = process.cpuUsage();
       let at = Date.UTC(2026, 0, 1);
       const zone = timeZoneOf("Europe/Paris");
       for (let count = 0; count < 3; count++) at = nextTick(cronRule(cron), zone, at)?.at ?? NaN;
       expect(at).toBeGreaterThan(Date.UTC(2026, 0, 1));
       expect(nextTick(cronRule(cron), zone, Date.UTC(2090, 0, 1))).not.toBeNull();
-      // The machine that tests may be busy: five times what is promised.
-      expect(performance.now() - startedAt).toBeLessThan(5 * 20);
+      const { user, system } = process.cpuUsage(before);
+      // Code that is new is slow, and other threads of the runtime count too: five times what is promised.
+      expect((user + system) / 1_000).toBeLessThan(5 * 20);
     }
   });
 
