@@ -77,6 +77,10 @@ const damages: Readonly<Record<string, readonly [string, RegExp]>> = {
   ],
   "lost args": ["delete from large_args", /has lost its args/],
   "args without a job": ["insert into large_args values (x'00', x'00')", /large args without a job/],
+  "a tick without a job and a schedule": [
+    "insert into job_ticks values (x'00', x'01', 5)",
+    /tick of 5 without a job: 00\ntick of job 00 without a schedule: 01/,
+  ],
   "a checkpoint without a job": [
     "insert into checkpoints (job_id, name, kind, place) values (x'00', 'lost', 0, 0)",
     /checkpoint lost without a job/,
