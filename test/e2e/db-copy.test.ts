@@ -123,3 +123,36 @@ test("a daemon on the copy answers with old results, keeps keys, and runs what w
     drift: expect.stringContaining("as the migrations make them"),
   });
 }, 60_000);
+
+test("P7: a job that runs while its database is copied goes on in its worker, and ends through the daemon of the copy", async () => {
+  await using directory = await tempDir();
+  const url = `${database.url}?schema=running`;
+  const from = directory.file("from.db");
+  await using before = await spawnDaemon({ db: from });
+  const { port, address } = before;
+  const env = { RESEOLIO_ADDR: address };
+  const worker = spawn(
+    reseolioCommand()[0]!,
+    [...reseolioCommand().slice(1), "work", "copy:slow", "--", "sleep", "4"],
+    {
+      env: environment(env),
+      stdio: "ignore",
+    },
+  );
+  const enqueue = ["jobs", "enqueue", "copy:slow", "--args", "[]", "-q"];
+  const jobId = (await runOrThrow([...reseolioCommand(), ...enqueue], { env })).trim();
+  const job = async () =>
+    JSON.parse(await runOrThrow([...reseolioCommand(), "jobs", "get", jobId, "--json"], { env })) as {
+      state: string;
+      attempt: number;
+      losses: number;
+    };
+  while ((await job()).state !== "RUNNING") await Bun.sleep(20);
+  await before.stop();
+  await runOrThrow([...reseolioCommand(), "db", "copy", from, url]);
+  await using _after = await spawnDaemon({ db: url, port });
+  await runOrThrow([...reseolioCommand(), "jobs", "wait", jobId], { env });
+  expect(await job()).toMatchObject({ state: "SUCCESS", attempt: 1, losses: 0 });
+  worker.kill("SIGTERM");
+  await once(worker, "exit");
+}, 60_000);
