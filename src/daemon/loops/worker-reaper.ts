@@ -82,11 +82,12 @@ export class WorkerReaper implements Loop {
 
   /** When this daemon itself stood still, its workers' frames wait in the sockets: nobody was silent but it. */
   #forgiveOwnPause(now: number): void {
-    const pauseMs = this.#tickedAt === null ? 0 : now - this.#tickedAt;
-    if (pauseMs < TICK_MS + this.#engine.settings.leaseMs / 3) return;
+    const { leaseMs } = this.#engine.settings;
+    // Ticks that fail, because the store is away, are a pause too.
+    if (this.#tickedAt === null || now - this.#tickedAt < TICK_MS + leaseMs / 3) return;
     for (const session of this.#engine.dispatcher.sessions) session.lastSeenAt = now;
     for (const [workerId, silent] of this.#silent) {
-      this.#silent.set(workerId, { ...silent, lostAt: silent.lostAt + pauseMs });
+      this.#silent.set(workerId, { ...silent, lostAt: Math.max(silent.lostAt, now + leaseMs) });
     }
   }
 

@@ -20,7 +20,17 @@ afterAll(() => database[Symbol.asyncDispose](), 60_000);
 async function gone(leaseMs: number | null) {
   const it = await twoDaemons(database);
   let elapsed = 0;
-  const engine: Engine = { ...it.two, clock: { now: () => it.two.store.now(), monotonic: () => elapsed } };
+  let isAway = false;
+  const store = new Proxy(it.two.store, {
+    get: (target, name) => {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== "function") return member;
+      return isAway && name === "listWorkers"
+        ? () => Promise.reject(new Error("the store is away"))
+        : (member.bind(target) as unknown);
+    },
+  });
+  const engine: Engine = { ...it.two, store, clock: { now: () => it.two.store.now(), monotonic: () => elapsed } };
   const reaper = new WorkerReaper(engine, quiet, "another host");
   const jobId = await runJob(it.one, leaseMs);
   reaper.start();
@@ -31,6 +41,9 @@ async function gone(leaseMs: number | null) {
       await reaper.tickNow();
       const job = await it.one.store.getJob(jobId);
       return `${job?.state} ${job?.losses}`;
+    },
+    set isAway(value: boolean) {
+      isAway = value;
     },
     renew: () => it.one.store.transact((tx) => tx.renewWorkers("one", ["far"], LEASE_MS)),
     async [Symbol.asyncDispose]() {
@@ -71,4 +84,14 @@ test("a job under a worker without a record is not left running for ever", async
   await using it = await gone(null);
   expect(await it.after(10_000)).toBe("RUNNING 0");
   expect(await it.after(20_000)).toBe("PENDING 1");
+}, 30_000);
+
+test("P6, P7: while the store is away nobody is lost, and after it the dead are within another lease", async () => {
+  await using it = await gone(LEASE_MS);
+  expect(await it.after(5_000)).toBe("RUNNING 0");
+  it.isAway = true;
+  expect(await it.after(60_000)).toBe("RUNNING 0");
+  it.isAway = false;
+  expect(await it.after(13_000)).toBe("RUNNING 0");
+  expect(await it.after(4_000)).toBe("PENDING 1");
 }, 30_000);
