@@ -71,10 +71,14 @@ export function checkName(what: string, name: unknown): asserts name is string {
   throw new ReseolioError("invalid_argument", `${what} ${given}; give a string of 1 to ${limit} bytes`);
 }
 
-/** The same for the same name, in at most the bytes allowed. */
-function boundedName(name: string): string {
+/**
+ * The same for the same name, in at most the bytes allowed: for names that are made from others. Half a character, which
+ * would come back from the daemon as another one, is replaced here.
+ */
+export function boundedName(given: string): string {
+  const name = given.toWellFormed();
   if (name.length * 3 <= WIRE_LIMITS.checkpointNameBytes) return name;
   if (Buffer.byteLength(name) <= WIRE_LIMITS.checkpointNameBytes) return name;
   const digest = createHash("sha256").update(name).digest("hex").slice(0, 32);
-  return `${name.slice(0, 50)}…${digest}`;
+  return `${name.slice(0, 50).toWellFormed()}…${digest}`;
 }

@@ -1,5 +1,6 @@
 /** The first of several awaited things, recorded before the handler is told: every execution decides alike. */
 import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { boundedName } from "./checkpoint-journal.ts";
 import { type Awaited as AwaitedThing, DurableWait, type WaitEnd } from "./durable-wait.ts";
 import { ReseolioError } from "./errors.ts";
 import type { Execution } from "./execution.ts";
@@ -18,9 +19,9 @@ export async function decideFirst(
     const index = Number(decodeValue(host.functionName, label, choice.value));
     const chosen = awaited[index];
     if (chosen === undefined) throw changed(execution, label, index, awaited.length);
-    return { index, end: await open(execution, `${label}[${index}]`, chosen).promise };
+    return { index, end: await open(execution, boundedName(`${label}[${index}]`), chosen).promise };
   }
-  const waits = awaited.map((one, index) => open(execution, `${label}[${index}]`, one));
+  const waits = awaited.map((one, index) => open(execution, boundedName(`${label}[${index}]`), one));
   const first = await Promise.race(waits.map((wait, index) => wait.promise.then((end) => ({ index, end }))));
   for (const [index, wait] of waits.entries()) if (index !== first.index) execution.forget(wait);
   await execution.enter();

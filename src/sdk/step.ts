@@ -1,5 +1,6 @@
 /** Runs a step once: in the first execution that gets so far. Later ones read what was recorded. */
 import { type Checkpoint, CheckpointKind, type JobError } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { boundedName } from "./checkpoint-journal.ts";
 import { CallCounter } from "./child-calls.ts";
 import { type HandlerScope, runInScope, type StepRun } from "./context.ts";
 import type { Execution } from "./execution.ts";
@@ -97,7 +98,7 @@ function pausesOf({ journal, host }: Execution, label: string): number {
 }
 
 function pauseName({ host }: Pick<Execution, "host">, label: string, attempt: number): string {
-  return `${label}/retry-${attempt}${host.failures === 0 ? "" : `~${host.failures}`}`;
+  return boundedName(`${label}/retry-${attempt}${host.failures === 0 ? "" : `~${host.failures}`}`);
 }
 
 async function pause(host: HandlerContext, execution: Execution, name: string, ms: number): Promise<void> {

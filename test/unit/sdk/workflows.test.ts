@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { CheckpointKind, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { CheckpointJournal } from "../../../src/sdk/checkpoint-journal.ts";
 import type { Context } from "../../../src/sdk/context.ts";
 import { ReseolioError } from "../../../src/sdk/errors.ts";
 import type { JobHandle } from "../../../src/sdk/job-handle.ts";
@@ -249,6 +250,30 @@ describe("parking", () => {
     expect(await world.recorded()).toMatchObject([{ name: "nap", kind: CheckpointKind.SLEEP }]);
     expect(await world.recorded()).toMatchObject([{ name: "busy" }]);
     expect(await world.success()).toBe(null);
+  });
+
+  test("names made from the longest names are short enough for the daemon, and the same in every execution", async () => {
+    const long = `${"é".repeat(49)}😀${"é".repeat(77)}`;
+    await using world = await WorkflowWorld.start(async ({ step, awaitAny, awaitEvent }) => {
+      const options = { maxAttempts: 2, initialDelayMs: 60_000 };
+      const tried = step(long, ({ attempt }) => Promise.reject(new Error(`no ${attempt}`)), options).catch(() => {});
+      await Promise.all([tried, awaitAny(long, [{ event: long }]), awaitEvent(long), awaitEvent(long)]);
+    });
+    world.assign("one");
+    const first = await world.park();
+    expect(first.waitingNames).toHaveLength(4);
+    for (const name of first.waitingNames) expect(Buffer.byteLength(name)).toBeLessThanOrEqual(256);
+    expect(new Set(first.waitingNames).size).toBe(4);
+    world.assign("two");
+    expect((await world.park()).waitingNames).toEqual(first.waitingNames);
+  });
+
+  test("names come back from the daemon as they went, also cut ones and halves of characters", () => {
+    const journal = new CheckpointJournal({ jobId: "job", functionName: "t:flow" }, []);
+    const long = `${"é".repeat(49)}😀${"é".repeat(77)}`;
+    const names = [long, long, "half \ud83d"].map((name) => journal.takeName(name));
+    expect(new Set(names).size).toBe(3);
+    for (const name of names) expect(Buffer.from(name).toString()).toBe(name);
   });
 
   test("a replayed execution passes what is over and parks on what is not", async () => {
