@@ -246,3 +246,35 @@ testOnEachStore("a retry by a person tries what failed again, and nothing that s
   expect(await again.result(20_000)).toEqual(["mended", "mended"]);
   expect(runs).toEqual({ good: 1, bad: 2, goodChild: 1, badChild: 2 });
 });
+
+testOnEachStore(
+  "P9: parked time does not count, a heartbeat gives more, and what is left is enforced",
+  async (store) => {
+    await using world = await store.createWorld();
+    const client = await worker(world, 4);
+    const options = { timeoutMs: 600, maxAttempts: 1 };
+    const sleeper = client.durable("e2e:flow:sleeper", () => context().sleepFor("nap", 1_200), options);
+    const patient = client.durable(
+      "e2e:flow:patient",
+      async () => {
+        context().heartbeat(10_000);
+        await Bun.sleep(1_200);
+      },
+      options,
+    );
+    const tired = client.durable(
+      "e2e:flow:tired",
+      async () => {
+        await Bun.sleep(400);
+        await context().sleepFor("nap", 100);
+        await Bun.sleep(2_000);
+      },
+      options,
+    );
+    const [slept, beaten, late] = await Promise.all([sleeper(), patient(), tired()]);
+    await Promise.all([slept.result(20_000), beaten.result(20_000)]);
+    expect(await rejection(late.result(20_000))).toMatchObject({ code: "job_failed", reason: "timeout" });
+    const { startedAt, finishedAt } = await late.details();
+    expect(Number(finishedAt) - Number(startedAt)).toBeLessThan(3_000);
+  },
+);
