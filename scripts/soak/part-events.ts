@@ -1,10 +1,10 @@
-/** P13 on PostgreSQL: waits and their events, five thousand a minute, over two daemons with kills. */
+/** P13 on PostgreSQL: waits and their events, five thousand in two minutes, over two daemons with kills. */
 import { playPairs } from "./events/play-pairs.ts";
 import { shareOfTime, type SoakContext, type Verdict, verdictOf } from "./soak-context.ts";
 
-const LENGTH_MS = 60_000;
+const LENGTH_MS = 120_000;
 /** 5,000 in that time. */
-const BETWEEN_PAIRS_MS = 12;
+const BETWEEN_PAIRS_MS = 24;
 
 /** One verdict, after one run. */
 export async function soakEvents({ executable, directory, random, progress, options }: SoakContext): Promise<Verdict> {

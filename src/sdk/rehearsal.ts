@@ -36,8 +36,11 @@ export interface Rehearsal {
   readonly crashes: CrashPlan | undefined;
 }
 
-/** Under it a test world puts a Rehearsal into the options of its clients; a symbol is no option of a program. */
-export const REHEARSAL: unique symbol = Symbol("reseolio.rehearsal");
+/**
+ * Under it a test world puts a Rehearsal into the options of its clients; a symbol is no option of a program. The same
+ * in every copy of the package that a bundler makes.
+ */
+export const REHEARSAL: unique symbol = Symbol.for("reseolio.rehearsal");
 
 export const NO_REHEARSAL: Rehearsal = { clock: REAL_CLOCK, crashes: undefined };
 

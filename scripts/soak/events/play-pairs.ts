@@ -43,6 +43,7 @@ const READY_MS = 20_000;
 /** For the whole of it on a machine that has other things to do. */
 const RESULT_MS = 180_000;
 const CONCURRENCY = 20;
+const LOG_CHARS = 4_000;
 const QUIET = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** Throws only when it could not be played at all. */
@@ -60,7 +61,9 @@ export async function playPairs(settings: PairSettings): Promise<PairReport> {
   const kills = killNowAndThen(settings, daemons, workers, over.signal);
   const startedAt = performance.now();
   const plays = pairs.map((pair, index) => playPair(pair, cyclic(clients, index), emitters, startedAt));
-  const ends = await Promise.all(plays);
+  const ends = await Promise.all(plays).catch((error: unknown) => {
+    throw new Error(`${String(error)}\n${daemons.map((daemon) => daemon.output.slice(-LOG_CHARS)).join("\n")}`);
+  });
   over.abort();
   const { daemonKills, workerKills } = await kills;
 
@@ -91,7 +94,8 @@ async function startDaemons(settings: PairSettings, db: string, stage: AsyncDisp
 async function startClients(daemons: readonly SupervisedDaemon[], stage: AsyncDisposableStack) {
   return Promise.all(
     daemons.map(async ({ address }) => {
-      const client = new Reseolio({ address, autoStart: false, workerConcurrency: 0, logger: QUIET });
+      const options = { autoStart: false, workerConcurrency: 0, callTimeoutMs: RESULT_MS, logger: QUIET };
+      const client = new Reseolio({ address, ...options });
       stage.defer(() => client.stop());
       await client.start();
       return client;

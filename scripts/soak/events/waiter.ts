@@ -11,6 +11,8 @@ endWithParent();
 const reseolio = new Reseolio({
   address: settings.address,
   autoStart: false,
+  // Its daemon may be killed again before it is there.
+  connectTimeoutMs: 120_000,
   // Far fewer than there are waits: they hold no slots.
   workerConcurrency: settings.concurrency,
   logger: quiet,
