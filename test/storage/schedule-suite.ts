@@ -137,6 +137,9 @@ function creationTests(makeStore: MakeStore): void {
     [{ maxCatchUp: 10_001 }, "spec.max_catch_up"],
     [{ startAt: 2_000, endAt: 1_000 }, "spec.end_at"],
     [{ endAt: 1_000 }, "spec.end_at"],
+    [{ startAt: 8.64e15 }, "spec.start_at"],
+    [{ startAt: -1 }, "spec.start_at"],
+    [{ startAt: NaN }, "spec.start_at"],
   ];
   test("each faulty field is named, and nothing is stored", async () => {
     await using world = new ScheduleWorld(await makeStore());
@@ -600,6 +603,7 @@ function backfillTests(makeStore: MakeStore): void {
     await using world = await ScheduleWorld.with(makeStore);
     const range = { name: NAME, from: 5_000, to: 6_000, dryRun: false, pageSize: 0, pageToken: "" };
     for (const [wrong, field] of [
+      [{ from: -1 }, "from"],
       [{ to: 5_000 }, "to"],
       [{ to: world.now + 60_000 }, "to"],
       [{ pageSize: 1_001 }, "page_size"],

@@ -28,8 +28,8 @@ export const MAX_CATCH_UP = 10_000;
 /** UTF-8 bytes of a schedule's name. */
 const NAME_BYTES = 256;
 const MAX_UINT32 = 0xffff_ffff;
-/** The last time that a date can be. */
-const LAST_TIME = 8.64e15;
+/** The end of the year 9999: zones are known far beyond, but no date is meant so. */
+export const LAST_TIME = 253_402_300_799_999;
 
 /** Fills in defaults and reports every fault with the field's path under `path`. */
 export function resolveScheduleSpec(
@@ -84,7 +84,7 @@ export function checkRule(
     ["end_at", rule.endAt],
   ] as const) {
     if (time !== null && !(time >= 0 && time <= LAST_TIME)) {
-      violations.push({ field: `${path}.${field}`, description: `is ${time} ms since 1970; give a time from 1970 on` });
+      violations.push({ field: `${path}.${field}`, description: `is ${time} ms since 1970; give a time from 1970 to 9999` });
     }
   }
   if (rule.startAt !== null && rule.endAt !== null && rule.endAt < rule.startAt) {

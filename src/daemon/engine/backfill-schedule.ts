@@ -91,6 +91,9 @@ async function noteOldJobs(lane: LaneTransaction, schedule: Schedule, oldest: nu
 /** Returns the first time to look at. */
 function checkRequest({ from, to, pageSize, pageToken }: BackfillRequest): number {
   const violations: FieldViolation[] = [];
+  if (!(from >= 0)) {
+    violations.push({ field: "from", description: `is ${from} ms since 1970; give a time from 1970 on` });
+  }
   if (to !== null && !(to > from))
     violations.push({ field: "to", description: "is not after from; give the end of the range" });
   if (pageSize > MAX_BACKFILL) {
