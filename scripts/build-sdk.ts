@@ -109,7 +109,7 @@ function compilerSettings(source: string, outDir: string): unknown {
       rewriteRelativeImportExtensions: true,
       // What Node 20 has: a newer built-in must not slip in.
       target: "es2022",
-      lib: ["es2023", "esnext.disposable"],
+      lib: ["es2023", "es2024.string", "esnext.disposable"],
       types: ["node"],
     },
     include: [],
