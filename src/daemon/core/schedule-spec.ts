@@ -84,7 +84,10 @@ export function checkRule(
     ["end_at", rule.endAt],
   ] as const) {
     if (time !== null && !(time >= 0 && time <= LAST_TIME)) {
-      violations.push({ field: `${path}.${field}`, description: `is ${time} ms since 1970; give a time from 1970 to 9999` });
+      violations.push({
+        field: `${path}.${field}`,
+        description: `is ${time} ms since 1970; give a time from 1970 to 9999`,
+      });
     }
   }
   if (rule.startAt !== null && rule.endAt !== null && rule.endAt < rule.startAt) {
