@@ -76,9 +76,13 @@ export function checkName(what: string, name: unknown): asserts name is string {
  * would come back from the daemon as another one, is replaced here.
  */
 export function boundedName(given: string): string {
-  const name = given.toWellFormed();
+  const name = wholeCharacters(given);
   if (name.length * 3 <= WIRE_LIMITS.checkpointNameBytes) return name;
   if (Buffer.byteLength(name) <= WIRE_LIMITS.checkpointNameBytes) return name;
   const digest = createHash("sha256").update(name).digest("hex").slice(0, 32);
-  return `${name.slice(0, 50).toWellFormed()}…${digest}`;
+  return `${wholeCharacters(name.slice(0, 50))}…${digest}`;
+}
+
+function wholeCharacters(text: string): string {
+  return /[\ud800-\udfff]/.test(text) ? Buffer.from(text).toString() : text;
 }
