@@ -11,9 +11,9 @@ const LEAD = `with taken as (
       or (held.term = $3::bigint and held.expires_at = $4::bigint)
     returning node_id, term, expires_at
   )
-  select node_id, term, expires_at from taken
+  select node_id, term, expires_at, true from taken
   union all
-  select node_id, term, expires_at from reseolio.leader where not exists (select 1 from taken)`;
+  select node_id, term, expires_at, false from reseolio.leader where not exists (select 1 from taken)`;
 
 /** Its term stays: whoever leads next has a higher one. */
 const RESIGN = "update reseolio.leader set expires_at = 0 where node_id = $1";
@@ -26,8 +26,10 @@ export async function lead(
 ): Promise<Leadership> {
   const params = [storedText(nodeId), Math.ceil(leaseMs), unmoved?.term ?? null, unmoved?.expiresAt ?? null];
   const [row] = await reads.rows(LEAD, params);
-  // Another daemon wrote the first row of all at the same moment: it leads.
-  if (row === undefined) return { nodeId: "", term: 0, expiresAt: 0 };
+  // Another daemon wrote at the same moment, and leads: what is read then is the row before, which may name us.
+  if (row === undefined || (row[3] === false && readText(row[0] as string) === nodeId)) {
+    return { nodeId: "", term: 0, expiresAt: 0 };
+  }
   return { nodeId: readText(row[0] as string), term: row[1] as number, expiresAt: row[2] as number };
 }
 
