@@ -7,6 +7,7 @@ import type { ReseolioOptions } from "../../../src/sdk/options.ts";
 import { Reseolio } from "../../../src/sdk/reseolio.ts";
 import { reseolioCommand } from "../../support/executable.ts";
 import { freePort } from "../../support/free-port.ts";
+import { testDatabase } from "../../support/postgres-database.ts";
 import { spawnDaemon } from "../../support/spawn-daemon.ts";
 import { tempDir, type TempDir } from "../../support/temp-dir.ts";
 import { faultOf, until } from "./waiting.ts";
@@ -77,6 +78,26 @@ describe("autoStart", () => {
     expect(await (await run(2)).result(20_000)).toBe(3);
     expect(await daemonPid(String(options.address))).not.toBe(pid);
   });
+
+  test("on PostgreSQL: two clients share the daemon that one of them started, and its address is in no argument", async () => {
+    await using dir = await tempDir("reseolio-auto-");
+    await using database = await testDatabase();
+    const storage = `${database.url}?schema=started`;
+    const options = { ...(await world(dir)), storage };
+    await using first = new Reseolio(options);
+    await using second = new Reseolio(options);
+    const run = first.durable("t:run", async (value: number) => value + 1);
+    await first.start();
+    await second.start();
+    const job = await run(1);
+    expect(await second.handle<number>(job.jobId).result(10_000)).toBe(2);
+    const pid = await daemonPid(String(options.address));
+    if (existsSync(`/proc/${pid}/cmdline`)) {
+      expect(readFileSync(`/proc/${pid}/cmdline`, "utf8")).not.toContain("postgres:");
+    }
+    const other = new Reseolio({ ...options, storage: `${database.url}?schema=another` });
+    expect(await faultOf(other.start())).toMatchObject({ code: "storage_mismatch" });
+  }, 60_000);
 
   test("waits for a daemon that is just leaving the file, and starts its own then", async () => {
     await using dir = await tempDir("reseolio-auto-");
