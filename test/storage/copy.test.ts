@@ -1,6 +1,6 @@
 /** `db copy`: what a store holds arrives in another one of either kind, equal, and work goes on there where it was. */
 import { Database } from "bun:sqlite";
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync } from "node:fs";
 import postgres from "postgres";
 import type { DaemonError } from "../../src/daemon/core/errors.ts";
@@ -18,6 +18,8 @@ import { tempDir } from "../support/temp-dir.ts";
 const CLOCK = { now: () => Date.now(), monotonic: () => performance.now() };
 const JOBS = 2_000;
 const PATIENCE_MS = 60_000;
+
+setDefaultTimeout(60_000);
 
 let database: TestDatabase;
 beforeAll(async () => {

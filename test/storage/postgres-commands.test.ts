@@ -1,5 +1,5 @@
 /** What the `db` commands say of a PostgreSQL database. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import type { DaemonError } from "../../src/daemon/core/errors.ts";
 import {
   backupDatabase,
@@ -17,6 +17,8 @@ import { rejection } from "../support/rejection.ts";
 import { randomFrom } from "../support/seeded-random.ts";
 
 const NEWEST = newestVersion(POSTGRES_MIGRATIONS);
+
+setDefaultTimeout(60_000);
 
 let database: TestDatabase;
 let schemas = 0;

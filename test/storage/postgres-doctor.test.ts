@@ -1,5 +1,5 @@
 /** What `reseolio doctor` finds in a PostgreSQL database: each fault is made, found, and mended by the statement it names. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import postgres from "postgres";
 import { examinePostgres } from "../../src/cli/examine-postgres.ts";
 import { copyDatabase, examineDatabase, type PostgresExamination } from "../../src/daemon/database.ts";
@@ -11,6 +11,8 @@ import { rejection } from "../support/rejection.ts";
 import { randomFrom } from "../support/seeded-random.ts";
 import { startSettingsDropper } from "../support/settings-dropper.ts";
 import { tempDir } from "../support/temp-dir.ts";
+
+setDefaultTimeout(60_000);
 
 let server: PostgresServer;
 let sql: ReturnType<typeof postgres>;
