@@ -5,7 +5,7 @@
  *     <!-- test: output -->           what the snippet before it prints; `…` stands for anything within a line
  *     <!-- test: not run, REASON -->  not run
  */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { checkout } from "../support/executable.ts";
 
@@ -38,6 +38,12 @@ export interface Table {
 export function readDocument(path: string): string {
   return readFileSync(join(checkout, path), "utf8");
 }
+
+/** The guides beside the README: `docs/jobs.md`. */
+export const guides: readonly string[] = readdirSync(join(checkout, "docs"))
+  .filter((name) => name.endsWith(".md"))
+  .sort()
+  .map((name) => `docs/${name}`);
 
 /** All fenced blocks in order. Throws for a comment that it does not know. */
 export function readSnippets(document: string): readonly Snippet[] {

@@ -1,4 +1,4 @@
-/** Every snippet of the README runs as it stands, and prints what the README says. */
+/** Every snippet of the README and its guides runs as it stands, and prints what they say. */
 import { beforeAll, describe, expect, test } from "bun:test";
 import { copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,19 +6,27 @@ import { testDatabase } from "../support/postgres-database.ts";
 import { hasPythonGrpc, preparePython, python } from "../support/python-grpc.ts";
 import { installedModules, typeFaults, withoutTypes } from "./installed-sdk.ts";
 import type { Snippet } from "./read-document.ts";
-import { readDocument, readSnippets } from "./read-document.ts";
+import { guides, readDocument, readSnippets } from "./read-document.ts";
 import type { World } from "./world.ts";
 import { capture, createWorld } from "./world.ts";
 
-const snippets = readSnippets(readDocument("README.md"));
-const runnable = snippets.filter((snippet) => ["sh", "ts", "py"].includes(snippet.language));
+/** A world is one document's. */
+interface DocumentedSnippet extends Snippet {
+  readonly document: string;
+}
+
+const runnable = ["README.md", ...guides].flatMap((document) =>
+  readSnippets(readDocument(document))
+    .filter((snippet) => ["sh", "ts", "py"].includes(snippet.language))
+    .map((snippet): DocumentedSnippet => ({ ...snippet, document })),
+);
 const worlds = Map.groupBy(
   runnable.filter((snippet) => snippet.fate.kind === "run"),
-  (snippet) => (snippet.fate.kind === "run" ? snippet.fate.world : ""),
+  (snippet) => `${snippet.document}: ${snippet.fate.kind === "run" ? snippet.fate.world : ""}`,
 );
 const hasPython = await hasPythonGrpc();
 
-describe("the README", () => {
+describe("the README with its guides", () => {
   test("says of every snippet in sh, ts and py whether it is run, and leaves out few", () => {
     expect(runnable.filter((snippet) => snippet.fate.kind === "unmarked")).toEqual([]);
     const left = runnable.filter((snippet) => snippet.fate.kind === "not run").map((snippet) => snippet.text);
@@ -31,7 +39,7 @@ describe("the README", () => {
   });
 
   test("shows the quick start of the examples", () => {
-    const quickStart = worlds.get("quick-start")?.map((snippet) => `${snippet.text}\n`);
+    const quickStart = worlds.get("README.md: quick-start")?.map((snippet) => `${snippet.text}\n`);
     expect(quickStart).toEqual([readDocument("examples/quick-start/quick-start.ts")]);
   });
 });

@@ -1,5 +1,6 @@
-/** The tables of the README hold what the program does: each is compared with where its facts are declared. */
+/** The tables of the README and its guides hold what the program does: each is compared with where its facts are declared. */
 import { describe, expect, test } from "bun:test";
+import { dirname, join } from "node:path";
 import { WIRE_LIMITS } from "../../proto/contract.ts";
 import { EXIT_CODES } from "../../src/cli/exit.ts";
 import { JOB_OPTION_DEFAULTS, LIMITS, resolveJobOptions } from "../../src/daemon/core/job-options.ts";
@@ -10,15 +11,16 @@ import { resolveOptions } from "../../src/sdk/options.ts";
 import { encodeSchedule } from "../../src/sdk/encode-schedule.ts";
 import * as sdk from "../../src/sdk/index.ts";
 import { checkout as root } from "../support/executable.ts";
-import { readDocument, tableOf } from "./read-document.ts";
+import { guides, readDocument, tableOf } from "./read-document.ts";
 
 const readme = readDocument("README.md");
+const guide = (name: string): string => readDocument(`docs/${name}.md`);
 const architecture = readDocument("test/architecture.test.ts");
 const map = readDocument("src/README.md");
 
-describe("the README's configuration table", () => {
+describe("the configuration table", () => {
   test("has every setting with its flag, variable, default and meaning, in the order of the help", () => {
-    const table = tableOf(readme, "Configuration of the daemon", "flag");
+    const table = tableOf(guide("operations"), "Configuration of the daemon", "flag");
     expect(table.columns).toEqual(["flag", "variable", "default", "meaning"]);
     const settings = Object.values(SETTINGS).map(({ flag, variable, defaultText, help }) => [
       flag === null ? "none" : code(`--${flag}`),
@@ -30,8 +32,8 @@ describe("the README's configuration table", () => {
   });
 });
 
-describe("the README's table of job options", () => {
-  const table = tableOf(readme, "Options of a job", "option");
+describe("the table of job options", () => {
+  const table = tableOf(guide("jobs"), "Options of a job", "option");
   const defaults: Readonly<Record<string, string | number>> = JOB_OPTION_DEFAULTS;
 
   test("has every option", () => {
@@ -55,8 +57,8 @@ describe("the README's table of job options", () => {
   });
 });
 
-describe("the README's table of schedule options", () => {
-  const table = tableOf(readme, "Schedules", "option");
+describe("the table of schedule options", () => {
+  const table = tableOf(guide("schedules"), "Options of a schedule", "option");
   const written = new Map(table.rows.map(([option = "", value = ""]) => [option.replaceAll("`", ""), value]));
 
   test("has every option that the SDK takes", () => {
@@ -83,20 +85,20 @@ describe("the README's table of schedule options", () => {
   });
 });
 
-describe("the README's other tables", () => {
+describe("the guides' other tables", () => {
   test("exit codes", () => {
-    const { rows } = tableOf(readme, "Command line", "exit code");
+    const { rows } = tableOf(guide("command-line"), "Exit codes", "exit code");
     expect(rows).toEqual(EXIT_CODES.map(({ code, meaning }) => [String(code), meaning]));
   });
 
   test("commands: each that is named exists, and none is left out", () => {
-    const { rows } = tableOf(readme, "Command line", "command");
+    const { rows } = tableOf(guide("command-line"), "Commands", "command");
     const named = rows.flatMap(([cell = ""]) => [...cell.matchAll(/`([a-z]+(?: [a-z]+)?)/g)].map((match) => match[1]!));
     expect(named.sort()).toEqual([...commands()].sort());
   });
 
   test("options of the client, with the defaults that it takes", () => {
-    const { rows } = tableOf(readme, "SDK", "option");
+    const { rows } = tableOf(guide("sdk"), "Options of the client", "option");
     const settings = resolveOptions({}, {}, "/app");
     const taken: Readonly<Record<string, unknown>> = {
       address: settings.client.address,
@@ -113,13 +115,13 @@ describe("the README's other tables", () => {
   });
 
   test("errors: all that are exported", () => {
-    const { rows } = tableOf(readme, "SDK", "error");
+    const { rows } = tableOf(guide("sdk"), "Errors", "error");
     const errors = Object.keys(sdk).filter((name) => name.endsWith("Error"));
     expect(rows.map(([name]) => name!).sort()).toEqual(errors.map(code).sort());
   });
 
   test("events: all that a client emits", () => {
-    const { rows } = tableOf(readme, "SDK", "event");
+    const { rows } = tableOf(guide("sdk"), "Events of the client", "event");
     const body = readDocument("src/sdk/events.ts").split("interface ReseolioEvents {")[1]!;
     const events = [...body.matchAll(/^ {2}"?([a-z:]+)"?: \[/gm)].map((match) => match[1]!);
     const named = rows.flatMap(([cell = ""]) => [...cell.matchAll(/`([a-z:]+)`/g)].map((match) => match[1]!));
@@ -128,7 +130,7 @@ describe("the README's other tables", () => {
   });
 });
 
-describe("the README's figures", () => {
+describe("the README and its guides", () => {
   const limits = readme.split("\n## Limits\n")[1]!.split("\n## ")[0]!.replaceAll(/\s+/g, " ");
 
   test("limits are those of the daemon", () => {
@@ -144,18 +146,34 @@ describe("the README's figures", () => {
   });
 
   test("every state is explained", () => {
-    const states = readme.split("\n## States\n")[1]!.split("\n## ")[0]!;
+    const states = guide("jobs").split("\n## States\n")[1]!.split("\n## ")[0]!;
     for (const state of JOB_STATES) expect(states).toContain(state);
   });
 
-  test("every file that is linked is there", () => {
-    for (const [document, folder] of [
-      [readme, "."],
-      [map, "src"],
-    ] as const) {
-      const links = [...document.matchAll(/\]\(([^)#:]+)\)/g)].map((match) => match[1]!);
-      for (const link of links) expect([link, exists(`${folder}/${link}`)]).toEqual([link, true]);
+  test("every file and heading that is linked is there", () => {
+    for (const document of ["README.md", "src/README.md", "examples/README.md", ...guides]) {
+      const links = [...readDocument(document).matchAll(/\]\(([^)#:]*)(?:#([^)]+))?\)/g)];
+      for (const [, path = "", anchor] of links) {
+        const target = path === "" ? document : join(dirname(document), path);
+        expect([document, target, exists(target)]).toEqual([document, target, true]);
+        if (anchor !== undefined) expect(anchorsOf(target)).toContain(anchor);
+      }
     }
+  });
+
+  test("every guide is in the README's table", () => {
+    const linked = tableOf(readme, "Guides", "guide").rows.map(([cell = ""]) => /\]\(([^)]+)\)/.exec(cell)?.[1]);
+    expect(linked.filter((path) => path?.startsWith("docs/")).sort()).toEqual([...guides].sort());
+  });
+
+  test("every variable that commands read has its row", () => {
+    const { rows } = tableOf(guide("command-line"), "Environment", "variable");
+    const help = readDocument("test/golden/help/environment.txt");
+    const variables = [...help.matchAll(/^ {2}(RESEOLIO_\w+)/gm)].map((match) => code(match[1]!));
+    expect(variables.length).toBeGreaterThan(5);
+    const written = rows.map(([variable = ""]) => variable).filter((variable) => variable.includes("RESEOLIO_"));
+    // The database is named by the help of the commands that open it.
+    expect(written.sort()).toEqual([...variables, code("RESEOLIO_DB")].sort());
   });
 });
 
@@ -184,6 +202,17 @@ function faultOf(work: () => unknown): string {
     return String(error);
   }
   throw new Error("it was accepted");
+}
+
+/** As GitHub makes them of headings. */
+function anchorsOf(document: string): readonly string[] {
+  const headings = [...readDocument(document).matchAll(/^#+ (.*)$/gm)];
+  return headings.map(([, text = ""]) =>
+    text
+      .toLowerCase()
+      .replaceAll(/[^\w -]/g, "")
+      .replaceAll(" ", "-"),
+  );
 }
 
 function code(text: string): string {
