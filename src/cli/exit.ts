@@ -15,7 +15,7 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** For `reseolio help exit-codes`, the completeness test and the README. */
+/** For `reseolio help exit-codes`, the completeness test and docs/command-line.md. */
 export const EXIT_CODES: readonly { readonly code: ExitCode; readonly meaning: string }[] = [
   { code: EXIT.ok, meaning: "done" },
   { code: EXIT.failed, meaning: "failed: the message on stderr says why" },

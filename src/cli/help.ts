@@ -107,6 +107,7 @@ export const TOPICS: Readonly<Record<string, { readonly summary: string; readonl
         ["RESEOLIO_TOKEN_FILE", "a file with the token; it wins over RESEOLIO_TOKEN"],
         ["RESEOLIO_TLS_CA", "PEM file of the authority that signed the daemon's certificate"],
         ["RESEOLIO_TLS", "1 uses TLS with the system's authorities"],
+        ["RESEOLIO_DB", "the database that db commands and doctor open [sqlite://./reseolio.db]"],
         ["RESEOLIO_CALL_TIMEOUT", "how long a command waits for an answer of the daemon [15s]"],
         ["RESEOLIO_DEBUG", "1 prints the stack of an error, for a report of a fault in Reseolio itself"],
         ["NO_COLOR", "no colours"],

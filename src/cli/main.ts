@@ -10,6 +10,10 @@ export const COMMANDS: CommandTable = {
     summary: "Run the daemon",
     load: async () => (await import("./commands/serve.ts")).serve,
   },
+  work: {
+    summary: "Make any program a durable function",
+    load: async () => (await import("./commands/work.ts")).work,
+  },
   jobs: {
     summary: "Store, find, await and act on jobs",
     subCommands: {
@@ -49,19 +53,6 @@ export const COMMANDS: CommandTable = {
       explain: {
         summary: "Say why a job is not running",
         load: async () => (await import("./commands/jobs-explain.ts")).jobsExplain,
-      },
-    },
-  },
-  events: {
-    summary: "Let events happen and see them",
-    subCommands: {
-      emit: {
-        summary: "Let an event happen",
-        load: async () => (await import("./commands/events-emit.ts")).eventsEmit,
-      },
-      get: {
-        summary: "Show an event that has happened",
-        load: async () => (await import("./commands/events-get.ts")).eventsGet,
       },
     },
   },
@@ -110,9 +101,18 @@ export const COMMANDS: CommandTable = {
       },
     },
   },
-  work: {
-    summary: "Make any program a durable function",
-    load: async () => (await import("./commands/work.ts")).work,
+  events: {
+    summary: "Let events happen and see them",
+    subCommands: {
+      emit: {
+        summary: "Let an event happen",
+        load: async () => (await import("./commands/events-emit.ts")).eventsEmit,
+      },
+      get: {
+        summary: "Show an event that has happened",
+        load: async () => (await import("./commands/events-get.ts")).eventsGet,
+      },
+    },
   },
   workers: {
     summary: "See who executes",

@@ -1,4 +1,4 @@
-/** Every setting of `serve`, declared once: the parser, the help and the README's table come from here. */
+/** Every setting of `serve`, declared once: the parser, the help and the table in docs/operations.md come from here. */
 import { DEFAULT_ADDRESS } from "#proto/contract.ts";
 import { isHostName } from "./http/own-names.ts";
 import type { LogFormat, LogLevel } from "./logger.ts";

@@ -33,8 +33,8 @@ export const doctor = defineCommand({
     { command: "reseolio doctor --json | jq '.findings[] | select(.ok | not)'", does: "only what is wrong" },
   ],
   notes: [
-    "Of a PostgreSQL server: version, latency, clock, pooler, durability, connections, long transactions, dead rows, indexes, privileges, and whether the schema is as the migrations make it.",
     "Looks at: whether the daemon answers and has this version, the clocks, the schema, SQLite's version, file modes, the size of the log, free disk space, dead jobs, functions with pending jobs but without workers, and overdue schedules.",
+    "Of a PostgreSQL server: version, latency, clock, pooler, durability, connections, long transactions, dead rows, indexes, privileges, and whether the schema is as the migrations make it.",
   ],
   async run(context) {
     const { output, messages } = context;

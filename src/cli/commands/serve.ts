@@ -29,6 +29,7 @@ export const serve = defineCommand({
   examples: [
     { command: "reseolio serve", does: "./reseolio.db, 127.0.0.1:50051" },
     { command: "reseolio serve --db /var/lib/app/jobs.db --addr 127.0.0.1:7000", does: "another file, another port" },
+    { command: "reseolio serve --db postgres://app@db.internal/app", does: "one of several daemons on PostgreSQL" },
     { command: "reseolio serve --linger 10s", does: "leave when nobody needs it any more" },
   ],
   notes: [
