@@ -208,7 +208,7 @@ async function tell(pair: Pair, { atMs, payload }: Emit, client: Client, started
     try {
       const bytes = new TextEncoder().encode(JSON.stringify(payload));
       const { event, created } = await client.events.emitEvent({ name: pair.eventName, payload: bytes });
-      return { payload: String(JSON.parse(new TextDecoder().decode(event?.payload))), created };
+      return { payload: String(JSON.parse(new TextDecoder().decode(event?.payload))), created, answeredAt: Date.now() };
     } catch (error) {
       if (performance.now() > endAt) throw error;
       await Bun.sleep(50);

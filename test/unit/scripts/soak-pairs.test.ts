@@ -6,7 +6,7 @@ import type { StoredWait } from "../../../scripts/soak/events/read-waits.ts";
 import { Random } from "../../../scripts/soak/random.ts";
 
 const pair = { eventName: "e", awaitAtMs: 0, timeoutMs: 100, emits: [] };
-const toldEnd: PairEnd = { pair, jobId: "j", told: "a", kept: [{ payload: "a", created: true }] };
+const toldEnd: PairEnd = { pair, jobId: "j", told: "a", kept: [{ payload: "a", created: true, answeredAt: 1_060 }] };
 const lateEnd: PairEnd = { pair, jobId: "j", told: null, kept: [] };
 const toldWait: StoredWait = {
   ...{ eventName: "e", jobId: "j", dueAt: 1_100, endedAt: 1_050, timedOut: false },
@@ -29,8 +29,11 @@ describe("a wait that ended as it should", () => {
   test("has no fault", () => {
     expect(faultsOf(toldEnd, toldWait)).toEqual([]);
     expect(faultsOf(lateEnd, lateWait)).toEqual([]);
+    // The event was being committed when the wait timed out.
+    const close = { ...lateEnd, kept: [{ payload: "a", created: true, answeredAt: 1_110 }] };
+    expect(faultsOf(close, { ...lateWait, emittedAt: 1_099, payload: "a" })).toEqual([]);
     // Its handler was replayed, and an emitter came second.
-    const twice = { ...toldEnd, kept: [...toldEnd.kept, { payload: "a", created: false }] };
+    const twice = { ...toldEnd, kept: [...toldEnd.kept, { payload: "a", created: false, answeredAt: 1_070 }] };
     expect(faultsOf(twice, toldWait, ["j a", "j a"])).toEqual([]);
   });
 });
@@ -39,7 +42,7 @@ describe("a fault is seen when", () => {
   const cases: Readonly<Record<string, readonly string[]>> = {
     "a later payload won": faultsOf({ ...toldEnd, told: "b" }, { ...toldWait, told: "b" }),
     "emitters were told of different payloads": faultsOf(
-      { ...toldEnd, kept: [...toldEnd.kept, { payload: "b", created: false }] },
+      { ...toldEnd, kept: [...toldEnd.kept, { payload: "b", created: false, answeredAt: 1_070 }] },
       toldWait,
     ),
     "an event happened twice": faultsOf({ ...toldEnd, kept: [...toldEnd.kept, ...toldEnd.kept] }, toldWait),
@@ -50,7 +53,10 @@ describe("a fault is seen when", () => {
     "the wait is still open": faultsOf(toldEnd, { ...toldWait, endedAt: null }),
     "it was told an event of after its timeout": faultsOf(toldEnd, { ...toldWait, emittedAt: 1_101 }),
     "it timed out too early": faultsOf(lateEnd, { ...lateWait, endedAt: 1_099 }),
-    "it timed out though its event had come": faultsOf(lateEnd, { ...lateWait, emittedAt: 1_099, payload: "a" }),
+    "it timed out though its event was known": faultsOf(
+      { ...lateEnd, kept: [{ payload: "a", created: true, answeredAt: 1_099 }] },
+      { ...lateWait, emittedAt: 1_080, payload: "a" },
+    ),
   };
   for (const [name, faults] of Object.entries(cases)) test(name, () => expect(faults.length).toBeGreaterThan(0));
 });
