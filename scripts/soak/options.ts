@@ -11,6 +11,7 @@ export const PARTS = [
   "cluster",
   "events",
   "copy",
+  "waits",
   "memory",
 ] as const;
 /** One of them. */

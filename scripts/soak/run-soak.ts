@@ -10,6 +10,7 @@ import { soakEvents } from "./part-events.ts";
 import { soakMemory } from "./part-memory.ts";
 import { soakPowerLoss } from "./part-power.ts";
 import { soakSchedules } from "./part-schedules.ts";
+import { soakWaits } from "./part-waits.ts";
 import { soakWorkerKills } from "./part-workers.ts";
 import { Random } from "./random.ts";
 import type { SoakContext, Verdict } from "./soak-context.ts";
@@ -24,6 +25,7 @@ const PLAY: Readonly<Record<PartName, (context: SoakContext) => Promise<readonly
   schedules: soakSchedules,
   events: soakEvents,
   copy: soakCopy,
+  waits: soakWaits,
   memory: soakMemory,
 };
 

@@ -61,7 +61,7 @@ export class JobModel {
     );
     return ready.slice(0, limit).map((job) => {
       Object.assign(job, { state: "RUNNING", workerId, startedAt: this.now });
-      job.attempt++;
+      if (job.ranMs === null) job.attempt++;
       job.leaseToken++;
       this.ready.delete(job.jobId);
       return job.jobId;
@@ -95,7 +95,7 @@ export class JobModel {
         this.#toPending(job, 0);
         break;
       case "unstarted":
-        job.attempt--;
+        if (job.ranMs === null) job.attempt--;
         this.#toPending(job, 0);
         break;
     }
@@ -117,7 +117,7 @@ export class JobModel {
     this.#end(job, "lost", "worker_lost");
     job.losses++;
     if (job.losses >= MAX_LOSSES) this.#finish(job, "DEAD");
-    else this.#toPending(job, 0);
+    else this.#nextAttempt(job, 0);
     return true;
   }
 
@@ -134,7 +134,7 @@ export class JobModel {
   retry(jobId: string): boolean {
     const job = this.jobs.get(jobId);
     if (job?.state !== "DEAD" && job?.state !== "CANCELLED") return false;
-    Object.assign(job, { failures: 0, losses: 0, startBy: null, finishBy: null, finishedAt: null });
+    Object.assign(job, { failures: 0, losses: 0, startBy: null, finishBy: null, finishedAt: null, ranMs: null });
     job.leaseToken++;
     this.#toPending(job, 0);
     return true;
@@ -142,14 +142,14 @@ export class JobModel {
 
   delete(jobId: string): boolean {
     const job = this.jobs.get(jobId);
-    return job !== undefined && TERMINAL.includes(job.state) && this.jobs.delete(jobId);
+    return job !== undefined && TERMINAL.includes(job.state) && this.remove(jobId);
   }
 
   prune(state: JobState, finishedBefore: number): number {
     const old = [...this.jobs.values()].filter(
-      (job) => job.state === state && job.finishedAt! < finishedBefore && !this.#isLive(job.parentId),
+      (job) => job.state === state && job.finishedAt! < finishedBefore && !this.isKept(job),
     );
-    for (const job of old) this.jobs.delete(job.jobId);
+    for (const job of old) this.remove(job.jobId);
     return old.length;
   }
 
@@ -170,8 +170,20 @@ export class JobModel {
     return times.length === 0 ? null : Math.min(...times);
   }
 
-  #isLive(jobId: string | null): boolean {
-    const job = jobId === null ? undefined : this.jobs.get(jobId);
+  protected remove(jobId: string): boolean {
+    return this.jobs.delete(jobId);
+  }
+
+  /** Told of each job that has ended. */
+  protected ended(_job: ModelJob): void {}
+
+  /** Whether pruning spares it. */
+  protected isKept(job: ModelJob): boolean {
+    return job.parentId !== null && this.isLive(job.parentId);
+  }
+
+  protected isLive(jobId: string): boolean {
+    const job = this.jobs.get(jobId);
     return job !== undefined && !TERMINAL.includes(job.state);
   }
 
@@ -194,7 +206,7 @@ export class JobModel {
     job.failures++;
     if (job.failures >= job.maxAttempts) this.#finish(job, "DEAD");
     // The model's jobs have a fixed backoff and no jitter: the formula has tests of its own.
-    else this.#toPending(job, Math.min(job.initialDelayMs, job.maxDelayMs));
+    else this.#nextAttempt(job, Math.min(job.initialDelayMs, job.maxDelayMs));
   }
 
   #end(job: ModelJob, outcome: Attempt["outcome"], reason: ErrorReason): void {
@@ -207,6 +219,12 @@ export class JobModel {
     this.ready.delete(job.jobId);
     job.state = state;
     job.finishedAt = this.now;
+    this.ended(job);
+  }
+
+  #nextAttempt(job: ModelJob, delayMs: number): void {
+    job.ranMs = null;
+    this.#toPending(job, delayMs);
   }
 
   #toPending(job: ModelJob, delayMs: number): void {

@@ -6,16 +6,22 @@ import type { JobStore, JobToStore } from "../../src/daemon/storage/job-store.ts
 import type { ManualClock } from "../support/manual-clock.ts";
 import { randomFrom, type Random } from "../support/seeded-random.ts";
 import { type MakeStore, newJobId } from "../storage/store-world.ts";
-import { JobModel, type ModelJob } from "./job-model.ts";
+import type { Checkpoint, CheckpointKind, NewWait } from "../../src/daemon/core/checkpoint.ts";
+import type { ParkedJob } from "../../src/daemon/storage/checkpoint-store.ts";
+import type { JobTransaction } from "../../src/daemon/storage/job-store.ts";
+import type { ModelJob } from "./job-model.ts";
+import { WorkflowModel } from "./workflow-model.ts";
 
 const STEPS = 150;
 const FUNCTIONS = ["model:a", "model:b", "model:c"];
 const WORKERS = ["worker-1", "worker-2"];
 const KEYS = ["red", "green"];
+const NAMES = ["one", "two", "three"];
+const EVENTS = ["dawn", "dusk", "noon", "rain", "snow", "wind"];
 
 /** Random operations, the same on the store and on the model, for so many seeds; each seed has a store of its own. */
 export function modelSuite(name: string, seeds: number, makeStore: MakeStore): void {
-  describe(`P3 P4 P5: any sequence of operations leaves the store as the model says: ${name}`, () => {
+  describe(`P3 P4 P5 P11 P13: any sequence of operations leaves the store as the model says: ${name}`, () => {
     for (let seed = 1; seed <= seeds; seed++) {
       test(`seed ${seed}`, async () => {
         await using world = await makeStore();
@@ -39,7 +45,7 @@ class ModelRun {
   readonly #store: JobStore;
   readonly #clock: ManualClock;
   readonly #random: Random;
-  readonly #model: JobModel;
+  readonly #model: WorkflowModel;
   /** Every job as some worker got it, also long ago: reports come late. */
   readonly #leases: Job[] = [];
   readonly #ids: string[] = [];
@@ -48,7 +54,7 @@ class ModelRun {
     this.#store = store;
     this.#clock = clock;
     this.#random = random;
-    this.#model = new JobModel(clock.now());
+    this.#model = new WorkflowModel(clock.now());
   }
 
   async step(): Promise<void> {
@@ -66,6 +72,10 @@ class ModelRun {
       [2, "expire", () => this.#expire()],
       [4, "wait", async () => this.#wait()],
       [1, "break", () => this.#break()],
+      [4, "record", () => this.#record()],
+      [6, "park", () => this.#park()],
+      [2, "emit", () => this.#emit()],
+      [3, "end due", () => this.#endDue()],
     ];
     let place = this.#below(steps.reduce((sum, [weight]) => sum + weight, 0));
     for (const [weight, name, act] of steps) {
@@ -80,6 +90,7 @@ class ModelRun {
   async compare(): Promise<void> {
     const jobs = await this.#store.getJobs(this.#ids);
     const found = new Map(jobs.map((job) => [job.jobId, job]));
+    const recorded = await this.#store.listFewCheckpoints(jobs.map(({ jobId }) => ({ jobId, sinceToken: null })));
     expect(found.size).toBe(this.#model.jobs.size);
     for (const expected of this.#model.jobs.values()) {
       const job = found.get(expected.jobId);
@@ -87,8 +98,26 @@ class ModelRun {
       const seen = await this.#seen(job);
       // The matcher is slow, and needed only to show the difference.
       if (!Bun.deepEquals(seen, expected)) expect(seen).toEqual(expected);
+      await this.#compareWorkflow(job, recorded.get(job.jobId) ?? []);
     }
     await this.#compareSums();
+  }
+
+  async #compareWorkflow({ jobId, state }: Job, checkpoints: readonly Checkpoint[]): Promise<void> {
+    const seen = checkpoints.map(({ name, kind, value, error, timedOut }) => {
+      const json = value === null ? null : new TextDecoder().decode(value);
+      return { name, kind, value: json, isError: error !== null, timedOut };
+    });
+    const expected = [...this.#model.recordsOf(jobId)].map(([name, { kind, value, isError, timedOut }]) => {
+      return { name, kind, value, isError, timedOut };
+    });
+    expect(seen).toEqual(expected.sort((left, right) => (left.name < right.name ? -1 : 1)));
+    if (state !== "SUSPENDED") return;
+    const waits = (await this.#store.listWaits(jobId)).map(({ name, dueAt }) => ({ name, dueAt }));
+    const waking = [...this.#model.waitsOf(jobId)].filter(([, { wakes }]) => wakes);
+    expect(waits).toEqual(
+      waking.map(([name, { dueAt }]) => ({ name, dueAt })).sort((left, right) => (left.name < right.name ? -1 : 1)),
+    );
   }
 
   async #compareSums(): Promise<void> {
@@ -211,8 +240,82 @@ class ModelRun {
   async #apply(job: Job, event: JobEvent): Promise<boolean> {
     const transition = decide(job, event, { maxLosses: 3 }, this.#random.next());
     if (transition === null) return false;
-    const [applied] = await this.#store.transact((tx) => tx.applyTransitions([transition]));
-    return applied!;
+    return this.#store.transact(async (tx) => {
+      const [applied] = await tx.applyTransitions([transition]);
+      await this.#wake(tx, await tx.takeAwaiters());
+      return applied!;
+    });
+  }
+
+  async #wake(tx: JobTransaction, parked: readonly ParkedJob[]): Promise<void> {
+    const transitions = parked.map(({ job }) => decide(job, { kind: "wake", graceMs: 0 }, { maxLosses: 3 }, 0)!);
+    if (transitions.length > 0) await tx.applyTransitions(transitions);
+  }
+
+  async #record(): Promise<void> {
+    const lease = this.#lease();
+    if (lease === null) return;
+    const name = this.#pick(NAMES);
+    const kind = this.#pick<CheckpointKind>(["step", "step", "value", "sleep"]);
+    const value = kind === "sleep" || (kind === "step" && this.#chance(0.3)) ? null : `"${this.#below(100)}"`;
+    const error = value === null && kind === "step" ? { name: "Error", message: "no" } : null;
+    const { jobId, leaseToken } = lease;
+    const failures = this.#model.jobs.get(jobId)?.failures ?? 0;
+    const item = { jobId, leaseToken, name, kind, error, failures, place: 0 };
+    const bytes = value === null ? null : new TextEncoder().encode(value);
+    const [outcome] = await this.#store.transact((tx) => tx.recordCheckpoints([{ ...item, value: bytes }]));
+    expect(outcome).toEqual(this.#model.record(lease, name, kind, value, error !== null));
+  }
+
+  async #park(): Promise<void> {
+    const lease = this.#lease();
+    if (lease === null) return;
+    const names = NAMES.map((name) => `wait ${name}`).filter(() => this.#chance(0.5));
+    if (names.length === 0) return;
+    const waits = names.map((name) => this.#newWait(name));
+    const known = await this.#store.transact((tx) => tx.findKinds([{ jobId: lease.jobId, names }]));
+    const isSound = waits.every(({ name, kind }) => (known[0]!.get(name) ?? kind) === kind);
+    if (!isSound) return;
+    const applied = await this.#store.transact(async (tx) => {
+      const transition = decide(lease, { kind: "park", ranMs: 5 }, { maxLosses: 3 }, 0)!;
+      const [done] = await tx.applyTransitions([transition]);
+      if (done !== true) return false;
+      const { over } = await tx.registerWaits([{ jobId: lease.jobId, waits, waitingNames: names, place: 0 }]);
+      await this.#wake(tx, over);
+      return true;
+    });
+    expect(applied).toBe(this.#model.park(lease, waits));
+  }
+
+  #newWait(name: string): NewWait {
+    const kind = this.#below(3);
+    if (kind === 0) return { name, kind: "sleep", sleepMs: this.#below(150) };
+    const awaitedJobId = this.#ids.length > 0 ? this.#pick(this.#ids) : newJobId(0);
+    if (kind === 1) return { name, kind: "job", awaitedJobId };
+    const timeoutMs = this.#chance(0.5) ? this.#below(200) : null;
+    return { name, kind: "event", eventName: this.#pick(EVENTS), timeoutMs };
+  }
+
+  async #emit(): Promise<void> {
+    const name = this.#pick(EVENTS);
+    const payload = `"${this.#below(100)}"`;
+    const created = await this.#store.transact(async (tx) => {
+      const [outcome] = await tx.emitEvents([{ name, payload: new TextEncoder().encode(payload) }], 1_000);
+      await this.#wake(tx, outcome!.woken);
+      return outcome!.created;
+    });
+    expect(created).toBe(this.#model.emit(name, payload));
+  }
+
+  async #endDue(): Promise<void> {
+    await this.#store.transact(async (tx) => this.#wake(tx, (await tx.endDueWaits(1_000)).woken));
+    this.#model.endDue();
+  }
+
+  /** Mostly the last one. */
+  #lease(): Job | null {
+    if (this.#leases.length === 0) return null;
+    return this.#chance(0.6) ? this.#leases.at(-1)! : this.#pick(this.#leases);
   }
 
   async #delete(): Promise<void> {
@@ -242,7 +345,9 @@ class ModelRun {
   async #expire(): Promise<void> {
     const overdue = await this.#store.transact((tx) => tx.listOverdueJobs(2));
     for (const { job, reason } of overdue) {
-      expect(await this.#apply(job, { kind: "cancel", reason })).toBe(this.#model.cancel(job.jobId, reason));
+      // The end of the one before may have woken it.
+      const now = await this.#store.getJob(job.jobId);
+      expect(await this.#apply(now!, { kind: "cancel", reason })).toBe(this.#model.cancel(job.jobId, reason));
     }
   }
 
