@@ -57,7 +57,7 @@ export async function runChecks(names: readonly string[] = []): Promise<Tally> {
 }
 
 /** Their tests mostly wait, for processes and for time. `test/load` is what must have the machine for itself. */
-const PARALLEL: readonly string[] = ["test:e2e"];
+const PARALLEL: readonly string[] = ["test:e2e", "test:storage"];
 const WORKERS = ["--parallel=2", "--no-isolate"];
 
 /** One process for each folder of tests, so that one that crashes does not take the others with it. */

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { link, mkdir, symlink } from "node:fs/promises";
+import { link, mkdir, rm, symlink, truncate } from "node:fs/promises";
 import { hostname } from "node:os";
 import type { DaemonError } from "../../src/daemon/core/errors.ts";
 import { checkDatabase, describeDatabase } from "../../src/daemon/database.ts";
@@ -34,6 +34,21 @@ test("P18: a second process is refused while this one holds the file, and tells 
   expect(answer).toStartWith("refused ");
   expect(answer).toContain(`pid ${process.pid}`);
   await store.close();
+});
+
+test("P18: a damaged lock file is told as such, and to be deleted", async () => {
+  await using directory = await tempDir();
+  const path = directory.file("jobs.db");
+  await (await createSqliteStore({ path, clock })).close();
+  // Its first page names a table whose page is not there.
+  await truncate(`${path}.lock`, 4096);
+  const fault = (await rejection(createSqliteStore({ path, clock }))) as DaemonError;
+  expect(fault.code).toBe("failed_precondition");
+  for (const text of [`${path}.lock is damaged`, "no damage of the database", "delete it"]) {
+    expect(fault.message).toContain(text);
+  }
+  await rm(`${path}.lock`);
+  await (await createSqliteStore({ path, clock })).close();
 });
 
 test("P18: the lock dies with its process, ten kills in a row", async () => {

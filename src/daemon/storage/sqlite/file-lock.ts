@@ -32,7 +32,7 @@ export function acquireFileLock(path: string, owner: LockOwner): FileLock {
     if (!hold(db, owner)) throw refusal(path, db);
   } catch (fault) {
     db.close(true);
-    throw storeFault(fault, lockPath);
+    throw lockFault(fault, lockPath);
   }
   return {
     release() {
@@ -47,16 +47,25 @@ export function acquireFileLock(path: string, owner: LockOwner): FileLock {
 function openLockFile(lockPath: string): Database {
   const before = process.umask(0o077);
   try {
-    const db = new Database(lockPath, constants.SQLITE_OPEN_READWRITE | constants.SQLITE_OPEN_CREATE);
-    // Nothing in it is worth a sync: the lock is in the kernel.
-    db.run("pragma synchronous = off");
-    db.run("pragma journal_mode = memory");
-    return db;
+    // With a journal on disk, and synced: what a kill or a power cut breaks off here is taken back by the next start.
+    return new Database(lockPath, constants.SQLITE_OPEN_READWRITE | constants.SQLITE_OPEN_CREATE);
   } catch (fault) {
-    throw storeFault(fault, lockPath);
+    throw lockFault(fault, lockPath);
   } finally {
     process.umask(before);
   }
+}
+
+/** Damage here is no damage of the database: nothing is kept in this file. */
+function lockFault(fault: unknown, lockPath: string): unknown {
+  const code = sqliteCode(fault);
+  if (code?.startsWith("SQLITE_CORRUPT") !== true && code !== "SQLITE_NOTADB") return storeFault(fault, lockPath);
+  return new DaemonError(
+    "failed_precondition",
+    `${lockPath} is damaged (${code}), which is no damage of the database: it only says who serves it; ` +
+      "make sure that no reseolio does, delete it and start again",
+    { cause: fault },
+  );
 }
 
 /** Writes who we are, then takes the lock again and keeps it: open, it must hold nothing unsaved. */
