@@ -565,7 +565,12 @@ function transitionTests(makeStore: MakeStore): void {
 }
 
 function timeTests(makeStore: MakeStore): void {
-  const nextDueAt = (world: StoreWorld) => world.store.transact((tx) => tx.nextDueAt());
+  /** Inside a transaction and outside of one: the same answer. */
+  const nextDueAt = async (world: StoreWorld) => {
+    const dueAt = await world.store.transact((tx) => tx.nextDueAt());
+    expect(await world.store.nextDueAt()).toBe(dueAt);
+    return dueAt;
+  };
   const overdue = async (world: StoreWorld) =>
     (await world.store.transact((tx) => tx.listOverdueJobs(10))).map(({ job, reason }) => [job.jobId, reason]);
 

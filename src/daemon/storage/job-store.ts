@@ -48,6 +48,8 @@ export interface JobStore extends ScheduleReads, CheckpointStore {
   listWorkers(): Promise<readonly WorkerRecord[]>;
   /** Who holds leases, and how many; also workers that have no record (any more). */
   countLeases(): Promise<readonly LeaseCount[]>;
+  /** As the transaction's verb of this name, of what is committed. */
+  nextDueAt(): Promise<number | null>;
   /** Bytes of the database with its log. */
   sizeBytes(): Promise<number>;
   /** Answers when the store can read and write, else throws. For readiness; cheap. */

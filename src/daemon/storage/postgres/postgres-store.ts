@@ -9,6 +9,7 @@ import { Connections } from "./connections.ts";
 import { listCheckpoints, listFewCheckpoints, listRecords, listWaits, sumCheckpoints } from "./checkpoint-rows.ts";
 import { countWaiting, getEvent } from "./events.ts";
 import { isDeadlock, storeFault } from "./faults.ts";
+import { nextDueAt } from "./due-jobs.ts";
 import { FunctionNames } from "./function-names.ts";
 import { HintChannel } from "./hint-channel.ts";
 import { countJobs, foldCounters } from "./job-counters.ts";
@@ -153,6 +154,7 @@ class OpenPostgresStore implements PostgresStore {
   getSchedule = (name: string) => this.#told(this.#schedules.get(name));
   listSchedules = (query: ScheduleQuery) => this.#told(this.#schedules.list(query));
   listTicks = (jobIds: readonly string[]) => this.#told(this.#schedules.ticksOf(jobIds));
+  nextDueAt = () => this.#told(nextDueAt(this.#reads));
   nextTick = () => this.#told(this.#schedules.nextTick());
   lead = (nodeId: string, leaseMs: number, unmoved: Leadership | null) =>
     this.#told(lead(this.#reads, nodeId, leaseMs, unmoved));

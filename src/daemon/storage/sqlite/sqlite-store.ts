@@ -195,6 +195,8 @@ class OpenSqliteStore implements SqliteStore {
   getSchedule = (name: string) => this.#read(() => this.#schedules.get(name));
   listSchedules = (query: ScheduleQuery) => this.#read(() => this.#schedules.list(query));
   listTicks = (jobIds: readonly string[]) => this.#read(() => this.#schedules.ticksOf(jobIds));
+  /** Its one daemon asks inside the transactions that move what is due. */
+  nextDueAt = () => this.transact((tx) => tx.nextDueAt());
   nextTick = () => this.#read(() => ({ now: Math.floor(this.#clock.now()), nextRunAt: this.#schedules.nextRunAt() }));
 
   sizeBytes(): Promise<number> {
