@@ -11,12 +11,18 @@ import { join } from "node:path";
 import { buildIfStale, checkout, executable } from "./prepare.ts";
 import { run } from "./run.ts";
 import type { RunResult } from "./run.ts";
-import { addTallies, closingLine, emptyTally, readTally } from "./tally.ts";
+import { addTallies, closingLine, emptyTally, readFailures, readTally } from "./tally.ts";
 import type { Tally } from "./tally.ts";
 
 interface Stage {
   readonly name: string;
-  run(): Promise<Tally>;
+  run(): Promise<Verdict>;
+}
+
+interface Verdict {
+  readonly tally: Tally;
+  /** What failed, a line each. */
+  readonly failures: readonly string[];
 }
 
 const bin = (name: string): string => join(checkout, "node_modules", ".bin", name);
@@ -38,13 +44,13 @@ export async function runChecks(names: readonly string[] = []): Promise<Tally> {
     throw new Error(`no stage ${unknown.join(", ")}; there are ${all.map((stage) => stage.name).join(", ")}`);
   }
   const chosen = names.length === 0 ? all : all.filter((stage) => names.includes(stage.name));
-  const results: { readonly stage: Stage; readonly tally: Tally; readonly seconds: string }[] = [];
+  const results: (Verdict & { readonly stage: Stage; readonly seconds: string })[] = [];
   for (const stage of chosen) {
     process.stderr.write(`\n── ${stage.name}\n`);
     const startedAt = performance.now();
-    const tally = await stage.run();
+    const { tally, failures } = await stage.run();
     const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-    results.push({ stage, tally, seconds });
+    results.push({ stage, tally, failures, seconds });
     process.stderr.write(`── ${stage.name}: ${closingLine(tally)} in ${seconds} s\n`);
   }
   process.stderr.write("\n");
@@ -52,6 +58,9 @@ export async function runChecks(names: readonly string[] = []): Promise<Tally> {
     process.stderr.write(
       `${tally.failed > 0 ? "FAILED" : "ok    "} ${stage.name.padEnd(18)} ${seconds.padStart(7)} s\n`,
     );
+  }
+  for (const { stage, failures } of results) {
+    for (const failure of failures) process.stderr.write(`FAILED ${stage.name}: ${failure}\n`);
   }
   return results.map((result) => result.tally).reduce(addTallies, emptyTally);
 }
@@ -86,7 +95,7 @@ function hasTests(directory: string): boolean {
   return readdirSync(directory, { recursive: true }).some((name) => String(name).endsWith(".test.ts"));
 }
 
-async function runTests(words: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Tally> {
+async function runTests(words: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Verdict> {
   const result = await run([process.execPath, "test", "--timeout=30000", ...words], {
     cwd: checkout,
     // Only a built executable: without it the end-to-end tests run the source, and the build stage has failed anyway.
@@ -94,14 +103,14 @@ async function runTests(words: readonly string[], env: Readonly<Record<string, s
     show: true,
     timeoutMs: 15 * 60_000,
   });
-  return readTally(result);
+  return { tally: readTally(result), failures: readFailures(result.output) };
 }
 
-async function verdict(check: () => Promise<RunResult>): Promise<Tally> {
+async function verdict(check: () => Promise<RunResult>): Promise<Verdict> {
   const result = await check();
-  if (result.exitCode === 0) return { passed: 1, failed: 0, skipped: 0 };
+  if (result.exitCode === 0) return { tally: { passed: 1, failed: 0, skipped: 0 }, failures: [] };
   process.stderr.write(`${result.output.trimEnd()}\n`);
-  return { passed: 0, failed: 1, skipped: 0 };
+  return { tally: { passed: 0, failed: 1, skipped: 0 }, failures: [] };
 }
 
 function quiet(command: readonly string[], directory = "."): Promise<RunResult> {

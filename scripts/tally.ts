@@ -35,6 +35,25 @@ export function readTally(result: RunResult): Tally {
   return { passed, failed: silentFailure ? 1 : failed, skipped };
 }
 
+/**
+ * The tests that failed, a line each: its name and the first line of its last error before that. A log of 700 seconds
+ * is often kept by its end only, and the end should say what to look at.
+ */
+export function readFailures(output: string): string[] {
+  const failures: string[] = [];
+  let error = "";
+  for (const line of output.split("\n")) {
+    if (line.startsWith("error: ")) error = line.slice("error: ".length);
+    if (line.startsWith("(pass) ")) error = "";
+    const failed = /^\(fail\) (.*?)(?: \[[\d.]+m?s\])?$/.exec(line)?.[1];
+    const timedOut = /^ +\^ (this test .*)$/.exec(line)?.[1];
+    if (failed !== undefined) failures.push(error === "" ? failed : `${failed}: ${error}`);
+    else if (timedOut !== undefined && failures.length > 0) failures.push(`${failures.pop()}: ${timedOut}`);
+    if (failed !== undefined) error = "";
+  }
+  return failures;
+}
+
 function lastCount(output: string, word: string): number {
   const counts = [...output.matchAll(new RegExp(`^ *(\\d+) ${word}$`, "gm"))];
   return Number(counts.at(-1)?.[1] ?? 0);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { addTallies, closingLine, readTally } from "../../../scripts/tally.ts";
+import { addTallies, closingLine, readFailures, readTally } from "../../../scripts/tally.ts";
 
 const finished = (exitCode: number | null, ...lines: string[]) => ({ exitCode, output: lines.join("\n") });
 
@@ -34,4 +34,25 @@ describe("the tally of a test run", () => {
     expect(closingLine(one)).toBe("3 passed, 0 failed");
     expect(closingLine(addTallies(one, { passed: 1, failed: 2, skipped: 4 }))).toBe("4 passed, 2 failed, 4 skipped");
   });
+});
+
+test("the failures of a run name each test with what it said", () => {
+  const { output } = finished(
+    1,
+    "error: of a test that expects one",
+    "(pass) a group > passes [0.10ms]",
+    "error: expect(received).toBe(expected)",
+    "",
+    "Expected: 2",
+    "(fail) a group > fails here [0.21ms]",
+    "(fail) a group > fails > without a word",
+    "(fail) a group > slow [100.36ms]",
+    "  ^ this test timed out after 100ms.",
+    " 3 fail",
+  );
+  expect(readFailures(output)).toEqual([
+    "a group > fails here: expect(received).toBe(expected)",
+    "a group > fails > without a word",
+    "a group > slow: this test timed out after 100ms.",
+  ]);
 });
