@@ -1,6 +1,7 @@
 /** Workflows as a worker in any language sees them: the session's own words, without the SDK. */
+import { toJson } from "@bufbuild/protobuf";
 import { expect } from "bun:test";
-import { CheckpointKind, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { CheckpointKind, JobSchema, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { SettleResult } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { createClient } from "../../src/sdk/client.ts";
 import { testOnEachStore } from "../support/each-store.ts";
@@ -217,4 +218,24 @@ testOnEachStore("a handler that goes on by its own word is assigned again as soo
   await worker.report(awaitEvent(lease, "never"));
   await worker.say({ wakes: [lease] });
   expect((await worker.leased(jobId, lease.leaseToken + 1)).assignment).toMatchObject({ resumed: true, attempt: 1 });
+});
+
+testOnEachStore("times that no date has are kept within those that every client can read", async (store) => {
+  await using world = await store.createWorld();
+  const { worker } = await connect(world);
+  await using _ = worker;
+  const jobId = await enqueue(world);
+  const first = { jobId, leaseToken: (await worker.assigned(jobId)).leaseToken };
+  const sleepUntil = { case: "sleepUntil" as const, value: { seconds: 1n << 62n, nanos: 0 } };
+  const park = { waits: [{ name: "w", awaited: sleepUntil }], waitingNames: ["w"] };
+  expect(await worker.report({ ...first, outcome: { case: "park", value: park } })).toEqual([ACCEPTED]);
+  await worker.say({ wakes: [first] });
+  const second = { jobId, leaseToken: (await worker.leased(jobId, first.leaseToken + 1)).assignment.leaseToken };
+  const failure = { error: { name: "Error", message: "later" }, retryAfterMs: (1n << 64n) - 1n };
+  expect(await worker.report({ ...second, outcome: { case: "failure", value: failure } })).toEqual([ACCEPTED]);
+
+  const filter = { createdBefore: { seconds: 1n << 62n, nanos: 0 }, createdAfter: { seconds: -(1n << 62n), nanos: 0 } };
+  const { jobs } = await call(world, (client) => client.jobs.listJobs({ filter }));
+  expect(jobs.map((job) => job.jobId)).toEqual([jobId]);
+  expect(() => jobs.map((job) => toJson(JobSchema, job))).not.toThrow();
 });

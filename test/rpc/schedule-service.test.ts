@@ -52,6 +52,10 @@ test("faults name the fields as the protocol has them", async () => {
   const after = { seconds: 1n << 60n, nanos: 0 };
   expect(await refusal(schedules.previewSchedule({ spec: SPEC, after }))).toEqual([Code.InvalidArgument, "after"]);
   expect(await refusal(schedules.backfillSchedule({ name: "a:b" }))).toEqual([Code.InvalidArgument, "from"]);
+  expect(await refusal(schedules.backfillSchedule({ name: "a:b", from: after }))).toEqual([
+    Code.InvalidArgument,
+    "from",
+  ]);
   expect(await refusal(schedules.getSchedule({ name: "a:b" }))).toEqual([Code.NotFound]);
   const changes = world.jobs.watchJobs({ filter: { scheduleName: "s" } })[Symbol.asyncIterator]();
   expect(await refusal(changes.next())).toEqual([Code.InvalidArgument, "filter.schedule_name"]);

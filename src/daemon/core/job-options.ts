@@ -48,6 +48,8 @@ export const JOB_OPTION_DEFAULTS = {
 
 /** A hundred years: longer lengths are a mistake, and times stay far from the end of the number range. */
 export const MAX_LENGTH_MS = 100 * 365.25 * 24 * 3_600_000;
+/** The end of the year 9999, in milliseconds since 1970: no later time can be written in JSON, and none is meant. */
+export const LAST_TIME = 253_402_300_799_999;
 const MAX_UINT32 = 0xffff_ffff;
 const MAX_INT32 = 0x7fff_ffff;
 
@@ -83,7 +85,7 @@ export function resolveJobOptions(
   check.integer("startWithinMs", input.startWithinMs, 1, MAX_LENGTH_MS);
   check.integer("finishWithinMs", input.finishWithinMs, 1, MAX_LENGTH_MS);
   check.range("jitter", input.jitter, 0, 1);
-  check.range("runAt", input.runAt, 0, Number.MAX_SAFE_INTEGER);
+  if (input.runAt !== undefined) violations.push(...checkTime(input.runAt, `${path}.run_at`));
   check.bytes("idempotencyKey", input.idempotencyKey, 1, LIMITS.idempotencyKeyBytes);
   check.headers(input.headers);
   if (input.delayMs !== undefined && input.runAt !== undefined) {
@@ -113,6 +115,12 @@ function withDefaults(input: JobOptionsInput): JobOptions {
 }
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
+
+/** Faults of a time in milliseconds since 1970; empty when it is fine. */
+export function checkTime(time: number, field: string): readonly FieldViolation[] {
+  if (time >= 0 && time <= LAST_TIME) return [];
+  return [{ field, description: `is ${time} ms since 1970; give a time from 1970 to 9999` }];
+}
 
 /** Faults of a function's name; empty when it is fine. */
 export function checkFunctionName(name: string, field: string): readonly FieldViolation[] {

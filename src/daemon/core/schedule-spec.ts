@@ -2,7 +2,7 @@
 import { parseCron } from "./cron.ts";
 import type { FieldViolation } from "./errors.ts";
 import type { JobOptions, JobOptionsInput } from "./job-options.ts";
-import { checkFunctionName, hasControlCharacter, LIMITS, resolveJobOptions } from "./job-options.ts";
+import { checkFunctionName, checkTime, hasControlCharacter, LIMITS, resolveJobOptions } from "./job-options.ts";
 import type { CatchUp, Overlap, ScheduleSpec } from "./schedule.ts";
 import { SCHEDULE_DEFAULTS } from "./schedule.ts";
 import { findTimeZone } from "./time-zone.ts";
@@ -28,8 +28,6 @@ export const MAX_CATCH_UP = 10_000;
 /** UTF-8 bytes of a schedule's name. */
 const NAME_BYTES = 256;
 const MAX_UINT32 = 0xffff_ffff;
-/** The end of the year 9999: zones are known far beyond, but no date is meant so. */
-export const LAST_TIME = 253_402_300_799_999;
 
 /** Fills in defaults and reports every fault with the field's path under `path`. */
 export function resolveScheduleSpec(
@@ -79,17 +77,8 @@ export function checkRule(
       description: `${JSON.stringify(rule.timeZone)} is no IANA time zone; give one such as "Europe/Berlin" or "UTC"`,
     });
   }
-  for (const [field, time] of [
-    ["start_at", rule.startAt],
-    ["end_at", rule.endAt],
-  ] as const) {
-    if (time !== null && !(time >= 0 && time <= LAST_TIME)) {
-      violations.push({
-        field: `${path}.${field}`,
-        description: `is ${time} ms since 1970; give a time from 1970 to 9999`,
-      });
-    }
-  }
+  if (rule.startAt !== null) violations.push(...checkTime(rule.startAt, `${path}.start_at`));
+  if (rule.endAt !== null) violations.push(...checkTime(rule.endAt, `${path}.end_at`));
   if (rule.startAt !== null && rule.endAt !== null && rule.endAt < rule.startAt) {
     violations.push({ field: `${path}.end_at`, description: "is before start_at; give a later one" });
   }

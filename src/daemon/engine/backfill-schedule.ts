@@ -1,5 +1,6 @@
 import type { FieldViolation } from "../core/errors.ts";
 import { invalidArgument, scheduleNotFound } from "../core/errors.ts";
+import { checkTime, LAST_TIME } from "../core/job-options.ts";
 import type { Schedule } from "../core/schedule.ts";
 import { tickAfter } from "../core/schedule-ticks.ts";
 import type { LaneTransaction } from "./lane-batch.ts";
@@ -90,17 +91,14 @@ async function noteOldJobs(lane: LaneTransaction, schedule: Schedule, oldest: nu
 
 /** Returns the first time to look at. */
 function checkRequest({ from, to, pageSize, pageToken }: BackfillRequest): number {
-  const violations: FieldViolation[] = [];
-  if (!(from >= 0)) {
-    violations.push({ field: "from", description: `is ${from} ms since 1970; give a time from 1970 on` });
-  }
+  const violations: FieldViolation[] = [...checkTime(from, "from")];
   if (to !== null && !(to > from))
     violations.push({ field: "to", description: "is not after from; give the end of the range" });
   if (pageSize > MAX_BACKFILL) {
     const description = `is ${pageSize}; give a whole number from 1 to ${MAX_BACKFILL}`;
     violations.push({ field: "page_size", description });
   }
-  if (!/^\d{0,16}$/.test(pageToken)) {
+  if (!/^\d{0,15}$/.test(pageToken) || Number(pageToken) > LAST_TIME) {
     const description = `${JSON.stringify(pageToken)} is not one that a backfill answered`;
     violations.push({ field: "page_token", description });
   }

@@ -3,7 +3,8 @@ import { cronRule } from "../core/cron.ts";
 import { nextTick } from "../core/next-tick.ts";
 import type { TickRule } from "../core/schedule-ticks.ts";
 import type { ScheduleSpecInput } from "../core/schedule-spec.ts";
-import { checkRule, LAST_TIME } from "../core/schedule-spec.ts";
+import { checkTime } from "../core/job-options.ts";
+import { checkRule } from "../core/schedule-spec.ts";
 import { SCHEDULE_DEFAULTS } from "../core/schedule.ts";
 import { timeZoneOf } from "../core/time-zone.ts";
 import type { Engine } from "./engine.ts";
@@ -42,10 +43,8 @@ export async function previewSchedule(
     const description = `is ${request.count}; give a whole number from 1 to ${MAX_PREVIEW}`;
     throw invalidArgument([{ field: "count", description }]);
   }
-  if (request.after !== null && !(request.after >= 0 && request.after <= LAST_TIME)) {
-    const description = `is ${request.after} ms since 1970; give a time from 1970 to 9999`;
-    throw invalidArgument([{ field: "after", description }]);
-  }
+  const faults = request.after === null ? [] : checkTime(request.after, "after");
+  if (faults.length > 0) throw invalidArgument(faults);
   const rule = await ruleOf(engine, request);
   const after = request.after ?? (await engine.store.nextTick()).now;
   return { ticks: listTicks(rule, after, request.count || DEFAULT_PREVIEW), timeZone: rule.timeZone };

@@ -14,7 +14,7 @@ import type {
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { Checkpoint, CheckpointKind, Event, NewWait, PendingWait } from "../core/checkpoint.ts";
 import { invalidArgument } from "../core/errors.ts";
-import { MAX_LENGTH_MS } from "../core/job-options.ts";
+import { LAST_TIME, MAX_LENGTH_MS } from "../core/job-options.ts";
 import type { Lease } from "../core/job.ts";
 import type { CheckpointReport, RecordResult } from "../engine/record-checkpoints.ts";
 import type { ParkReport } from "../engine/settle-attempts.ts";
@@ -86,7 +86,7 @@ function toWait({ name, awaited, timeoutMs }: Wait, path: string): NewWait {
     case "sleepMs":
       return { name, kind: "sleep", sleepMs: toLength(awaited.value) };
     case "sleepUntil":
-      return { name, kind: "sleep", sleepUntil: toMs(awaited.value) };
+      return { name, kind: "sleep", sleepUntil: Math.min(toMs(awaited.value), LAST_TIME) };
     case "eventName":
       return {
         name,
@@ -108,7 +108,7 @@ function toWait({ name, awaited, timeoutMs }: Wait, path: string): NewWait {
 }
 
 /** Longer ones last as long as anything can. */
-function toLength(milliseconds: bigint): number {
+export function toLength(milliseconds: bigint): number {
   return Math.min(Number(milliseconds), MAX_LENGTH_MS);
 }
 

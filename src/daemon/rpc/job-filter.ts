@@ -1,5 +1,7 @@
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { JobState as JobStateMessage } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { JobFilter as JobFilterMessage } from "#proto/gen/reseolio/v1/job_service_pb.ts";
+import { LAST_TIME } from "../core/job-options.ts";
 import type { JobState } from "../core/job.ts";
 import type { PageRequest } from "../engine/read-jobs.ts";
 import { toMs, unknownEnumValue } from "./messages.ts";
@@ -17,9 +19,14 @@ export function toJobFilter(message: JobFilterMessage | undefined): JobFilter {
   if (message.idempotencyKey !== "") filter.idempotencyKey = message.idempotencyKey;
   if (message.parentId !== "") filter.parentId = message.parentId;
   if (message.scheduleName !== "") filter.scheduleName = message.scheduleName;
-  if (message.createdAfter !== undefined) filter.createdAfter = toMs(message.createdAfter);
-  if (message.createdBefore !== undefined) filter.createdBefore = toMs(message.createdBefore);
+  if (message.createdAfter !== undefined) filter.createdAfter = toTime(message.createdAfter);
+  if (message.createdBefore !== undefined) filter.createdBefore = toTime(message.createdBefore);
   return filter;
+}
+
+/** Times before and after all jobs filter like the first and the last one. */
+function toTime(timestamp: Timestamp): number {
+  return Math.min(Math.max(toMs(timestamp), 0), LAST_TIME);
 }
 
 function toJobState(state: JobStateMessage, index: number): JobState {

@@ -22,7 +22,7 @@ import type { ConnectingWorker } from "../engine/connect-worker.ts";
 import type { Delivery } from "../engine/deliver-jobs.ts";
 import type { AttemptReport } from "../engine/settle-attempts.ts";
 import type { RevocationReason } from "../engine/worker-session.ts";
-import { toParkReport } from "./checkpoint-messages.ts";
+import { toLength, toParkReport } from "./checkpoint-messages.ts";
 import { fromJobError, jobStateToProto } from "./messages.ts";
 import { toReportedError } from "./outcome-messages.ts";
 
@@ -84,7 +84,7 @@ function toEvent(outcome: Outcome, path: string): AttemptReport["event"] {
       return { kind: "succeed", result: value.value };
     case "failure": {
       const { error, terminal, retryAfterMs } = value.value;
-      const delay = retryAfterMs === undefined ? null : Number(retryAfterMs);
+      const delay = retryAfterMs === undefined ? null : toLength(retryAfterMs);
       return { kind: "fail", error: toReportedError(error), terminal, retryAfterMs: delay };
     }
     case "release":

@@ -4,6 +4,7 @@ import {
   JOB_OPTION_DEFAULTS,
   type JobOptionsInput,
   LIMITS,
+  LAST_TIME,
   MAX_LENGTH_MS,
   resolveJobOptions,
 } from "../../../src/daemon/core/job-options.ts";
@@ -44,7 +45,7 @@ describe("limits", () => {
     ["maxDelayMs", [0, 0xffff_ffff], [-1, 0.5, NaN, 2 ** 32]],
     ["timeoutMs", [0, 0xffff_ffff], [-1, 0.5, NaN, 2 ** 32]],
     ["delayMs", [0, MAX_LENGTH_MS], [-1, 0.5, NaN, MAX_LENGTH_MS + 1]],
-    ["runAt", [0, Date.UTC(2100, 0)], [-1, NaN, Infinity]],
+    ["runAt", [0, Date.UTC(2100, 0), LAST_TIME], [-1, NaN, Infinity, LAST_TIME + 1]],
     ["priority", [-0x7fff_ffff, 0, 0x7fff_ffff], [0.5, NaN, 0x8000_0000, -0x8000_0000]],
     ["startWithinMs", [1, MAX_LENGTH_MS], [0, -1, NaN, MAX_LENGTH_MS + 1]],
     ["finishWithinMs", [1, MAX_LENGTH_MS], [0, -1, NaN, MAX_LENGTH_MS + 1]],
