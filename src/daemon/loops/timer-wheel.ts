@@ -6,6 +6,8 @@ import { SelfPacedLoop } from "./loop.ts";
 
 /** Looks at the wall clock at least this often, so that a jump of it is noticed within the second. */
 const MAX_WAIT_MS = 1_000;
+/** What is due still is held by another daemon at the moment, which may have stopped in the middle: looked at again this soon. */
+const TAKEN_MS = 20;
 
 /** Moves delayed jobs and enforces start and finish deadlines at their time, never early, late by a commit. */
 export class TimerWheel implements Loop {
@@ -42,12 +44,17 @@ export class TimerWheel implements Loop {
   async #tick(): Promise<number> {
     // What other daemons stored is due here too, when they are gone. One question costs a sixth of a look at everything.
     if (this.#engine.store.isShared && !this.#isDue) this.#keepNearer(await this.#engine.store.nextDueAt());
-    if (this.#isDue) await this.#move();
-    return Math.min(MAX_WAIT_MS, Math.max(0, this.#nextDueAt - this.#engine.clock.now()));
+    if (!this.#isDue) return this.#waitMs(0);
+    await this.#move();
+    return this.#waitMs(this.#engine.store.isShared ? TAKEN_MS : 0);
   }
 
   get #isDue(): boolean {
     return this.#engine.clock.now() >= this.#nextDueAt;
+  }
+
+  #waitMs(leastMs: number): number {
+    return Math.min(MAX_WAIT_MS, Math.max(leastMs, this.#nextDueAt - this.#engine.clock.now()));
   }
 
   async #move(): Promise<void> {

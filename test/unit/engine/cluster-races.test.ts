@@ -2,8 +2,9 @@
  * Two daemons that change the same jobs in the same moment: each race is held open where it hurts, so that the test
  * fails each time when its guard is missing.
  */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, spyOn, test } from "bun:test";
 import type { Job } from "../../../src/daemon/core/job.ts";
+import type { JobOptionsInput } from "../../../src/daemon/core/job-options.ts";
 import { cancelJob, cancelTree } from "../../../src/daemon/engine/cancel-job.ts";
 import { LeaseCheck } from "../../../src/daemon/engine/check-leases.ts";
 import type { Engine } from "../../../src/daemon/engine/engine.ts";
@@ -11,8 +12,11 @@ import { enqueueJobs } from "../../../src/daemon/engine/enqueue-jobs.ts";
 import { loseWorker } from "../../../src/daemon/engine/lose-worker.ts";
 import { heedHint } from "../../../src/daemon/engine/note-moved-elsewhere.ts";
 import { awaitEnds } from "../../../src/daemon/engine/await-jobs.ts";
+import { moveDueJobs } from "../../../src/daemon/engine/move-due-jobs.ts";
 import { tellHandlers } from "../../../src/daemon/engine/tell-handlers.ts";
 import { sweepAwaited } from "../../../src/daemon/engine/sweep-awaited.ts";
+import { TimerWheel } from "../../../src/daemon/loops/timer-wheel.ts";
+import { AttemptTimer } from "../../../src/daemon/loops/attempt-timer.ts";
 import { connectTestWorker, SUCCEED } from "../../support/engine-world.ts";
 import { type TestDatabase, testDatabase } from "../../support/postgres-database.ts";
 import { Gate, twoDaemons } from "../../support/two-daemons.ts";
@@ -25,14 +29,15 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => database[Symbol.asyncDispose](), 60_000);
 
-async function enqueue(engine: Engine, parentId: string | null = null): Promise<string> {
+async function enqueue(engine: Engine, parentId: string | null = null, options: JobOptionsInput = {}): Promise<string> {
   const args = new TextEncoder().encode("[]");
-  const [result] = await enqueueJobs(engine, [{ jobId: null, functionName: FN, args, options: {}, parentId }]);
+  const [result] = await enqueueJobs(engine, [{ jobId: null, functionName: FN, args, options, parentId }]);
   if (result?.ok !== true) throw result?.error ?? new Error("no result");
   return result.jobId;
 }
 
 const read = async (engine: Engine, jobId: string) => (await engine.store.getJob(jobId)) as Job;
+const quiet = { debug() {}, info() {}, warn() {}, error() {} } as never;
 const soon = () => Bun.sleep(150);
 
 test("P10: a child stored through one daemon while its parent is cancelled through another is cancelled with it", async () => {
@@ -237,4 +242,38 @@ test("a worker of many functions is told that there may be more, when another da
   );
   expect(claimed).toMatchObject({ maybeMore: [] });
   expect(claimed!.jobs).toHaveLength(20);
+});
+
+test("what another daemon holds in the middle of moving it is looked at now and then, not all the time", async () => {
+  const gate = new Gate("promoteDueJobs");
+  await using it = await twoDaemons(database, { one: gate });
+  await enqueue(it.two, null, { delayMs: 20 });
+  await soon();
+  const moving = moveDueJobs(it.one);
+  await gate.reached.promise;
+  const looks = spyOn(it.two.lane, "run");
+  const wheel = new TimerWheel(it.two, quiet);
+  const startedAt = performance.now();
+  wheel.start();
+  await soon();
+  await wheel.stop();
+  const mostLooks = (performance.now() - startedAt) / 20 + 1;
+  gate.release.resolve();
+  await moving;
+  expect(looks.mock.calls.length).toBeGreaterThan(1);
+  expect(looks.mock.calls.length).toBeLessThanOrEqual(mostLooks);
+});
+
+test("an attempt that another daemon has ended is timed out once, not all the time", async () => {
+  await using it = await twoDaemons(database);
+  const timer = new AttemptTimer(it.one, quiet);
+  const jobId = await enqueue(it.one, null, { timeoutMs: 1 });
+  await connectTestWorker(it.one, "w");
+  await cancelJob(it.two, jobId);
+  await soon();
+  const tries = spyOn(it.one.lane, "settle");
+  timer.start();
+  await soon();
+  await timer.stop();
+  expect(tries).toHaveBeenCalledTimes(1);
 });
