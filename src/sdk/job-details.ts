@@ -54,7 +54,7 @@ export interface JobDetails {
   readonly schedule?: string;
   /** The tick that it was enqueued for. */
   readonly scheduledAt?: Date;
-  /** Attempts that ended without success, oldest first; empty in a list. */
+  /** The last 50 attempts that ended without success, oldest first; empty in a list. */
   readonly attempts: readonly AttemptDetails[];
 }
 

@@ -143,7 +143,7 @@ class ModelRun {
 
   async #seen(job: Job): Promise<ModelJob> {
     const { args, result, error, headers: _, ...rest } = job;
-    const attempts = await this.#store.listAttempts(job.jobId);
+    const attempts = await this.#store.listAttempts(job.jobId, 1_000);
     return {
       ...rest,
       args: new TextDecoder().decode(args),

@@ -78,7 +78,7 @@ test("a preview tells local times with their offsets, changes of the clock and t
   ]);
 });
 
-test("a job tells the schedule and the tick that it comes from, alone and in lists", async () => {
+test("a job tells the schedule and the tick that it comes from, in every answer", async () => {
   await using world = await createRouterWorld();
   world.engine.schedules.look(world.clock.now());
   await world.enqueue("a:b");
@@ -89,10 +89,13 @@ test("a job tells the schedule and the tick that it comes from, alone and in lis
   expect(jobs.map((job) => job.scheduleName).sort()).toEqual(["", "s"]);
   const [job] = (await world.jobs.listJobs({ filter: { scheduleName: "s" } })).jobs;
   expect(timestampDate(job!.scheduledAt!)).toEqual(new Date("2026-01-01T00:01:00Z"));
-  expect((await world.jobs.getJob({ jobId: job!.jobId })).job).toMatchObject({
-    scheduleName: "s",
-    scheduledAt: job!.scheduledAt!,
-  });
+  const origin = { scheduleName: "s", scheduledAt: job!.scheduledAt! };
+  const asked = { jobId: job!.jobId };
+  expect((await world.jobs.getJob(asked)).job).toMatchObject(origin);
+  expect((await world.jobs.explainJob(asked)).job).toMatchObject(origin);
+  expect((await world.jobs.cancelJob(asked)).job).toMatchObject(origin);
+  for await (const ended of world.jobs.awaitJobs({ jobIds: [asked.jobId] })) expect(ended.job).toMatchObject(origin);
+  expect((await world.jobs.retryJob(asked)).job).toMatchObject(origin);
   const { jobId } = await world.schedules.triggerSchedule({ name: "s" });
   const triggered = (await world.jobs.getJob({ jobId })).job;
   expect([triggered?.scheduleName, triggered?.scheduledAt]).toEqual(["s", undefined]);

@@ -1,9 +1,9 @@
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { anyUnpack, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, test } from "bun:test";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "#proto/gen/google/rpc/error_details_pb.ts";
-import { Backoff, JobState, OnDuplicate } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { Backoff, JobSchema, JobState, OnDuplicate } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { EnqueueJobsRequestSchema } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import { DaemonError } from "../../src/daemon/core/errors.ts";
 import { fail, SUCCEED } from "../support/engine-world.ts";
@@ -147,6 +147,21 @@ describe("GetJob and ListJobs", () => {
     const { jobs } = await world.jobs.listJobs({});
     expect(jobs).toMatchObject([{ jobId, error: { name: "Oops", stack: "" } }]);
     expect(jobs[0]).toMatchObject({ args: new Uint8Array(0), result: new Uint8Array(0), attempts: [] });
+  });
+
+  test("of a job that failed very often the last attempts are told, so that any client can read the answer", async () => {
+    await using world = await createRouterWorld();
+    const options = { maxAttempts: 1_000, initialDelayMs: 0 };
+    const jobId = await world.enqueue("a:b", { options });
+    const worker = await world.connect("w", { functionNames: ["a:b"], concurrency: 1 });
+    const error = { name: "Error", message: "m".repeat(16 * 1024), stack: "s".repeat(16 * 1024) };
+    for (let count = 1; count <= 140; count++) {
+      await worker.assignedCount(count);
+      await worker.report(worker.assigned[count - 1]!, { kind: "fail", error, terminal: false, retryAfterMs: null });
+    }
+    const { job } = await world.jobs.getJob({ jobId });
+    expect(job?.attempts.map((one) => one.attempt)).toEqual(Array.from({ length: 50 }, (_, index) => 91 + index));
+    expect(toBinary(JobSchema, job!).byteLength).toBeLessThan(3 * 1024 * 1024);
   });
 
   test("filter and page, newest first", async () => {

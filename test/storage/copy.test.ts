@@ -59,7 +59,7 @@ async function everything(url: string) {
       if (page.next === null) break;
       before = page.next;
     }
-    const attempts = await Promise.all(jobs.map((job) => store.listAttempts(job.jobId)));
+    const attempts = await Promise.all(jobs.map((job) => store.listAttempts(job.jobId, 1_000)));
     const workers = (await store.listWorkers()).toSorted((left, right) => (left.workerId < right.workerId ? -1 : 1));
     const counts = (await store.countJobs()).map(
       ({ functionName, state, count }) => `${functionName} ${state} ${count}`,

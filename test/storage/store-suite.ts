@@ -393,7 +393,7 @@ function transitionTests(makeStore: MakeStore): void {
       leaseToken: 1,
       error: null,
     });
-    expect(await world.store.listAttempts(jobId)).toEqual([]);
+    expect(await world.store.listAttempts(jobId, 1_000)).toEqual([]);
   });
 
   test("an empty result is a result", async () => {
@@ -412,7 +412,7 @@ function transitionTests(makeStore: MakeStore): void {
     const after = await read(world, jobId);
     expect(after).toMatchObject({ state: "PENDING", failures: 1, attempt: 1, runAt: now + 700, workerId: null });
     expect(after.error).toEqual({ name: "Error", message: "first", reason: "handler" });
-    expect(await world.store.listAttempts(jobId)).toEqual([
+    expect(await world.store.listAttempts(jobId, 1_000)).toEqual([
       {
         jobId,
         attempt: 1,
@@ -431,8 +431,9 @@ function transitionTests(makeStore: MakeStore): void {
     const jobId = await stored(world, { maxAttempts: 3, initialDelayMs: 0 });
     for (const message of ["one", "two", "three"]) await happen(world, await claimOne(world), failed(message));
     expect(await read(world, jobId)).toMatchObject({ state: "DEAD", failures: 3, attempt: 3 });
-    const attempts = await world.store.listAttempts(jobId);
+    const attempts = await world.store.listAttempts(jobId, 1_000);
     expect(attempts.map((one) => one.error?.message)).toEqual(["one", "two", "three"]);
+    expect(await world.store.listAttempts(jobId, 2)).toEqual(attempts.slice(1));
   });
 
   const movedOn = {
@@ -460,11 +461,15 @@ function transitionTests(makeStore: MakeStore): void {
         const jobId = await stored(world);
         const job = await claimOne(world);
         await move(world, job);
-        const before = [await read(world, jobId), await world.store.listAttempts(jobId), await world.store.countJobs()];
+        const before = [
+          await read(world, jobId),
+          await world.store.listAttempts(jobId, 1_000),
+          await world.store.countJobs(),
+        ];
         expect(await happen(world, job, event)).toBe(false);
         expect([
           await read(world, jobId),
-          await world.store.listAttempts(jobId),
+          await world.store.listAttempts(jobId, 1_000),
           await world.store.countJobs(),
         ]).toEqual(before);
       });
@@ -797,7 +802,7 @@ function deletionTests(makeStore: MakeStore): void {
     const deleted = await world.store.transact((tx) => tx.deleteJobs([dead, pending, newJobId(1), success, dead]));
     expect(deleted).toEqual([dead, success]);
     expect(await world.store.getJobs([dead, success, pending])).toMatchObject([{ jobId: pending }]);
-    expect(await world.store.listAttempts(dead)).toEqual([]);
+    expect(await world.store.listAttempts(dead, 1_000)).toEqual([]);
   });
 
   test("a deleted job's key is free again", async () => {

@@ -51,34 +51,6 @@ export function awaitEnds(engine: Engine, jobIds: readonly string[], listener: E
   }
 }
 
-/** The same with whole jobs, read once they have ended: for clients without a session. */
-export function awaitJobs(
-  engine: Engine,
-  jobIds: readonly string[],
-  onFinished: (job: Job) => void,
-  onMissing: (jobId: string) => void,
-  onFault: (error: unknown) => void,
-): { stop(): void } {
-  let stopped = false;
-  const waiting = awaitEnds(engine, jobIds, {
-    onEnded: ({ jobId }) => {
-      void engine.store.getJob(jobId).then((job) => {
-        if (stopped) return;
-        if (job === null) onMissing(jobId);
-        else onFinished(job);
-      }, onFault);
-    },
-    onMissing,
-    onFault,
-  });
-  return {
-    stop: () => {
-      stopped = true;
-      waiting.stop();
-    },
-  };
-}
-
 function forget(pending: Map<string, () => void>, jobId: string): void {
   pending.get(jobId)?.();
   pending.delete(jobId);

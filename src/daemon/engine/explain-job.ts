@@ -1,10 +1,9 @@
 import type { PendingWait } from "../core/checkpoint.ts";
-import { jobNotFound } from "../core/errors.ts";
 import type { Job } from "../core/job.ts";
 import type { Engine } from "./engine.ts";
 import { explainWaits } from "./explain-waits.ts";
 import { isConnectedElsewhere } from "./known-workers.ts";
-import { checkJobId } from "./read-jobs.ts";
+import { readJob } from "./read-jobs.ts";
 import { findServing, type Serving } from "./serving-workers.ts";
 
 export interface Blocker {
@@ -24,9 +23,7 @@ export interface Explanation {
 
 /** Why a job is not running, or not finished. Throws not_found. */
 export async function explainJob(engine: Engine, jobId: string): Promise<Explanation> {
-  checkJobId(jobId, "job_id");
-  const job = await engine.store.getJob(jobId);
-  if (job === null) throw jobNotFound(jobId);
+  const job = await readJob(engine, jobId);
   const waits = job.state === "SUSPENDED" ? await engine.store.listWaits(jobId) : [];
   const blockers = await findBlockers(engine, job, waits);
   return { job, waits, blockers, summary: summarise(job, blockers) };

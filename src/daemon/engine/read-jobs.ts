@@ -9,32 +9,41 @@ import { isUuid } from "./job-id.ts";
 /** A job with all that belongs to it. */
 export interface JobDetails {
   readonly job: Job;
-  /** Those that ended without success, oldest first. */
+  /** The last ATTEMPTS_SHOWN of those that ended without success, oldest first. */
   readonly attempts: readonly Attempt[];
-  /** Of a schedule that it was enqueued for. */
-  readonly tick: JobTick | undefined;
   /** What it waits for, when it is SUSPENDED. */
   readonly waits: readonly PendingWait[];
   /** The last RECORDS_SHOWN of what it recorded, oldest first, without values. */
   readonly records: readonly Checkpoint[];
 }
 
-/** An answer must stay far below the size of a message. */
+/** An answer must stay below the size of a message, also of a job that fails for days: an error may have 32 KiB. */
+export const ATTEMPTS_SHOWN = 50;
 const RECORDS_SHOWN = 1_000;
 
 /** One job with all that belongs to it. Throws not_found. */
 export async function getJob(engine: Engine, jobId: string): Promise<JobDetails> {
-  checkJobId(jobId, "job_id");
   const { store } = engine;
-  const job = await store.getJob(jobId);
-  if (job === null) throw jobNotFound(jobId);
+  const job = await readJob(engine, jobId);
   return {
     job,
-    attempts: await store.listAttempts(jobId),
-    tick: (await store.listTicks([jobId])).get(jobId),
+    attempts: await store.listAttempts(jobId, ATTEMPTS_SHOWN),
     waits: job.state === "SUSPENDED" ? await store.listWaits(jobId) : [],
     records: await store.listRecords(jobId, RECORDS_SHOWN),
   };
+}
+
+/** One job alone. Throws not_found. */
+export async function readJob({ store }: Engine, jobId: string): Promise<Job> {
+  checkJobId(jobId, "job_id");
+  const job = await store.getJob(jobId);
+  if (job === null) throw jobNotFound(jobId);
+  return job;
+}
+
+/** The tick that a job was enqueued for; undefined when it is of no schedule. */
+export async function findTick({ store }: Engine, { jobId }: Job): Promise<JobTick | undefined> {
+  return (await store.listTicks([jobId])).get(jobId);
 }
 
 export interface PageRequest {

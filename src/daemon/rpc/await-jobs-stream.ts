@@ -4,8 +4,8 @@ import { DaemonError, invalidArgument, jobNotFound } from "../core/errors.ts";
 import { isTerminal } from "../core/job.ts";
 import { awaitEnds } from "../engine/await-jobs.ts";
 import type { Engine } from "../engine/engine.ts";
-import { checkJobId, getJob } from "../engine/read-jobs.ts";
-import { fromJob } from "./messages.ts";
+import { checkJobId, readJob } from "../engine/read-jobs.ts";
+import { tellJob } from "./tell-job.ts";
 import type { StreamSignals } from "./stream-buffer.ts";
 import { StreamBuffer } from "./stream-buffer.ts";
 
@@ -32,10 +32,10 @@ export async function* awaitJobsStream(
   try {
     while (left.size > 0) {
       for (const jobId of await ended.take(1)) {
-        const { job } = await getJob(engine, jobId);
+        const job = await readJob(engine, jobId);
         // A person made it run again between its end and this read.
         if (!isTerminal(job.state)) waits.push(wait([jobId]));
-        else if (left.delete(jobId)) yield { job: fromJob(job) };
+        else if (left.delete(jobId)) yield { job: await tellJob(engine, job) };
       }
     }
   } finally {

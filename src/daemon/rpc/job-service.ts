@@ -15,9 +15,10 @@ import { retryJob } from "../engine/retry-job.ts";
 import { awaitJobsStream } from "./await-jobs-stream.ts";
 import { fromCheckpoint, fromPendingWait } from "./checkpoint-messages.ts";
 import { toJobFilter } from "./job-filter.ts";
-import { fromEnqueueResult, fromJob, fromListedJob, toEnqueueItem } from "./messages.ts";
+import { fromEnqueueResult, fromListedJob, toEnqueueItem } from "./messages.ts";
 import { fromAttempt } from "./outcome-messages.ts";
 import { tickFields } from "./schedule-messages.ts";
+import { tellJob } from "./tell-job.ts";
 import { watchJobsStream } from "./watch-jobs-stream.ts";
 
 /** JobService: decodes, calls the engine's verb of the same name, encodes. */
@@ -28,9 +29,9 @@ export function createJobService(engine: Engine, draining: AbortSignal): Service
       return { results: results.map((result) => fromEnqueueResult(result, null)) };
     },
     getJob: async ({ jobId }) => {
-      const { job, attempts, tick, waits, records } = await getJob(engine, jobId);
+      const { job, attempts, waits, records } = await getJob(engine, jobId);
       const rest = { waits: waits.map(fromPendingWait), checkpoints: records.map(fromCheckpoint) };
-      return { job: { ...fromJob(job, { attempts: attempts.map(fromAttempt), ...rest }), ...tickFields(tick) } };
+      return { job: await tellJob(engine, job, { attempts: attempts.map(fromAttempt), ...rest }) };
     },
     listJobs: async ({ filter, pageSize, pageToken }) => {
       const page = await listJobs(engine, { filter: toJobFilter(filter), pageSize, pageToken });
@@ -42,15 +43,15 @@ export function createJobService(engine: Engine, draining: AbortSignal): Service
       watchJobsStream(engine, toJobFilter(filter), { cancelled: context.signal, draining }),
     cancelJob: async ({ jobId }) => {
       const { cancelled, job } = await cancelJob(engine, jobId);
-      return { cancelled, job: fromJob(job) };
+      return { cancelled, job: await tellJob(engine, job) };
     },
-    retryJob: async ({ jobId }) => ({ job: fromJob(await retryJob(engine, jobId)) }),
+    retryJob: async ({ jobId }) => ({ job: await tellJob(engine, await retryJob(engine, jobId)) }),
     cancelJobs: async (request) => fromBulkResult(await cancelJobs(engine, toBulkRequest(request))),
     retryJobs: async (request) => fromBulkResult(await retryJobs(engine, toBulkRequest(request))),
     deleteJobs: async (request) => fromBulkResult(await deleteJobs(engine, toBulkRequest(request))),
     explainJob: async ({ jobId }) => {
       const { job, waits, blockers, summary } = await explainJob(engine, jobId);
-      const message = fromJob(job, { waits: waits.map(fromPendingWait) });
+      const message = await tellJob(engine, job, { waits: waits.map(fromPendingWait) });
       return { job: message, blockers: blockers.map(({ kind, message }) => ({ kind, message })), summary };
     },
   };

@@ -40,8 +40,8 @@ export interface JobStore extends ScheduleReads, CheckpointStore {
   getJobs(jobIds: readonly string[]): Promise<readonly Job[]>;
   /** The same without what may be large. */
   listStatuses(jobIds: readonly string[]): Promise<readonly JobStatus[]>;
-  /** Attempts that ended without success, oldest first. */
-  listAttempts(jobId: string): Promise<readonly Attempt[]>;
+  /** The last `limit` attempts that ended without success, oldest first. */
+  listAttempts(jobId: string, limit: number): Promise<readonly Attempt[]>;
   listJobs(query: JobQuery): Promise<JobPage>;
   /** From maintained counters; zero counts are left out. */
   countJobs(): Promise<readonly JobCount[]>;

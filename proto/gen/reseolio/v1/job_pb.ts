@@ -399,7 +399,7 @@ export type Job = Message<"reseolio.v1.Job"> & {
   parentId: string;
 
   /**
-   * Attempts that ended without success, oldest first. Only from GetJob.
+   * The last 50 attempts that ended without success, oldest first. Only from GetJob.
    *
    * @generated from field: repeated reseolio.v1.Attempt attempts = 17;
    */

@@ -19,7 +19,7 @@ import type { Runner } from "./runner.ts";
 const JOBS = `select ${JOB_COLUMNS} from reseolio.jobs as job where job.id = any ($1::uuid[])`;
 const LEASED = `select ${JOB_COLUMNS} from reseolio.jobs as job where job.worker_id = $1 and job.state = 1`;
 const CHILDREN = `select ${JOB_COLUMNS} from reseolio.jobs as job where job.parent_id = any ($1::uuid[]) and job.state < 3`;
-const ATTEMPTS = `select ${ATTEMPT_COLUMNS} from reseolio.attempts where job_id = $1::uuid order by attempt`;
+const ATTEMPTS = `select ${ATTEMPT_COLUMNS} from reseolio.attempts where job_id = $1::uuid order by attempt desc limit $2::int`;
 const STATUSES = "select job.id, job.state, job.lease_token from reseolio.jobs as job where job.id = any ($1::uuid[])";
 const LEASE_COUNTS = "select worker_id, count(*)::int from reseolio.jobs where state = 1 group by worker_id";
 const WORKERS = `select ${WORKER_COLUMNS} from reseolio.workers order by worker_id`;
@@ -70,8 +70,8 @@ export class JobReader {
     return rows.map(([workerId, count]) => ({ workerId: readText(workerId as string), count: count as number }));
   }
 
-  async listAttempts(jobId: string): Promise<readonly Attempt[]> {
-    return isJobId(jobId) ? (await this.#runner.rows(ATTEMPTS, [jobId])).map(attemptFromRow) : [];
+  async listAttempts(jobId: string, limit: number): Promise<readonly Attempt[]> {
+    return isJobId(jobId) ? (await this.#runner.rows(ATTEMPTS, [jobId, limit])).map(attemptFromRow).reverse() : [];
   }
 
   async listLeasedJobs(workerId: string): Promise<readonly Job[]> {

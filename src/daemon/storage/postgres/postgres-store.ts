@@ -146,7 +146,7 @@ class OpenPostgresStore implements PostgresStore {
   getJob = (jobId: string) => this.#told(this.#reader.getJob(jobId));
   getJobs = (jobIds: readonly string[]) => this.#told(this.#reader.getJobs(jobIds));
   listStatuses = (jobIds: readonly string[]) => this.#told(this.#reader.listStatuses(jobIds));
-  listAttempts = (jobId: string) => this.#told(this.#reader.listAttempts(jobId));
+  listAttempts = (jobId: string, limit: number) => this.#told(this.#reader.listAttempts(jobId, limit));
   listJobs = (query: JobQuery) => this.#told(listJobs(this.#reads, this.#functions, this.#reader, query));
   countJobs = () => this.#told(countJobs(this.#reads));
   listWorkers = () => this.#told(this.#reader.listWorkers());

@@ -28,7 +28,9 @@ export class JobReader {
     this.#functions = functions;
     this.#job = db.prepare(`select ${JOB_COLUMNS} from jobs where id = ?`);
     this.#largeArgs = db.prepare("select args from large_args where job_id = ?");
-    this.#attempts = db.prepare(`select ${ATTEMPT_COLUMNS} from attempts where job_id = ? order by attempt`);
+    this.#attempts = db.prepare(
+      `select ${ATTEMPT_COLUMNS} from attempts where job_id = ? order by attempt desc limit (? + 0)`,
+    );
     this.#children = db.prepare(
       `select ${JOB_COLUMNS} from jobs where parent_id = ? and state < ${STATE_CODES.SUCCESS}`,
     );
@@ -56,9 +58,9 @@ export class JobReader {
     return jobs;
   }
 
-  listAttempts(jobId: string): readonly Attempt[] {
+  listAttempts(jobId: string, limit: number): readonly Attempt[] {
     if (!writeJobId(jobId, this.#id)) return [];
-    return (this.#attempts.values(this.#id) as Row[]).map(attemptFromRow);
+    return (this.#attempts.values(this.#id, limit) as Row[]).map(attemptFromRow).reverse();
   }
 
   listLiveChildren(parentIds: readonly string[]): readonly Job[] {
