@@ -381,3 +381,21 @@ describe("query plans", () => {
     }
   }
 });
+
+test("a slice of pruning asks about a few functions only, so that nobody waits for it where there are many", async () => {
+  await using it = await cluster(1);
+  const [store] = it.stores as [JobStore];
+  const names = Array.from({ length: 60 }, (_, index) => `test:prune:${index}`);
+  await enqueue(
+    store,
+    names.map((functionName) => newJob(now, { functionName })),
+  );
+  await finishAll(store, await claim(store, "w", names, 60));
+  const prune = { state: "SUCCESS", finishedBefore: Date.now() + 60_000, limit: 500 } as const;
+  const slices: { readonly deleted: number; readonly done: boolean }[] = [];
+  while (slices.at(-1)?.done !== true) slices.push(await store.transact((tx) => tx.pruneJobs(prune)));
+  expect(slices).toEqual([
+    { deleted: 50, done: false },
+    { deleted: 10, done: true },
+  ]);
+});

@@ -487,6 +487,19 @@ function eventTests(makeStore: MakeStore): void {
     ]);
   });
 
+  test("P13: an event is not pruned while it is being told to all that wait for it", async () => {
+    await using world = await makeStore();
+    const jobIds = [await stored(world), await stored(world)];
+    for (const job of await claim(world, 2)) await park(world, job, event("w", "e"));
+    await world.store.transact((tx) => tx.emitEvents([{ name: "e", payload: bytes("1") }], 1));
+    world.clock.advance(1_000);
+    const prune = () => world.store.transact((tx) => tx.pruneEvents(world.clock.now(), 10));
+    expect(await prune()).toBe(0);
+    while ((await world.store.transact((tx) => tx.spreadEvents(2))).ended > 0);
+    for (const jobId of jobIds) expect((await replay(world, jobId)).all).toEqual([{ name: "w", value: "1" }]);
+    expect(await prune()).toBe(1);
+  });
+
   test("P13: a wait that has timed out stays so; at one time the event wins", async () => {
     await using world = await makeStore();
     const [early, late] = [await stored(world), await stored(world)];
@@ -563,6 +576,17 @@ function lifetimeTests(makeStore: MakeStore): void {
     expect(await world.store.countWaiting("e")).toBe(0);
     expect(await world.store.transact((tx) => tx.nextDueAt())).toBeNull();
     expect((await replay(world, jobId)).all).toEqual([{ name: "a", value: "1" }]);
+    await world.store.transact((tx) => tx.deleteJobs([jobId]));
+    expect(await world.store.sumCheckpoints([jobId])).toEqual(new Map());
+  });
+
+  test("what a job recorded goes with it, also when its attempt was given back as one that never began", async () => {
+    await using world = await makeStore();
+    const jobId = await stored(world);
+    const job = await claimOne(world);
+    await record(world, step(job, "a", "1"));
+    await happen(world, job, { kind: "release", started: false });
+    await happen(world, await read(world, jobId), { kind: "cancel", reason: "cancelled" });
     await world.store.transact((tx) => tx.deleteJobs([jobId]));
     expect(await world.store.sumCheckpoints([jobId])).toEqual(new Map());
   });

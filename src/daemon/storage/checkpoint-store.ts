@@ -75,7 +75,7 @@ export interface CheckpointTransaction {
   /** Leases woken jobs to the worker that has their handlers in memory: oldest first, the attempt's number stays. */
   resumeJobs(demands: readonly ResumeDemand[]): Promise<readonly ClaimedJobs[]>;
 
-  /** Deletes events emitted before a time, at most `limit`. Returns how many. */
+  /** Deletes events emitted before a time that nobody waits for any more, at most `limit`. Returns how many. */
   pruneEvents(emittedBefore: number, limit: number): Promise<number>;
 }
 

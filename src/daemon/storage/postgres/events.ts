@@ -14,8 +14,8 @@ const SET_SPREADING = "update reseolio.events set is_spreading = $2::bool where 
 const SPREADING = `select name from reseolio.events where is_spreading
   order by name limit 1 for update skip locked`;
 const PRUNE = `delete from reseolio.events where name = any (array(
-    select name from reseolio.events where emitted_at < $1::bigint order by emitted_at limit $2::int
-    for update skip locked
+    select name from reseolio.events where emitted_at < $1::bigint and not is_spreading
+    order by emitted_at limit $2::int for update skip locked
   ))
   returning 1`;
 

@@ -39,6 +39,9 @@ export interface PruneProgress {
   readonly done: boolean;
 }
 
+/** What a statement costs, in rows looked at: of many functions a slice asks about some. */
+const STATEMENT_LOOKS = 10;
+
 /** Where each round is: of a state, for each function that is not done, the last id looked at. */
 export type PruneRounds = Map<JobState, Map<number, string>>;
 
@@ -61,10 +64,11 @@ export async function pruneJobs(session: WriteSession, rounds: PruneRounds, prun
     const [looked, last, gone] = (await session.runner.rows(PRUNE, params))[0] as [number, string | null, number];
     session.counters.add(functionId, code, -gone);
     deleted += gone;
-    left -= looked;
-    if (last !== null) round.set(functionId, last);
-    if (left <= 0) return { deleted, done: false };
-    round.delete(functionId);
+    const isFull = looked === left;
+    left -= Math.max(looked, STATEMENT_LOOKS);
+    if (isFull && last !== null) round.set(functionId, last);
+    else round.delete(functionId);
+    if (left <= 0 && round.size > 0) return { deleted, done: false };
   }
   rounds.delete(state);
   return { deleted, done: true };

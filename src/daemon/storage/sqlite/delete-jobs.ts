@@ -14,7 +14,7 @@ export interface DeleteJobs {
 
 export function prepareDeleteJobs({ db, counters }: WriteSession): DeleteJobs {
   // Only jobs of schedules belong to a tick, and those have headers.
-  const columns = "function_id, state, attempt, args is null, headers is not null";
+  const columns = "function_id, state, lease_token, args is null, headers is not null";
   const deleteTerminal = db.prepare(`delete from jobs where id = ? and state >= 3 returning ${columns}`);
   const deleteOld = db.prepare(
     `delete from jobs where id = ? and state = ? and finished_at < ?
@@ -34,9 +34,10 @@ export function prepareDeleteJobs({ db, counters }: WriteSession): DeleteJobs {
   /** Whatever belongs to a job of which the row was deleted. */
   function deleteRest(job: Uint8Array, row: Row | undefined): boolean {
     if (row === undefined) return false;
-    const [functionId, state, attempt, isLarge, hasHeaders] = row as [number, number, number, number, number];
+    const [functionId, state, leaseToken, isLarge, hasHeaders] = row as [number, number, number, number, number];
     counters.add(functionId, state, -1);
-    if (attempt > 0) {
+    // Not the attempt's number, which a job gets back that is said not to have begun.
+    if (leaseToken > 0) {
       deleteAttempts.run(job);
       deleteCheckpoints.run(job);
     }

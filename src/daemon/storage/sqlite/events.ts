@@ -36,7 +36,7 @@ export function prepareEvents({ db }: WriteSession, waits: Waits): Events {
   const spreading = db.prepare("select name from events where is_spreading = 1 limit 1");
   const old = db.prepare(
     `delete from events where rowid in (
-       select rowid from events where emitted_at < ? order by emitted_at limit (? + 0)
+       select rowid from events where emitted_at < ? and is_spreading = 0 order by emitted_at limit (? + 0)
      )`,
   );
 
