@@ -384,7 +384,7 @@ describe("query plans", () => {
 
 test("a slice of pruning asks about a few functions only, so that nobody waits for it where there are many", async () => {
   await using it = await cluster(1);
-  const [store] = it.stores as [JobStore];
+  const store = it.stores[0]!;
   const names = Array.from({ length: 60 }, (_, index) => `test:prune:${index}`);
   await enqueue(
     store,
