@@ -37,10 +37,13 @@ import { OpenSessions } from "./rpc/session-service.ts";
 import type { Server } from "./server.ts";
 import { startServer } from "./server.ts";
 import type { JobStore } from "./storage/job-store.ts";
-import { openStore } from "./storage/open-store.ts";
+import { openPatiently } from "./storage/open-patiently.ts";
+import { isPostgresUrl, openStore } from "./storage/open-store.ts";
 
 /** Losses after which a job that takes its workers down is DEAD. */
 const MAX_LOSSES = 10;
+/** How long a start waits for the database. */
+const START_MS = 60_000;
 /** How long workers get to hand back what they have not started. */
 const HAND_BACK_MS = 1_000;
 /** How long the store gets to answer what is under way when the daemon stops. */
@@ -63,8 +66,18 @@ export interface Daemon {
   readonly finished: Promise<{ readonly exitCode: number }>;
 }
 
-/** Opens everything and serves. Throws DaemonError when storage or address cannot be had; nothing is left open then. */
-export async function startDaemon(config: DaemonConfig, logger: Logger): Promise<Daemon> {
+/**
+ * Opens everything and serves; waits for a PostgreSQL server that does not answer yet, unless the daemon is one that
+ * lingers for somebody who waits for it. Throws DaemonError when storage or address cannot be had; nothing is left open
+ * then.
+ *
+ * @param giveUp ends the waiting
+ */
+export async function startDaemon(
+  config: DaemonConfig,
+  logger: Logger,
+  giveUp: AbortSignal = new AbortController().signal,
+): Promise<Daemon> {
   const nodeId = randomUUID();
   const realClock = new SteadyClock({
     wall: () => Date.now(),
@@ -74,7 +87,12 @@ export async function startDaemon(config: DaemonConfig, logger: Logger): Promise
   const clock = config.manualClock === null ? realClock : new ManualClock(config.manualClock, realClock);
   const address = `${config.host}:${config.port}`;
   await checkAddressFree(config.host, config.port);
-  const { store, warnings } = await openStore(config.db, { clock, owner: { nodeId, address } });
+  const open = () => openStore(config.db, { clock, owner: { nodeId, address } });
+  const { store, warnings } = await openPatiently(open, {
+    withinMs: isPostgresUrl(config.db) && config.lingerMs === null ? START_MS : 0,
+    onAway: (error) => logger.warn("the database does not answer; the start waits for it", { error, waitMs: START_MS }),
+    giveUp,
+  });
   for (const warning of warnings) logger.warn(warning);
   try {
     const daemon = new RunningDaemon({ config, logger, nodeId, clock, store });

@@ -1,4 +1,6 @@
 /** P19, P1, P16: PostgreSQL goes away and comes back; the daemon, its workers and its clients are the same all the time. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { expect, test } from "bun:test";
 import type { JobHandle } from "../../src/sdk/index.ts";
 import { testStore } from "../support/each-store.ts";
@@ -6,7 +8,8 @@ import type { StoreWorld } from "../support/each-store.ts";
 import type { PostgresServer } from "../support/postgres-server.ts";
 import { reseolioCommand } from "../support/executable.ts";
 import { rejection } from "../support/rejection.ts";
-import { runCommand } from "../support/run-command.ts";
+import { freePort } from "../support/free-port.ts";
+import { environment, runCommand } from "../support/run-command.ts";
 import { openStoredJobs } from "../support/stored-jobs.ts";
 import { startPostgres } from "../support/postgres-server.ts";
 import { randomFrom } from "../support/seeded-random.ts";
@@ -107,7 +110,7 @@ test("P19: a delay, a time limit and a cancellation that fall into an outage com
   await world.ledger.until("abort", 1, limited.jobId);
 }, 60_000);
 
-test("P17 P19: a daemon whose server is away leaves at SIGTERM all the same, and its jobs wait for the next", async () => {
+test("P17 P19: a daemon whose server is away leaves at SIGTERM all the same, and its jobs wait for the next, which waits for the server", async () => {
   const { world, server } = await worldOnOwnServer();
   await using _ = world;
   await world.startWorker({ concurrency: 1 });
@@ -117,10 +120,29 @@ test("P17 P19: a daemon whose server is away leaves at SIGTERM all the same, and
   const askedAt = performance.now();
   expect(await world.daemon.stop(15_000)).toEqual({ exitCode: 0, signal: null });
   expect(performance.now() - askedAt).toBeLessThan(8_000);
+  // The next one waits for the server, as on a machine that brings up both.
+  const restarted = world.daemon.restart();
+  while (!world.daemon.logs.includes("does not answer")) await Bun.sleep(20);
   await server.start();
-  await world.daemon.restart();
+  await restarted;
   const results = await Promise.all(jobs.map((job) => job.result(RECOVERY_MS)));
   expect(results.map((result) => result.attempt)).toEqual([1, 1]);
+}, 60_000);
+
+test("P17: a start that waits for its server ends at SIGTERM; one that somebody else waits for does not wait", async () => {
+  const address = `127.0.0.1:${await freePort()}`;
+  const serve = [...reseolioCommand(), "serve", "--db", "postgres://nobody@127.0.0.1:1/none", "--addr", address];
+  const lingering = await runCommand([...serve, "--linger", "1s"]);
+  expect(lingering.exitCode).toBe(1);
+  expect(lingering.stderr).toContain("no server answers there");
+
+  const [program, ...args] = serve;
+  const waiting = spawn(program!, args, { env: environment(), stdio: ["ignore", "ignore", "pipe"] });
+  const ended = once(waiting, "exit");
+  const [line] = (await once(waiting.stderr, "data")) as [Buffer];
+  expect(line.toString()).toContain("does not answer");
+  waiting.kill("SIGTERM");
+  expect(await ended).toEqual([0, null]);
 }, 60_000);
 
 test("P17 P19: nor does a network that swallows everything keep it", async () => {

@@ -35,6 +35,7 @@ export const serve = defineCommand({
   notes: [
     "RESEOLIO_TOKEN holds the token that clients must send; it is no flag, because everyone on a machine can read those.",
     "SIGTERM and Ctrl-C drain: no job is handed out any more, what is under way is committed, the exit code is 0. Jobs that run go on in their workers and are settled with the next daemon. A second signal stops at once, which loses nothing that was acknowledged. SIGHUP stops a daemon whose terminal was closed and is ignored by any other.",
+    "A PostgreSQL server that does not answer yet is waited for, up to a minute; then the exit code is 1, and whatever supervises the daemon starts it again. With --linger nothing is waited for.",
     "Exit codes: 1 the storage or the address cannot be had, or the storage failed; 2 a setting is wrong.",
   ],
   async run(context) {
@@ -50,7 +51,16 @@ export const serve = defineCommand({
     const isAttached = process.stderr.isTTY;
     await untilStopped(
       async (stop) => {
-        const daemon = await startDaemon(result.config, logger);
+        const giveUp = new AbortController();
+        void stop.requested.then(() => giveUp.abort());
+        const daemon = await startDaemon(result.config, logger, giveUp.signal).catch((error: unknown) => {
+          if (stop.isRequested) return null;
+          throw error;
+        });
+        if (daemon === null) {
+          logger.info("stopped while the start waited for the database");
+          return;
+        }
         const { storageKind, storageName } = daemon.info;
         logger.info("listening", { address: daemon.address, storage: storageKind, at: storageName, version: VERSION });
         if (isAttached) context.messages.info(welcome(daemon.address, result.config.port === DEFAULT_PORT));

@@ -55,7 +55,12 @@ export async function createPostgresStore(options: PostgresStoreOptions): Promis
   const timeouts = { ...USUAL_TIMEOUTS, ...options.timeouts };
   const opened = await openDatabase(address, timeouts);
   const store = new OpenPostgresStore(address, timeouts, opened, options.readers ?? USUAL_READERS);
-  await store.readTime();
+  try {
+    await store.readTime();
+  } catch (fault) {
+    await store.close();
+    throw fault;
+  }
   return store;
 }
 
