@@ -121,10 +121,7 @@ export class CommitLane {
     const startedAt = performance.now();
     let committed: Committed;
     try {
-      const readsTimeLate = [batch.enqueues, batch.records, batch.settles, batch.parks].some((entries) =>
-        entries.some((entry) => entry.items.length > 0),
-      );
-      committed = await this.#options.store.transact((tx) => this.#apply(tx, batch), { readsTimeLate });
+      committed = (await this.#storeAlone(batch)) ?? (await this.#transact(batch));
     } catch (cause) {
       // What was claimed was not: its functions have ready jobs still.
       this.#options.dispatcher.markAllReady();
@@ -133,6 +130,29 @@ export class CommitLane {
     }
     this.#options.onCommit?.(performance.now() - startedAt, committed.applied);
     this.#tell(batch, committed);
+  }
+
+  #transact(batch: Batch): Promise<Committed> {
+    const readsTimeLate = [batch.enqueues, batch.records, batch.settles, batch.parks].some((entries) =>
+      entries.some((entry) => entry.items.length > 0),
+    );
+    return this.#options.store.transact((tx) => this.#apply(tx, batch), { readsTimeLate });
+  }
+
+  /** The short way of a commit that only stores jobs, of which nobody here can take one; null when it is not open. */
+  async #storeAlone(batch: Batch): Promise<Committed | null> {
+    const { store, dispatcher } = this.#options;
+    if (store.storeAlone === undefined || !isPlain(batch)) return null;
+    const items = itemsOf(batch.enqueues);
+    for (const item of items) if (startsAtOnce(item)) dispatcher.markReady(item.functionName);
+    if (dispatcher.hasDemand()) return null;
+    const done = await store.storeAlone(items);
+    if (done === null) return null;
+    const { now, outcomes } = done;
+    for (const [index, item] of items.entries()) dispatcher.noteStored(item, isReadyOutcome(outcomes[index]), now);
+    // A slot may have become free meanwhile.
+    this.#wakeRequested = true;
+    return { ...NOTHING_DONE, at: now, enqueued: outcomes, stored: items };
   }
 
   async #apply(tx: JobTransaction, batch: Batch): Promise<Committed> {
@@ -222,6 +242,25 @@ export class CommitLane {
 export function ticketed<T>(submit: (ticket: Ticket<T>) => void): Promise<T> {
   return new Promise((resolve, reject) => submit({ done: resolve, failed: reject }));
 }
+
+/** New jobs without parents, and nothing else. */
+function isPlain({ enqueues, records, settles, parks, works }: Batch): boolean {
+  if (enqueues.length === 0 || records.length + settles.length + parks.length + works.length > 0) return false;
+  return enqueues.every(({ items }) => items.every((item) => item.parentId === null));
+}
+
+function startsAtOnce({ options: { runAt, delayMs } }: JobToStore): boolean {
+  return runAt === null && (delayMs ?? 0) <= 0;
+}
+
+function isReadyOutcome(outcome: EnqueueOutcome | undefined): boolean {
+  return outcome?.kind === "stored" && outcome.ready;
+}
+
+const NOTHING_DONE: Omit<Committed, "at"> = {
+  ...{ enqueued: [], recorded: [], settled: [], parked: [], worked: [] },
+  ...{ stored: [], applied: [], resumed: [], claimed: [] },
+};
 
 /** What the batch emits, and what jobs are parked for: locked before anything else. */
 function eventNamesOf(batch: Batch): readonly string[] {

@@ -106,6 +106,13 @@ export class Connections {
     return { facts, rows, commit: (last) => this.#commit(writer, rows, last), rollback: () => this.#rollBack(writer) };
   }
 
+  /** One statement that is a transaction of its own: returns when its commit is on disk. Not behind a pooler. */
+  async alone(sql: string, params: readonly Param[]): Promise<readonly Row[]> {
+    this.#refuseClosed();
+    const writer = (this.#writer ??= await this.#bounded(this.#openWriter()));
+    return this.#guarded(runRows(writer, this.#qualify(sql), params));
+  }
+
   /** Settings of a session do not hold behind a pooler, so each transaction has its own. */
   #beginText(): string {
     const settings = this.#options.session === "direct" ? [] : Object.entries(sessionSettings(this.#options.timeouts));

@@ -57,6 +57,11 @@ export function isDeadlock(fault: unknown): boolean {
   return code === "40P01" || code === "40001";
 }
 
+/** A row with this key is there already. */
+export function isTaken(fault: unknown): boolean {
+  return faultCode(fault) === "23505";
+}
+
 function verdictOn(code: string): readonly [ErrorCode, string] {
   if (LOST.has(code) || ENDED.has(code) || code.startsWith("08")) {
     return ["unavailable", "the connection is gone: it is made anew by itself when the server answers"];

@@ -32,6 +32,11 @@ export class IdTimes {
   }
 }
 
+/** Whether ids of this kind are known to every reader, also when `now` is wrong by so much. */
+export function isUsualTime(jobId: string, now: number, byMs: number): boolean {
+  return Math.abs(timeOf(jobId) - now) <= LEAST_SKEW_MS - byMs;
+}
+
 /** The widest distance of all daemons. */
 export async function readIdTimeSkew(runner: Runner): Promise<number> {
   return ((await runner.rows(READ))[0]?.[0] as number | undefined) ?? LEAST_SKEW_MS;

@@ -5,14 +5,17 @@ import { bytesArray, numberArray, type Param, textArray, uuidArray } from "./lit
 import { headersText } from "./rows.ts";
 import type { WriteSession } from "./write-session.ts";
 
-const INSERT = `insert into reseolio.jobs (id, function_id, is_ready, priority, run_at, deadline_at, max_attempts,
+/** To be followed by what `given` and `clock` are. */
+export const INSERT_GIVEN = `insert into reseolio.jobs (id, function_id, is_ready, priority, run_at, deadline_at, max_attempts,
     backoff, initial_delay_ms, max_delay_ms, jitter, timeout_ms, start_by, finish_by, parent_id, idempotency_key,
     headers, args, state, list_state, created_at)
   select given.id, given.function_id, coalesce(given.run_at, clock.now + given.delay_ms) <= clock.now, given.priority,
     coalesce(given.run_at, clock.now + given.delay_ms), clock.now + least(given.start_ms, given.finish_ms),
     given.max_attempts, given.backoff, given.initial_delay_ms, given.max_delay_ms, given.jitter, given.timeout_ms,
     clock.now + given.start_ms, clock.now + given.finish_ms, given.parent_id, given.key, given.headers, given.args,
-    0, 0, clock.now
+    0, 0, clock.now`;
+
+const INSERT = `${INSERT_GIVEN}
   from (select reseolio.now_ms() as now offset 0) as clock
   cross join unnest($1::uuid[], $2::int[], $3::int[], $4::bigint[], $5::bigint[], $6::int[], $7::smallint[],
     $8::bigint[], $9::bigint[], $10::float8[], $11::bigint[], $12::bigint[], $13::bigint[], $14::uuid[], $15::text[],
@@ -41,7 +44,7 @@ export async function insertJobs(session: WriteSession, items: readonly JobToSto
   return stored;
 }
 
-function inLockOrder(items: readonly JobToStore[]): readonly JobToStore[] {
+export function inLockOrder(items: readonly JobToStore[]): readonly JobToStore[] {
   if (items.length < 2) return items;
   return items.toSorted((left, right) => {
     const leftKey = left.options.idempotencyKey;

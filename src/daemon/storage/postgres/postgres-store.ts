@@ -1,7 +1,15 @@
 import { randomUUID } from "node:crypto";
 import type { ScheduleQuery } from "../schedule-store.ts";
 import type { CheckpointQuery } from "../checkpoint-store.ts";
-import type { JobQuery, JobStore, JobTransaction, Leadership, TransactOptions } from "../job-store.ts";
+import type {
+  JobQuery,
+  JobStore,
+  JobToStore,
+  JobTransaction,
+  Leadership,
+  StoredAlone,
+  TransactOptions,
+} from "../job-store.ts";
 import type { HintListener, StoreHint } from "../store-hint.ts";
 import { parsePostgresUrl, type PostgresAddress } from "./address.ts";
 import { type Timeouts, USUAL_TIMEOUTS } from "./connection.ts";
@@ -22,6 +30,7 @@ import type { PruneRounds } from "./prune-jobs.ts";
 import type { Runner } from "./runner.ts";
 import { ServerTime } from "./server-time.ts";
 import { ScheduleReader } from "./schedule-reader.ts";
+import { storeAlone } from "./store-alone.ts";
 import { WriteSession } from "./write-session.ts";
 
 export interface PostgresStoreOptions {
@@ -72,6 +81,7 @@ class OpenPostgresStore implements PostgresStore {
   readonly name: string;
   readonly isShared = true;
   readonly warnings: readonly string[];
+  readonly #isDirect: boolean;
   readonly #time = new ServerTime();
   readonly #connections: Connections;
   readonly #functions: FunctionNames;
@@ -88,6 +98,7 @@ class OpenPostgresStore implements PostgresStore {
     this.name = address.name;
     this.warnings = opened.warnings;
     const { session } = opened;
+    this.#isDirect = session === "direct";
     this.#connections = new Connections({
       ...{ address, timeouts, session, readers },
       listenerId: this.#listenerId,
@@ -100,9 +111,21 @@ class OpenPostgresStore implements PostgresStore {
     this.#channel = new HintChannel({ address, timeouts, session, reads: this.#reads, listenerId: this.#listenerId });
   }
 
-  async transact<T>(work: (tx: JobTransaction) => Promise<T>, options: TransactOptions = {}): Promise<T> {
+  transact<T>(work: (tx: JobTransaction) => Promise<T>, options: TransactOptions = {}): Promise<T> {
+    return this.#inTurn(() => this.#runUntilFree(work, options));
+  }
+
+  storeAlone(items: readonly JobToStore[]): Promise<StoredAlone | null> {
+    if (!this.#isDirect) return Promise.resolve(null);
+    const { name: channel } = this.#channel;
+    const writer = { connections: this.#connections, time: this.#time, functions: this.#functions };
+    return this.#inTurn(() => this.#told(storeAlone({ ...writer, channel, listenerId: this.#listenerId }, items)));
+  }
+
+  /** One after the other: there is one connection that writes. */
+  async #inTurn<T>(run: () => Promise<T>): Promise<T> {
     while (this.#open !== null) await this.#open.catch(() => {});
-    const running = this.#runUntilFree(work, options);
+    const running = run();
     this.#open = running;
     try {
       return await running;
