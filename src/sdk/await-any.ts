@@ -2,8 +2,9 @@ import { decideFirst } from "./decide-first.ts";
 import type { Awaited as AwaitedThing, WaitEnd } from "./durable-wait.ts";
 import { ReseolioError } from "./errors.ts";
 import type { Execution } from "./execution.ts";
-import { type JobHandle, resultOf } from "./job-handle.ts";
-import { checkMs } from "./option-faults.ts";
+import { checkName } from "./checkpoint-journal.ts";
+import { checkJobId, type JobHandle, resultOf } from "./job-handle.ts";
+import { checkMs, checkTime, show } from "./option-faults.ts";
 import { endOf } from "./job-wait.ts";
 import { payloadOf } from "./waiting.ts";
 
@@ -64,12 +65,24 @@ function awaitedOf(name: string, sources: readonly AwaitSource[]): readonly Awai
     new ReseolioError("invalid_argument", `awaitAny ${JSON.stringify(name)}: ${what}`);
   if (!Array.isArray(sources) || sources.length === 0) throw fault("give a list of at least one thing to await");
   return sources.map((source: AwaitSource): AwaitedThing => {
-    if ("event" in source) return { kind: "event", eventName: source.event, timeoutMs: undefined };
-    if ("job" in source) return { kind: "job", jobId: source.job.jobId };
+    if (typeof source !== "object" || source === null || Object.keys(source).length !== 1) {
+      throw fault(`${show(source)} is not one thing to await; ${FORMS}`);
+    }
+    if ("event" in source) {
+      checkName("event", source.event);
+      return { kind: "event", eventName: source.event, timeoutMs: undefined };
+    }
+    if ("job" in source) return { kind: "job", jobId: jobIdOf(source.job) };
     if ("sleepFor" in source) return { kind: "sleep_for", ms: checkMs("sleepFor", source.sleepFor) };
-    if ("sleepUntil" in source) return { kind: "sleep_until", at: source.sleepUntil.getTime() };
-    throw fault(
-      `${JSON.stringify(source)} is nothing to await; give { event }, { job }, { sleepFor } or { sleepUntil }`,
-    );
+    if ("sleepUntil" in source) return { kind: "sleep_until", at: checkTime("sleepUntil", source.sleepUntil) };
+    throw fault(`${show(source)} is nothing to await; ${FORMS}`);
   });
+}
+
+const FORMS = "give { event }, { job }, { sleepFor } or { sleepUntil }";
+
+function jobIdOf(job: JobHandle): string {
+  const jobId: unknown = typeof job === "object" && job !== null ? job.jobId : job;
+  checkJobId(jobId);
+  return jobId;
 }

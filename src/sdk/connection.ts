@@ -17,7 +17,7 @@ import { readProcessIdentity } from "./process-identity.ts";
 import type { Registry } from "./registry.ts";
 import { ScheduleDirectory } from "./schedule-directory.ts";
 import { Session } from "./session.ts";
-import type { SessionOwner } from "./session-settings.ts";
+import { isRefusal, type SessionOwner } from "./session-settings.ts";
 import { Sidecar } from "./sidecar.ts";
 import { UnaryCalls } from "./unary-calls.ts";
 import { SDK_VERSION } from "./version.ts";
@@ -32,6 +32,8 @@ export interface ConnectionEvents extends WorkerEvents {
 /** How long a stop waits for the daemon's answers after the last handler has ended. */
 const SETTLE_MS = 5_000;
 
+const WARNING_INTERVAL_MS = 60_000;
+
 /** Everything that lives between a start and a stop: the connection, the session over it and the worker behind it. */
 export class Connection implements SessionOwner {
   readonly jobs: JobDirectory;
@@ -42,7 +44,8 @@ export class Connection implements SessionOwner {
   readonly #worker: Worker;
   readonly #workerId = uuidV7();
   readonly #identity = readProcessIdentity();
-  #hasWarned = false;
+  /** Monotonic. */
+  #silentUntil = 0;
 
   constructor(
     private readonly settings: ReseolioSettings,
@@ -117,7 +120,6 @@ export class Connection implements SessionOwner {
   }
 
   connected(welcome: Welcome, again: boolean): void {
-    this.#hasWarned = false;
     this.#worker.connected(welcome.lostLeases);
     if (again) this.listeners.onReconnected();
   }
@@ -127,11 +129,13 @@ export class Connection implements SessionOwner {
     this.listeners.onDisconnected(error);
   }
 
+  /** A daemon that is away comes back; one that refuses this client may need somebody's help, who is told now and then. */
   connectFailed(error: ReseolioError): void {
     const message = `the session with the daemon is down, trying again: ${error.message}`;
-    if (this.#hasWarned || error.code === "connection") this.settings.logger.debug(message);
-    else this.settings.logger.warn(message);
-    this.#hasWarned ||= error.code !== "connection";
+    const now = performance.now();
+    if (!isRefusal(error) || now < this.#silentUntil) return this.settings.logger.debug(message);
+    this.#silentUntil = now + WARNING_INTERVAL_MS;
+    this.settings.logger.warn(message);
   }
 
   received(frame: SessionResponse): void {

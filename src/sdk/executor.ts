@@ -28,12 +28,12 @@ export function execute(
   try {
     if (definition === undefined) throw unknownFunction(assignment.functionName);
     const args = decodeArgs(assignment.functionName, assignment.args);
-    returned = runInScope(context, definition.handler, args);
+    returned = settling(runInScope(context, definition.handler, args));
   } catch (thrown) {
     onEnd({ kind: "failure", thrown });
     return;
   }
-  if (!isThenable(returned)) {
+  if (!(returned instanceof Promise)) {
     onEnd(success(assignment.functionName, returned));
     return;
   }
@@ -49,6 +49,11 @@ function success(functionName: string, result: unknown): AttemptEnd {
   } catch (thrown) {
     return { kind: "failure", thrown };
   }
+}
+
+/** Anything else with a `then` may throw in it, or settle twice: a promise around it does neither. */
+function settling(returned: unknown): unknown {
+  return returned instanceof Promise || !isThenable(returned) ? returned : Promise.resolve(returned);
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -5,7 +5,7 @@ import type { ReseolioEvents } from "./events.ts";
 import type { JobDetails } from "./job-details.ts";
 import type { JobPage, JobQuery } from "./job-directory.ts";
 import type { HandlerContext } from "./handler-context.ts";
-import { type JobAccess, JobHandle } from "./job-handle.ts";
+import { checkJobId, type JobAccess, JobHandle } from "./job-handle.ts";
 import { refuseInStep } from "./operations.ts";
 import { awaitJob } from "./waiting.ts";
 
@@ -39,8 +39,11 @@ export abstract class JobCalls extends EventEmitter<ReseolioEvents> {
    * ```ts
    * const { receipt } = await reseolio.handle<{ receipt: string }>(job.jobId).result();
    * ```
+   *
+   * @throws ReseolioError `invalid_argument` for what is no id
    */
   handle<Result = unknown>(jobId: string): JobHandle<Result> {
+    checkJobId(jobId);
     return new JobHandle<Result>(jobId, this.jobAccess);
   }
 

@@ -1,9 +1,18 @@
 import { JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { isUuid } from "#proto/uuid-v7.ts";
 import { currentScope } from "./context.ts";
 import { JobCancelledError, JobFailedError, ReseolioError } from "./errors.ts";
 import { type JobDetails, type JobStatus, reasonOf } from "./job-details.ts";
+import { show } from "./option-faults.ts";
 import { decodeResult } from "./serialization.ts";
+
+/** @throws ReseolioError `invalid_argument` that shows what was given */
+export function checkJobId(jobId: unknown): asserts jobId is string {
+  if (typeof jobId === "string" && isUuid(jobId)) return;
+  const message = `jobId is ${show(jobId)}; give a job's id, such as 019a9c4e-7c1b-7d60-9c5a-0f6e1d2c3b4a`;
+  throw new ReseolioError("invalid_argument", message);
+}
 
 /** What a handle asks of its client. */
 export interface JobAccess {
@@ -50,8 +59,8 @@ export class JobHandle<T = unknown> {
   }
 
   async #result(timeoutMs: number | undefined): Promise<T> {
-    if (timeoutMs !== undefined && !(timeoutMs >= 0)) {
-      throw new ReseolioError("invalid_argument", `timeoutMs is ${timeoutMs}; give milliseconds, 0 or more`);
+    if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs >= 0)) {
+      throw new ReseolioError("invalid_argument", `timeoutMs is ${show(timeoutMs)}; give milliseconds, 0 or more`);
     }
     const limit = timeoutMs === Number.POSITIVE_INFINITY ? undefined : timeoutMs;
     // The handler's type, carried by the handle; the value went through JSON on the way.

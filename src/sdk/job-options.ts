@@ -166,6 +166,10 @@ function checkJitter(jitter: unknown, faults: string[]): void {
 function checkKey(key: unknown, faults: string[]): void {
   if (key === undefined) return;
   const length = typeof key === "string" ? Buffer.byteLength(key) : 0;
+  if (typeof key === "string" && !key.isWellFormed()) {
+    faults.push(`option idempotencyKey is ${show(key)}, which has half a character; give whole ones`);
+    return;
+  }
   if (length >= 1 && length <= WIRE_LIMITS.idempotencyKeyBytes) return;
   const given = typeof key === "string" ? `has ${length} bytes` : `is ${show(key)}`;
   faults.push(`option idempotencyKey ${given}; give a string of 1 to ${WIRE_LIMITS.idempotencyKeyBytes} bytes`);

@@ -23,7 +23,11 @@ export class Operations {
     guarded(this.#begin("step", name, (execution) => runStep(this.host, execution, name, run, options ?? {})));
 
   readonly sleepFor: Context["sleepFor"] = (name, ms) =>
-    guarded(this.#begin("sleepFor", name, (execution) => sleepFor(execution, name, checkMs("ms", ms))));
+    guarded(
+      this.#begin("sleepFor", name, (execution) =>
+        sleepFor(execution, name, checkMs(`sleepFor ${JSON.stringify(name)}: ms`, ms)),
+      ),
+    );
 
   readonly sleepUntil: Context["sleepUntil"] = (name, at) =>
     guarded(this.#begin("sleepUntil", name, (execution) => sleepUntil(execution, name, at)));
@@ -47,7 +51,7 @@ export class Operations {
 
   readonly heartbeat = (ms: number): void => {
     this.host.execution.check();
-    this.port.heartbeat(this.host, checkMs("ms", ms));
+    this.port.heartbeat(this.host, checkMs("heartbeat: ms", ms));
   };
 
   readonly now = (name = "now"): Promise<Date> =>

@@ -14,8 +14,8 @@ export function checkChoice(name: string, value: unknown, choices: object, fault
 }
 
 export function checkDate(name: string, value: unknown, faults: string[]): void {
-  if (value === undefined || (value instanceof Date && value.getTime() >= 0)) return;
-  faults.push(`option ${name} is ${show(value)}; give a valid Date`);
+  if (value === undefined || (isTime(value) && value.getTime() >= 0)) return;
+  faults.push(`option ${name} is ${show(value)}; give a Date from 1970 to 9999`);
 }
 
 export function checkNames(options: object, names: ReadonlySet<string>, faults: string[]): void {
@@ -33,11 +33,42 @@ export function checkMs(name: string, value: unknown): number {
   );
 }
 
+/**
+ * Milliseconds since the epoch.
+ *
+ * @throws ReseolioError `invalid_argument` for what is no Date that the protocol can carry
+ */
+export function checkTime(name: string, value: unknown): number {
+  if (isTime(value)) return value.getTime();
+  throw new ReseolioError("invalid_argument", `${name} is ${show(value)}; give a Date up to the year 9999`);
+}
+
+function isTime(value: unknown): value is Date {
+  return value instanceof Date && value.getTime() >= MIN_TIME && value.getTime() <= MAX_TIME;
+}
+
+/** What a google.protobuf.Timestamp can say. */
+const MIN_TIME = Date.parse("0001-01-01T00:00:00Z");
+const MAX_TIME = Date.parse("9999-12-31T23:59:59.999Z");
+
 /** A hundred years. */
 const MAX_LENGTH_MS = 100 * 365.25 * 24 * 3_600_000;
 
 /** A value as a message shows it. */
 export function show(value: unknown): string {
-  if (typeof value === "number" || typeof value === "bigint" || value instanceof Date) return String(value);
-  return JSON.stringify(value) ?? String(value);
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? String(value) : value.toISOString();
+  if (typeof value === "number" || typeof value === "bigint") return String(value);
+  const text = textOf(value);
+  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`;
+}
+
+const MAX_SHOWN = 200;
+
+/** A message about a bad value must not fail on it. */
+function textOf(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return `an unreadable ${typeof value}`;
+  }
 }

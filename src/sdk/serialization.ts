@@ -1,7 +1,7 @@
 /**
  * Arguments and results travel as JSON. Dates arrive as ISO strings, undefined members of objects are left out,
  * undefined arguments and array items arrive as null. What JSON would change without a word is refused: NaN,
- * infinities, functions, symbols, Map and Set where they would become null or {}.
+ * infinities, functions, symbols, Map, Set, promises and errors where they would become null or {}.
  */
 import { WIRE_LIMITS } from "#proto/contract.ts";
 import { ReseolioError } from "./errors.ts";
@@ -111,15 +111,24 @@ function findLoss(given: unknown, path: string, key: string, parents: Set<object
 }
 
 function findLossInside(value: object, path: string, parents: Set<object>): Loss | null {
-  if (value instanceof Map || value instanceof Set) {
-    const kind = value instanceof Map ? "Map" : "Set";
-    return { path, fault: `is a ${kind}, which JSON turns into {}; use Array.from(…) or Object.fromEntries(…)` };
-  }
+  const instead = insteadOf(value);
+  if (instead !== null) return { path, fault: `is ${instead.what}, which JSON turns into {}; ${instead.fix}` };
   if (parents.has(value)) return { path, fault: "refers back to an object that holds it; JSON cannot carry cycles" };
   parents.add(value);
   const loss = Array.isArray(value) ? lossInArray(value, path, parents) : lossInObject(value, path, parents);
   parents.delete(value);
   return loss;
+}
+
+/** Objects that JSON empties without a word. */
+function insteadOf(value: object): { readonly what: string; readonly fix: string } | null {
+  if (value instanceof Map) return { what: "a Map", fix: "use Array.from(…) or Object.fromEntries(…)" };
+  if (value instanceof Set) return { what: "a Set", fix: "use Array.from(…)" };
+  if (value instanceof Promise) return { what: "a Promise", fix: "await it" };
+  if (value instanceof Error && Object.keys(value).length === 0) {
+    return { what: `an Error (${value.message})`, fix: "throw it, or use its message" };
+  }
+  return null;
 }
 
 function lossInArray(items: readonly unknown[], path: string, parents: Set<object>): Loss | null {

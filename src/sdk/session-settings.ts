@@ -8,7 +8,7 @@ export interface SessionOwner {
   connected(welcome: Welcome, again: boolean): void;
   /** The stream broke; it will be opened again. */
   disconnected(error: ReseolioError): void;
-  /** Another try to open it failed; there will be more. */
+  /** The stream broke or could not be opened; there will be another try. */
   connectFailed(error: ReseolioError): void;
   /** Assignments, revocations and recalls of one frame. */
   received(frame: SessionResponse): void;
@@ -43,4 +43,9 @@ export const SESSION_DEFAULTS: SessionSettings = {
 /** Answers of a daemon that will be the same the next time. */
 export function isRefusal(error: ReseolioError): boolean {
   return error.code !== "connection" && error.code !== "resource_exhausted";
+}
+
+/** Whether the owner is to be told of it. */
+export function concernsWorker({ assignments, revocations, recalls, checkpoints }: SessionResponse): boolean {
+  return assignments.length + revocations.length + recalls.length + checkpoints.length > 0;
 }

@@ -12,7 +12,7 @@ import { reseolioErrorFrom } from "./connect-errors.ts";
 import type { ReseolioError } from "./errors.ts";
 import { Outbox } from "./outbox.ts";
 import { closedError, endedError, protocolError, silentError } from "./session-errors.ts";
-import { isRefusal, type SessionOwner, type SessionSettings } from "./session-settings.ts";
+import { concernsWorker, isRefusal, type SessionOwner, type SessionSettings } from "./session-settings.ts";
 import { finishStream, HELLO_FRAME_ID, helloFrame, openSessionStream, type SessionStream } from "./session-stream.ts";
 import { WaitList } from "./wait-list.ts";
 
@@ -184,7 +184,8 @@ export class Session {
   #welcome(stream: SessionStream, welcome: Welcome): void {
     this.#state = { kind: "open", stream };
     this.#leaseMs = welcome.leaseMs;
-    this.#backoff.reset();
+    // A daemon that welcomes and then refuses what it is told will do so again: no hurry.
+    if (this.#lastError === null || !isRefusal(this.#lastError)) this.#backoff.reset();
     this.#failures = 0;
     this.#lastError = null;
     this.#lastSentAt = performance.now();
@@ -218,6 +219,7 @@ export class Session {
       void this.close();
       return;
     }
+    this.owner.connectFailed(error);
     this.#state = { kind: "between", timer: setTimeout(() => void this.#connect(), this.#nextDelayMs()) };
   }
 
@@ -238,8 +240,10 @@ export class Session {
     this.owner.tick(now);
     if (wasAsleep) return;
     this.#batcher.expire(now);
-    if (this.#opening !== null && now >= this.#opening.endAt) void this.close();
-    else if (this.#state.kind === "greeting") this.#checkPeer(this.#state.since, now);
+    if (this.#opening !== null && now >= this.#opening.endAt) {
+      this.#lastError ??= silentError(this.#address, this.settings.connectTimeoutMs);
+      void this.close();
+    } else if (this.#state.kind === "greeting") this.#checkPeer(this.#state.since, now);
     else if (this.#state.kind === "open") {
       this.#checkPeer(this.#batcher.oldestSentAt ?? now, now);
       this.#renewLease(now);
@@ -290,8 +294,4 @@ export class Session {
     this.#lastSentAt = performance.now();
     stream.send(this.#batcher.takeFrame(++this.#frameId, this.#lastSentAt));
   }
-}
-
-function concernsWorker({ assignments, revocations, recalls, checkpoints }: SessionResponse): boolean {
-  return assignments.length + revocations.length + recalls.length + checkpoints.length > 0;
 }

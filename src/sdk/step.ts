@@ -3,11 +3,13 @@ import { type Checkpoint, CheckpointKind, type JobError } from "#proto/gen/reseo
 import { boundedName } from "./checkpoint-journal.ts";
 import { CallCounter } from "./child-calls.ts";
 import { type HandlerScope, runInScope, type StepRun } from "./context.ts";
+import { ReseolioError } from "./errors.ts";
 import type { Execution } from "./execution.ts";
 import { failureOf } from "./failure.ts";
 import type { HandlerContext } from "./handler-context.ts";
 import type { JobResult } from "./serialized.ts";
 import { decodeValue, encodeValue } from "./serialization.ts";
+import { show } from "./option-faults.ts";
 import { checkStepOptions, stepDelayMs, type StepOptions } from "./step-options.ts";
 import { sleep } from "./waiting.ts";
 import { StepFailedError } from "./workflow-errors.ts";
@@ -22,6 +24,10 @@ export async function runStep<T>(
   run: (step: StepRun) => T,
   options: StepOptions,
 ): Promise<JobResult<Awaited<T>>> {
+  if (typeof run !== "function") {
+    const message = `step ${JSON.stringify(name)}: what it runs is ${show(run)}; give a function`;
+    throw new ReseolioError("invalid_argument", message);
+  }
   checkStepOptions(name, options);
   const label = execution.journal.takeName(name);
   const recorded = execution.journal.find(label, CheckpointKind.STEP);

@@ -7,7 +7,7 @@ import { DurableWait, type WaitEnd } from "./durable-wait.ts";
 import { ReseolioError, ResultTimeoutError } from "./errors.ts";
 import type { Execution } from "./execution.ts";
 import { endOf, jobWait } from "./job-wait.ts";
-import { checkMs } from "./option-faults.ts";
+import { checkMs, checkTime } from "./option-faults.ts";
 import { decodeValue } from "./serialization.ts";
 import { EventTimeoutError } from "./workflow-errors.ts";
 
@@ -16,10 +16,7 @@ export async function sleepFor(execution: Execution, name: string, ms: number): 
 }
 
 export async function sleepUntil(execution: Execution, name: string, at: Date): Promise<void> {
-  const time = at instanceof Date ? at.getTime() : Number.NaN;
-  if (Number.isNaN(time)) {
-    throw new ReseolioError("invalid_argument", `sleepUntil ${JSON.stringify(name)}: at is ${String(at)}; give a Date`);
-  }
+  const time = checkTime(`sleepUntil ${JSON.stringify(name)}: at`, at);
   const label = execution.journal.takeName(name);
   if (execution.journal.find(label, CheckpointKind.SLEEP) !== undefined) return;
   await execution.wait(new DurableWait(label, { kind: "sleep_until", at: time }, execution.clock));
@@ -36,7 +33,7 @@ export async function awaitEvent(
   eventName: string,
   options: AwaitEventOptions,
 ): Promise<unknown> {
-  const timeoutMs = options.timeoutMs === undefined ? undefined : checkMs("timeoutMs", options.timeoutMs);
+  const timeoutMs = timeoutOf(eventName, options);
   const label = execution.journal.takeName(eventName);
   const recorded = execution.journal.find(label, CheckpointKind.EVENT);
   const end: WaitEnd =
@@ -44,6 +41,15 @@ export async function awaitEvent(
       ? await execution.wait(new DurableWait(label, { kind: "event", eventName, timeoutMs }, execution.clock))
       : { kind: "event", checkpoint: recorded };
   return payloadOf(execution, eventName, timeoutMs, end);
+}
+
+function timeoutOf(eventName: string, options: AwaitEventOptions): number | undefined {
+  const what = `awaitEvent ${JSON.stringify(eventName)}:`;
+  for (const option of Object.keys(options)) {
+    if (option === "timeoutMs") continue;
+    throw new ReseolioError("invalid_argument", `${what} option ${option} does not exist; the option is timeoutMs`);
+  }
+  return options.timeoutMs === undefined ? undefined : checkMs(`${what} timeoutMs`, options.timeoutMs);
 }
 
 /** @throws EventTimeoutError */

@@ -74,7 +74,7 @@ describe("a schedule on the wire", () => {
     [{ cron: "* * * * *", maxCatchUp: 0 }, "option maxCatchUp is 0; give a whole number from 1 to 10000"],
     [{ cron: "* * * * *", overlap: true }, "option overlap is true; give one of allow, skip"],
     [{ cron: "* * * * *", jitterMs: 0.5 }, "option jitterMs is 0.5"],
-    [{ cron: "* * * * *", endAt: "tomorrow" }, 'option endAt is "tomorrow"; give a valid Date'],
+    [{ cron: "* * * * *", endAt: "tomorrow" }, 'option endAt is "tomorrow"; give a Date'],
     [{ cron: "* * * * *", startAt: new Date(5), endAt: new Date(4) }, "which is before startAt"],
     [{ cron: "* * * * *", name: "" }, 'option name is ""; give a text of 1 to 256 bytes'],
     [{ cron: "* * * * *", name: "é".repeat(129) }, "option name has 258 bytes"],

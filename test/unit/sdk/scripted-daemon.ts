@@ -1,4 +1,5 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { type Code, ConnectError } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { createServer, type Http2Server, type ServerHttp2Session } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
@@ -30,7 +31,7 @@ export interface ScriptedDaemon extends AsyncDisposable {
 
 export class ScriptedSession {
   readonly #incoming = new Queue<SessionRequest>();
-  readonly #outgoing = new Queue<SessionResponse | null>();
+  readonly #outgoing = new Queue<SessionResponse | ConnectError | null>();
   readonly received: SessionRequest[] = [];
 
   constructor(readonly hello: Hello) {}
@@ -68,6 +69,11 @@ export class ScriptedSession {
     this.#outgoing.put(null);
   }
 
+  /** Ends the stream with an error. */
+  refuse(code: Code, message: string): void {
+    this.#outgoing.put(new ConnectError(message, code));
+  }
+
   receive(frame: SessionRequest): void {
     this.#incoming.put(frame);
   }
@@ -76,6 +82,7 @@ export class ScriptedSession {
     for (;;) {
       const frame = await this.#outgoing.take();
       if (frame === null) return;
+      if (frame instanceof ConnectError) throw frame;
       yield frame;
     }
   }

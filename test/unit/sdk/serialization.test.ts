@@ -24,10 +24,18 @@ describe("arguments and results", () => {
     [[{ "odd key": [10n] }], 'args[0]["odd key"][0] is the BigInt 10n'],
     [[{ tags: new Set(["a"]) }], "args[0].tags is a Set"],
     [[new Map()], "args[0] is a Map"],
+    [[{ page: Promise.resolve(1) }], "args[0].page is a Promise, which JSON turns into {}; await it"],
     [[() => 1], "args[0] is a function"],
     [[[Symbol("s")]], "args[0][0] is a symbol"],
   ])("%p is refused, naming the function and the path", (args, fault) => {
     expect(() => encodeArgs("t:run", args)).toThrow(`t:run: ${fault}`);
+  });
+
+  test("an error that would be emptied is refused with its message; one that says itself what it is passes", () => {
+    const settled = { status: "rejected", reason: new Error("gone") };
+    expect(() => encodeResult("t:run", [settled])).toThrow("t:run: result[0].reason is an Error (gone)");
+    const speaking = Object.assign(new Error("gone"), { toJSON: () => ({}) });
+    expect(() => encodeResult("t:run", speaking)).not.toThrow();
   });
 
   test("a cycle is refused where it closes, a shared object is not a cycle", () => {

@@ -1,5 +1,8 @@
+import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "bun:test";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { uuidV7 } from "#proto/uuid-v7.ts";
 import type { SessionRequest } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { ConnectionError, JobFailedError, ReseolioError, ResultTimeoutError } from "../../../src/sdk/errors.ts";
 import type { Logger } from "../../../src/sdk/logger.ts";
@@ -292,6 +295,38 @@ describe("starting", () => {
     expect(String(await faultOf(client.enqueue("t:run")))).toContain("not started");
   });
 
+  test("at something that takes the connection and says nothing, it ends with that as the reason", async () => {
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => sockets.add(socket.on("error", () => {})));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const client = new Reseolio({ address, autoStart: false, connectTimeoutMs: 600, logger: quiet });
+    expect(await faultOf(client.start())).toMatchObject({
+      code: "connection",
+      message: expect.stringContaining(`the daemon at ${address} did not answer for 600 ms`),
+    });
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+
+  test("a daemon that welcomes and then refuses is tried again with growing patience, and the reason is told", async () => {
+    await using daemon = await startScriptedDaemon();
+    const warnings: string[] = [];
+    const client = clientOf(daemon, { logger: { ...quiet, warn: (message) => void warnings.push(message) } });
+    const first = await start(daemon, client);
+    const endAt = performance.now() + 700;
+    first.refuse(Code.InvalidArgument, "frame: no");
+    while (performance.now() < endAt) {
+      const next = await Promise.race([daemon.nextSession(), Bun.sleep(endAt - performance.now())]);
+      next?.welcome();
+      next?.refuse(Code.InvalidArgument, "frame: no");
+    }
+    expect(daemon.sessionCount).toBeGreaterThan(2);
+    expect(daemon.sessionCount).toBeLessThan(8);
+    expect(warnings).toEqual([expect.stringContaining("trying again: frame: no")]);
+    await client.stop();
+  });
+
   test("a daemon on another storage is an error that names both", async () => {
     await using daemon = await startScriptedDaemon();
     daemon.info = { storageKind: "sqlite", storageName: "/data/other.db" };
@@ -308,34 +343,50 @@ describe("starting", () => {
   });
 });
 
+// Spelled apart: what has it by its plain name is taken for a mistake.
+const THEN: string = ["th", "en"].join("");
+
+function throwIt(error: Error): never {
+  throw error;
+}
+
+const [JOB, OTHER_JOB, THIRD_JOB] = [uuidV7(), uuidV7(), uuidV7()] as const;
+
 describe("waiting for results", () => {
   test("gives the value, and asks once however many wait", async () => {
     await using daemon = await startScriptedDaemon();
     await using client = clientOf(daemon);
     const session = await start(daemon, client);
-    const handle = client.handle<{ n: number }>("j1");
+    const handle = client.handle<{ n: number }>(JOB);
     const results = Promise.all([handle.result(), handle.result(5_000)]);
     const frame = await session.next();
-    expect(frame.awaitJobIds).toEqual(["j1"]);
+    expect(frame.awaitJobIds).toEqual([JOB]);
     session.reply(frame);
-    session.send({ finished: [{ jobId: "j1", state: JobState.SUCCESS, result: new TextEncoder().encode('{"n":1}') }] });
+    session.send({ finished: [{ jobId: JOB, state: JobState.SUCCESS, result: new TextEncoder().encode('{"n":1}') }] });
     expect(await results).toEqual([{ n: 1 }, { n: 1 }]);
     void answerAll(session).catch(() => {});
+  });
+
+  test("a handle of what is no id is refused at once", () => {
+    const client = new Reseolio({ autoStart: false });
+    for (const id of ["nope", "", undefined, JOB.toUpperCase()]) {
+      expect(() => client.handle(id as string)).toThrow(`jobId is ${JSON.stringify(id)}; give a job's id`);
+    }
   });
 
   test("P16: a wait survives the loss of the daemon", async () => {
     await using daemon = await startScriptedDaemon();
     await using client = clientOf(daemon);
     const session = await start(daemon, client);
-    const result = client.handle("j1").result();
+    const result = client.handle(JOB).result();
     session.reply(await session.next());
     daemon.cut();
     const again = await daemon.nextSession();
     again.welcome();
     const frame = await again.next();
-    expect(frame.awaitJobIds).toEqual(["j1"]);
+    expect(frame.awaitJobIds).toEqual([JOB]);
     again.reply(frame);
-    again.send({ finished: [{ jobId: "j1", state: JobState.SUCCESS, result: new TextEncoder().encode("7") }] });
+    again.send({ finished: [{ jobId: JOB, state: JobState.SUCCESS, result: new TextEncoder().encode("7") }] });
     expect(await result).toBe(7);
     void answerAll(again).catch(() => {});
   });
@@ -345,30 +396,30 @@ describe("waiting for results", () => {
     await using client = clientOf(daemon);
     const session = await start(daemon, client);
     const error = await client
-      .handle("j1")
+      .handle(JOB)
       .result(150)
       .catch((fault: unknown) => fault);
     expect(error).toBeInstanceOf(ResultTimeoutError);
     session.reply(await session.next());
     const frame = await session.next();
-    expect(frame.unawaitJobIds).toEqual(["j1"]);
+    expect(frame.unawaitJobIds).toEqual([JOB]);
     session.reply(frame);
     await daemon.stop();
-    expect(await faultOf(client.handle("j2").result(100))).toBeInstanceOf(ResultTimeoutError);
+    expect(await faultOf(client.handle(OTHER_JOB).result(100))).toBeInstanceOf(ResultTimeoutError);
   });
 
   test("a dead job throws the handler's error as cause, a cancelled one and an unknown one say so", async () => {
     await using daemon = await startScriptedDaemon();
     await using client = clientOf(daemon);
     const session = await start(daemon, client);
-    const waits = Promise.allSettled(["dead", "cancelled", "unknown"].map((id) => client.handle(id).result()));
+    const waits = Promise.allSettled([JOB, OTHER_JOB, THIRD_JOB].map((id) => client.handle(id).result()));
     session.reply(await session.next());
     const error = { name: "CardError", message: "declined", stack: "CardError: declined\n at pay", reason: "handler" };
     session.send({
       finished: [
-        { jobId: "dead", state: JobState.DEAD, error },
-        { jobId: "cancelled", state: JobState.CANCELLED, error: { message: "by a caller", reason: "cancelled" } },
-        { jobId: "unknown" },
+        { jobId: JOB, state: JobState.DEAD, error },
+        { jobId: OTHER_JOB, state: JobState.CANCELLED, error: { message: "by a caller", reason: "cancelled" } },
+        { jobId: THIRD_JOB },
       ],
     });
     const [dead, cancelled, unknown] = await waits;
@@ -409,6 +460,38 @@ describe("the worker", () => {
     expect(started).toEqual(["a", "b", "c"]);
     gates.get("a")?.();
     gates.get("c")?.();
+    void answerAll(session).catch(() => {});
+  });
+
+  test("a result whose then throws, or settles twice, is that attempt's own affair", async () => {
+    await using daemon = await startScriptedDaemon();
+    await using client = clientOf(daemon, { workerConcurrency: 1 });
+    const results: Record<string, unknown> = {
+      throws: { [THEN]: () => throwIt(new Error("in then")) },
+      cannotBeRead: Object.defineProperty({}, THEN, { get: () => throwIt(new Error("in get")) }),
+      twice: {
+        [THEN]: (resolve: (value: string) => void) => {
+          resolve("once");
+          resolve("twice");
+          throw new Error("late");
+        },
+      },
+      plain: "still here",
+    };
+    client.durable("t:run", (name: string) => results[name]);
+    const session = await start(daemon, client);
+    session.send({ assignments: Object.keys(results).map((id) => assignment(id, "t:run", { args: `["${id}"]` })) });
+    const told: string[] = [];
+    while (told.length < 4) {
+      const frame = await session.nextMatching(hasOutcomes);
+      session.reply(frame);
+      for (const { outcome } of frame.outcomes) {
+        told.push(
+          outcome.case === "failure" ? (outcome.value.error?.message ?? "") : textOf(outcome.value as Uint8Array),
+        );
+      }
+    }
+    expect(told.toSorted()).toEqual(['"once"', '"still here"', "in get", "in then"]);
     void answerAll(session).catch(() => {});
   });
 
@@ -746,7 +829,7 @@ describe("stopping", () => {
     await using client = clientOf(daemon);
     const session = await start(daemon, client);
     const wait = client
-      .handle("j1")
+      .handle(JOB)
       .result()
       .catch((fault: unknown) => fault);
     void answerAll(session).catch(() => {});

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { CheckpointKind, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { uuidV7 } from "#proto/uuid-v7.ts";
 import { CheckpointJournal } from "../../../src/sdk/checkpoint-journal.ts";
 import type { Context } from "../../../src/sdk/context.ts";
 import { ReseolioError } from "../../../src/sdk/errors.ts";
@@ -7,6 +8,8 @@ import type { JobHandle } from "../../../src/sdk/job-handle.ts";
 import { EventTimeoutError, StepFailedError } from "../../../src/sdk/workflow-errors.ts";
 import { until } from "./waiting.ts";
 import { checkpoint, jsonBytes, jsonOf, WorkflowWorld } from "./workflow-world.ts";
+
+const CHILD = uuidV7();
 
 const faultName = (error: unknown): string => (error instanceof ReseolioError ? error.code : String(error));
 
@@ -63,7 +66,7 @@ describe("a step", () => {
           () => flow.step("inner", () => 1),
           () => flow.sleepFor("nap", 1),
           () => flow.awaitEvent("e"),
-          () => world.client.handle("other").result(),
+          () => world.client.handle(CHILD).result(),
           async () => flow.uuid(),
         ];
         for (const call of inner) await call().catch((error: Error) => faults.push(error.message));
@@ -441,13 +444,13 @@ describe("parking", () => {
   test("a handler that was left behind lets go of the jobs that it awaited", async () => {
     let runs = 0;
     await using world = await WorkflowWorld.start(async () => {
-      if (++runs === 1) await world.client.handle("child").result();
+      if (++runs === 1) await world.client.handle(CHILD).result();
     });
     world.assign("job", 3);
     await world.park();
     world.assign("job", 5, { attempt: 2 });
     const frame = await world.frame(({ unawaitJobIds }) => unawaitJobIds.length > 0);
-    expect(frame.unawaitJobIds).toEqual(["child"]);
+    expect(frame.unawaitJobIds).toEqual([CHILD]);
     world.session.reply(frame);
   });
 
@@ -481,6 +484,24 @@ describe("the first of several", () => {
       await sleepFor("after", 1);
       return first;
     });
+
+  test.each([
+    [[], "give a list of at least one thing to await"],
+    [[null], "null is not one thing to await"],
+    [[{}], "{} is not one thing to await"],
+    [[{ event: "a", sleepFor: 1 }], "is not one thing to await"],
+    [[{ events: "a" }], '{"events":"a"} is nothing to await'],
+    [[{ event: "" }], "event has 0 bytes"],
+    [[{ job: "nope" }], 'jobId is "nope"; give a job\'s id'],
+    [[{ job: {} }], "jobId is undefined"],
+    [[{ sleepFor: Number.NaN }], "sleepFor is NaN"],
+    [[{ sleepUntil: new Date(Number.NaN) }], "sleepUntil is Invalid Date"],
+    [[{ sleepUntil: new Date(8.64e15) }], "give a Date up to the year 9999"],
+  ])("of %p is refused before anything is told", async (sources, fault) => {
+    await using world = await WorkflowWorld.start(({ awaitAny }) => awaitAny("x", sources as never));
+    world.assign("job");
+    expect((await world.failure()).message).toContain(fault);
+  });
 
   test("is recorded before the handler is told; the others are awaited no more", async () => {
     await using world = await decide();
@@ -569,32 +590,32 @@ describe("children", () => {
   });
 
   test("P14: awaiting one parks the parent; its result is handed over when the parent has its slot", async () => {
-    await using world = await WorkflowWorld.start(() => world.client.handle<string>("child").result());
+    await using world = await WorkflowWorld.start(() => world.client.handle<string>(CHILD).result());
     world.assign("parent", 1);
     const park = await world.park();
-    expect(park.waits).toMatchObject([{ name: "job:child", awaited: { case: "jobId", value: "child" } }]);
-    world.session.send({ finished: [{ jobId: "child", state: JobState.SUCCESS, result: jsonBytes("grown") }] });
-    world.resume("parent", 2, [checkpoint("job", "job:child")]);
+    expect(park.waits).toMatchObject([{ name: `job:${CHILD}`, awaited: { case: "jobId", value: CHILD } }]);
+    world.session.send({ finished: [{ jobId: CHILD, state: JobState.SUCCESS, result: jsonBytes("grown") }] });
+    world.resume("parent", 2, [checkpoint("job", `job:${CHILD}`)]);
     expect(await world.success()).toBe("grown");
   });
 
   test("that ends before the parent has a slot lets it stand still until then", async () => {
     const seen: string[] = [];
     await using world = await WorkflowWorld.start(async () => {
-      seen.push(await world.client.handle<string>("child").result());
+      seen.push(await world.client.handle<string>(CHILD).result());
     });
     world.assign("parent", 1);
     await world.park();
-    world.session.send({ finished: [{ jobId: "child", state: JobState.SUCCESS, result: jsonBytes("grown") }] });
+    world.session.send({ finished: [{ jobId: CHILD, state: JobState.SUCCESS, result: jsonBytes("grown") }] });
     await Bun.sleep(30);
     expect(seen).toEqual([]);
-    world.resume("parent", 2, [checkpoint("job", "job:child")]);
+    world.resume("parent", 2, [checkpoint("job", `job:${CHILD}`)]);
     await world.success();
     expect(seen).toEqual(["grown"]);
   });
 
   test("in great numbers are told in part; the ends of the others are gathered, and the parent asks for its slot", async () => {
-    const ids = Array.from({ length: 100 }, (_, n) => `c${n}`);
+    const ids = Array.from({ length: 100 }, uuidV7);
     const ended = (id: string) => ({ jobId: id, state: JobState.SUCCESS, result: jsonBytes(id) });
     await using world = await WorkflowWorld.start(() =>
       Promise.all(ids.map((id) => world.client.handle<string>(id).result())),
@@ -619,29 +640,29 @@ describe("children", () => {
   });
 
   test("whose end is on its way does not park the parent again", async () => {
-    await using world = await WorkflowWorld.start(() => world.client.handle<string>("child").result());
+    await using world = await WorkflowWorld.start(() => world.client.handle<string>(CHILD).result());
     world.assign("parent", 1);
     await world.park();
-    world.resume("parent", 2, [checkpoint("job", "job:child")]);
+    world.resume("parent", 2, [checkpoint("job", `job:${CHILD}`)]);
     await Bun.sleep(20);
-    world.session.send({ finished: [{ jobId: "child", state: JobState.SUCCESS, result: jsonBytes("grown") }] });
+    world.session.send({ finished: [{ jobId: CHILD, state: JobState.SUCCESS, result: jsonBytes("grown") }] });
     expect(await world.success()).toBe("grown");
   });
 
   test("a timeout of result() is recorded: every execution sees the same", async () => {
     const flow = async (): Promise<string> =>
       world.client
-        .handle<string>("child")
+        .handle<string>(CHILD)
         .result(5_000)
         .catch((error: unknown) => faultName(error));
     await using world = await WorkflowWorld.start(flow);
     world.assign("parent", 1);
     const { waitingNames } = await world.park();
-    expect(waitingNames).toEqual(["job:child", "result:child[1]"]);
-    world.resume("parent", 2, [checkpoint("sleep", "result:child[1]")]);
+    expect(waitingNames).toEqual([`job:${CHILD}`, `result:${CHILD}[1]`]);
+    world.resume("parent", 2, [checkpoint("sleep", `result:${CHILD}[1]`)]);
     const [choice] = await world.recorded();
     expect(await world.success()).toBe("result_timeout");
-    const checkpoints = [checkpoint("sleep", "result:child[1]"), ...(choice === undefined ? [] : [choice])];
+    const checkpoints = [checkpoint("sleep", `result:${CHILD}[1]`), ...(choice === undefined ? [] : [choice])];
     world.assign("parent", 3, { attempt: 2, checkpoints });
     expect(await world.success()).toBe("result_timeout");
   });
