@@ -1,7 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import type { Logger } from "../logger.ts";
 import type { Leadership } from "../storage/job-store.ts";
-import type { Loop } from "./loop.ts";
 import { SelfPacedLoop } from "./loop.ts";
 
 /** Whether this daemon does what need not be done by all. */
@@ -19,35 +18,26 @@ const MARGIN = 0.8;
  * clock, from before the question: a daemon that hangs no longer leads when it wakes, and a leader that is gone is
  * followed a lease after it was last seen to renew, whatever the clocks say.
  */
-export class LeaderLoop implements Loop, Leader {
+export class LeaderLoop extends SelfPacedLoop implements Leader {
   readonly #engine: Engine;
   readonly #logger: Logger;
-  readonly #loop: SelfPacedLoop;
   #trustedUntil = -Infinity;
   #wasLeading = false;
   /** The leadership of another daemon, and since when it has been like this. */
   #seen: { readonly leadership: Leadership; readonly since: number } | null = null;
 
   constructor(engine: Engine, logger: Logger) {
+    super("the loop of the leader", logger, () => this.#tick());
     this.#engine = engine;
     this.#logger = logger;
-    this.#loop = new SelfPacedLoop("the loop of the leader", logger, () => this.#tick());
   }
 
   get isLeading(): boolean {
     return this.#engine.clock.monotonic() < this.#trustedUntil;
   }
 
-  start(): void {
-    this.#loop.start();
-  }
-
-  tickNow(): Promise<void> {
-    return this.#loop.tickNow();
-  }
-
-  async stop(): Promise<void> {
-    await this.#loop.stop();
+  override async stop(): Promise<void> {
+    await super.stop();
     this.#trustedUntil = -Infinity;
     // Else the next one waits for the end of the lease.
     if (this.#wasLeading) await this.#engine.store.resign(this.#engine.settings.nodeId).catch(() => {});

@@ -1,7 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import { moveDueJobs } from "../engine/move-due-jobs.ts";
 import type { Logger } from "../logger.ts";
-import type { Loop } from "./loop.ts";
 import { SelfPacedLoop } from "./loop.ts";
 
 /** Looks at the wall clock at least this often, so that a jump of it is noticed within the second. */
@@ -10,35 +9,22 @@ const MAX_WAIT_MS = 1_000;
 const TAKEN_MS = 20;
 
 /** Moves delayed jobs and enforces start and finish deadlines at their time, never early, late by a commit. */
-export class TimerWheel implements Loop {
+export class TimerWheel extends SelfPacedLoop {
   readonly #engine: Engine;
-  readonly #loop: SelfPacedLoop;
   /** On the store's clock; -Infinity asks the store at the next tick. */
   #nextDueAt = -Infinity;
 
   constructor(engine: Engine, logger: Logger) {
+    super("the timer for delayed jobs", logger, () => this.#tick());
     this.#engine = engine;
-    this.#loop = new SelfPacedLoop("the timer for delayed jobs", logger, () => this.#tick());
     engine.dispatcher.onDue = (dueAt) => this.#noteDue(dueAt);
-  }
-
-  start(): void {
-    this.#loop.start();
-  }
-
-  stop(): Promise<void> {
-    return this.#loop.stop();
-  }
-
-  tickNow(): Promise<void> {
-    return this.#loop.tickNow();
   }
 
   /** Called inside a transaction that is not committed yet: the tick comes after it, since it needs the lane too. */
   #noteDue(dueAt: number): void {
     if (dueAt >= this.#nextDueAt) return;
     this.#nextDueAt = dueAt;
-    this.#loop.within(Math.max(0, dueAt - this.#engine.clock.now()));
+    this.within(Math.max(0, dueAt - this.#engine.clock.now()));
   }
 
   async #tick(): Promise<number> {

@@ -3,7 +3,6 @@ import { loseWorker, type SeenRecord } from "../engine/lose-worker.ts";
 import type { WorkerSession } from "../engine/worker-session.ts";
 import type { Logger } from "../logger.ts";
 import type { WorkerRecord } from "../storage/job-store.ts";
-import type { Loop } from "./loop.ts";
 import { SelfPacedLoop } from "./loop.ts";
 import { isProcessGone } from "./process-probe.ts";
 
@@ -26,11 +25,10 @@ interface Silence {
  * this host is gone, else when nothing was heard of them for a whole lease. Lengths are measured on the monotonic
  * clock, so that a jump of the wall clock neither stretches nor ends a lease.
  */
-export class WorkerReaper implements Loop {
+export class WorkerReaper extends SelfPacedLoop {
   readonly #engine: Engine;
   readonly #logger: Logger;
   readonly #hostId: string;
-  readonly #loop: SelfPacedLoop;
   /** Of workers without a stream to this daemon. */
   readonly #silent = new Map<string, Silence>();
   /** Who holds leases without a record, and since when. */
@@ -41,22 +39,10 @@ export class WorkerReaper implements Loop {
   #probes: number[] = [];
 
   constructor(engine: Engine, logger: Logger, hostId: string) {
+    super("the reaper of lost workers", logger, () => this.#tick());
     this.#engine = engine;
     this.#logger = logger;
     this.#hostId = hostId;
-    this.#loop = new SelfPacedLoop("the reaper of lost workers", logger, () => this.#tick());
-  }
-
-  start(): void {
-    this.#loop.start();
-  }
-
-  stop(): Promise<void> {
-    return this.#loop.stop();
-  }
-
-  tickNow(): Promise<void> {
-    return this.#loop.tickNow();
   }
 
   /** A worker's stream ended: look soon whether its process did, and count its silence from its last frame. */
@@ -65,7 +51,7 @@ export class WorkerReaper implements Loop {
     this.#silent.set(session.workerId, { lostAt: session.lastSeenAt + leaseMs, seen: null });
     const now = this.#engine.clock.monotonic();
     this.#probes = AFTER_DISCONNECT_MS.map((delayMs) => now + delayMs);
-    this.#loop.within(AFTER_DISCONNECT_MS[0]);
+    this.within(AFTER_DISCONNECT_MS[0]);
   }
 
   async #tick(): Promise<number> {

@@ -2,8 +2,9 @@ import type { Transition } from "../../core/job-machine.ts";
 import { isTerminal } from "../../core/job.ts";
 import { OUTCOME_CODES, STATE_CODES } from "../codes.ts";
 import { isJobId } from "../job-id.ts";
+import { isPlainSuccess, mayHaveWaits } from "../plain-success.ts";
 import { booleanArray, bytesArray, numberArray, textArray, uuidArray } from "./literals.ts";
-import { errorText } from "./rows.ts";
+import { errorText } from "../rows.ts";
 import { dropWaits, endForJobs } from "./waits.ts";
 import type { WriteSession } from "./write-session.ts";
 
@@ -115,22 +116,6 @@ function rounds(transitions: readonly Transition[]): readonly (readonly Placed[]
   return rounds;
 }
 
-function isPlainSuccess({ expected, change, ended }: Transition): boolean {
-  return (
-    change.state === "SUCCESS" &&
-    expected.state === "RUNNING" &&
-    change.result !== undefined &&
-    change.error === undefined &&
-    change.attempt === undefined &&
-    change.failures === undefined &&
-    change.losses === undefined &&
-    change.revokeLease === undefined &&
-    change.clearDeadlines === undefined &&
-    change.ranMs === undefined &&
-    ended === null
-  );
-}
-
 async function succeed({ runner }: WriteSession, round: readonly Placed[]): Promise<readonly number[]> {
   if (round.length === 0) return [];
   const transitions = round.map(([, transition]) => transition);
@@ -196,11 +181,6 @@ async function note(session: WriteSession, moved: readonly Placed[]): Promise<vo
 
 function idsOf(moved: readonly Placed[], matches: (transition: Transition) => boolean): readonly string[] {
   return moved.filter(([, transition]) => matches(transition)).map(([, { jobId }]) => jobId);
-}
-
-/** A job that is in its first lease has not been parked. */
-function mayHaveWaits({ state, leaseToken }: Transition["expected"]): boolean {
-  return leaseToken > 1 || (leaseToken === 1 && state !== "RUNNING");
 }
 
 /** The clock of an attempt's start has fractions. */

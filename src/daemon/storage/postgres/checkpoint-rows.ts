@@ -1,31 +1,34 @@
-import type { Checkpoint, PendingWait, StepError, WaitKind } from "../../core/checkpoint.ts";
+import type { Checkpoint, PendingWait } from "../../core/checkpoint.ts";
+import {
+  CHECKPOINT_COLUMNS,
+  checkpointFromRow as fromRow,
+  fitting,
+  NAMES_AHEAD,
+  WAIT_COLUMNS,
+  waitFromRow as waitFrom,
+} from "../checkpoint-rows.ts";
 import type { CheckpointPage, CheckpointQuery, CheckpointSum } from "../checkpoint-store.ts";
-import { kindOf } from "../codes.ts";
 import { isJobId } from "../job-id.ts";
 import { distinctIds } from "./job-reader.ts";
 import { numberArray, readText, storedText, uuidArray } from "./literals.ts";
-import type { Row } from "./rows.ts";
+import { POSTGRES_CODEC, type Row } from "./rows.ts";
 import type { Runner } from "./runner.ts";
 
-/** Names that one look at the index finds; the bytes of their values are counted before any value is read. */
-const NAMES_AHEAD = 256;
-
-const COLUMNS = "name, kind, error, timed_out, failures, recorded_at";
 /** Kinds 1, 2 and 5 are waits: what the worker recorded itself it knows. */
 const IS_WANTED = `job_id = $1::uuid and recorded_at is not null and name > $2
   and ($3::bigint is null or (lease_token >= $3::bigint and kind in (1, 2, 5)))`;
 const SIZES = `select name, coalesce(octet_length(value), 0) from reseolio.checkpoints
   where ${IS_WANTED} order by name limit ${NAMES_AHEAD}`;
-const VALUES = `select ${COLUMNS}, value from reseolio.checkpoints where ${IS_WANTED} and name <= $4 order by name`;
-const FEW = `select ${COLUMNS}, value, job_id from unnest($1::uuid[], $2::bigint[]) as given (id, since)
+const VALUES = `select ${CHECKPOINT_COLUMNS}, value from reseolio.checkpoints where ${IS_WANTED} and name <= $4 order by name`;
+const FEW = `select ${CHECKPOINT_COLUMNS}, value, job_id from unnest($1::uuid[], $2::bigint[]) as given (id, since)
   join reseolio.checkpoints on job_id = given.id
   where recorded_at is not null and (given.since is null or (lease_token >= given.since and kind in (1, 2, 5)))
   order by name`;
 const RECORDS = `select * from (
-    select ${COLUMNS}, null::bytea, place from reseolio.checkpoints
+    select ${CHECKPOINT_COLUMNS}, null::bytea, place from reseolio.checkpoints
     where job_id = $1::uuid and recorded_at is not null order by recorded_at desc, place desc limit $2::int
   ) as last order by recorded_at, place`;
-const WAITS = `select name, kind, due_at, event_name, awaited_id from reseolio.checkpoints
+const WAITS = `select ${WAIT_COLUMNS} from reseolio.checkpoints
   where job_id = $1::uuid and recorded_at is null and wakes order by name`;
 const SUMS = `select job_id, count(*)::int, coalesce(sum(octet_length(value)), 0)::bigint from reseolio.checkpoints
   where job_id = any ($1::uuid[]) group by job_id`;
@@ -84,34 +87,10 @@ export async function sumCheckpoints(
   return new Map(rows.map(([jobId, count, bytes]) => [jobId, { count, bytes }]));
 }
 
-/** At least one. */
-function fitting(ahead: readonly (readonly [string, number])[], maxBytes: number): number {
-  let bytes = 0;
-  for (const [place, [, size]] of ahead.entries()) {
-    bytes += size;
-    if (bytes > maxBytes && place > 0) return place;
-  }
-  return ahead.length;
-}
-
 function checkpointFromRow(row: Row): Checkpoint {
-  return {
-    name: readText(row[0] as string),
-    kind: kindOf(row[1] as number),
-    error: row[2] === null ? null : (JSON.parse(row[2] as string) as StepError),
-    timedOut: row[3] as boolean,
-    failures: row[4] as number,
-    recordedAt: row[5] as number,
-    value: row[6] as Uint8Array | null,
-  };
+  return fromRow(row, POSTGRES_CODEC);
 }
 
 function waitFromRow(row: Row): PendingWait {
-  return {
-    name: readText(row[0] as string),
-    kind: kindOf(row[1] as number) as WaitKind,
-    dueAt: row[2] as number | null,
-    eventName: row[3] === null ? null : readText(row[3] as string),
-    awaitedJobId: row[4] as string | null,
-  };
+  return waitFrom(row, POSTGRES_CODEC);
 }

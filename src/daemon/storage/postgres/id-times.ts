@@ -1,34 +1,22 @@
+import { LEAST_SKEW_MS, widenSkew } from "../id-time-skew.ts";
 import type { Runner } from "./runner.ts";
 
-const LEAST_SKEW_MS = 60_000;
 const READ = "select value::bigint from reseolio.meta where key = 'id_time_skew_ms'";
 
 /**
- * How far the time inside a job's id may be from the time at which the job was stored. Lists go by id, so this bounds
- * where jobs of a range of times can be. Callers choose ids by their own clocks: the widest distance ever seen is kept,
- * in powers of two, and only an id from a clock that is off by more costs a write. Other daemons may know wider ones,
- * so readers ask the database.
+ * How far the time inside a job's id is from the time at which the job was stored, at most, in one transaction; see
+ * `id-time-skew.ts`. Other daemons may know wider distances, so readers ask the database.
  */
 export class IdTimes {
-  #committed = LEAST_SKEW_MS;
-  #current = LEAST_SKEW_MS;
+  #skewMs = LEAST_SKEW_MS;
 
   observe(jobId: string, storedAt: number): void {
-    const distance = Math.abs(timeOf(jobId) - storedAt);
-    while (distance > this.#current) this.#current *= 2;
+    this.#skewMs = widenSkew(this.#skewMs, timeOf(jobId), storedAt);
   }
 
-  /** The widest distance when this transaction widened it, else null. */
+  /** The widest distance, when it is more than the least one; else null. */
   widened(): number | null {
-    return this.#current === this.#committed ? null : this.#current;
-  }
-
-  committed(): void {
-    this.#committed = this.#current;
-  }
-
-  rolledBack(): void {
-    this.#current = this.#committed;
+    return this.#skewMs === LEAST_SKEW_MS ? null : this.#skewMs;
   }
 }
 

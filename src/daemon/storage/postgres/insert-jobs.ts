@@ -2,7 +2,7 @@ import type { JobToStore } from "../job-store.ts";
 import { BACKOFF_CODES } from "../codes.ts";
 import { isReady } from "../run-at.ts";
 import { bytesArray, numberArray, type Param, textArray, uuidArray } from "./literals.ts";
-import { headersText } from "./rows.ts";
+import { headersText } from "../rows.ts";
 import type { WriteSession } from "./write-session.ts";
 
 /** To be followed by what `given` and `clock` are. */

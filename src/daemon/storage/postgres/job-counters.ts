@@ -63,10 +63,6 @@ export class JobCounters {
     return changes.length === 0 ? null : [numberArray(functionIds), numberArray(states), numberArray(changes)];
   }
 
-  rolledBack(): void {
-    this.#deltas.clear();
-  }
-
   #of(functionId: number): Float64Array {
     let deltas = this.#deltas.get(functionId);
     if (deltas === undefined) this.#deltas.set(functionId, (deltas = new Float64Array(STATES)));

@@ -4,16 +4,8 @@ import type { JobStatus, LeaseCount, WorkerRecord } from "../job-store.ts";
 import { stateOf } from "../codes.ts";
 import type { FunctionNames } from "./function-names.ts";
 import { readText, storedText, uuidArray } from "./literals.ts";
-import {
-  ATTEMPT_COLUMNS,
-  attemptFromRow,
-  FUNCTION_ID,
-  JOB_COLUMNS,
-  jobFromRow,
-  type Row,
-  WORKER_COLUMNS,
-  workerFromRow,
-} from "./rows.ts";
+import { ATTEMPT_COLUMNS, attemptFromRow, WORKER_COLUMNS, workerFromRow } from "../rows.ts";
+import { FUNCTION_ID, JOB_COLUMNS, jobFromRow, POSTGRES_CODEC, type Row } from "./rows.ts";
 import type { Runner } from "./runner.ts";
 
 const JOBS = `select ${JOB_COLUMNS} from reseolio.jobs as job where job.id = any ($1::uuid[])`;
@@ -71,7 +63,9 @@ export class JobReader {
   }
 
   async listAttempts(jobId: string, limit: number): Promise<readonly Attempt[]> {
-    return isJobId(jobId) ? (await this.#runner.rows(ATTEMPTS, [jobId, limit])).map(attemptFromRow).reverse() : [];
+    if (!isJobId(jobId)) return [];
+    const rows = await this.#runner.rows(ATTEMPTS, [jobId, limit]);
+    return rows.map((row) => attemptFromRow(row, POSTGRES_CODEC)).reverse();
   }
 
   async listLeasedJobs(workerId: string): Promise<readonly Job[]> {
@@ -84,7 +78,7 @@ export class JobReader {
   }
 
   async listWorkers(): Promise<readonly WorkerRecord[]> {
-    return (await this.#runner.rows(WORKERS)).map(workerFromRow);
+    return (await this.#runner.rows(WORKERS)).map((row) => workerFromRow(row, POSTGRES_CODEC));
   }
 }
 

@@ -2,6 +2,7 @@ import type { Job, JobState } from "../../core/job.ts";
 import { STATE_CODES } from "../codes.ts";
 import { jobIdBytes, jobIdText, lowestJobIdAt } from "../job-id.ts";
 import type { JobFilter, JobPage, JobQuery } from "../job-store.ts";
+import { isGiven, listStateOf } from "../list-state.ts";
 import type { FunctionNames } from "./function-names.ts";
 import { readIdTimeSkew } from "./id-times.ts";
 import { distinctIds, type JobReader } from "./job-reader.ts";
@@ -116,11 +117,6 @@ function sourceOf(filter: JobFilter, functionIds: readonly number[] | null): Sou
 
 const ALL_STATES = Object.keys(STATE_CODES) as readonly JobState[];
 
-/** PENDING and RUNNING are one range of the index. */
-function listStateOf(state: JobState): number {
-  return state === "RUNNING" ? STATE_CODES.PENDING : STATE_CODES[state];
-}
-
 /** Null when neither function nor state nor key is asked for: then no function has to be known. */
 async function functionIdsOf(functions: FunctionNames, filter: JobFilter): Promise<readonly number[] | null> {
   if (isGiven(filter.functionNames)) {
@@ -173,8 +169,4 @@ function idBefore(jobId: string): string | null {
     if (byte > 0) return jobIdText(bytes);
   }
   return null;
-}
-
-function isGiven<T>(values: readonly T[] | undefined): values is readonly T[] {
-  return values !== undefined && values.length > 0;
 }

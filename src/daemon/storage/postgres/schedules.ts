@@ -1,6 +1,7 @@
 import type { ScheduleAdvance, ScheduleTransaction, TickToStore } from "../schedule-store.ts";
 import { numberArray, storedText, uuidArray } from "./literals.ts";
-import { SCHEDULE_COLUMN_NAMES, SCHEDULE_COLUMNS, scheduleFromRow, scheduleParams } from "./schedule-rows.ts";
+import { SCHEDULE_COLUMN_NAMES } from "../schedule-rows.ts";
+import { SCHEDULE_COLUMNS, scheduleFromRow, scheduleParams } from "./schedule-rows.ts";
 import type { WriteSession } from "./write-session.ts";
 
 const INSERT = `insert into reseolio.schedules (${SCHEDULE_COLUMN_NAMES.join(", ")})

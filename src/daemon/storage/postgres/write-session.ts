@@ -21,15 +21,15 @@ const FLUSH = `with counted as (
   )
   select pg_notify($5, hint) from unnest($6::text[]) as hint`;
 
-/** What the writes of one transaction share, and gather for its end; all of it follows commit and rollback. */
+/** What the writes of one transaction share, and gather for its end. */
 export class WriteSession {
   /** Inside the open transaction. */
   readonly runner: OpenTransaction;
   readonly functions: FunctionNames;
   readonly counters = new JobCounters();
   readonly idTimes = new IdTimes();
-  hints: Hints = newHints();
-  #changes: Changes = newChanges();
+  readonly hints: Hints = newHints();
+  readonly #changes: Changes = newChanges();
   /** Jobs that awaited others which ended, until they are taken. */
   readonly awaiters = new Set<string>();
   readonly #channel: string;
@@ -80,18 +80,5 @@ export class WriteSession {
     const [functionIds, states, counts] = deltas ?? ["{}", "{}", "{}"];
     const skew = widened === null ? null : String(widened);
     return [FLUSH, [functionIds, states, counts, skew, this.#channel, textArray(texts)]];
-  }
-
-  committed(): void {
-    this.idTimes.committed();
-    this.hints = newHints();
-    this.#changes = newChanges();
-  }
-
-  rolledBack(): void {
-    this.counters.rolledBack();
-    this.idTimes.rolledBack();
-    this.hints = newHints();
-    this.#changes = newChanges();
   }
 }

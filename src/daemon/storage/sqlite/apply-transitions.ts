@@ -3,7 +3,8 @@ import { isTerminal } from "../../core/job.ts";
 import type { JobChange, Transition } from "../../core/job-machine.ts";
 import { OUTCOME_CODES, STATE_CODES } from "../codes.ts";
 import { writeJobId } from "../job-id.ts";
-import { errorText } from "./rows.ts";
+import { isPlainSuccess, mayHaveWaits } from "../plain-success.ts";
+import { errorText } from "../rows.ts";
 import type { WriteSession } from "./write-session.ts";
 
 export type ApplyTransitions = (transitions: readonly Transition[], now: number) => readonly boolean[];
@@ -58,9 +59,10 @@ export function prepareApplyTransitions(session: WriteSession): ApplyTransitions
   );
   const id = new Uint8Array(16);
 
-  function apply({ jobId, functionName, expected, change, ended }: Transition, now: number): boolean {
+  function apply(transition: Transition, now: number): boolean {
+    const { jobId, functionName, expected, change, ended } = transition;
     if (!writeJobId(jobId, id)) return false;
-    if (!succeed(jobId, expected, change, now) && !moveTo(change, expected, now)) return false;
+    if (!succeed(transition, now) && !moveTo(change, expected, now)) return false;
     if (expected.state === "RUNNING") running.remove(jobId);
     counters.move(functions.idOf(functionName), STATE_CODES[expected.state], STATE_CODES[change.state]);
     if (ended !== null) recordAttempt(ended, now);
@@ -81,8 +83,9 @@ export function prepareApplyTransitions(session: WriteSession): ApplyTransitions
   }
 
   /** False also when the change is another one, or the row is not known: then `moveTo` decides. */
-  function succeed(jobId: string, expected: Transition["expected"], change: JobChange, now: number): boolean {
-    if (!isPlainSuccess(change, expected.state)) return false;
+  function succeed(transition: Transition, now: number): boolean {
+    if (!isPlainSuccess(transition)) return false;
+    const { jobId, expected, change } = transition;
     const rowid = running.find(jobId)?.rowid;
     if (rowid === undefined) return false;
     return succeedAt.run(change.result!, change.startedAt!, now, rowid, id, expected.leaseToken).changes === 1;
@@ -125,25 +128,4 @@ export function prepareApplyTransitions(session: WriteSession): ApplyTransitions
     for (const [index, transition] of transitions.entries()) if (applied[index] === true) forgetFailures(transition);
     return applied;
   };
-}
-
-/** A job that is in its first lease has not been parked. */
-function mayHaveWaits({ state, leaseToken }: Transition["expected"]): boolean {
-  return leaseToken > 1 || (leaseToken === 1 && state !== "RUNNING");
-}
-
-function isPlainSuccess(change: JobChange, from: Transition["expected"]["state"]): boolean {
-  return (
-    change.state === "SUCCESS" &&
-    from === "RUNNING" &&
-    change.result !== undefined &&
-    change.startedAt !== undefined &&
-    change.error === undefined &&
-    change.attempt === undefined &&
-    change.failures === undefined &&
-    change.losses === undefined &&
-    change.revokeLease === undefined &&
-    change.clearDeadlines === undefined &&
-    change.ranMs === undefined
-  );
 }

@@ -1,13 +1,16 @@
 import type { Database } from "bun:sqlite";
-import type { Checkpoint, StepError, WaitKind } from "../../core/checkpoint.ts";
-import type { PendingWait } from "../../core/checkpoint.ts";
+import type { Checkpoint, PendingWait } from "../../core/checkpoint.ts";
+import {
+  CHECKPOINT_COLUMNS,
+  checkpointFromRow as fromRow,
+  fitting,
+  NAMES_AHEAD,
+  WAIT_COLUMNS,
+  waitFromRow as waitFrom,
+} from "../checkpoint-rows.ts";
 import type { CheckpointPage, CheckpointQuery, CheckpointSum } from "../checkpoint-store.ts";
-import { kindOf } from "../codes.ts";
-import { jobIdText, writeJobId } from "../job-id.ts";
-import type { Row } from "./rows.ts";
-
-/** Names that one look at the index finds; the bytes of their values are counted before any value is read. */
-const NAMES_AHEAD = 256;
+import { writeJobId } from "../job-id.ts";
+import { type Row, SQLITE_CODEC } from "./rows.ts";
 
 export interface CheckpointReader {
   page(query: CheckpointQuery): CheckpointPage;
@@ -19,7 +22,7 @@ export interface CheckpointReader {
 
 /** Reads of checkpoints, on the writer's connection or on the readers' one. */
 export function prepareCheckpointReader(db: Database): CheckpointReader {
-  const columns = "name, kind, error, timed_out, failures, recorded_at";
+  const columns = CHECKPOINT_COLUMNS;
   // Kinds 1, 2 and 5 are waits: what the worker recorded itself it knows.
   const isWanted = `job_id = ? and recorded_at is not null and name > ? and
      (? is null or (lease_token >= ? and kind in (1, 2, 5)))`;
@@ -32,7 +35,7 @@ export function prepareCheckpointReader(db: Database): CheckpointReader {
     `select ${columns}, null, place from checkpoints where job_id = ? and recorded_at is not null`,
   );
   const waits = db.prepare(
-    `select name, kind, due_at, event_name, awaited_id from checkpoints
+    `select ${WAIT_COLUMNS} from checkpoints
      where job_id = ? and recorded_at is null and wakes = 1`,
   );
   const sum = db.prepare("select count(*), coalesce(sum(length(value)), 0) from checkpoints where job_id = ?");
@@ -76,16 +79,6 @@ export function prepareCheckpointReader(db: Database): CheckpointReader {
   };
 }
 
-/** At least one. */
-function fitting(ahead: readonly (readonly [string, number])[], maxBytes: number): number {
-  let bytes = 0;
-  for (const [place, [, size]] of ahead.entries()) {
-    bytes += size;
-    if (bytes > maxBytes && place > 0) return place;
-  }
-  return ahead.length;
-}
-
 const RECORDED_AT = 5;
 const PLACE = 7;
 
@@ -96,23 +89,9 @@ function byRecording(left: Row, right: Row): number {
 }
 
 function checkpointFromRow(row: Row): Checkpoint {
-  return {
-    name: row[0] as string,
-    kind: kindOf(row[1] as number),
-    error: row[2] === null ? null : (JSON.parse(row[2] as string) as StepError),
-    timedOut: row[3] === 1,
-    failures: row[4] as number,
-    recordedAt: row[RECORDED_AT] as number,
-    value: row[6] as Uint8Array | null,
-  };
+  return fromRow(row, SQLITE_CODEC);
 }
 
 function waitFromRow(row: Row): PendingWait {
-  return {
-    name: row[0] as string,
-    kind: kindOf(row[1] as number) as WaitKind,
-    dueAt: row[2] as number | null,
-    eventName: row[3] as string | null,
-    awaitedJobId: row[4] === null ? null : jobIdText(row[4] as Uint8Array),
-  };
+  return waitFrom(row, SQLITE_CODEC);
 }

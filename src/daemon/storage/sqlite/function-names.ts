@@ -28,11 +28,11 @@ export class FunctionNames {
     return this.#ids.get(name);
   }
 
-  nameOf(id: number): string {
+  readonly nameOf = (id: number): string => {
     const name = this.#names.get(id);
     if (name === undefined) throw new RangeError(`the database holds the unknown function number ${id}`);
     return name;
-  }
+  };
 
   ids(): Iterable<number> {
     return this.#names.keys();

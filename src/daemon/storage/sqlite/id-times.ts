@@ -1,15 +1,11 @@
 import type { Database } from "bun:sqlite";
+import { LEAST_SKEW_MS, widenSkew } from "../id-time-skew.ts";
 import { jobIdTime } from "../job-id.ts";
 import type { Query, Row } from "./rows.ts";
 
 const KEY = "id_time_skew_ms";
-const LEAST_SKEW_MS = 60_000;
 
-/**
- * How far the time inside a job's id may be from the time at which the job was stored. Lists go by id, so this bounds
- * where jobs of a range of times can be. Callers choose ids by their own clocks: the widest distance ever seen is kept,
- * in powers of two, and only an id from a clock that is off by more costs a write.
- */
+/** The distance between ids and their jobs' times, see `id-time-skew.ts`; in memory, since this process is the only writer. */
 export class IdTimes {
   readonly #save: Query;
   #committed = LEAST_SKEW_MS;
@@ -28,8 +24,7 @@ export class IdTimes {
   }
 
   observe(id: Uint8Array, storedAt: number): void {
-    const distance = Math.abs(jobIdTime(id) - storedAt);
-    while (distance > this.#current) this.#current *= 2;
+    this.#current = widenSkew(this.#current, jobIdTime(id), storedAt);
   }
 
   flush(): void {

@@ -1,7 +1,8 @@
 import type { JobToStore } from "../job-store.ts";
 import { BACKOFF_CODES } from "../codes.ts";
 import { malformedJobId, writeJobId } from "../job-id.ts";
-import { headersText, type Row, type Value } from "./rows.ts";
+import { headersText } from "../rows.ts";
+import type { Row, Value } from "./rows.ts";
 import { isReady, runAtOf } from "../run-at.ts";
 import type { WriteSession } from "./write-session.ts";
 

@@ -4,15 +4,8 @@ import type { WorkerRecord } from "../job-store.ts";
 import { STATE_CODES } from "../codes.ts";
 import type { FunctionNames } from "./function-names.ts";
 import { writeJobId } from "../job-id.ts";
-import {
-  ATTEMPT_COLUMNS,
-  attemptFromRow,
-  JOB_COLUMNS,
-  jobFromRow,
-  type Row,
-  WORKER_COLUMNS,
-  workerFromRow,
-} from "./rows.ts";
+import { ATTEMPT_COLUMNS, attemptFromRow, type StoredValue, WORKER_COLUMNS, workerFromRow } from "../rows.ts";
+import { JOB_COLUMNS, jobFromRow, type Row, SQLITE_CODEC } from "./rows.ts";
 
 /** Reads of whole rows, on the writer's connection (inside its transaction) or on the readers' one. */
 export class JobReader {
@@ -60,7 +53,7 @@ export class JobReader {
 
   listAttempts(jobId: string, limit: number): readonly Attempt[] {
     if (!writeJobId(jobId, this.#id)) return [];
-    return (this.#attempts.values(this.#id, limit) as Row[]).map(attemptFromRow).reverse();
+    return (this.#attempts.values(this.#id, limit) as Row[]).map((row) => attemptFromRow(row, SQLITE_CODEC)).reverse();
   }
 
   listLiveChildren(parentIds: readonly string[]): readonly Job[] {
@@ -73,11 +66,11 @@ export class JobReader {
   }
 
   listWorkers(): readonly WorkerRecord[] {
-    return (this.#workers.values() as Row[]).map(workerFromRow);
+    return (this.#workers.values() as Row[]).map((row) => workerFromRow(row, SQLITE_CODEC));
   }
 
-  readonly #readLargeArgs = (id: Uint8Array): Uint8Array => {
-    const row = this.#largeArgs.values(id)[0] as Row | undefined;
+  readonly #readLargeArgs = (id: StoredValue): Uint8Array => {
+    const row = this.#largeArgs.values(id as Uint8Array)[0] as Row | undefined;
     if (row === undefined) throw new Error("a job's large args are missing; reseolio db check examines the file");
     return row[0] as Uint8Array;
   };

@@ -1,7 +1,8 @@
 import type { Database } from "bun:sqlite";
-import type { Job, JobState } from "../../core/job.ts";
+import type { Job } from "../../core/job.ts";
 import { JOB_STATES } from "../../core/job.ts";
 import type { JobFilter, JobPage, JobQuery } from "../job-store.ts";
+import { isGiven, listStateOf } from "../list-state.ts";
 import { STATE_CODES } from "../codes.ts";
 import { IdStream, MergedIds, newestFirst } from "./id-streams.ts";
 import { FIRST_ID, jobIdText, lowestJobIdAt, PAST_LAST_ID, writeJobId } from "../job-id.ts";
@@ -114,11 +115,6 @@ export function prepareListJobs(
   }
 }
 
-/** PENDING and RUNNING are one range of the index. */
-function listStateOf(state: JobState): number {
-  return state === "RUNNING" ? STATE_CODES.PENDING : STATE_CODES[state];
-}
-
 function matcher(filter: JobFilter, schedules: ScheduleReader): (job: Job) => boolean {
   const states = isGiven(filter.states) ? new Set<string>(filter.states) : null;
   const names = isGiven(filter.functionNames) ? new Set(filter.functionNames) : null;
@@ -131,10 +127,6 @@ function matcher(filter: JobFilter, schedules: ScheduleReader): (job: Job) => bo
     (filter.scheduleName === undefined || schedules.nameOf(job.jobId) === filter.scheduleName) &&
     (filter.createdAfter === undefined || job.createdAt >= filter.createdAfter) &&
     (filter.createdBefore === undefined || job.createdAt < filter.createdBefore);
-}
-
-function isGiven<T>(values: readonly T[] | undefined): values is readonly T[] {
-  return values !== undefined && values.length > 0;
 }
 
 function idsOf(jobIds: readonly string[]): readonly Uint8Array[] {

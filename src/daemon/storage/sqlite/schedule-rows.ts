@@ -1,91 +1,14 @@
 import type { Schedule, ScheduleStatus } from "../../core/schedule.ts";
-import type { JobOptions } from "../../core/job-options.ts";
-import { CATCH_UP_CODES, OVERLAP_CODES, SCHEDULE_STATE_CODES } from "../codes.ts";
-import { catchUpOf, overlapOf, scheduleStateOf, stateOf } from "../codes.ts";
-import { jobIdBytes, jobIdText } from "../job-id.ts";
-import { errorFromText, type Row, type Value } from "./rows.ts";
-
-/** In the order of `scheduleFromRow`; what `scheduleValues` binds comes in the same order. */
-export const SCHEDULE_COLUMN_NAMES = [
-  "id",
-  "name",
-  "state",
-  "next_run_at",
-  "last_run_at",
-  "last_job_id",
-  "live_from",
-  "skipped",
-  "created_at",
-  "updated_at",
-  "function_name",
-  "cron",
-  "time_zone",
-  "catch_up",
-  "max_catch_up",
-  "overlap",
-  "jitter_ms",
-  "start_at",
-  "end_at",
-  "options",
-  "args",
-] as const;
+import { jobIdBytes } from "../job-id.ts";
+import {
+  SCHEDULE_COLUMN_NAMES,
+  scheduleFromRow as fromRow,
+  scheduleValues as valuesOf,
+  statusFromRow as statusOf,
+} from "../schedule-rows.ts";
+import { type Row, SQLITE_CODEC, type Value } from "./rows.ts";
 
 export const SCHEDULE_COLUMNS = SCHEDULE_COLUMN_NAMES.map((name) => `schedules.${name}`).join(", ");
-
-export function scheduleFromRow(row: Row): Schedule {
-  return {
-    scheduleId: jobIdText(row[0] as Uint8Array),
-    name: row[1] as string,
-    state: scheduleStateOf(row[2] as number),
-    nextRunAt: row[3] as number | null,
-    lastRunAt: row[4] as number | null,
-    lastJobId: row[5] === null ? null : jobIdText(row[5] as Uint8Array),
-    liveFrom: row[6] as number,
-    skipped: row[7] as number,
-    createdAt: row[8] as number,
-    updatedAt: row[9] as number,
-    spec: {
-      functionName: row[10] as string,
-      cron: row[11] as string,
-      timeZone: row[12] as string,
-      catchUp: catchUpOf(row[13] as number),
-      maxCatchUp: row[14] as number,
-      overlap: overlapOf(row[15] as number),
-      jitterMs: row[16] as number,
-      startAt: row[17] as number | null,
-      endAt: row[18] as number | null,
-      options: JSON.parse(row[19] as string) as JobOptions,
-      args: row[20] as Uint8Array,
-    },
-  };
-}
-
-export function scheduleValues(schedule: Schedule): Value[] {
-  const { spec } = schedule;
-  return [
-    jobIdBytes(schedule.scheduleId),
-    schedule.name,
-    SCHEDULE_STATE_CODES[schedule.state],
-    schedule.nextRunAt,
-    schedule.lastRunAt,
-    schedule.lastJobId === null ? null : jobIdBytes(schedule.lastJobId),
-    schedule.liveFrom,
-    schedule.skipped,
-    schedule.createdAt,
-    schedule.updatedAt,
-    spec.functionName,
-    spec.cron,
-    spec.timeZone,
-    CATCH_UP_CODES[spec.catchUp],
-    spec.maxCatchUp,
-    OVERLAP_CODES[spec.overlap],
-    spec.jitterMs,
-    spec.startAt,
-    spec.endAt,
-    JSON.stringify(spec.options),
-    spec.args,
-  ];
-}
 
 /** Behind the columns of a schedule stand state and error of its last job. */
 export const STATUS_COLUMNS = `${SCHEDULE_COLUMNS}, jobs.state, jobs.error`;
@@ -93,8 +16,15 @@ export const STATUS_COLUMNS = `${SCHEDULE_COLUMNS}, jobs.state, jobs.error`;
 /** The same without args: a page of them could be a gigabyte. */
 export const LISTED_COLUMNS = STATUS_COLUMNS.replace("schedules.args", "x''");
 
+export function scheduleFromRow(row: Row): Schedule {
+  return fromRow(row, SQLITE_CODEC);
+}
+
 export function statusFromRow(row: Row): ScheduleStatus {
-  const [state, error] = row.slice(SCHEDULE_COLUMN_NAMES.length) as [number | null, string | null];
-  const lastJob = state === null ? null : { state: stateOf(state), error: errorFromText(error) };
-  return { schedule: scheduleFromRow(row), lastJob };
+  return statusOf(row, SQLITE_CODEC);
+}
+
+/** In the order of the columns. */
+export function scheduleValues(schedule: Schedule): Value[] {
+  return valuesOf(schedule, jobIdBytes, (text) => text);
 }

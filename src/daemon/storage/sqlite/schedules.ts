@@ -3,7 +3,8 @@ import { STATE_CODES } from "../codes.ts";
 import { jobIdBytes } from "../job-id.ts";
 import type { LiveTick, ScheduleAdvance, ScheduleTransaction, TickToStore } from "../schedule-store.ts";
 import type { Row } from "./rows.ts";
-import { SCHEDULE_COLUMN_NAMES, SCHEDULE_COLUMNS, scheduleFromRow, scheduleValues } from "./schedule-rows.ts";
+import { SCHEDULE_COLUMN_NAMES } from "../schedule-rows.ts";
+import { SCHEDULE_COLUMNS, scheduleFromRow, scheduleValues } from "./schedule-rows.ts";
 import type { WriteSession } from "./write-session.ts";
 
 /** Ticks looked at by one statement, and by one call for one schedule. */
