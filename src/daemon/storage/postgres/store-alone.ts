@@ -1,6 +1,7 @@
 import { BACKOFF_CODES, STATE_CODES } from "../codes.ts";
 import { isJobId } from "../job-id.ts";
 import type { JobToStore, StoredAlone } from "../job-store.ts";
+import { headersText } from "../rows.ts";
 import { isReady } from "../run-at.ts";
 import type { Connections } from "./connections.ts";
 import { isDeadlock, isTaken } from "./faults.ts";
@@ -9,7 +10,6 @@ import { hintText, newHints } from "./hints.ts";
 import { isUsualTime } from "./id-times.ts";
 import { inLockOrder, INSERT_GIVEN } from "./insert-jobs.ts";
 import { bytesArray, numberArray, type Param, textArray, uuidArray } from "./literals.ts";
-import { headersText } from "./rows.ts";
 import type { ServerTime } from "./server-time.ts";
 
 /** Beyond it, looking up a job's kind costs more than it saves. */
