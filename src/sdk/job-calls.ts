@@ -53,7 +53,7 @@ export abstract class JobCalls extends EventEmitter<ReseolioEvents> {
   }
 
   /**
-   * One page, newest first, without args, results and stacks.
+   * One page, newest first, without args, results and stacks; of an error its first 800 characters.
    *
    * @example
    * ```ts

@@ -4,7 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, test } from "bun:test";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "#proto/gen/google/rpc/error_details_pb.ts";
 import { Backoff, JobSchema, JobState, OnDuplicate } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { EnqueueJobsRequestSchema } from "#proto/gen/reseolio/v1/job_service_pb.ts";
+import { EnqueueJobsRequestSchema, ListJobsResponseSchema } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import { DaemonError } from "../../src/daemon/core/errors.ts";
 import { fail, SUCCEED } from "../support/engine-world.ts";
 import type { RouterWorld } from "../support/router-world.ts";
@@ -162,6 +162,20 @@ describe("GetJob and ListJobs", () => {
     const { job } = await world.jobs.getJob({ jobId });
     expect(job?.attempts.map((one) => one.attempt)).toEqual(Array.from({ length: 50 }, (_, index) => 91 + index));
     expect(toBinary(JobSchema, job!).byteLength).toBeLessThan(3 * 1024 * 1024);
+  });
+
+  test("a page of 1,000 jobs fits in one message, however long their errors are", async () => {
+    await using world = await createRouterWorld();
+    const worker = await world.connect("w", { functionNames: ["a:b"], concurrency: 1_000 });
+    const error = { name: "n".repeat(20_000), message: "\u20ac".repeat(20_000), stack: "s".repeat(20_000) };
+    for (let count = 0; count < 1_000; count++) await world.enqueue("a:b", { options: { maxAttempts: 1 } });
+    await worker.assignedCount(1_000);
+    const event = { kind: "fail", error, terminal: true, retryAfterMs: null } as const;
+    await Promise.all(worker.assigned.map((job) => worker.report(job, event)));
+    const page = await world.jobs.listJobs({ pageSize: 1_000 });
+    expect(page.jobs).toHaveLength(1_000);
+    expect(page.jobs[0]?.error?.message).toBe(`${"\u20ac".repeat(800)}\u2026`);
+    expect(toBinary(ListJobsResponseSchema, page).byteLength).toBeLessThan(4 * 1024 * 1024);
   });
 
   test("filter and page, newest first", async () => {

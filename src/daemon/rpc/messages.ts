@@ -159,12 +159,12 @@ export function fromJob(
   };
 }
 
-/** A row of a list: without args, result and the error's stack, so that a page of 1,000 fits in one message. */
+/** A row of a list: without args, result and what is long of the error, so that a page of 1,000 fits in one message. */
 export function fromListedJob(job: Job): JobMessage {
   const message = fromJob(job);
   message.args = NO_BYTES;
   message.result = NO_BYTES;
-  if (job.error !== null) message.error = withoutStack(job.error);
+  if (job.error !== null) message.error = inShort(job.error);
   return message;
 }
 
@@ -205,7 +205,17 @@ export function fromJobError(error: JobError): JobErrorMessage {
   };
 }
 
-export function withoutStack(error: JobError): JobErrorMessage {
+/** Characters of an error's texts in a list; a message may have sixteen times as many. */
+const LISTED_CHARACTERS = 800;
+
+/** Without the stack, and with the beginning of the rest. */
+export function inShort(error: JobError): JobErrorMessage {
+  const cut = (text: string): string =>
+    text.length <= LISTED_CHARACTERS ? text : `${text.slice(0, LISTED_CHARACTERS).toWellFormed()}…`;
+  return { ...withoutStack(error), name: cut(error.name), message: cut(error.message) };
+}
+
+function withoutStack(error: JobError): JobErrorMessage {
   return { ...fromJobError(error), stack: "" };
 }
 

@@ -15,7 +15,7 @@ import type { CatchUp, JobTick, Overlap, ScheduleSpec, ScheduleState, ScheduleSt
 import type { ScheduleSpecInput } from "../core/schedule-spec.ts";
 import type { PreviewedTick } from "../engine/preview-schedule.ts";
 import { fromJobError, fromJobOptions, fromMs, jobStateToProto, toJobOptions, toMs } from "./messages.ts";
-import { unknownEnumValue, withoutStack } from "./messages.ts";
+import { inShort, unknownEnumValue } from "./messages.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -95,12 +95,12 @@ export function fromScheduleStatus({ schedule, lastJob }: ScheduleStatus): Sched
   };
 }
 
-/** A row of a list: without args and the error's stack, so that a page of 1,000 fits in one message. */
+/** A row of a list: without args and what is long of the error, so that a page of 1,000 fits in one message. */
 export function fromListedSchedule(status: ScheduleStatus): ScheduleMessage {
   const message = fromScheduleStatus(status);
   delete message.spec?.args;
   const error = status.lastJob?.error ?? null;
-  if (error !== null) message.lastJobError = withoutStack(error);
+  if (error !== null) message.lastJobError = inShort(error);
   return message;
 }
 

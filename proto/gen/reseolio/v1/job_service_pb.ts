@@ -699,7 +699,7 @@ export const JobService: GenService<{
     output: typeof GetJobResponseSchema;
   },
   /**
-   * Newest first, by page. Args, results and stacks are left out.
+   * Newest first, by page. Args, results and stacks are left out; of an error the first 800 characters are told.
    *
    * @generated from rpc reseolio.v1.JobService.ListJobs
    */

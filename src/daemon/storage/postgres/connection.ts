@@ -10,7 +10,7 @@ export interface Timeouts {
   readonly statementMs: number;
   /** The server gives up waiting for a lock after it. */
   readonly lockMs: number;
-  /** The server ends a transaction in which nothing happens, and its locks. */
+  /** The server ends a transaction in which nothing happens, and its locks: before those who wait for them give up. */
   readonly idleInTransactionMs: number;
   /** We give up on a server that does not answer at all; above the others. */
   readonly answerMs: number;
@@ -20,7 +20,7 @@ export const USUAL_TIMEOUTS: Timeouts = {
   connectMs: 5_000,
   statementMs: 10_000,
   lockMs: 5_000,
-  idleInTransactionMs: 10_000,
+  idleInTransactionMs: 4_000,
   answerMs: 15_000,
 };
 
