@@ -78,7 +78,8 @@ async function countAll(side: CopySource): Promise<number> {
 async function begin(source: CopySource, target: CopyTarget): Promise<CopyMarker> {
   for (const table of COPY_TABLES) {
     const rows = await target.countRows(table);
-    if (rows > 0) throw notEmpty(target, table, rows);
+    // Another copy may have begun since it was asked for a marker.
+    if (rows > 0) throw (await target.readMarker()) === null ? notEmpty(target, table, rows) : markerMoved(target.name);
   }
   const marker: CopyMarker = { source: source.name, table: COPY_TABLES[0]!.name, after: null };
   if (!(await target.begin(marker))) throw markerMoved(target.name);
