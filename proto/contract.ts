@@ -34,5 +34,11 @@ export const WIRE_LIMITS = {
   errorTextBytes: 16 * 1024,
 } as const;
 
+/**
+ * Of a session's frame that only says what is awaited: it gets no reply. An empty one costs both sides as much as the end
+ * of the job that it would run ahead of.
+ */
+export const UNANSWERED_FRAME_ID = 0;
+
 /** HTTP/2 receive window of one stream and of a connection: several full messages, so that a frame is never cut up by it. */
 export const HTTP2_WINDOW_BYTES = 16 * 1024 * 1024;

@@ -3,7 +3,7 @@
  * and goes out together in the next one. What was sent and not answered when a stream breaks goes back to the front,
  * in its order, to be sent again on the next stream: ids make the repetition harmless (P2).
  */
-import { WIRE_LIMITS } from "#proto/contract.ts";
+import { UNANSWERED_FRAME_ID, WIRE_LIMITS } from "#proto/contract.ts";
 import {
   type Heartbeat,
   type HeldLease,
@@ -132,8 +132,12 @@ export class Batcher {
     return this.waitingItems + this.#postponed.length + this.#postponedRecords.length + this.#unansweredItems;
   }
 
-  /** The next frame, empty when there is nothing to say. It counts as under way until its answer. */
+  /**
+   * The next frame, empty when there is nothing to say. It counts as under way until its answer; one that only says what
+   * is awaited has the id 0 and no answer.
+   */
   takeFrame(frameId: number, now: number): SessionRequest {
+    const isAnswered = !this.#hasOnlyAwaits;
     const size = { left: FRAME_BYTES };
     // Outcomes first: they free slots.
     const outcomes = takeSome(this.#outcomes, outcomeBytes, size);
@@ -143,10 +147,10 @@ export class Batcher {
     const drain = this.#drain;
     this.#drain = false;
     this.#unansweredItems += enqueues.length + outcomes.length + records.length;
-    this.#sent.push({ frameId, sentAt: now, enqueues, outcomes, records, addFunctions });
+    if (isAnswered) this.#sent.push({ frameId, sentAt: now, enqueues, outcomes, records, addFunctions });
     return {
       $typeName: "reseolio.v1.SessionRequest",
-      frameId,
+      frameId: isAnswered ? frameId : UNANSWERED_FRAME_ID,
       addFunctions,
       enqueues: enqueues.map((call) => call.job),
       outcomes: outcomes.map((report) => report.outcome),
@@ -157,6 +161,17 @@ export class Batcher {
       heartbeats: takeUpTo(this.#heartbeats),
       wakes: takeUpTo(this.#wakes),
     };
+  }
+
+  /** Few enough for one frame, and nothing that has an answer: a second frame for nothing, on the way of the result. */
+  get #hasOnlyAwaits(): boolean {
+    const awaits = this.#awaitJobIds.length + this.#unawaitJobIds.length;
+    return (
+      awaits > 0 &&
+      awaits <= WIRE_LIMITS.batchItems &&
+      this.waitingItems + this.#heartbeats.length + this.#wakes.length + this.#addFunctions.length === 0 &&
+      !this.#drain
+    );
   }
 
   /**

@@ -3,6 +3,7 @@
  * a bounded number of frames is under way, whatever comes beyond waits. A broken stream is opened again with backoff,
  * held leases are claimed back in its hello, and what had no answer is sent again.
  */
+import { UNANSWERED_FRAME_ID } from "#proto/contract.ts";
 import type { FinishedJob, SessionResponse, Welcome } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { AwaitedJobs } from "./awaited-jobs.ts";
 import { Batcher } from "./batcher.ts";
@@ -171,7 +172,7 @@ export class Session {
     if (!this.#isCurrent(stream)) return;
     if (frame.welcome !== undefined) this.#welcome(stream, frame.welcome);
     for (const reply of frame.replies) {
-      if (reply.frameId === HELLO_FRAME_ID || this.#batcher.answer(reply)) continue;
+      if (reply.frameId <= HELLO_FRAME_ID || this.#batcher.answer(reply)) continue;
       this.#breakStream(protocolError(this.#address, `reply ${reply.frameId} does not fit what was sent`));
       return;
     }
@@ -291,7 +292,9 @@ export class Session {
   }
 
   #sendFrame(stream: SessionStream): void {
-    this.#lastSentAt = performance.now();
-    stream.send(this.#batcher.takeFrame(++this.#frameId, this.#lastSentAt));
+    const frame = this.#batcher.takeFrame(this.#frameId + 1, performance.now());
+    // A peer that takes everything and says nothing is found by the next frame that it has to answer.
+    if (frame.frameId !== UNANSWERED_FRAME_ID) [this.#frameId, this.#lastSentAt] = [frame.frameId, performance.now()];
+    stream.send(frame);
   }
 }

@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { UNANSWERED_FRAME_ID } from "#proto/contract.ts";
 import type { HeldLease, Reply, SessionRequest } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { HeldLeaseSchema, ReplySchema, WelcomeSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { DaemonError, invalidArgument } from "../core/errors.ts";
@@ -152,12 +153,11 @@ export class SessionConnection {
     }
   }
 
-  /** One reply a frame, once everything it asked for is on disk. */
+  /** One reply a frame, once everything it asked for is on disk; none for one that asks for nothing and has no id. */
   #answer(session: WorkerSession, frame: SessionRequest): void {
     const reply = create(ReplySchema, { frameId: frame.frameId });
     const { enqueues, outcomes, checkpoints } = frame;
     let waiting = [enqueues, outcomes, checkpoints].filter((items) => items.length > 0).length;
-    this.#answering++;
     const finish = (): void => {
       if (--waiting > 0) return;
       this.outbox.reply(reply);
@@ -165,6 +165,8 @@ export class SessionConnection {
       this.#tellReady();
       if (this.#isFinishing) this.finish();
     };
+    if (waiting === 0 && frame.frameId === UNANSWERED_FRAME_ID) return;
+    this.#answering++;
     if (waiting === 0) finish();
     if (enqueues.length > 0) this.#enqueue(frame, reply, finish);
     // While the leases are held that the outcomes of the same frame give up.

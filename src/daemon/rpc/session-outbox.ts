@@ -49,9 +49,13 @@ export class SessionOutbox {
     this.#signal();
   }
 
+  /**
+   * Leaves a moment after what else a commit puts into other clients' outboxes: a worker that gets its job and a caller
+   * that gets its result go before those who hear that something is stored.
+   */
   reply(reply: Reply): void {
     this.#replies.push(reply);
-    this.#signal();
+    queueMicrotask(this.#signal);
   }
 
   assign(assignments: readonly Assignment[]): void {
@@ -110,11 +114,11 @@ export class SessionOutbox {
   }
 
   /** The generator goes on in a microtask, after the commit that puts something in has told everybody. */
-  #signal(): void {
+  readonly #signal = (): void => {
     const wake = this.#wake;
     this.#wake = null;
     wake?.();
-  }
+  };
 
   #isWaiting(): boolean {
     return (

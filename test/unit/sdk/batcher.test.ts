@@ -122,6 +122,26 @@ describe("the batcher", () => {
     expect([frame.outcomes.length, frame.enqueues.length]).toEqual([1, 1]);
   });
 
+  test("a frame that only says what is awaited has no answer, and does not count as under way", () => {
+    const batcher = new Batcher();
+    batcher.awaitJob("a");
+    batcher.unawaitJob("b");
+    const frame = batcher.takeFrame(2, 0);
+    expect([frame.frameId, frame.awaitJobIds, frame.unawaitJobIds]).toEqual([0, ["a"], ["b"]]);
+    expect([batcher.unanswered, batcher.oldestSentAt, batcher.hasWork]).toEqual([0, null, false]);
+  });
+
+  test("awaits beside anything else, or too many for a frame, have an answer: it bounds what is under way", () => {
+    const batcher = new Batcher();
+    batcher.awaitJob("a");
+    batcher.enqueue(call("b"));
+    expect(batcher.takeFrame(2, 0).frameId).toBe(2);
+    for (let index = 0; index < 1_001; index++) batcher.awaitJob(`a${index}`);
+    const frame = batcher.takeFrame(3, 0);
+    expect([frame.frameId, frame.awaitJobIds.length]).toEqual([3, 1_000]);
+    expect(batcher.takeFrame(4, 0)).toMatchObject({ frameId: 0, awaitJobIds: ["a1000"] });
+  });
+
   test("dropped reports are not sent; closing ends every call", () => {
     const batcher = new Batcher();
     batcher.report(report("keep"));

@@ -25,7 +25,7 @@ export const file_reseolio_v1_session_service: GenFile = /*@__PURE__*/
  */
 export type SessionRequest = Message<"reseolio.v1.SessionRequest"> & {
   /**
-   * From 1, counting up by 1 within a stream.
+   * From 1, counting up by 1 within a stream. 0: no reply is wanted, in a frame without enqueues, outcomes and checkpoints.
    *
    * @generated from field: uint32 frame_id = 1;
    */
