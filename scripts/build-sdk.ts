@@ -11,6 +11,7 @@ import { basename, dirname, join, relative } from "node:path";
 import manifest from "../package.json" with { type: "json" };
 import { platformManifest, platforms, sdkManifest } from "./npm-manifests.ts";
 import type { PackageManifest, Platform } from "./npm-manifests.ts";
+import { packDocuments } from "./pack-documents.ts";
 import { checkout, prepareCheckout } from "./prepare.ts";
 import { run } from "./run.ts";
 
@@ -55,9 +56,8 @@ async function packAll(room: string, published: boolean): Promise<readonly strin
 async function packSdk(room: string, published: boolean): Promise<string> {
   const directory = join(room, "reseolio");
   await emit(directory);
-  await cp(join(checkout, "LICENSE"), join(directory, "LICENSE"));
-  await cp(join(checkout, "README.md"), join(directory, "README.md"));
   await cp(join(checkout, "proto", "reseolio"), join(directory, "proto", "reseolio"), { recursive: true });
+  await packDocuments(checkout, directory);
   await writeManifest(directory, sdkManifest(await importedDependencies(directory), published));
   return await pack(directory);
 }

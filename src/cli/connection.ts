@@ -6,6 +6,7 @@ import { parseDuration } from "./duration.ts";
 import { type CliError, usageError } from "./exit.ts";
 import { readTextFile } from "./read-input.ts";
 import { cliErrorFrom } from "./rpc-errors.ts";
+import { whenStarted } from "./starting-daemon.ts";
 
 export const ADDRESS_FLAGS = {
   addr: {
@@ -83,8 +84,15 @@ export async function openClient(context: ConnectionContext): Promise<Client> {
   const timeoutMs = readCallTimeout(context.flags["call-timeout"] ?? nonEmpty(context.env["RESEOLIO_CALL_TIMEOUT"]));
   // Loaded here, so that help and usage errors do not pay for it.
   const { createClient } = await import("../sdk/client.ts");
+  const client = usable(() => createClient({ ...endpoint, ...(timeoutMs === undefined ? {} : { timeoutMs }) }));
+  const { address, addressCount } = client.transport;
+  if (addressCount === 1) await whenStarted(address);
+  return client;
+}
+
+function usable(create: () => Client): Client {
   try {
-    return createClient({ ...endpoint, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+    return create();
   } catch (error) {
     throw addressError(error);
   }

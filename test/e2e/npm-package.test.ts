@@ -1,7 +1,8 @@
 /** The npm tarballs, as a user meets them: an empty directory, npm, Node 20 and Bun. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { readFile, readdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import manifest from "../../package.json" with { type: "json" };
 import { buildSdk } from "../../scripts/build-sdk.ts";
 import { checkout } from "../support/executable.ts";
@@ -45,7 +46,17 @@ describe("the tarball", () => {
     expect(files).toEqual(expect.arrayContaining(["README.md", "LICENSE", "src/sdk/index.js", "src/sdk/index.d.ts"]));
     const everything = await readdir(app.file("node_modules"), { recursive: true });
     expect(everything.filter((name) => name.endsWith(".node"))).toEqual([]);
-    expect(files.filter((name) => name.endsWith(".ts") && !name.endsWith(".d.ts"))).toEqual([]);
+    const sources = files.filter((name) => name.endsWith(".ts") && !name.endsWith(".d.ts"));
+    expect(sources.filter((name) => !name.startsWith("examples/"))).toEqual([]);
+  });
+
+  test("holds what its README, guides and examples link to", async () => {
+    const root = app.file("node_modules", "reseolio");
+    const names = (await readdir(root, { recursive: true })).filter((name) => name.endsWith(".md"));
+    expect(names).toEqual(expect.arrayContaining(["README.md", "CHANGELOG.md", "docs/jobs.md", "examples/README.md"]));
+    const links = await Promise.all(names.map((name) => linksOf(join(root, name))));
+    expect(links.flat().length).toBeGreaterThan(40);
+    expect(links.flat().filter((path) => !existsSync(path))).toEqual([]);
   });
 
   test("type-checks in a strict program that checks its libraries too, and infers arguments and results", async () => {
@@ -150,6 +161,13 @@ await send(1, 2);
 result.nothing;
 console.log(sent);
 `;
+
+/** Where the relative links of a document lead. */
+async function linksOf(document: string): Promise<readonly string[]> {
+  const links = (await readFile(document, "utf8")).matchAll(/\]\(([^)#]+)/g);
+  const targets = [...links].map(([, target = ""]) => target).filter((target) => !target.includes(":"));
+  return targets.map((target) => join(dirname(document), target));
+}
 
 /** Ids of the daemons that work in the directory. */
 async function daemonsOf(directory: string): Promise<readonly string[]> {
