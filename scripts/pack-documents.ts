@@ -22,7 +22,7 @@ async function unlinkMissing(path: string): Promise<void> {
   const isThere = (target: string): boolean => existsSync(join(dirname(path), target));
   await writeFile(
     path,
-    text.replaceAll(RELATIVE_LINK, (link, label, target) => (isThere(target) ? link : label)),
+    text.replaceAll(RELATIVE_LINK, (link: string, label: string, target: string) => (isThere(target) ? link : label)),
   );
 }
 

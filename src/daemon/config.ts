@@ -14,6 +14,8 @@ export interface DaemonConfig {
   readonly port: number;
   /** 0 = no limit. */
   readonly maxConcurrent: number;
+  /** Losses after which a job that takes its workers down is DEAD. */
+  readonly maxLosses: number;
   readonly pollIntervalMs: number;
   readonly leaseMs: number;
   /** 0 = for ever. */
@@ -60,6 +62,7 @@ export function readConfig(source: ConfigSource): ConfigResult {
     host,
     port,
     maxConcurrent: reader.read(SETTINGS.maxConcurrent) ?? 0,
+    maxLosses: reader.read(SETTINGS.maxLosses) ?? 0,
     pollIntervalMs: reader.read(SETTINGS.pollIntervalMs) ?? 0,
     leaseMs: reader.read(SETTINGS.leaseMs) ?? 0,
     retentionMs: reader.read(SETTINGS.retentionMs) ?? 0,

@@ -40,8 +40,6 @@ import type { JobStore } from "./storage/job-store.ts";
 import { openPatiently } from "./storage/open-patiently.ts";
 import { isPostgresUrl, openStore } from "./storage/open-store.ts";
 
-/** Losses after which a job that takes its workers down is DEAD. */
-const MAX_LOSSES = 10;
 /** How long a start waits for the database. */
 const START_MS = 60_000;
 /** How long workers get to hand back what they have not started. */
@@ -131,6 +129,7 @@ class RunningDaemon implements Daemon {
   constructor(parts: DaemonParts) {
     this.#parts = parts;
     const { config, logger, nodeId, clock, store } = parts;
+    const { leaseMs, maxConcurrent, maxLosses } = config;
     this.finished = new Promise((resolve) => (this.#finish = resolve));
     this.info = describe(parts);
     this.#engine = createEngine({
@@ -138,7 +137,7 @@ class RunningDaemon implements Daemon {
       clock,
       random: Math.random,
       newJobId: () => Bun.randomUUIDv7(),
-      settings: { nodeId, leaseMs: config.leaseMs, maxConcurrent: config.maxConcurrent, maxLosses: MAX_LOSSES },
+      settings: { nodeId, leaseMs, maxConcurrent, maxLosses },
       onDeadline: (deadline) => attemptTimer.noteDeadline(deadline),
       onFatal: (error) => this.#onFatal(error),
       onCommit: (milliseconds, applied) => this.#commits.note(milliseconds, applied),

@@ -56,6 +56,14 @@ export const SETTINGS = {
     help: "jobs that run at once through this daemon; 0 for no limit",
     parse: wholeNumber(0, 1_000_000),
   },
+  maxLosses: {
+    flag: "max-losses",
+    variable: "RESEOLIO_MAX_LOSSES",
+    placeholder: "N",
+    defaultText: "10",
+    help: "a job that has taken its worker down this often is DEAD",
+    parse: wholeNumber(1, 1_000_000),
+  },
   pollIntervalMs: {
     flag: "poll-interval",
     variable: "RESEOLIO_POLL_INTERVAL",

@@ -28,6 +28,7 @@ describe("settings", () => {
       host: "127.0.0.1",
       port: 50051,
       maxConcurrent: 100,
+      maxLosses: 10,
       pollIntervalMs: 100,
       leaseMs: 15_000,
       retentionMs: 7 * 86_400_000,
