@@ -1,13 +1,17 @@
+import { create } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import type { Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, test } from "bun:test";
 import { Health } from "#proto/gen/grpc/health/v1/health_pb.ts";
 import { JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
+import { SessionRequestSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { DaemonError } from "../../src/daemon/core/errors.ts";
+import { SessionConnection } from "../../src/daemon/rpc/session-connection.ts";
 import { StreamBuffer } from "../../src/daemon/rpc/stream-buffer.ts";
 import type { HttpWorld } from "../support/http-world.ts";
-import { startHttpWorld } from "../support/http-world.ts";
+import { createEngineWorld } from "../support/engine-world.ts";
+import { startHttpWorld, TEST_INFO } from "../support/http-world.ts";
 
 const transports: Readonly<Record<string, (baseUrl: string) => Transport>> = {
   "gRPC over HTTP/2": (baseUrl) => createGrpcTransport({ baseUrl }),
@@ -83,6 +87,28 @@ describe("a client that does not read", () => {
     buffer.push(7);
     await expect(buffer.take(10)).rejects.toThrow("too slow");
     await expect(buffer.take(10)).rejects.toThrow("too slow");
+  });
+
+  test("has the ends of the jobs that it awaits kept in the store, not in memory, and gets each once when it reads", async () => {
+    await using world = await createEngineWorld();
+    const hello = create(SessionRequestSchema, { hello: { workerId: "slow", concurrency: 0 } });
+    const connection = new SessionConnection(world.engine, TEST_INFO, hello);
+    await connection.open(hello);
+    const jobIds = await Promise.all(Array.from({ length: 80 }, () => world.enqueue("a:b")));
+    connection.receive(create(SessionRequestSchema, { frameId: 1, awaitJobIds: jobIds }));
+    const worker = await world.connect("w", { functionNames: ["a:b"], concurrency: 80 });
+    await worker.assignedCount(80);
+    const result = new Uint8Array(1024 * 1024);
+    for (const job of worker.assigned) await worker.report(job, { kind: "succeed", result });
+    expect(connection.outbox.isOverfull).toBe(false);
+    const read: string[] = [];
+    for await (const frame of connection.outbox.frames()) {
+      read.push(...frame.finished.map(({ jobId }) => jobId));
+      if (read.length >= 80) break;
+    }
+    expect(read.sort()).toEqual(jobIds.sort());
+    expect(world.engine.changes.awaitedJobIds).toEqual([]);
+    connection.close();
   });
 
   test("gets what came before a fault, then the first fault", async () => {

@@ -15,9 +15,14 @@ export interface EndListener {
 }
 
 export interface Waiting {
+  /** Resolves when the jobs that had ended before are told. */
+  readonly looked: Promise<void>;
   stop(): void;
   stopOne(jobId: string): void;
 }
+
+/** Jobs read at once. */
+const SLICE = 100;
 
 /** Waits for the ends of jobs: registers first and reads the store then, so that none is missed between the two. */
 export function awaitEnds(engine: Engine, jobIds: readonly string[], listener: EndListener): Waiting {
@@ -36,18 +41,27 @@ export function awaitEnds(engine: Engine, jobIds: readonly string[], listener: E
   }
   // A job that is leased through this daemon has not ended as far as it knows, and its end will be told.
   const unsure = jobIds.filter((jobId) => !engine.dispatcher.isLeased(jobId));
-  if (unsure.length > 0) void engine.store.getJobs(unsure).then(check, listener.onFault);
   return {
+    looked: look().catch(listener.onFault),
     stopOne: (jobId) => forget(pending, jobId),
     stop: () => {
       for (const jobId of [...pending.keys()]) forget(pending, jobId);
     },
   };
 
-  function check(jobs: readonly Job[]): void {
+  /** In slices: there may be very many, each with a megabyte, and nobody else should wait for all of them. */
+  async function look(): Promise<void> {
+    for (let start = 0; start < unsure.length; start += SLICE) {
+      if (start > 0) await new Promise((resolve) => setImmediate(resolve));
+      const asked = unsure.slice(start, start + SLICE).filter((jobId) => pending.has(jobId));
+      if (asked.length > 0) check(asked, await engine.store.getJobs(asked));
+    }
+  }
+
+  function check(asked: readonly string[], jobs: readonly Job[]): void {
     const found = new Set(jobs.map((job) => job.jobId));
     for (const job of jobs) if (isTerminal(job.state)) tell(job.jobId, job);
-    for (const jobId of unsure) if (!found.has(jobId)) tell(jobId, null);
+    for (const jobId of asked) if (!found.has(jobId)) tell(jobId, null);
   }
 }
 

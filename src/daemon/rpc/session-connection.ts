@@ -3,7 +3,7 @@ import { UNANSWERED_FRAME_ID } from "#proto/contract.ts";
 import type { HeldLease, Reply, SessionRequest } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { HeldLeaseSchema, ReplySchema, WelcomeSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { DaemonError, invalidArgument } from "../core/errors.ts";
-import type { EndListener } from "../engine/await-jobs.ts";
+import type { EndListener, Waiting } from "../engine/await-jobs.ts";
 import { awaitEnds } from "../engine/await-jobs.ts";
 import type { ConnectingWorker } from "../engine/connect-worker.ts";
 import { addFunctions, connectWorker } from "../engine/connect-worker.ts";
@@ -37,6 +37,8 @@ const MAX_FRAME_ITEMS = 10_000;
 const MAX_ANSWERING = 256;
 /** Jobs awaited at once by one client. */
 const MAX_AWAITED = 1_000_000;
+/** Ends that were put off and are asked for again together: each may have a megabyte. */
+const POSTPONED_AT_ONCE = 32;
 
 /** One client's stream: takes its frames to the engine and puts what comes back into its outbox. */
 export class SessionConnection {
@@ -51,6 +53,9 @@ export class SessionConnection {
   /** Called once, when a connection that was busy is so no more. */
   onReady: (() => void) | null = null;
   readonly #awaited = new Map<string, { stop(): void }>();
+  /** Of those, the ones that ended when too much waited to be sent: they are asked for again when there is room. */
+  readonly #postponed = new Set<string>();
+  #isTellingPostponed = false;
 
   constructor(engine: Engine, info: DaemonInfo, first: SessionRequest) {
     this.#engine = engine;
@@ -133,6 +138,7 @@ export class SessionConnection {
     this.#isClosed = true;
     for (const waiting of this.#awaited.values()) waiting.stop();
     this.#awaited.clear();
+    this.#postponed.clear();
     this.outbox.end();
     if (this.#session !== null) this.#engine.dispatcher.removeSession(this.#session);
   }
@@ -215,9 +221,16 @@ export class SessionConnection {
 
   #await(jobIds: readonly string[]): void {
     const fresh = jobIds.filter((jobId) => !this.#awaited.has(jobId));
-    if (fresh.length === 0) return;
+    if (fresh.length > 0) this.#awaitEnds(fresh);
+  }
+
+  #awaitEnds(jobIds: readonly string[]): Waiting {
     const listener: EndListener = {
       onEnded: (end) => {
+        if (this.outbox.isFull) {
+          this.#postpone(end.jobId);
+          return;
+        }
         this.#awaited.delete(end.jobId);
         this.outbox.finish(toFinishedJob(end));
       },
@@ -228,11 +241,33 @@ export class SessionConnection {
       // The client connects again and awaits again.
       onFault: () => this.outbox.end(),
     };
-    const waiting = awaitEnds(this.#engine, fresh, listener);
-    for (const jobId of fresh) this.#awaited.set(jobId, { stop: () => waiting.stopOne(jobId) });
+    const waiting = awaitEnds(this.#engine, jobIds, listener);
+    for (const jobId of jobIds) this.#awaited.set(jobId, { stop: () => waiting.stopOne(jobId) });
+    return waiting;
+  }
+
+  /** The client reads more slowly than its jobs end: the store keeps them for it. */
+  #postpone(jobId: string): void {
+    this.#postponed.add(jobId);
+    if (this.#isTellingPostponed) return;
+    this.#isTellingPostponed = true;
+    void this.#tellPostponed();
+  }
+
+  /** A few at a time, whenever there is room. */
+  async #tellPostponed(): Promise<void> {
+    while (this.#postponed.size > 0) {
+      await this.outbox.room();
+      if (this.#isClosed) return;
+      const jobIds = this.#postponed.values().take(POSTPONED_AT_ONCE).toArray();
+      for (const jobId of jobIds) this.#postponed.delete(jobId);
+      await this.#awaitEnds(jobIds).looked;
+    }
+    this.#isTellingPostponed = false;
   }
 
   #unawait(jobId: string): void {
+    this.#postponed.delete(jobId);
     this.#awaited.get(jobId)?.stop();
     this.#awaited.delete(jobId);
   }

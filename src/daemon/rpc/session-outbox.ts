@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import type { JobError } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type {
   Assignment,
   FinishedJob,
@@ -11,14 +12,17 @@ import type {
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { SessionResponseSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 
-/** A frame takes no more args, results and recorded values than this, far below the message limit of any client. */
+/** Of each kind a frame takes about so many bytes, and at least one: far below the message limit of any client. */
 const MAX_FRAME_BYTES = 1024 * 1024;
 
 /** More bytes waiting than this mean that the client does not read: the stream is ended, and it may connect again. */
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 
+/** With more bytes waiting the ends of jobs stay in the store until there is room: a client may await a million. */
+const FULL_BYTES = 16 * 1024 * 1024;
+
 /** Checkpoints are read on only while fewer bytes wait: a job may have recorded as much as a client may be sent at all. */
-const REPLAY_WAITING_BYTES = 4 * 1024 * 1024;
+const ROOM_BYTES = 4 * 1024 * 1024;
 
 /**
  * What waits to be sent to one client. Everything that was put in since the last frame left goes into the next one:
@@ -36,12 +40,17 @@ export class SessionOutbox {
   #bytes = 0;
   #isEnded = false;
   #wake: (() => void) | null = null;
-  /** Who waits for room for more checkpoints. */
+  /** Who waits for room for more. */
   #readers: (() => void)[] = [];
 
   /** Whether the client reads so slowly that its stream should be ended. */
   get isOverfull(): boolean {
     return this.#bytes > MAX_WAITING_BYTES;
+  }
+
+  /** Whether what can wait elsewhere should. */
+  get isFull(): boolean {
+    return this.#bytes > FULL_BYTES;
   }
 
   welcome(welcome: Welcome): void {
@@ -55,13 +64,14 @@ export class SessionOutbox {
    */
   reply(reply: Reply): void {
     this.#replies.push(reply);
+    this.#bytes += replyBytes(reply);
     queueMicrotask(this.#signal);
   }
 
   assign(assignments: readonly Assignment[]): void {
     for (const assignment of assignments) {
       this.#assignments.push(assignment);
-      this.#bytes += assignment.args.byteLength;
+      this.#bytes += assignmentBytes(assignment);
     }
     this.#signal();
   }
@@ -73,7 +83,12 @@ export class SessionOutbox {
       this.#bytes += recordedBytes(checkpoint);
     }
     this.#signal();
-    if (this.#bytes < REPLAY_WAITING_BYTES || this.#isEnded) return Promise.resolve();
+    return this.room();
+  }
+
+  /** Resolves when there is room for more; at once when there is, or when the stream has ended. */
+  room(): Promise<void> {
+    if (this.#bytes < ROOM_BYTES || this.#isEnded) return Promise.resolve();
     return new Promise((resolve) => this.#readers.push(resolve));
   }
 
@@ -84,7 +99,7 @@ export class SessionOutbox {
 
   finish(finished: FinishedJob): void {
     this.#finished.push(finished);
-    this.#bytes += finished.result.byteLength;
+    this.#bytes += finishedBytes(finished);
     this.#signal();
   }
 
@@ -136,7 +151,7 @@ export class SessionOutbox {
   #take(): SessionResponse {
     const frame = create(SessionResponseSchema);
     if (this.#welcome !== undefined) frame.welcome = this.#welcome;
-    frame.replies = this.#replies;
+    frame.replies = takeBytes(this.#replies, replyBytes);
     frame.revocations = this.#revocations;
     frame.recalls = this.#recalls;
     frame.drain = this.#drain;
@@ -144,13 +159,13 @@ export class SessionOutbox {
     this.#checkpoints = frame.checkpoints === this.#checkpoints ? [] : this.#checkpoints;
     // No job overtakes what it recorded.
     if (this.#checkpoints.length === 0) {
-      frame.assignments = takeBytes(this.#assignments, (one) => one.args.byteLength);
+      frame.assignments = takeBytes(this.#assignments, assignmentBytes);
     }
-    frame.finished = takeBytes(this.#finished, (one) => one.result.byteLength);
+    frame.finished = takeBytes(this.#finished, finishedBytes);
     if (this.#bytes > 0) this.#bytes -= payloadBytes(frame);
-    if (this.#bytes < REPLAY_WAITING_BYTES) this.#tellReaders();
+    if (this.#bytes < ROOM_BYTES) this.#tellReaders();
     this.#welcome = undefined;
-    this.#replies = [];
+    this.#replies = frame.replies === this.#replies ? [] : this.#replies;
     this.#revocations = [];
     this.#recalls = [];
     this.#drain = false;
@@ -179,14 +194,39 @@ function takeBytes<T>(list: T[], bytesOf: (item: T) => number): T[] {
 
 function payloadBytes(frame: SessionResponse): number {
   let bytes = 0;
-  for (const one of frame.assignments) bytes += one.args.byteLength;
+  for (const one of frame.replies) bytes += replyBytes(one);
+  for (const one of frame.assignments) bytes += assignmentBytes(one);
   for (const one of frame.checkpoints) bytes += recordedBytes(one);
-  for (const one of frame.finished) bytes += one.result.byteLength;
+  for (const one of frame.finished) bytes += finishedBytes(one);
   return bytes;
+}
+
+/** About what ids, tokens and names take of an item. */
+const ITEM_BYTES = 64;
+
+/** Most answers are a few bytes; a refusal has its text twice. */
+function replyBytes({ enqueued, settled, recorded }: Reply): number {
+  let bytes = (enqueued.length + recorded.length) * ITEM_BYTES + settled.length;
+  for (const { result } of enqueued) if (result.case === "error") bytes += ITEM_BYTES + 3 * result.value.message.length;
+  for (const { message } of recorded) bytes += message.length;
+  return bytes;
+}
+
+function assignmentBytes({ args, headers }: Assignment): number {
+  let bytes = ITEM_BYTES + args.byteLength;
+  for (const name in headers) bytes += name.length + headers[name]!.length;
+  return bytes;
+}
+
+function finishedBytes({ result, error }: FinishedJob): number {
+  return ITEM_BYTES + result.byteLength + textBytes(error);
 }
 
 function recordedBytes({ checkpoint }: RecordedCheckpoint): number {
   if (checkpoint === undefined) return 0;
-  const { value, name, error } = checkpoint;
-  return value.byteLength + name.length + (error === undefined ? 0 : error.message.length + error.stack.length);
+  return ITEM_BYTES + checkpoint.value.byteLength + checkpoint.name.length + textBytes(checkpoint.error);
+}
+
+function textBytes(error: JobError | undefined): number {
+  return error === undefined ? 0 : error.name.length + error.message.length + error.stack.length;
 }
