@@ -61,6 +61,10 @@ export function reseolioErrorFrom(error: unknown): ReseolioError {
     const message = `the daemon does not know this call (${error.rawMessage}); is it older than this SDK?`;
     return new ReseolioError("failed_precondition", message, { cause: error });
   }
+  if (error instanceof ConnectError && error.code === Code.Unauthenticated) {
+    const message = `${error.rawMessage}; give the daemon's token as the option token or in RESEOLIO_TOKEN`;
+    return new ReseolioError("unauthenticated", message, { cause: error });
+  }
   if (error instanceof ConnectError) {
     return new ReseolioError(CODES[error.code] ?? "internal", error.rawMessage, { cause: error });
   }

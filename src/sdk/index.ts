@@ -23,7 +23,7 @@ export type { LogFields, Logger } from "./logger.ts";
 export type { ReseolioOptions } from "./options.ts";
 export { Reseolio } from "./reseolio.ts";
 export type { LastJob, ScheduleDetails, ScheduleStatus, ScheduleTick } from "./schedule-details.ts";
-export type { PreviewWindow, SchedulePage, ScheduleQuery } from "./schedule-directory.ts";
+export type { BackfillWindow, PreviewWindow, SchedulePage, ScheduleQuery } from "./schedule-directory.ts";
 export { ScheduleHandle } from "./schedule-handle.ts";
 export type {
   ScheduleJobOptions,

@@ -4,7 +4,7 @@ import type { JobHandle } from "./job-handle.ts";
 import type { JobOptions } from "./job-options.ts";
 import { checkFunctionName } from "./registry.ts";
 import type { ScheduleDetails, ScheduleTick } from "./schedule-details.ts";
-import type { PreviewWindow, SchedulePage, ScheduleQuery } from "./schedule-directory.ts";
+import type { BackfillWindow, PreviewWindow, SchedulePage, ScheduleQuery } from "./schedule-directory.ts";
 import { type ScheduleAccess, ScheduleHandle } from "./schedule-handle.ts";
 import { encodeSchedule } from "./encode-schedule.ts";
 import type { ScheduleOptions, ScheduleRule, ScheduleUpdate } from "./schedule-options.ts";
@@ -105,6 +105,22 @@ export abstract class ScheduleCalls extends JobCalls implements ScheduleAccess {
   async triggerSchedule<Result = unknown>(name: string): Promise<JobHandle<Result>> {
     const { schedules } = await this.connected();
     return this.handle<Result>(await schedules.trigger(name));
+  }
+
+  /**
+   * Enqueues the jobs of past ticks that have none, oldest first, whatever `catchUp` and `overlap` say. A tick that has
+   * its job gets no second one, so it may be called again; one whose job was deleted or pruned has none.
+   *
+   * @example
+   * ```ts
+   * const enqueued = await reseolio.backfillSchedule("nightly", { from: new Date("2026-11-01T00:00:00Z") });
+   * ```
+   *
+   * @returns how many; with `dryRun` how many it would be
+   * @throws ReseolioError `invalid_argument` that names the option, `not_found`
+   */
+  async backfillSchedule(name: string, window: BackfillWindow): Promise<number> {
+    return (await this.connected()).schedules.backfill(name, window);
   }
 
   /**

@@ -1,10 +1,11 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import type { Schedule } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
+import type { BackfillScheduleRequestSchema, Schedule } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { uuidV7 } from "#proto/uuid-v7.ts";
 import type { Client } from "./client.ts";
 import { ReseolioError } from "./errors.ts";
 import type { JobOptions } from "./job-options.ts";
-import { checkDate } from "./option-faults.ts";
+import { checkDate, checkNames, show } from "./option-faults.ts";
 import {
   type ScheduleDetails,
   scheduleDetailsOf,
@@ -143,6 +144,21 @@ export class ScheduleDirectory {
     return answer.jobId === "" ? jobId : answer.jobId;
   }
 
+  /** A slice whose answer was lost is counted by its second answer: as what it still found to do. */
+  async backfill(name: string, window: BackfillWindow): Promise<number> {
+    checkScheduleName(name);
+    const request = { name, ...encodeBackfill(name, window) };
+    let count = 0;
+    let pageToken = "";
+    do {
+      const slice = { ...request, pageToken };
+      const answer = await this.calls.repeat(() => this.client.schedules.backfillSchedule(slice));
+      count += answer.count;
+      pageToken = answer.nextPageToken;
+    } while (pageToken !== "");
+    return count;
+  }
+
   async preview(
     schedule: string | ScheduleRule,
     window: PreviewWindow,
@@ -166,6 +182,39 @@ export interface PreviewWindow {
   readonly after?: Date;
   /** 1 to 1000. [10] */
   readonly count?: number;
+}
+
+/**
+ * Which past ticks get the jobs that they lack.
+ *
+ * @example
+ * ```ts
+ * const lastWeek: BackfillWindow = { from: new Date(Date.now() - 7 * 86_400_000), dryRun: true };
+ * ```
+ */
+export interface BackfillWindow {
+  /** The first tick is the one at this time or after it, whatever the schedule's `startAt` says. */
+  readonly from: Date;
+  /** Ticks before this time only, not after now. [now] */
+  readonly to?: Date;
+  /** Only counts. [false] */
+  readonly dryRun?: boolean;
+}
+
+const BACKFILL_NAMES: ReadonlySet<string> = new Set<keyof BackfillWindow>(["from", "to", "dryRun"]);
+
+function encodeBackfill(name: string, window: BackfillWindow): MessageInitShape<typeof BackfillScheduleRequestSchema> {
+  const faults: string[] = [];
+  const { from, to, dryRun = false } = window;
+  if (from === undefined) faults.push("option from is missing; give the Date from which ticks are wanted");
+  checkDate("from", from, faults);
+  checkDate("to", to, faults);
+  checkNames(window, BACKFILL_NAMES, faults);
+  if (faults.length === 0 && to !== undefined && from >= to) {
+    faults.push(`option to is ${show(to)}, which is not after from; no tick is between them`);
+  }
+  if (faults.length > 0) throw new ReseolioError("invalid_argument", `backfill of ${name}: ${faults.join("; ")}`);
+  return { dryRun, from: timestampFromDate(from), ...(to === undefined ? {} : { to: timestampFromDate(to) }) };
 }
 
 function checkedState(status: ScheduleStatus): ReturnType<typeof scheduleStateOf> {

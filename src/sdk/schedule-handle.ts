@@ -1,6 +1,7 @@
 import { ReseolioError } from "./errors.ts";
 import type { JobHandle } from "./job-handle.ts";
 import type { ScheduleDetails, ScheduleStatus } from "./schedule-details.ts";
+import type { BackfillWindow } from "./schedule-directory.ts";
 import type { ScheduleUpdate } from "./schedule-options.ts";
 
 /** What a handle asks of its client. */
@@ -11,6 +12,7 @@ export interface ScheduleAccess {
   resumeSchedule(name: string): Promise<ScheduleDetails>;
   deleteSchedule(name: string): Promise<boolean>;
   triggerSchedule(name: string): Promise<JobHandle>;
+  backfillSchedule(name: string, window: BackfillWindow): Promise<number>;
 }
 
 /**
@@ -87,6 +89,16 @@ export class ScheduleHandle<Args extends unknown[] = unknown[], Result = unknown
   async trigger(): Promise<JobHandle<Result>> {
     // The function's type, carried by the handle.
     return (await this.access.triggerSchedule(this.name)) as JobHandle<Result>;
+  }
+
+  /**
+   * Enqueues the jobs of past ticks that have none; may be called again.
+   *
+   * @returns how many; with `dryRun` how many it would be
+   * @throws ReseolioError `invalid_argument` that names the option, `not_found` when it was deleted
+   */
+  backfill(window: BackfillWindow): Promise<number> {
+    return this.access.backfillSchedule(this.name, window);
   }
 
   /** Undefined when no tick will come. @throws ReseolioError `not_found` when it was deleted */

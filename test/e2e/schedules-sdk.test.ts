@@ -168,6 +168,32 @@ testOnEachStore("a schedule is changed, paused, resumed, listed and deleted", as
   expect([await schedule.status(), await next.status()]).toEqual(["deleted", "active"]);
 });
 
+testOnEachStore("a backfill enqueues the jobs of past ticks once, over several slices", async (store) => {
+  await using world = await store.createWorld();
+  const { client } = world;
+  const schedule = await client.createSchedule("t:past", { name: "past", cron: "@hourly" });
+  const from = new Date("2026-01-01T00:00:00Z");
+  const to = new Date("2026-02-15T00:00:00Z");
+  expect(await schedule.backfill({ from, to, dryRun: true })).toBe(45 * 24);
+  expect(await client.backfillSchedule("past", { from, to })).toBe(45 * 24);
+  expect(await schedule.backfill({ from, to })).toBe(0);
+  const { jobs } = await client.listJobs({ schedule: "past", limit: 1 });
+  expect(jobs[0]).toMatchObject({ name: "t:past", scheduledAt: new Date("2026-02-14T23:00:00Z") });
+  const wrong = [
+    [{}, "option from is missing"],
+    [{ from: "2026-01-01" }, 'option from is "2026-01-01"; give a Date'],
+    [{ from: to, to: from }, "which is not after from"],
+    [{ from, until: to }, "option until does not exist; the options are from, to, dryRun"],
+    [{ from, to: new Date("2099-01-01T00:00:00Z") }, "to"],
+  ] as const;
+  for (const [window, message] of wrong) {
+    expect(await rejection(schedule.backfill(window as never))).toMatchObject({
+      code: "invalid_argument",
+      message: expect.stringContaining(message),
+    });
+  }
+});
+
 testOnEachStore("what the daemon refuses names the field and shows a right example", async (store) => {
   await using world = await store.createWorld();
   const create = (options: object) => rejection(world.client.createSchedule("t:run", { cron: "@daily", ...options }));
@@ -183,7 +209,7 @@ testOnEachStore("what the daemon refuses names the field and shows a right examp
   });
   const faulty = { after: "tomorrow" as unknown as Date };
   const preview = (window: object) => rejection(world.client.previewSchedule({ cron: "@daily" }, window));
-  expect(String(await preview(faulty))).toContain('option after is "tomorrow"; give a valid Date');
+  expect(String(await preview(faulty))).toContain('option after is "tomorrow"; give a Date');
   expect(String(await preview({ count: 5_000 }))).toContain("count is 5000; give a whole number from 1 to 1000");
   expect((await world.client.listSchedules()).total).toBe(0);
 });
