@@ -214,7 +214,7 @@ function replyBytes({ enqueued, settled, recorded }: Reply): number {
 
 function assignmentBytes({ args, headers }: Assignment): number {
   let bytes = ITEM_BYTES + args.byteLength;
-  for (const name in headers) bytes += name.length + headers[name]!.length;
+  for (const name in headers) bytes += name.length + (headers[name]?.length ?? 0);
   return bytes;
 }
 
