@@ -47,7 +47,8 @@ export function findJsonFault(
   const before = text.slice(0, offset);
   const line = before.split("\n").length;
   const column = offset - (before.lastIndexOf("\n") + 1) + 1;
-  const found = offset >= text.length ? "the end" : JSON.stringify(String.fromCodePoint(text.codePointAt(offset) ?? 0));
+  const found =
+    offset >= text.length ? "end of text" : JSON.stringify(String.fromCodePoint(text.codePointAt(offset) ?? 0));
   return { line, column, found };
 }
 

@@ -56,6 +56,12 @@ export class DurableWait {
     if (this.end !== undefined) this.#resolve(this.end);
   }
 
+  /** Lets go of its timer and of the job's end. */
+  release(): void {
+    clearTimeout(this.timer);
+    this.unwatch?.();
+  }
+
   /** Milliseconds that a sleep still takes; null for other waits. */
   sleepLeftMs(): number | null {
     switch (this.awaited.kind) {

@@ -54,6 +54,11 @@ export class Execution {
     return this.port.clock;
   }
 
+  /** A step, a record or a call of the handler is under way. */
+  get isBusy(): boolean {
+    return this.#busy > 0;
+  }
+
   get isParked(): boolean {
     return this.#stage === "parked";
   }
@@ -224,7 +229,7 @@ export class Execution {
   #remove(wait: DurableWait): void {
     this.#waits.delete(wait.name);
     this.#rejects.delete(wait.reject);
-    release(wait);
+    wait.release();
   }
 
   #stopGathering(): void {
@@ -234,7 +239,7 @@ export class Execution {
 
   #letGo(): void {
     this.#stopGathering();
-    for (const wait of this.#waits.values()) release(wait);
+    for (const wait of this.#waits.values()) wait.release();
     this.#waits.clear();
     this.#whenInSlot = [];
   }
@@ -292,8 +297,3 @@ export function jobWaitName(jobId: string): string {
 }
 
 const NO_BYTES = new Uint8Array(0);
-
-function release(wait: DurableWait): void {
-  clearTimeout(wait.timer);
-  wait.unwatch?.();
-}

@@ -151,8 +151,11 @@ export class HandlerContext implements Context, ExecutionHost, HandlerScope {
     return this.#hasEnded;
   }
 
-  end(): void {
+  end(end: AttemptEnd): void {
     this.#hasEnded = true;
+    const isLeft = end.kind === "success" && this.#reason === undefined && this.#execution?.isBusy === true;
+    if (isLeft)
+      this.log.warn("the handler has ended and left a step or a call behind: await everything that it starts");
     this.#execution?.end();
   }
 

@@ -115,7 +115,7 @@ export function jobStatusOf(state: JobState): JobStatus {
   return STATUSES[state];
 }
 
-const STATES: Readonly<Record<JobStatus, JobState>> = {
+export const JOB_STATES: Readonly<Record<JobStatus, JobState>> = {
   pending: JobState.PENDING,
   running: JobState.RUNNING,
   suspended: JobState.SUSPENDED,
@@ -125,7 +125,7 @@ const STATES: Readonly<Record<JobStatus, JobState>> = {
 };
 
 export function jobStateOf(status: JobStatus): JobState {
-  return STATES[status];
+  return JOB_STATES[status];
 }
 
 export function jobErrorOf(error: JobError): JobErrorDetails {

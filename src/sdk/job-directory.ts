@@ -4,7 +4,8 @@ import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { JobFilterSchema } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import type { Client } from "./client.ts";
 import { ReseolioError } from "./errors.ts";
-import { type JobDetails, jobDetailsOf, jobStateOf, type JobStatus } from "./job-details.ts";
+import { checkChoice, checkDate, checkNames } from "./option-faults.ts";
+import { JOB_STATES, type JobDetails, jobDetailsOf, jobStateOf, type JobStatus } from "./job-details.ts";
 import { pageSizeOf, type UnaryCalls } from "./unary-calls.ts";
 
 /**
@@ -63,6 +64,7 @@ export class JobDirectory {
   }
 
   async listJobs(query: JobQuery): Promise<JobPage> {
+    checkQuery(query);
     const request = { filter: filterOf(query), pageSize: pageSizeOf(query.limit), pageToken: query.pageToken ?? "" };
     const { jobs, nextPageToken } = await this.calls.repeat(() => this.client.jobs.listJobs(request));
     return { jobs: jobs.map(jobDetailsOf), ...(nextPageToken === "" ? {} : { nextPageToken }) };
@@ -76,6 +78,29 @@ export class JobDirectory {
   async retryJob(jobId: string): Promise<void> {
     await this.calls.once(() => this.client.jobs.retryJob({ jobId }));
   }
+}
+
+const QUERY_NAMES: ReadonlySet<string> = new Set<keyof JobQuery>([
+  "status",
+  "name",
+  "ids",
+  "idempotencyKey",
+  "parentId",
+  "schedule",
+  "createdAfter",
+  "createdBefore",
+  "limit",
+  "pageToken",
+]);
+
+/** A filter that is misspelt would list everything. @throws ReseolioError `invalid_argument` */
+function checkQuery(query: JobQuery): void {
+  const faults: string[] = [];
+  checkNames(query, QUERY_NAMES, faults);
+  for (const status of listOf(query.status)) checkChoice("status", status, JOB_STATES, faults);
+  checkDate("createdAfter", query.createdAfter, faults);
+  checkDate("createdBefore", query.createdBefore, faults);
+  if (faults.length > 0) throw new ReseolioError("invalid_argument", `listJobs: ${faults.join("; ")}`);
 }
 
 function filterOf(query: JobQuery): MessageInitShape<typeof JobFilterSchema> {

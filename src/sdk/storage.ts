@@ -19,6 +19,7 @@ export type Storage =
  * @throws ReseolioError `invalid_argument`, without the password
  */
 export function parseStorage(text: string, cwd: string): Storage {
+  if (typeof text !== "string") throw badStorage(`is a ${typeof text}`);
   const scheme = /^([a-z][a-z0-9+]+):/i.exec(text)?.[1]?.toLowerCase();
   // One letter before the colon is a drive.
   if (scheme === undefined) return sqlite(text, cwd);

@@ -223,7 +223,7 @@ export class Worker {
       return;
     }
     if (execution?.isDropped === true) return;
-    context.end();
+    context.end(end);
     const job = this.#jobOf(context);
     if (job === undefined) {
       if (end.kind === "failure") this.#tell(context.assignment, end);

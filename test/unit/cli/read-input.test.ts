@@ -22,7 +22,7 @@ describe("arguments", () => {
   });
 
   test.each([
-    ["[1,", `--args is not JSON: unexpected the end at column 4 of "[1,"`],
+    ["[1,", `--args is not JSON: unexpected end of text at column 4 of "[1,"`],
     ["[1,\n2,\n]", `unexpected "]" at line 3, column 1`],
     [`{"a":1}`, "--args is no JSON array"],
     ["null", "--args is no JSON array"],
@@ -86,7 +86,7 @@ describe("a line of --jsonl", () => {
     [`{"function":"a","args":{}}`, `"args" is no JSON array`],
     [`{"function":"a","options":[]}`, `"options" is no object`],
     [`[1]`, "the line is no JSON object"],
-    [`{"function":`, "the line is not JSON: unexpected the end at column 13"],
+    [`{"function":`, "the line is not JSON: unexpected end of text at column 13"],
   ])("%p is refused", (text, message) => {
     expect(fault(() => jobOfLine(text, defaults))).toContain(message);
   });

@@ -34,6 +34,22 @@ describe("a durable call", () => {
     expect(await faultOf(client.getJob("01890000-0000-7000-8000-000000000000"))).toMatchObject({ code: "not_found" });
   });
 
+  test("is not looked for by a misspelt query, which would list everything", async () => {
+    await using daemon = await spawnDaemon();
+    await using client = clientOf(daemon);
+    await client.start();
+    const wrong = [
+      [{ state: "dead" }, "option state does not exist; the options are status, name, ids"],
+      [{ status: "DEAD" }, 'option status is "DEAD"; give one of pending, running'],
+      [{ createdAfter: "yesterday" }, 'option createdAfter is "yesterday"; give a Date'],
+      [{ limit: 0 }, "limit is 0"],
+    ] as const;
+    for (const [query, fault] of wrong) {
+      const error = await faultOf(client.listJobs(query as never));
+      expect(error).toMatchObject({ code: "invalid_argument", message: expect.stringContaining(fault) });
+    }
+  });
+
   test("is retried after an error, at the handler's wish, and not after a terminal one", async () => {
     await using daemon = await spawnDaemon();
     await using client = clientOf(daemon);

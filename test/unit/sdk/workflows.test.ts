@@ -80,6 +80,27 @@ describe("a step", () => {
     expect(faults[0]).toContain('step "inner"');
   });
 
+  test("that its handler does not await is told of; one that fails beside another that ended the handler is not", async () => {
+    const warnings: string[] = [];
+    const logger = { debug() {}, info() {}, warn: (message: string) => void warnings.push(message), error() {} };
+    const forget = async ({ step, attempt }: Context): Promise<string> => {
+      const slow = step("slow", () => Bun.sleep(50));
+      if (attempt === 1) throw new Error("other reasons");
+      if (attempt === 2) await slow;
+      return "done";
+    };
+    await using world = await WorkflowWorld.start(forget, { logger });
+    world.assign("job", 1);
+    await world.failure();
+    world.assign("job", 2, { attempt: 2 });
+    await world.recorded();
+    expect(await world.success()).toBe("done");
+    expect(warnings).toEqual([]);
+    world.assign("job", 3, { attempt: 3 });
+    expect(await world.success()).toBe("done");
+    expect(warnings).toEqual([expect.stringContaining("left a step or a call behind")]);
+  });
+
   test("that JSON would change is refused with the path of the value", async () => {
     await using world = await WorkflowWorld.start(({ step }) => step("sum", () => ({ total: Number.NaN })));
     world.assign("job");
