@@ -140,6 +140,8 @@ class RunningDaemon implements Daemon {
       settings: { nodeId, leaseMs, maxConcurrent, maxLosses },
       onDeadline: (deadline) => attemptTimer.noteDeadline(deadline),
       onFatal: (error) => this.#onFatal(error),
+      onUndelivered: (error) =>
+        logger.warn("what jobs recorded cannot be read; their workers get them when it can", { error }),
       onCommit: (milliseconds, applied) => this.#commits.note(milliseconds, applied),
     });
     const attemptTimer = new AttemptTimer(this.#engine, logger);

@@ -21,8 +21,8 @@ export type JobEvent =
   | { readonly kind: "park"; readonly ranMs: number }
   /** Something that it waits for has happened. With a grace it is kept that long for the worker that parked it. */
   | { readonly kind: "wake"; readonly graceMs: number }
-  /** Its worker hands it back, on drain or recall. */
-  | { readonly kind: "release"; readonly started: boolean }
+  /** Its worker hands it back, on drain or recall; or it could not be delivered, and waits a while. */
+  | { readonly kind: "release"; readonly started: boolean; readonly delayMs?: number }
   /** The attempt ran past `timeoutMs`. */
   | { readonly kind: "timeout" }
   /** Its worker vanished. */
@@ -119,7 +119,7 @@ export function decide(
     case "wake":
       return job.state === "SUSPENDED" ? wake(job, event.graceMs) : null;
     case "release":
-      return job.state === "RUNNING" ? release(job, event.started) : null;
+      return job.state === "RUNNING" ? release(job, event) : null;
     case "timeout":
       return job.state === "RUNNING" ? timeOut(job, chance) : null;
     case "lose":
@@ -161,11 +161,11 @@ function timeOut(job: JobSnapshot, chance: number): Transition {
   );
 }
 
-function release(job: JobSnapshot, started: boolean): Transition {
+function release(job: JobSnapshot, { started, delayMs = 0 }: Extract<JobEvent, { kind: "release" }>): Transition {
   // A job that never started gives its attempt number back, so that attempts count executions. One that was parked is
   // still in the same attempt, wherever that goes on.
   const attempt = started || job.ranMs !== null ? job.attempt : job.attempt - 1;
-  return transition(job, { state: "PENDING", runAfterMs: 0, attempt }, null);
+  return transition(job, { state: "PENDING", runAfterMs: delayMs, attempt }, null);
 }
 
 function wake(job: JobSnapshot, graceMs: number): Transition {

@@ -17,6 +17,7 @@ export interface EngineOptions {
   readonly newJobId: () => string;
   readonly settings: EngineSettings;
   readonly onDeadline: (deadline: number) => void;
+  readonly onUndelivered?: Engine["onUndelivered"];
   /** The store says that the daemon cannot go on. */
   readonly onFatal: (error: DaemonError) => void;
   /** Called after each commit with its length and what it changed in jobs that were there. */
@@ -41,7 +42,10 @@ export function createEngine(options: EngineOptions): Engine {
     onChildrenStored: (transaction, children) => cancelOrphans(settings, transaction, children),
     ...(onCommit === undefined ? {} : { onCommit }),
   });
-  const engine: Engine = { store, lane, dispatcher, changes, schedules, clock, random, newJobId, settings, onDeadline };
+  const engine: Engine = {
+    ...{ store, lane, dispatcher, changes, schedules, clock, random, newJobId, settings, onDeadline },
+    onUndelivered: options.onUndelivered ?? (() => {}),
+  };
   dispatcher.onAssigned = (session, jobs, resumed) => deliverJobs(engine, session, jobs, resumed);
   return engine;
 }

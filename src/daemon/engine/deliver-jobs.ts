@@ -18,11 +18,13 @@ const PAGE_BYTES = 1024 * 1024;
 /** A job with no more than these is read with others. */
 const FEW_BYTES = 16 * 1024;
 const FEW = 256;
+/** What cannot be read now is not asked for all the time. */
+const RETRY_MS = 1_000;
 
 /**
  * Sends leased jobs to their worker, each behind what it recorded: everything for a job that is replayed, what ended
  * since it was parked for one that goes on. A job in its first lease has recorded nothing and goes at once. One whose
- * checkpoints cannot be read goes back.
+ * checkpoints cannot be read goes back for a second.
  */
 export function deliverJobs(engine: Engine, session: WorkerSession, jobs: readonly Job[], resumed: boolean): void {
   const fresh = jobs.filter((job) => job.leaseToken === 1);
@@ -33,7 +35,10 @@ export function deliverJobs(engine: Engine, session: WorkerSession, jobs: readon
     const held = session.find(job);
     if (held !== null) held.isOnItsWay = true;
   }
-  deliverWithCheckpoints(engine, session, others, resumed).catch(() => giveBack(engine, session, others));
+  deliverWithCheckpoints(engine, session, others, resumed).catch((error: unknown) => {
+    engine.onUndelivered(error);
+    giveBack(engine, session, others);
+  });
 }
 
 async function deliverWithCheckpoints(
@@ -117,7 +122,7 @@ const NONE: CheckpointSum = { count: 0, bytes: 0 };
 function giveBack(engine: Engine, session: WorkerSession, jobs: readonly Job[]): void {
   const unsent = jobs.map((job) => session.find(job)).filter((held) => held?.isOnItsWay === true) as HeldLease[];
   const transitions = unsent
-    .map((held) => decide(held.job, { kind: "release", started: false }, engine.settings, 0))
+    .map((held) => decide(held.job, { kind: "release", started: false, delayMs: RETRY_MS }, engine.settings, 0))
     .filter((transition) => transition !== null);
   for (const held of unsent) session.remove(held);
   // A store that fails leaves them to the check of leases, or to the worker's next hello.

@@ -19,6 +19,8 @@ export interface Engine {
   readonly newJobId: () => string;
   /** Called with the deadline of each attempt that starts, on the monotonic clock. */
   readonly onDeadline: (deadline: number) => void;
+  /** Called when what jobs recorded could not be read: they went back. */
+  readonly onUndelivered: (error: unknown) => void;
   readonly settings: EngineSettings;
 }
 

@@ -338,3 +338,24 @@ test("an event that many wait for wakes all of them, some hundreds a commit", as
   await worker.assignedCount(2_400);
   expect(new Set(worker.delivered.slice(1_200).map(({ resumed }) => resumed))).toEqual(new Set([true]));
 });
+
+test("a job whose records cannot be read goes back for a second, and then to its worker with them", async () => {
+  await using world = await createEngineWorld();
+  const worker = await world.connect("w", { functionNames: ["test:fn"], concurrency: 1 });
+  const jobId = await world.enqueue("test:fn", { options: { initialDelayMs: 0 } });
+  await worker.assignedCount(1);
+  const sum = world.engine.store.sumCheckpoints.bind(world.engine.store);
+  let asked = 0;
+  const broken = () => Promise.reject(new Error(`broken ${++asked}`));
+  Object.assign(world.engine.store, { sumCheckpoints: broken });
+  await worker.report(worker.assigned[0] as Job, fail("first"));
+  await Bun.sleep(100);
+  await world.settled();
+  expect(asked).toBe(1);
+  expect(await world.read(jobId)).toMatchObject({ state: "PENDING", attempt: 1, failures: 1 });
+  Object.assign(world.engine.store, { sumCheckpoints: sum });
+  world.clock.advance(1_000);
+  await moveDueJobs(world.engine);
+  await worker.assignedCount(2);
+  expect(worker.assigned[1]).toMatchObject({ jobId, attempt: 2 });
+});
