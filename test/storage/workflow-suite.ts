@@ -487,6 +487,44 @@ function eventTests(makeStore: MakeStore): void {
     ]);
   });
 
+  test("P13: events of one call: each is told to those that wait for it, what had happened keeps its payload", async () => {
+    await using world = await makeStore();
+    const emit = (...events: readonly (readonly [name: string, payload: string])[]) =>
+      world.store.transact((tx) =>
+        tx.emitEvents(
+          events.map(([name, payload]) => ({ name, payload: bytes(payload) })),
+          2,
+        ),
+      );
+    await emit(["old", "0"]);
+    for (let index = 0; index < 5; index++) await stored(world);
+    const [one, both, ...many] = (await claim(world, 5)) as [Job, Job, ...Job[]];
+    await park(world, one, event("w", "a"));
+    await park(world, both, event("w", "b"), event("v", "a"));
+    for (const job of many) await park(world, job, event("w", "c"));
+    const outcomes = await emit(["a", "1"], ["old", "2"], ["b", "3"], ["a", "4"], ["c", "5"]);
+    expect(
+      outcomes.map(({ created, waiting, event: { name, payload } }) => [name, created, waiting, text(payload)]),
+    ).toEqual([
+      ["a", true, 2, "1"],
+      ["old", false, 0, "0"],
+      ["b", true, 1, "3"],
+      ["a", false, 0, "1"],
+      ["c", true, 3, "5"],
+    ]);
+    const woken = outcomes.map((outcome) => outcome.woken.map(({ job }) => job.jobId).sort());
+    expect(woken.slice(0, 4)).toEqual([[one.jobId, both.jobId].sort(), [], [both.jobId], []]);
+    expect(woken[4]).toHaveLength(2);
+    expect((await world.store.transact((tx) => tx.spreadEvents(2))).woken).toHaveLength(1);
+    expect((await world.store.transact((tx) => tx.spreadEvents(2))).ended).toBe(0);
+    expect((await replay(world, one.jobId)).all).toEqual([{ name: "w", value: "1" }]);
+    expect((await replay(world, both.jobId)).all).toEqual([
+      { name: "v", value: "1" },
+      { name: "w", value: "3" },
+    ]);
+    for (const { jobId } of many) expect((await replay(world, jobId)).all).toEqual([{ name: "w", value: "5" }]);
+  });
+
   test("P13: an event is not pruned while it is being told to all that wait for it", async () => {
     await using world = await makeStore();
     const jobIds = [await stored(world), await stored(world)];

@@ -1,10 +1,11 @@
 import { DaemonError } from "../core/errors.ts";
 import type { Transition } from "../core/job-machine.ts";
-import type { CheckpointToStore, RecordOutcome } from "../storage/checkpoint-store.ts";
+import type { CheckpointToStore, EmitOutcome, EventToStore, RecordOutcome } from "../storage/checkpoint-store.ts";
 import type { EnqueueOutcome, JobStore, JobToStore, JobTransaction } from "../storage/job-store.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import { type Committed, describeChanges } from "./committed-changes.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import { emitEvents } from "./emit-events.ts";
 import type { Batch, LaneTransaction, Ticket } from "./lane-batch.ts";
 import { answer, emptyBatch, hasWork, itemsOf, splitBatch, ticketsOf } from "./lane-batch.ts";
 import type { ParkOutcome, ParkToStore } from "./park-jobs.ts";
@@ -64,16 +65,18 @@ export class CommitLane {
     this.#schedule();
   }
 
-  /**
-   * Runs `work` inside the next transaction. Fails alone if it throws; the others of the batch are tried again.
-   *
-   * @param eventNames the events that it emits
-   */
-  run<T>(work: (lane: LaneTransaction) => Promise<T>, eventNames: readonly string[] = []): Promise<T> {
+  emit(items: readonly EventToStore[], ticket: Ticket<readonly EmitOutcome[]>): void {
+    if (this.#refuse(ticket)) return;
+    this.#next.emits.push({ items, ticket });
+    this.#schedule();
+  }
+
+  /** Runs `work` inside the next transaction. Fails alone if it throws; the others of the batch are tried again. */
+  run<T>(work: (lane: LaneTransaction) => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const ticket: Ticket<unknown> = { done: (value) => resolve(value as T), failed: reject };
       if (this.#refuse(ticket)) return;
-      this.#next.works.push({ work, eventNames, ticket });
+      this.#next.works.push({ work, ticket });
       this.#schedule();
     });
   }
@@ -175,12 +178,14 @@ export class CommitLane {
     const settled = transitions.length > 0 ? await lane.apply(transitions) : [];
     const parks = itemsOf(batch.parks);
     const parked = parks.length > 0 ? await parkJobs(lane, dispatcher, parks) : [];
+    const events = itemsOf(batch.emits);
+    const emitted = events.length > 0 ? await emitEvents(lane, dispatcher, events) : [];
     const worked: unknown[] = [];
     for (const entry of batch.works) worked.push(await entry.work(lane));
     await wakeJobs(lane, await tx.takeAwaiters());
     for (const transition of applied) dispatcher.noteTransition(transition, tx.now);
     return {
-      ...{ at: tx.now, enqueued, recorded, settled, parked, worked, stored, applied },
+      ...{ at: tx.now, enqueued, recorded, settled, parked, emitted, worked, stored, applied },
       ...(await this.#applyClaims(tx)),
     };
   }
@@ -220,6 +225,7 @@ export class CommitLane {
     answer(batch.records, committed.recorded);
     answer(batch.settles, committed.settled);
     answer(batch.parks, committed.parked);
+    answer(batch.emits, committed.emitted);
     for (const [index, entry] of batch.works.entries()) entry.ticket.done(committed.worked[index]);
     dispatcher.afterCommit(committed.applied, committed.resumed, committed.claimed);
     changes.publish(describeChanges(committed, changes.isWatched));
@@ -244,8 +250,9 @@ export function ticketed<T>(submit: (ticket: Ticket<T>) => void): Promise<T> {
 }
 
 /** New jobs without parents, and nothing else. */
-function isPlain({ enqueues, records, settles, parks, works }: Batch): boolean {
-  if (enqueues.length === 0 || records.length + settles.length + parks.length + works.length > 0) return false;
+function isPlain({ enqueues, records, settles, parks, emits, works }: Batch): boolean {
+  const others = [records, settles, parks, emits, works];
+  if (enqueues.length === 0 || others.some((entries) => entries.length > 0)) return false;
   return enqueues.every(({ items }) => items.every((item) => item.parentId === null));
 }
 
@@ -258,7 +265,7 @@ function isReadyOutcome(outcome: EnqueueOutcome | undefined): boolean {
 }
 
 const NOTHING_DONE: Omit<Committed, "at"> = {
-  ...{ enqueued: [], recorded: [], settled: [], parked: [], worked: [] },
+  ...{ enqueued: [], recorded: [], settled: [], parked: [], emitted: [], worked: [] },
   ...{ stored: [], applied: [], resumed: [], claimed: [] },
 };
 
@@ -267,7 +274,7 @@ function eventNamesOf(batch: Batch): readonly string[] {
   const awaited = itemsOf(batch.parks).flatMap(({ waits }) =>
     waits.flatMap((wait) => (wait.kind === "event" ? [wait.eventName] : [])),
   );
-  return [...awaited, ...batch.works.flatMap((entry) => entry.eventNames)];
+  return [...awaited, ...itemsOf(batch.emits).map(({ name }) => name)];
 }
 
 async function applyAll(

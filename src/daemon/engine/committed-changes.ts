@@ -2,7 +2,7 @@ import type { Transition } from "../core/job-machine.ts";
 import type { Job } from "../core/job.ts";
 import { isTerminal } from "../core/job.ts";
 import type { ClaimedJobs, EnqueueOutcome, JobToStore } from "../storage/job-store.ts";
-import type { RecordOutcome } from "../storage/checkpoint-store.ts";
+import type { EmitOutcome, RecordOutcome } from "../storage/checkpoint-store.ts";
 import type { CommittedChange } from "./change-feed.ts";
 import type { ParkOutcome } from "./park-jobs.ts";
 
@@ -13,6 +13,7 @@ export interface Committed {
   readonly recorded: readonly RecordOutcome[];
   readonly settled: readonly boolean[];
   readonly parked: readonly ParkOutcome[];
+  readonly emitted: readonly EmitOutcome[];
   readonly worked: readonly unknown[];
   /** Jobs that are new. */
   readonly stored: readonly JobToStore[];

@@ -2,8 +2,8 @@ import { checkName, type Event } from "../core/checkpoint.ts";
 import { DaemonError, invalidArgument } from "../core/errors.ts";
 import { LIMITS } from "../core/job-options.ts";
 import type { EmitOutcome } from "../storage/checkpoint-store.ts";
+import { ticketed } from "./commit-lane.ts";
 import type { Engine } from "./engine.ts";
-import { wakeJobs } from "./wake-jobs.ts";
 
 export interface EmittedEvent {
   /** As it is kept: the first payload. */
@@ -14,25 +14,14 @@ export interface EmittedEvent {
   readonly woken: number;
 }
 
-/** Waits that one commit ends: bounds the time that it takes. */
-export const EVENT_SLICE = 500;
-
 /** Jobs that await the event, now or later, get its first payload. Resolves after the commit is on disk. */
 export async function emitEvent(engine: Engine, name: string, payload: Uint8Array): Promise<EmittedEvent> {
   checkEventName(name);
   if (payload.byteLength > LIMITS.payloadBytes) throw payloadTooLarge(payload);
   const given = { name, payload: payload.byteLength === 0 ? NULL : payload };
-  return engine.lane.run(
-    async (lane) => {
-      const [outcome] = await lane.tx.emitEvents([given], EVENT_SLICE);
-      const { event, created, waiting, woken } = outcome as EmitOutcome;
-      await wakeJobs(lane, woken);
-      // The rest is told by the timer, a slice a commit.
-      if (waiting > EVENT_SLICE) engine.dispatcher.onDue(lane.tx.now);
-      return { event, created, woken: waiting };
-    },
-    [name],
-  );
+  const [outcome] = await ticketed<readonly EmitOutcome[]>((ticket) => engine.lane.emit([given], ticket));
+  const { event, created, waiting } = outcome as EmitOutcome;
+  return { event, created, woken: waiting };
 }
 
 /** The event, or how many jobs wait for it when it has not happened. */

@@ -1,6 +1,6 @@
 import type { DaemonError } from "../core/errors.ts";
 import type { Transition } from "../core/job-machine.ts";
-import type { CheckpointToStore, RecordOutcome } from "../storage/checkpoint-store.ts";
+import type { CheckpointToStore, EmitOutcome, EventToStore, RecordOutcome } from "../storage/checkpoint-store.ts";
 import type { EnqueueOutcome, JobToStore, JobTransaction } from "../storage/job-store.ts";
 import type { ParkOutcome, ParkToStore } from "./park-jobs.ts";
 
@@ -27,8 +27,6 @@ export interface Entry<Item, Answer> {
 
 export interface WorkEntry {
   readonly work: (lane: LaneTransaction) => Promise<unknown>;
-  /** Events that it emits. */
-  readonly eventNames: readonly string[];
   readonly ticket: Ticket<unknown>;
 }
 
@@ -38,11 +36,12 @@ export interface Batch {
   readonly records: Entry<CheckpointToStore, RecordOutcome>[];
   readonly settles: Entry<Transition, boolean>[];
   readonly parks: Entry<ParkToStore, ParkOutcome>[];
+  readonly emits: Entry<EventToStore, EmitOutcome>[];
   readonly works: WorkEntry[];
 }
 
 export function emptyBatch(): Batch {
-  return { enqueues: [], records: [], settles: [], parks: [], works: [] };
+  return { enqueues: [], records: [], settles: [], parks: [], emits: [], works: [] };
 }
 
 export function hasWork(batch: Batch): boolean {
@@ -51,6 +50,7 @@ export function hasWork(batch: Batch): boolean {
     batch.records.length > 0 ||
     batch.settles.length > 0 ||
     batch.parks.length > 0 ||
+    batch.emits.length > 0 ||
     batch.works.length > 0
   );
 }
@@ -62,13 +62,14 @@ export function splitBatch(batch: Batch): readonly Batch[] {
     ...batch.records.map((entry) => ({ ...emptyBatch(), records: [entry] })),
     ...batch.settles.map((entry) => ({ ...emptyBatch(), settles: [entry] })),
     ...batch.parks.map((entry) => ({ ...emptyBatch(), parks: [entry] })),
+    ...batch.emits.map((entry) => ({ ...emptyBatch(), emits: [entry] })),
     ...batch.works.map((entry) => ({ ...emptyBatch(), works: [entry] })),
   ];
 }
 
 export function ticketsOf(batch: Batch): readonly Ticket<never>[] {
-  const { enqueues, records, settles, parks, works } = batch;
-  return [...enqueues, ...records, ...settles, ...parks, ...works].map((entry) => entry.ticket);
+  const { enqueues, records, settles, parks, emits, works } = batch;
+  return [...enqueues, ...records, ...settles, ...parks, ...emits, ...works].map((entry) => entry.ticket);
 }
 
 /** All items of a list of entries. */

@@ -326,6 +326,31 @@ test("an awaited event that is not waited for any more is recorded, but wakes no
   expect((await world.engine.store.listWaits(jobId)).map((wait) => wait.name)).toEqual(["nap"]);
 });
 
+test("a job that two events of one commit wake is woken once, and gets both", async () => {
+  await using world = await createEngineWorld();
+  const worker = await world.connect("w", { concurrency: 1 });
+  const jobId = await world.enqueue("test:fn");
+  await worker.report(await assigned(worker, 1), park(awaits("a", "a"), awaits("b", "b")));
+  const names = ["a", "b", "a"];
+  const emitted = await Promise.all(names.map((name, at) => emitEvent(world.engine, name, bytes(`${at}`))));
+  expect(emitted.map(({ created, woken, event }) => [created, woken, text(event.payload)])).toEqual([
+    [true, 1, "0"],
+    [true, 1, "1"],
+    [false, 0, "0"],
+  ]);
+  const again = await assigned(worker, 2);
+  expect(again).toMatchObject({ jobId, leaseToken: 2 });
+  expect(worker.replayed.map(({ checkpoint }) => [checkpoint.name, text(checkpoint.value)])).toEqual([
+    ["a", "0"],
+    ["b", "1"],
+  ]);
+  const counted = async () => (await world.engine.store.countJobs()).map(({ state, count }) => [state, count]);
+  expect(await counted()).toEqual([["RUNNING", 1]]);
+  expect(await worker.report(again, SUCCEED)).toBe("accepted");
+  expect(worker.assigned).toHaveLength(2);
+  expect(await counted()).toEqual([["SUCCESS", 1]]);
+});
+
 test("an event that many wait for wakes all of them, some hundreds a commit", async () => {
   await using world = await createEngineWorld();
   const worker = await world.connect("w", { concurrency: 2_000 });

@@ -2,7 +2,7 @@ import type { NewWait } from "../../core/checkpoint.ts";
 import type { EndedWaits, ParkedJob, RegisteredWaits, WaitsToStore } from "../checkpoint-store.ts";
 import { KIND_CODES } from "../codes.ts";
 import { type JobReader, distinctIds } from "./job-reader.ts";
-import { numberArray, storedText, textArray, uuidArray } from "./literals.ts";
+import { numberArray, readText, textArray, uuidArray } from "./literals.ts";
 import { LISTED_JOB_COLUMNS, type Row } from "./rows.ts";
 import type { WriteSession } from "./write-session.ts";
 
@@ -52,7 +52,7 @@ const END = `update reseolio.checkpoints as wait
     timed_out = wait.event_name is not null and over.payload is null
   from over
   where wait.job_id = over.job_id and wait.name = over.name and wait.recorded_at is null
-  returning wait.job_id, wait.wakes`;
+  returning wait.job_id, wait.wakes, wait.event_name`;
 
 /** An event counts that happened before the wait was over, however late it is looked at. */
 const PAYLOAD = `case when given.due_at is null or given.due_at > (select reseolio.now_ms())
@@ -98,14 +98,16 @@ const END_DUE = `with over as materialized (
   )
   ${END}`;
 
-const END_FOR_EVENT = `with over as materialized (
+const END_FOR_EVENTS = `with over as materialized (
     select given.job_id, given.name, ${PAYLOAD}, job.lease_token
-    from (
-      select job_id, name, due_at from reseolio.checkpoints where recorded_at is null and event_name = $1
+    from unnest($1::text[]) as named (event_name)
+    cross join lateral (
+      select job_id, name, due_at from reseolio.checkpoints
+      where recorded_at is null and event_name = named.event_name
       order by job_id, name limit $2::int
     ) as given
     join reseolio.jobs as job on job.id = given.job_id
-    join reseolio.events as event on event.name = $1
+    join reseolio.events as event on event.name = named.event_name
     order by job.id for no key update of job
   )
   ${END}`;
@@ -178,13 +180,28 @@ export async function endDueWaits(session: WriteSession, reader: JobReader, limi
   return ended(session, reader, await session.runner.rows(END_DUE, [limit]));
 }
 
-export async function endForEvent(
-  session: WriteSession,
-  reader: JobReader,
-  name: string,
+export interface EndedForEvents {
+  /** How many waits of each event, by its name. */
+  readonly counts: ReadonlyMap<string, number>;
+  readonly waking: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Ends at most `limit` waits for each of the events. */
+export async function endForEvents(
+  { runner }: WriteSession,
+  names: readonly string[],
   limit: number,
-): Promise<EndedWaits> {
-  return ended(session, reader, await session.runner.rows(END_FOR_EVENT, [storedText(name), limit]));
+): Promise<EndedForEvents> {
+  const counts = new Map<string, number>();
+  const waking = new Map<string, string[]>(names.map((name) => [name, []]));
+  if (names.length === 0) return { counts, waking };
+  for (const row of await runner.rows(END_FOR_EVENTS, [textArray(names), limit])) {
+    const [jobId, wakes, stored] = row as readonly [string, boolean, string];
+    const name = readText(stored);
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+    if (wakes) waking.get(name)!.push(jobId);
+  }
+  return { counts, waking };
 }
 
 /** Sent at once, answered later: the ids of the waiting jobs. */
