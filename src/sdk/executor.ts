@@ -87,7 +87,9 @@ export function parkOf(assignment: Assignment, park: Park, ranMs: number): Outco
 export function refusedParkOf(assignment: Assignment): Outcome {
   return failureToSay(
     assignment,
-    "the daemon refused what the handler waits for: with it the job has recorded more than it may; let children do parts of the work",
+    "the daemon refused what the handler waits for: an earlier execution recorded one of the names as something else, since " +
+      "the code changed under a running job (give it another name), or the job has recorded as much as it may (let children " +
+      "do parts of the work)",
   );
 }
 

@@ -34,7 +34,7 @@ export const schedulesBackfill = defineCommand({
     { command: "reseolio schedules backfill daily-report --from 3d --yes", does: "the last three days, from a script" },
   ],
   notes: [
-    "A tick that has its job gets no second one, so a backfill that was interrupted may be run again. Each job carries its tick in the header reseolio-scheduled-at.",
+    "A tick that has its job gets no second one, so a backfill that was interrupted may be run again. A job that was deleted, or pruned after --retention, counts as none: go back no further than that, or look with --dry-run. Each job carries its tick in the header reseolio-scheduled-at.",
   ],
   run: backfill,
 });
