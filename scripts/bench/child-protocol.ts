@@ -7,6 +7,8 @@ export type Order =
   | { readonly op: "unary"; readonly count: number }
   /** Sequential empty frames there and back on a Session stream. */
   | { readonly op: "frames"; readonly count: number }
+  /** As frames, each followed by a raw commit into a database of its own in the directory: a durable answer at its least. */
+  | { readonly op: "durable-frames"; readonly count: number; readonly directory: string }
   /** Single calls, so many of them under way at any time. */
   | { readonly op: "enqueue"; readonly functionName: string; readonly count: number; readonly inFlight: number }
   /** Batches of `batch` jobs, one after the other. */

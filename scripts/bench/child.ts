@@ -7,12 +7,16 @@ import { Reseolio } from "../../src/sdk/reseolio.ts";
 import { helloFrame, openSessionStream } from "../../src/sdk/session-stream.ts";
 import { JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { type Answer, type ListFilter, type Order, PAYLOAD, type Timing } from "./child-protocol.ts";
+import type * as PhysicalLimits from "./physical-limits.ts";
 import { percentile } from "./statistics.ts";
 
+/** By name, out of the bundle for Node, which has no `bun:sqlite`. */
+const PHYSICAL_LIMITS: string = "./physical-limits.ts";
 const HOUR_MS = 60 * 60 * 1000;
 
 let reseolio: Reseolio | undefined;
 let client: Client | undefined;
+let commits: PhysicalLimits.RawCommits | undefined;
 
 for await (const line of createInterface({ input: process.stdin })) {
   const answer = await obey(JSON.parse(line) as Order).catch((error: unknown): Answer => ({
@@ -30,7 +34,9 @@ async function obey(order: Order): Promise<Answer> {
     case "unary":
       return timed(await repeat(order.count, 1, async () => void (await daemon().daemon.getInfo({}))));
     case "frames":
-      return timed(await frames(order.count));
+      return timed(await frames(order.count, () => {}));
+    case "durable-frames":
+      return timed(await durableFrames(order.count, order.directory));
     case "enqueue":
       return timed(
         await repeat(order.count, order.inFlight, async () => void (await sdk().enqueue(order.functionName, PAYLOAD))),
@@ -61,6 +67,7 @@ async function obey(order: Order): Promise<Answer> {
     case "stop":
       await sdk().stop();
       daemon().close();
+      commits?.close();
       return { kind: "done" };
   }
 }
@@ -88,8 +95,16 @@ async function repeat(count: number, inFlight: number, act: () => Promise<void>)
   return summary(count, performance.now() - startedAt, latencies);
 }
 
-/** On a stream of its own, so that nothing but the frame is measured. */
-async function frames(count: number): Promise<Timing> {
+/** What a durable answer costs at least: in turns, as in a real one, neither finds the processor as warm as when alone. */
+async function durableFrames(count: number, directory: string): Promise<Timing> {
+  const { openRawCommits } = (await import(PHYSICAL_LIMITS)) as typeof PhysicalLimits;
+  commits ??= openRawCommits(directory, `commits-${process.pid}.tmp`);
+  const { single } = commits;
+  return frames(count, () => void single(1));
+}
+
+/** On a stream of its own, so that nothing but the frame is measured, and what is done after each. */
+async function frames(count: number, after: () => void): Promise<Timing> {
   let onFrame = (): void => {};
   let onEnd: (error: unknown) => void = () => {};
   const stream = openSessionStream(daemon(), { onFrame: () => onFrame(), onEnd: (error) => onEnd(error) });
@@ -101,7 +116,10 @@ async function frames(count: number): Promise<Timing> {
     });
   await exchange(helloFrame(bystander(), false));
   let frameId = 1;
-  const timing = await repeat(count, 1, () => exchange(emptyFrame(++frameId)));
+  const timing = await repeat(count, 1, async () => {
+    await exchange(emptyFrame(++frameId));
+    after();
+  });
   stream.finish();
   await stream.ended;
   return timing;
