@@ -33,10 +33,10 @@ function postgres(): readonly RowSpec[] {
   });
   return [
     row("pgbench-1/rate", "pgbench: single-row inserts, 1 client", "/s"),
-    row("pgbench-64/rate", "pgbench: single-row inserts, 64 clients", "/s"),
+    row("beside-64/rate", "pgbench: single-row inserts, 64 clients", "/s"),
     row("enqueue-1/p50", "enqueue, one at a time, p50", "ms"),
     row("enqueue-64/rate", "enqueue, 64 single calls in flight", "/s"),
-    row("enqueue-64/share", "the same, against pgbench's 64 clients", "x", { kind: "at_least", value: 1.5 }),
+    row("enqueue-64/share", "the same, against pgbench's 64 clients, in turns", "x", { kind: "at_least", value: 1.5 }),
     row("enqueue-64/cpu", "the same, processor time of the daemon a job", "µs"),
     row("enqueue-64/server-cpu", "the same, processor time of PostgreSQL a job", "µs"),
     row("enqueue-256/rate", "enqueue, 256 single calls in flight", "/s"),

@@ -41,21 +41,13 @@ async function playScene(context: BenchContext, server: PostgresServer, scene: (
   const { recorder, scale, bun } = context;
   const db = await copyPostgresTemplate(server, templateOf(scene), "work");
   const isJudged = scene === "postgres" && hasPgbench();
-  const rates: number[] = [];
-  const seconds = Math.ceil(3 * scale.limits);
-  const besideEnqueues = async () => void rates.push(await pgbench(context, server, 64, seconds));
-  if (isJudged) recorder.add("postgres/pgbench-1/rate", await pgbench(context, server, 1, seconds));
+  const one = Math.ceil(3 * scale.limits);
+  const many = Math.ceil(2 * scale.limits);
+  if (isJudged) recorder.add("postgres/pgbench-1/rate", await pgbench(context, server, 1, one));
   await runWorkloads(context, scene, db, bun, {
     serverMs: () => serverProcessorMs(server),
-    ...(isJudged ? { besideEnqueues } : {}),
+    ...(isJudged ? { besideEnqueues: () => pgbench(context, server, 64, many) } : {}),
   });
-  if (!isJudged) return;
-  const beside = rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
-  recorder.add("postgres/pgbench-64/rate", beside);
-  recorder.add(
-    "postgres/enqueue-64/share",
-    (recorder.values("postgres/enqueue-64/rate").at(-1) ?? Number.NaN) / beside,
-  );
 }
 
 function templateOf(scene: string): string {

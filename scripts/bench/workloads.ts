@@ -9,6 +9,7 @@ import { median } from "./statistics.ts";
 
 const CONCURRENCY = 64;
 const TURNS = 8;
+const PAIRED_TURNS = 3;
 const GROUPED_COMMITS = 600;
 const FSYNCS = 500;
 const SINK = "bench:sink:enqueue";
@@ -21,8 +22,8 @@ const STEPS = "bench:workflow:many-steps";
 export interface SceneExtras {
   /** Milliseconds of processor time that the database's own processes have used. */
   readonly serverMs?: () => number | null;
-  /** Called right before and right after the row of 64 calls in flight, for what it is held against. */
-  readonly besideEnqueues?: () => Promise<void>;
+  /** The rate of what 64 calls in flight are held against; measured in turns with them. */
+  readonly besideEnqueues?: () => Promise<number>;
 }
 
 /** A daemon with one client and one worker, each a process. */
@@ -141,18 +142,63 @@ async function recordEnqueues(
   { serverMs = unknown, besideEnqueues }: SceneExtras,
 ): Promise<void> {
   const { scale, recorder } = context;
-  for (const inFlight of [64, 256]) {
-    if (inFlight === 64) await besideEnqueues?.();
-    const before = processorMs(daemon.pid);
-    const serverBefore = serverMs();
-    const many = await client.time({ op: "enqueue", functionName: SINK, count: scale.enqueueMany, inFlight });
-    recorder.add(`${scene}/enqueue-${inFlight}/rate`, rate(many));
-    recordProcessor(recorder, `${scene}/enqueue-${inFlight}/cpu`, processorMs(daemon.pid), before, many.count);
-    recordProcessor(recorder, `${scene}/enqueue-${inFlight}/server-cpu`, serverMs(), serverBefore, many.count);
-    if (inFlight === 64) await besideEnqueues?.();
-  }
+  const enqueue = async (inFlight: number): Promise<EnqueueRun> => {
+    const before = { daemon: processorMs(daemon.pid), server: serverMs() };
+    const count = scale.enqueueMany;
+    const many = await client.time({ op: "enqueue", functionName: SINK, count, inFlight });
+    const used = { daemonUs: microseconds(processorMs(daemon.pid), before.daemon, count) };
+    return { rate: rate(many), ...used, serverUs: microseconds(serverMs(), before.server, count) };
+  };
+  const few =
+    besideEnqueues === undefined
+      ? [await enqueue(64)]
+      : await inTurns(recorder, scene, () => enqueue(64), besideEnqueues);
+  recordRuns(recorder, `${scene}/enqueue-64`, few);
+  recordRuns(recorder, `${scene}/enqueue-256`, [await enqueue(256)]);
   const bulk = await client.time({ op: "bulk", functionName: SINK, count: scale.bulk, batch: 1_000 });
   recorder.add(`${scene}/bulk/rate`, rate(bulk));
+}
+
+interface EnqueueRun {
+  readonly rate: number;
+  /** Processor time a job; null where none is told. */
+  readonly daemonUs: number | null;
+  readonly serverUs: number | null;
+}
+
+/** Each run stands between two of what it is held against, so that what else the machine does falls on both. */
+async function inTurns(
+  recorder: Recorder,
+  scene: SceneName,
+  enqueue: () => Promise<EnqueueRun>,
+  beside: () => Promise<number>,
+): Promise<readonly EnqueueRun[]> {
+  const runs: EnqueueRun[] = [];
+  const shares: number[] = [];
+  const others = [await beside()];
+  for (let turn = 0; turn < PAIRED_TURNS; turn++) {
+    const run = await enqueue();
+    const [previous = 0, next] = [others.at(-1), await beside()];
+    runs.push(run);
+    others.push(next);
+    shares.push(run.rate / ((previous + next) / 2));
+  }
+  recorder.add(`${scene}/beside-64/rate`, median(others));
+  recorder.add(`${scene}/enqueue-64/share`, median(shares));
+  return runs;
+}
+
+function recordRuns(recorder: Recorder, key: string, runs: readonly EnqueueRun[]): void {
+  const known = (values: readonly (number | null)[]) => values.filter((value) => value !== null);
+  const add = (name: string, values: readonly number[]): void => {
+    if (values.length > 0) recorder.add(`${key}/${name}`, median(values));
+  };
+  add(
+    "rate",
+    runs.map((run) => run.rate),
+  );
+  add("cpu", known(runs.map((run) => run.daemonUs)));
+  add("server-cpu", known(runs.map((run) => run.serverUs)));
 }
 
 async function recordDrain(
@@ -224,7 +270,13 @@ function recordProcessor(
   before: number | null,
   jobs: number,
 ): void {
-  if (before !== null && after !== null) recorder.add(key, ((after - before) * 1000) / jobs);
+  const used = microseconds(after, before, jobs);
+  if (used !== null) recorder.add(key, used);
+}
+
+/** A job, between two readings in milliseconds. */
+function microseconds(after: number | null, before: number | null, jobs: number): number | null {
+  return before === null || after === null ? null : ((after - before) * 1000) / jobs;
 }
 
 function unknown(): null {
