@@ -1,7 +1,7 @@
 import type { JobState } from "../core/job.ts";
-import type { JobCount, WorkerRecord } from "../storage/job-store.ts";
+import type { WorkerRecord } from "../storage/job-store.ts";
 import type { Engine } from "./engine.ts";
-import { isConnectedElsewhere, listKnownWorkers } from "./known-workers.ts";
+import { isConnectedElsewhere, type KnownWorker, listKnownWorkers } from "./known-workers.ts";
 
 export interface FunctionStats {
   readonly functionName: string;
@@ -45,21 +45,29 @@ export async function describeStats(engine: Engine): Promise<Stats> {
 
 /** Functions that have jobs or workers, by name. */
 export async function describeFunctions(engine: Engine): Promise<readonly FunctionStats[]> {
-  const counts = await engine.store.countJobs();
-  const workers = await listKnownWorkers(engine);
-  const names = new Set([
-    ...counts.map((one) => one.functionName),
-    ...workers.flatMap((worker) => [...worker.functionNames]),
-  ]);
-  return [...names].sort().map((functionName) => {
-    const serving = workers.filter((worker) => worker.functionNames.has(functionName));
+  const counts = Map.groupBy(await engine.store.countJobs(), (one) => one.functionName);
+  const serving = byFunction(await listKnownWorkers(engine));
+  return [...new Set([...counts.keys(), ...serving.keys()])].sort().map((functionName) => {
+    const workers = serving.get(functionName) ?? [];
     return {
       functionName,
-      counts: countsOf(counts, functionName),
-      workers: serving.length,
-      freeSlots: serving.reduce((sum, worker) => sum + worker.slots - worker.busy, 0),
+      counts: (counts.get(functionName) ?? []).map(({ state, count }) => ({ state, count })),
+      workers: workers.length,
+      freeSlots: workers.reduce((sum, worker) => sum + worker.slots - worker.busy, 0),
     };
   });
+}
+
+function byFunction(workers: readonly KnownWorker[]): ReadonlyMap<string, readonly KnownWorker[]> {
+  const serving = new Map<string, KnownWorker[]>();
+  for (const worker of workers) {
+    for (const name of worker.functionNames) {
+      const known = serving.get(name);
+      if (known === undefined) serving.set(name, [worker]);
+      else known.push(worker);
+    }
+  }
+  return serving;
 }
 
 export async function describeWorkers(engine: Engine): Promise<readonly WorkerStats[]> {
@@ -75,8 +83,4 @@ export async function describeWorkers(engine: Engine): Promise<readonly WorkerSt
       draining: session?.isDraining ?? false,
     };
   });
-}
-
-function countsOf(counts: readonly JobCount[], functionName: string): FunctionStats["counts"] {
-  return counts.filter((one) => one.functionName === functionName).map(({ state, count }) => ({ state, count }));
 }

@@ -167,12 +167,12 @@ export class Dispatcher {
    * has free slots and nothing to do.
    */
   recallForIdleWorkers(): void {
-    if (this.#sessions.size < 2) return;
+    const holders = [...this.#sessions.values()].filter((one) => one.freeSlots === 0 && one.waitingLeases().length > 0);
+    if (holders.length === 0) return;
     for (const idle of this.#sessions.values()) {
       let room = idle.freeSlots;
-      for (const busy of this.#sessions.values()) {
+      for (const busy of holders) {
         if (room <= 0) break;
-        if (busy === idle || busy.freeSlots > 0) continue;
         const spare = busy.waitingLeases().filter((lease) => idle.functionNames.has(lease.job.functionName));
         const recalled = spare.slice(-room);
         if (recalled.length > 0) busy.port.recall(recalled);
