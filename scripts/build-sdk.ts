@@ -123,7 +123,9 @@ async function importedDependencies(directory: string): Promise<Readonly<Record<
   const texts = await Promise.all(
     names.filter((name) => /\.(js|d\.ts)$/.test(name)).map((name) => readFile(join(directory, name), "utf8")),
   );
-  const specifiers = texts.flatMap((text) => [...text.matchAll(/(?:from|import)\s*\(?["']([^"'.#][^"']*)["']/g)]);
+  const specifiers = texts.flatMap((text) => [
+    ...text.matchAll(/(?<!["'])\b(?:from|import)\s*\(?["']([^"'.#][^"']*)["']/g),
+  ]);
   const packages = new Set(
     specifiers.map((match) => packageOf(match[1] ?? "")).filter((name) => !name.startsWith("node:")),
   );
