@@ -70,6 +70,7 @@ function nameFault(name: unknown): string | null {
   if (typeof name !== "string") return `is a ${typeof name}`;
   if (name.trim() === "") return name === "" ? "is empty" : "is blank";
   if (hasControlCharacter(name)) return `${JSON.stringify(name)} has a control character`;
+  if (!name.isWellFormed()) return `${JSON.stringify(name)} has half a character`;
   const length = Buffer.byteLength(name);
   const limit = WIRE_LIMITS.functionNameBytes;
   return length <= limit ? null : `${JSON.stringify(name.slice(0, 40))}… has ${length} bytes of at most ${limit}`;

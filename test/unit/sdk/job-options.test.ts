@@ -77,6 +77,7 @@ describe("options on the wire", () => {
     [{ runAt: new Date(Number.NaN) }, "option runAt is Invalid Date"],
     [{ runAt: new Date(1), delayMs: 1 }, "exclude each other"],
     [{ idempotencyKey: "" }, "option idempotencyKey has 0 bytes"],
+    [{ idempotencyKey: "order-\ud83d" }, "half a character"],
     [{ idempotencyKey: 7 }, "option idempotencyKey is 7"],
     [{ headers: { a: 1 } }, "option headers.a is 1; give a string"],
     [{ headers: { a: "x".repeat(17_000) } }, "option headers has 17001 bytes"],

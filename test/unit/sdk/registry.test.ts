@@ -35,6 +35,7 @@ describe("registering functions", () => {
     ["", "is empty"],
     ["  ", "is blank"],
     ["a\nb", "control character"],
+    ["a:\ud800", "half a character"],
     ["x".repeat(257), "has 257 bytes of at most 256"],
     [7, "is a number"],
   ])("the name %p is refused", (name, fault) => {
