@@ -124,8 +124,8 @@ export interface JobTransaction extends CheckpointTransaction {
   applyTransitions(transitions: readonly Transition[]): Promise<readonly boolean[]>;
 
   /**
-   * In no particular order; unknown ids are left out. These reads, and the two below, hold the jobs until the end of the
-   * transaction: nobody else changes them, so what is decided on them holds.
+   * In no particular order, without args, result and headers; unknown ids are left out. These reads, and the two below,
+   * hold the jobs until the end of the transaction: nobody else changes them, so what is decided on them holds.
    */
   getJobs(jobIds: readonly string[]): Promise<readonly Job[]>;
   /** Jobs leased to a worker. */

@@ -48,10 +48,13 @@ export const LISTED_JOB_COLUMN_NAMES = [
 /** A whole job: behind the others what may be large, and what stands behind that in the row. */
 export const JOB_COLUMN_NAMES = [...LISTED_JOB_COLUMN_NAMES, "headers", "args", "result", "ran_ms"] as const;
 
+/** The same without what may be large: what a transaction decides by. */
+export const SNAPSHOT_COLUMN_NAMES = [...LISTED_JOB_COLUMN_NAMES, null, null, null, "ran_ms"] as const;
+
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 
 /**
- * A row of a whole job or of a listed one, which has neither headers nor result nor ranMs.
+ * A row of a whole job, of a snapshot, or of a listed one, which has no ranMs either.
  *
  * @param argsOf called when the row has no args: they stand elsewhere, or were not asked for
  */

@@ -1,6 +1,6 @@
 import type { DuePromotion, OverdueJob } from "../job-store.ts";
 import type { JobReader } from "./job-reader.ts";
-import { JOB_COLUMNS } from "./rows.ts";
+import { SNAPSHOT_COLUMNS } from "./rows.ts";
 import type { Runner } from "./runner.ts";
 import type { WriteSession } from "./write-session.ts";
 
@@ -12,7 +12,7 @@ const PROMOTE = `update reseolio.jobs set is_ready = true
   ))
   returning function_id`;
 
-const OVERDUE = `select ${JOB_COLUMNS} from reseolio.jobs as job
+const OVERDUE = `select ${SNAPSHOT_COLUMNS} from reseolio.jobs as job
   where job.deadline_at is not null and job.deadline_at <= (select reseolio.now_ms())
   order by job.deadline_at limit $1::int for no key update of job skip locked`;
 

@@ -5,12 +5,13 @@ import { stateOf } from "../codes.ts";
 import type { FunctionNames } from "./function-names.ts";
 import { readText, storedText, uuidArray } from "./literals.ts";
 import { ATTEMPT_COLUMNS, attemptFromRow, WORKER_COLUMNS, workerFromRow } from "../rows.ts";
-import { FUNCTION_ID, JOB_COLUMNS, jobFromRow, POSTGRES_CODEC, type Row } from "./rows.ts";
+import { FUNCTION_ID, JOB_COLUMNS, jobFromRow, POSTGRES_CODEC, type Row, SNAPSHOT_COLUMNS } from "./rows.ts";
 import type { Runner } from "./runner.ts";
 
-const JOBS = `select ${JOB_COLUMNS} from reseolio.jobs as job where job.id = any ($1::uuid[])`;
-const LEASED = `select ${JOB_COLUMNS} from reseolio.jobs as job where job.worker_id = $1 and job.state = 1`;
-const CHILDREN = `select ${JOB_COLUMNS} from reseolio.jobs as job where job.parent_id = any ($1::uuid[]) and job.state < 3`;
+const jobsSql = (columns: string): string =>
+  `select ${columns} from reseolio.jobs as job where job.id = any ($1::uuid[])`;
+const LEASED = `select ${SNAPSHOT_COLUMNS} from reseolio.jobs as job where job.worker_id = $1 and job.state = 1`;
+const CHILDREN = `select ${SNAPSHOT_COLUMNS} from reseolio.jobs as job where job.parent_id = any ($1::uuid[]) and job.state < 3`;
 const ATTEMPTS = `select ${ATTEMPT_COLUMNS} from reseolio.attempts where job_id = $1::uuid order by attempt desc limit $2::int`;
 const STATUSES = "select job.id, job.state, job.lease_token from reseolio.jobs as job where job.id = any ($1::uuid[])";
 const LEASE_COUNTS = "select worker_id, count(*)::int from reseolio.jobs where state = 1 group by worker_id";
@@ -19,16 +20,24 @@ const WORKERS = `select ${WORKER_COLUMNS} from reseolio.workers order by worker_
 /** In the order of ids, so that two that hold the same jobs do not wait for each other in a circle. */
 const HOLD = " order by job.id for no key update of job";
 
-/** Reads of whole rows. Inside a transaction they hold the jobs: nobody else changes them before its end. */
+const JOBS = jobsSql(JOB_COLUMNS);
+const HELD_JOBS = jobsSql(SNAPSHOT_COLUMNS) + HOLD;
+
+/**
+ * Reads of whole rows. Inside a transaction they are without args, result and headers, and hold the jobs: nobody else
+ * changes them before its end.
+ */
 export class JobReader {
   readonly #runner: Runner;
   readonly #functions: FunctionNames;
   readonly #hold: string;
+  readonly #jobs: string;
 
   constructor(runner: Runner, functions: FunctionNames, mode: "look" | "hold" = "look") {
     this.#runner = runner;
     this.#functions = functions;
     this.#hold = mode === "hold" ? HOLD : "";
+    this.#jobs = mode === "hold" ? HELD_JOBS : JOBS;
   }
 
   /** Rows of JOB_COLUMNS or LISTED_JOB_COLUMNS. */
@@ -44,7 +53,7 @@ export class JobReader {
 
   async getJobs(jobIds: readonly string[]): Promise<readonly Job[]> {
     const ids = distinctIds(jobIds);
-    return ids.length === 0 ? [] : this.jobsOf(await this.#runner.rows(JOBS + this.#hold, [uuidArray(ids)]));
+    return ids.length === 0 ? [] : this.jobsOf(await this.#runner.rows(this.#jobs, [uuidArray(ids)]));
   }
 
   async listStatuses(jobIds: readonly string[]): Promise<readonly JobStatus[]> {

@@ -1,5 +1,11 @@
 import type { Job } from "../../core/job.ts";
-import { jobFromRow as fromRow, JOB_COLUMN_NAMES, LISTED_JOB_COLUMN_NAMES, type RowCodec } from "../rows.ts";
+import {
+  jobFromRow as fromRow,
+  JOB_COLUMN_NAMES,
+  LISTED_JOB_COLUMN_NAMES,
+  type RowCodec,
+  SNAPSHOT_COLUMN_NAMES,
+} from "../rows.ts";
 import { readText } from "./literals.ts";
 
 /** A value as the driver reads it: numbers of every width, text, uuid as text, bytea. */
@@ -9,6 +15,10 @@ export type Row = readonly Value[];
 
 /** A whole job; of a table or alias named `job`. */
 export const JOB_COLUMNS = JOB_COLUMN_NAMES.map((name) => `job.${name}`).join(", ");
+/** A job without args, result and headers. */
+export const SNAPSHOT_COLUMNS = SNAPSHOT_COLUMN_NAMES.map((name) => (name === null ? "null" : `job.${name}`)).join(
+  ", ",
+);
 /** A job without what may be large. */
 export const LISTED_JOB_COLUMNS = LISTED_JOB_COLUMN_NAMES.map((name) => `job.${name}`).join(", ");
 

@@ -1,7 +1,7 @@
 import type { DuePromotion, OverdueJob } from "../job-store.ts";
 import type { Events } from "./events.ts";
 import type { JobReader } from "./job-reader.ts";
-import { JOB_COLUMNS, type Row } from "./rows.ts";
+import { type Row, SNAPSHOT_COLUMNS } from "./rows.ts";
 import type { Waits } from "./waits.ts";
 import type { WriteSession } from "./write-session.ts";
 
@@ -19,7 +19,7 @@ export function prepareDueJobs(session: WriteSession, reader: JobReader, waits: 
      ) returning function_id`,
   );
   const overdue = db.prepare(
-    `select ${JOB_COLUMNS} from jobs
+    `select ${SNAPSHOT_COLUMNS} from jobs
      where deadline_at is not null and deadline_at <= ? order by deadline_at limit (? + 0)`,
   );
   // One statement each: min() of a union would read a whole index.
@@ -36,7 +36,7 @@ export function prepareDueJobs(session: WriteSession, reader: JobReader, waits: 
     },
     listOverdue(limit, now) {
       return (overdue.values(now, limit) as Row[]).map((row) => {
-        const job = reader.jobOf(row);
+        const job = reader.snapshotOf(row);
         const isLateToFinish = job.finishBy !== null && job.finishBy <= now;
         return { job, reason: isLateToFinish ? "finish_deadline" : "start_deadline" };
       });

@@ -5,12 +5,13 @@ import { STATE_CODES } from "../codes.ts";
 import type { FunctionNames } from "./function-names.ts";
 import { writeJobId } from "../job-id.ts";
 import { ATTEMPT_COLUMNS, attemptFromRow, type StoredValue, WORKER_COLUMNS, workerFromRow } from "../rows.ts";
-import { JOB_COLUMNS, jobFromRow, type Row, SQLITE_CODEC } from "./rows.ts";
+import { JOB_COLUMNS, jobFromRow, listedJobFromRow, type Row, SNAPSHOT_COLUMNS, SQLITE_CODEC } from "./rows.ts";
 
 /** Reads of whole rows, on the writer's connection (inside its transaction) or on the readers' one. */
 export class JobReader {
   readonly #functions: FunctionNames;
   readonly #job;
+  readonly #snapshot;
   readonly #largeArgs;
   readonly #attempts;
   readonly #children;
@@ -20,12 +21,13 @@ export class JobReader {
   constructor(db: Database, functions: FunctionNames) {
     this.#functions = functions;
     this.#job = db.prepare(`select ${JOB_COLUMNS} from jobs where id = ?`);
+    this.#snapshot = db.prepare(`select ${SNAPSHOT_COLUMNS} from jobs where id = ?`);
     this.#largeArgs = db.prepare("select args from large_args where job_id = ?");
     this.#attempts = db.prepare(
       `select ${ATTEMPT_COLUMNS} from attempts where job_id = ? order by attempt desc limit (? + 0)`,
     );
     this.#children = db.prepare(
-      `select ${JOB_COLUMNS} from jobs where parent_id = ? and state < ${STATE_CODES.SUCCESS}`,
+      `select ${SNAPSHOT_COLUMNS} from jobs where parent_id = ? and state < ${STATE_CODES.SUCCESS}`,
     );
     this.#workers = db.prepare(`select ${WORKER_COLUMNS} from workers order by worker_id`);
   }
@@ -33,6 +35,11 @@ export class JobReader {
   /** A row of JOB_COLUMNS, perhaps with more columns behind. */
   jobOf(row: Row): Job {
     return jobFromRow(row, this.#functions, this.#readLargeArgs);
+  }
+
+  /** A row of SNAPSHOT_COLUMNS. */
+  snapshotOf(row: Row): Job {
+    return listedJobFromRow(row, this.#functions);
   }
 
   /** Null for an unknown id, and for a text that is no id. */
@@ -51,16 +58,28 @@ export class JobReader {
     return jobs;
   }
 
+  /** The same without args, result and headers. */
+  getSnapshots(jobIds: readonly string[]): readonly Job[] {
+    const jobs: Job[] = [];
+    for (const jobId of new Set(jobIds)) {
+      if (!writeJobId(jobId, this.#id)) continue;
+      const row = this.#snapshot.values(this.#id)[0] as Row | undefined;
+      if (row !== undefined) jobs.push(this.snapshotOf(row));
+    }
+    return jobs;
+  }
+
   listAttempts(jobId: string, limit: number): readonly Attempt[] {
     if (!writeJobId(jobId, this.#id)) return [];
     return (this.#attempts.values(this.#id, limit) as Row[]).map((row) => attemptFromRow(row, SQLITE_CODEC)).reverse();
   }
 
+  /** Without args, result and headers. */
   listLiveChildren(parentIds: readonly string[]): readonly Job[] {
     const jobs: Job[] = [];
     for (const parentId of new Set(parentIds)) {
       if (!writeJobId(parentId, this.#id)) continue;
-      for (const row of this.#children.values(this.#id) as Row[]) jobs.push(this.jobOf(row));
+      for (const row of this.#children.values(this.#id) as Row[]) jobs.push(this.snapshotOf(row));
     }
     return jobs;
   }

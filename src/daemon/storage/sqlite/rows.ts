@@ -6,6 +6,7 @@ import {
   JOB_COLUMN_NAMES,
   LISTED_JOB_COLUMN_NAMES,
   type RowCodec,
+  SNAPSHOT_COLUMN_NAMES,
   type StoredValue,
 } from "../rows.ts";
 import type { FunctionNames } from "./function-names.ts";
@@ -23,6 +24,8 @@ export type Row = Value[];
 
 /** A whole job; `args` is null when it stands in large_args. */
 export const JOB_COLUMNS = JOB_COLUMN_NAMES.join(", ");
+/** A job without args, result and headers. */
+export const SNAPSHOT_COLUMNS = SNAPSHOT_COLUMN_NAMES.map((name) => name ?? "null").join(", ");
 /** A job without what may be large, and without what stands behind that in the row. */
 export const LISTED_JOB_COLUMNS = LISTED_JOB_COLUMN_NAMES.join(", ");
 
@@ -40,7 +43,7 @@ export function jobFromRow(row: Row, functions: FunctionNames, largeArgs: (id: S
   return fromRow(row, SQLITE_CODEC, functions.nameOf, largeArgs);
 }
 
-/** A row of LISTED_JOB_COLUMNS: args, result, headers and ranMs are empty. */
+/** A row of SNAPSHOT_COLUMNS or LISTED_JOB_COLUMNS: args, result and headers are empty, and in a list ranMs. */
 export function listedJobFromRow(row: Row, functions: FunctionNames): Job {
   return fromRow(row, SQLITE_CODEC, functions.nameOf, noArgs);
 }

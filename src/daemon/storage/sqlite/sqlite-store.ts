@@ -177,7 +177,7 @@ class OpenSqliteStore implements SqliteStore {
 
   getJob = (jobId: string) => this.#read(() => this.#reads.getJob(jobId));
   getJobs = (jobIds: readonly string[]) => this.#read(() => this.#reads.getJobs(jobIds));
-  listStatuses = (jobIds: readonly string[]) => this.#read(() => this.#reads.getJobs(jobIds).map(statusOf));
+  listStatuses = (jobIds: readonly string[]) => this.#read(() => this.#reads.getSnapshots(jobIds).map(statusOf));
   listAttempts = (jobId: string, limit: number) => this.#read(() => this.#reads.listAttempts(jobId, limit));
   listJobs = (query: Parameters<JobStore["listJobs"]>[0]) => this.#read(() => this.#listJobs(query));
   countJobs = () => this.#read(() => this.#session.counters.list(this.#session.functions));

@@ -122,13 +122,13 @@ export class SqliteTransaction implements JobTransaction {
   }
 
   async getJobs(jobIds: readonly string[]) {
-    return this.#inside(() => this.#verbs.reader.getJobs(jobIds));
+    return this.#inside(() => this.#verbs.reader.getSnapshots(jobIds));
   }
 
   async listLeasedJobs(workerId: string) {
     const jobIds = this.#session.running.ofWorker(workerId);
     return this.#inside(() =>
-      this.#verbs.reader.getJobs(jobIds).filter((job) => job.state === "RUNNING" && job.workerId === workerId),
+      this.#verbs.reader.getSnapshots(jobIds).filter((job) => job.state === "RUNNING" && job.workerId === workerId),
     );
   }
 
@@ -176,7 +176,7 @@ export class SqliteTransaction implements JobTransaction {
     const wanted = new Set(workerIds);
     const jobIds = [...wanted].flatMap((workerId) => this.#session.running.ofWorker(workerId));
     return this.#inside(() =>
-      this.#verbs.reader.getJobs(jobIds).flatMap(({ jobId, leaseToken, state, workerId }) => {
+      this.#verbs.reader.getSnapshots(jobIds).flatMap(({ jobId, leaseToken, state, workerId }) => {
         return state === "RUNNING" && workerId !== null && wanted.has(workerId)
           ? [{ jobId, leaseToken, workerId }]
           : [];
