@@ -51,7 +51,7 @@ export class WireReader {
   #name = "";
 
   open(bytes: Uint8Array): this {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#position = 0;
     this.#end = bytes.byteLength;
     return this;

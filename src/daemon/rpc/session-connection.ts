@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { UNANSWERED_FRAME_ID } from "#proto/contract.ts";
 import type { HeldLease, Reply, SessionRequest } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { HeldLeaseSchema, ReplySchema, WelcomeSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { HeldLeaseSchema, WelcomeSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { DaemonError, invalidArgument } from "../core/errors.ts";
 import type { EndListener, Waiting } from "../engine/await-jobs.ts";
 import { awaitEnds } from "../engine/await-jobs.ts";
@@ -161,7 +161,13 @@ export class SessionConnection {
 
   /** One reply a frame, once everything it asked for is on disk; none for one that asks for nothing and has no id. */
   #answer(session: WorkerSession, frame: SessionRequest): void {
-    const reply = create(ReplySchema, { frameId: frame.frameId });
+    const reply: Reply = {
+      $typeName: "reseolio.v1.Reply",
+      frameId: frame.frameId,
+      enqueued: [],
+      settled: [],
+      recorded: [],
+    };
     const { enqueues, outcomes, checkpoints } = frame;
     let waiting = [enqueues, outcomes, checkpoints].filter((items) => items.length > 0).length;
     const finish = (): void => {

@@ -8,12 +8,7 @@ import type {
   Outcome,
   Revocation,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import {
-  AssignmentSchema,
-  FinishedJobSchema,
-  HeldLeaseSchema,
-  RevocationSchema,
-} from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { FinishedJobSchema, HeldLeaseSchema, RevocationSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { invalidArgument } from "../core/errors.ts";
 import { checkFunctionName } from "../core/job-options.ts";
 import type { Lease } from "../core/job.ts";
@@ -99,20 +94,21 @@ function toEvent(outcome: Outcome, path: string): AttemptReport["event"] {
 }
 
 export function toAssignment({ job, resumed, checkpointCount }: Delivery): Assignment {
-  const assignment = create(AssignmentSchema);
-  assignment.jobId = job.jobId;
-  assignment.leaseToken = job.leaseToken;
-  assignment.functionName = job.functionName;
-  assignment.args = job.args as Uint8Array<ArrayBuffer>;
-  assignment.attempt = job.attempt;
-  assignment.maxAttempts = job.maxAttempts;
-  assignment.timeoutMs = job.timeoutMs;
-  assignment.headers = job.headers;
-  assignment.checkpointCount = checkpointCount;
-  assignment.resumed = resumed;
-  assignment.ranMs = job.ranMs ?? 0;
-  assignment.failures = job.failures;
-  return assignment;
+  return {
+    $typeName: "reseolio.v1.Assignment",
+    jobId: job.jobId,
+    leaseToken: job.leaseToken,
+    functionName: job.functionName,
+    args: job.args,
+    attempt: job.attempt,
+    maxAttempts: job.maxAttempts,
+    timeoutMs: job.timeoutMs,
+    headers: job.headers,
+    checkpointCount,
+    resumed,
+    ranMs: job.ranMs ?? 0,
+    failures: job.failures,
+  };
 }
 
 export function toRevocation(lease: Lease, reason: RevocationReason): Revocation {
@@ -124,10 +120,12 @@ export function toHeldLease(lease: Lease): HeldLease {
 }
 
 export function toFinishedJob(end: JobEnd): FinishedJob {
-  const finished = create(FinishedJobSchema);
-  finished.jobId = end.jobId;
-  finished.state = jobStateToProto(end.state);
-  if (end.result !== null) finished.result = end.result as Uint8Array<ArrayBuffer>;
+  const finished: FinishedJob = {
+    $typeName: "reseolio.v1.FinishedJob",
+    jobId: end.jobId,
+    state: jobStateToProto(end.state),
+    result: end.result ?? NO_BYTES,
+  };
   // A job that succeeded keeps the error of an earlier attempt: its end has none.
   if (end.error !== null && end.state !== "SUCCESS") finished.error = fromJobError(end.error);
   return finished;
@@ -136,3 +134,5 @@ export function toFinishedJob(end: JobEnd): FinishedJob {
 export function missingJob(jobId: string): FinishedJob {
   return create(FinishedJobSchema, { jobId, state: JobStateMessage.UNSPECIFIED });
 }
+
+const NO_BYTES = new Uint8Array(0);

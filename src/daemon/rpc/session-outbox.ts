@@ -1,4 +1,3 @@
-import { create } from "@bufbuild/protobuf";
 import type { JobError } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type {
   Assignment,
@@ -10,7 +9,6 @@ import type {
   SessionResponse,
   Welcome,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { SessionResponseSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 
 /** Of each kind a frame takes about so many bytes, and at least one: far below the message limit of any client. */
 const MAX_FRAME_BYTES = 1024 * 1024;
@@ -149,19 +147,20 @@ export class SessionOutbox {
   }
 
   #take(): SessionResponse {
-    const frame = create(SessionResponseSchema);
+    const checkpoints = takeBytes(this.#checkpoints, recordedBytes);
+    this.#checkpoints = checkpoints === this.#checkpoints ? [] : this.#checkpoints;
+    const frame: SessionResponse = {
+      $typeName: "reseolio.v1.SessionResponse",
+      replies: takeBytes(this.#replies, replyBytes),
+      // No job overtakes what it recorded.
+      assignments: this.#checkpoints.length === 0 ? takeBytes(this.#assignments, assignmentBytes) : [],
+      revocations: this.#revocations,
+      finished: takeBytes(this.#finished, finishedBytes),
+      recalls: this.#recalls,
+      drain: this.#drain,
+      checkpoints,
+    };
     if (this.#welcome !== undefined) frame.welcome = this.#welcome;
-    frame.replies = takeBytes(this.#replies, replyBytes);
-    frame.revocations = this.#revocations;
-    frame.recalls = this.#recalls;
-    frame.drain = this.#drain;
-    frame.checkpoints = takeBytes(this.#checkpoints, recordedBytes);
-    this.#checkpoints = frame.checkpoints === this.#checkpoints ? [] : this.#checkpoints;
-    // No job overtakes what it recorded.
-    if (this.#checkpoints.length === 0) {
-      frame.assignments = takeBytes(this.#assignments, assignmentBytes);
-    }
-    frame.finished = takeBytes(this.#finished, finishedBytes);
     if (this.#bytes > 0) this.#bytes -= payloadBytes(frame);
     if (this.#bytes < ROOM_BYTES) this.#tellReaders();
     this.#welcome = undefined;
