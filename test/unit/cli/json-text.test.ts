@@ -3,12 +3,12 @@ import { embedJson, findJsonFault, parseExact, toJson } from "../../../src/cli/j
 
 describe("the place of a fault in JSON", () => {
   test.each([
-    ["[1, 2", 6, "the end"],
+    ["[1, 2", 6, "end of text"],
     ["[1,]", 4, `"]"`],
     ["{a:1}", 2, `"a"`],
     [`{"a" 1}`, 6, `"1"`],
     [`['x']`, 2, `"'"`],
-    ["", 1, "the end"],
+    ["", 1, "end of text"],
     ["[1] x", 5, `"x"`],
     ["[01]", 3, `"1"`],
     [`["a\\x"]`, 4, `"\\\\"`],
