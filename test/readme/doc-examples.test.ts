@@ -55,7 +55,7 @@ import { createTestWorld, UnsafeReplayError } from "reseolio/testing";
 import type { TestWorld, TestWorldOptions } from "reseolio/testing";
 import type { DurableFunction, JobHandle, JobOptions, JobPage, JobQuery, JobResult, LogFields, Logger } from "reseolio";
 import type { ScheduleHandle, ScheduleJobOptions, ScheduleOptions, SchedulePage, ScheduleQuery } from "reseolio";
-import type { PreviewWindow, ScheduleRule, ScheduleSettings, ScheduleUpdate, StepOptions, StepRun } from "reseolio";
+import type { BackfillWindow, PreviewWindow, ScheduleRule, ScheduleSettings, ScheduleUpdate, StepOptions, StepRun } from "reseolio";
 declare const reseolio: Reseolio;
 declare const charge: DurableFunction<[orderId: string, cents: number], { receipt: string }>;
 declare const job: JobHandle<{ receipt: string }>;
