@@ -23,6 +23,8 @@ export interface AwaitOptions {
   readonly messages: Messages;
   /** Null waits for ever. */
   readonly timeoutMs: number | null;
+  /** The daemon has answered this command already: that it is away now is a restart. [false] */
+  readonly wasAlive?: boolean;
   /** Called once for each job, in the order of their ends; false ends the wait. */
   readonly onFinished: (job: Job) => Promise<boolean>;
 }
@@ -43,6 +45,7 @@ export async function awaitJobs(client: Client, jobIds: readonly string[], optio
         await throughRestarts((alive) => readFinished(client, waiting, signal, alive, options), {
           messages: options.messages,
           signal,
+          wasAlive: options.wasAlive ?? false,
         });
       } catch (error) {
         if (timeout?.aborted === true && !interrupt.aborted) throw timedOut(waiting, options.timeoutMs ?? 0);

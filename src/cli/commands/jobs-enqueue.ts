@@ -70,6 +70,7 @@ async function enqueueOne(context: Context): Promise<void> {
     await awaitJobs(client, [jobId], {
       messages: context.messages,
       timeoutMs: waitMs,
+      wasAlive: true,
       onFinished: async (finished) => {
         if (stateName(finished.state) !== "SUCCESS") {
           if (context.output.isJson) await context.output.document(endedJobJson(finished));

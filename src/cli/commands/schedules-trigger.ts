@@ -59,6 +59,7 @@ async function awaitResult(
   await awaitJobs(client, [jobId], {
     messages,
     timeoutMs,
+    wasAlive: true,
     onFinished: async (finished) => {
       if (stateName(finished.state) !== "SUCCESS") {
         if (output.isJson) await output.document(endedJobJson(finished));
