@@ -60,7 +60,7 @@ function platformDependencies(): Readonly<Record<string, string>> {
   return Object.fromEntries(platforms.map((platform) => [platformName(platform), manifest.version]));
 }
 
-/** As `sdk/find-binary.ts` looks for it. */
+/** As `sdk/sidecar/find-binary.ts` looks for it. */
 function platformName({ platform, arch }: Platform): string {
   return `@reseolio/${platform}-${arch}`;
 }

@@ -203,6 +203,12 @@ describe("names and sizes", () => {
     expect(all.map((file) => file.path).filter((path) => drawer.test(path))).toEqual([]);
   });
 
+  test("a room holds at most forty files", () => {
+    const rooms = Map.groupBy(src, ({ path }) => path.slice(0, path.lastIndexOf("/")));
+    const crowded = [...rooms].filter(([, files]) => files.length > 40).map(([room, files]) => [room, files.length]);
+    expect(crowded).toEqual([]);
+  });
+
   test("a file of more than 300 lines has a reason", () => {
     const long = src.filter((file) => file.text.split("\n").length > 301).map((file) => file.path);
     expect(long.filter((path) => longFiles[path] === undefined)).toEqual([]);

@@ -4,7 +4,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type Client, createClient } from "../../src/sdk/client.ts";
 import { context } from "../../src/sdk/context.ts";
 import { Reseolio } from "../../src/sdk/reseolio.ts";
-import { helloFrame, openSessionStream } from "../../src/sdk/session-stream.ts";
+import { helloFrame, openSessionStream } from "../../src/sdk/session/session-stream.ts";
 import { JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { type Answer, type ListFilter, type Order, PAYLOAD, type Timing } from "./child-protocol.ts";
 import type * as PhysicalLimits from "./physical-limits.ts";

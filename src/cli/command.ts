@@ -3,8 +3,8 @@
  * may repeat, flags that may repeat, and the environment variable behind a flag.
  */
 import type { BooleanArgDef, EnumArgDef, StringArgDef } from "citty";
-import type { Messages } from "./messages.ts";
-import type { Output } from "./output.ts";
+import type { Messages } from "./terminal/messages.ts";
+import type { Output } from "./terminal/output.ts";
 
 interface FlagExtras {
   /** The variable that gives the value when the flag is absent; named in the help. */

@@ -2,7 +2,7 @@
 /** The table of commands, and the process around them. */
 import type { CommandTable } from "./command.ts";
 import { runMain } from "./run-main.ts";
-import { openStdout } from "./stdout.ts";
+import { openStdout } from "./terminal/stdout.ts";
 
 /** Every command, loaded when it is called. */
 export const COMMANDS: CommandTable = {

@@ -7,15 +7,15 @@ import {
   isGroup,
   type LazyCommand,
 } from "./command.ts";
-import { painter, wantsColor } from "./color.ts";
+import { painter, wantsColor } from "./terminal/color.ts";
 import { EXIT, type ExitCode, usageError } from "./exit.ts";
 import { commandHelp, groupHelp, rootHelp, TOPICS } from "./help.ts";
-import { type Messages, type MessageSink, openMessages } from "./messages.ts";
-import { Output } from "./output.ts";
-import { cliErrorFrom } from "./rpc-errors.ts";
-import { scanWords } from "./scan-words.ts";
-import type { Stdout } from "./stdout.ts";
-import { suggest } from "./suggest.ts";
+import { type Messages, type MessageSink, openMessages } from "./terminal/messages.ts";
+import { Output } from "./terminal/output.ts";
+import { cliErrorFrom } from "./calls/rpc-errors.ts";
+import { scanWords } from "./flags/scan-words.ts";
+import type { Stdout } from "./terminal/stdout.ts";
+import { suggest } from "./flags/suggest.ts";
 import { VERSION } from "./version.ts";
 
 /** The world that a run of the command line sees. */

@@ -13,18 +13,25 @@ import {
 import type { CopySource, CopyTarget } from "./storage/copy-side.ts";
 import { isPostgresUrl, sqlitePath } from "./storage/open-store.ts";
 import { parsePostgresUrl } from "./storage/postgres/address.ts";
-import { backupAdvice } from "./storage/postgres/backup-advice.ts";
-import { checkPostgresDatabase } from "./storage/postgres/check-database.ts";
-import { openPostgresSource, openPostgresTarget } from "./storage/postgres/copy-side.ts";
-import { describePostgresDatabase, type PostgresDescription } from "./storage/postgres/describe-database.ts";
-import { examinePostgresDatabase, type PostgresExamination } from "./storage/postgres/examine-database.ts";
-import { migratePostgresDatabase } from "./storage/postgres/migrate-database.ts";
-import { type BackupProgress, type BackupReport, backupSqliteDatabase } from "./storage/sqlite/backup-database.ts";
-import { type CheckReport, checkSqliteDatabase } from "./storage/sqlite/check-database.ts";
-import { openSqliteSource, openSqliteTarget } from "./storage/sqlite/copy-side.ts";
+import { backupAdvice } from "./storage/postgres/maintenance/backup-advice.ts";
+import { checkPostgresDatabase } from "./storage/postgres/maintenance/check-database.ts";
+import { openPostgresSource, openPostgresTarget } from "./storage/postgres/maintenance/copy-side.ts";
+import {
+  describePostgresDatabase,
+  type PostgresDescription,
+} from "./storage/postgres/maintenance/describe-database.ts";
+import { examinePostgresDatabase, type PostgresExamination } from "./storage/postgres/maintenance/examine-database.ts";
+import { migratePostgresDatabase } from "./storage/postgres/maintenance/migrate-database.ts";
+import {
+  type BackupProgress,
+  type BackupReport,
+  backupSqliteDatabase,
+} from "./storage/sqlite/maintenance/backup-database.ts";
+import { type CheckReport, checkSqliteDatabase } from "./storage/sqlite/maintenance/check-database.ts";
+import { openSqliteSource, openSqliteTarget } from "./storage/sqlite/maintenance/copy-side.ts";
 import { IN_MEMORY, resolveDatabasePath } from "./storage/sqlite/database-path.ts";
-import { describeSqliteDatabase, type SqliteDescription } from "./storage/sqlite/describe-database.ts";
-import { type DatabaseMigration, migrateSqliteDatabase } from "./storage/sqlite/migrate-database.ts";
+import { describeSqliteDatabase, type SqliteDescription } from "./storage/sqlite/maintenance/describe-database.ts";
+import { type DatabaseMigration, migrateSqliteDatabase } from "./storage/sqlite/maintenance/migrate-database.ts";
 
 export { DaemonError } from "./core/errors.ts";
 export type { BackupProgress, BackupReport, CheckReport, CopiedTable, CopyOptions, CopyProgress, CopyReport };

@@ -10,19 +10,19 @@ import {
 import { uuidV7 } from "#proto/uuid-v7.ts";
 import { type Client, createClient } from "./client.ts";
 import type { ReseolioError } from "./errors.ts";
-import { EventDirectory } from "./event-directory.ts";
-import { JobDirectory } from "./job-directory.ts";
+import { EventDirectory } from "./calls/event-directory.ts";
+import { JobDirectory } from "./calls/job-directory.ts";
 import type { ReseolioSettings } from "./options.ts";
-import { readProcessIdentity } from "./process-identity.ts";
-import type { Registry } from "./registry.ts";
-import { ScheduleDirectory } from "./schedule-directory.ts";
-import { Session } from "./session.ts";
-import { isRefusal, type SessionOwner } from "./session-settings.ts";
-import { Sidecar } from "./sidecar.ts";
-import { UnaryCalls } from "./unary-calls.ts";
+import { readProcessIdentity } from "./worker/process-identity.ts";
+import type { Registry } from "./worker/registry.ts";
+import { ScheduleDirectory } from "./calls/schedule-directory.ts";
+import { Session } from "./session/session.ts";
+import { isRefusal, type SessionOwner } from "./session/session-settings.ts";
+import { Sidecar } from "./sidecar/sidecar.ts";
+import { UnaryCalls } from "./calls/unary-calls.ts";
 import { SDK_VERSION } from "./version.ts";
-import { Worker } from "./worker.ts";
-import type { WorkerEvents } from "./worker-options.ts";
+import { Worker } from "./worker/worker.ts";
+import type { WorkerEvents } from "./worker/worker-options.ts";
 
 export interface ConnectionEvents extends WorkerEvents {
   readonly onDisconnected: (error: ReseolioError) => void;

@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { AwaitSource, FirstOf } from "./await-any.ts";
-import type { CallCounter } from "./child-calls.ts";
+import type { AwaitSource, FirstOf } from "./workflow/await-any.ts";
+import type { CallCounter } from "./workflow/child-calls.ts";
 import { ReseolioError } from "./errors.ts";
-import type { EmittedEvent } from "./event-directory.ts";
-import type { HandlerContext } from "./handler-context.ts";
+import type { EmittedEvent } from "./calls/event-directory.ts";
+import type { HandlerContext } from "./workflow/handler-context.ts";
 import type { Logger } from "./logger.ts";
 import type { JobResult } from "./serialized.ts";
 import type { StepOptions } from "./step-options.ts";

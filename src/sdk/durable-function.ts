@@ -1,7 +1,7 @@
 import { ReseolioError } from "./errors.ts";
 import type { JobHandle } from "./job-handle.ts";
 import { isJobOptions, type JobOptions } from "./job-options.ts";
-import type { FunctionDefinition } from "./registry.ts";
+import type { FunctionDefinition } from "./worker/registry.ts";
 import { show } from "./option-faults.ts";
 import type { ScheduleHandle } from "./schedule-handle.ts";
 import type { ScheduleOptions, ScheduleSettings } from "./schedule-options.ts";

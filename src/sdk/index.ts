@@ -1,5 +1,5 @@
 /** The public face of the SDK: everything a program may rely on, and nothing else. */
-export type { AwaitSource, FirstOf } from "./await-any.ts";
+export type { AwaitSource, FirstOf } from "./workflow/await-any.ts";
 export { type AwaitEventOptions, context, type Context, type StepRun } from "./context.ts";
 export type { DurableFunction } from "./durable-function.ts";
 export {
@@ -13,17 +13,17 @@ export {
   RetryAfterError,
   TerminalError,
 } from "./errors.ts";
-export type { EmittedEvent } from "./event-directory.ts";
+export type { EmittedEvent } from "./calls/event-directory.ts";
 export type { DeduplicatedCall, JobEventInfo, ReseolioEvents } from "./events.ts";
-export type { AttemptDetails, JobDetails, JobErrorDetails, JobStatus } from "./job-details.ts";
-export type { JobPage, JobQuery } from "./job-directory.ts";
+export type { AttemptDetails, JobDetails, JobErrorDetails, JobStatus } from "./calls/job-details.ts";
+export type { JobPage, JobQuery } from "./calls/job-directory.ts";
 export { JobHandle } from "./job-handle.ts";
 export type { JobOptions } from "./job-options.ts";
 export type { LogFields, Logger } from "./logger.ts";
 export type { ReseolioOptions } from "./options.ts";
 export { Reseolio } from "./reseolio.ts";
-export type { LastJob, ScheduleDetails, ScheduleStatus, ScheduleTick } from "./schedule-details.ts";
-export type { BackfillWindow, PreviewWindow, SchedulePage, ScheduleQuery } from "./schedule-directory.ts";
+export type { LastJob, ScheduleDetails, ScheduleStatus, ScheduleTick } from "./calls/schedule-details.ts";
+export type { BackfillWindow, PreviewWindow, SchedulePage, ScheduleQuery } from "./calls/schedule-directory.ts";
 export { ScheduleHandle } from "./schedule-handle.ts";
 export type {
   ScheduleJobOptions,
@@ -35,4 +35,4 @@ export type {
 export type { JobResult, Serialized } from "./serialized.ts";
 export type { StepOptions } from "./step-options.ts";
 export type { TlsOptions } from "./transport.ts";
-export { EventTimeoutError, StepFailedError } from "./workflow-errors.ts";
+export { EventTimeoutError, StepFailedError } from "./workflow/workflow-errors.ts";

@@ -3,7 +3,7 @@ import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { isUuid } from "#proto/uuid-v7.ts";
 import { currentScope } from "./context.ts";
 import { JobCancelledError, JobFailedError, ReseolioError } from "./errors.ts";
-import { type JobDetails, type JobStatus, reasonOf } from "./job-details.ts";
+import { type JobDetails, type JobStatus, reasonOf } from "./calls/job-details.ts";
 import { show } from "./option-faults.ts";
 import { decodeResult } from "./serialization.ts";
 

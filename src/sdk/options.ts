@@ -2,10 +2,10 @@ import { DEFAULT_ADDRESS } from "#proto/contract.ts";
 import { parseAddresses } from "./address.ts";
 import { ReseolioError } from "./errors.ts";
 import { type Logger, stderrLogger } from "./logger.ts";
-import { type Rehearsal, rehearsalOf } from "./rehearsal.ts";
-import { SESSION_DEFAULTS, type SessionSettings } from "./session-settings.ts";
-import type { SidecarOptions } from "./sidecar.ts";
-import { DEFAULT_STORAGE, parseStorage, type Storage } from "./storage.ts";
+import { type Rehearsal, rehearsalOf } from "./workflow/rehearsal.ts";
+import { SESSION_DEFAULTS, type SessionSettings } from "./session/session-settings.ts";
+import type { SidecarOptions } from "./sidecar/sidecar.ts";
+import { DEFAULT_STORAGE, parseStorage, type Storage } from "./sidecar/storage.ts";
 import type { TlsOptions, TransportOptions } from "./transport.ts";
 
 /**

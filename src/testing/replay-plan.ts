@@ -1,4 +1,4 @@
-import type { CrashPlan, RehearsedEnd } from "../sdk/rehearsal.ts";
+import type { CrashPlan, RehearsedEnd } from "../sdk/workflow/rehearsal.ts";
 
 /**
  * Every handler dies once at each point of its job: after each record, child, event and wait, and once when it has

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { ReseolioError } from "../sdk/errors.ts";
-import { findBinary } from "../sdk/find-binary.ts";
+import { findBinary } from "../sdk/sidecar/find-binary.ts";
 
 export interface TestDaemon {
   /** `127.0.0.1:PORT` */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { resolve } from "node:path";
-import { painter } from "../../src/cli/color.ts";
+import { painter } from "../../src/cli/terminal/color.ts";
 import { type AnyCommand, isGroup } from "../../src/cli/command.ts";
 import { COMMANDS } from "../../src/cli/main.ts";
 import { helpText } from "../../src/cli/run-main.ts";

@@ -1,4 +1,4 @@
-import type { Stdout } from "../../src/cli/stdout.ts";
+import type { Stdout } from "../../src/cli/terminal/stdout.ts";
 
 /** A stdout that keeps what is written. */
 export class Recorder implements Stdout {

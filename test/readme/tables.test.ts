@@ -8,7 +8,7 @@ import { JOB_STATES } from "../../src/daemon/core/job.ts";
 import { SCHEDULE_DEFAULTS } from "../../src/daemon/core/schedule.ts";
 import { SETTINGS } from "../../src/daemon/settings.ts";
 import { resolveOptions } from "../../src/sdk/options.ts";
-import { encodeSchedule } from "../../src/sdk/encode-schedule.ts";
+import { encodeSchedule } from "../../src/sdk/calls/encode-schedule.ts";
 import * as sdk from "../../src/sdk/index.ts";
 import { checkout as root } from "../support/executable.ts";
 import { guides, readDocument, tableOf } from "./read-document.ts";

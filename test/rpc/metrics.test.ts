@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { readConfig } from "../../src/daemon/config.ts";
 import { startDaemon } from "../../src/daemon/daemon.ts";
-import { createSchedule } from "../../src/daemon/engine/create-schedule.ts";
-import { fireSchedules } from "../../src/daemon/engine/fire-schedules.ts";
+import { createSchedule } from "../../src/daemon/engine/schedules/create-schedule.ts";
+import { fireSchedules } from "../../src/daemon/engine/schedules/fire-schedules.ts";
 import { SILENT_LOGGER } from "../../src/daemon/logger.ts";
 import { CommitMetrics, renderMetrics } from "../../src/daemon/rpc/metrics.ts";
 import { MetricsText } from "../../src/daemon/rpc/metrics-text.ts";

@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "bun:test";
 import { BadRequestSchema } from "#proto/gen/google/rpc/error_details_pb.ts";
-import { fireSchedules } from "../../src/daemon/engine/fire-schedules.ts";
+import { fireSchedules } from "../../src/daemon/engine/schedules/fire-schedules.ts";
 import { rejection } from "../support/rejection.ts";
 import { createRouterWorld, type RouterWorld } from "../support/router-world.ts";
 

@@ -1,7 +1,7 @@
 /** What `reseolio doctor` finds in a PostgreSQL database: each fault is made, found, and mended by the statement it names. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import postgres from "postgres";
-import { examinePostgres } from "../../src/cli/examine-postgres.ts";
+import { examinePostgres } from "../../src/cli/doctor/examine-postgres.ts";
 import { copyDatabase, examineDatabase, type PostgresExamination } from "../../src/daemon/database.ts";
 import { createPostgresStore } from "../../src/daemon/storage/postgres/postgres-store.ts";
 import { openStore } from "../../src/daemon/storage/open-store.ts";

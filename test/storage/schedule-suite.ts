@@ -1,14 +1,14 @@
 import { expect, test } from "bun:test";
 import type { ScheduleSpecInput } from "../../src/daemon/core/schedule-spec.ts";
-import { backfillSchedule } from "../../src/daemon/engine/backfill-schedule.ts";
-import { deleteSchedule } from "../../src/daemon/engine/delete-schedule.ts";
-import { fireDue } from "../../src/daemon/engine/fire-schedules.ts";
-import { pauseSchedule } from "../../src/daemon/engine/pause-schedule.ts";
-import { getSchedule, listSchedules } from "../../src/daemon/engine/read-schedules.ts";
-import { pruneJobs, pruneSchedules } from "../../src/daemon/engine/prune-jobs.ts";
-import { resumeSchedule } from "../../src/daemon/engine/resume-schedule.ts";
-import { triggerSchedule } from "../../src/daemon/engine/trigger-schedule.ts";
-import { updateSchedule } from "../../src/daemon/engine/update-schedule.ts";
+import { backfillSchedule } from "../../src/daemon/engine/schedules/backfill-schedule.ts";
+import { deleteSchedule } from "../../src/daemon/engine/schedules/delete-schedule.ts";
+import { fireDue } from "../../src/daemon/engine/schedules/fire-schedules.ts";
+import { pauseSchedule } from "../../src/daemon/engine/schedules/pause-schedule.ts";
+import { getSchedule, listSchedules } from "../../src/daemon/engine/schedules/read-schedules.ts";
+import { pruneJobs, pruneSchedules } from "../../src/daemon/engine/jobs/prune-jobs.ts";
+import { resumeSchedule } from "../../src/daemon/engine/schedules/resume-schedule.ts";
+import { triggerSchedule } from "../../src/daemon/engine/schedules/trigger-schedule.ts";
+import { updateSchedule } from "../../src/daemon/engine/schedules/update-schedule.ts";
 import { rejection } from "../support/rejection.ts";
 import { NAME, ScheduleWorld } from "./schedule-world.ts";
 import {

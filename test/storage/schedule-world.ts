@@ -3,10 +3,10 @@ import type { DaemonError } from "../../src/daemon/core/errors.ts";
 import type { Job } from "../../src/daemon/core/job.ts";
 import type { ScheduleSpecInput } from "../../src/daemon/core/schedule-spec.ts";
 import { createEngine } from "../../src/daemon/engine/create-engine.ts";
-import { createSchedule } from "../../src/daemon/engine/create-schedule.ts";
+import { createSchedule } from "../../src/daemon/engine/schedules/create-schedule.ts";
 import type { Engine } from "../../src/daemon/engine/engine.ts";
-import { fireSchedules } from "../../src/daemon/engine/fire-schedules.ts";
-import { getSchedule } from "../../src/daemon/engine/read-schedules.ts";
+import { fireSchedules } from "../../src/daemon/engine/schedules/fire-schedules.ts";
+import { getSchedule } from "../../src/daemon/engine/schedules/read-schedules.ts";
 import type { StoreWorld } from "./store-world.ts";
 import { claim, FUNCTION, happen, type MakeStore, succeeded } from "./store-world.ts";
 

@@ -4,7 +4,7 @@ import { checkout } from "./executable.ts";
 
 /** A file of the checkout, with what its text says about other modules. */
 export interface SourceFile {
-  /** From the root of the checkout, with slashes: `src/sdk/worker.ts`. */
+  /** From the root of the checkout, with slashes: `src/sdk/worker/worker.ts`. */
   readonly path: string;
   readonly text: string;
   /** The text with comments blanked out, line for line. */

@@ -1,7 +1,7 @@
-import { formatBytes } from "../bytes.ts";
+import { formatBytes } from "../views/bytes.ts";
 import { defineCommand } from "../command.ts";
-import { databaseUrl, DB_FLAGS } from "../db-flags.ts";
-import { FORMAT_FLAGS } from "../output.ts";
+import { databaseUrl, DB_FLAGS } from "../flags/db-flags.ts";
+import { FORMAT_FLAGS } from "../terminal/output.ts";
 
 export const dbBackup = defineCommand({
   meta: {

@@ -1,7 +1,7 @@
 import { defineCommand } from "../command.ts";
-import { databaseUrl, DB_FLAGS } from "../db-flags.ts";
+import { databaseUrl, DB_FLAGS } from "../flags/db-flags.ts";
 import { CliError } from "../exit.ts";
-import { FORMAT_FLAGS } from "../output.ts";
+import { FORMAT_FLAGS } from "../terminal/output.ts";
 
 export const dbCheck = defineCommand({
   meta: {

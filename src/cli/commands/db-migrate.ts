@@ -1,6 +1,6 @@
 import { defineCommand } from "../command.ts";
-import { databaseUrl, DB_FLAGS } from "../db-flags.ts";
-import { FORMAT_FLAGS } from "../output.ts";
+import { databaseUrl, DB_FLAGS } from "../flags/db-flags.ts";
+import { FORMAT_FLAGS } from "../terminal/output.ts";
 
 export const dbMigrate = defineCommand({
   meta: {

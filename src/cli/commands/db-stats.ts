@@ -4,11 +4,11 @@ import type {
   PostgresExamination,
   SqliteDescription,
 } from "../../daemon/database.ts";
-import { formatBytes } from "../bytes.ts";
+import { formatBytes } from "../views/bytes.ts";
 import { defineCommand } from "../command.ts";
-import { databaseUrl, DB_FLAGS } from "../db-flags.ts";
-import { STATE_NAMES } from "../job-states.ts";
-import { FORMAT_FLAGS, type Sheet } from "../output.ts";
+import { databaseUrl, DB_FLAGS } from "../flags/db-flags.ts";
+import { STATE_NAMES } from "../views/job-states.ts";
+import { FORMAT_FLAGS, type Sheet } from "../terminal/output.ts";
 
 export type { PostgresExamination };
 

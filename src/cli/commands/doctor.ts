@@ -1,16 +1,16 @@
 import { existsSync } from "node:fs";
 import type { GetInfoResponse } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
-import { CONNECTION_FLAGS } from "../connection.ts";
-import { databaseUrl, DB_FLAGS } from "../db-flags.ts";
-import { examineDaemon } from "../examine-daemon.ts";
-import { examinePostgres } from "../examine-postgres.ts";
-import { examineStorage } from "../examine-storage.ts";
+import { CONNECTION_FLAGS } from "../calls/connection.ts";
+import { databaseUrl, DB_FLAGS } from "../flags/db-flags.ts";
+import { examineDaemon } from "../doctor/examine-daemon.ts";
+import { examinePostgres } from "../doctor/examine-postgres.ts";
+import { examineStorage } from "../doctor/examine-storage.ts";
 import { CliError } from "../exit.ts";
-import { type Finding, FINDINGS, fine, wrong } from "../finding.ts";
-import { onePage } from "../list-jobs.ts";
-import { FORMAT_FLAGS } from "../output.ts";
-import { cliErrorFrom } from "../rpc-errors.ts";
+import { type Finding, FINDINGS, fine, wrong } from "../doctor/finding.ts";
+import { onePage } from "../calls/list-jobs.ts";
+import { FORMAT_FLAGS } from "../terminal/output.ts";
+import { cliErrorFrom } from "../calls/rpc-errors.ts";
 import { examine } from "./db-stats.ts";
 
 const FLAGS = {

@@ -1,10 +1,10 @@
 import { WIRE_LIMITS } from "#proto/contract.ts";
 import { defineCommand } from "../command.ts";
-import { CONNECTION_FLAGS, withClient } from "../connection.ts";
-import { emittedSheet } from "../event-view.ts";
+import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { emittedSheet } from "../views/event-view.ts";
 import { CliError, usageError } from "../exit.ts";
-import { FORMAT_FLAGS } from "../output.ts";
-import { jsonBytes, readTextFlag } from "../read-input.ts";
+import { FORMAT_FLAGS } from "../terminal/output.ts";
+import { jsonBytes, readTextFlag } from "../flags/read-input.ts";
 
 export const eventsEmit = defineCommand({
   meta: { name: "events emit", description: "Let an event happen: jobs that await it, now or later, go on." },

@@ -1,8 +1,8 @@
 import { defineCommand } from "../command.ts";
-import { CONNECTION_FLAGS, withClient } from "../connection.ts";
-import { eventSheet } from "../event-view.ts";
+import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { eventSheet } from "../views/event-view.ts";
 import { CliError } from "../exit.ts";
-import { FORMAT_FLAGS } from "../output.ts";
+import { FORMAT_FLAGS } from "../terminal/output.ts";
 import { eventName } from "./events-emit.ts";
 
 export const eventsGet = defineCommand({

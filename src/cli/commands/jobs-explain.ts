@@ -1,10 +1,10 @@
 import type { ExplainJobResponse } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import { defineCommand } from "../command.ts";
-import { CONNECTION_FLAGS, withClient } from "../connection.ts";
-import { checkJobId, resolveJobIds } from "../job-id.ts";
-import { stateName } from "../job-states.ts";
-import { jobSummaryJson } from "../job-view.ts";
-import { FORMAT_FLAGS, type Sheet } from "../output.ts";
+import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { checkJobId, resolveJobIds } from "../views/job-id.ts";
+import { stateName } from "../views/job-states.ts";
+import { jobSummaryJson } from "../views/job-view.ts";
+import { FORMAT_FLAGS, type Sheet } from "../terminal/output.ts";
 
 export const jobsExplain = defineCommand({
   meta: { name: "jobs explain", description: "Say why a job is not running, or not finished." },

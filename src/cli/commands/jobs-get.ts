@@ -1,12 +1,12 @@
 import { defineCommand } from "../command.ts";
-import { CONNECTION_FLAGS, withClient } from "../connection.ts";
+import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
 import { CliError, usageError } from "../exit.ts";
-import { checkJobId, resolveJobIds } from "../job-id.ts";
-import { type JobNode, readJobTree, TREE_LISTING, type TreeBounds, treeJson, treeRows } from "../job-tree.ts";
-import { jobSheet } from "../job-view.ts";
-import { onePage } from "../list-jobs.ts";
-import { FORMAT_FLAGS, type Output } from "../output.ts";
-import { numberFlag } from "../parse-flag.ts";
+import { checkJobId, resolveJobIds } from "../views/job-id.ts";
+import { type JobNode, readJobTree, TREE_LISTING, type TreeBounds, treeJson, treeRows } from "../views/job-tree.ts";
+import { jobSheet } from "../views/job-view.ts";
+import { onePage } from "../calls/list-jobs.ts";
+import { FORMAT_FLAGS, type Output } from "../terminal/output.ts";
+import { numberFlag } from "../flags/parse-flag.ts";
 
 export const jobsGet = defineCommand({
   meta: { name: "jobs get", description: "Show everything about a job: arguments, result, options, attempts." },

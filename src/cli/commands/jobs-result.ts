@@ -1,10 +1,10 @@
-import { awaitJobs, jobFailure, printResult, readWaitTimeout, WAIT_FLAGS } from "../await-jobs.ts";
+import { awaitJobs, jobFailure, printResult, readWaitTimeout, WAIT_FLAGS } from "../calls/await-jobs.ts";
 import { defineCommand } from "../command.ts";
-import { CONNECTION_FLAGS, withClient } from "../connection.ts";
+import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
 import { CliError, usageError } from "../exit.ts";
-import { checkJobId, resolveJobIds } from "../job-id.ts";
-import { isTerminal, stateName } from "../job-states.ts";
-import { FORMAT_FLAGS, type Output } from "../output.ts";
+import { checkJobId, resolveJobIds } from "../views/job-id.ts";
+import { isTerminal, stateName } from "../views/job-states.ts";
+import { FORMAT_FLAGS, type Output } from "../terminal/output.ts";
 import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
 
 export const jobsResult = defineCommand({

@@ -1,4 +1,4 @@
-import { actCommand } from "../act-on-jobs.ts";
+import { actCommand } from "../calls/act-on-jobs.ts";
 
 export const jobsRetry = actCommand({
   verb: "retry",

@@ -1,16 +1,16 @@
 import type { JobChange } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import type { Client } from "../../sdk/client.ts";
 import { defineCommand } from "../command.ts";
-import { CONNECTION_FLAGS, withClient } from "../connection.ts";
+import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
 import { CliError } from "../exit.ts";
-import { interruptible } from "../interrupt.ts";
-import { FILTER_FLAGS, readFilter, type JobFilterInit } from "../job-filter.ts";
-import { shortId } from "../job-id.ts";
-import { STATE_PAINT, stateName } from "../job-states.ts";
-import { errorJson, errorLine } from "../job-view.ts";
-import { FORMAT_FLAGS, type Listing, type Output } from "../output.ts";
-import { throughRestarts } from "../reconnect.ts";
-import { fromTimestamp, isoTime } from "../timestamps.ts";
+import { interruptible } from "../terminal/interrupt.ts";
+import { FILTER_FLAGS, readFilter, type JobFilterInit } from "../flags/job-filter.ts";
+import { shortId } from "../views/job-id.ts";
+import { STATE_PAINT, stateName } from "../views/job-states.ts";
+import { errorJson, errorLine } from "../views/job-view.ts";
+import { FORMAT_FLAGS, type Listing, type Output } from "../terminal/output.ts";
+import { throughRestarts } from "../calls/reconnect.ts";
+import { fromTimestamp, isoTime } from "../views/timestamps.ts";
 
 export const jobsWatch = defineCommand({
   meta: { name: "jobs watch", description: "Follow jobs: one line for each change of state, until Ctrl-C." },

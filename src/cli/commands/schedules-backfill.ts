@@ -1,11 +1,11 @@
 import { type CommandContext, defineCommand } from "../command.ts";
-import { confirm } from "../confirm.ts";
-import { CONNECTION_FLAGS, withClient } from "../connection.ts";
+import { confirm } from "../terminal/confirm.ts";
+import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
 import { CliError, usageError } from "../exit.ts";
-import { FORMAT_FLAGS, type Listing } from "../output.ts";
-import { pastFlag } from "../parse-flag.ts";
-import { checkScheduleName } from "../schedule-flags.ts";
-import { toTimestamp } from "../timestamps.ts";
+import { FORMAT_FLAGS, type Listing } from "../terminal/output.ts";
+import { pastFlag } from "../flags/parse-flag.ts";
+import { checkScheduleName } from "../flags/schedule-flags.ts";
+import { toTimestamp } from "../views/timestamps.ts";
 import type { Client } from "../../sdk/client.ts";
 
 const FLAGS = {

@@ -1,10 +1,10 @@
 import type { Schedule } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { type CommandContext, defineCommand, type Flags } from "../command.ts";
-import { CONNECTION_FLAGS, withClient } from "../connection.ts";
-import { repeated } from "../enqueue.ts";
+import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { repeated } from "../calls/enqueue.ts";
 import { CliError, usageError } from "../exit.ts";
-import type { Messages } from "../messages.ts";
-import { cliErrorFrom } from "../rpc-errors.ts";
+import type { Messages } from "../terminal/messages.ts";
+import { cliErrorFrom } from "../calls/rpc-errors.ts";
 import {
   checkScheduleName,
   CRON_HINT,
@@ -12,12 +12,12 @@ import {
   SCHEDULE_FLAGS,
   type ScheduleSpecInit,
   NAME_FORMAT_FLAGS,
-} from "../schedule-flags.ts";
-import { namingFlags } from "../schedule-faults.ts";
-import { scheduleJson } from "../schedule-view.ts";
-import { nextTicks, showTicks } from "../show-ticks.ts";
-import { suggest } from "../suggest.ts";
-import { tickJson } from "../tick-view.ts";
+} from "../flags/schedule-flags.ts";
+import { namingFlags } from "../flags/schedule-faults.ts";
+import { scheduleJson } from "../views/schedule-view.ts";
+import { nextTicks, showTicks } from "../views/show-ticks.ts";
+import { suggest } from "../flags/suggest.ts";
+import { tickJson } from "../views/tick-view.ts";
 import type { Client } from "../../sdk/client.ts";
 
 const FLAGS = {

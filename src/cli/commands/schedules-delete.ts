@@ -1,4 +1,4 @@
-import { scheduleActCommand } from "../act-on-schedules.ts";
+import { scheduleActCommand } from "../calls/act-on-schedules.ts";
 
 export const schedulesDelete = scheduleActCommand({
   verb: "delete",

@@ -1,8 +1,8 @@
 import { defineCommand } from "../command.ts";
-import { CONNECTION_FLAGS, withClient } from "../connection.ts";
+import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
 import { CliError } from "../exit.ts";
-import { checkScheduleName, NAME_FORMAT_FLAGS } from "../schedule-flags.ts";
-import { scheduleSheet } from "../schedule-view.ts";
+import { checkScheduleName, NAME_FORMAT_FLAGS } from "../flags/schedule-flags.ts";
+import { scheduleSheet } from "../views/schedule-view.ts";
 
 export const schedulesGet = defineCommand({
   meta: {

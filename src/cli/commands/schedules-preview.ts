@@ -1,13 +1,13 @@
 import { defineCommand } from "../command.ts";
-import { CONNECTION_FLAGS, withClient } from "../connection.ts";
+import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
 import { usageError } from "../exit.ts";
-import { FORMAT_FLAGS } from "../output.ts";
-import { instantFlag, numberFlag } from "../parse-flag.ts";
-import { checkScheduleName, CRON_HINT, readRule, RULE_FLAGS } from "../schedule-flags.ts";
-import { namingFlags } from "../schedule-faults.ts";
-import { showTicks } from "../show-ticks.ts";
-import { tickJson } from "../tick-view.ts";
-import { toTimestamp } from "../timestamps.ts";
+import { FORMAT_FLAGS } from "../terminal/output.ts";
+import { instantFlag, numberFlag } from "../flags/parse-flag.ts";
+import { checkScheduleName, CRON_HINT, readRule, RULE_FLAGS } from "../flags/schedule-flags.ts";
+import { namingFlags } from "../flags/schedule-faults.ts";
+import { showTicks } from "../views/show-ticks.ts";
+import { tickJson } from "../views/tick-view.ts";
+import { toTimestamp } from "../views/timestamps.ts";
 
 export const schedulesPreview = defineCommand({
   meta: {

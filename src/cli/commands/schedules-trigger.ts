@@ -1,12 +1,12 @@
-import { awaitJobs, jobFailure, printResult, readWaitTimeout, WAIT_FLAGS } from "../await-jobs.ts";
+import { awaitJobs, jobFailure, printResult, readWaitTimeout, WAIT_FLAGS } from "../calls/await-jobs.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
-import { CONNECTION_FLAGS, withClient } from "../connection.ts";
-import { repeated } from "../enqueue.ts";
+import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { repeated } from "../calls/enqueue.ts";
 import { usageError } from "../exit.ts";
-import { stateName } from "../job-states.ts";
-import { endedJobJson } from "../job-view.ts";
-import { FORMAT_FLAGS } from "../output.ts";
-import { checkScheduleName } from "../schedule-flags.ts";
+import { stateName } from "../views/job-states.ts";
+import { endedJobJson } from "../views/job-view.ts";
+import { FORMAT_FLAGS } from "../terminal/output.ts";
+import { checkScheduleName } from "../flags/schedule-flags.ts";
 import type { Client } from "../../sdk/client.ts";
 
 const FLAGS = {

@@ -1,7 +1,7 @@
 import { SETTINGS } from "../../daemon/settings.ts";
 import { type CommandContext, defineCommand, type Flag, type Flags } from "../command.ts";
 import { CliError, usageError } from "../exit.ts";
-import { untilStopped } from "../stop-signals.ts";
+import { untilStopped } from "../terminal/stop-signals.ts";
 import { VERSION } from "../version.ts";
 
 /** The daemon's settings as flags; those that are no flag are read from their variable only. */

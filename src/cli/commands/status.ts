@@ -1,14 +1,14 @@
 import type { GetInfoResponse, GetStatsResponse } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
-import { formatBytes } from "../bytes.ts";
+import { formatBytes } from "../views/bytes.ts";
 import { defineCommand } from "../command.ts";
-import { CONNECTION_FLAGS, withClient } from "../connection.ts";
-import { FUNCTIONS, totals } from "../function-view.ts";
-import { relativeTime } from "../instant.ts";
-import { STATE_NAMES } from "../job-states.ts";
-import { onePage } from "../list-jobs.ts";
-import { FORMAT_FLAGS, type Sheet } from "../output.ts";
-import { scheduleStatsJson, scheduleStatsText } from "../schedule-stats-view.ts";
-import { fromTimestamp, isoTime } from "../timestamps.ts";
+import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { FUNCTIONS, totals } from "../views/function-view.ts";
+import { relativeTime } from "../views/instant.ts";
+import { STATE_NAMES } from "../views/job-states.ts";
+import { onePage } from "../calls/list-jobs.ts";
+import { FORMAT_FLAGS, type Sheet } from "../terminal/output.ts";
+import { scheduleStatsJson, scheduleStatsText } from "../views/schedule-stats-view.ts";
+import { fromTimestamp, isoTime } from "../views/timestamps.ts";
 
 export const status = defineCommand({
   meta: { name: "status", description: "Show the daemon, its storage, and the jobs by state and function." },

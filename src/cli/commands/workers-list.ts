@@ -1,11 +1,11 @@
 import type { Worker } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
-import type { Paint } from "../color.ts";
+import type { Paint } from "../terminal/color.ts";
 import { defineCommand } from "../command.ts";
-import { CONNECTION_FLAGS, withClient } from "../connection.ts";
-import { relativeTime } from "../instant.ts";
-import { FORMAT_FLAGS, type Listing } from "../output.ts";
-import { onePage } from "../list-jobs.ts";
-import { fromTimestamp, isoTime } from "../timestamps.ts";
+import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { relativeTime } from "../views/instant.ts";
+import { FORMAT_FLAGS, type Listing } from "../terminal/output.ts";
+import { onePage } from "../calls/list-jobs.ts";
+import { fromTimestamp, isoTime } from "../views/timestamps.ts";
 
 export const workersList = defineCommand({
   meta: { name: "workers list", description: "List the workers that hold a session or a lease." },

@@ -1,14 +1,14 @@
 import type { Clock, Random } from "../core/clock.ts";
 import type { DaemonError } from "../core/errors.ts";
 import type { JobStore } from "../storage/job-store.ts";
-import { cancelOrphans } from "./cancel-job.ts";
-import { ChangeFeed } from "./change-feed.ts";
-import type { CommitLaneOptions } from "./commit-lane.ts";
-import { CommitLane } from "./commit-lane.ts";
-import { deliverJobs } from "./deliver-jobs.ts";
-import { Dispatcher } from "./dispatcher.ts";
+import { cancelOrphans } from "./jobs/cancel-job.ts";
+import { ChangeFeed } from "./lane/change-feed.ts";
+import type { CommitLaneOptions } from "./lane/commit-lane.ts";
+import { CommitLane } from "./lane/commit-lane.ts";
+import { deliverJobs } from "./workers/deliver-jobs.ts";
+import { Dispatcher } from "./workers/dispatcher.ts";
 import type { Engine, EngineSettings } from "./engine.ts";
-import { ScheduleWatch } from "./schedule-watch.ts";
+import { ScheduleWatch } from "./schedules/schedule-watch.ts";
 
 export interface EngineOptions {
   readonly store: JobStore;

@@ -1,7 +1,7 @@
 import type { JobState } from "../core/job.ts";
 import type { WorkerRecord } from "../storage/job-store.ts";
 import type { Engine } from "./engine.ts";
-import { isConnectedElsewhere, type KnownWorker, listKnownWorkers } from "./known-workers.ts";
+import { isConnectedElsewhere, type KnownWorker, listKnownWorkers } from "./workers/known-workers.ts";
 
 export interface FunctionStats {
   readonly functionName: string;

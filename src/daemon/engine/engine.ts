@@ -1,10 +1,10 @@
 import type { Clock, Random } from "../core/clock.ts";
 import type { MachineSettings } from "../core/job-machine.ts";
 import type { JobStore } from "../storage/job-store.ts";
-import type { ChangeFeed } from "./change-feed.ts";
-import type { CommitLane } from "./commit-lane.ts";
-import type { Dispatcher } from "./dispatcher.ts";
-import type { ScheduleWatch } from "./schedule-watch.ts";
+import type { ChangeFeed } from "./lane/change-feed.ts";
+import type { CommitLane } from "./lane/commit-lane.ts";
+import type { Dispatcher } from "./workers/dispatcher.ts";
+import type { ScheduleWatch } from "./schedules/schedule-watch.ts";
 
 /** What the verbs of the engine work with; made once, in `daemon.ts`. */
 export interface Engine {

@@ -1,5 +1,5 @@
 import type { Engine } from "../engine/engine.ts";
-import { nearestDeadline, timeOutAttempts } from "../engine/time-out-attempts.ts";
+import { nearestDeadline, timeOutAttempts } from "../engine/jobs/time-out-attempts.ts";
 import type { Logger } from "../logger.ts";
 import { SelfPacedLoop } from "./loop.ts";
 

@@ -1,7 +1,7 @@
-import { LeaseCheck } from "../engine/check-leases.ts";
+import { LeaseCheck } from "../engine/cluster/check-leases.ts";
 import type { Engine } from "../engine/engine.ts";
-import { heedHint } from "../engine/note-moved-elsewhere.ts";
-import { sweepAwaited } from "../engine/sweep-awaited.ts";
+import { heedHint } from "../engine/cluster/note-moved-elsewhere.ts";
+import { sweepAwaited } from "../engine/cluster/sweep-awaited.ts";
 import type { Logger } from "../logger.ts";
 import type { HintListener, StoreHint } from "../storage/store-hint.ts";
 import type { Loop } from "./loop.ts";

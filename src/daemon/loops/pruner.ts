@@ -1,6 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
-import type { Retention } from "../engine/prune-jobs.ts";
-import { pruneEvents, pruneJobs, pruneSchedules } from "../engine/prune-jobs.ts";
+import type { Retention } from "../engine/jobs/prune-jobs.ts";
+import { pruneEvents, pruneJobs, pruneSchedules } from "../engine/jobs/prune-jobs.ts";
 import type { Logger } from "../logger.ts";
 import type { Leader } from "./leader.ts";
 import type { Loop } from "./loop.ts";

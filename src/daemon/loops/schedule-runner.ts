@@ -1,5 +1,5 @@
 import type { Engine } from "../engine/engine.ts";
-import { fireSchedules } from "../engine/fire-schedules.ts";
+import { fireSchedules } from "../engine/schedules/fire-schedules.ts";
 import type { Logger } from "../logger.ts";
 import type { Loop } from "./loop.ts";
 import { SelfPacedLoop } from "./loop.ts";

@@ -1,5 +1,5 @@
 import type { Engine } from "../engine/engine.ts";
-import { moveDueJobs } from "../engine/move-due-jobs.ts";
+import { moveDueJobs } from "../engine/jobs/move-due-jobs.ts";
 import type { Logger } from "../logger.ts";
 import { SelfPacedLoop } from "./loop.ts";
 

@@ -16,9 +16,9 @@ import type { Checkpoint, CheckpointKind, Event, NewWait, PendingWait } from "..
 import { invalidArgument } from "../core/errors.ts";
 import { LAST_TIME, MAX_LENGTH_MS } from "../core/job-options.ts";
 import type { Lease } from "../core/job.ts";
-import type { CheckpointReport, RecordResult } from "../engine/record-checkpoints.ts";
-import type { ParkReport } from "../engine/settle-attempts.ts";
-import { isUuid } from "../engine/job-id.ts";
+import type { CheckpointReport, RecordResult } from "../engine/workflows/record-checkpoints.ts";
+import type { ParkReport } from "../engine/jobs/settle-attempts.ts";
+import { isUuid } from "../engine/jobs/job-id.ts";
 import { fromMs, toMs } from "./messages.ts";
 import { fromSettleResult, toReportedError } from "./outcome-messages.ts";
 

@@ -8,8 +8,8 @@ import type {
 import type { FunctionStats, WorkerStats } from "../engine/describe.ts";
 import { describeFunctions, describeStats, describeWorkers } from "../engine/describe.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { ScheduleStats } from "../engine/read-schedules.ts";
-import { describeSchedules } from "../engine/read-schedules.ts";
+import type { ScheduleStats } from "../engine/schedules/read-schedules.ts";
+import { describeSchedules } from "../engine/schedules/read-schedules.ts";
 import type { DaemonInfo } from "./daemon-info.ts";
 import { fromMs, jobStateToProto } from "./messages.ts";
 

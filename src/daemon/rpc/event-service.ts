@@ -1,6 +1,6 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { EventService } from "#proto/gen/reseolio/v1/event_service_pb.ts";
-import { emitEvent, getEvent } from "../engine/emit-event.ts";
+import { emitEvent, getEvent } from "../engine/workflows/emit-event.ts";
 import type { Engine } from "../engine/engine.ts";
 import { fromEvent } from "./checkpoint-messages.ts";
 

@@ -3,7 +3,7 @@ import { JobState as JobStateMessage } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { JobFilter as JobFilterMessage } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import { LAST_TIME } from "../core/job-options.ts";
 import type { JobState } from "../core/job.ts";
-import type { PageRequest } from "../engine/read-jobs.ts";
+import type { PageRequest } from "../engine/jobs/read-jobs.ts";
 import { toMs, unknownEnumValue } from "./messages.ts";
 
 type JobFilter = PageRequest["filter"];

@@ -22,8 +22,8 @@ import type {
 import { invalidArgument } from "../core/errors.ts";
 import type { JobOptionsInput, OnDuplicate } from "../core/job-options.ts";
 import type { BackoffKind, Job, JobError, JobSettings, JobState } from "../core/job.ts";
-import type { CommittedChange } from "../engine/change-feed.ts";
-import type { EnqueueItem, EnqueueResult } from "../engine/enqueue-jobs.ts";
+import type { CommittedChange } from "../engine/lane/change-feed.ts";
+import type { EnqueueItem, EnqueueResult } from "../engine/jobs/enqueue-jobs.ts";
 import { statusFromError } from "./error-details.ts";
 
 const NO_ARGS = new TextEncoder().encode("[]");

@@ -3,7 +3,7 @@ import type { JobState } from "../core/job.ts";
 import { JOB_STATES } from "../core/job.ts";
 import { describeStats } from "../engine/describe.ts";
 import type { Engine } from "../engine/engine.ts";
-import { LATENESS_BUCKETS, type ScheduleWatch } from "../engine/schedule-watch.ts";
+import { LATENESS_BUCKETS, type ScheduleWatch } from "../engine/schedules/schedule-watch.ts";
 import type { DaemonInfo } from "./daemon-info.ts";
 import { MetricsText } from "./metrics-text.ts";
 

@@ -13,7 +13,7 @@ import {
 } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import type { CatchUp, JobTick, Overlap, ScheduleSpec, ScheduleState, ScheduleStatus } from "../core/schedule.ts";
 import type { ScheduleSpecInput } from "../core/schedule-spec.ts";
-import type { PreviewedTick } from "../engine/preview-schedule.ts";
+import type { PreviewedTick } from "../engine/schedules/preview-schedule.ts";
 import { fromJobError, fromJobOptions, fromMs, jobStateToProto, toJobOptions, toMs } from "./messages.ts";
 import { inShort, unknownEnumValue } from "./messages.ts";
 

@@ -12,11 +12,11 @@ import { FinishedJobSchema, HeldLeaseSchema, RevocationSchema } from "#proto/gen
 import { invalidArgument } from "../core/errors.ts";
 import { checkFunctionName } from "../core/job-options.ts";
 import type { Lease } from "../core/job.ts";
-import type { JobEnd } from "../engine/await-jobs.ts";
-import type { ConnectingWorker } from "../engine/connect-worker.ts";
-import type { Delivery } from "../engine/deliver-jobs.ts";
-import type { AttemptReport } from "../engine/settle-attempts.ts";
-import type { RevocationReason } from "../engine/worker-session.ts";
+import type { JobEnd } from "../engine/jobs/await-jobs.ts";
+import type { ConnectingWorker } from "../engine/workers/connect-worker.ts";
+import type { Delivery } from "../engine/workers/deliver-jobs.ts";
+import type { AttemptReport } from "../engine/jobs/settle-attempts.ts";
+import type { RevocationReason } from "../engine/workers/worker-session.ts";
 import { toLength, toParkReport } from "./checkpoint-messages.ts";
 import { fromJobError, jobStateToProto } from "./messages.ts";
 import { toReportedError } from "./outcome-messages.ts";

@@ -1,7 +1,7 @@
 import type { Job as JobMessage } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Job } from "../core/job.ts";
 import type { Engine } from "../engine/engine.ts";
-import { findTick } from "../engine/read-jobs.ts";
+import { findTick } from "../engine/jobs/read-jobs.ts";
 import { fromJob } from "./messages.ts";
 import { tickFields } from "./schedule-messages.ts";
 

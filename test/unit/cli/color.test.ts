@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { wantsColor } from "../../../src/cli/color.ts";
+import { wantsColor } from "../../../src/cli/terminal/color.ts";
 
 describe("colours", () => {
   test.each([

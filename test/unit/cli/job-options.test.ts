@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { CliError } from "../../../src/cli/exit.ts";
-import { optionsAsFlags, readJobOptions } from "../../../src/cli/job-options.ts";
+import { optionsAsFlags, readJobOptions } from "../../../src/cli/flags/job-options.ts";
 
 function read(flags: Readonly<Record<string, unknown>>): ReturnType<typeof readJobOptions> {
   return readJobOptions({ ...optionsAsFlags({}), ...flags });

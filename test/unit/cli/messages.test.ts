@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { CliError } from "../../../src/cli/exit.ts";
-import { openMessages } from "../../../src/cli/messages.ts";
+import { openMessages } from "../../../src/cli/terminal/messages.ts";
 
 class Sink {
   text = "";

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { jobOfLine } from "../../../src/cli/enqueue-lines.ts";
+import { jobOfLine } from "../../../src/cli/calls/enqueue-lines.ts";
 import { CliError } from "../../../src/cli/exit.ts";
-import { checkJobId, shortId } from "../../../src/cli/job-id.ts";
-import { parseStates } from "../../../src/cli/job-states.ts";
-import { argsBytes, linesOf, readTextFile } from "../../../src/cli/read-input.ts";
+import { checkJobId, shortId } from "../../../src/cli/views/job-id.ts";
+import { parseStates } from "../../../src/cli/views/job-states.ts";
+import { argsBytes, linesOf, readTextFile } from "../../../src/cli/flags/read-input.ts";
 
 function fault(work: () => unknown): string {
   try {

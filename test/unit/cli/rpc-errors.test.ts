@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, test } from "bun:test";
 import { EXIT_CODES } from "../../../src/cli/exit.ts";
-import { cliErrorFrom, isUnavailable } from "../../../src/cli/rpc-errors.ts";
+import { cliErrorFrom, isUnavailable } from "../../../src/cli/calls/rpc-errors.ts";
 import { ConnectionError } from "../../../src/sdk/errors.ts";
 import { DaemonError } from "../../../src/daemon/core/errors.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { defineCommand } from "../../../src/cli/command.ts";
 import { CliError } from "../../../src/cli/exit.ts";
-import { scanWords } from "../../../src/cli/scan-words.ts";
+import { scanWords } from "../../../src/cli/flags/scan-words.ts";
 
 const command = defineCommand({
   meta: { name: "jobs try", description: "" },

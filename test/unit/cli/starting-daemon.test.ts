@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { createServer } from "node:net";
-import { whenStarted } from "../../../src/cli/starting-daemon.ts";
+import { whenStarted } from "../../../src/cli/calls/starting-daemon.ts";
 import { parseAddress } from "../../../src/sdk/address.ts";
 import { freePort } from "../../support/free-port.ts";
 

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
-import { cancelJob } from "../../../src/daemon/engine/cancel-job.ts";
-import { loseWorker } from "../../../src/daemon/engine/lose-worker.ts";
-import { moveDueJobs } from "../../../src/daemon/engine/move-due-jobs.ts";
-import { retryJob } from "../../../src/daemon/engine/retry-job.ts";
-import { timeOutAttempts } from "../../../src/daemon/engine/time-out-attempts.ts";
-import { DELIVERY_MS } from "../../../src/daemon/engine/worker-session.ts";
+import { cancelJob } from "../../../src/daemon/engine/jobs/cancel-job.ts";
+import { loseWorker } from "../../../src/daemon/engine/workers/lose-worker.ts";
+import { moveDueJobs } from "../../../src/daemon/engine/jobs/move-due-jobs.ts";
+import { retryJob } from "../../../src/daemon/engine/jobs/retry-job.ts";
+import { timeOutAttempts } from "../../../src/daemon/engine/jobs/time-out-attempts.ts";
+import { DELIVERY_MS } from "../../../src/daemon/engine/workers/worker-session.ts";
 import type { Job } from "../../../src/daemon/core/job.ts";
 import { createEngineWorld, fail, SUCCEED } from "../../support/engine-world.ts";
 

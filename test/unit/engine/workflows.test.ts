@@ -1,18 +1,18 @@
 import { expect, test } from "bun:test";
 import type { NewWait } from "../../../src/daemon/core/checkpoint.ts";
 import type { Job } from "../../../src/daemon/core/job.ts";
-import { cancelJob } from "../../../src/daemon/engine/cancel-job.ts";
-import { emitEvent } from "../../../src/daemon/engine/emit-event.ts";
-import { heartbeatAttempts } from "../../../src/daemon/engine/heartbeat-attempts.ts";
-import { loseWorker } from "../../../src/daemon/engine/lose-worker.ts";
-import { moveDueJobs } from "../../../src/daemon/engine/move-due-jobs.ts";
+import { cancelJob } from "../../../src/daemon/engine/jobs/cancel-job.ts";
+import { emitEvent } from "../../../src/daemon/engine/workflows/emit-event.ts";
+import { heartbeatAttempts } from "../../../src/daemon/engine/jobs/heartbeat-attempts.ts";
+import { loseWorker } from "../../../src/daemon/engine/workers/lose-worker.ts";
+import { moveDueJobs } from "../../../src/daemon/engine/jobs/move-due-jobs.ts";
 import {
   type CheckpointReport,
   recordCheckpoints,
   type RecordResult,
-} from "../../../src/daemon/engine/record-checkpoints.ts";
-import { timeOutAttempts } from "../../../src/daemon/engine/time-out-attempts.ts";
-import { wakeParked } from "../../../src/daemon/engine/wake-parked.ts";
+} from "../../../src/daemon/engine/workflows/record-checkpoints.ts";
+import { timeOutAttempts } from "../../../src/daemon/engine/jobs/time-out-attempts.ts";
+import { wakeParked } from "../../../src/daemon/engine/workflows/wake-parked.ts";
 import { createEngineWorld, type EngineWorld, fail, SUCCEED, type TestWorker } from "../../support/engine-world.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);

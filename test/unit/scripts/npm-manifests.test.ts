@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import manifest from "../../../package.json" with { type: "json" };
 import { platformManifest, platforms, sdkManifest } from "../../../scripts/npm-manifests.ts";
 import { TARGETS } from "../../../scripts/targets.ts";
-import { findBinary } from "../../../src/sdk/find-binary.ts";
+import { findBinary } from "../../../src/sdk/sidecar/find-binary.ts";
 
 describe("the package of the SDK", () => {
   test("names the platform packages only when it is published, all with its own version", () => {

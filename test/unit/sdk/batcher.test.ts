@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { SettleResult } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { Backoff } from "../../../src/sdk/backoff.ts";
-import { Batcher } from "../../../src/sdk/batcher.ts";
-import type { EnqueueAnswer } from "../../../src/sdk/frame-items.ts";
-import { Fifo } from "../../../src/sdk/fifo.ts";
+import { Backoff } from "../../../src/sdk/session/backoff.ts";
+import { Batcher } from "../../../src/sdk/session/batcher.ts";
+import type { EnqueueAnswer } from "../../../src/sdk/session/frame-items.ts";
+import { Fifo } from "../../../src/sdk/session/fifo.ts";
 import { replyTo } from "./scripted-daemon.ts";
 import { create } from "@bufbuild/protobuf";
 import { ReplySchema, type SessionRequest } from "#proto/gen/reseolio/v1/session_service_pb.ts";

@@ -3,10 +3,10 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseAddress, parseAddresses } from "../../../src/sdk/address.ts";
-import { findBinary } from "../../../src/sdk/find-binary.ts";
+import { findBinary } from "../../../src/sdk/sidecar/find-binary.ts";
 import { type ReseolioOptions, resolveOptions } from "../../../src/sdk/options.ts";
-import { processStartOf, readProcessIdentity } from "../../../src/sdk/process-identity.ts";
-import { isSameStorage, parseStorage, storageName } from "../../../src/sdk/storage.ts";
+import { processStartOf, readProcessIdentity } from "../../../src/sdk/worker/process-identity.ts";
+import { isSameStorage, parseStorage, storageName } from "../../../src/sdk/sidecar/storage.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 
 describe("an address", () => {

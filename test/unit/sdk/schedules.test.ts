@@ -2,12 +2,12 @@ import { create } from "@bufbuild/protobuf";
 import { describe, expect, test } from "bun:test";
 import { CatchUp, Overlap } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { AssignmentSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { HandlerContext, type HandlerPort } from "../../../src/sdk/handler-context.ts";
+import { HandlerContext, type HandlerPort } from "../../../src/sdk/workflow/handler-context.ts";
 import { createDurableFunction, type FunctionAccess } from "../../../src/sdk/durable-function.ts";
 import { JobHandle } from "../../../src/sdk/job-handle.ts";
 import { stderrLogger } from "../../../src/sdk/logger.ts";
 import { Reseolio } from "../../../src/sdk/reseolio.ts";
-import { Registry } from "../../../src/sdk/registry.ts";
+import { Registry } from "../../../src/sdk/worker/registry.ts";
 import { ScheduleHandle } from "../../../src/sdk/schedule-handle.ts";
 import {
   checkScheduleName,
@@ -15,9 +15,9 @@ import {
   encodeRule,
   encodeSchedule,
   encodeScheduleUpdate,
-} from "../../../src/sdk/encode-schedule.ts";
+} from "../../../src/sdk/calls/encode-schedule.ts";
 import type { ScheduleOptions, ScheduleUpdate } from "../../../src/sdk/schedule-options.ts";
-import { REAL_CLOCK } from "../../../src/sdk/rehearsal.ts";
+import { REAL_CLOCK } from "../../../src/sdk/workflow/rehearsal.ts";
 import { faultOf } from "./waiting.ts";
 
 const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);

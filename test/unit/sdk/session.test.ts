@@ -215,8 +215,8 @@ describe("the session", () => {
   test("a daemon that takes frames and answers none is given up and connected to anew", async () => {
     await using daemon = await startScriptedDaemon();
     await using client = clientOf(daemon);
-    const { SESSION_DEFAULTS } = await import("../../../src/sdk/session-settings.ts");
-    const { Session } = await import("../../../src/sdk/session.ts");
+    const { SESSION_DEFAULTS } = await import("../../../src/sdk/session/session-settings.ts");
+    const { Session } = await import("../../../src/sdk/session/session.ts");
     const { createClient } = await import("../../../src/sdk/client.ts");
     expect(client).toBeDefined();
     const inner = createClient({ address: daemon.address });

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { CheckpointKind, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { uuidV7 } from "#proto/uuid-v7.ts";
-import { CheckpointJournal } from "../../../src/sdk/checkpoint-journal.ts";
+import { CheckpointJournal } from "../../../src/sdk/workflow/checkpoint-journal.ts";
 import type { Context } from "../../../src/sdk/context.ts";
 import { ReseolioError } from "../../../src/sdk/errors.ts";
 import type { JobHandle } from "../../../src/sdk/job-handle.ts";
-import { EventTimeoutError, StepFailedError } from "../../../src/sdk/workflow-errors.ts";
+import { EventTimeoutError, StepFailedError } from "../../../src/sdk/workflow/workflow-errors.ts";
 import { until } from "./waiting.ts";
 import { checkpoint, jsonBytes, jsonOf, WorkflowWorld } from "./workflow-world.ts";
 

@@ -27,7 +27,7 @@ import { JobReader } from "./job-reader.ts";
 import { prepareListJobs } from "./list-jobs.ts";
 import { SQLITE_MIGRATIONS, sqliteTarget } from "./migrations.ts";
 import { ScheduleReader } from "./schedule-reader.ts";
-import { onSnapshot } from "./open-existing.ts";
+import { onSnapshot } from "./maintenance/open-existing.ts";
 import type { Query, Row } from "./rows.ts";
 import { prepareVerbs, SqliteTransaction, type Verbs } from "./sqlite-transaction.ts";
 import { WriteSession } from "./write-session.ts";

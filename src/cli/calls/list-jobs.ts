@@ -1,0 +1,32 @@
+import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
+import type { Client } from "../../sdk/client.ts";
+import type { JobFilterInit } from "../flags/job-filter.ts";
+
+const PAGE = 1_000;
+
+/**
+ * Jobs by pages, newest first, until `limit`.
+ *
+ * @param onMore called when there are more than the limit
+ */
+export async function* listJobs(
+  client: Client,
+  filter: JobFilterInit,
+  limit: number,
+  onMore: () => void = () => {},
+): AsyncGenerator<readonly Job[]> {
+  let pageToken = "";
+  for (let left = limit; left > 0;) {
+    const page = await client.jobs.listJobs({ filter, pageSize: Math.min(PAGE, left), pageToken });
+    left -= page.jobs.length;
+    pageToken = page.nextPageToken;
+    yield page.jobs;
+    if (pageToken === "") return;
+  }
+  onMore();
+}
+
+/** What is there already, as the one page that a listing takes. */
+export async function* onePage<Row>(rows: readonly Row[]): AsyncGenerator<readonly Row[]> {
+  yield rows;
+}

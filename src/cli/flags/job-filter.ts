@@ -1,0 +1,51 @@
+/** Flags that choose jobs. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { JobFilterSchema } from "#proto/gen/reseolio/v1/job_service_pb.ts";
+import type { CommandContext, Flags } from "../command.ts";
+import { checkJobId } from "../views/job-id.ts";
+import { parseStates } from "../views/job-states.ts";
+import { pastFlag } from "./parse-flag.ts";
+import { toTimestamp } from "../views/timestamps.ts";
+
+export type JobFilterInit = Exclude<MessageInitShape<typeof JobFilterSchema>, { $typeName: string }>;
+
+export const FILTER_FLAGS = {
+  state: {
+    type: "string",
+    alias: "s",
+    valueHint: "STATE,…",
+    repeat: true,
+    description: "Only in these states: pending, running, suspended, success, dead, cancelled",
+  },
+  function: { type: "string", alias: "f", valueHint: "NAME", repeat: true, description: "Only of this function" },
+  "idempotency-key": { type: "string", valueHint: "KEY", description: "Only with this key" },
+  schedule: { type: "string", valueHint: "NAME", description: "Only jobs of this schedule" },
+  parent: { type: "string", valueHint: "ID", description: "Only children of this job" },
+  "created-after": { type: "string", valueHint: "TIME", description: "Only created after it; 2h means 2 hours ago" },
+  "created-before": { type: "string", valueHint: "TIME", description: "Only created before it; 7d means 7 days ago" },
+} as const satisfies Flags;
+
+type FilterFlags = CommandContext<typeof FILTER_FLAGS>["flags"];
+
+/** @throws CliError `usage` naming the flag */
+export function readFilter(flags: FilterFlags, now: number): JobFilterInit {
+  const createdAfter = pastFlag("created-after", flags["created-after"], now);
+  const createdBefore = pastFlag("created-before", flags["created-before"], now);
+  return {
+    states: parseStates(flags.state),
+    functionNames: [...flags.function],
+    ...(flags["idempotency-key"] === undefined ? {} : { idempotencyKey: flags["idempotency-key"] }),
+    ...(flags.schedule === undefined ? {} : { scheduleName: flags.schedule }),
+    ...(flags.parent === undefined ? {} : { parentId: checkJobId(flags.parent) }),
+    ...(createdAfter === undefined ? {} : { createdAfter: toTimestamp(createdAfter) }),
+    ...(createdBefore === undefined ? {} : { createdBefore: toTimestamp(createdBefore) }),
+  };
+}
+
+/** Whether any flag chooses anything. */
+export function hasFilter(flags: FilterFlags): boolean {
+  return Object.keys(FILTER_FLAGS).some((name) => {
+    const value = flags[name as keyof FilterFlags];
+    return Array.isArray(value) ? value.length > 0 : value !== undefined;
+  });
+}

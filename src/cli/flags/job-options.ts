@@ -1,0 +1,179 @@
+/** The options of a job as flags, and as keys of the lines of `jobs enqueue --jsonl`. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { JobOptionsSchema } from "#proto/gen/reseolio/v1/job_pb.ts";
+import type { CommandContext, Flags } from "../command.ts";
+import { usageError } from "../exit.ts";
+import { durationFlag, instantFlag, numberFlag } from "./parse-flag.ts";
+import { suggest } from "./suggest.ts";
+import { toTimestamp } from "../views/timestamps.ts";
+
+export type JobOptionsInit = Exclude<MessageInitShape<typeof JobOptionsSchema>, { $typeName: string }>;
+
+export const JOB_OPTION_FLAGS = {
+  "max-attempts": { type: "string", valueHint: "N", description: "Attempts before the job is DEAD [3]" },
+  backoff: {
+    type: "enum",
+    options: ["fixed", "linear", "exponential"],
+    description: "How the delay between attempts grows [exponential]",
+  },
+  "initial-delay": { type: "string", valueHint: "LENGTH", description: "Delay before the second attempt [1s]" },
+  "max-delay": { type: "string", valueHint: "LENGTH", description: "Longest delay between attempts [1m]" },
+  jitter: { type: "string", valueHint: "SHARE", description: "Random share of a delay, 0 to 1 [0.1]" },
+  timeout: { type: "string", valueHint: "LENGTH", description: "Time limit of one attempt; 0 is none [30s]" },
+  delay: { type: "string", valueHint: "LENGTH", description: "Run it this much later" },
+  "run-at": { type: "string", valueHint: "TIME", description: "Run it at this time; excludes --delay" },
+  priority: { type: "string", valueHint: "N", description: "Higher runs first [0]" },
+  "start-within": { type: "string", valueHint: "LENGTH", description: "Cancel it when not started by then" },
+  "finish-within": { type: "string", valueHint: "LENGTH", description: "Cancel it when not finished by then" },
+  "idempotency-key": { type: "string", valueHint: "KEY", description: "One job for this function and key" },
+  "on-duplicate": {
+    type: "enum",
+    options: ["return", "reject", "replace-finished"],
+    description: "When the key's job is there: return it, fail, or start a new one if it has ended [return]",
+  },
+  header: { type: "string", valueHint: "NAME=VALUE", repeat: true, description: "Passed to the handler" },
+} as const satisfies Flags;
+
+const BACKOFFS = { fixed: 1, linear: 2, exponential: 3 } as const;
+const ON_DUPLICATES = { return: 1, reject: 2, "replace-finished": 3 } as const;
+const MAX_INT32 = 0x7fff_ffff;
+const MAX_UINT32 = 0xffff_ffff;
+
+type OptionFlags = CommandContext<typeof JOB_OPTION_FLAGS>["flags"];
+
+/** @throws CliError `usage` naming the flag */
+export function readJobOptions(flags: OptionFlags): JobOptionsInit {
+  const delayMs = durationFlag("delay", flags.delay);
+  const runAt = instantFlag("run-at", flags["run-at"]);
+  if (delayMs !== undefined && runAt !== undefined) throw usageError("--delay and --run-at exclude each other");
+  return defined({
+    maxAttempts: numberFlag("max-attempts", flags["max-attempts"], { min: 1, max: MAX_INT32, whole: true }),
+    backoff: flags.backoff === undefined ? undefined : BACKOFFS[flags.backoff],
+    initialDelayMs: shortFlag("initial-delay", flags["initial-delay"]),
+    maxDelayMs: shortFlag("max-delay", flags["max-delay"]),
+    jitter: numberFlag("jitter", flags.jitter, { min: 0, max: 1, whole: false }),
+    timeoutMs: shortFlag("timeout", flags.timeout),
+    delayMs: longLength(delayMs),
+    runAt: runAt === undefined ? undefined : toTimestamp(runAt),
+    priority: numberFlag("priority", flags.priority, { min: -MAX_INT32, max: MAX_INT32, whole: true }),
+    startWithinMs: longLength(deadlineFlag("start-within", flags["start-within"])),
+    finishWithinMs: longLength(deadlineFlag("finish-within", flags["finish-within"])),
+    idempotencyKey: keyFlag(flags["idempotency-key"]),
+    onDuplicate: flags["on-duplicate"] === undefined ? undefined : ON_DUPLICATES[flags["on-duplicate"]],
+    headers: readHeaders(flags.header),
+  });
+}
+
+function shortFlag(name: string, text: string | undefined): number | undefined {
+  const ms = durationFlag(name, text);
+  if (ms !== undefined && ms > MAX_UINT32) throw usageError(`--${name} ${text} is too long`, "49 days are the most");
+  return ms;
+}
+
+function deadlineFlag(name: string, text: string | undefined): number | undefined {
+  const ms = durationFlag(name, text);
+  if (ms === 0) throw usageError(`--${name} is 0: the job would be cancelled at once`, "give a length of 1ms or more");
+  return ms;
+}
+
+function keyFlag(text: string | undefined): string | undefined {
+  if (text === "") throw usageError("--idempotency-key is empty", "give a key, or leave the flag out");
+  return text;
+}
+
+function longLength(ms: number | undefined): bigint | undefined {
+  return ms === undefined ? undefined : BigInt(ms);
+}
+
+function readHeaders(values: readonly string[]): Record<string, string> {
+  const headers: [string, string][] = values.map((value) => {
+    const equals = value.indexOf("=");
+    if (equals < 1) throw usageError(`--header is ${JSON.stringify(value)}`, "give NAME=VALUE");
+    return [value.slice(0, equals), value.slice(equals + 1)];
+  });
+  return Object.fromEntries(headers);
+}
+
+function defined(options: { [Key in keyof JobOptionsInit]: JobOptionsInit[Key] | undefined }): JobOptionsInit {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+/** Turns the options of a line into the flags they stand for, so that both are read by the same rules. */
+export function optionsAsFlags(options: Readonly<Record<string, unknown>>): OptionFlags {
+  const flags: Record<string, string | readonly string[]> = { header: [] };
+  for (const [key, value] of Object.entries(options)) {
+    const read = Object.hasOwn(LINE_OPTIONS, key) ? LINE_OPTIONS[key] : undefined;
+    if (read === undefined) throw unknownOption(key);
+    const [name, text] = read(key, value);
+    flags[name] = text;
+  }
+  return flags as unknown as OptionFlags;
+}
+
+type OptionReader = (key: string, value: unknown) => readonly [string, string | readonly string[]];
+
+const LINE_OPTIONS: Readonly<Record<string, OptionReader>> = {
+  maxAttempts: plain("max-attempts"),
+  backoff: plain("backoff"),
+  initialDelayMs: milliseconds("initial-delay"),
+  maxDelayMs: milliseconds("max-delay"),
+  jitter: plain("jitter"),
+  timeoutMs: milliseconds("timeout"),
+  delayMs: milliseconds("delay"),
+  runAt: plain("run-at"),
+  priority: plain("priority"),
+  startWithinMs: milliseconds("start-within"),
+  finishWithinMs: milliseconds("finish-within"),
+  idempotencyKey: plain("idempotency-key"),
+  onDuplicate: (key, value) => {
+    const text = plain("on-duplicate")(key, value)[1];
+    return ["on-duplicate", DUPLICATE_WORDS[String(text)] ?? text];
+  },
+  headers: headerTexts,
+};
+
+// The SDK's words for --on-duplicate.
+const DUPLICATE_WORDS: Readonly<Record<string, string>> = {
+  return_existing: "return",
+  replace_finished: "replace-finished",
+};
+
+const WORDS: Readonly<Record<string, readonly string[]>> = {
+  backoff: Object.keys(BACKOFFS),
+  "on-duplicate": [...Object.keys(ON_DUPLICATES), ...Object.keys(DUPLICATE_WORDS)],
+};
+
+function plain(name: string): OptionReader {
+  return (key, value) => {
+    const words = WORDS[name];
+    if (words !== undefined && !words.includes(String(value))) {
+      throw usageError(`options.${key} is ${JSON.stringify(value)}`, `give one of: ${words.join(", ")}`);
+    }
+    if (typeof value === "string" || typeof value === "number") return [name, String(value)];
+    throw usageError(`options.${key} is ${JSON.stringify(value)}`, "give a text or a number");
+  };
+}
+
+function milliseconds(name: string): OptionReader {
+  return (key, value) => {
+    if (typeof value === "number" && value >= 0) return [name, `${value}ms`];
+    if (typeof value === "string") return [name, value];
+    throw usageError(`options.${key} is ${JSON.stringify(value)}`, "give milliseconds, 0 or more");
+  };
+}
+
+function headerTexts(key: string, value: unknown): ReturnType<OptionReader> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw usageError(`options.${key} is ${JSON.stringify(value)}`, 'give an object of texts, such as {"team":"a"}');
+  }
+  return ["header", Object.entries(value).map(([name, text]) => `${name}=${String(text)}`)];
+}
+
+function unknownOption(key: string): Error {
+  const near = suggest(key, Object.keys(LINE_OPTIONS));
+  const meant = near === undefined ? "" : `; did you mean ${near}?`;
+  return usageError(
+    `there is no option ${JSON.stringify(key)}${meant}`,
+    `options: ${Object.keys(LINE_OPTIONS).join(", ")}`,
+  );
+}

@@ -1,0 +1,39 @@
+import { usageError } from "../exit.ts";
+import { checkJobId } from "../views/job-id.ts";
+import type { Messages } from "../terminal/messages.ts";
+import { stdinLines } from "./read-input.ts";
+
+/**
+ * Ids from operands; `-` stands for those on stdin, one a line, of which only the first word counts, so that lines of a
+ * listing fit as well. Each once, in order.
+ *
+ * @throws CliError `usage` naming the word and, on stdin, its line
+ */
+export async function readIds(operands: readonly string[], messages: Messages): Promise<readonly string[]> {
+  const ids = new Set<string>();
+  for (const operand of operands) {
+    if (operand !== "-") ids.add(checkJobId(operand));
+    else for await (const id of stdinIds(messages)) ids.add(id);
+  }
+  if (ids.size === 0) throw usageError("stdin held no ids", "give ids as words, or one a line on stdin");
+  return [...ids];
+}
+
+async function* stdinIds(messages: Messages): AsyncGenerator<string> {
+  let number = 0;
+  for await (const lines of stdinLines((text) => messages.info(text))) {
+    for (const line of lines) {
+      number++;
+      const [word = ""] = line.trim().split(/\s+/);
+      if (word !== "") yield idOfLine(word, number);
+    }
+  }
+}
+
+function idOfLine(word: string, line: number): string {
+  try {
+    return checkJobId(word);
+  } catch (error) {
+    throw usageError(`line ${line} of stdin: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * The strict check that citty lacks: every word is a known flag with a fitting value, an operand that the command
+ * takes, or a usage error that says what was probably meant. What passes is handed to citty in a form that it cannot
+ * read in two ways.
+ */
+import { parseArgs } from "citty";
+import type { AnyCommand, Flag, Flags } from "../command.ts";
+import { type CliError, usageError } from "../exit.ts";
+import { suggest } from "./suggest.ts";
+
+export interface ScannedWords {
+  readonly flags: Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
+  readonly operands: readonly string[];
+  /** What follows `--`. */
+  readonly rest: readonly string[];
+}
+
+/** @throws CliError `usage` naming the word */
+export function scanWords(words: readonly string[], command: AnyCommand): ScannedWords {
+  const scan = new WordScan(words, command);
+  scan.run();
+  checkOperands(scan.operands, scan.rest, command);
+  return { flags: readFlags(scan, command.args), operands: scan.operands, rest: scan.rest };
+}
+
+class WordScan {
+  readonly operands: string[] = [];
+  readonly given = new Map<string, string[]>();
+  rest: readonly string[] = [];
+  private at = 0;
+
+  constructor(
+    private readonly words: readonly string[],
+    private readonly command: AnyCommand,
+  ) {}
+
+  run(): void {
+    for (; this.at < this.words.length; this.at++) {
+      const word = this.words[this.at] ?? "";
+      if (word === "--") {
+        this.rest = this.words.slice(this.at + 1);
+        return;
+      }
+      if (word.startsWith("--")) this.longFlag(word);
+      else if (word.startsWith("-") && word.length > 1) this.shortFlags(word);
+      else this.operands.push(word);
+    }
+  }
+
+  private longFlag(word: string): void {
+    const equals = word.indexOf("=");
+    const name = equals < 0 ? word.slice(2) : word.slice(2, equals);
+    const flag = Object.hasOwn(this.command.args, name) ? this.command.args[name] : undefined;
+    if (flag === undefined) throw unknownFlag(`--${name}`, this.command);
+    this.give(name, flag, `--${name}`, equals < 0 ? undefined : word.slice(equals + 1));
+  }
+
+  private shortFlags(word: string): void {
+    for (let index = 1; index < word.length; index++) {
+      const letter = word[index] ?? "";
+      const found = Object.entries(this.command.args).find(([, flag]) => flag.alias === letter);
+      if (found === undefined) throw unknownFlag(word, this.command);
+      const [name, flag] = found;
+      if (flag.type === "boolean") {
+        this.give(name, flag, `-${letter}`, undefined);
+        continue;
+      }
+      const glued = word.slice(index + 1);
+      return this.give(name, flag, `-${letter}`, glued === "" ? undefined : glued.replace(/^=/, ""));
+    }
+  }
+
+  private give(name: string, flag: Flag, spelling: string, glued: string | undefined): void {
+    const value = flag.type === "boolean" ? booleanValue(spelling, glued) : (glued ?? this.nextValue(name, flag));
+    if (flag.type === "enum") checkWord(spelling, value, flag.options ?? []);
+    const values = this.given.get(name) ?? [];
+    if (values.length > 0 && flag.repeat !== true) throw usageError(`${spelling} is given twice`, "give it once");
+    this.given.set(name, [...values, value]);
+  }
+
+  private nextValue(name: string, flag: Flag): string {
+    const next = this.words[this.at + 1];
+    const isValue = next !== undefined && (next === "-" || !next.startsWith("-") || /^-[\d.]/.test(next));
+    if (!isValue) {
+      const hint = `write --${name} ${flag.valueHint ?? "VALUE"}; a value that begins with a dash goes behind =`;
+      throw usageError(`--${name} needs a value`, hint);
+    }
+    this.at++;
+    return next;
+  }
+}
+
+function booleanValue(spelling: string, glued: string | undefined): string {
+  if (glued === undefined || glued === "true") return "true";
+  if (glued === "false") return "false";
+  throw usageError(`${spelling} takes no value, not ${JSON.stringify(glued)}`, `write ${spelling} alone`);
+}
+
+function checkWord(spelling: string, value: string, options: readonly string[]): void {
+  if (options.includes(value)) return;
+  const near = suggest(value, options);
+  const meant = near === undefined ? "" : `; did you mean ${near}?`;
+  throw usageError(`${spelling} is ${JSON.stringify(value)}${meant}`, `give one of: ${options.join(", ")}`);
+}
+
+// What people type out of habit from other tools, and from the SDK.
+const HABITS: Readonly<Record<string, string>> = { timezone: "tz", "time-zone": "tz", zone: "tz", schedule: "cron" };
+
+function unknownFlag(spelling: string, command: AnyCommand): CliError {
+  const known = [...Object.keys(command.args), "help"];
+  const word = spelling.replace(/^-+/, "");
+  const habit = HABITS[word];
+  const near = habit !== undefined && known.includes(habit) ? habit : suggest(word, known);
+  const meant = near === undefined ? "" : `; did you mean --${near}?`;
+  return usageError(
+    `reseolio ${command.meta.name} has no flag ${spelling}${meant}`,
+    `reseolio ${command.meta.name} --help lists its flags`,
+  );
+}
+
+function checkOperands(operands: readonly string[], rest: readonly string[], command: AnyCommand): void {
+  const declared = command.operands ?? [];
+  const repeats = declared.at(-1)?.repeat === true;
+  const help = `reseolio ${command.meta.name} --help shows how`;
+  const missing = declared.find((operand, index) => operand.required === true && operands[index] === undefined);
+  if (missing !== undefined) throw usageError(`${missing.name} is missing: ${missing.description}`, help);
+  const surplus = operands[declared.length];
+  if (!repeats && surplus !== undefined) {
+    const takes = declared.length === 0 ? "takes no words" : `takes ${declared.map((one) => one.name).join(" ")}`;
+    throw usageError(`${JSON.stringify(surplus)} is one word too many: reseolio ${command.meta.name} ${takes}`, help);
+  }
+  if (command.rest === undefined && rest.length > 0) {
+    throw usageError(`reseolio ${command.meta.name} takes nothing after --`, help);
+  }
+  if (command.rest?.required === true && rest.length === 0) {
+    throw usageError(`${command.rest.name} is missing: ${command.rest.description}`, help);
+  }
+}
+
+function readFlags(scan: WordScan, flags: Flags): ScannedWords["flags"] {
+  const words = [...scan.given].flatMap(([name, values]) =>
+    flags[name]?.type === "boolean"
+      ? values.filter((value) => value === "true").map(() => `--${name}`)
+      : values.map((value) => `--${name}=${value}`),
+  );
+  const parsed: Readonly<Record<string, unknown>> = parseArgs(words, { ...flags });
+  return Object.fromEntries(
+    Object.entries(flags).map(([name, flag]) => [name, readFlag(scan, name, flag, parsed[name])]),
+  );
+}
+
+function readFlag(scan: WordScan, name: string, flag: Flag, parsed: unknown): ScannedWords["flags"][string] {
+  if (flag.repeat === true) return scan.given.get(name) ?? [];
+  if (flag.type === "boolean") return parsed === true;
+  return typeof parsed === "string" ? parsed : undefined;
+}

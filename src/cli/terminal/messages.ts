@@ -1,0 +1,127 @@
+import { createConsola, type LogObject } from "consola/core";
+import { isContinuousIntegration, painter, wantsColor } from "./color.ts";
+import type { CliError } from "../exit.ts";
+import { toJson } from "./json-text.ts";
+import { plainBlock } from "./plain-text.ts";
+
+/** Where messages go: stderr, or a recorder in tests. */
+export interface MessageSink {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+}
+
+/** Messages and progress for people, all on stderr, so that stdout carries nothing but data. */
+export interface Messages {
+  info(text: string): void;
+  success(text: string): void;
+  warn(text: string): void;
+  error(error: CliError): void;
+  /** Text as it is, such as the stderr of a command. */
+  write(text: string): void;
+  /** Shown on a terminal only, after half a second, on one line that is overwritten. */
+  progress(label: string, total?: number): Progress;
+}
+
+export interface Progress {
+  update(done: number): void;
+  end(): void;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** @param json errors are one JSON document, and nothing else is said */
+export function openMessages(sink: MessageSink, env: Environment, json: boolean): Messages {
+  return new StderrMessages(sink, env, json);
+}
+
+class StderrMessages implements Messages {
+  private readonly paint;
+  private readonly consola;
+  private readonly showsProgress: boolean;
+
+  constructor(
+    private readonly sink: MessageSink,
+    env: Environment,
+    private readonly json: boolean,
+  ) {
+    this.paint = painter(wantsColor(sink.isTTY === true, env));
+    this.showsProgress = sink.isTTY === true && env["TERM"] !== "dumb" && !isContinuousIntegration(env) && !json;
+    // consola sends info to stdout by itself; with this reporter everything goes to stderr.
+    this.consola = createConsola({ level: 3, throttle: 0, reporters: [{ log: (entry) => this.report(entry) }] });
+  }
+
+  info(text: string): void {
+    if (!this.json) this.consola.info(text);
+  }
+
+  success(text: string): void {
+    if (!this.json) this.consola.success(text);
+  }
+
+  warn(text: string): void {
+    if (!this.json) this.consola.warn(text);
+  }
+
+  error(error: CliError): void {
+    if (!this.json) {
+      this.consola.error(error.hint === undefined ? error.message : `${error.message}\n${error.hint}`);
+      return;
+    }
+    const document = { code: error.code, message: error.message, hint: error.hint ?? null };
+    this.write(`${toJson({ error: document })}\n`);
+  }
+
+  write(text: string): void {
+    this.sink.write(text);
+  }
+
+  progress(label: string, total?: number): Progress {
+    return this.showsProgress ? new ProgressLine(label, total, (text) => this.write(text)) : SILENT;
+  }
+
+  private report(entry: LogObject): void {
+    const [first = "", ...more] = plainBlock(entry.args.map(String).join(" ")).split("\n");
+    this.write([this.prefix(entry.type) + first, ...more, ""].join("\n"));
+  }
+
+  private prefix(type: string): string {
+    switch (type) {
+      case "error":
+        return this.paint("red", "error: ");
+      case "warn":
+        return this.paint("yellow", "warning: ");
+      case "success":
+        return this.paint("green", "✓ ");
+      default:
+        return "";
+    }
+  }
+}
+
+const SILENT: Progress = { update: () => {}, end: () => {} };
+const SHOW_AFTER_MS = 500;
+const REDRAW_MS = 100;
+
+class ProgressLine implements Progress {
+  private readonly startedAt = performance.now();
+  private drawnAt = 0;
+
+  constructor(
+    private readonly label: string,
+    private readonly total: number | undefined,
+    private readonly write: (text: string) => void,
+  ) {}
+
+  update(done: number): void {
+    const now = performance.now();
+    if (now - this.startedAt < SHOW_AFTER_MS || now - this.drawnAt < REDRAW_MS) return;
+    this.drawnAt = now;
+    const rate = Math.round(done / ((now - this.startedAt) / 1_000));
+    const of = this.total === undefined ? "" : ` of ${this.total}`;
+    this.write(`\r\u001b[K${this.label} ${done}${of}, ${rate}/s`);
+  }
+
+  end(): void {
+    if (this.drawnAt > 0) this.write("\r\u001b[K");
+  }
+}

@@ -1,0 +1,46 @@
+/** What status and doctor tell of all schedules together. */
+import type { ScheduleStats } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
+import { formatDuration } from "../flags/duration.ts";
+import { type Finding, fine, wrong } from "../doctor/finding.ts";
+import { relativeTime } from "./instant.ts";
+import { fromTimestamp, isoTime } from "./timestamps.ts";
+
+/** A tick later than this is no matter of a busy moment. */
+const OVERDUE_MS = 5_000;
+
+export function scheduleStatsJson(stats: ScheduleStats | undefined): Record<string, unknown> {
+  return {
+    active: stats?.active ?? 0,
+    paused: stats?.paused ?? 0,
+    nextRunAt: isoTime(stats?.nextRunAt),
+    overdueMs: Number(stats?.overdueMs ?? 0n),
+  };
+}
+
+/** For people; undefined when there are none. */
+export function scheduleStatsText(stats: ScheduleStats | undefined, now: number): string | undefined {
+  if (stats === undefined || stats.active + stats.paused === 0) return undefined;
+  const counts = [`${stats.active} active`, ...(stats.paused === 0 ? [] : [`${stats.paused} paused`])];
+  return [...counts, ...nextText(stats, now)].join(", ");
+}
+
+function nextText(stats: ScheduleStats, now: number): readonly string[] {
+  const nextRunAt = fromTimestamp(stats.nextRunAt);
+  if (nextRunAt === null) return [];
+  if (isOverdue(stats)) return [`the next tick is overdue by ${formatDuration(Number(stats.overdueMs))}`];
+  return [`next tick ${relativeTime(nextRunAt, now)}`];
+}
+
+export function examineSchedules(stats: ScheduleStats | undefined, now: number): Finding {
+  if (stats !== undefined && isOverdue(stats)) {
+    const message = `a tick is overdue by ${formatDuration(Number(stats.overdueMs))}`;
+    const mend =
+      "see the daemon's log: does it reach its storage, and keep up? reseolio schedules list shows which ones wait";
+    return wrong("schedules", message, mend);
+  }
+  return fine("schedules", scheduleStatsText(stats, now) ?? "none");
+}
+
+function isOverdue(stats: ScheduleStats): boolean {
+  return Number(stats.overdueMs) >= OVERDUE_MS;
+}

@@ -1,0 +1,29 @@
+/** How times are shown: ISO in UTC to programs, how far away to people. */
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { relativeTime } from "./instant.ts";
+import type { SheetField } from "../terminal/output.ts";
+import type { Column } from "../terminal/table.ts";
+import { fromTimestamp, isoTime } from "./timestamps.ts";
+
+/** @param applies rows in which the time means something to people */
+export function timeColumn<Row>(
+  header: string,
+  of: (row: Row) => Timestamp | undefined,
+  applies: (row: Row) => boolean = () => true,
+): Column<Row> {
+  return {
+    header,
+    value: (row) => isoTime(of(row)) ?? "",
+    short: (row, now) => {
+      const at = fromTimestamp(of(row));
+      return at === null || !applies(row) ? "" : relativeTime(at, now);
+    },
+  };
+}
+
+export function timeField(label: string, time: Timestamp | undefined, now: number): SheetField {
+  const at = fromTimestamp(time);
+  if (at === null) return { label, value: undefined };
+  const iso = new Date(at).toISOString();
+  return { label, value: iso, short: `${iso} (${relativeTime(at, now)})` };
+}

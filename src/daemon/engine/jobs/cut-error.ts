@@ -1,0 +1,18 @@
+import { LIMITS } from "../../core/job-options.ts";
+
+/** An error whose texts are no longer than what is kept. */
+export function cutError<E extends { readonly name: string; readonly message: string; readonly stack?: string }>(
+  error: E,
+): Pick<E, "name" | "message" | "stack"> {
+  const stack = error.stack === undefined ? {} : { stack: cut(error.stack) };
+  return { name: cut(error.name), message: cut(error.message), ...stack };
+}
+
+function cut(text: string): string {
+  const limit = LIMITS.errorTextBytes;
+  if (text.length * 3 <= limit || Buffer.byteLength(text) <= limit) return text;
+  return `${Buffer.from(text)
+    .subarray(0, limit)
+    .toString()
+    .replace(/\uFFFD+$/, "")}… (cut at ${limit} bytes)`;
+}

@@ -1,0 +1,146 @@
+import type { FieldViolation } from "../../core/errors.ts";
+import { DaemonError, invalidArgument } from "../../core/errors.ts";
+import type { JobOptionsInput } from "../../core/job-options.ts";
+import { checkFunctionName, LIMITS, resolveJobOptions } from "../../core/job-options.ts";
+import type { JobState } from "../../core/job.ts";
+import type { EnqueueOutcome, JobToStore } from "../../storage/job-store.ts";
+import type { Ticket } from "../lane/lane-batch.ts";
+import { ticketed } from "../lane/commit-lane.ts";
+import type { Engine } from "../engine.ts";
+import { isJobId, isUuid } from "./job-id.ts";
+
+/** A call as it came in. */
+export interface EnqueueItem {
+  /** Chosen by the caller, also the request id: a repeated call stores nothing new. Null: the daemon chooses. */
+  readonly jobId: string | null;
+  readonly functionName: string;
+  readonly args: Uint8Array;
+  readonly options: JobOptionsInput;
+  readonly parentId: string | null;
+}
+
+export type EnqueueResult =
+  | {
+      readonly ok: true;
+      readonly jobId: string;
+      readonly deduplicated: boolean;
+      readonly argsDiffer: boolean;
+      /** Of the job that was there, when deduplicated. */
+      readonly state: JobState | null;
+    }
+  | { readonly ok: false; readonly error: DaemonError };
+
+/** Stores a batch; each item succeeds or fails on its own. Resolves after the commit is on disk. */
+export function enqueueJobs(engine: Engine, items: readonly EnqueueItem[]): Promise<readonly EnqueueResult[]> {
+  return ticketed((ticket) => submitEnqueues(engine, items, ticket));
+}
+
+/** The same, told on the commit lane itself: for sessions, whose answers go out with what else the commit did. */
+export function submitEnqueues(
+  engine: Engine,
+  items: readonly EnqueueItem[],
+  ticket: Ticket<readonly EnqueueResult[]>,
+): void {
+  const checked = items.map((item, index) => checkItem(engine, item, index));
+  const toStore = checked.filter((one): one is JobToStore => !(one instanceof DaemonError));
+  if (toStore.length === 0) {
+    ticket.done(checked.map((error) => ({ ok: false, error: error as DaemonError })));
+    return;
+  }
+  engine.lane.enqueue(toStore, {
+    done: (outcomes) => ticket.done(join(checked, outcomes)),
+    failed: (error) => ticket.failed(error),
+  });
+}
+
+function join(
+  checked: readonly (JobToStore | DaemonError)[],
+  outcomes: readonly EnqueueOutcome[],
+): readonly EnqueueResult[] {
+  let next = 0;
+  return checked.map((one) =>
+    one instanceof DaemonError ? { ok: false, error: one } : toResult(one, outcomes[next++] as EnqueueOutcome),
+  );
+}
+
+function checkItem(engine: Engine, item: EnqueueItem, index: number): JobToStore | DaemonError {
+  const path = `jobs[${index}]`;
+  const { options, violations } = resolveJobOptions(item.options, `${path}.options`);
+  const all: FieldViolation[] = [
+    ...checkFunctionName(item.functionName, `${path}.function_name`),
+    ...checkIds(item, path),
+    ...violations,
+  ];
+  if (item.args.byteLength > LIMITS.payloadBytes) return argsTooLarge(item, path);
+  if (all.length > 0) return invalidArgument(all);
+  return {
+    jobId: item.jobId ?? engine.newJobId(),
+    functionName: item.functionName,
+    args: item.args.byteLength === 0 ? NO_ARGS : item.args,
+    options,
+    parentId: item.parentId,
+  };
+}
+
+const NO_ARGS = new TextEncoder().encode("[]");
+
+function checkIds(item: EnqueueItem, path: string): readonly FieldViolation[] {
+  const violations: FieldViolation[] = [];
+  if (item.jobId !== null && !isJobId(item.jobId)) {
+    violations.push({
+      field: `${path}.job_id`,
+      description: `${JSON.stringify(item.jobId)} is not a UUID of version 7 in lower case; leave it empty to get one`,
+    });
+  }
+  if (item.parentId !== null && !isUuid(item.parentId)) {
+    violations.push({ field: `${path}.parent_id`, description: `${JSON.stringify(item.parentId)} is not a job id` });
+  }
+  return violations;
+}
+
+function argsTooLarge(item: EnqueueItem, path: string): DaemonError {
+  const description =
+    `have ${item.args.byteLength} bytes; at most ${LIMITS.payloadBytes} are allowed: ` +
+    "store the data elsewhere and pass its id";
+  return new DaemonError("resource_exhausted", `${path}.args ${description}`, {
+    violations: [{ field: `${path}.args`, description }],
+    metadata: { field: `${path}.args`, limitBytes: String(LIMITS.payloadBytes) },
+  });
+}
+
+function toResult(item: JobToStore, outcome: EnqueueOutcome): EnqueueResult {
+  switch (outcome.kind) {
+    case "stored":
+    case "repeated":
+      return { ok: true, jobId: outcome.jobId, deduplicated: false, argsDiffer: false, state: null };
+    case "deduplicated":
+      return {
+        ok: true,
+        jobId: outcome.jobId,
+        deduplicated: true,
+        argsDiffer: outcome.argsDiffer,
+        state: outcome.state,
+      };
+    case "rejected":
+      return { ok: false, error: alreadyExists(item, outcome.jobId, outcome.state) };
+    case "id_taken":
+      return { ok: false, error: idTaken(item, outcome.functionName) };
+  }
+}
+
+function alreadyExists(item: JobToStore, jobId: string, state: JobState): DaemonError {
+  return new DaemonError(
+    "already_exists",
+    `job ${jobId} (${state}) of ${item.functionName} has the idempotency key ` +
+      `${JSON.stringify(item.options.idempotencyKey)} and on_duplicate says reject; use its id, or another key`,
+    { metadata: { jobId, state } },
+  );
+}
+
+function idTaken(item: JobToStore, functionName: string): DaemonError {
+  return new DaemonError(
+    "already_exists",
+    `the job id ${item.jobId} belongs to a job of ${functionName}; choose a new one for each call`,
+    { metadata: { jobId: item.jobId, functionName } },
+  );
+}

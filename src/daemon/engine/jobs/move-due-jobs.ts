@@ -1,0 +1,34 @@
+import { cancelTree } from "./cancel-job.ts";
+import type { Engine } from "../engine.ts";
+import type { LaneTransaction } from "../lane/lane-batch.ts";
+import { wakeJobs } from "../workflows/wake-jobs.ts";
+
+/** Jobs moved by one commit: bounds the time that the commit takes. */
+const SLICE = 500;
+
+/**
+ * Makes delayed jobs claimable whose time has come, ends sleeps and waits, and cancels jobs past their start or finish
+ * deadline, one slice a commit, until nothing is due. Returns when the next one is due, on the store's clock; null when none waits.
+ */
+export async function moveDueJobs(engine: Engine): Promise<number | null> {
+  for (;;) {
+    const slice = await engine.lane.run(async (lane) => {
+      const promotion = await lane.tx.promoteDueJobs(SLICE);
+      for (const name of promotion.functionNames) engine.dispatcher.markReady(name);
+      const overdue = await lane.tx.listOverdueJobs(SLICE);
+      for (const { job, reason } of overdue) await cancelTree(engine.settings, lane, [job], reason);
+      const areWaitsFull = await endWaits(lane);
+      const isFull = promotion.promoted === SLICE || overdue.length === SLICE || areWaitsFull;
+      return { isFull, nextDueAt: isFull ? null : await lane.tx.nextDueAt() };
+    });
+    if (!slice.isFull) return slice.nextDueAt;
+  }
+}
+
+/** Ends what is due, and goes on with events that many wait for. True when there may be more. */
+async function endWaits(lane: LaneTransaction): Promise<boolean> {
+  const due = await lane.tx.endDueWaits(SLICE);
+  const spread = await lane.tx.spreadEvents(SLICE);
+  await wakeJobs(lane, [...due.woken, ...spread.woken]);
+  return due.ended === SLICE || spread.ended === SLICE;
+}

@@ -1,0 +1,135 @@
+import type { JobError, JobState } from "../../core/job.ts";
+import { isTerminal } from "../../core/job.ts";
+import type { JobFilter } from "../../storage/job-store.ts";
+import type { Engine } from "../engine.ts";
+
+/** One change of a job's state, told after its commit. */
+export interface CommittedChange {
+  readonly jobId: string;
+  readonly functionName: string;
+  readonly state: JobState;
+  readonly attempt: number;
+  readonly at: number;
+  /** Of the attempt that failed, or of the job's end. */
+  readonly error: JobError | null;
+  /** Only with SUCCESS. */
+  readonly result: Uint8Array | null;
+  readonly parentId: string | null;
+}
+
+export type ChangeListener = (changes: readonly CommittedChange[]) => void;
+/** The end of a job: what a waiter is told. */
+export interface JobEnd {
+  readonly jobId: string;
+  readonly state: JobState;
+  readonly result: Uint8Array | null;
+  readonly error: JobError | null;
+}
+
+/** Told the end, or null when the job is no longer there. */
+export type EndListener = (end: JobEnd | null) => void;
+
+interface Watcher {
+  readonly filter: JobFilter;
+  readonly listener: ChangeListener;
+  readonly onGap: () => void;
+}
+
+/** Tells committed changes inside this process: to those who await one job, and to those who watch many. */
+export class ChangeFeed {
+  readonly #watchers = new Set<Watcher>();
+  readonly #awaiters = new Map<string, Set<EndListener>>();
+  /** Whether somebody watches; resolves when changes of other daemons come here too. */
+  onWatched: (isWatched: boolean) => Promise<void> = async () => {};
+
+  /** Whether anybody watches: lets the commit lane spare the work of describing changes that only watchers see. */
+  get isWatched(): boolean {
+    return this.#watchers.size > 0;
+  }
+
+  publish(changes: readonly CommittedChange[]): void {
+    for (const change of changes) if (isTerminal(change.state)) this.tellEnd(change.jobId, change);
+    this.tellWatchers(changes);
+  }
+
+  /** What another daemon committed: those who await an end find out by themselves. */
+  tellWatchers(changes: readonly CommittedChange[]): void {
+    for (const watcher of this.#watchers) {
+      const matching = changes.filter((change) => matchesFilter(change, watcher.filter));
+      if (matching.length > 0) watcher.listener(matching);
+    }
+  }
+
+  /** Changes of other daemons were lost. */
+  tellGap(): void {
+    for (const watcher of this.#watchers) watcher.onGap();
+  }
+
+  isAwaited(jobId: string): boolean {
+    return this.#awaiters.has(jobId);
+  }
+
+  get awaitedJobIds(): readonly string[] {
+    return [...this.#awaiters.keys()];
+  }
+
+  /** Calls `listener` once, at the job's next end. Register before reading the store, so that no end is missed. */
+  onceEnded(jobId: string, listener: EndListener): () => void {
+    let listeners = this.#awaiters.get(jobId);
+    if (listeners === undefined) this.#awaiters.set(jobId, (listeners = new Set()));
+    listeners.add(listener);
+    return () => this.#forget(jobId, listener);
+  }
+
+  watch(watcher: Watcher): { readonly ready: Promise<void>; stop(): void } {
+    this.#watchers.add(watcher);
+    return {
+      ready: this.onWatched(true),
+      stop: () => {
+        // What cannot be told now is told with the next renewal.
+        if (this.#watchers.delete(watcher) && !this.isWatched) this.onWatched(false).catch(() => {});
+      },
+    };
+  }
+
+  /** To those who await the job; null when it is gone. A second call finds nobody. */
+  tellEnd(jobId: string, end: JobEnd | null): void {
+    const listeners = this.#awaiters.get(jobId);
+    if (listeners === undefined) return;
+    this.#awaiters.delete(jobId);
+    for (const listener of listeners) listener(end);
+  }
+
+  #forget(jobId: string, listener: EndListener): void {
+    const listeners = this.#awaiters.get(jobId);
+    listeners?.delete(listener);
+    if (listeners?.size === 0) this.#awaiters.delete(jobId);
+  }
+}
+
+/**
+ * Calls `onChanges` with the committed changes that match, of every daemon on the database, until stopped; from `ready`
+ * on none is missed, or `onGap` is called. The past is not told.
+ */
+export function watchJobs(
+  engine: Engine,
+  filter: JobFilter,
+  onChanges: ChangeListener,
+  onGap: () => void,
+): { readonly ready: Promise<void>; stop(): void } {
+  return engine.changes.watch({ filter, listener: onChanges, onGap });
+}
+
+/** Fields of the filter that a change does not carry (key, creation time) are not looked at. */
+function matchesFilter(change: CommittedChange, filter: JobFilter): boolean {
+  return (
+    includes(filter.jobIds, change.jobId) &&
+    includes(filter.states, change.state) &&
+    includes(filter.functionNames, change.functionName) &&
+    (filter.parentId === undefined || filter.parentId === change.parentId)
+  );
+}
+
+function includes<T>(wanted: readonly T[] | undefined, value: T): boolean {
+  return wanted === undefined || wanted.length === 0 || wanted.includes(value);
+}

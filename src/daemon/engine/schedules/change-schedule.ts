@@ -1,0 +1,34 @@
+import { scheduleNotFound } from "../../core/errors.ts";
+import type { Schedule, ScheduleStatus } from "../../core/schedule.ts";
+import type { Engine } from "../engine.ts";
+import type { FiredSlice } from "./fire-schedules.ts";
+import { fireDue } from "./fire-schedules.ts";
+import { getSchedule } from "./read-schedules.ts";
+
+/**
+ * Changes a schedule in one commit. What is due by then is fired first, by the rule that made it due, so that a change
+ * neither loses nor doubles a tick. Throws not_found.
+ *
+ * @param change decides on the schedule as it is at `now`; the same object means no change
+ */
+export async function changeSchedule(
+  engine: Engine,
+  name: string,
+  change: (schedule: Schedule, now: number) => Schedule,
+): Promise<ScheduleStatus> {
+  for (;;) {
+    const slice = await engine.lane.run(async (lane): Promise<FiredSlice | null> => {
+      const { schedules, now } = lane.tx;
+      const before = await schedules.getSchedule(name);
+      if (before === null) throw scheduleNotFound(name);
+      if (before.nextRunAt !== null && before.nextRunAt <= now) return fireDue(engine, lane, [before]);
+      const after = change(before, now);
+      if (after !== before) await schedules.updateSchedule({ ...after, updatedAt: now });
+      return null;
+    });
+    if (slice === null) break;
+    engine.schedules.note(slice);
+  }
+  engine.schedules.onChange();
+  return getSchedule(engine, name);
+}

@@ -1,0 +1,14 @@
+import type { Engine } from "../engine.ts";
+
+/**
+ * No more ticks, also not one that is due at the moment; the name is free again. Jobs that it enqueued stay as they
+ * are. False when there was none.
+ */
+export function deleteSchedule(engine: Engine, name: string): Promise<boolean> {
+  return engine.lane.run(async ({ tx }) => {
+    const schedule = await tx.schedules.getSchedule(name);
+    if (schedule === null) return false;
+    await tx.schedules.updateSchedule({ ...schedule, state: "DELETED", nextRunAt: null, updatedAt: tx.now });
+    return true;
+  });
+}

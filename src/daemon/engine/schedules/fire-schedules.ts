@@ -1,0 +1,189 @@
+import type { Schedule } from "../../core/schedule.ts";
+import { SCHEDULE_HEADERS } from "../../core/schedule.ts";
+import { dueTicks, jitterOf } from "../../core/schedule-ticks.ts";
+import type { JobToStore } from "../../storage/job-store.ts";
+import type { LiveTick, ScheduleAdvance, TickToStore } from "../../storage/schedule-store.ts";
+import type { LaneTransaction } from "../lane/lane-batch.ts";
+import type { Engine } from "../engine.ts";
+
+/** When a schedule whose ticks cannot be told is looked at again. */
+const FAULTY_MS = 60_000;
+/** Ticks fired by one commit: about 15 ms, so that nobody waits for the schedules. */
+const TICKS_PER_SLICE = 500;
+
+/** What one slice did, for the metrics. */
+export interface FiredSlice {
+  /** There may be more that is due. */
+  readonly isFull: boolean;
+  readonly fired: number;
+  readonly skipped: number;
+  /** Of the ticks that were not missed. */
+  readonly lateMs: readonly number[];
+  /** Schedules whose ticks this daemon cannot tell, with the reason; they are looked at again in a minute. */
+  readonly faults: readonly string[];
+}
+
+/**
+ * Fires every tick that is due, of all schedules, one slice a commit: the jobs of the ticks and the schedules' next
+ * ticks are written together, so a crash fires a slice wholly or not at all, and whoever comes next goes on there.
+ * Returns how many schedules it found due; those that another daemon is firing at the moment are not among them.
+ */
+export async function fireSchedules(engine: Engine): Promise<number> {
+  for (let found = 0; ;) {
+    const slice = await engine.lane.run(async (lane) => {
+      const due = await lane.tx.schedules.listDueSchedules(TICKS_PER_SLICE);
+      return { ...(await fireDue(engine, lane, due)), due: due.length };
+    });
+    engine.schedules.note(slice);
+    found += slice.due;
+    if (!slice.isFull) return found;
+  }
+}
+
+/** One schedule's share of a slice. */
+interface Firing {
+  readonly schedule: Schedule;
+  readonly ticks: readonly number[];
+  readonly nextRunAt: number | null;
+  readonly fault: string | null;
+}
+
+/** Fires what is due of these schedules, which the transaction has to itself; at most a slice. */
+export async function fireDue(
+  engine: Engine,
+  lane: LaneTransaction,
+  schedules: readonly Schedule[],
+): Promise<FiredSlice> {
+  const { now } = lane.tx;
+  const missedBefore = engine.schedules.look(now);
+  const firings = planSlice(schedules, now, missedBefore);
+  const liveFrom = await lookForOverlaps(lane, firings);
+  const planned = firings.map((firing) => withoutOverlaps(firing, liveFrom.get(firing.schedule.scheduleId)));
+  const jobIds = await enqueueTicks(engine, lane, planned);
+  await lane.tx.schedules.advanceSchedules(planned.map((one) => advanceOf(one, jobIds)));
+  const ticks = planned.flatMap((one) => one.ticks);
+  return {
+    isFull:
+      schedules.length === TICKS_PER_SLICE ||
+      firings.length < schedules.length ||
+      firings.some(({ nextRunAt }) => isDue(nextRunAt, now)),
+    fired: jobIds.size,
+    skipped: planned.reduce((sum, one) => sum + one.skipped, 0),
+    lateMs: ticks.filter((tick) => tick >= missedBefore).map((tick) => now - tick),
+    faults: firings.flatMap(({ fault }) => fault ?? []),
+  };
+}
+
+function isDue(nextRunAt: number | null, now: number): boolean {
+  return nextRunAt !== null && nextRunAt <= now;
+}
+
+/** Schedules that the slice has no room for are due as before, and first in the next one. */
+function planSlice(schedules: readonly Schedule[], now: number, missedBefore: number): readonly Firing[] {
+  const firings: Firing[] = [];
+  let room = TICKS_PER_SLICE;
+  for (const schedule of schedules) {
+    const firing = planFiring(schedule, now, missedBefore, room);
+    firings.push(firing);
+    room -= firing.ticks.length;
+    if (room === 0) break;
+  }
+  return firings;
+}
+
+/** A schedule that this daemon cannot read, as one of a zone that is new, must not hold up the others. */
+function planFiring(schedule: Schedule, now: number, missedBefore: number, limit: number): Firing {
+  try {
+    return { schedule, ...dueTicks(schedule, now, missedBefore, limit), fault: null };
+  } catch (error) {
+    const fault = `${JSON.stringify(schedule.name)}: ${error instanceof Error ? error.message : String(error)}`;
+    return { schedule, ticks: [], nextRunAt: now + FAULTY_MS, fault };
+  }
+}
+
+interface PlannedFiring extends Firing {
+  readonly skipped: number;
+  readonly liveFrom: number;
+}
+
+type Overlaps = ReadonlyMap<string, LiveTick>;
+
+async function lookForOverlaps(lane: LaneTransaction, firings: readonly Firing[]): Promise<Overlaps> {
+  const careful = firings.filter(({ schedule, ticks }) => schedule.spec.overlap === "skip" && ticks.length > 0);
+  if (careful.length === 0) return new Map();
+  const looks = careful.map(({ schedule }) => ({ scheduleId: schedule.scheduleId, from: schedule.liveFrom }));
+  const found = await lane.tx.schedules.findLiveTicks(looks);
+  return new Map(careful.map(({ schedule }, index) => [schedule.scheduleId, found[index] as LiveTick]));
+}
+
+/** Of several ticks at once the first is enqueued, and is what the others overlap with. */
+function withoutOverlaps(firing: Firing, overlap: ReturnType<Overlaps["get"]>): PlannedFiring {
+  if (overlap === undefined) return { ...firing, skipped: 0, liveFrom: firing.schedule.liveFrom };
+  const ticks = overlap.isLive ? [] : firing.ticks.slice(0, 1);
+  return { ...firing, ticks, skipped: firing.ticks.length - ticks.length, liveFrom: overlap.liveFrom };
+}
+
+/** Stores the jobs of ticks that have none yet. Returns their ids by schedule and tick. */
+async function enqueueTicks(
+  engine: Engine,
+  lane: LaneTransaction,
+  firings: readonly PlannedFiring[],
+): Promise<ReadonlyMap<string, string>> {
+  const jobs = firings.flatMap(({ schedule, ticks }) => ticks.map((tickAt) => tickJob(engine, schedule, tickAt)));
+  const stored = await storeTickJobs(lane, jobs);
+  return new Map(stored.map(({ tick }) => [keyOf(tick.scheduleId, tick.tickAt), tick.jobId]));
+}
+
+/** A job and the tick that it belongs to. */
+export interface TickJob {
+  readonly tick: TickToStore;
+  readonly job: JobToStore;
+}
+
+/** Records the ticks, and stores the jobs of those that had none yet; returns these. */
+export async function storeTickJobs(lane: LaneTransaction, jobs: readonly TickJob[]): Promise<readonly TickJob[]> {
+  if (jobs.length === 0) return [];
+  const isNew = await lane.tx.schedules.recordTicks(jobs.map(({ tick }) => tick));
+  const fresh = jobs.filter((_, index) => isNew[index]);
+  await lane.enqueue(fresh.map(({ job }) => job));
+  return fresh;
+}
+
+/** The job of a tick, delayed by the tick's own jitter. */
+export function tickJob(engine: Engine, schedule: Schedule, tickAt: number): TickJob {
+  const { scheduleId, name, spec } = schedule;
+  const jitterMs = jitterOf(scheduleId, tickAt, spec.jitterMs);
+  const jobId = engine.newJobId();
+  return {
+    tick: { scheduleId, tickAt, jobId },
+    job: {
+      jobId,
+      functionName: spec.functionName,
+      args: spec.args,
+      options: {
+        ...spec.options,
+        runAt: jitterMs === 0 ? null : tickAt + jitterMs,
+        headers: {
+          ...spec.options.headers,
+          [SCHEDULE_HEADERS.name]: name,
+          [SCHEDULE_HEADERS.tickAt]: new Date(tickAt).toISOString(),
+        },
+      },
+      parentId: null,
+    },
+  };
+}
+
+function advanceOf(firing: PlannedFiring, jobIds: ReadonlyMap<string, string>): ScheduleAdvance {
+  const { schedule, nextRunAt, skipped, liveFrom } = firing;
+  const { scheduleId } = schedule;
+  const runs = firing.ticks.flatMap((at) => {
+    const jobId = jobIds.get(keyOf(scheduleId, at));
+    return jobId === undefined ? [] : [{ at, jobId }];
+  });
+  return { scheduleId, nextRunAt, lastRun: runs.at(-1) ?? null, skipped, liveFrom };
+}
+
+function keyOf(scheduleId: string, tickAt: number | null): string {
+  return `${scheduleId}/${tickAt}`;
+}

@@ -1,0 +1,72 @@
+import { invalidArgument, scheduleNotFound } from "../../core/errors.ts";
+import type { ScheduleState, ScheduleStatus } from "../../core/schedule.ts";
+import type { ScheduleCursor } from "../../storage/schedule-store.ts";
+import type { Engine } from "../engine.ts";
+import { isUuid } from "../jobs/job-id.ts";
+import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "../jobs/read-jobs.ts";
+
+/** One schedule with its last job as it stands now. Throws not_found. */
+export async function getSchedule(engine: Engine, name: string): Promise<ScheduleStatus> {
+  const status = await engine.store.getSchedule(name);
+  if (status === null) throw scheduleNotFound(name);
+  return status;
+}
+
+export interface SchedulePageRequest {
+  /** Empty: ACTIVE and PAUSED. */
+  readonly states: readonly ScheduleState[];
+  /** Empty: of all functions. */
+  readonly functionName: string;
+  /** 1 to MAX_PAGE_SIZE; 0 takes DEFAULT_PAGE_SIZE. */
+  readonly pageSize: number;
+  /** As the last page gave it; empty for the first. */
+  readonly pageToken: string;
+}
+
+/** A page of schedules by name, and how many there are on all pages. */
+export async function listSchedules(
+  engine: Engine,
+  { states, functionName, pageSize, pageToken }: SchedulePageRequest,
+): Promise<{ readonly schedules: readonly ScheduleStatus[]; readonly nextPageToken: string; readonly total: number }> {
+  if (pageSize > MAX_PAGE_SIZE) {
+    const description = `is ${pageSize}; give a whole number from 1 to ${MAX_PAGE_SIZE}`;
+    throw invalidArgument([{ field: "page_size", description }]);
+  }
+  const { schedules, next, total } = await engine.store.listSchedules({
+    states: states.length === 0 ? ["ACTIVE", "PAUSED"] : states,
+    functionName: functionName === "" ? null : functionName,
+    limit: pageSize === 0 ? DEFAULT_PAGE_SIZE : pageSize,
+    after: pageToken === "" ? null : readToken(pageToken),
+  });
+  return { schedules, nextPageToken: next === null ? "" : writeToken(next), total };
+}
+
+export interface ScheduleStats {
+  readonly active: number;
+  readonly paused: number;
+  /** The earliest tick that has not been fired, of all schedules; null when none will come. */
+  readonly nextRunAt: number | null;
+  /** How long it has been due, by the store's clock; 0 when it is to come. */
+  readonly overdueMs: number;
+}
+
+/** All schedules together. */
+export async function describeSchedules({ store }: Engine): Promise<ScheduleStats> {
+  const count = async (state: ScheduleState): Promise<number> =>
+    (await store.listSchedules({ states: [state], functionName: null, limit: 1, after: null })).total;
+  const [active, paused, { now, nextRunAt }] = await Promise.all([count("ACTIVE"), count("PAUSED"), store.nextTick()]);
+  return { active, paused, nextRunAt, overdueMs: nextRunAt === null ? 0 : Math.max(0, now - nextRunAt) };
+}
+
+function writeToken({ name, scheduleId }: ScheduleCursor): string {
+  return Buffer.from(`${scheduleId}/${name}`).toString("base64url");
+}
+
+function readToken(token: string): ScheduleCursor {
+  const text = Buffer.from(token, "base64url").toString();
+  const scheduleId = text.slice(0, 36);
+  if (isUuid(scheduleId) && text[36] === "/") return { scheduleId, name: text.slice(37) };
+  throw invalidArgument([
+    { field: "page_token", description: `${JSON.stringify(token)} is not one that a list answered` },
+  ]);
+}

@@ -1,0 +1,49 @@
+import { DaemonError, invalidArgument, scheduleNotFound } from "../../core/errors.ts";
+import type { Schedule } from "../../core/schedule.ts";
+import { SCHEDULE_HEADERS } from "../../core/schedule.ts";
+import type { JobToStore } from "../../storage/job-store.ts";
+import type { Engine } from "../engine.ts";
+import { isJobId } from "../jobs/job-id.ts";
+
+/**
+ * Enqueues one job now, beside the ticks, also while the schedule is paused. Returns its id. Throws not_found, and
+ * already_exists when the id belongs to a job of another function.
+ *
+ * @param jobId chosen by the caller: a repeated call with the same one stores nothing new; null: the daemon chooses
+ */
+export async function triggerSchedule(engine: Engine, name: string, jobId: string | null): Promise<string> {
+  if (jobId !== null && !isJobId(jobId)) {
+    const description = `${JSON.stringify(jobId)} is not a UUID of version 7 in lower case; leave it empty to get one`;
+    throw invalidArgument([{ field: "job_id", description }]);
+  }
+  return engine.lane.run(async (lane) => {
+    const schedule = await lane.tx.schedules.getSchedule(name);
+    if (schedule === null) throw scheduleNotFound(name);
+    const job = triggeredJob(schedule, jobId ?? engine.newJobId());
+    const [outcome] = await lane.enqueue([job]);
+    if (outcome?.kind === "id_taken") throw idTaken(job.jobId, outcome.functionName);
+    if (outcome?.kind === "stored") {
+      await lane.tx.schedules.recordTicks([{ scheduleId: schedule.scheduleId, tickAt: null, jobId: job.jobId }]);
+    }
+    return job.jobId;
+  });
+}
+
+function triggeredJob({ name, spec }: Schedule, jobId: string): JobToStore {
+  const headers = { ...spec.options.headers, [SCHEDULE_HEADERS.name]: name };
+  return {
+    jobId,
+    functionName: spec.functionName,
+    args: spec.args,
+    options: { ...spec.options, headers },
+    parentId: null,
+  };
+}
+
+function idTaken(jobId: string, functionName: string): DaemonError {
+  return new DaemonError(
+    "already_exists",
+    `the job id ${jobId} belongs to a job of ${functionName}; choose a new one for each call`,
+    { metadata: { jobId, functionName } },
+  );
+}

@@ -1,0 +1,149 @@
+import { decide } from "../../core/job-machine.ts";
+import type { Job, Lease } from "../../core/job.ts";
+import type { CheckpointSum } from "../../storage/checkpoint-store.ts";
+import type { WorkerToStore } from "../../storage/job-store.ts";
+import { noteSum } from "./deliver-jobs.ts";
+import type { Engine } from "../engine.ts";
+import type { LaneTransaction } from "../lane/lane-batch.ts";
+import type { WorkerPort } from "./worker-session.ts";
+import { WorkerSession } from "./worker-session.ts";
+
+/** Who connects, and what it says it still holds. */
+export interface ConnectingWorker extends Omit<WorkerToStore, "nodeId"> {
+  readonly heldLeases: readonly (Lease & {
+    readonly started: boolean;
+    /** Of an attempt that asked for more time: how much is left. */
+    readonly timeLeftMs?: number | undefined;
+  })[];
+}
+
+export interface ConnectedWorker {
+  readonly session: WorkerSession;
+  /** Of the leases it said it holds, those that are no longer its own. */
+  readonly lostLeases: readonly Lease[];
+}
+
+/**
+ * Opens a worker's session. Leases that it still holds go on (P7); a lease of its own that it does not know never
+ * arrived, and goes back to be claimed; an older stream of the same worker is ended.
+ */
+export async function connectWorker(
+  engine: Engine,
+  worker: ConnectingWorker,
+  port: WorkerPort,
+): Promise<ConnectedWorker> {
+  const older = engine.dispatcher.findSession(worker.workerId);
+  if (older !== null) {
+    engine.dispatcher.removeSession(older);
+    older.port.end();
+  }
+  const { kept, parked, lost } = await engine.lane.run((lane) => adoptLeases(engine, lane, worker));
+  const session = new WorkerSession({
+    workerId: worker.workerId,
+    functionNames: worker.functionNames,
+    concurrency: worker.concurrency,
+    port,
+    clock: engine.clock,
+    onDeadline: engine.onDeadline,
+  });
+  const started = new Set(worker.heldLeases.filter((lease) => lease.started).map((lease) => lease.jobId));
+  session.add(kept, (job) => (started.has(job.jobId) ? job.startedAt : null));
+  if (engine.store.isShared) for (const lease of parked) session.notePark(lease);
+  limitExtended(engine, session, worker);
+  countCheckpoints(engine, session, kept);
+  engine.dispatcher.addSession(session);
+  engine.lane.wake();
+  return { session, lostLeases: lost };
+}
+
+/** An attempt that asked for more time keeps what is left of it. */
+function limitExtended(engine: Engine, session: WorkerSession, { heldLeases }: ConnectingWorker): void {
+  for (const lease of heldLeases) {
+    const held = lease.timeLeftMs === undefined ? null : session.find(lease);
+    if (held !== null) session.limit(held, lease.timeLeftMs ?? 0, engine.clock.monotonic());
+  }
+}
+
+/** Limits on checkpoints hold over a reconnect; until the sums are known only new ones are counted. */
+function countCheckpoints(engine: Engine, session: WorkerSession, kept: readonly Job[]): void {
+  if (kept.length === 0) return;
+  const note = (sums: ReadonlyMap<string, CheckpointSum>): void => {
+    for (const job of kept) {
+      const held = session.find(job);
+      const sum = sums.get(job.jobId);
+      if (held !== null && sum !== undefined) noteSum(held, sum);
+    }
+  };
+  // Unknown sums only let a job have more checkpoints than it should.
+  engine.store.sumCheckpoints(kept.map((job) => job.jobId)).then(note, () => {});
+}
+
+/** The worker serves more functions from now on. Its record is saved before anything is claimed for it. */
+export async function addFunctions(
+  engine: Engine,
+  session: WorkerSession,
+  worker: ConnectingWorker,
+  functionNames: readonly string[],
+): Promise<void> {
+  for (const name of functionNames) {
+    session.functionNames.add(name);
+    engine.dispatcher.markReady(name);
+  }
+  await engine.lane.run(({ tx }) =>
+    tx.saveWorker(toRecord(engine, { ...worker, functionNames: [...session.functionNames] }), engine.settings.leaseMs),
+  );
+}
+
+interface Adoption {
+  readonly kept: readonly Job[];
+  /** Jobs that it parked, and whose handlers it still has. */
+  readonly parked: readonly Lease[];
+  readonly lost: readonly Lease[];
+}
+
+async function adoptLeases(engine: Engine, lane: LaneTransaction, worker: ConnectingWorker): Promise<Adoption> {
+  if (worker.concurrency > 0 && worker.functionNames.length > 0) {
+    await lane.tx.saveWorker(toRecord(engine, worker), engine.settings.leaseMs);
+  }
+  const leased = new Map((await lane.tx.listLeasedJobs(worker.workerId)).map((job) => [job.jobId, job]));
+  const kept: Job[] = [];
+  const unknown: Lease[] = [];
+  for (const lease of worker.heldLeases) {
+    const job = leased.get(lease.jobId);
+    if (job === undefined || job.leaseToken !== lease.leaseToken) {
+      unknown.push(lease);
+      continue;
+    }
+    kept.push(job);
+    leased.delete(lease.jobId);
+  }
+  await giveBack(engine, lane, [...leased.values()]);
+  return { kept, ...(await sortUnknown(lane, unknown)) };
+}
+
+async function giveBack(engine: Engine, lane: LaneTransaction, jobs: readonly Job[]): Promise<void> {
+  const transitions = jobs
+    .map((job) => decide(job, { kind: "release", started: false }, engine.settings, 0))
+    .filter((transition) => transition !== null);
+  if (transitions.length > 0) await lane.apply(transitions);
+}
+
+/** A lease that its worker settled itself, with the answer lost on the way, is not lost: the report will be repeated. */
+async function sortUnknown(lane: LaneTransaction, leases: readonly Lease[]): Promise<Omit<Adoption, "kept">> {
+  if (leases.length === 0) return { parked: [], lost: [] };
+  const jobs = new Map((await lane.tx.getJobs(leases.map((lease) => lease.jobId))).map((job) => [job.jobId, job]));
+  const stateOf = ({ jobId, leaseToken }: Lease): Job["state"] | null => {
+    const job = jobs.get(jobId);
+    return job?.leaseToken === leaseToken ? job.state : null;
+  };
+  return {
+    parked: leases.filter((lease) => stateOf(lease) === "SUSPENDED" || stateOf(lease) === "PENDING"),
+    lost: leases.filter((lease) => stateOf(lease) === null || stateOf(lease) === "RUNNING"),
+  };
+}
+
+function toRecord(engine: Engine, worker: ConnectingWorker): WorkerToStore {
+  const { workerId, host, hostId, pid, processStart, functionNames, concurrency, client } = worker;
+  const { nodeId } = engine.settings;
+  return { workerId, nodeId, host, hostId, pid, processStart, functionNames, concurrency, client };
+}

@@ -1,0 +1,130 @@
+import { decide } from "../../core/job-machine.ts";
+import type { Job } from "../../core/job.ts";
+import type { CheckpointPage, CheckpointSum } from "../../storage/checkpoint-store.ts";
+import type { Engine } from "../engine.ts";
+import type { HeldLease, WorkerSession } from "./worker-session.ts";
+
+/** A leased job on its way to its worker. */
+export interface Delivery {
+  readonly job: Job;
+  /** The handler that the worker parked goes on. */
+  readonly resumed: boolean;
+  /** Checkpoints that were sent before it. */
+  readonly checkpointCount: number;
+}
+
+/** Bytes of values read at once: a frame's worth. */
+const PAGE_BYTES = 1024 * 1024;
+/** A job with no more than these is read with others. */
+const FEW_BYTES = 16 * 1024;
+const FEW = 256;
+/** What cannot be read now is not asked for all the time. */
+const RETRY_MS = 1_000;
+
+/**
+ * Sends leased jobs to their worker, each behind what it recorded: everything for a job that is replayed, what ended
+ * since it was parked for one that goes on. A job in its first lease has recorded nothing and goes at once. One whose
+ * checkpoints cannot be read goes back for a second.
+ */
+export function deliverJobs(engine: Engine, session: WorkerSession, jobs: readonly Job[], resumed: boolean): void {
+  const fresh = jobs.filter((job) => job.leaseToken === 1);
+  const others = fresh.length === jobs.length ? [] : jobs.filter((job) => job.leaseToken !== 1);
+  if (fresh.length > 0) session.port.assign(fresh.map((job) => ({ job, resumed: false, checkpointCount: 0 })));
+  if (others.length === 0) return;
+  for (const job of others) {
+    const held = session.find(job);
+    if (held !== null) held.isOnItsWay = true;
+  }
+  deliverWithCheckpoints(engine, session, others, resumed).catch((error: unknown) => {
+    engine.onUndelivered(error);
+    giveBack(engine, session, others);
+  });
+}
+
+async function deliverWithCheckpoints(
+  engine: Engine,
+  session: WorkerSession,
+  jobs: readonly Job[],
+  resumed: boolean,
+): Promise<void> {
+  const sums = await engine.store.sumCheckpoints(jobs.map((job) => job.jobId));
+  for (const job of jobs) {
+    const held = session.find(job);
+    const sum = sums.get(job.jobId);
+    if (held !== null && sum !== undefined) noteSum(held, sum);
+  }
+  const isSmall = ({ jobId }: Job): boolean => {
+    const { count, bytes } = sums.get(jobId) ?? NONE;
+    return count <= FEW && bytes <= FEW_BYTES;
+  };
+  await sendTogether(engine, session, jobs.filter(isSmall), resumed);
+  for (const job of jobs) if (!isSmall(job)) await sendInParts(engine, session, job, resumed);
+}
+
+/** Most jobs: one look for all of them, and one frame. */
+async function sendTogether(
+  engine: Engine,
+  session: WorkerSession,
+  jobs: readonly Job[],
+  resumed: boolean,
+): Promise<void> {
+  const recorded = await engine.store.listFewCheckpoints(
+    jobs.map((job) => ({ jobId: job.jobId, sinceToken: sinceTokenOf(job, resumed) })),
+  );
+  const deliveries: Delivery[] = [];
+  for (const job of jobs) {
+    if (!arrives(session, job)) continue;
+    const checkpoints = recorded.get(job.jobId) ?? [];
+    // Room is waited for where there is much to send.
+    if (checkpoints.length > 0) void session.port.replay(job, checkpoints);
+    deliveries.push({ job, resumed, checkpointCount: checkpoints.length });
+  }
+  if (deliveries.length > 0) session.port.assign(deliveries);
+}
+
+async function sendInParts(engine: Engine, session: WorkerSession, job: Job, resumed: boolean): Promise<void> {
+  const sinceToken = sinceTokenOf(job, resumed);
+  let count = 0;
+  let afterName: string | null = null;
+  do {
+    const page: CheckpointPage = await engine.store.listCheckpoints({
+      ...{ jobId: job.jobId, sinceToken, afterName, maxBytes: PAGE_BYTES },
+    });
+    count += page.checkpoints.length;
+    if (page.checkpoints.length > 0) await session.port.replay(job, page.checkpoints);
+    afterName = page.next;
+  } while (afterName !== null && session.find(job) !== null);
+  if (arrives(session, job)) session.port.assign([{ job, resumed, checkpointCount: count }]);
+}
+
+/** What a handler that goes on has not seen ended under the lease that it parked, or after. */
+function sinceTokenOf(job: Job, resumed: boolean): number | null {
+  return resumed ? job.leaseToken - 1 : null;
+}
+
+/** False when the lease was taken back meanwhile: then nothing is sent. */
+function arrives(session: WorkerSession, job: Job): boolean {
+  const held = session.find(job);
+  if (held?.isOnItsWay !== true) return false;
+  held.isOnItsWay = false;
+  return true;
+}
+
+/** Counts what was recorded before, besides what this session has seen. */
+export function noteSum(held: HeldLease, sum: CheckpointSum): void {
+  held.checkpointCount += sum.count;
+  held.checkpointBytes += sum.bytes;
+}
+
+const NONE: CheckpointSum = { count: 0, bytes: 0 };
+
+/** They never reached their worker. */
+function giveBack(engine: Engine, session: WorkerSession, jobs: readonly Job[]): void {
+  const unsent = jobs.map((job) => session.find(job)).filter((held) => held?.isOnItsWay === true) as HeldLease[];
+  const transitions = unsent
+    .map((held) => decide(held.job, { kind: "release", started: false, delayMs: RETRY_MS }, engine.settings, 0))
+    .filter((transition) => transition !== null);
+  for (const held of unsent) session.remove(held);
+  // A store that fails leaves them to the check of leases, or to the worker's next hello.
+  engine.lane.settle(transitions, { done: () => {}, failed: () => {} });
+}

@@ -1,0 +1,42 @@
+import { decide } from "../../core/job-machine.ts";
+import type { JobTransaction, WorkerRecord } from "../../storage/job-store.ts";
+import type { Engine } from "../engine.ts";
+
+/** A worker as it was judged: null when it has no record. */
+export type SeenRecord = Pick<WorkerRecord, "workerId" | "nodeId" | "leaseExpiresAt"> | null;
+
+/**
+ * Takes back all leases of a worker that is gone, in one commit with its record: its jobs are claimable again, the
+ * attempts count as losses, and whatever it still reports is stale. Nothing is done when it was heard of since: by the
+ * record that was judged, or, without one, when another daemon holds its session now. Returns how many leases it held.
+ */
+export async function loseWorker(engine: Engine, workerId: string, judged?: SeenRecord): Promise<number> {
+  const session = engine.dispatcher.findSession(workerId);
+  if (session !== null) {
+    engine.dispatcher.removeSession(session);
+    session.port.end();
+  }
+  return engine.lane.run(async (lane) => {
+    if (!(await removeRecord(engine, lane.tx, workerId, judged))) return 0;
+    const jobs = await lane.tx.listLeasedJobs(workerId);
+    const transitions = jobs
+      .map((job) => decide(job, { kind: "lose" }, engine.settings, 0))
+      .filter((transition) => transition !== null);
+    if (transitions.length > 0) await lane.apply(transitions);
+    return transitions.length;
+  });
+}
+
+/** False when the worker is not lost after all. Once it is gone nothing is claimed for it that we do not see. */
+async function removeRecord(
+  engine: Engine,
+  tx: JobTransaction,
+  workerId: string,
+  judged: SeenRecord | undefined,
+): Promise<boolean> {
+  if (judged !== undefined && judged !== null) return tx.removeWorker(judged);
+  const record = (await tx.listWorkers()).find((one) => one.workerId === workerId);
+  if (record === undefined) return true;
+  if (judged === null || record.nodeId !== engine.settings.nodeId) return false;
+  return tx.removeWorker(record);
+}

@@ -1,0 +1,52 @@
+import { checkName, type Event } from "../../core/checkpoint.ts";
+import { DaemonError, invalidArgument } from "../../core/errors.ts";
+import { LIMITS } from "../../core/job-options.ts";
+import type { EmitOutcome } from "../../storage/checkpoint-store.ts";
+import { ticketed } from "../lane/commit-lane.ts";
+import type { Engine } from "../engine.ts";
+
+export interface EmittedEvent {
+  /** As it is kept: the first payload. */
+  readonly event: Event;
+  /** False when it had happened before. */
+  readonly created: boolean;
+  /** Jobs that were waiting for it. */
+  readonly woken: number;
+}
+
+/** Jobs that await the event, now or later, get its first payload. Resolves after the commit is on disk. */
+export async function emitEvent(engine: Engine, name: string, payload: Uint8Array): Promise<EmittedEvent> {
+  checkEventName(name);
+  if (payload.byteLength > LIMITS.payloadBytes) throw payloadTooLarge(payload);
+  const given = { name, payload: payload.byteLength === 0 ? NULL : payload };
+  const [outcome] = await ticketed<readonly EmitOutcome[]>((ticket) => engine.lane.emit([given], ticket));
+  const { event, created, waiting } = outcome as EmitOutcome;
+  return { event, created, woken: waiting };
+}
+
+/** The event, or how many jobs wait for it when it has not happened. */
+export async function getEvent(
+  engine: Engine,
+  name: string,
+): Promise<{ readonly event: Event | null; readonly waiting: number }> {
+  checkEventName(name);
+  const event = await engine.store.getEvent(name);
+  return { event, waiting: event === null ? await engine.store.countWaiting(name) : 0 };
+}
+
+function checkEventName(name: string): void {
+  const violations = checkName(name, "name");
+  if (violations.length > 0) throw invalidArgument(violations);
+}
+
+function payloadTooLarge(payload: Uint8Array): DaemonError {
+  const description =
+    `has ${payload.byteLength} bytes; at most ${LIMITS.payloadBytes} are allowed: ` +
+    "store the data elsewhere and pass its id";
+  return new DaemonError("resource_exhausted", `payload ${description}`, {
+    violations: [{ field: "payload", description }],
+    metadata: { field: "payload", limitBytes: String(LIMITS.payloadBytes) },
+  });
+}
+
+const NULL = new TextEncoder().encode("null");

@@ -1,0 +1,116 @@
+import type { Checkpoint } from "../../core/checkpoint.ts";
+import { CHECKPOINT_LIMITS, checkName } from "../../core/checkpoint.ts";
+import { LIMITS } from "../../core/job-options.ts";
+import type { Lease } from "../../core/job.ts";
+import type { CheckpointToStore, RecordOutcome } from "../../storage/checkpoint-store.ts";
+import { cutError } from "../jobs/cut-error.ts";
+import type { Engine } from "../engine.ts";
+import type { SettleResult } from "../jobs/settle-attempts.ts";
+import type { HeldLease, WorkerSession } from "../workers/worker-session.ts";
+
+/** A checkpoint as a worker reports it. */
+export interface CheckpointReport extends Lease, Pick<Checkpoint, "name" | "kind" | "value" | "error"> {}
+
+export interface RecordResult {
+  readonly result: SettleResult;
+  /** Why, when it is "invalid". */
+  readonly message: string;
+}
+
+/**
+ * Records under leases, in one commit, and calls `onRecorded` with one result a report once that commit is on disk. A
+ * report repeated after a lost answer is accepted again and changes nothing.
+ */
+export function recordCheckpoints(
+  engine: Engine,
+  session: WorkerSession,
+  reports: readonly CheckpointReport[],
+  onRecorded: (results: readonly RecordResult[]) => void,
+): void {
+  const steps = reports.map((report) => prepare(session, report));
+  const items = steps.flatMap((step) => ("result" in step ? [] : [step]));
+  if (items.length === 0) {
+    onRecorded(steps as readonly RecordResult[]);
+    return;
+  }
+  engine.lane.record(items, {
+    done: (outcomes) => {
+      let written = 0;
+      onRecorded(steps.map((step) => ("result" in step ? step : settle(session, step, outcomes[written++]))));
+    },
+    failed: () => onRecorded(steps.map((step) => ("result" in step ? step : RETRY))),
+  });
+}
+
+/** What to write, or the answer that needs no writing. Counts at once, so that a frame cannot pass the limits. */
+function prepare(session: WorkerSession, report: CheckpointReport): CheckpointToStore | RecordResult {
+  const held = session.find(report);
+  return faultOf(held, report) ?? toStore(held, report);
+}
+
+function settle(session: WorkerSession, item: CheckpointToStore, outcome: RecordOutcome = GONE): RecordResult {
+  const held = session.find(item);
+  if (held !== null && outcome.kind !== "recorded") {
+    // What was not written does not count.
+    held.checkpointCount--;
+    held.checkpointBytes -= item.value?.byteLength ?? 0;
+  }
+  return toResult(item, outcome);
+}
+
+function faultOf(held: HeldLease | null, report: CheckpointReport): RecordResult | null {
+  if (held?.isRevoked === true) return STALE;
+  const [violation] = checkName(report.name, "name");
+  if (violation !== undefined) return invalid(`the checkpoint's name ${violation.description}`);
+  const bytes = report.value?.byteLength ?? 0;
+  const name = JSON.stringify(report.name);
+  if (bytes > LIMITS.payloadBytes) {
+    return invalid(
+      `the value of ${name} has ${bytes} bytes; at most ${LIMITS.payloadBytes} are allowed: store it elsewhere, return its id`,
+    );
+  }
+  if (held === null) return null;
+  if (held.checkpointCount >= CHECKPOINT_LIMITS.perJob) {
+    return invalid(
+      `${name} is one checkpoint too many: a job has at most ${CHECKPOINT_LIMITS.perJob}; let children do parts of the work`,
+    );
+  }
+  if (held.checkpointBytes + bytes > CHECKPOINT_LIMITS.bytesPerJob) {
+    return invalid(
+      `with ${name} the checkpoints of the job have more than ${CHECKPOINT_LIMITS.bytesPerJob} bytes; keep large values elsewhere`,
+    );
+  }
+  return null;
+}
+
+function toStore(held: HeldLease | null, report: CheckpointReport): CheckpointToStore {
+  const { jobId, leaseToken, name, kind, value } = report;
+  const error = report.error === null ? null : cutError(report.error);
+  const place = held === null ? 0 : held.checkpointCount++;
+  if (held !== null) held.checkpointBytes += value?.byteLength ?? 0;
+  return { jobId, leaseToken, name, kind, value, error, failures: held?.job.failures ?? 0, place };
+}
+
+function toResult(item: CheckpointToStore, outcome: RecordOutcome): RecordResult {
+  switch (outcome.kind) {
+    case "recorded":
+    case "repeated":
+      return ACCEPTED;
+    case "stale":
+      return STALE;
+    case "conflict":
+      return invalid(
+        `${JSON.stringify(item.name)} is to be recorded as ${item.kind}, but an earlier execution of the job recorded it as ` +
+          `${outcome.known}: the code changed under a running job; give the new ${item.kind} another name`,
+      );
+  }
+}
+
+function invalid(message: string): RecordResult {
+  return { result: "invalid", message };
+}
+
+const ACCEPTED: RecordResult = { result: "accepted", message: "" };
+const STALE: RecordResult = { result: "stale", message: "" };
+const RETRY: RecordResult = { result: "retry", message: "" };
+const GONE: RecordOutcome = { kind: "stale" };

@@ -1,0 +1,23 @@
+import { createSqliteStore } from "../sqlite-store.ts";
+import { describeSqliteDatabase } from "./describe-database.ts";
+import { resolveExistingDatabase } from "../database-path.ts";
+import type { Clock } from "../../../core/clock.ts";
+
+export interface DatabaseMigration {
+  readonly path: string;
+  /** The schema versions before and after; equal when there was nothing to do. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * Brings a file that is there to the newest schema. Takes the file's lock, so it throws `failed_precondition` while a
+ * daemon serves it.
+ */
+export async function migrateSqliteDatabase(given: string, clock: Clock): Promise<DatabaseMigration> {
+  const path = resolveExistingDatabase(given);
+  const { schemaVersion: from, supportedSchemaVersion: to } = await describeSqliteDatabase(path);
+  // Opening migrates.
+  await (await createSqliteStore({ path, clock })).close();
+  return { path, from, to };
+}

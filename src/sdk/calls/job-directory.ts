@@ -1,0 +1,127 @@
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
+import type { JobFilterSchema } from "#proto/gen/reseolio/v1/job_service_pb.ts";
+import type { Client } from "../client.ts";
+import { ReseolioError } from "../errors.ts";
+import { checkChoice, checkDate, checkNames } from "../option-faults.ts";
+import { JOB_STATES, type JobDetails, jobDetailsOf, jobStateOf, type JobStatus } from "./job-details.ts";
+import { pageSizeOf, type UnaryCalls } from "./unary-calls.ts";
+
+/**
+ * Which jobs; fields are joined by and, values of one field by or.
+ *
+ * @example
+ * ```ts
+ * const lastHour: JobQuery = { name: "orders:pay", status: ["dead", "cancelled"], createdAfter: new Date(Date.now() - 3_600_000) };
+ * ```
+ */
+export interface JobQuery {
+  readonly status?: JobStatus | readonly JobStatus[];
+  readonly name?: string | readonly string[];
+  readonly ids?: readonly string[];
+  readonly idempotencyKey?: string;
+  readonly parentId?: string;
+  /** Name of the schedule that enqueued them. */
+  readonly schedule?: string;
+  readonly createdAfter?: Date;
+  readonly createdBefore?: Date;
+  /** Jobs of one page, 1 to 1000. [50] */
+  readonly limit?: number;
+  /** From the page before. */
+  readonly pageToken?: string;
+}
+
+/**
+ * One page of jobs, newest first; without args, results and stacks.
+ *
+ * @example
+ * ```ts
+ * for (let pageToken: string | undefined = ""; pageToken !== undefined; ) {
+ *   const page: JobPage = await reseolio.listJobs({ status: "pending", pageToken });
+ *   for (const { id, name } of page.jobs) console.log(id, name);
+ *   pageToken = page.nextPageToken;
+ * }
+ * ```
+ */
+export interface JobPage {
+  readonly jobs: readonly JobDetails[];
+  /** Absent on the last page. */
+  readonly nextPageToken?: string;
+}
+
+/** Reads and changes single jobs, waiting for the session first when it is broken. */
+export class JobDirectory {
+  constructor(
+    private readonly client: Client,
+    private readonly calls: UnaryCalls,
+  ) {}
+
+  /** @throws ReseolioError `not_found` */
+  async getJob(jobId: string): Promise<JobDetails> {
+    const response = await this.calls.repeat(() => this.client.jobs.getJob({ jobId }));
+    return jobDetailsOf(demandJob(response.job, jobId));
+  }
+
+  async listJobs(query: JobQuery): Promise<JobPage> {
+    checkQuery(query);
+    const request = { filter: filterOf(query), pageSize: pageSizeOf(query.limit), pageToken: query.pageToken ?? "" };
+    const { jobs, nextPageToken } = await this.calls.repeat(() => this.client.jobs.listJobs(request));
+    return { jobs: jobs.map(jobDetailsOf), ...(nextPageToken === "" ? {} : { nextPageToken }) };
+  }
+
+  /** Not repeated when its answer is lost: the second answer would be false for the first one's act. */
+  async cancelJob(jobId: string): Promise<boolean> {
+    return (await this.calls.once(() => this.client.jobs.cancelJob({ jobId }))).cancelled;
+  }
+
+  async retryJob(jobId: string): Promise<void> {
+    await this.calls.once(() => this.client.jobs.retryJob({ jobId }));
+  }
+}
+
+const QUERY_NAMES: ReadonlySet<string> = new Set<keyof JobQuery>([
+  "status",
+  "name",
+  "ids",
+  "idempotencyKey",
+  "parentId",
+  "schedule",
+  "createdAfter",
+  "createdBefore",
+  "limit",
+  "pageToken",
+]);
+
+/** A filter that is misspelt would list everything. @throws ReseolioError `invalid_argument` */
+function checkQuery(query: JobQuery): void {
+  const faults: string[] = [];
+  checkNames(query, QUERY_NAMES, faults);
+  for (const status of listOf(query.status)) checkChoice("status", status, JOB_STATES, faults);
+  checkDate("createdAfter", query.createdAfter, faults);
+  checkDate("createdBefore", query.createdBefore, faults);
+  if (faults.length > 0) throw new ReseolioError("invalid_argument", `listJobs: ${faults.join("; ")}`);
+}
+
+function filterOf(query: JobQuery): MessageInitShape<typeof JobFilterSchema> {
+  return {
+    states: listOf(query.status).map(jobStateOf),
+    functionNames: listOf(query.name),
+    jobIds: [...(query.ids ?? [])],
+    idempotencyKey: query.idempotencyKey ?? "",
+    parentId: query.parentId ?? "",
+    scheduleName: query.schedule ?? "",
+    ...(query.createdAfter === undefined ? {} : { createdAfter: timestampFromDate(query.createdAfter) }),
+    ...(query.createdBefore === undefined ? {} : { createdBefore: timestampFromDate(query.createdBefore) }),
+  };
+}
+
+function listOf<T extends string>(value: T | readonly T[] | undefined): T[] {
+  if (value === undefined) return [];
+  return typeof value === "string" ? [value] : [...value];
+}
+
+function demandJob(job: Job | undefined, jobId: string): Job {
+  if (job !== undefined) return job;
+  throw new ReseolioError("internal", `the daemon answered without job ${jobId}`);
+}

@@ -1,0 +1,44 @@
+import { reseolioErrorFrom } from "../connect-errors.ts";
+import { ReseolioError } from "../errors.ts";
+import type { Session } from "../session/session.ts";
+
+/** Calls beside the session's stream: each waits for the session first when it is broken. */
+export class UnaryCalls {
+  constructor(
+    private readonly session: Session,
+    private readonly callTimeoutMs: number,
+  ) {}
+
+  /** For acts whose answer would differ the second time. @throws ReseolioError */
+  async once<T>(call: () => Promise<T>): Promise<T> {
+    await this.session.whenOpen(this.callTimeoutMs);
+    try {
+      return await call();
+    } catch (error) {
+      throw reseolioErrorFrom(error);
+    }
+  }
+
+  /** For reads, and for acts that may be carried out twice: repeated while the daemon is away. @throws ReseolioError */
+  async repeat<T>(call: () => Promise<T>): Promise<T> {
+    const endAt = performance.now() + this.callTimeoutMs;
+    for (;;) {
+      try {
+        return await this.once(call);
+      } catch (error) {
+        const isOver = performance.now() >= endAt || this.session.isClosed;
+        if (!(error instanceof ReseolioError) || error.code !== "connection" || isOver) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, REPEAT_DELAY_MS));
+    }
+  }
+}
+
+const REPEAT_DELAY_MS = 100;
+
+/** @throws ReseolioError `invalid_argument` */
+export function pageSizeOf(limit: number | undefined, name = "limit"): number {
+  if (limit === undefined) return 0;
+  if (Number.isInteger(limit) && limit >= 1 && limit <= 1000) return limit;
+  throw new ReseolioError("invalid_argument", `${name} is ${limit}; give a whole number from 1 to 1000`);
+}

@@ -1,0 +1,101 @@
+import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { type ReseolioError, ResultTimeoutError } from "../errors.ts";
+
+/** setTimeout fires at once for longer times than this. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+interface Waiter {
+  readonly resolve: (job: FinishedJob) => void;
+  /** Absent for those that are not told when the client stops. */
+  readonly reject?: (error: ReseolioError) => void;
+  timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** Who waits for the end of which job. The ids outlive streams: they are told to the daemon again on each new one. */
+export class AwaitedJobs {
+  #waiters = new Map<string, Set<Waiter>>();
+
+  constructor(
+    private readonly events: {
+      /** A job got its first waiter. */
+      readonly onAwait: (jobId: string) => void;
+      /** A job lost its last waiter before its end. */
+      readonly onUnawait: (jobId: string) => void;
+    },
+  ) {}
+
+  get jobIds(): Iterable<string> {
+    return this.#waiters.keys();
+  }
+
+  /**
+   * Ends with the job's end, or with ResultTimeoutError after `timeoutMs`; without one it waits for as long as it
+   * takes, through restarts of the daemon.
+   */
+  wait(jobId: string, timeoutMs: number | undefined): Promise<FinishedJob> {
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = { resolve, reject, timer: undefined };
+      this.#add(jobId, waiter);
+      if (timeoutMs !== undefined) this.#armTimer(jobId, waiter, timeoutMs, performance.now() + timeoutMs);
+    });
+  }
+
+  /** Calls `onEnd` at the job's end, unless the returned function is called before. Never told of the client's stop. */
+  watch(jobId: string, onEnd: (job: FinishedJob) => void): () => void {
+    const waiter: Waiter = { resolve: onEnd, timer: undefined };
+    this.#add(jobId, waiter);
+    return () => this.#remove(jobId, waiter);
+  }
+
+  finish(job: FinishedJob): void {
+    const waiters = this.#waiters.get(job.jobId);
+    if (waiters === undefined) return;
+    this.#waiters.delete(job.jobId);
+    for (const waiter of waiters) {
+      clearTimeout(waiter.timer);
+      waiter.resolve(job);
+    }
+  }
+
+  failAll(error: ReseolioError): void {
+    const all = [...this.#waiters.values()];
+    this.#waiters.clear();
+    for (const waiter of all.flatMap((waiters) => [...waiters])) {
+      clearTimeout(waiter.timer);
+      waiter.reject?.(error);
+    }
+  }
+
+  #add(jobId: string, waiter: Waiter): void {
+    const waiters = this.#waiters.get(jobId);
+    if (waiters !== undefined) {
+      waiters.add(waiter);
+      return;
+    }
+    this.#waiters.set(jobId, new Set([waiter]));
+    this.events.onAwait(jobId);
+  }
+
+  #remove(jobId: string, waiter: Waiter): void {
+    const waiters = this.#waiters.get(jobId);
+    if (waiters?.delete(waiter) !== true || waiters.size > 0) return;
+    this.#waiters.delete(jobId);
+    this.events.onUnawait(jobId);
+  }
+
+  #armTimer(jobId: string, waiter: Waiter, timeoutMs: number, endAt: number): void {
+    const left = Math.max(0, endAt - performance.now());
+    waiter.timer = setTimeout(
+      () => {
+        if (left > MAX_TIMER_MS) this.#armTimer(jobId, waiter, timeoutMs, endAt);
+        else this.#timeOut(jobId, waiter, timeoutMs);
+      },
+      Math.min(left, MAX_TIMER_MS),
+    );
+  }
+
+  #timeOut(jobId: string, waiter: Waiter, timeoutMs: number): void {
+    this.#remove(jobId, waiter);
+    waiter.reject?.(new ResultTimeoutError(jobId, timeoutMs));
+  }
+}

@@ -1,0 +1,300 @@
+/**
+ * The one stream between a client and its daemon, kept up through breaks. Calls are folded into frames by the batcher;
+ * a bounded number of frames is under way, whatever comes beyond waits. A broken stream is opened again with backoff,
+ * held leases are claimed back in its hello, and what had no answer is sent again.
+ */
+import { UNANSWERED_FRAME_ID } from "#proto/contract.ts";
+import type { FinishedJob, SessionResponse, Welcome } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { AwaitedJobs } from "./awaited-jobs.ts";
+import { Batcher } from "./batcher.ts";
+import { Backoff } from "./backoff.ts";
+import type { Client } from "../client.ts";
+import { reseolioErrorFrom } from "../connect-errors.ts";
+import type { ReseolioError } from "../errors.ts";
+import { Outbox } from "./outbox.ts";
+import { closedError, endedError, protocolError, silentError } from "./session-errors.ts";
+import { concernsWorker, isRefusal, type SessionOwner, type SessionSettings } from "./session-settings.ts";
+import { finishStream, HELLO_FRAME_ID, helloFrame, openSessionStream, type SessionStream } from "./session-stream.ts";
+import { WaitList } from "./wait-list.ts";
+
+type State =
+  | { readonly kind: "idle" }
+  /** Between streams: waiting to try again, or making sure that a daemon is there. */
+  | { readonly kind: "between"; readonly timer: ReturnType<typeof setTimeout> | undefined }
+  | { readonly kind: "greeting"; readonly stream: SessionStream; readonly since: number }
+  | { readonly kind: "open"; readonly stream: SessionStream }
+  | { readonly kind: "closed" };
+
+export class Session {
+  readonly #batcher = new Batcher();
+  readonly #awaited = new AwaitedJobs({
+    onAwait: (jobId) => {
+      this.#batcher.awaitJob(jobId);
+      this.#scheduleFlush();
+    },
+    onUnawait: (jobId) => {
+      this.#batcher.unawaitJob(jobId);
+      this.#scheduleFlush();
+    },
+  });
+  #state: State = { kind: "idle" };
+  #opening: {
+    readonly resolve: () => void;
+    readonly reject: (error: ReseolioError) => void;
+    readonly endAt: number;
+  } | null = null;
+  readonly #openWaiters = new WaitList();
+  readonly #idleWaiters = new WaitList();
+  #ticker: ReturnType<typeof setInterval> | undefined;
+  #welcomes = 0;
+  readonly #backoff: Backoff;
+  /** Tries that failed since the last welcome. */
+  #failures = 0;
+  /** All that may be said to the daemon, now or when there is a stream again. */
+  readonly outbox: Outbox;
+  #frameId = HELLO_FRAME_ID;
+  #lastSentAt = 0;
+  #lastTickAt = performance.now();
+  #leaseMs = 15_000;
+  #flushScheduled = false;
+  #draining = false;
+  #lastError: ReseolioError | null = null;
+
+  constructor(
+    private readonly client: Client,
+    private readonly owner: SessionOwner,
+    private readonly settings: SessionSettings,
+    /** Makes sure that a daemon is there; called before each stream is opened. */
+    private readonly prepare: () => Promise<void>,
+  ) {
+    this.#backoff = new Backoff(settings.minBackoffMs, settings.maxBackoffMs);
+    this.outbox = new Outbox(this.#batcher, this.#address, settings.callTimeoutMs, () => this.#scheduleFlush());
+  }
+
+  get isOpen(): boolean {
+    return this.#state.kind === "open";
+  }
+
+  get #address(): string {
+    return this.client.transport.address.text;
+  }
+
+  get isClosed(): boolean {
+    return this.#state.kind === "closed";
+  }
+
+  /**
+   * Ends with the daemon's first welcome.
+   *
+   * @throws ReseolioError when the daemon refuses this client, or cannot be reached within `connectTimeoutMs`; the
+   * session is closed then
+   */
+  open(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#opening = { resolve, reject, endAt: performance.now() + this.settings.connectTimeoutMs };
+      this.#lastTickAt = performance.now();
+      this.#ticker = setInterval(() => this.#tick(), this.settings.tickMs);
+      void this.#connect();
+    });
+  }
+
+  /** Ends with the end of the job, or with ResultTimeoutError, or with ConnectionError when the session is closed. */
+  waitForEnd(jobId: string, timeoutMs: number | undefined): Promise<FinishedJob> {
+    if (this.#state.kind === "closed") return Promise.reject(closedError(this.#address));
+    return this.#awaited.wait(jobId, timeoutMs);
+  }
+
+  /** Tells the end of the job once, unless the returned function is called before or the session is closed. */
+  watchEnd(jobId: string, onEnd: (job: FinishedJob) => void): () => void {
+    return this.#awaited.watch(jobId, onEnd);
+  }
+
+  /** Asks for no more assignments, on this stream and on later ones. */
+  drain(): void {
+    this.#draining = true;
+    this.#batcher.drain();
+    this.#scheduleFlush();
+  }
+
+  /** Ends when the stream is open, or after `timeoutMs`. */
+  whenOpen(timeoutMs: number): Promise<void> {
+    if (this.#state.kind === "open" || this.#state.kind === "closed") return Promise.resolve();
+    return this.#openWaiters.wait(timeoutMs);
+  }
+
+  /** Ends when everything has its answer, or after `timeoutMs`. */
+  whenIdle(timeoutMs: number): Promise<void> {
+    if (this.#batcher.pending === 0 || this.#state.kind === "closed") return Promise.resolve();
+    return this.#idleWaiters.wait(timeoutMs);
+  }
+
+  /** Ends every wait with ConnectionError and lets go of everything. Ends when the daemon has seen it, or soon after. */
+  close(): Promise<void> {
+    const state = this.#state;
+    if (state.kind === "closed") return Promise.resolve();
+    this.#state = { kind: "closed" };
+    clearInterval(this.#ticker);
+    if (state.kind === "between") clearTimeout(state.timer);
+    if (state.kind === "greeting") state.stream.abort();
+    this.outbox.close();
+    this.#awaited.failAll(closedError(this.#address));
+    this.#opening?.reject(this.#lastError ?? closedError(this.#address));
+    this.#opening = null;
+    this.#openWaiters.wake();
+    this.#idleWaiters.wake();
+    return state.kind === "open" ? finishStream(state.stream) : Promise.resolve();
+  }
+
+  async #connect(): Promise<void> {
+    this.#state = { kind: "between", timer: undefined };
+    try {
+      await this.prepare();
+    } catch (error) {
+      if (!this.isClosed) this.#retryLater(reseolioErrorFrom(error));
+      return;
+    }
+    if (!this.isClosed) this.#openStream();
+  }
+
+  #openStream(): void {
+    const stream: SessionStream = openSessionStream(this.client, {
+      onFrame: (frame) => this.#onFrame(stream, frame),
+      onEnd: (error) => this.#onEnd(stream, error),
+    });
+    const now = performance.now();
+    this.#state = { kind: "greeting", stream, since: now };
+    this.#batcher.restart(this.#awaited.jobIds, now);
+    this.#frameId = HELLO_FRAME_ID;
+    stream.send(helloFrame(this.owner.hello(), this.#draining));
+  }
+
+  #onFrame(stream: SessionStream, frame: SessionResponse): void {
+    if (!this.#isCurrent(stream)) return;
+    if (frame.welcome !== undefined) this.#welcome(stream, frame.welcome);
+    for (const reply of frame.replies) {
+      if (reply.frameId <= HELLO_FRAME_ID || this.#batcher.answer(reply)) continue;
+      this.#breakStream(protocolError(this.#address, `reply ${reply.frameId} does not fit what was sent`));
+      return;
+    }
+    if (concernsWorker(frame)) this.owner.received(frame);
+    for (const job of frame.finished) this.#awaited.finish(job);
+    if (!this.#idleWaiters.isEmpty && this.#batcher.pending === 0) this.#idleWaiters.wake();
+    this.#scheduleFlush();
+  }
+
+  #welcome(stream: SessionStream, welcome: Welcome): void {
+    this.#state = { kind: "open", stream };
+    this.#leaseMs = welcome.leaseMs;
+    // A daemon that welcomes and then refuses what it is told will do so again: no hurry.
+    if (this.#lastError === null || !isRefusal(this.#lastError)) this.#backoff.reset();
+    this.#failures = 0;
+    this.#lastError = null;
+    this.#lastSentAt = performance.now();
+    this.#welcomes++;
+    this.owner.connected(welcome, this.#welcomes > 1);
+    this.#opening?.resolve();
+    this.#opening = null;
+    this.#openWaiters.wake();
+  }
+
+  #onEnd(stream: SessionStream, error: unknown): void {
+    if (!this.#isCurrent(stream)) return;
+    this.#breakStream(error === null ? endedError(this.#address) : reseolioErrorFrom(error));
+  }
+
+  #isCurrent(stream: SessionStream): boolean {
+    return (this.#state.kind === "open" || this.#state.kind === "greeting") && this.#state.stream === stream;
+  }
+
+  #breakStream(error: ReseolioError): void {
+    const state = this.#state;
+    if (state.kind !== "open" && state.kind !== "greeting") return;
+    state.stream.abort();
+    if (state.kind === "open") this.owner.disconnected(error);
+    this.#retryLater(error);
+  }
+
+  #retryLater(error: ReseolioError): void {
+    this.#lastError = error;
+    if (this.#opening !== null && (isRefusal(error) || performance.now() >= this.#opening.endAt)) {
+      void this.close();
+      return;
+    }
+    this.owner.connectFailed(error);
+    this.#state = { kind: "between", timer: setTimeout(() => void this.#connect(), this.#nextDelayMs()) };
+  }
+
+  /** Every daemon is tried once before the first wait. */
+  #nextDelayMs(): number {
+    const { transport } = this.client;
+    transport.goOn();
+    return ++this.#failures % transport.addressCount === 0 ? this.#backoff.nextMs() : 0;
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    // After a stop of the whole process answers wait in the socket: calls and peers are judged at the next tick.
+    const wasAsleep = now - this.#lastTickAt > 4 * this.settings.tickMs;
+    this.#lastTickAt = now;
+    this.#batcher.retryPostponed();
+    this.#scheduleFlush();
+    this.owner.tick(now);
+    if (wasAsleep) return;
+    this.#batcher.expire(now);
+    if (this.#opening !== null && now >= this.#opening.endAt) {
+      this.#lastError ??= silentError(this.#address, this.settings.connectTimeoutMs);
+      void this.close();
+    } else if (this.#state.kind === "greeting") this.#checkPeer(this.#state.since, now);
+    else if (this.#state.kind === "open") {
+      this.#checkPeer(this.#batcher.oldestSentAt ?? now, now);
+      this.#renewLease(now);
+    }
+  }
+
+  /** Where another daemon can be had, the leases must reach it before their time is over. */
+  get #patienceMs(): number {
+    const { replyTimeoutMs } = this.settings;
+    return this.client.transport.addressCount === 1 ? replyTimeoutMs : Math.min(replyTimeoutMs, this.#leaseMs / 3);
+  }
+
+  /** A peer that takes frames and answers none is a black hole: the connection is given up, not only the stream. */
+  #checkPeer(waitingSince: number, now: number): void {
+    if (now - waitingSince <= this.#patienceMs) return;
+    this.#breakStream(silentError(this.#address, now - waitingSince));
+    this.client.transport.close();
+  }
+
+  /** Sent also when all frames under way are unanswered: a slow commit must not cost the leases. */
+  #renewLease(now: number): void {
+    if (this.#state.kind !== "open") return;
+    if (now - this.#lastSentAt >= this.#leaseMs / 3 - this.settings.tickMs) this.#sendFrame(this.#state.stream);
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushScheduled || !this.#canSend()) return;
+    this.#flushScheduled = true;
+    setImmediate(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#flushScheduled = false;
+    while (this.#state.kind === "open" && this.#canSend()) this.#sendFrame(this.#state.stream);
+  };
+
+  /**
+   * While one frame is under way, another goes only when it carries as much: the two sides then work at the same time
+   * without the frames getting small, which would cost more than the waiting.
+   */
+  #canSend(): boolean {
+    if (this.#state.kind !== "open" || !this.#batcher.hasWork) return false;
+    const { unanswered, waitingItems, unansweredItems } = this.#batcher;
+    return unanswered === 0 || (unanswered < this.settings.maxUnanswered && waitingItems >= unansweredItems);
+  }
+
+  #sendFrame(stream: SessionStream): void {
+    const frame = this.#batcher.takeFrame(this.#frameId + 1, performance.now());
+    // A peer that takes everything and says nothing is found by the next frame that it has to answer.
+    if (frame.frameId !== UNANSWERED_FRAME_ID) [this.#frameId, this.#lastSentAt] = [frame.frameId, performance.now()];
+    stream.send(frame);
+  }
+}

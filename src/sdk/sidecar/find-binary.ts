@@ -1,0 +1,93 @@
+import { accessSync, constants, statSync } from "node:fs";
+import { createRequire } from "node:module";
+import { delimiter, dirname, join, resolve } from "node:path";
+import { ReseolioError } from "../errors.ts";
+
+/** What decides where the executable is; the real ones by default. */
+export interface BinarySearch {
+  readonly coreBinaryPath?: string | undefined;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
+  readonly platform?: string;
+  readonly arch?: string;
+  /** Resolves a file inside an installed package; throws when it is not there. */
+  readonly resolvePackageFile?: (specifier: string) => string;
+}
+
+/**
+ * The `reseolio` executable: `coreBinaryPath`, else `RESEOLIO_BINARY`, else the package for this platform, else `PATH`.
+ * A place named by the first two has to be right: nothing else is tried then.
+ *
+ * @throws ReseolioError `daemon_start` that lists every place looked at and says what to do
+ */
+export function findBinary(search: BinarySearch = {}): string {
+  const env = search.env ?? process.env;
+  const cwd = search.cwd ?? process.cwd();
+  const named = search.coreBinaryPath ?? nonEmpty(env["RESEOLIO_BINARY"]);
+  if (named !== undefined) {
+    const from = search.coreBinaryPath === undefined ? "RESEOLIO_BINARY" : "coreBinaryPath";
+    return demandExecutable(resolve(cwd, named), from);
+  }
+  const looked: string[] = [];
+  return findInPackage(search, looked) ?? findOnPath(env, search, looked) ?? giveUp(looked);
+}
+
+function demandExecutable(path: string, from: string): string {
+  const fault = executableFault(path);
+  if (fault === null) return path;
+  throw new ReseolioError(
+    "daemon_start",
+    `${from} names ${path}, which ${fault}; correct it, or leave it out to search`,
+  );
+}
+
+function findInPackage(search: BinarySearch, looked: string[]): string | null {
+  const name = `@reseolio/${search.platform ?? process.platform}-${search.arch ?? process.arch}`;
+  const resolveFile = search.resolvePackageFile ?? createRequire(import.meta.url).resolve;
+  try {
+    const path = join(dirname(resolveFile(`${name}/package.json`)), "bin", fileName(search));
+    looked.push(`package ${name} (${path})`);
+    return executableFault(path) === null ? path : null;
+  } catch {
+    looked.push(`package ${name} (not installed)`);
+    return null;
+  }
+}
+
+function findOnPath(env: NodeJS.ProcessEnv, search: BinarySearch, looked: string[]): string | null {
+  const folders = (env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
+  looked.push(`PATH (${folders.length === 0 ? "empty" : folders.join(delimiter)})`);
+  for (const folder of folders) {
+    const path = join(folder, fileName(search));
+    if (executableFault(path) === null) return path;
+  }
+  return null;
+}
+
+function giveUp(looked: readonly string[]): never {
+  throw new ReseolioError(
+    "daemon_start",
+    `the reseolio executable was not found; looked at coreBinaryPath (not set), RESEOLIO_BINARY (not set), ${looked.join(", ")}. ` +
+      "Set coreBinaryPath or RESEOLIO_BINARY to it, or start a daemon by hand (reseolio serve) and use autoStart: false",
+  );
+}
+
+function fileName(search: BinarySearch): string {
+  return (search.platform ?? process.platform) === "win32" ? "reseolio.exe" : "reseolio";
+}
+
+function executableFault(path: string): string | null {
+  try {
+    if (!statSync(path).isFile()) return "is no file";
+    accessSync(path, constants.X_OK);
+    return null;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EACCES"
+      ? "may not be executed"
+      : "does not exist";
+  }
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === undefined || text === "" ? undefined : text;
+}

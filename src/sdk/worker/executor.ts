@@ -1,0 +1,121 @@
+import type { JobError } from "#proto/gen/reseolio/v1/job_pb.ts";
+import type { Assignment, Failure, Outcome, Park } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { runInScope } from "../context.ts";
+import { ReseolioError } from "../errors.ts";
+import { failureOf } from "./failure.ts";
+import type { HandlerContext } from "../workflow/handler-context.ts";
+import type { FunctionDefinition } from "./registry.ts";
+import { decodeArgs, encodeResult } from "../serialization.ts";
+
+/** How an attempt ended, before it is said in the protocol's words. */
+export type AttemptEnd =
+  | { readonly kind: "success"; readonly result: unknown; readonly bytes: Uint8Array }
+  | { readonly kind: "failure"; readonly thrown: unknown };
+
+/**
+ * Runs one attempt: decodes the arguments, calls the handler inside its context and calls `onEnd` once when it has
+ * settled, at once for a handler that returns no promise. Never throws.
+ *
+ * @param definition undefined when this client does not have the function, which ends the attempt as a failure
+ */
+export function execute(
+  assignment: Assignment,
+  definition: FunctionDefinition | undefined,
+  context: HandlerContext,
+  onEnd: (end: AttemptEnd) => void,
+): void {
+  let returned: unknown;
+  try {
+    if (definition === undefined) throw unknownFunction(assignment.functionName);
+    const args = decodeArgs(assignment.functionName, assignment.args);
+    returned = settling(runInScope(context, definition.handler, args));
+  } catch (thrown) {
+    onEnd({ kind: "failure", thrown });
+    return;
+  }
+  if (!(returned instanceof Promise)) {
+    onEnd(success(assignment.functionName, returned));
+    return;
+  }
+  returned.then(
+    (result) => onEnd(success(assignment.functionName, result)),
+    (thrown: unknown) => onEnd({ kind: "failure", thrown }),
+  );
+}
+
+function success(functionName: string, result: unknown): AttemptEnd {
+  try {
+    return { kind: "success", result, bytes: encodeResult(functionName, result) };
+  } catch (thrown) {
+    return { kind: "failure", thrown };
+  }
+}
+
+/** Anything else with a `then` may throw in it, or settle twice: a promise around it does neither. */
+function settling(returned: unknown): unknown {
+  return returned instanceof Promise || !isThenable(returned) ? returned : Promise.resolve(returned);
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+function unknownFunction(name: string): ReseolioError {
+  return new ReseolioError(
+    "not_found",
+    `this worker has no function ${JSON.stringify(name)}; register it with durable()`,
+  );
+}
+
+/** The end of an attempt as the daemon is told. */
+export function outcomeOf(assignment: Assignment, end: AttemptEnd, ranMs: number): Outcome {
+  const value = end.kind === "success" ? { case: "success" as const, value: end.bytes } : failed(failureOf(end.thrown));
+  return outcome(assignment, value, ranMs);
+}
+
+/** Hands a lease back: it counts as nothing. */
+export function releaseOf(assignment: Assignment, started: boolean): Outcome {
+  return outcome(assignment, { case: "release", value: { $typeName: "reseolio.v1.Release", started } }, 0);
+}
+
+/** The handler waits: its slot is free. */
+export function parkOf(assignment: Assignment, park: Park, ranMs: number): Outcome {
+  return outcome(assignment, { case: "park", value: park }, ranMs);
+}
+
+/** For a handler whose waits the daemon refused. */
+export function refusedParkOf(assignment: Assignment): Outcome {
+  return failureToSay(
+    assignment,
+    "the daemon refused what the handler waits for: an earlier execution recorded one of the names as something else, since " +
+      "the code changed under a running job (give it another name), or the job has recorded as much as it may (let children " +
+      "do parts of the work)",
+  );
+}
+
+/** For a result that the daemon refused. */
+export function refusedResultOf(assignment: Assignment): Outcome {
+  const message = "the daemon refused the result as too large or malformed; return less, or a reference to it";
+  return failureToSay(assignment, message);
+}
+
+function failureToSay(assignment: Assignment, message: string): Outcome {
+  const error: JobError = { $typeName: "reseolio.v1.JobError", name: "ReseolioError", message, stack: "", reason: "" };
+  return outcome(assignment, failed({ $typeName: "reseolio.v1.Failure", error, terminal: false }), 0);
+}
+
+function failed(value: Failure): Outcome["outcome"] {
+  return { case: "failure", value };
+}
+
+const MAX_UINT32 = 0xffff_ffff;
+
+function outcome(assignment: Assignment, value: Outcome["outcome"], ranMs: number): Outcome {
+  return {
+    $typeName: "reseolio.v1.Outcome",
+    jobId: assignment.jobId,
+    leaseToken: assignment.leaseToken,
+    outcome: value,
+    durationUs: Math.min(Math.round(ranMs * 1000), MAX_UINT32),
+  };
+}

@@ -1,0 +1,25 @@
+import type { AttemptEnd } from "./executor.ts";
+import type { LeasedJob } from "./leased-job.ts";
+import type { CrashPlan } from "../workflow/rehearsal.ts";
+
+/** Where handlers die, in a test world that wants them to; elsewhere nowhere. */
+export class HandlerDeaths {
+  constructor(private readonly plan: CrashPlan | undefined) {}
+
+  after({ assignment, isRevoked, context }: LeasedJob, point: string): boolean {
+    return !isRevoked && context !== undefined && this.plan?.diesAfter(assignment.jobId, point) === true;
+  }
+
+  /** Only when something came of what it waited for: a replay comes no further otherwise. */
+  resuming({ assignment, recorded }: LeasedJob): boolean {
+    const names = recorded.map(({ name }) => name).join();
+    return names !== "" && this.plan?.diesAfter(assignment.jobId, `wait ${names}`) === true;
+  }
+
+  atEnd({ assignment, context, isRevoked }: LeasedJob, end: AttemptEnd): boolean {
+    if (this.plan === undefined || isRevoked || end.kind === "failure") return false;
+    const { jobId, functionName, failures } = assignment;
+    const notAskedFor = context?.startedExecution?.journal.notAskedFor ?? [];
+    return this.plan.diesAtEnd({ jobId, functionName, failures, result: end.bytes, notAskedFor });
+  }
+}

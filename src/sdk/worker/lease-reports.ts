@@ -1,0 +1,75 @@
+import { type Outcome, SettleResult } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { DelayedReports } from "./delayed-reports.ts";
+import { refusedParkOf, refusedResultOf } from "./executor.ts";
+import type { HeldLeases } from "./held-leases.ts";
+import type { LeasedJob } from "./leased-job.ts";
+import type { Logger } from "../logger.ts";
+import type { ParkedHandlers } from "./parked-handlers.ts";
+
+/** What the daemon is told of the ends of leases, until it has answered: sent again, put differently, or given up. */
+export class LeaseReports {
+  readonly #delayed = new DelayedReports();
+
+  constructor(
+    private readonly held: HeldLeases,
+    private readonly parked: ParkedHandlers,
+    private readonly send: (job: LeasedJob) => void,
+    private readonly logger: Logger,
+  ) {}
+
+  report(job: LeasedJob, outcome: Outcome): void {
+    job.end(outcome);
+    this.send(job);
+  }
+
+  /** The lease is lost: nothing more is said about it. */
+  drop(job: LeasedJob): void {
+    this.#delayed.remove(job);
+  }
+
+  tick(now: number): void {
+    for (const job of this.#delayed.takeDue(now)) this.send(job);
+  }
+
+  readonly onAnswer = (job: LeasedJob, result: SettleResult): void => {
+    const isPark = job.outcome.outcome.case === "park";
+    switch (result) {
+      case SettleResult.RETRY:
+        this.#delayed.add(job, performance.now());
+        return;
+      case SettleResult.INVALID:
+        this.#reportRefusal(job, isPark);
+        return;
+      case SettleResult.STALE:
+      case SettleResult.UNSPECIFIED:
+        this.logger.debug("the outcome came too late: the lease was taken back", { jobId: job.assignment.jobId });
+        if (isPark) this.#dropParked(job);
+        break;
+      case SettleResult.ACCEPTED:
+        if (isPark) this.parked.recorded(job.assignment);
+        break;
+    }
+    this.#forget(job);
+  };
+
+  #dropParked({ assignment }: LeasedJob): void {
+    if (this.parked.find(assignment) !== undefined) this.parked.drop(assignment.jobId);
+  }
+
+  #reportRefusal(job: LeasedJob, isPark: boolean): void {
+    const { jobId, functionName } = job.assignment;
+    if (job.isRefused) {
+      this.logger.error("the daemon refused the report of a failure; its lease will run out", { jobId, functionName });
+      this.#forget(job);
+      return;
+    }
+    job.isRefused = true;
+    if (isPark) this.#dropParked(job);
+    this.report(job, isPark ? refusedParkOf(job.assignment) : refusedResultOf(job.assignment));
+  }
+
+  #forget(job: LeasedJob): void {
+    job.stage = "gone";
+    this.held.remove(job);
+  }
+}

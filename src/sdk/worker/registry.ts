@@ -1,0 +1,113 @@
+import { WIRE_LIMITS } from "#proto/contract.ts";
+import type { JobOptions as JobOptionsMessage } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { ReseolioError } from "../errors.ts";
+import { encodeJobOptions, type JobOptions } from "../job-options.ts";
+
+/** Any handler; the types of its arguments are kept by the durable function made from it. */
+export type Handler = (...args: never[]) => unknown;
+
+export interface FunctionDefinition {
+  readonly name: string;
+  readonly handler: Handler;
+  readonly options: JobOptions;
+  /** The options as they go on the wire; undefined when none is set. */
+  readonly encodedOptions: JobOptionsMessage | undefined;
+  /** File and line of the registration, for messages. */
+  readonly place: string;
+}
+
+/** The functions of one client, by name. */
+export class Registry {
+  #definitions = new Map<string, FunctionDefinition>();
+
+  get names(): readonly string[] {
+    return [...this.#definitions.keys()];
+  }
+
+  find(name: string): FunctionDefinition | undefined {
+    return this.#definitions.get(name);
+  }
+
+  /**
+   * @param place where the registration stands in the program
+   * @throws ReseolioError `invalid_argument` for a bad name, handler or option, `already_exists` for a second handler
+   * of the same name
+   */
+  add(name: string, handler: Handler, options: JobOptions, place: string): FunctionDefinition {
+    checkFunctionName(name);
+    if (typeof handler !== "function") {
+      throw new ReseolioError("invalid_argument", `${name}: the handler is a ${typeof handler}; give a function`);
+    }
+    const encodedOptions = encodeJobOptions(name, options);
+    const definition = { name, handler, options: Object.freeze({ ...options }), encodedOptions, place };
+    const earlier = this.#definitions.get(name);
+    if (earlier !== undefined) throw duplicate(earlier, definition);
+    this.#definitions.set(name, definition);
+    return definition;
+  }
+}
+
+function duplicate(earlier: FunctionDefinition, later: FunctionDefinition): ReseolioError {
+  return new ReseolioError(
+    "already_exists",
+    `function ${JSON.stringify(later.name)} is already registered: first ${show(earlier)}, now ${show(later)}; give one of them another name`,
+  );
+}
+
+function show({ handler, place }: FunctionDefinition): string {
+  return `${handler.name === "" ? "an anonymous handler" : handler.name} (${place})`;
+}
+
+/** @throws ReseolioError `invalid_argument` that shows the name and says what is right */
+export function checkFunctionName(name: unknown): asserts name is string {
+  const fault = nameFault(name);
+  if (fault !== null) {
+    throw new ReseolioError("invalid_argument", `function name ${fault}; give a name such as "orders:payment:charge"`);
+  }
+}
+
+function nameFault(name: unknown): string | null {
+  if (typeof name !== "string") return `is a ${typeof name}`;
+  if (name.trim() === "") return name === "" ? "is empty" : "is blank";
+  if (hasControlCharacter(name)) return `${JSON.stringify(name)} has a control character`;
+  if (!name.isWellFormed()) return `${JSON.stringify(name)} has half a character`;
+  const length = Buffer.byteLength(name);
+  const limit = WIRE_LIMITS.functionNameBytes;
+  return length <= limit ? null : `${JSON.stringify(name.slice(0, 40))}… has ${length} bytes of at most ${limit}`;
+}
+
+function hasControlCharacter(text: string): boolean {
+  return /\p{Cc}/u.test(text);
+}
+
+/** A name without a namespace meets the name of another module sooner or later. */
+export function isNamespaced(name: string): boolean {
+  return name.includes(":") || name.includes("/");
+}
+
+/**
+ * Joins parts to a name: `("orders", "payment", "charge")` gives `orders:payment:charge`.
+ *
+ * @throws ReseolioError `invalid_argument` for no parts, an empty part or one with `:`
+ */
+export function namespace(...parts: string[]): string {
+  if (parts.length === 0) throw new ReseolioError("invalid_argument", "namespace() needs at least one part");
+  parts.forEach((part: unknown, index) => {
+    const fault = partFault(part);
+    if (fault === null) return;
+    throw new ReseolioError(
+      "invalid_argument",
+      `namespace part ${index + 1} ${fault}; give a plain name such as "orders"`,
+    );
+  });
+  const name = parts.join(":");
+  checkFunctionName(name);
+  return name;
+}
+
+function partFault(part: unknown): string | null {
+  if (typeof part !== "string") return `is a ${part === null ? "null" : typeof part}`;
+  if (part.trim() === "") return "is empty";
+  if (part.trim() !== part) return `${JSON.stringify(part)} begins or ends with a space`;
+  return part.includes(":") ? `${JSON.stringify(part)} holds the separator ":"` : null;
+}

@@ -1,0 +1,32 @@
+import type { Assignment, FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { EmittedEvent } from "../calls/event-directory.ts";
+import type { Logger } from "../logger.ts";
+import type { Outbox } from "../session/outbox.ts";
+import type { Registry } from "./registry.ts";
+import type { Rehearsal } from "../workflow/rehearsal.ts";
+
+/** The way to the daemon. */
+export interface WorkerPort {
+  readonly outbox: Pick<Outbox, "report" | "dropReports" | "record" | "heartbeat" | "wake">;
+  watchEnd(jobId: string, onEnd: (job: FinishedJob) => void): () => void;
+  emitEvent(name: string, payload: unknown): Promise<EmittedEvent>;
+}
+
+/** Told as handlers start and end. Must not throw. */
+export interface WorkerEvents {
+  readonly onStart: (assignment: Assignment) => void;
+  readonly onSuccess: (assignment: Assignment, result: unknown) => void;
+  readonly onError: (assignment: Assignment, error: unknown) => void;
+}
+
+export interface WorkerOptions {
+  readonly concurrency: number;
+  readonly maxParkedHandlers: number;
+  readonly registry: Registry;
+  readonly port: WorkerPort;
+  readonly events: WorkerEvents;
+  readonly logger: Logger;
+  /** Given to contexts, so that calls made inside handlers are known as children. */
+  readonly owner: object;
+  readonly rehearsal: Rehearsal;
+}

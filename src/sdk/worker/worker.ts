@@ -1,0 +1,298 @@
+/**
+ * Runs what the daemon assigns: in order, as slots free up. A slot is taken until its handler has settled or parked,
+ * also when the lease is gone: a handler that ignores its signal still occupies the process.
+ */
+import type {
+  Assignment,
+  HeldLease,
+  Park,
+  Revocation,
+  SessionResponse,
+} from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { revocationError, stopped, takenOver, timedOut } from "./abort-reasons.ts";
+import { ArrivingCheckpoints } from "../session/arriving-checkpoints.ts";
+import type { ExecutionHost } from "../workflow/execution-host.ts";
+import { type AttemptEnd, execute, outcomeOf, parkOf, releaseOf } from "./executor.ts";
+import { Fifo } from "../session/fifo.ts";
+import { HandlerContext, type HandlerPort } from "../workflow/handler-context.ts";
+import { HandlerDeaths } from "./handler-deaths.ts";
+import { HeldLeases } from "./held-leases.ts";
+import { LeaseReports } from "./lease-reports.ts";
+import { LeasedJob } from "./leased-job.ts";
+import { ParkedHandlers } from "./parked-handlers.ts";
+import { RunningJobs } from "./running-jobs.ts";
+import type { WorkerOptions } from "./worker-options.ts";
+
+/** How long a handler has to end after the signal of a stop. */
+const ABORT_GRACE_MS = 1_000;
+
+export class Worker {
+  readonly #held = new HeldLeases();
+  readonly #waiting = new Fifo<LeasedJob>();
+  readonly #running: RunningJobs;
+  readonly #arriving = new ArrivingCheckpoints();
+  readonly #parked: ParkedHandlers;
+  readonly #reports: LeaseReports;
+  readonly #handlerPort: HandlerPort;
+  readonly #deaths: HandlerDeaths;
+  #isDraining = false;
+  #isStarting = false;
+
+  constructor(private readonly options: WorkerOptions) {
+    const { port, logger, owner } = options;
+    this.#running = new RunningJobs(logger);
+    this.#deaths = new HandlerDeaths(options.rehearsal.crashes);
+    this.#parked = new ParkedHandlers(options.maxParkedHandlers, (lease) => port.outbox.wake(lease));
+    this.#reports = new LeaseReports(this.#held, this.#parked, (job) => port.outbox.report(job), logger);
+    this.#handlerPort = {
+      logger,
+      owner,
+      record: (record) => port.outbox.record(record),
+      watchEnd: (jobId, onEnd) => port.watchEnd(jobId, onEnd),
+      emitEvent: (name, payload) => port.emitEvent(name, payload),
+      park: (host, park) => this.#park(host, park),
+      needSlot: (host) => this.#parked.needSlot(host.jobId),
+      heartbeat: (host, ms) => this.#heartbeat(host, ms),
+      clock: options.rehearsal.clock,
+      dies: (host, point) => this.#dies(host, point),
+    };
+  }
+
+  /** Handlers that wait without a slot. */
+  get parkedCount(): number {
+    return this.#parked.size;
+  }
+
+  heldLeases(): HeldLease[] {
+    return this.#held.forHello(performance.now());
+  }
+
+  /** Assignments first, so that a revocation in the same frame finds its job; they start last. */
+  receive(frame: SessionResponse): void {
+    this.#arriving.add(frame.checkpoints);
+    for (const assignment of frame.assignments) this.#accept(assignment);
+    for (const revocation of frame.revocations) this.#revoke(revocation);
+    for (const recall of frame.recalls) this.#recall(recall);
+    this.#startWaiting();
+  }
+
+  /** The session is open again. @param lost leases that ended meanwhile: their handlers stop, their outcomes are void */
+  connected(lost: readonly HeldLease[]): void {
+    this.#parked.wakeAgain();
+    for (const lease of lost) this.#lose(lease);
+    this.#waiting.remove((job) => job.stage === "gone");
+  }
+
+  /** The session broke: revoked leases are forgotten by the daemon's side with it. */
+  disconnected(): void {
+    this.#arriving.clear();
+    for (const job of this.#running) if (job.isRevoked) job.isForgotten = true;
+    this.options.port.outbox.dropReports((outcome) => this.#held.find(outcome) === undefined);
+  }
+
+  /**
+   * Takes no more jobs and hands back those not started; waits up to `graceMs` for running handlers, then fires their
+   * signals, and hands back what has still not ended a second later. Parked handlers are left: their jobs go on where
+   * there is a worker when their time comes.
+   */
+  async drain(graceMs: number): Promise<void> {
+    this.#isDraining = true;
+    for (const job of this.#waiting.remove(() => true)) this.#handBack(job, job.assignment.resumed);
+    await this.#running.waitUntilIdle(graceMs);
+    this.#running.abortAll(stopped());
+    await this.#running.waitUntilIdle(ABORT_GRACE_MS);
+    for (const job of this.#running) if (!job.isRevoked) this.#handBack(job, true);
+    this.#parked.dropAll();
+    this.#running.warnOfDeaf();
+  }
+
+  tick(now: number): void {
+    this.#running.tick(now);
+    this.#reports.tick(now);
+  }
+
+  #lose(lease: HeldLease): void {
+    const job = this.#held.find(lease);
+    if (job === undefined) return;
+    this.#held.remove(job);
+    this.options.port.outbox.dropReports((outcome) => job.isLease(outcome));
+    this.#reports.drop(job);
+    // It may have been lost by being parked: then its handler is in its place.
+    if (job.stage === "ended") this.#parked.recorded(lease);
+    if (job.stage === "running") this.#running.abort(job, takenOver(job.assignment));
+    else job.stage = "gone";
+    // The daemon that answers now does not know this lease: it waits for no word about it.
+    job.isRevoked = true;
+    job.isForgotten = true;
+  }
+
+  #accept(assignment: Assignment): void {
+    const recorded = this.#arriving.take(assignment);
+    const earlier = this.#held.get(assignment.jobId);
+    if (earlier?.isLease(assignment) === true) return;
+    const job = new LeasedJob(assignment, recorded, this.#reports.onAnswer);
+    this.#held.add(job);
+    if (this.#isDraining || recorded.length !== assignment.checkpointCount) this.#handBack(job, assignment.resumed);
+    else this.#waiting.push(job);
+  }
+
+  #startWaiting(): void {
+    // A handler that returns no promise ends inside its start: the loop goes on, the stack does not grow.
+    if (this.#isStarting) return;
+    this.#isStarting = true;
+    while (!this.#isDraining && this.#running.size < this.options.concurrency) {
+      const job = this.#waiting.shift();
+      if (job === undefined) break;
+      if (job.assignment.resumed) this.#resume(job);
+      else this.#start(job);
+    }
+    this.#isStarting = false;
+  }
+
+  #start(job: LeasedJob): void {
+    const { assignment } = job;
+    const { registry, events } = this.options;
+    // The job comes from the beginning: what waited here has been overtaken.
+    this.#parked.drop(assignment.jobId);
+    const context = new HandlerContext(assignment, job.recorded, this.#handlerPort);
+    this.#run(job, context);
+    events.onStart(assignment);
+    execute(assignment, registry.find(assignment.functionName), context, (end) => this.#onEnd(context, end));
+  }
+
+  /** The handler goes on where it waits, under its new lease. One that is not here any more is replayed. */
+  #resume(job: LeasedJob): void {
+    const { assignment } = job;
+    const context = this.#parked.take(assignment.jobId);
+    if (context === undefined || context.attempt !== assignment.attempt || this.#deaths.resuming(job)) {
+      context?.execution.drop();
+      this.#handBack(job, true);
+      return;
+    }
+    context.leaseToken = assignment.leaseToken;
+    this.#run(job, context);
+    context.execution.resume(job.recorded);
+    const end = context.earlyEnd;
+    if (end !== undefined) this.#onEnd(context, end);
+  }
+
+  #run(job: LeasedJob, context: HandlerContext): void {
+    job.stage = "running";
+    job.startedAt = performance.now();
+    job.context = context;
+    this.#running.add(job);
+  }
+
+  #park(host: ExecutionHost, park: Park): void {
+    const job = this.#jobOf(host);
+    if (job?.context === undefined) return;
+    this.#running.delete(job);
+    const { assignment, context, isRevoked } = job;
+    // The arguments are the handler's now; a year of waiting should not hold them.
+    context.assignment = { ...assignment, args: NO_BYTES };
+    if (isRevoked) return;
+    this.#reports.report(job, parkOf(assignment, park, performance.now() - job.startedAt));
+    if (!this.#isDraining) this.#parked.add(context);
+    else context.execution.drop();
+    this.#startWaiting();
+  }
+
+  /** Undefined for a handler whose job goes on elsewhere. */
+  #jobOf(host: ExecutionHost): LeasedJob | undefined {
+    const held = this.#held.get(host.jobId);
+    return held?.context === host ? held : this.#running.findByContext(host);
+  }
+
+  /** In a test: the handler stands still from now on, and its job is replayed. */
+  #dies(host: ExecutionHost, point: string): boolean {
+    const job = this.#jobOf(host);
+    if (job === undefined || !this.#deaths.after(job, point)) return false;
+    job.context?.execution.drop();
+    this.#running.delete(job);
+    this.#handBack(job, true);
+    this.#startWaiting();
+    return true;
+  }
+
+  #onEnd(context: HandlerContext, end: AttemptEnd): void {
+    const execution = context.startedExecution;
+    if (execution?.isParked === true && context.abortReason === undefined) {
+      // It did not wait for what it awaits; with a slot again, its end is reported.
+      context.earlyEnd = end;
+      this.#parked.needSlot(context.jobId);
+      return;
+    }
+    if (execution?.isDropped === true) return;
+    context.end(end);
+    const job = this.#jobOf(context);
+    if (job === undefined) {
+      if (end.kind === "failure") this.#tell(context.assignment, end);
+      return;
+    }
+    this.#running.delete(job);
+    if (job.stage === "running") this.#settle(job, end);
+    this.#startWaiting();
+  }
+
+  #settle(job: LeasedJob, end: AttemptEnd): void {
+    const { assignment } = job;
+    if (this.#deaths.atEnd(job, end)) return this.#handBack(job, true);
+    this.#tell(assignment, end);
+    if (job.isRevoked) {
+      // One word for a lease that is gone: the daemon counts the slot as taken until then.
+      if (!job.isForgotten) this.#handBack(job, true);
+      job.stage = "gone";
+      return;
+    }
+    const isHandedBack = end.kind === "failure" && this.#isDraining && job.abortedAt !== undefined;
+    const outcome = isHandedBack
+      ? releaseOf(assignment, true)
+      : outcomeOf(assignment, timedOut(job.context, end), performance.now() - job.startedAt);
+    this.#reports.report(job, outcome);
+  }
+
+  #tell(assignment: Assignment, end: AttemptEnd): void {
+    const { events } = this.options;
+    if (end.kind === "success") events.onSuccess(assignment, end.result);
+    else events.onError(assignment, end.thrown);
+  }
+
+  #revoke(revocation: Revocation): void {
+    const job = this.#held.find(revocation);
+    if (job === undefined) this.#revokeParked(revocation);
+    if (job === undefined || job.isRevoked) return;
+    job.isRevoked = true;
+    this.#held.remove(job);
+    if (job.stage === "running") this.#running.abort(job, revocationError(job.assignment, revocation.reason));
+    if (job.stage === "ended") this.#revokeParked(revocation);
+    if (job.stage !== "waiting") return;
+    this.#waiting.remove((other) => other === job);
+    this.#handBack(job, false);
+  }
+
+  /** Its waits reject, so that it unwinds, without a slot and without a word to the daemon. */
+  #revokeParked(revocation: Revocation): void {
+    const context = this.#parked.find(revocation);
+    if (context === undefined) return;
+    this.#parked.take(revocation.jobId);
+    context.abort(revocationError(context.assignment, revocation.reason));
+  }
+
+  #recall(recall: HeldLease): void {
+    const job = this.#held.find(recall);
+    if (job === undefined || job.stage !== "waiting") return;
+    this.#waiting.remove((other) => other === job);
+    this.#handBack(job, job.assignment.resumed);
+  }
+
+  #handBack(job: LeasedJob, started: boolean): void {
+    this.#reports.report(job, releaseOf(job.assignment, started));
+  }
+
+  #heartbeat(host: ExecutionHost, ms: number): void {
+    const job = this.#jobOf(host);
+    if (job !== undefined) this.options.port.outbox.heartbeat(job.extend(ms));
+  }
+}
+
+const NO_BYTES = new Uint8Array(0);

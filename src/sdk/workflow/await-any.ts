@@ -1,0 +1,88 @@
+import { decideFirst } from "./decide-first.ts";
+import type { Awaited as AwaitedThing, WaitEnd } from "./durable-wait.ts";
+import { ReseolioError } from "../errors.ts";
+import type { Execution } from "./execution.ts";
+import { checkName } from "./checkpoint-journal.ts";
+import { checkJobId, type JobHandle, resultOf } from "../job-handle.ts";
+import { checkMs, checkTime, show } from "../option-faults.ts";
+import { endOf } from "./job-wait.ts";
+import { payloadOf } from "./waiting.ts";
+
+/** Something that `awaitAny` can wait for: an event by its name, a job by its handle, or a sleep. */
+export type AwaitSource =
+  | { readonly event: string }
+  | { readonly job: JobHandle }
+  /** Milliseconds. */
+  | { readonly sleepFor: number }
+  | { readonly sleepUntil: Date };
+
+/**
+ * What came first: its place in the list, and the event's payload or the job's result; null after a sleep.
+ *
+ * @example
+ * ```ts
+ * const first = await context().awaitAny("reply", [{ event: "reply:7" }, { sleepFor: 60_000 }]);
+ * const text = first.index === 0 ? JSON.stringify(first.value) : "no reply";
+ * ```
+ */
+export type FirstOf<Sources extends readonly AwaitSource[]> = {
+  readonly [Index in keyof Sources]: { readonly index: IndexOf<Index>; readonly value: ValueOf<Sources[Index]> };
+}[number];
+
+type IndexOf<Key> = Key extends `${infer Index extends number}` ? Index : number;
+type ValueOf<Source> = Source extends { readonly job: JobHandle<infer Result> }
+  ? Result
+  : Source extends { readonly event: string }
+    ? unknown
+    : null;
+
+export async function awaitAny<const Sources extends readonly AwaitSource[]>(
+  execution: Execution,
+  name: string,
+  sources: Sources,
+): Promise<FirstOf<Sources>> {
+  const awaited = awaitedOf(name, sources);
+  const { index, end } = await decideFirst(execution, execution.journal.takeName(name), awaited);
+  // The types of the values are those of the sources; only JSON passes.
+  return { index, value: valueOf(execution, awaited[index], end) } as FirstOf<Sources>;
+}
+
+function valueOf(execution: Execution, awaited: AwaitedThing | undefined, end: WaitEnd): unknown {
+  switch (awaited?.kind) {
+    case "job":
+      return resultOf(endOf(end));
+    case "event":
+      return payloadOf(execution, awaited.eventName, awaited.timeoutMs, end);
+    case "sleep_for":
+    case "sleep_until":
+    case undefined:
+      return null;
+  }
+}
+
+function awaitedOf(name: string, sources: readonly AwaitSource[]): readonly AwaitedThing[] {
+  const fault = (what: string): ReseolioError =>
+    new ReseolioError("invalid_argument", `awaitAny ${JSON.stringify(name)}: ${what}`);
+  if (!Array.isArray(sources) || sources.length === 0) throw fault("give a list of at least one thing to await");
+  return sources.map((source: AwaitSource): AwaitedThing => {
+    if (typeof source !== "object" || source === null || Object.keys(source).length !== 1) {
+      throw fault(`${show(source)} is not one thing to await; ${FORMS}`);
+    }
+    if ("event" in source) {
+      checkName("event", source.event);
+      return { kind: "event", eventName: source.event, timeoutMs: undefined };
+    }
+    if ("job" in source) return { kind: "job", jobId: jobIdOf(source.job) };
+    if ("sleepFor" in source) return { kind: "sleep_for", ms: checkMs("sleepFor", source.sleepFor) };
+    if ("sleepUntil" in source) return { kind: "sleep_until", at: checkTime("sleepUntil", source.sleepUntil) };
+    throw fault(`${show(source)} is nothing to await; ${FORMS}`);
+  });
+}
+
+const FORMS = "give { event }, { job }, { sleepFor } or { sleepUntil }";
+
+function jobIdOf(job: JobHandle): string {
+  const jobId: unknown = typeof job === "object" && job !== null ? job.jobId : job;
+  checkJobId(jobId);
+  return jobId;
+}

@@ -1,0 +1,179 @@
+import { SCHEDULED_AT_HEADER } from "#proto/contract.ts";
+import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
+import type { Assignment } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { CallCounter } from "./child-calls.ts";
+import type { Context, HandlerScope } from "../context.ts";
+import type { EmittedEvent } from "../calls/event-directory.ts";
+import { Execution } from "./execution.ts";
+import type { ExecutionHost, ExecutionPort } from "./execution-host.ts";
+import type { AttemptEnd } from "../worker/executor.ts";
+import { type Logger, withFields } from "../logger.ts";
+import { Operations } from "./operations.ts";
+
+/** What all handlers of one client share. */
+export interface HandlerPort extends ExecutionPort {
+  readonly logger: Logger;
+  /** The client that runs the handlers: only its own calls are children of their jobs. */
+  readonly owner: object;
+  heartbeat(host: ExecutionHost, ms: number): void;
+  emitEvent(name: string, payload: unknown): Promise<EmittedEvent>;
+}
+
+/** One execution of a handler. What is not asked for is not made: most handlers need no signal and record nothing. */
+export class HandlerContext implements Context, ExecutionHost, HandlerScope {
+  readonly jobId: string;
+  readonly functionName: string;
+  readonly attempt: number;
+  readonly maxAttempts: number;
+  readonly failures: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Of the lease that it runs under now: another one after each time that it was parked. */
+  leaseToken: number;
+  readonly stepName = null;
+  /** How it ended while it was parked, to be told when it has a slot again. */
+  earlyEnd: AttemptEnd | undefined;
+  #controller: AbortController | undefined;
+  #reason: Error | undefined;
+  #hasEnded = false;
+  #log: Logger | undefined;
+  #execution: Execution | undefined;
+  #operations: Operations | undefined;
+  #calls: CallCounter | undefined;
+  #recorded: readonly Checkpoint[];
+
+  /** @param recorded in earlier executions of the job */
+  constructor(
+    public assignment: Assignment,
+    recorded: readonly Checkpoint[],
+    private readonly port: HandlerPort,
+  ) {
+    this.jobId = assignment.jobId;
+    this.functionName = assignment.functionName;
+    this.attempt = assignment.attempt;
+    this.maxAttempts = assignment.maxAttempts;
+    this.failures = assignment.failures;
+    this.headers = assignment.headers;
+    this.leaseToken = assignment.leaseToken;
+    this.#recorded = recorded;
+  }
+
+  get context(): this {
+    return this;
+  }
+
+  get owner(): object {
+    return this.port.owner;
+  }
+
+  get calls(): CallCounter {
+    this.#calls ??= new CallCounter();
+    return this.#calls;
+  }
+
+  get scheduledAt(): Date | undefined {
+    const text = this.headers[SCHEDULED_AT_HEADER];
+    const at = text === undefined ? Number.NaN : Date.parse(text);
+    return Number.isNaN(at) ? undefined : new Date(at);
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  get log(): Logger {
+    const { jobId, functionName, attempt } = this;
+    this.#log ??= withFields(this.port.logger, { jobId, functionName, attempt });
+    return this.#log;
+  }
+
+  get step(): Context["step"] {
+    return this.#operate().step;
+  }
+
+  get sleepFor(): Context["sleepFor"] {
+    return this.#operate().sleepFor;
+  }
+
+  get sleepUntil(): Context["sleepUntil"] {
+    return this.#operate().sleepUntil;
+  }
+
+  get awaitEvent(): Context["awaitEvent"] {
+    return this.#operate().awaitEvent;
+  }
+
+  get awaitAny(): Context["awaitAny"] {
+    return this.#operate().awaitAny;
+  }
+
+  get emitEvent(): Context["emitEvent"] {
+    return this.#operate().emitEvent;
+  }
+
+  get heartbeat(): Context["heartbeat"] {
+    return this.#operate().heartbeat;
+  }
+
+  get now(): Context["now"] {
+    return this.#operate().now;
+  }
+
+  get random(): Context["random"] {
+    return this.#operate().random;
+  }
+
+  get uuid(): Context["uuid"] {
+    return this.#operate().uuid;
+  }
+
+  /** What is recorded and awaited; made when it is asked for. */
+  get execution(): Execution {
+    if (this.#execution === undefined) {
+      this.#execution = new Execution(this, this.port, this.#recorded);
+      this.#recorded = [];
+      if (this.#reason !== undefined) this.#execution.abort(this.#reason);
+      if (this.#hasEnded) this.#execution.end();
+    }
+    return this.#execution;
+  }
+
+  /** Undefined for a handler that has recorded and awaited nothing. */
+  get startedExecution(): Execution | undefined {
+    return this.#execution;
+  }
+
+  /** The handler has settled. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  end(end: AttemptEnd): void {
+    this.#hasEnded = true;
+    const isLeft = end.kind === "success" && this.#reason === undefined && this.#execution?.isBusy === true;
+    if (isLeft)
+      this.log.warn("the handler has ended and left a step or a call behind: await everything that it starts");
+    this.#execution?.end();
+  }
+
+  /** Why the signal fired, if it did. */
+  get abortReason(): Error | undefined {
+    return this.#reason;
+  }
+
+  /** Fires the signal and ends everything awaited; only the first reason counts. */
+  abort(reason: Error): void {
+    if (this.#reason !== undefined) return;
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+    this.#execution?.abort(reason);
+  }
+
+  #operate(): Operations {
+    this.#operations ??= new Operations(this, this.port);
+    return this.#operations;
+  }
+}
