@@ -8,7 +8,7 @@ import {
   OnDuplicate,
 } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { ReseolioError } from "./errors.ts";
-import { checkChoice, checkDate, checkNames, checkWhole, show } from "./option-faults.ts";
+import { checkChoice, checkDate, checkNames, checkOptions, checkWhole, show } from "./option-faults.ts";
 
 /**
  * Options of a job. An absent one takes the daemon's default, in brackets. Lengths are whole milliseconds.
@@ -82,6 +82,7 @@ export function isJobOptions(value: unknown): value is JobOptions {
 
 /** The function's options with the call's on top: headers are joined, delayMs and runAt replace each other. */
 export function mergeJobOptions(base: JobOptions, call: JobOptions): JobOptions {
+  checkOptions(call);
   const merged: { -readonly [K in keyof JobOptions]: JobOptions[K] } = { ...base, ...call };
   if (call.runAt !== undefined && call.delayMs === undefined) delete merged.delayMs;
   if (call.delayMs !== undefined && call.runAt === undefined) delete merged.runAt;
@@ -144,6 +145,7 @@ const WHOLE_NUMBERS = [
 
 function checkJobOptions(options: JobOptions): string[] {
   const faults: string[] = [];
+  checkNames(options, OPTION_NAMES, faults);
   for (const [name, min, max] of WHOLE_NUMBERS) checkWhole(name, options[name], min, max, faults);
   checkJitter(options.jitter, faults);
   checkChoice("backoff", options.backoff, BACKOFFS, faults);
@@ -154,7 +156,6 @@ function checkJobOptions(options: JobOptions): string[] {
   }
   checkKey(options.idempotencyKey, faults);
   checkHeaders(options.headers, faults);
-  checkNames(options, OPTION_NAMES, faults);
   return faults;
 }
 

@@ -18,7 +18,15 @@ export function checkDate(name: string, value: unknown, faults: string[]): void 
   faults.push(`option ${name} is ${show(value)}; give a Date from 1970 to 9999`);
 }
 
+/** @throws ReseolioError `invalid_argument` for what holds no options: whoever reads them would fail in words of its own */
+export function checkOptions(options: unknown): void {
+  if (typeof options === "object" && options !== null && !Array.isArray(options)) return;
+  const text = typeof options === "function" ? "a function" : show(options);
+  throw new ReseolioError("invalid_argument", `the options are ${text}; give an object, or leave them out`);
+}
+
 export function checkNames(options: object, names: ReadonlySet<string>, faults: string[]): void {
+  checkOptions(options);
   for (const name of Object.keys(options)) {
     if (!names.has(name)) faults.push(`option ${name} does not exist; the options are ${[...names].join(", ")}`);
   }

@@ -1,6 +1,7 @@
 import { DEFAULT_ADDRESS } from "#proto/contract.ts";
 import { parseAddresses } from "./address.ts";
 import { ReseolioError } from "./errors.ts";
+import { checkOptions } from "./option-faults.ts";
 import { type Logger, stderrLogger } from "./logger.ts";
 import { type Rehearsal, rehearsalOf } from "./workflow/rehearsal.ts";
 import { SESSION_DEFAULTS, type SessionSettings } from "./session/session-settings.ts";
@@ -153,6 +154,7 @@ function whole(name: string, value: number | undefined, fallback: number, min: n
 }
 
 function refuseUnknown(options: ReseolioOptions): void {
+  checkOptions(options);
   for (const name of Object.keys(options)) {
     if (OPTION_NAMES.has(name)) continue;
     const known = [...OPTION_NAMES].join(", ");

@@ -46,6 +46,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** @throws ReseolioError `invalid_argument` that lists every fault */
 export function checkStepOptions(stepName: string, options: StepOptions): void {
   const faults: string[] = [];
+  checkNames(options, OPTION_NAMES, faults);
   checkWhole("maxAttempts", options.maxAttempts, 1, MAX_UINT32, faults);
   checkWhole("initialDelayMs", options.initialDelayMs, 0, MAX_UINT32, faults);
   checkWhole("maxDelayMs", options.maxDelayMs, 0, MAX_UINT32, faults);
@@ -55,7 +56,6 @@ export function checkStepOptions(stepName: string, options: StepOptions): void {
   if (jitter !== undefined && !(typeof jitter === "number" && jitter >= 0 && jitter <= 1)) {
     faults.push(`option jitter is ${show(jitter)}; give a number from 0 to 1`);
   }
-  checkNames(options, OPTION_NAMES, faults);
   if (faults.length === 0) return;
   throw new ReseolioError("invalid_argument", `step ${JSON.stringify(stepName)}: ${faults.join("; ")}`);
 }

@@ -205,11 +205,11 @@ const BACKFILL_NAMES: ReadonlySet<string> = new Set<keyof BackfillWindow>(["from
 
 function encodeBackfill(name: string, window: BackfillWindow): MessageInitShape<typeof BackfillScheduleRequestSchema> {
   const faults: string[] = [];
+  checkNames(window, BACKFILL_NAMES, faults);
   const { from, to, dryRun = false } = window;
   if (from === undefined) faults.push("option from is missing; give the Date from which ticks are wanted");
   checkDate("from", from, faults);
   checkDate("to", to, faults);
-  checkNames(window, BACKFILL_NAMES, faults);
   if (faults.length === 0 && to !== undefined && from >= to) {
     faults.push(`option to is ${show(to)}, which is not after from; no tick is between them`);
   }

@@ -86,6 +86,14 @@ describe("options on the wire", () => {
     expect(() => encodeJobOptions("t:run", options as JobOptions)).toThrow(fault);
   });
 
+  test("what is no object in their place is refused as such", () => {
+    const fault = /^the options are .*; give an object, or leave them out$/;
+    for (const options of [null, "fast", 3, [], () => {}] as unknown as JobOptions[]) {
+      expect(() => encodeJobOptions("t:run", options)).toThrow(fault);
+      expect(() => mergeJobOptions({}, options)).toThrow(fault);
+    }
+  });
+
   test("every fault is told at once", () => {
     expect(() => encodeJobOptions("t:run", { maxAttempts: 0, jitter: -1 })).toThrow(/maxAttempts.*jitter/);
   });

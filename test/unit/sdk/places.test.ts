@@ -171,6 +171,7 @@ describe("options of a client", () => {
     [{ storage: "" }, "storage has no path"],
     [{ adress: "a" }, "option adress does not exist"],
     [{ callTimeoutMs: 0 }, "option callTimeoutMs is 0"],
+    [null, "the options are null; give an object"],
   ])("%p is refused", (options, fault) => {
     expect(() => resolveOptions(options as ReseolioOptions, {}, "/app")).toThrow(fault);
   });
