@@ -1,3 +1,4 @@
+import type { JobOptions } from "../../core/job-options.ts";
 import type { JobToStore } from "../job-store.ts";
 import { BACKOFF_CODES } from "../codes.ts";
 import { isReady } from "../run-at.ts";
@@ -60,11 +61,9 @@ export function inLockOrder(items: readonly JobToStore[]): readonly JobToStore[]
   });
 }
 
-function columns({ functions }: WriteSession, items: readonly JobToStore[]): readonly Param[] {
-  const options = items.map((item) => item.options);
+/** Eleven arrays, from priority to finishWithinMs, with an element for each of the options. */
+export function optionColumns(options: readonly JobOptions[]): readonly Param[] {
   return [
-    uuidArray(items.map((item) => item.jobId)),
-    numberArray(items.map((item) => functions.idOf(item.functionName))),
     numberArray(options.map(({ priority }) => priority)),
     numberArray(options.map(({ runAt }) => (runAt === null ? null : Math.ceil(runAt)))),
     numberArray(options.map(({ delayMs }) => Math.ceil(delayMs ?? 0))),
@@ -76,6 +75,15 @@ function columns({ functions }: WriteSession, items: readonly JobToStore[]): rea
     numberArray(options.map(({ timeoutMs }) => timeoutMs)),
     numberArray(options.map(({ startWithinMs }) => startWithinMs)),
     numberArray(options.map(({ finishWithinMs }) => finishWithinMs)),
+  ];
+}
+
+function columns({ functions }: WriteSession, items: readonly JobToStore[]): readonly Param[] {
+  const options = items.map((item) => item.options);
+  return [
+    uuidArray(items.map((item) => item.jobId)),
+    numberArray(items.map((item) => functions.idOf(item.functionName))),
+    ...optionColumns(options),
     uuidArray(items.map((item) => item.parentId)),
     textArray(options.map(({ idempotencyKey }) => idempotencyKey)),
     textArray(options.map(({ headers }) => headersText(headers))),

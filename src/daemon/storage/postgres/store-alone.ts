@@ -1,4 +1,4 @@
-import { BACKOFF_CODES, STATE_CODES } from "../codes.ts";
+import { STATE_CODES } from "../codes.ts";
 import { isJobId } from "../job-id.ts";
 import type { JobToStore, StoredAlone } from "../job-store.ts";
 import { headersText } from "../rows.ts";
@@ -8,7 +8,7 @@ import { isDeadlock, isTaken } from "./faults.ts";
 import type { FunctionNames } from "./function-names.ts";
 import { hintText, newHints } from "./hints.ts";
 import { isUsualTime } from "./id-times.ts";
-import { inLockOrder, INSERT_GIVEN } from "./insert-jobs.ts";
+import { inLockOrder, INSERT_GIVEN, optionColumns } from "./insert-jobs.ts";
 import { bytesArray, numberArray, type Param, textArray, uuidArray } from "./literals.ts";
 import type { ServerTime } from "./server-time.ts";
 
@@ -141,7 +141,6 @@ function parameters(
   { items, firsts, places, counts }: Kinds,
   estimate: number,
 ): readonly Param[] {
-  const options = firsts.map((item) => item.options);
   const functionIds = numberArray(firsts.map((item) => functions.idOf(item.functionName)));
   return [
     listenerId,
@@ -151,17 +150,7 @@ function parameters(
     bytesArray(items.map((item) => item.args)),
     numberArray(places),
     functionIds,
-    numberArray(options.map(({ priority }) => priority)),
-    numberArray(options.map(({ runAt }) => (runAt === null ? null : Math.ceil(runAt)))),
-    numberArray(options.map(({ delayMs }) => Math.ceil(delayMs ?? 0))),
-    numberArray(options.map(({ maxAttempts }) => maxAttempts)),
-    numberArray(options.map(({ backoff }) => BACKOFF_CODES[backoff])),
-    numberArray(options.map(({ initialDelayMs }) => initialDelayMs)),
-    numberArray(options.map(({ maxDelayMs }) => maxDelayMs)),
-    numberArray(options.map(({ jitter }) => jitter)),
-    numberArray(options.map(({ timeoutMs }) => timeoutMs)),
-    numberArray(options.map(({ startWithinMs }) => startWithinMs)),
-    numberArray(options.map(({ finishWithinMs }) => finishWithinMs)),
+    ...optionColumns(firsts.map((item) => item.options)),
     functionIds,
     numberArray(counts),
     channel,
