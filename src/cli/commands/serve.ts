@@ -54,13 +54,11 @@ export const serve = defineCommand({
         const giveUp = new AbortController();
         void stop.requested.then(() => giveUp.abort());
         const daemon = await startDaemon(result.config, logger, giveUp.signal).catch((error: unknown) => {
-          if (stop.isRequested) return null;
-          throw error;
+          if (!stop.isRequested) throw error;
+          logger.info("stopped before the start was complete", { error });
+          return null;
         });
-        if (daemon === null) {
-          logger.info("stopped while the start waited for the database");
-          return;
-        }
+        if (daemon === null) return;
         const { storageKind, storageName } = daemon.info;
         logger.info("listening", { address: daemon.address, storage: storageKind, at: storageName, version: VERSION });
         if (isAttached) context.messages.info(welcome(daemon.address, result.config.port === DEFAULT_PORT));
