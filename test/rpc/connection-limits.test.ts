@@ -219,8 +219,8 @@ describe("a flood", () => {
       () => 0,
     );
     expect([0, 404]).toContain(answer);
-    // The client's own copy is in this process too.
-    expect(process.memoryUsage.rss() - before).toBeLessThan(2 * body.byteLength);
+    // The client has two copies in this process, the caller's and its own: one of the daemon's would be a third.
+    expect(process.memoryUsage.rss() - before).toBeLessThan(2.5 * body.byteLength);
   });
 });
 
