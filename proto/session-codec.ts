@@ -20,7 +20,7 @@ import {
   SessionResponseSchema,
   WelcomeSchema,
 } from "./gen/reseolio/v1/session_service_pb.ts";
-import { readLeasedCheckpoint, writeLeasedCheckpoint } from "./session-checkpoint.ts";
+import { readRecordedCheckpoint, writeNewCheckpoint } from "./session-checkpoint.ts";
 import { readReply } from "./session-reply.ts";
 import { readMessage, type WireReader } from "./wire-reader.ts";
 import { DELIMITED, tag, VARINT, WireWriter } from "./wire-writer.ts";
@@ -43,7 +43,7 @@ export function writeSessionRequest(frame: SessionRequest): Uint8Array<ArrayBuff
   writer.texts(6, frame.awaitJobIds);
   writer.texts(7, frame.unawaitJobIds);
   writer.flag(8, frame.drain);
-  for (const checkpoint of frame.checkpoints) writeLeasedCheckpoint(writer, 9, checkpoint);
+  for (const checkpoint of frame.checkpoints) writeNewCheckpoint(writer, 9, checkpoint);
   for (const heartbeat of frame.heartbeats) writer.member(10, toBinary(HeartbeatSchema, heartbeat));
   for (const wake of frame.wakes) writer.member(11, toBinary(HeldLeaseSchema, wake));
   writer.unknown(frame.$unknown);
@@ -94,6 +94,7 @@ function writeEnd(end: Outcome["outcome"]): void {
     case "release": {
       const mark = writer.begin(5);
       writer.flag(1, end.value.started);
+      writer.text(2, end.value.mismatch);
       writer.unknown(end.value.$unknown);
       return writer.end(mark);
     }
@@ -153,9 +154,7 @@ function readResponseField(reader: WireReader, frame: SessionResponse): void {
       frame.drain = reader.flag();
       return;
     case tag(8, DELIMITED):
-      frame.checkpoints.push(
-        readLeasedCheckpoint(reader, { $typeName: "reseolio.v1.RecordedCheckpoint", jobId: "", leaseToken: 0 }),
-      );
+      frame.checkpoints.push(readRecordedCheckpoint(reader));
       return;
     default:
       reader.giveUp();
@@ -180,6 +179,8 @@ function readAssignment(reader: WireReader): Assignment {
     resumed: false,
     ranMs: 0,
     failures: 0,
+    unordered: false,
+    undoOf: "",
   };
   while (!reader.isAtEnd) readAssignmentField(reader, assignment);
   reader.leave(outer);
@@ -222,6 +223,12 @@ function readAssignmentField(reader: WireReader, assignment: Assignment): void {
       return;
     case tag(12, VARINT):
       assignment.failures = reader.number();
+      return;
+    case tag(13, VARINT):
+      assignment.unordered = reader.flag();
+      return;
+    case tag(14, DELIMITED):
+      assignment.undoOf = reader.text();
       return;
     default:
       reader.giveUp();

@@ -24,7 +24,7 @@ import {
   type SessionResponse,
   WelcomeSchema,
 } from "./gen/reseolio/v1/session_service_pb.ts";
-import { readLeasedCheckpoint, writeLeasedCheckpoint } from "./session-checkpoint.ts";
+import { readNewCheckpoint, writeRecordedCheckpoint } from "./session-checkpoint.ts";
 import { readMessage, type WireReader } from "./wire-reader.ts";
 import { DELIMITED, tag, VARINT, WireWriter } from "./wire-writer.ts";
 
@@ -85,9 +85,7 @@ function readRequestField(reader: WireReader, frame: SessionRequest): void {
       frame.drain = reader.flag();
       return;
     case tag(9, DELIMITED):
-      frame.checkpoints.push(
-        readLeasedCheckpoint(reader, { $typeName: "reseolio.v1.NewCheckpoint", jobId: "", leaseToken: 0 }),
-      );
+      frame.checkpoints.push(readNewCheckpoint(reader));
       return;
     case tag(10, DELIMITED):
       frame.heartbeats.push(fromBinary(HeartbeatSchema, reader.bytes()));
@@ -181,9 +179,11 @@ function readEnd(reader: WireReader, field: number): Outcome["outcome"] {
 
 function readRelease(reader: WireReader): Release {
   const outer = reader.enter();
-  const release: Release = { $typeName: "reseolio.v1.Release", started: false };
+  const release: Release = { $typeName: "reseolio.v1.Release", started: false, mismatch: "" };
   while (!reader.isAtEnd) {
-    if (reader.tag() === tag(1, VARINT)) release.started = reader.flag();
+    const field = reader.tag();
+    if (field === tag(1, VARINT)) release.started = reader.flag();
+    else if (field === tag(2, DELIMITED)) release.mismatch = reader.text();
     else reader.giveUp();
   }
   reader.leave(outer);
@@ -207,7 +207,7 @@ export function encodeSessionResponse(frame: SessionResponse): Uint8Array<ArrayB
   for (const finished of frame.finished) writeFinishedJob(finished);
   for (const lease of frame.recalls) writer.member(6, toBinary(HeldLeaseSchema, lease));
   writer.flag(7, frame.drain);
-  for (const checkpoint of frame.checkpoints) writeLeasedCheckpoint(writer, 8, checkpoint);
+  for (const checkpoint of frame.checkpoints) writeRecordedCheckpoint(writer, 8, checkpoint);
   writer.unknown(frame.$unknown);
   return writer.finish();
 }
@@ -269,6 +269,8 @@ function writeAssignment(assignment: Assignment): void {
   writer.flag(10, assignment.resumed);
   writer.number(11, assignment.ranMs);
   writer.number(12, assignment.failures);
+  writer.flag(13, assignment.unordered);
+  writer.text(14, assignment.undoOf);
   writer.unknown(assignment.$unknown);
   writer.end(mark);
 }

@@ -45,6 +45,13 @@ export class WireWriter {
     this.#varint(checked(no, value));
   }
 
+  /** A number that is written also when it is 0. */
+  optional(no: number, value: number | undefined): void {
+    if (value === undefined) return;
+    this.#varint(tag(no, VARINT));
+    this.#varint(checked(no, value));
+  }
+
   flag(no: number, value: boolean): void {
     if (value) this.number(no, 1);
   }

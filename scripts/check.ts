@@ -87,6 +87,8 @@ function testStages(): readonly Stage[] {
 const ON_ENGINE = [
   "./test/unit/engine/",
   "./test/rpc/services.test.ts",
+  "./test/rpc/signals.test.ts",
+  "./test/rpc/undo-jobs.test.ts",
   "./test/rpc/stream-cleanup.test.ts",
   "./test/rpc/metrics.test.ts",
 ];

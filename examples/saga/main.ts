@@ -1,20 +1,21 @@
 /**
- * Fulfils orders: charge, reserve, ship, confirm. An order whose goods are gone is refunded.
+ * Fulfils orders: charge, reserve, ship, confirm. An order that cannot be shipped gives back what it had taken.
  *
- *     bun main.ts order-1 sold-out-2
+ *     bun main.ts order-1 too-large-2
  */
-import { Reseolio, TerminalError } from "reseolio";
+import { JobFailedError, Reseolio, TerminalError } from "reseolio";
 import { defineFulfilment, type Shop } from "./fulfilment.ts";
 
 /** Says what it would do. */
 const shop: Shop = {
   charge: async (orderId) => say(`payment-of-${orderId}`, `charged ${orderId}`),
   refund: async (paymentId) => say(undefined, `refunded ${paymentId}`),
-  reserve: async (orderId) => {
-    if (orderId.startsWith("sold-out")) throw new TerminalError("no more of it");
-    say(undefined, `reserved ${orderId}`);
+  reserve: async (orderId) => say(`goods-of-${orderId}`, `reserved ${orderId}`),
+  release: async (reservationId) => say(undefined, `released ${reservationId}`),
+  ship: async (orderId) => {
+    if (orderId.startsWith("too-large")) throw new TerminalError("no carrier takes it");
+    return say(`label-of-${orderId}`, `shipped ${orderId}`);
   },
-  ship: async (orderId) => say(`label-of-${orderId}`, `shipped ${orderId}`),
   confirm: async (orderId) => say(undefined, `confirmed ${orderId}`),
 };
 
@@ -26,9 +27,21 @@ function say<T>(value: T, line: string): T {
 const reseolio = new Reseolio();
 const fulfil = defineFulfilment(reseolio, shop);
 
+/** Of an order that failed for good: ends when everything is undone. */
+async function undone(jobId: string): Promise<void> {
+  const { jobs } = await reseolio.listJobs({ parentId: jobId, name: fulfil.functionName });
+  for (const { id } of jobs) await reseolio.handle(id).result();
+}
+
 await reseolio.start();
 for (const orderId of process.argv.slice(2)) {
   const order = await fulfil.with({ idempotencyKey: orderId })(orderId);
-  console.log(`${orderId}: ${JSON.stringify(await order.result())}`);
+  try {
+    console.log(`${orderId}: ${JSON.stringify(await order.result())}`);
+  } catch (error) {
+    if (!(error instanceof JobFailedError)) throw error;
+    await undone(order.jobId);
+    console.log(`${orderId}: ${(error.cause as Error).message}`);
+  }
 }
 await reseolio.stop();

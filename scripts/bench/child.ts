@@ -142,6 +142,7 @@ function bystander(): Parameters<typeof helloFrame>[0] {
     concurrency: 0,
     heldLeases: [],
     client: "bench",
+    ordered: true,
   };
 }
 

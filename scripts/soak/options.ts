@@ -13,6 +13,7 @@ export const PARTS = [
   "copy",
   "waits",
   "memory",
+  "replay",
 ] as const;
 /** One of them. */
 export type PartName = (typeof PARTS)[number];

@@ -31,11 +31,13 @@ async function parkBatch(
   const transitions = jobs.map((job) => decide(job, { kind: "park", ranMs: 1 }, { maxLosses: 10 }, 0));
   await tx.applyTransitions(transitions.filter((transition) => transition !== null));
   await tx.registerWaits(
-    jobs.map(({ jobId }, index) => ({
+    jobs.map(({ jobId, leaseToken }, index) => ({
       jobId,
+      leaseToken,
       waits: [wait.kind === "event" ? { ...wait, eventName: `${wait.eventName}:${first + index}` } : wait],
       waitingNames: [wait.name],
       place: 0,
+      order: null,
     })),
   );
 }

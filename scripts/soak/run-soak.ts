@@ -9,6 +9,7 @@ import { soakEnqueue } from "./part-enqueue.ts";
 import { soakEvents } from "./part-events.ts";
 import { soakMemory } from "./part-memory.ts";
 import { soakPowerLoss } from "./part-power.ts";
+import { soakReplay } from "./part-replay.ts";
 import { soakSchedules } from "./part-schedules.ts";
 import { soakWaits } from "./part-waits.ts";
 import { soakWorkerKills } from "./part-workers.ts";
@@ -27,6 +28,7 @@ const PLAY: Readonly<Record<PartName, (context: SoakContext) => Promise<readonly
   copy: soakCopy,
   waits: soakWaits,
   memory: soakMemory,
+  replay: soakReplay,
 };
 
 /** Runs the parts asked for and prints a verdict for each. False when a promise was broken. */

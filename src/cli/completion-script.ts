@@ -82,9 +82,9 @@ function commandStep(path: string, command: AnyCommand): Step {
 const FUNCTION_NAMES = "reseolio functions list -q --call-timeout 200ms 2>/dev/null";
 const SCHEDULE_NAMES = "reseolio schedules list -q --call-timeout 200ms 2>/dev/null";
 
-/** A new schedule has no name yet to be completed. */
+/** A new schedule has no name yet to be completed, and events are not listed. */
 function namesOf(path: string): string | null {
-  if (path === "schedules create") return null;
+  if (path === "schedules create" || path.startsWith("events ")) return null;
   return path.startsWith("schedules ") ? SCHEDULE_NAMES : FUNCTION_NAMES;
 }
 

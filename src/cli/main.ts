@@ -41,6 +41,10 @@ export const COMMANDS: CommandTable = {
         summary: "Follow changes of state",
         load: async () => (await import("./commands/jobs-watch.ts")).jobsWatch,
       },
+      signal: {
+        summary: "Send a signal to a job",
+        load: async () => (await import("./commands/jobs-signal.ts")).jobsSignal,
+      },
       cancel: { summary: "Cancel jobs", load: async () => (await import("./commands/jobs-cancel.ts")).jobsCancel },
       retry: {
         summary: "Run dead or cancelled jobs again",
@@ -111,6 +115,10 @@ export const COMMANDS: CommandTable = {
       get: {
         summary: "Show an event that has happened",
         load: async () => (await import("./commands/events-get.ts")).eventsGet,
+      },
+      delete: {
+        summary: "Forget an event",
+        load: async () => (await import("./commands/events-delete.ts")).eventsDelete,
       },
     },
   },

@@ -142,6 +142,11 @@ class RunningDaemon implements Daemon {
       onFatal: (error) => this.#onFatal(error),
       onUndelivered: (error) =>
         logger.warn("what jobs recorded cannot be read; their workers get them when it can", { error }),
+      onUnordered: ({ workerId }, { jobId, functionName }) =>
+        logger.info(
+          "a worker of an older reseolio gets no jobs that a newer one has begun; they wait for workers of that one",
+          { workerId, jobId, functionName },
+        ),
       onCommit: (milliseconds, applied) => this.#commits.note(milliseconds, applied),
     });
     const attemptTimer = new AttemptTimer(this.#engine, logger);

@@ -65,6 +65,7 @@ export class Connection implements SessionOwner {
         outbox: this.#session.outbox,
         watchEnd: (jobId, onEnd) => this.#session.watchEnd(jobId, onEnd),
         emitEvent: (name, payload) => this.events.emit(name, payload),
+        retryJob: (jobId, awaitedBy) => this.jobs.retryChild(jobId, awaitedBy),
       },
       events: listeners,
       logger,
@@ -116,6 +117,7 @@ export class Connection implements SessionOwner {
       concurrency,
       heldLeases: this.#worker.heldLeases(),
       client: `reseolio-js/${SDK_VERSION} ${runtime()}`,
+      ordered: true,
     });
   }
 

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { AwaitSource, FirstOf } from "./workflow/await-any.ts";
+import type { Branch } from "./workflow/branch.ts";
 import type { CallCounter } from "./workflow/child-calls.ts";
 import { ReseolioError } from "./errors.ts";
 import type { EmittedEvent } from "./calls/event-directory.ts";
@@ -56,8 +57,10 @@ export interface Context {
    * `run` is not called again. Recorded values went through JSON, also the first time. When the process dies between
    * the effect of a step and its record the step runs once more: pass the job's id on as an idempotency key.
    *
-   * An error goes to the handler; if it leaves the handler, the attempt fails and the next one tries the step again.
-   * With `maxAttempts` the step has retries of its own. Steps may run beside each other, but not inside each other.
+   * An error is recorded, and given to the handler as an Error with the name, message, stack and members of what was
+   * thrown. If it leaves the handler, by itself or as a cause, the attempt fails and the next one tries the step again; one
+   * that the handler caught is a fact. With `maxAttempts` the step has retries of its own. With `undo` it is undone when the
+   * job ends DEAD or CANCELLED. Steps may run beside each other, but not inside each other.
    *
    * @example
    * ```ts
@@ -70,10 +73,14 @@ export interface Context {
    * ```
    *
    * @param name unique within the handler and the same in every execution; a repeated one is numbered
-   * @throws what `run` threw; StepFailedError when its own attempts are used up; ReseolioError `serialization` for a
-   * value that JSON loses, `checkpoint_conflict` when the name was recorded as something else
+   * @throws an Error like the one that `run` threw; StepFailedError when its own attempts are used up; ReseolioError `serialization` for a
+   * value that JSON loses
    */
-  readonly step: <T>(name: string, run: (step: StepRun) => T, options?: StepOptions) => Promise<JobResult<Awaited<T>>>;
+  readonly step: <T>(
+    name: string,
+    run: (step: StepRun) => T,
+    options?: StepOptions<JobResult<Awaited<T>>>,
+  ) => Promise<JobResult<Awaited<T>>>;
 
   /**
    * Sleeps without a slot, a timeout or a process: restarts do not lengthen it, a repeated execution does not repeat
@@ -108,6 +115,22 @@ export interface Context {
    * @throws EventTimeoutError when it has not happened within `timeoutMs` of the first time that the job comes here
    */
   readonly awaitEvent: <Payload = unknown>(eventName: string, options?: AwaitEventOptions) => Promise<Payload>;
+
+  /**
+   * Waits, without a slot, for the next signal of this name that was sent to this job (`job.signal(name, payload)`) and
+   * gives its payload. Signals are kept in order from the moment in which they are sent, and each is given to one wait.
+   *
+   * @example
+   * ```ts
+   * reseolio.durable("orders:approve", async (orderId: string) => {
+   *   const { by } = await context().awaitSignal<{ by: string }>("approved", { timeoutMs: 86_400_000 });
+   *   return `${orderId} approved by ${by}`;
+   * });
+   * ```
+   *
+   * @throws SignalTimeoutError when none was sent within `timeoutMs` of the first time that the job comes here
+   */
+  readonly awaitSignal: <Payload = unknown>(name: string, options?: AwaitSignalOptions) => Promise<Payload>;
 
   /**
    * Waits, without a slot, for the first of several events, jobs or a sleep. Which one it was is recorded; the others
@@ -168,6 +191,13 @@ export interface StepRun {
 export interface AwaitEventOptions {
   /** Milliseconds. [for ever] */
   readonly timeoutMs?: number;
+  /** "start": an event that was emitted before this job was called does not count. [any event of the name counts] */
+  readonly since?: "start";
+}
+
+export interface AwaitSignalOptions {
+  /** Milliseconds. [for ever] */
+  readonly timeoutMs?: number;
 }
 
 const storage = new AsyncLocalStorage<HandlerScope>();
@@ -177,6 +207,8 @@ export interface HandlerScope {
   readonly context: HandlerContext;
   /** Null outside of steps. */
   readonly stepName: string | null;
+  /** What led to here. */
+  readonly branch: Branch;
   /** Tells calls of the same function with the same arguments apart. */
   readonly calls: CallCounter;
 }
@@ -202,6 +234,13 @@ export function context(): Context {
 /** As `context()`, but undefined outside a handler, and with the step if it is called inside one. */
 export function currentScope(): HandlerScope | undefined {
   return storage.getStore();
+}
+
+/** Whatever the caller does from here on, also behind awaits and timers, is in this branch. Nothing outside a handler. */
+export function enterBranch(context: object, branch: Branch): void {
+  const scope = storage.getStore();
+  if (scope === undefined || scope.context !== context) return;
+  storage.enterWith({ context: scope.context, stepName: scope.stepName, calls: scope.calls, branch });
 }
 
 /** Runs a handler or a step so that `context()` works inside it, also after an await. */

@@ -23,9 +23,9 @@ export interface DurableFunction<Args extends unknown[], Result> {
    * object whose keys are all names of options; `with` leaves no doubt.
    *
    * Called inside a handler it makes a child, cancelled with its parent. A parent that runs again finds the children of
-   * its earlier executions, by function, arguments and how often it called that; only one that ended badly is started
-   * again, by the attempt after the one that failed. With an `idempotencyKey` the key alone decides. Awaiting a child's
-   * `result()` holds no slot.
+   * its earlier executions, by function, arguments and how often it called that. One whose failure ended an attempt of the
+   * parent is retried by the next one, under its own ID. Refused in the handler of a job that was cancelled. Awaiting a
+   * child's `result()` holds no slot.
    *
    * @throws ReseolioError `serialization` or `invalid_argument` before anything is sent; what the daemon refuses;
    * ConnectionError when no answer came within `callTimeoutMs`, and then the call may be stored

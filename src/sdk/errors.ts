@@ -14,7 +14,9 @@ export type ReseolioErrorCode =
   | "step_failed"
   /** The awaited event did not happen in time. */
   | "event_timeout"
-  /** A name was recorded as something else: the code has changed under a running job. */
+  /** A signal was not sent in time. */
+  | "signal_timeout"
+  /** Not thrown any more: a job whose records do not fit the code waits for code that does. */
   | "checkpoint_conflict"
   /** The job did not end within the caller's time; it goes on. */
   | "result_timeout"
@@ -107,7 +109,15 @@ export class RetryAfterError extends ReseolioError {
 
 /** Why a job ended without a result; the words of `JobError.reason`. */
 export type JobErrorReason =
-  "handler" | "terminal" | "timeout" | "worker_lost" | "cancelled" | "start_deadline" | "finish_deadline";
+  | "handler"
+  | "terminal"
+  | "timeout"
+  | "worker_lost"
+  | "cancelled"
+  | "start_deadline"
+  | "finish_deadline"
+  /** What the job has recorded does not fit the handler's code: it waits for code that does. */
+  | "replay_mismatch";
 
 /**
  * From `result()`: the job is DEAD. `cause` is an Error with the name, message and stack of the handler's last error.

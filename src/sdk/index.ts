@@ -1,6 +1,6 @@
 /** The public face of the SDK: everything a program may rely on, and nothing else. */
 export type { AwaitSource, FirstOf } from "./workflow/await-any.ts";
-export { type AwaitEventOptions, context, type Context, type StepRun } from "./context.ts";
+export { type AwaitEventOptions, type AwaitSignalOptions, context, type Context, type StepRun } from "./context.ts";
 export type { DurableFunction } from "./durable-function.ts";
 export {
   ConnectionError,
@@ -16,7 +16,7 @@ export {
 export type { EmittedEvent } from "./calls/event-directory.ts";
 export type { DeduplicatedCall, JobEventInfo, ReseolioEvents } from "./events.ts";
 export type { AttemptDetails, JobDetails, JobErrorDetails, JobStatus } from "./calls/job-details.ts";
-export type { JobPage, JobQuery } from "./calls/job-directory.ts";
+export type { JobPage, JobQuery, SentSignal } from "./calls/job-directory.ts";
 export { JobHandle } from "./job-handle.ts";
 export type { JobOptions } from "./job-options.ts";
 export type { LogFields, Logger } from "./logger.ts";
@@ -33,6 +33,6 @@ export type {
   ScheduleUpdate,
 } from "./schedule-options.ts";
 export type { JobResult, Serialized } from "./serialized.ts";
-export type { StepOptions } from "./step-options.ts";
+export type { StepOptions, UndoRun } from "./step-options.ts";
 export type { TlsOptions } from "./transport.ts";
-export { EventTimeoutError, StepFailedError } from "./workflow/workflow-errors.ts";
+export { EventTimeoutError, SignalTimeoutError, StepFailedError } from "./workflow/workflow-errors.ts";

@@ -4,6 +4,7 @@ import { isUuid } from "#proto/uuid-v7.ts";
 import { currentScope } from "./context.ts";
 import { JobCancelledError, JobFailedError, ReseolioError } from "./errors.ts";
 import { type JobDetails, type JobStatus, reasonOf } from "./calls/job-details.ts";
+import type { SentSignal } from "./calls/job-directory.ts";
 import { show } from "./option-faults.ts";
 import { decodeResult } from "./serialization.ts";
 
@@ -14,11 +15,19 @@ export function checkJobId(jobId: unknown): asserts jobId is string {
   throw new ReseolioError("invalid_argument", message);
 }
 
+/** How a job ended. */
+export interface JobEnd {
+  readonly job: FinishedJob;
+  /** Told the error that the caller is about to be given. */
+  readonly onFailure?: (error: Error) => void;
+}
+
 /** What a handle asks of its client. */
 export interface JobAccess {
-  waitForEnd(jobId: string, timeoutMs: number | undefined): Promise<FinishedJob>;
+  waitForEnd(jobId: string, timeoutMs: number | undefined): Promise<JobEnd>;
   getJob(jobId: string): Promise<JobDetails>;
   cancelJob(jobId: string): Promise<boolean>;
+  signal(jobId: string, name: string, payload: unknown): Promise<SentSignal>;
 }
 
 /**
@@ -64,7 +73,8 @@ export class JobHandle<T = unknown> {
     }
     const limit = timeoutMs === Number.POSITIVE_INFINITY ? undefined : timeoutMs;
     // The handler's type, carried by the handle; the value went through JSON on the way.
-    return resultOf(await this.access.waitForEnd(this.jobId, limit)) as T;
+    const { job, onFailure } = await this.access.waitForEnd(this.jobId, limit);
+    return resultOf(job, onFailure) as T;
   }
 
   /** Where it stands now. @throws ReseolioError `not_found` when there is no such job */
@@ -86,19 +96,43 @@ export class JobHandle<T = unknown> {
   cancel(): Promise<boolean> {
     return this.access.cancelJob(this.jobId);
   }
+
+  /**
+   * Sends it a signal; on disk when its promise ends. Signals of one name are kept in order, and each is taken by one
+   * wait of the job's handler, whether it came before or after.
+   *
+   * @example
+   * ```ts
+   * await job.signal("approved", { by: "Ada" });
+   * ```
+   *
+   * @throws ReseolioError `not_found` when there is no such job, `failed_precondition` when it has ended;
+   *   `invalid_argument` or `serialization` before anything is sent
+   */
+  signal(name: string, payload?: unknown): Promise<SentSignal> {
+    return this.access.signal(this.jobId, name, payload);
+  }
 }
 
-/** @throws JobFailedError, JobCancelledError, or ReseolioError `not_found` */
-export function resultOf(job: FinishedJob): unknown {
+/**
+ * @param onFailure told the error before it is thrown
+ * @throws JobFailedError, JobCancelledError, or ReseolioError `not_found`
+ */
+export function resultOf(job: FinishedJob, onFailure?: (error: Error) => void): unknown {
+  if (job.state === JobState.SUCCESS) return decodeResult(job.jobId, job.result);
+  const error = failureOf(job);
+  onFailure?.(error);
+  throw error;
+}
+
+function failureOf(job: FinishedJob): Error {
   switch (job.state) {
-    case JobState.SUCCESS:
-      return decodeResult(job.jobId, job.result);
     case JobState.DEAD:
-      throw new JobFailedError(job.jobId, reasonOf(job.error), causeOf(job));
+      return new JobFailedError(job.jobId, reasonOf(job.error), causeOf(job));
     case JobState.CANCELLED:
-      throw new JobCancelledError(job.jobId, reasonOf(job.error), job.error?.message ?? "no reason is recorded");
+      return new JobCancelledError(job.jobId, reasonOf(job.error), job.error?.message ?? "no reason is recorded");
     default:
-      throw new ReseolioError("not_found", `no job has the id ${job.jobId}: it was deleted, pruned, or never stored`);
+      return new ReseolioError("not_found", `no job has the id ${job.jobId}: it was deleted, pruned, or never stored`);
   }
 }
 

@@ -7,7 +7,6 @@ import { type Context, context, currentScope, type HandlerScope } from "./contex
 import { createDurableFunction, type DurableFunction } from "./durable-function.ts";
 import { ReseolioError } from "./errors.ts";
 import type { EmittedEvent } from "./calls/event-directory.ts";
-import type { Execution } from "./workflow/execution.ts";
 import { JobHandle } from "./job-handle.ts";
 import { encodeJobOptions, type JobOptions, mergeJobOptions } from "./job-options.ts";
 import { type ReseolioOptions, type ReseolioSettings, resolveOptions } from "./options.ts";
@@ -172,6 +171,21 @@ export class Reseolio extends ScheduleCalls {
     return (await this.connected()).events.emit(name, payload);
   }
 
+  /**
+   * Forgets an event: who awaits its name from now on waits until it is emitted again. Jobs that got its payload keep it.
+   *
+   * @example
+   * ```ts
+   * await reseolio.deleteEvent("approved:order-1001");
+   * ```
+   *
+   * @returns false when it had not happened
+   * @throws ReseolioError `failed_precondition` while it is told to the jobs that waited for it
+   */
+  async deleteEvent(name: string): Promise<boolean> {
+    return (await this.connected()).events.delete(name);
+  }
+
   /** As the named export `context`. */
   context(): Context {
     return context();
@@ -231,19 +245,14 @@ export class Reseolio extends ScheduleCalls {
 
   async #sendChild(parent: HandlerScope, job: NewJob): Promise<JobHandle> {
     const { execution } = parent.context;
-    if ((job.options?.idempotencyKey ?? "") !== "") return this.#sendKeyedChild(execution, job);
+    const isKeyed = (job.options?.idempotencyKey ?? "") !== "";
     const connection = this.#connection();
     const enqueue = (keyed: NewJob): Promise<StoredChild> =>
       connection.enqueue(keyed, (answer, stored) => ({ job: stored, answer }));
-    const child = await execution.during(callChild(parent, job, enqueue));
-    if (!child.answer.deduplicated) await execution.pass(`child ${child.job.options?.idempotencyKey}`);
-    return new JobHandle(child.answer.jobId === "" ? child.job.jobId : child.answer.jobId, this.jobAccess);
-  }
-
-  async #sendKeyedChild(execution: Execution, job: NewJob): Promise<JobHandle> {
-    const child = await execution.during(this.#send(job));
-    if (!child.deduplicated) await execution.pass(`child ${job.options?.idempotencyKey}`);
-    return child;
+    const { answer, job: stored } = await callChild(parent, job, enqueue);
+    if (!answer.deduplicated) await execution.rehearse(`child ${stored.options?.idempotencyKey}`);
+    if (isKeyed) return this.#onEnqueued(answer, stored);
+    return new JobHandle(answer.jobId === "" ? stored.jobId : answer.jobId, this.jobAccess);
   }
 
   readonly #onEnqueued = (answer: EnqueuedJob, job: NewJob): JobHandle => {

@@ -10,7 +10,7 @@ import { checkChoice, checkNames, checkWhole, show } from "./option-faults.ts";
  * const patient: StepOptions = { maxAttempts: 5, initialDelayMs: 60_000, timeoutMs: 10_000 };
  * ```
  */
-export interface StepOptions {
+export interface StepOptions<Result = unknown> {
   /** Times that the step is tried before its error is recorded and thrown as a StepFailedError. [no own retries] */
   readonly maxAttempts?: number;
   /** How the delay between attempts grows from initialDelayMs. [exponential] */
@@ -23,6 +23,33 @@ export interface StepOptions {
   readonly jitter?: number;
   /** Time limit of one attempt of the step: its signal fires, and it fails whether it listens or not. [none] */
   readonly timeoutMs?: number;
+  /**
+   * Undoes what the step did, when the job ends DEAD or CANCELLED after the step was recorded: on any worker that serves
+   * the function, through crashes, with retries of its own, the last step first. Like a step it may run once more when a
+   * process dies between its effect and its record. [nothing is undone]
+   *
+   * @param result as the step recorded it
+   */
+  undo?(result: Result, undo: UndoRun): unknown;
+}
+
+/**
+ * What the undo of a step is given, behind what the step recorded.
+ *
+ * @example
+ * ```ts
+ * const release = (seat: string, { jobId, signal }: UndoRun) =>
+ *   fetch(`https://example.com/seats/${seat}`, { method: "DELETE", headers: { "idempotency-key": jobId }, signal });
+ * ```
+ */
+export interface UndoRun {
+  /** The job whose step it is. */
+  readonly jobId: string;
+  /** Of the step. */
+  readonly name: string;
+  /** Of the undo, from 1. */
+  readonly attempt: number;
+  readonly signal: AbortSignal;
 }
 
 const OPTION_NAMES: ReadonlySet<string> = new Set<keyof StepOptions>([
@@ -32,6 +59,7 @@ const OPTION_NAMES: ReadonlySet<string> = new Set<keyof StepOptions>([
   "maxDelayMs",
   "jitter",
   "timeoutMs",
+  "undo",
 ]);
 
 const GROWTH = {
@@ -52,6 +80,8 @@ export function checkStepOptions(stepName: string, options: StepOptions): void {
   checkWhole("maxDelayMs", options.maxDelayMs, 0, MAX_UINT32, faults);
   checkWhole("timeoutMs", options.timeoutMs, 1, MAX_TIMER_MS, faults);
   checkChoice("backoff", options.backoff, GROWTH, faults);
+  const undo: unknown = options.undo;
+  if (undo !== undefined && typeof undo !== "function") faults.push(`option undo is ${show(undo)}; give a function`);
   const { jitter } = options;
   if (jitter !== undefined && !(typeof jitter === "number" && jitter >= 0 && jitter <= 1)) {
     faults.push(`option jitter is ${show(jitter)}; give a number from 0 to 1`);

@@ -1,12 +1,16 @@
-import type { CrashPlan, RehearsedEnd } from "../sdk/workflow/rehearsal.ts";
+import type { CrashPlan, RehearsedEnd, RehearsedSight } from "../sdk/workflow/rehearsal.ts";
+import { StepOrder } from "./step-order.ts";
 
 /**
  * Every handler dies once at each point of its job: after each record, child, event and wait, and once when it has
- * returned. Tells what a replay did otherwise than the execution before.
+ * returned; and steps beside each other end in another order. Tells what a replay saw or did otherwise than the
+ * execution before.
  */
 export class ReplayPlan implements CrashPlan {
   readonly #died = new Set<string>();
   readonly #results = new Map<string, string>();
+  readonly #seen = new Map<string, string>();
+  readonly #steps = new StepOrder();
   #faults: string[] = [];
 
   diesAfter(jobId: string, point: string): boolean {
@@ -23,6 +27,20 @@ export class ReplayPlan implements CrashPlan {
     if (before === undefined) return true;
     this.#compare(end, before, result);
     return false;
+  }
+
+  saw({ jobId, functionName, failures, op, name, given }: RehearsedSight): void {
+    const place = `${jobId} ${failures} ${op}`;
+    const before = this.#seen.get(place);
+    if (before === undefined) this.#seen.set(place, given);
+    else if (before !== given) {
+      const who = `${functionName} (job ${jobId})`;
+      this.#faults.push(`${who} was given ${before} by ${JSON.stringify(name)}, and replayed it was given ${given}`);
+    }
+  }
+
+  stepHasRun(jobId: string, running: number): Promise<void> {
+    return this.#steps.turn(jobId, running);
   }
 
   /** One line each; they are told once. */

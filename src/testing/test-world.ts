@@ -22,9 +22,10 @@ export interface TestWorldOptions {
   /** Of `client`; `storage`, `address` and `autoStart` are the world's. */
   readonly client?: Omit<ReseolioOptions, "storage" | "address" | "autoStart" | "token" | "tls" | "coreBinaryPath">;
   /**
-   * Kills and replays each handler after every checkpoint, child, event and wait, and once more when it has returned.
-   * What the handler does outside of steps happens again each time: what the test sees happen twice is not safe. When a
-   * replay goes another way, `advance`, `settled` and `stop` throw an UnsafeReplayError. [false]
+   * Kills and replays each handler after every checkpoint, child, event and wait, and once more when it has returned;
+   * steps that run beside each other end in another order. What the handler does outside of steps happens again each
+   * time: what the test sees happen twice is not safe. When a replay is given something else, or goes another way,
+   * `advance`, `settled` and `stop` throw an UnsafeReplayError. [false]
    */
   readonly replayEveryCheckpoint?: boolean;
   /** Real milliseconds that `advance` waits for handlers that run. [5000] */

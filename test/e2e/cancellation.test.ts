@@ -1,4 +1,5 @@
 /** P10: a cancelled job is cancelled, at once and for good, and so are its children. */
+import { Code } from "@connectrpc/connect";
 import { expect } from "bun:test";
 import { createClient } from "../../src/sdk/client.ts";
 import { testOnEachStore } from "../support/each-store.ts";
@@ -55,6 +56,8 @@ testOnEachStore("P10: children and their children are cancelled with the job, ru
     children: [{ ...long, label: "child", children: [{ ...long, label: "grandchild" }] }, long, long, long],
   });
   await world.ledger.until("start", 4);
+  // A call that is under way at the cancel is refused, and its handler does not come to hold.
+  while ((await world.client.listJobs({ name: WORK, limit: 100 })).jobs.length < 6) await Bun.sleep(10);
   const stranger = await world.enqueue(long);
   const cancelledAt = Date.now();
   expect(await parent.cancel()).toBe(true);
@@ -68,7 +71,7 @@ testOnEachStore("P10: children and their children are cancelled with the job, ru
   await world.ledger.until("start", 1, stranger.jobId);
 });
 
-testOnEachStore("P10: children that are called after the cancel never start, whoever calls them", async (store) => {
+testOnEachStore("P10: children that are called after the cancel are refused, whoever calls them", async (store) => {
   await using world = await store.createWorld();
   await world.startWorker();
   const parent = await world.enqueue({
@@ -81,10 +84,15 @@ testOnEachStore("P10: children that are called after the cancel never start, who
   // A call that was on its way when its parent was cancelled comes to the daemon like this one.
   const client = createClient({ address: world.daemon.address });
   const late = { functionName: WORK, parentId: parent.jobId };
-  await client.jobs.enqueueJobs({ jobs: [late, late] });
+  const { results } = await client.jobs.enqueueJobs({ jobs: [late, late] });
   client.close();
+  for (const { result } of results) {
+    expect(result).toMatchObject({ case: "error", value: { code: Code.FailedPrecondition } });
+  }
   const { jobs } = await world.client.listJobs({ parentId: parent.jobId });
-  expect(jobs.map((job) => job.status)).toEqual(["cancelled", "cancelled"]);
+  expect(jobs).toEqual([]);
+  const refused = await world.ledger.until("refused", 2, parent.jobId);
+  for (const { label } of refused) expect(label).toContain("is CANCELLED: its handler can store no more calls");
   await world.ledger.until("end", 1, parent.jobId);
   // Whatever may still run does so before a job that is called now.
   await (await world.enqueue({})).result(10_000);

@@ -84,15 +84,37 @@ const parked: Job = create(JobSchema, {
     { name: "child", kind: CheckpointKind.JOB, jobId: "019aa6cf-8e4b-7d2a-8000-000000000004" },
   ],
   checkpoints: [
-    { name: "charge", kind: CheckpointKind.STEP, recordedAt: at("2026-11-21T09:00:00.020Z") },
+    { name: "charge", kind: CheckpointKind.STEP, recordedAt: at("2026-11-21T09:00:00.020Z"), seq: 1, op: 0 },
     {
       name: "reserve",
       kind: CheckpointKind.STEP,
       recordedAt: at("2026-11-21T09:00:00.030Z"),
       error: { name: "SoldOutError", message: "no more of it", reason: "handler" },
     },
+    {
+      name: "ship",
+      kind: CheckpointKind.STEP,
+      recordedAt: at("2026-11-21T09:00:00.040Z"),
+      error: { name: "Error", message: "no truck", reason: "handler" },
+      ...{ seq: 0, op: 4_000_000_000, endedAttempt: true },
+    },
+    { name: "approved", kind: CheckpointKind.SIGNAL, recordedAt: at("2026-11-21T09:00:00.050Z"), seq: 2, op: 7 },
+    { name: "ship#2", kind: CheckpointKind.TRY, recordedAt: at("2026-11-21T09:00:00.060Z"), op: 0 },
+    { name: "drift", kind: CheckpointKind.NOTE, recordedAt: at("2026-11-21T09:00:00.070Z"), op: 0 },
     { name: "paid", kind: CheckpointKind.EVENT, recordedAt: at("2026-11-21T09:00:01Z"), timedOut: true },
   ],
+});
+
+const undoing: Job = create(JobSchema, {
+  jobId: "019aa6cf-8e4b-7d2a-8000-000000000005",
+  functionName: "mail:send",
+  state: JobState.PENDING,
+  args: dead.args,
+  parentId: dead.jobId,
+  undoOf: dead.jobId,
+  options: { ...dead.options!, maxAttempts: 10, idempotencyKey: "" },
+  createdAt: dead.finishedAt!,
+  runAt: dead.finishedAt!,
 });
 
 const tree: JobNode = {
@@ -100,7 +122,7 @@ const tree: JobNode = {
   hasMore: false,
   children: [
     { job: succeeded, hasMore: true, children: [{ job: dead, hasMore: false, children: [] }] },
-    { job: dead, hasMore: false, children: [] },
+    { job: dead, hasMore: false, children: [{ job: undoing, hasMore: false, children: [] }] },
   ],
 };
 
@@ -201,6 +223,13 @@ describe("a tree of jobs", () => {
     const listing = { ...TREE_LISTING, columns: TREE_LISTING.columns.slice(1) };
     await new Output(stdout, {}, { NO_COLOR: "1" }, () => now).list(onePage(treeRows(tree)), listing);
     expectGolden("json/job-tree.table.txt", stdout.text);
+  });
+});
+
+describe("an undo job", () => {
+  test("names the job whose steps it undoes", async () => {
+    expectGolden("json/job-undo.json", await shown(undoing, { json: true }));
+    expectGolden("json/job-undo.sheet.txt", await shown(undoing, {}, new Recorder(true)));
   });
 });
 

@@ -243,6 +243,7 @@ export class JobModel {
       jobId,
       functionName,
       parentId,
+      undoOf: null,
       args: new TextDecoder().decode(args),
       state: "PENDING",
       result: null,

@@ -6,7 +6,13 @@ import type { JobStore, JobToStore } from "../../src/daemon/storage/job-store.ts
 import type { ManualClock } from "../support/manual-clock.ts";
 import { randomFrom, type Random } from "../support/seeded-random.ts";
 import { type MakeStore, newJobId } from "../storage/store-world.ts";
-import type { Checkpoint, CheckpointKind, NewWait } from "../../src/daemon/core/checkpoint.ts";
+import type {
+  Checkpoint,
+  CheckpointKind,
+  FailureMarks,
+  NewWait,
+  RecordOrder,
+} from "../../src/daemon/core/checkpoint.ts";
 import type { ParkedJob } from "../../src/daemon/storage/checkpoint-store.ts";
 import type { JobTransaction } from "../../src/daemon/storage/job-store.ts";
 import type { ModelJob } from "./job-model.ts";
@@ -18,6 +24,7 @@ const WORKERS = ["worker-1", "worker-2"];
 const KEYS = ["red", "green"];
 const NAMES = ["one", "two", "three"];
 const EVENTS = ["dawn", "dusk", "noon", "rain", "snow", "wind"];
+const SIGNALS = ["go", "stop"];
 
 /** Random operations, the same on the store and on the model, for so many seeds; each seed has a store of its own. */
 export function modelSuite(name: string, seeds: number, makeStore: MakeStore): void {
@@ -75,6 +82,10 @@ class ModelRun {
       [4, "record", () => this.#record()],
       [6, "park", () => this.#park()],
       [2, "emit", () => this.#emit()],
+      [1, "emit again", () => this.#emit([...this.#model.events.keys()])],
+      [1, "delete event", () => this.#deleteEvent()],
+      [1, "prune events", () => this.#pruneEvents()],
+      [6, "send", () => this.#send()],
       [3, "end due", () => this.#endDue()],
     ];
     let place = this.#below(steps.reduce((sum, [weight]) => sum + weight, 0));
@@ -104,14 +115,17 @@ class ModelRun {
   }
 
   async #compareWorkflow({ jobId, state }: Job, checkpoints: readonly Checkpoint[]): Promise<void> {
-    const seen = checkpoints.map(({ name, kind, value, error, timedOut }) => {
+    const seen = checkpoints.map(({ name, kind, value, error, timedOut, order }) => {
       const json = value === null ? null : new TextDecoder().decode(value);
-      return { name, kind, value: json, isError: error !== null, timedOut };
+      return { name, kind, value: json, isError: error !== null, timedOut, order };
     });
-    const expected = [...this.#model.recordsOf(jobId)].map(([name, { kind, value, isError, timedOut }]) => {
-      return { name, kind, value, isError, timedOut };
+    const expected = [...this.#model.recordsOf(jobId)].map(([name, { kind, value, isError, timedOut, order }]) => {
+      return { name, kind, value, isError, timedOut, order };
     });
     expect(seen).toEqual(expected.sort((left, right) => (left.name < right.name ? -1 : 1)));
+    if (this.#model.signals.some((one) => one.jobId === jobId)) {
+      expect(await this.#store.countSignals(jobId)).toEqual(new Map(this.#model.countSignals(jobId)));
+    }
     if (state !== "SUSPENDED") return;
     const waits = (await this.#store.listWaits(jobId)).map(({ name, dueAt }) => ({ name, dueAt }));
     const waking = [...this.#model.waitsOf(jobId)].filter(([, { wakes }]) => wakes);
@@ -202,15 +216,32 @@ class ModelRun {
     const lease = this.#chance(0.6) ? this.#leases.at(-1)! : this.#pick(this.#leases);
     const how = this.#pick(["succeed", "succeed", "fail", "fail", "fatal", "release", "unstarted"] as const);
     const error = { name: "Error", message: how };
+    const marks = this.#marks(lease.jobId);
     const events: Readonly<Record<typeof how, JobEvent>> = {
       succeed: { kind: "succeed", result: new TextEncoder().encode(`"${lease.attempt}"`) },
-      fail: { kind: "fail", error, terminal: false, retryAfterMs: null },
-      fatal: { kind: "fail", error, terminal: true, retryAfterMs: null },
+      fail: { kind: "fail", error, terminal: false, retryAfterMs: null, marks },
+      fatal: { kind: "fail", error, terminal: true, retryAfterMs: null, marks },
       release: { kind: "release", started: true },
       unstarted: { kind: "release", started: false },
     };
     this.history.push(how);
-    expect(await this.#apply(lease, events[how])).toBe(this.#model.report(lease, how));
+    const isDone = this.#model.report(lease, how);
+    if (isDone && (how === "fail" || how === "fatal")) this.#model.mark(lease.jobId, marks);
+    expect(await this.#apply(lease, events[how])).toBe(isDone);
+  }
+
+  /** Some of the records, and one that is not there. */
+  #marks(jobId: string): FailureMarks {
+    const names = ["nothing", ...this.#model.recordsOf(jobId).keys()].filter(() => this.#chance(0.3));
+    const refs = names.map((name) => ({ name, op: this.#below(3) }));
+    const place = this.#below(refs.length + 1);
+    return { endedBy: refs.slice(0, place), loosened: refs.slice(place) };
+  }
+
+  #order(seq: number): RecordOrder {
+    const [asked, op] = [seq === 0 ? 0 : this.#below(9), this.#below(3)];
+    const [alone, prompt, undo] = [this.#chance(0.5), this.#chance(0.5), this.#chance(0.3)];
+    return { seq, asked, op, alone, prompt, undo, endedAttempt: false };
   }
 
   async #timeOut(): Promise<void> {
@@ -256,15 +287,16 @@ class ModelRun {
     const lease = this.#lease();
     if (lease === null) return;
     const name = this.#pick(NAMES);
-    const kind = this.#pick<CheckpointKind>(["step", "step", "value", "sleep"]);
+    const kind = this.#pick<CheckpointKind>(["step", "step", "value", "sleep", "try"]);
+    const order = kind === "try" || this.#chance(0.5) ? this.#order(this.#below(4)) : null;
     const value = kind === "sleep" || (kind === "step" && this.#chance(0.3)) ? null : `"${this.#below(100)}"`;
     const error = value === null && kind === "step" ? { name: "Error", message: "no" } : null;
     const { jobId, leaseToken } = lease;
     const failures = this.#model.jobs.get(jobId)?.failures ?? 0;
-    const item = { jobId, leaseToken, name, kind, error, failures, place: 0 };
+    const item = { jobId, leaseToken, name, kind, error, failures, place: 0, order, awaitedJobId: null };
     const bytes = value === null ? null : new TextEncoder().encode(value);
     const [outcome] = await this.#store.transact((tx) => tx.recordCheckpoints([{ ...item, value: bytes }]));
-    expect(outcome).toEqual(this.#model.record(lease, name, kind, value, error !== null));
+    expect(outcome).toEqual(this.#model.record(lease, name, { kind, value, isError: error !== null, order }));
   }
 
   async #park(): Promise<void> {
@@ -274,30 +306,38 @@ class ModelRun {
     if (names.length === 0) return;
     const waits = names.map((name) => this.#newWait(name));
     const known = await this.#store.transact((tx) => tx.findKinds([{ jobId: lease.jobId, names }]));
+    const order = this.#chance(0.7)
+      ? { seq: 1 + this.#below(9), asked: this.#below(9), alone: this.#chance(0.5) }
+      : null;
     const isSound = waits.every(({ name, kind }) => (known[0]!.get(name) ?? kind) === kind);
     if (!isSound) return;
     const applied = await this.#store.transact(async (tx) => {
       const transition = decide(lease, { kind: "park", ranMs: 5 }, { maxLosses: 3 }, 0)!;
       const [done] = await tx.applyTransitions([transition]);
       if (done !== true) return false;
-      const { over } = await tx.registerWaits([{ jobId: lease.jobId, waits, waitingNames: names, place: 0 }]);
+      const { jobId, leaseToken } = lease;
+      const { over } = await tx.registerWaits([{ jobId, leaseToken, waits, waitingNames: names, place: 0, order }]);
       await this.#wake(tx, over);
       return true;
     });
-    expect(applied).toBe(this.#model.park(lease, waits));
+    expect(applied).toBe(this.#model.park(lease, waits, order));
   }
 
   #newWait(name: string): NewWait {
-    const kind = this.#below(3);
-    if (kind === 0) return { name, kind: "sleep", sleepMs: this.#below(150) };
+    const kind = this.#below(5);
+    const order = this.#chance(0.7) ? { op: this.#below(3), prompt: this.#chance(0.5) } : undefined;
+    if (kind === 0) return { name, order, kind: "sleep", sleepMs: this.#below(150) };
     const awaitedJobId = this.#ids.length > 0 ? this.#pick(this.#ids) : newJobId(0);
-    if (kind === 1) return { name, kind: "job", awaitedJobId };
+    if (kind === 1) return { name, order, kind: "job", awaitedJobId };
     const timeoutMs = this.#chance(0.5) ? this.#below(200) : null;
-    return { name, kind: "event", eventName: this.#pick(EVENTS), timeoutMs };
+    if (kind > 2) return { name, order, kind: "signal", signalName: this.#pick(SIGNALS), timeoutMs };
+    const sinceStart = this.#chance(0.5);
+    return { name, order, kind: "event", eventName: this.#pick(EVENTS), timeoutMs, sinceStart };
   }
 
-  async #emit(): Promise<void> {
-    const name = this.#pick(EVENTS);
+  async #emit(names: readonly string[] = EVENTS): Promise<void> {
+    if (names.length === 0) return;
+    const name = this.#pick(names);
     const payload = `"${this.#below(100)}"`;
     const created = await this.#store.transact(async (tx) => {
       const [outcome] = await tx.emitEvents([{ name, payload: new TextEncoder().encode(payload) }], 1_000);
@@ -305,6 +345,44 @@ class ModelRun {
       return outcome!.created;
     });
     expect(created).toBe(this.#model.emit(name, payload));
+  }
+
+  async #deleteEvent(): Promise<void> {
+    const name = this.#pick(EVENTS);
+    const outcome = await this.#store.transact(async (tx) => {
+      await tx.lockEvents([name]);
+      return tx.deleteEvent(name);
+    });
+    expect(outcome).toBe(this.#model.deleteEvent(name) ? "deleted" : "unknown");
+  }
+
+  async #pruneEvents(): Promise<void> {
+    const before = this.#clock.now() - this.#below(300);
+    expect(await this.#store.transact((tx) => tx.pruneEvents(before, 1_000))).toBe(this.#model.pruneEvents(before));
+  }
+
+  /** Now and then one that was sent before, perhaps to another job. */
+  async #send(): Promise<void> {
+    if (this.#ids.length === 0) return;
+    const live = [...this.#model.jobs.values()].filter(({ state }) => state === "RUNNING" || state === "SUSPENDED");
+    const jobId = live.length > 0 && this.#chance(0.8) ? this.#pick(live).jobId : this.#pick(this.#ids);
+    const fresh = { signalId: newJobId(this.#clock.now()), jobId };
+    const sent = this.#model.signals;
+    const repeated = sent.length > 0 && this.#chance(0.1) ? { ...fresh, ...this.#pick(sent) } : fresh;
+    const id = this.#chance(0.9) ? repeated : { ...repeated, jobId };
+    const signal = {
+      signalId: id.signalId,
+      jobId: id.jobId,
+      name: this.#pick(SIGNALS),
+      payload: `"${this.#below(100)}"`,
+    };
+    const outcome = await this.#store.transact(async (tx) => {
+      const payload = new TextEncoder().encode(signal.payload);
+      const { outcomes, woken } = await tx.sendSignals([{ ...signal, payload }]);
+      await this.#wake(tx, woken);
+      return outcomes[0];
+    });
+    expect(outcome).toEqual(this.#model.send(signal));
   }
 
   async #endDue(): Promise<void> {

@@ -23,7 +23,7 @@ const withoutExample = [
   ...["ReseolioErrorCode", "JobErrorReason", "JobStatus", "LogFields", "Serialized"],
   ...["LastJob", "PreviewWindow", "ScheduleRule", "ScheduleStatus"],
   ...["AttemptDetails", "JobErrorDetails", "JobEventInfo", "DeduplicatedCall"],
-  ...["AwaitEventOptions", "AwaitSource"],
+  ...["AwaitEventOptions", "AwaitSignalOptions", "AwaitSource"],
 ];
 
 test("every public symbol of the SDK has an example, but for a few that need none", () => {
@@ -50,12 +50,12 @@ function exportsOf(room: string): readonly { readonly name: string; readonly fil
 /** What the examples speak of without making it. */
 const PRELUDE = `
 import { ConnectionError, context, JobCancelledError, JobFailedError, Reseolio, ReseolioError, ResultTimeoutError } from "reseolio";
-import { EventTimeoutError, RetryAfterError, StepFailedError, TerminalError } from "reseolio";
+import { EventTimeoutError, RetryAfterError, SignalTimeoutError, StepFailedError, TerminalError } from "reseolio";
 import { createTestWorld, UnsafeReplayError } from "reseolio/testing";
 import type { TestWorld, TestWorldOptions } from "reseolio/testing";
 import type { DurableFunction, JobHandle, JobOptions, JobPage, JobQuery, JobResult, LogFields, Logger } from "reseolio";
 import type { ScheduleHandle, ScheduleJobOptions, ScheduleOptions, SchedulePage, ScheduleQuery } from "reseolio";
-import type { BackfillWindow, PreviewWindow, ScheduleRule, ScheduleSettings, ScheduleUpdate, StepOptions, StepRun } from "reseolio";
+import type { BackfillWindow, PreviewWindow, ScheduleRule, ScheduleSettings, ScheduleUpdate, StepOptions, StepRun, UndoRun } from "reseolio";
 declare const reseolio: Reseolio;
 declare const charge: DurableFunction<[orderId: string, cents: number], { receipt: string }>;
 declare const job: JobHandle<{ receipt: string }>;

@@ -85,9 +85,31 @@ const damages: Readonly<Record<string, readonly [string, RegExp]>> = {
     "insert into checkpoints (job_id, name, kind, place) values (x'00', 'lost', 0, 0)",
     /checkpoint lost without a job/,
   ],
+  "a signal without a job": [
+    "insert into signals (id, job_id, place, name, sent_at) values (x'01', x'00', 1, 'lost', 0)",
+    /signal lost without a job: 00/,
+  ],
+  "details of a wait without a job": [
+    "insert into wait_details (job_id, name) values (x'00', 'lost')",
+    /details of the wait lost without a job: 00/,
+  ],
+  "a signal that was not given to the wait for it": [
+    `insert into checkpoints (job_id, name, kind, place) select id, 'w', 2, 0 from jobs where state = 1;
+     insert into wait_details (job_id, name, signal_name, turn) select id, 'w', 'go', 1 from jobs where state = 1;
+     insert into signals (id, job_id, place, name, sent_at, payload) select id, id, 1, 'go', 0, x'31' from jobs where state = 1`,
+    /waits for the signal go, which it was sent/,
+  ],
   "a parked job that nothing wakes": [
     "update jobs set state = 2, list_state = 2, is_ready = null where state = 1",
     /is parked, but nothing wakes it/,
+  ],
+  "a record with an operation, but no order": [
+    "insert into checkpoints (job_id, name, kind, place, op) values (x'00', 'lost', 0, 0, 7)",
+    /checkpoint lost has an operation, but no order: 00/,
+  ],
+  "a record of an unknown kind": [
+    "insert into checkpoints (job_id, name, kind, place, gate) values (x'00', 'lost', 1, 0, 16)",
+    /checkpoint lost is of an unknown kind: 00/,
   ],
   "a wait of a job that has ended": [
     "insert into checkpoints (job_id, name, kind, place) select id, 'nap', 1, 0 from jobs where state = 3 limit 1",

@@ -79,6 +79,18 @@ const damages: Readonly<Record<string, readonly [sql: string, problem: RegExp]>>
     "insert into checkpoints (job_id, name, kind, place) values (gen_random_uuid(), 'lost', 0, 0)",
     /checkpoint lost without a job/,
   ],
+  "a signal without a job": [
+    "insert into signals (id, job_id, place, name, sent_at) values (gen_random_uuid(), gen_random_uuid(), 1, 'lost', 0)",
+    /signal lost without a job: /,
+  ],
+  "details of a wait without a job": [
+    "insert into wait_details (job_id, name) values (gen_random_uuid(), 'lost')",
+    /details of the wait lost without a job: /,
+  ],
+  "a signal that was not given to the wait for it": [
+    "update wait_details set signal_name = 'again', turn = 1 where since_start",
+    /waits for the signal again, which it was sent/,
+  ],
   "a missing function": ["delete from functions where name = 'mixed:plain'", /unknown function number/],
   "a job that runs nowhere": ["update jobs set worker_id = null where state = 1", /runs, but has no worker/],
   "a terminal job without an end": [

@@ -1,6 +1,7 @@
 /** The leadership among daemons on one database. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { JobStore, Leadership } from "../../src/daemon/storage/job-store.ts";
+import type { JobStore } from "../../src/daemon/storage/job-store.ts";
+import type { Leadership } from "../../src/daemon/storage/leadership.ts";
 import { LeaderLoop } from "../../src/daemon/loops/leader.ts";
 import type { Engine } from "../../src/daemon/engine/engine.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres-database.ts";

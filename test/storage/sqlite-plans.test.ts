@@ -12,6 +12,8 @@ const ALLOWED_SCANS: readonly RegExp[] = [
   /^SCAN workers/,
   /^SCAN jobs USING COVERING INDEX jobs_scheduled$/,
   /^SCAN jobs USING COVERING INDEX jobs_deadline$/,
+  // One row of the index of steps that can be undone.
+  /^SCAN step$/,
   // Holds the events that are being told only.
   /^SCAN events USING (COVERING )?INDEX events_spreading$/,
   // A page of everything, newest first: stops at its LIMIT.

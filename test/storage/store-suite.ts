@@ -61,6 +61,7 @@ function enqueueTests(makeStore: MakeStore): void {
       idempotencyKey: null,
       headers: {},
       parentId: null,
+      undoOf: null,
       createdAt: now,
       runAt: now,
       startBy: null,

@@ -33,9 +33,12 @@ export function workflowSuite(name: string, makeStore: MakeStore): void {
   });
 }
 
+/** Of a client that keeps no order. */
+const LEGACY = { order: null, awaitedJobId: null };
+
 function step(job: Job, name: string, value: string, place = 0): CheckpointToStore {
   const { jobId, leaseToken, failures } = job;
-  return { jobId, leaseToken, name, kind: "step", value: bytes(value), error: null, failures, place };
+  return { jobId, leaseToken, name, kind: "step", value: bytes(value), error: null, failures, place, ...LEGACY };
 }
 
 function record(world: StoreWorld, ...items: readonly CheckpointToStore[]) {
@@ -60,7 +63,8 @@ async function park(world: StoreWorld, job: Job, ...waits: readonly NewWait[]): 
     const [applied] = await tx.applyTransitions([transition]);
     if (applied !== true) throw new Error("the park was refused");
     const waitingNames = waits.map((wait) => wait.name);
-    return (await tx.registerWaits([{ jobId: job.jobId, waits, waitingNames, place: 0 }])).over;
+    const { jobId, leaseToken } = job;
+    return (await tx.registerWaits([{ jobId, leaseToken, waits, waitingNames, place: 0, order: null }])).over;
   });
 }
 
@@ -79,7 +83,7 @@ function recordTests(makeStore: MakeStore): void {
     const jobId = await stored(world);
     const job = await claimOne(world);
     expect(await record(world, step(job, "a", "1"), step(job, "a", "2"))).toEqual([
-      { kind: "recorded" },
+      { kind: "recorded", isNew: true },
       { kind: "repeated" },
     ]);
     expect(await record(world, step(job, "a", "3"))).toEqual([{ kind: "repeated" }]);
@@ -133,12 +137,12 @@ function recordTests(makeStore: MakeStore): void {
     const job = await claimOne(world);
     const error = { name: "Error", message: "no", stack: "at x" };
     const broken = { ...step(job, "a", ""), value: null, error };
-    expect(await record(world, broken)).toEqual([{ kind: "recorded" }]);
+    expect(await record(world, broken)).toEqual([{ kind: "recorded", isNew: true }]);
     expect(await record(world, step(job, "a", "1"))).toEqual([{ kind: "repeated" }]);
     expect((await world.store.listRecords(jobId, 10))[0]).toMatchObject({ error, failures: 0 });
     await happen(world, job, failed());
     const again = await claimOne(world);
-    expect(await record(world, step(again, "a", "1"))).toEqual([{ kind: "recorded" }]);
+    expect(await record(world, step(again, "a", "1"))).toEqual([{ kind: "recorded", isNew: false }]);
     expect((await replay(world, jobId)).all).toEqual([{ name: "a", value: "1" }]);
   });
 
@@ -173,6 +177,7 @@ function recordTests(makeStore: MakeStore): void {
     expect((await world.store.listRecords(jobId, 2)).map(({ name }) => name)).toEqual(ODD_NAMES.slice(-2));
     expect((await world.store.sumCheckpoints([jobId, jobId])).get(jobId)).toEqual({
       count: ODD_NAMES.length,
+      awaited: 0,
       bytes: ODD_NAMES.length * large.length,
     });
   });
@@ -297,7 +302,7 @@ function waitTests(makeStore: MakeStore): void {
     await wake(world, await read(world, jobId));
     await park(world, await claimOne(world), nap("n", 1_000));
     expect(await world.store.listWaits(jobId)).toEqual([
-      { name: "n", kind: "sleep", dueAt: due, eventName: null, awaitedJobId: null },
+      { name: "n", kind: "sleep", dueAt: due, eventName: null, awaitedJobId: null, signalName: null },
     ]);
     world.clock.advance(399);
     expect(await world.store.transact((tx) => tx.endDueWaits(10))).toEqual({ ended: 0, woken: [] });
@@ -412,7 +417,7 @@ function waitTests(makeStore: MakeStore): void {
     const broken = world.store.transact(async (tx) => {
       await tx.applyTransitions([decide(parent, { kind: "park", ranMs: 0 }, { maxLosses: 10 }, 0)!]);
       const waits: readonly NewWait[] = [{ name: "c", kind: "job", awaitedJobId: childId }, nap("n", 5)];
-      await tx.registerWaits([{ jobId, waits, waitingNames: ["c", "n"], place: 0 }]);
+      await tx.registerWaits([{ jobId, leaseToken: 1, waits, waitingNames: ["c", "n"], place: 0, order: null }]);
       throw new Error("broken off");
     });
     expect(await broken.catch((fault: Error) => fault.message)).toBe("broken off");
@@ -638,7 +643,7 @@ function lifetimeTests(makeStore: MakeStore): void {
     await happen(world, job, failed());
     await happen(world, await read(world, jobId), { kind: "retry" });
     expect((await replay(world, jobId)).all).toEqual([{ name: "a", value: "1" }]);
-    expect(await record(world, step(await claimOne(world), "b", "2"))).toEqual([{ kind: "recorded" }]);
+    expect(await record(world, step(await claimOne(world), "b", "2"))).toEqual([{ kind: "recorded", isNew: true }]);
   });
 
   test("no pruning takes a child from a parent that lives, or a job from one that awaited it", async () => {

@@ -36,6 +36,7 @@ export interface EngineWorld extends AsyncDisposable {
 export interface WorkerOptions {
   readonly functionNames: readonly string[];
   readonly concurrency: number;
+  readonly ordered: boolean;
   readonly heldLeases: readonly (Lease & { readonly started: boolean; readonly timeLeftMs?: number })[];
 }
 
@@ -46,7 +47,7 @@ export interface TestWorker {
   /** The same with how they came. */
   readonly delivered: Delivery[];
   /** Checkpoints that were sent before assignments. */
-  readonly replayed: (Lease & { readonly checkpoint: Checkpoint })[];
+  readonly replayed: (Lease & { readonly checkpoint: Checkpoint; readonly ofUndone: boolean })[];
   readonly revoked: (Lease & { readonly reason: RevocationReason })[];
   readonly recalled: Lease[];
   readonly ended: boolean;
@@ -135,7 +136,7 @@ export async function connectTestWorker(
 ): Promise<TestWorker> {
   const assigned: Job[] = [];
   const delivered: Delivery[] = [];
-  const replayed: (Lease & { readonly checkpoint: Checkpoint })[] = [];
+  const replayed: TestWorker["replayed"] = [];
   const revoked: TestWorker["revoked"] = [];
   const recalled: Lease[] = [];
   const waiting: { count: number; resolve: () => void }[] = [];
@@ -151,6 +152,7 @@ export async function connectTestWorker(
       client: "test",
       functionNames: options.functionNames ?? ["test:fn"],
       concurrency: options.concurrency ?? 10,
+      ordered: options.ordered ?? true,
       heldLeases: options.heldLeases ?? [],
     },
     {
@@ -159,8 +161,8 @@ export async function connectTestWorker(
         delivered.push(...deliveries);
         for (const one of waiting) if (assigned.length >= one.count) one.resolve();
       },
-      replay: async ({ jobId, leaseToken }, checkpoints) => {
-        replayed.push(...checkpoints.map((checkpoint) => ({ jobId, leaseToken, checkpoint })));
+      replay: async ({ jobId, leaseToken }, checkpoints, ofUndone = false) => {
+        replayed.push(...checkpoints.map((checkpoint) => ({ jobId, leaseToken, checkpoint, ofUndone })));
       },
       revoke: ({ jobId, leaseToken }, reason) => revoked.push({ jobId, leaseToken, reason }),
       recall: (leases) => recalled.push(...leases),

@@ -17,7 +17,8 @@ const encoder = new TextEncoder();
 
 /**
  * Fills a store with jobs of every state and kind: attempts of every outcome, keys, parents, headers, deadlines, delays,
- * text that is hard to write, payloads up to 100 KB, schedules with their ticks, checkpoints, parked jobs and events.
+ * text that is hard to write, payloads up to 100 KB, schedules with their ticks, checkpoints, parked jobs, events and
+ * signals.
  *
  * @param now the store's time, for the ids
  */
@@ -144,9 +145,20 @@ async function work(store: JobStore, random: Random): Promise<void> {
   await store.transact((tx) => workflows(tx, left));
 }
 
+const ORDER = { seq: 3, asked: 1, op: 4_000_000_000, alone: true, prompt: false, undo: true, endedAttempt: true };
+
 /** Steps and values of those that still run, some of which then wait for a sleep, an event and a job. */
 async function workflows(tx: JobTransaction, jobs: readonly Job[]): Promise<void> {
   const error = { name: "Err\u00f6r", message: 'no "luck" \\' };
+  const failed = {
+    name: "failed",
+    kind: "step",
+    value: null,
+    error,
+    place: 1,
+    order: null,
+    awaitedJobId: null,
+  } as const;
   await tx.recordCheckpoints(
     jobs.flatMap(({ jobId, leaseToken, failures }) => [
       {
@@ -158,26 +170,60 @@ async function workflows(tx: JobTransaction, jobs: readonly Job[]): Promise<void
         error: null,
         failures,
         place: 0,
+        order: null,
+        awaitedJobId: null,
       },
-      { jobId, leaseToken, name: "failed", kind: "step", value: null, error, failures, place: 1 },
+      { ...failed, jobId, leaseToken, failures },
+      { ...failed, jobId, leaseToken, failures, name: "ordered", order: ORDER },
+      {
+        ...failed,
+        jobId,
+        leaseToken,
+        failures,
+        name: "j\u00f6b",
+        kind: "job",
+        order: ORDER,
+        awaitedJobId: jobs[0]!.jobId,
+      },
     ]),
   );
   const parked = jobs.filter((_, place) => place % 2 === 0);
   const park = parked.map((one) => decide(one, { kind: "park", ranMs: 12 }, { maxLosses: 3 }, 0)!);
   await tx.applyTransitions(park);
-  await tx.emitEvents([{ name: `happened \0 ${parked[0]?.jobId}`, payload: encoder.encode('"p\u00e4"') }], 10);
+  const event = { name: `happened \0 ${parked[0]?.jobId}`, payload: encoder.encode('"p\u00e4"') };
+  await tx.emitEvents([event, { ...event, payload: encoder.encode('"again"') }], 10);
+  await sendSignals(tx, jobs, 0);
   await tx.registerWaits(
-    parked.map(({ jobId }) => ({
+    parked.map(({ jobId, leaseToken }) => ({
       jobId,
+      leaseToken,
       waits: [
-        { name: "nap", kind: "sleep", sleepMs: 80_000_000 },
+        { name: "nap", kind: "sleep", sleepMs: 80_000_000, order: { op: 7, prompt: true } },
         { name: "until", kind: "sleep", sleepUntil: 4_000_000_000_000 },
         { name: "ev\u00e9nt", kind: "event", eventName: "n\u00e9ver", timeoutMs: null },
+        { name: "since", kind: "event", eventName: "n\u00e9ver", timeoutMs: null, sinceStart: true },
+        { name: "sign\u00e4l", kind: "signal", signalName: "g\u00f3 \0", timeoutMs: 70_000_000 },
+        { name: "taken at once", kind: "signal", signalName: "again", timeoutMs: null },
         { name: "job", kind: "job", awaitedJobId: (jobs.find((one) => one.jobId !== jobId) ?? jobs[0]!).jobId },
       ],
       waitingNames: ["nap", "until", "ev\u00e9nt"],
       place: 2,
+      order: { seq: 4, asked: 2, alone: false },
     })),
+  );
+  await sendSignals(tx, jobs, 1);
+}
+
+/** Those of the first round wait for waits to come, or for ever; some of the second are awaited. */
+async function sendSignals(tx: JobTransaction, jobs: readonly Job[], round: number): Promise<void> {
+  await tx.sendSignals(
+    jobs.flatMap(({ jobId }, place) =>
+      ["again", ...(round === 1 && place % 4 === 0 ? ["g\u00f3 \0"] : [])].map((name, of) => ({
+        signalId: jobId.replace("-8abc-", `-9${round}${of}0-`),
+        ...{ jobId, name },
+        payload: encoder.encode(`"p\u00e4 ${place}"`),
+      })),
+    ),
   );
 }
 

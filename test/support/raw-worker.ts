@@ -4,6 +4,7 @@ import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type {
   Assignment,
   OutcomeSchema,
+  RecordedCheckpoint,
   Reply,
   Revocation,
   SessionResponse,
@@ -22,7 +23,6 @@ type OutcomeInit = MessageInitShape<typeof OutcomeSchema>;
  * leases, nothing at all for as long as it likes.
  */
 export class RawWorker implements AsyncDisposable {
-  readonly assignments: Assignment[] = [];
   readonly #client: Client;
   readonly #frames: SessionResponse[] = [];
   readonly #outbox: MessageInitShape<typeof Frame>[] = [];
@@ -47,11 +47,22 @@ export class RawWorker implements AsyncDisposable {
     return { worker, welcome: welcome as Welcome };
   }
 
+  /** All that came, in order. */
+  get assignments(): readonly Assignment[] {
+    return this.#frames.flatMap(({ assignments }) => assignments);
+  }
+
   /** Resolves with the first assignment of this job, or of any. */
   async assigned(jobId?: string): Promise<Assignment> {
     const isWanted = (one: Assignment): boolean => jobId === undefined || one.jobId === jobId;
     const frame = await this.#until(({ assignments }) => assignments.some(isWanted));
     return frame.assignments.find(isWanted) as Assignment;
+  }
+
+  /** Resolves with the assignment that came as this one of all, from 0. */
+  async nthAssigned(place: number): Promise<Assignment> {
+    await this.#until(() => this.assignments.length > place);
+    return this.assignments[place] as Assignment;
   }
 
   /** What the daemon made of each outcome, in order. */
@@ -75,6 +86,8 @@ export class RawWorker implements AsyncDisposable {
   ): Promise<{
     readonly assignment: Assignment;
     readonly checkpoints: readonly Checkpoint[];
+    /** The same with whose they are. */
+    readonly records: readonly RecordedCheckpoint[];
     readonly frames: number;
   }> {
     const isIt = (one: { readonly jobId: string; readonly leaseToken: number }): boolean =>
@@ -84,6 +97,7 @@ export class RawWorker implements AsyncDisposable {
     const recorded = before.map((frame) => frame.checkpoints.filter(isIt)).filter((list) => list.length > 0);
     return {
       assignment: last.assignments.find(isIt) as Assignment,
+      records: recorded.flat(),
       checkpoints: recorded.flat().flatMap(({ checkpoint }) => (checkpoint === undefined ? [] : [checkpoint])),
       frames: recorded.length,
     };

@@ -53,28 +53,29 @@ describe("killed and replayed after every checkpoint", () => {
     expect([...files]).toEqual([["sales", "north,2\nsouth,3\ntotal,5"]]);
   });
 
-  test("saga charges once, and refunds once what cannot be had", async () => {
+  test("saga charges once, and undoes once what cannot be shipped", async () => {
     await using world = await newWorld();
     const outside = new World();
     const fulfil = defineFulfilment(world.client, {
       charge: async (orderId, key) => outside.once(key, `charge ${orderId}`, `pay-${orderId}`),
       refund: async (paymentId, key) => outside.once(key, `refund ${paymentId}`, undefined),
-      reserve: async (orderId, key) => {
-        if (orderId === "gone") throw new TerminalError("no more of it");
-        outside.once(key, `reserve ${orderId}`, undefined);
+      reserve: async (orderId, key) => outside.once(key, `reserve ${orderId}`, `goods-${orderId}`),
+      release: async (reservationId, key) => outside.once(key, `release ${reservationId}`, undefined),
+      ship: async (orderId, key) => {
+        if (orderId === "large") throw new TerminalError("no carrier takes it");
+        return outside.once(key, `ship ${orderId}`, `label-${orderId}`);
       },
-      ship: async (orderId, key) => outside.once(key, `ship ${orderId}`, `label-${orderId}`),
       confirm: async (orderId, key) => outside.once(key, `confirm ${orderId}`, undefined),
     });
     const order = await fulfil("there");
     await world.settled();
     expect(await order.result(5_000)).toEqual({ status: "shipped", label: "label-there" });
-    const gone = await fulfil("gone");
+    const large = await fulfil("large");
     await world.settled();
-    expect(await gone.result(5_000)).toMatchObject({ status: "refunded" });
+    expect(await large.result(5_000).catch((error: unknown) => (error as Error).name)).toBe("JobFailedError");
     expect(outside.done).toEqual([
       ...["charge there", "reserve there", "ship there", "confirm there"],
-      ...["charge gone", "refund pay-gone"],
+      ...["charge large", "reserve large", "release goods-large", "refund pay-large"],
     ]);
   });
 

@@ -1,6 +1,7 @@
 /** Killed after every checkpoint: the kit finds what is not safe to replay, and passes what is. */
 import { describe, expect, test } from "bun:test";
-import { context } from "../../src/sdk/index.ts";
+import { context, Reseolio } from "../../src/sdk/index.ts";
+import { REHEARSAL, rehearsalOf } from "../../src/sdk/workflow/rehearsal.ts";
 import { createTestWorld, type TestWorldOptions, UnsafeReplayError } from "../../src/testing/index.ts";
 import { executableFile } from "../support/executable-file.ts";
 import { rejection } from "../support/rejection.ts";
@@ -166,4 +167,61 @@ describe("a handler that is not safe to replay", () => {
     expect(error).toBeInstanceOf(UnsafeReplayError);
     expect(String(error)).toContain('recorded "left", and replayed it went another way');
   });
+});
+
+describe("without an order of what handlers are given, as in version 0.1", () => {
+  /** As jobs from before there was one are replayed. */
+  async function unorderedWorld() {
+    const world = await newWorld();
+    const rehearsal = rehearsalOf(world.options);
+    const options = { ...world.options, [REHEARSAL]: { ...rehearsal, isUnordered: true } };
+    const client = new Reseolio({ ...options, drainTimeoutMs: 100 });
+    await client.start();
+    return { world, client };
+  }
+
+  const branches = async (): Promise<unknown> => {
+    const { step, uuid } = context();
+    return Promise.all(
+      ["slow", "fast"].map(async (item) => {
+        const fetched = await step("fetch", () => `${item} fetched`);
+        return step("save", () => `${fetched}, saved under ${uuid.length}`);
+      }),
+    );
+  };
+
+  const deadline = async (): Promise<string> => {
+    const { step, sleepFor, awaitEvent } = context();
+    const late = sleepFor("deadline", 60_000).then(() => "late");
+    const winner = await Promise.race([late, awaitEvent("paid").then(() => "paid")]);
+    await step(winner === "paid" ? "ship" : "cancel", () => winner);
+    await sleepFor("parcel on its way", 3_600_000);
+    return winner;
+  };
+
+  for (const [what, isUnordered] of [
+    ["the kit finds branches that get each other's records (R1) and a race that another one wins (R2)", true],
+    ["with it there is nothing to find", false],
+  ] as const) {
+    test(what, async () => {
+      const { world, client } = isUnordered ? await unorderedWorld() : { world: await newWorld(), client: undefined };
+      const faults: string[] = [];
+      const settle = async (act: Promise<unknown>): Promise<void> => {
+        const fault = await act.then(() => undefined).catch((error: unknown) => error);
+        if (fault instanceof UnsafeReplayError) faults.push(...fault.faults);
+        else if (fault !== undefined) throw fault;
+      };
+      const runner = client ?? world.client;
+      await runner.durable("demo:branches", branches)();
+      await runner.durable("demo:deadline", deadline)();
+      await settle(world.settled());
+      await world.client.emitEvent("paid");
+      await settle(world.settled());
+      await settle(world.advance("2h"));
+      await client?.stop();
+      await settle(world.stop());
+      expect(faults.some((fault) => fault.startsWith("demo:branches"))).toBe(isUnordered);
+      expect(faults.some((fault) => fault.startsWith("demo:deadline"))).toBe(isUnordered);
+    });
+  }
 });

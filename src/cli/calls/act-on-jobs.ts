@@ -8,7 +8,7 @@ import { CONNECTION_FLAGS, withClient } from "./connection.ts";
 import { CliError, usageError } from "../exit.ts";
 import { FILTER_FLAGS, hasFilter, type JobFilterInit, readFilter } from "../flags/job-filter.ts";
 import { resolveJobIds } from "../views/job-id.ts";
-import { stateName } from "../views/job-states.ts";
+import { type StateName, stateName } from "../views/job-states.ts";
 import { JOB_LISTING } from "../views/job-view.ts";
 import { FORMAT_FLAGS, type Listing } from "../terminal/output.ts";
 import { readIds } from "../flags/read-ids.ts";
@@ -32,6 +32,10 @@ export interface Act {
   readonly description: string;
   /** What a job must be for it, as in "is SUCCESS: only … can be …". */
   readonly needs: string;
+  /** Whether a job of this state can be acted on, if nothing else stands in the way. */
+  readonly allows: (state: StateName) => boolean;
+  /** The same of a job that undoes another one's steps, where more is needed. */
+  readonly needsOfUndo?: string;
   readonly call: (client: Client, request: ActRequest) => Promise<ActPage>;
   readonly examples: readonly Example[];
   readonly notes: readonly string[];
@@ -232,14 +236,19 @@ async function explainMissed(act: Act, client: Client, missed: readonly string[]
     const page = await client.jobs.listJobs({ filter: { jobIds: missed.slice(at, at + PAGE) }, pageSize: PAGE });
     for (const job of page.jobs) found.set(job.jobId, job);
   }
-  const lines = missed.slice(0, SAMPLE).map((id) => reasonMissed(act, id, found.get(id)));
+  const lines: string[] = [];
+  for (const id of missed.slice(0, SAMPLE)) lines.push(await reasonMissed(act, client, id, found.get(id)));
   if (missed.length > SAMPLE) lines.push(`and ${missed.length - SAMPLE} more`);
   const unknown = missed.some((id) => !found.has(id));
   const rest = done === 0 ? "" : `; ${done} ${act.done}`;
   return new CliError(unknown ? "not_found" : "conflict", `${lines.join("\n")}${rest}`);
 }
 
-function reasonMissed(act: Act, id: string, job: Job | undefined): string {
+async function reasonMissed(act: Act, client: Client, id: string, job: Job | undefined): Promise<string> {
   if (job === undefined) return `no job has the id ${id}`;
-  return `job ${id} is ${stateName(job.state)}: ${act.needs}`;
+  if (!act.allows(stateName(job.state))) return `job ${id} is ${stateName(job.state)}: ${act.needs}`;
+  if (job.undoOf !== "" && act.needsOfUndo !== undefined)
+    return `job ${id} undoes steps of job ${job.undoOf}: ${act.needsOfUndo}`;
+  // What is being undone stands in the way, or it changed this moment: the daemon knows.
+  return (await client.jobs.explainJob({ jobId: id })).summary;
 }

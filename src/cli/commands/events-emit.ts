@@ -1,19 +1,14 @@
-import { WIRE_LIMITS } from "#proto/contract.ts";
 import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
 import { emittedSheet } from "../views/event-view.ts";
 import { CliError, usageError } from "../exit.ts";
+import { PAYLOAD_FLAG, readPayload } from "../flags/payload-flag.ts";
 import { FORMAT_FLAGS } from "../terminal/output.ts";
-import { jsonBytes, readTextFlag } from "../flags/read-input.ts";
 
 export const eventsEmit = defineCommand({
   meta: { name: "events emit", description: "Let an event happen: jobs that await it, now or later, go on." },
   args: {
-    payload: {
-      type: "string",
-      valueHint: "JSON",
-      description: "What the waiting jobs get: JSON, @FILE, or - for stdin [null]",
-    },
+    ...PAYLOAD_FLAG,
     ...FORMAT_FLAGS,
     ...CONNECTION_FLAGS,
   },
@@ -23,13 +18,12 @@ export const eventsEmit = defineCommand({
     { command: "make-report | reseolio events emit report:2026-11 --payload -", does: "the payload from a program" },
   ],
   notes: [
-    "An event happens once: the first payload is kept. Emitting it again changes nothing, says so on stderr, prints the payload that is kept, and ends with exit code 0: a script may be run again.",
+    "An event happens once: the first payload is kept. Emitting it again tells only jobs that await one from after their start, says so on stderr, prints the payload that is kept, and ends with exit code 0: a script may be run again.",
   ],
   async run(context) {
     const { flags, messages, output } = context;
     const name = eventName(context.operands[0] ?? "");
-    const text = await readTextFlag("--payload", flags.payload ?? "null", (line) => messages.info(line));
-    const payload = checkSize(jsonBytes(text, "--payload", `give a JSON value, such as '{"paid": true}' or '"yes"'`));
+    const payload = await readPayload(flags.payload, (line) => messages.info(line));
     await withClient(context, async (client) => {
       const { event, created, woken } = await client.events.emitEvent({ name, payload });
       if (event === undefined) throw new CliError("failed", `the daemon did not say what became of the event ${name}`);
@@ -43,12 +37,4 @@ export const eventsEmit = defineCommand({
 export function eventName(text: string): string {
   if (text.trim() !== "") return text;
   throw usageError("the event's name is empty", 'give a name such as "packed:order-1001"');
-}
-
-function checkSize(payload: Uint8Array): Uint8Array {
-  if (payload.length <= WIRE_LIMITS.payloadBytes) return payload;
-  throw usageError(
-    `--payload has ${payload.length} bytes; at most ${WIRE_LIMITS.payloadBytes} are allowed`,
-    "keep large values elsewhere and pass where they are",
-  );
 }

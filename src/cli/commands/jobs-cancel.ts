@@ -1,10 +1,12 @@
 import { actCommand } from "../calls/act-on-jobs.ts";
+import { isTerminal } from "../views/job-states.ts";
 
 export const jobsCancel = actCommand({
   verb: "cancel",
   done: "cancelled",
   description: "Cancel jobs: final at once; a running handler is told to stop, and children are cancelled too.",
   needs: "only jobs that have not ended can be cancelled",
+  allows: (state) => !isTerminal(state),
   call: (client, request) => client.jobs.cancelJobs(request),
   examples: [
     { command: "reseolio jobs cancel $ID", does: "cancel one job" },

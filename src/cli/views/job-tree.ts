@@ -3,7 +3,7 @@ import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Client } from "../../sdk/client.ts";
 import { relativeTime } from "./instant.ts";
 import { STATE_PAINT, stateName } from "./job-states.ts";
-import { errorLine, jobSummaryJson } from "./job-view.ts";
+import { errorLine, functionText, jobSummaryJson } from "./job-view.ts";
 import { shortId } from "./job-id.ts";
 import type { Listing } from "../terminal/output.ts";
 import { fromTimestamp, isoTime } from "./timestamps.ts";
@@ -112,7 +112,7 @@ export const TREE_LISTING: Listing<TreeRow> = {
     {
       header: "FUNCTION",
       value: ({ job }) => job.functionName,
-      short: ({ branch, job, hasMore }) => `${branch}${job.functionName}${hasMore ? " (and more)" : ""}`,
+      short: ({ branch, job, hasMore }) => `${branch}${functionText(job)}${hasMore ? " (and more)" : ""}`,
     },
     {
       header: "STATE",

@@ -45,6 +45,7 @@ export function jobSummaryJson(job: Job): Record<string, unknown> {
     finishBy: isoTime(job.finishBy),
     workerId: textOrNull(job.workerId),
     parentId: textOrNull(job.parentId),
+    undoOf: textOrNull(job.undoOf),
     schedule: textOrNull(job.scheduleName),
     scheduledAt: isoTime(job.scheduledAt),
     options: job.options === undefined ? null : optionsJson(job.options),
@@ -91,7 +92,7 @@ function textOrNull(text: string): string | null {
 
 const COLUMNS: readonly Column<Job>[] = [
   { header: "ID", value: (job) => job.jobId, short: (job) => shortId(job.jobId) },
-  { header: "FUNCTION", value: (job) => job.functionName },
+  { header: "FUNCTION", value: (job) => job.functionName, short: (job) => functionText(job) },
   { header: "STATE", value: (job) => stateName(job.state), paint: (job) => STATE_PAINT[stateName(job.state)] },
   { header: "ATTEMPT", value: (job) => String(job.attempt), short: (job) => attemptText(job), align: "right" },
   timeColumn("CREATED", (job) => job.createdAt),
@@ -103,6 +104,11 @@ const COLUMNS: readonly Column<Job>[] = [
   timeColumn("FINISHED", (job) => job.finishedAt),
   { header: "ERROR", value: (job) => errorLine(job.error) },
 ];
+
+/** For people. */
+export function functionText({ functionName, undoOf }: Job): string {
+  return undoOf === "" ? functionName : `${functionName} (undo)`;
+}
 
 function attemptText(job: Job): string {
   return job.options?.maxAttempts === undefined ? String(job.attempt) : `${job.attempt} of ${job.options.maxAttempts}`;
@@ -145,6 +151,7 @@ export function jobSheet(job: Job, now: number): Sheet {
       timeField("finish by", job.finishBy, now),
       { label: "worker", value: job.workerId || undefined },
       { label: "parent", value: job.parentId || undefined },
+      { label: "undoes", value: job.undoOf || undefined },
       { label: "schedule", value: job.scheduleName || undefined },
       timeField("tick", job.scheduledAt, now),
       { label: "options", value: JSON.stringify(json["options"]), short: optionsLine(job.options) },

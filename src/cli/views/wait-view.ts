@@ -11,6 +11,9 @@ const KIND_NAMES: Readonly<Record<CheckpointKind, string>> = {
   [CheckpointKind.VALUE]: "value",
   [CheckpointKind.CHOICE]: "choice",
   [CheckpointKind.JOB]: "job",
+  [CheckpointKind.SIGNAL]: "signal",
+  [CheckpointKind.TRY]: "try",
+  [CheckpointKind.NOTE]: "note",
 };
 
 /** A kind that this version does not know is "unknown". */
@@ -25,6 +28,7 @@ export function waitJson(wait: PendingWait): Record<string, unknown> {
     dueAt: isoTime(wait.dueAt),
     eventName: wait.eventName === "" ? null : wait.eventName,
     jobId: wait.jobId === "" ? null : wait.jobId,
+    signalName: wait.signalName === "" ? null : wait.signalName,
   };
 }
 
@@ -43,9 +47,13 @@ function waitLine(wait: PendingWait, now: number): string {
       return `event ${wait.eventName}${until}`;
     case CheckpointKind.JOB:
       return `job ${wait.jobId}`;
+    case CheckpointKind.SIGNAL:
+      return `signal ${wait.signalName}${until}`;
     case CheckpointKind.STEP:
     case CheckpointKind.VALUE:
     case CheckpointKind.CHOICE:
+    case CheckpointKind.TRY:
+    case CheckpointKind.NOTE:
     case CheckpointKind.UNSPECIFIED:
       return `${kindName(wait.kind)} ${wait.name}${until}`;
   }
@@ -58,6 +66,8 @@ export function checkpointJson(checkpoint: Checkpoint): Record<string, unknown> 
     recordedAt: isoTime(checkpoint.recordedAt),
     error: checkpoint.error === undefined ? null : `${checkpoint.error.name}: ${checkpoint.error.message}`,
     timedOut: checkpoint.timedOut,
+    seq: checkpoint.op === undefined ? null : checkpoint.seq,
+    endedAttempt: checkpoint.endedAttempt,
   };
 }
 
@@ -67,7 +77,8 @@ export function checkpointsText(checkpoints: readonly Checkpoint[]): string | un
 }
 
 function checkpointLine(checkpoint: Checkpoint): string {
-  const { name, error, timedOut } = checkpoint;
+  const { name, error, timedOut, endedAttempt } = checkpoint;
   const outcome = error === undefined ? (timedOut ? " timed out" : "") : ` failed: ${error.name}: ${error.message}`;
-  return `${kindName(checkpoint.kind)} ${name}${outcome}`;
+  const consequence = endedAttempt ? " (ended an attempt, is tried again)" : "";
+  return `${kindName(checkpoint.kind)} ${name}${outcome}${consequence}`;
 }

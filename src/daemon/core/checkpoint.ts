@@ -16,15 +16,39 @@ export const CHECKPOINT_KINDS = [
   "choice",
   /** The wait for the end of a job; the result stays with that job. */
   "job",
+  /** The wait for a signal sent to the job: its payload, or none when the wait timed out. */
+  "signal",
+  /** Attempts of a step that failed. Not given to the handler. */
+  "try",
+  /** What a replay found out about the records, for people. Not given to the handler. */
+  "note",
 ] as const;
 
 /** What a checkpoint holds. */
 export type CheckpointKind = (typeof CHECKPOINT_KINDS)[number];
 /** Kinds that a job can wait for. */
-export type WaitKind = "sleep" | "event" | "job";
+export type WaitKind = "sleep" | "event" | "job" | "signal";
 
-/** The error of a step, as it is replayed. */
-export type StepError = Omit<JobError, "reason">;
+/** The error of a step, as it is replayed; that of an awaited job comes with its reason. */
+export type StepError = Omit<JobError, "reason"> & Partial<Pick<JobError, "reason">>;
+
+/** Where a record stands among everything that the handler was given. The protocol's Checkpoint says it in full. */
+export interface RecordOrder {
+  /** From 1; 0: recorded, but not given to the handler yet. */
+  readonly seq: number;
+  /** Operations that the handler had asked for when it was given this one. */
+  readonly asked: number;
+  /** Identifies the operation; 0: follows from the record before it, or is not given to the handler. */
+  readonly op: number;
+  /** Nothing else that the handler had asked for was outstanding then. */
+  readonly alone: boolean;
+  /** Asked for in the turn of the event loop in which the handler was started or given something. */
+  readonly prompt: boolean;
+  /** The step can be undone. */
+  readonly undo: boolean;
+  /** This failure ended an attempt: the operation is tried again. */
+  readonly endedAttempt: boolean;
+}
 
 /** Recorded once under a name of its job, and replayed in every later execution of it. */
 export interface Checkpoint {
@@ -35,9 +59,11 @@ export interface Checkpoint {
   readonly error: StepError | null;
   /** An event's wait ended at its time limit. */
   readonly timedOut: boolean;
-  /** The job's failures when a step's error was recorded: it counts only while no attempt has failed since. */
+  /** The job's failures when a step's error was recorded without an order: it counts only while no attempt has failed since. */
   readonly failures: number;
   readonly recordedAt: number;
+  /** Null: recorded by a client that kept no order. */
+  readonly order: RecordOrder | null;
 }
 
 /** A checkpoint that is not recorded yet: something that a job waits for. */
@@ -48,14 +74,43 @@ export interface PendingWait {
   readonly dueAt: number | null;
   readonly eventName: string | null;
   readonly awaitedJobId: string | null;
+  readonly signalName: string | null;
 }
 
-/** A wait as a worker tells it when it parks a job. A name that is registered already keeps what it has. */
-export type NewWait =
-  | { readonly name: string; readonly kind: "sleep"; readonly sleepMs: number }
-  | { readonly name: string; readonly kind: "sleep"; readonly sleepUntil: number }
-  | { readonly name: string; readonly kind: "event"; readonly eventName: string; readonly timeoutMs: number | null }
-  | { readonly name: string; readonly kind: "job"; readonly awaitedJobId: string };
+/** A wait as a worker tells it when it parks a job. A name that is registered already keeps what it waits for. */
+export type NewWait = { readonly name: string; readonly order?: WaitOrder | undefined } & (
+  | { readonly kind: "sleep"; readonly sleepMs: number }
+  | { readonly kind: "sleep"; readonly sleepUntil: number }
+  | {
+      readonly kind: "event";
+      readonly eventName: string;
+      readonly timeoutMs: number | null;
+      /** An event that was emitted before the job was enqueued does not count. */
+      readonly sinceStart?: boolean;
+    }
+  | { readonly kind: "signal"; readonly signalName: string; readonly timeoutMs: number | null }
+  | { readonly kind: "job"; readonly awaitedJobId: string }
+);
+
+/** Of a wait that a client tells which records the order; see RecordOrder. */
+export type WaitOrder = Pick<RecordOrder, "op" | "prompt">;
+
+/** The place of what ends while a job is parked: all of it has the same. */
+export type ParkOrder = Pick<RecordOrder, "seq" | "asked" | "alone">;
+
+/** A record of a job, and the operation that it belongs to. */
+export interface RecordRef {
+  readonly name: string;
+  readonly op: number;
+}
+
+/** What becomes of records of a job with a failed attempt. */
+export interface FailureMarks {
+  /** Their failures ended it: these operations are tried again. */
+  readonly endedBy: readonly RecordRef[];
+  /** The handler was given them after the first of those: they stay, and get another place when they are given again. */
+  readonly loosened: readonly RecordRef[];
+}
 
 /** What happened once under its name. */
 export interface Event {
@@ -68,14 +123,28 @@ export interface Event {
 export const CHECKPOINT_LIMITS = {
   /** UTF-8 bytes of the name of a checkpoint, a wait or an event. */
   nameBytes: 256,
-  /** Of one job, waits included. */
+  /** Of one job, waits included, but for awaited jobs. */
   perJob: 10_000,
+  /** Awaited jobs of one job: their records are small. */
+  awaitedPerJob: 100_000,
   /** Bytes of all values of one job. */
   bytesPerJob: 64 * 1024 * 1024,
+  /** Of seq and asked: far beyond what a job can record. */
+  lastPlace: 2 ** 24,
 } as const;
 
 /** How long a woken job is kept for the worker that has its handler in memory, before any other one may replay it. */
 export const RESUME_GRACE_MS = 500;
+
+/** Whether a client's numbers can be kept. */
+export function isPlace({ seq, asked }: Pick<RecordOrder, "seq" | "asked">): boolean {
+  return seq <= CHECKPOINT_LIMITS.lastPlace && asked <= CHECKPOINT_LIMITS.lastPlace;
+}
+
+/** Under which clients record the end of a job that they await. */
+export function awaitedJobName(jobId: string): string {
+  return `job:${jobId}`;
+}
 
 /** Faults of the name of a checkpoint, a wait or an event; empty when it is fine. */
 export function checkName(name: string, field: string): readonly FieldViolation[] {

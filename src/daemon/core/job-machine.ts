@@ -2,6 +2,7 @@
  * The state machine of a job: pure decisions on a job that was read, applied by a store as one guarded write
  * ("where id, state and lease token are still these"). A rejected write means that somebody else moved the job first.
  */
+import type { FailureMarks } from "./checkpoint.ts";
 import type { Attempt, AttemptOutcome, ErrorReason, Job, JobError, JobState } from "./job.ts";
 import { isTerminal } from "./job.ts";
 import { retryDelayMs } from "./retry-policy.ts";
@@ -16,13 +17,17 @@ export type JobEvent =
       readonly error: Omit<JobError, "reason">;
       readonly terminal: boolean;
       readonly retryAfterMs: number | null;
+      readonly marks?: FailureMarks | undefined;
     }
   /** Its handler waits: it needs no slot until it is woken. */
   | { readonly kind: "park"; readonly ranMs: number }
   /** Something that it waits for has happened. With a grace it is kept that long for the worker that parked it. */
   | { readonly kind: "wake"; readonly graceMs: number }
-  /** Its worker hands it back, on drain or recall; or it could not be delivered, and waits a while. */
-  | { readonly kind: "release"; readonly started: boolean; readonly delayMs?: number }
+  /**
+   * Its worker hands it back, on drain or recall; or it could not be delivered, and waits a while. With a mismatch its
+   * handler, which has started, does not fit what the job has recorded: the text says how.
+   */
+  | { readonly kind: "release"; readonly started: boolean; readonly delayMs?: number; readonly mismatch?: string }
   /** The attempt ran past `timeoutMs`. */
   | { readonly kind: "timeout" }
   /** Its worker vanished. */
@@ -51,8 +56,10 @@ export interface JobChange {
   readonly ranMs?: number | null;
   /** For PENDING: keep `workerId`, who has the handler in memory and may claim the job before `runAt`. */
   readonly keepWorker?: true;
-  /** Forget steps and children that failed, so that they are tried again. */
+  /** Let what failed be tried again: a person asked for it. */
   readonly forgetFailures?: true;
+  /** What the failure of this attempt makes of the job's records. */
+  readonly marks?: FailureMarks;
 }
 
 /** One guarded write. The store sets `finishedAt` when the new state is terminal and keeps `workerId` as who ended it. */
@@ -119,7 +126,7 @@ export function decide(
     case "wake":
       return job.state === "SUSPENDED" ? wake(job, event.graceMs) : null;
     case "release":
-      return job.state === "RUNNING" ? release(job, event) : null;
+      return job.state === "RUNNING" ? release(job, event, chance) : null;
     case "timeout":
       return job.state === "RUNNING" ? timeOut(job, chance) : null;
     case "lose":
@@ -139,11 +146,12 @@ function fail(job: JobSnapshot, event: Extract<JobEvent, { kind: "fail" }>, chan
   const error: JobError = { ...event.error, reason: event.terminal ? "terminal" : "handler" };
   const ended = endedAttempt(job, "failed", error);
   const failures = job.failures + 1;
+  const marks = event.marks === undefined ? {} : { marks: event.marks };
   if (event.terminal || failures >= job.maxAttempts) {
-    return transition(job, { state: "DEAD", error, failures }, ended);
+    return transition(job, { state: "DEAD", error, failures, ...marks }, ended);
   }
   const runAfterMs = event.retryAfterMs ?? retryDelayMs(job, failures, chance);
-  return transition(job, { state: "PENDING", error, failures, runAfterMs, ...newAttempt(job) }, ended);
+  return transition(job, { state: "PENDING", error, failures, runAfterMs, ...newAttempt(job), ...marks }, ended);
 }
 
 function timeOut(job: JobSnapshot, chance: number): Transition {
@@ -161,11 +169,24 @@ function timeOut(job: JobSnapshot, chance: number): Transition {
   );
 }
 
-function release(job: JobSnapshot, { started, delayMs = 0 }: Extract<JobEvent, { kind: "release" }>): Transition {
+function release(job: JobSnapshot, event: Extract<JobEvent, { kind: "release" }>, chance: number): Transition {
+  const { started, delayMs = 0, mismatch } = event;
+  if (mismatch !== undefined) return waitForCode(job, mismatch, chance);
   // A job that never started gives its attempt number back, so that attempts count executions. One that was parked is
   // still in the same attempt, wherever that goes on.
   const attempt = started || job.ranMs !== null ? job.attempt : job.attempt - 1;
   return transition(job, { state: "PENDING", runAfterMs: delayMs, attempt }, null);
+}
+
+/** Other code may come at any time, and none may come for days. */
+const MISMATCH_POLICY = { backoff: "exponential", initialDelayMs: 1_000, maxDelayMs: 60_000, jitter: 0.1 } as const;
+
+/** Counts as no failure. The executions that did are left out of the delay. */
+function waitForCode(job: JobSnapshot, message: string, chance: number): Transition {
+  const error = verdict("replay_mismatch", "ReplayMismatchError", message);
+  const executions = Math.max(1, job.attempt - job.failures - job.losses);
+  const runAfterMs = retryDelayMs(MISMATCH_POLICY, executions, chance);
+  return transition(job, { state: "PENDING", error, runAfterMs, ranMs: null }, null);
 }
 
 function wake(job: JobSnapshot, graceMs: number): Transition {

@@ -1,6 +1,7 @@
 /** Options of a job: defaults, limits and checks, declared once. */
 import type { FieldViolation } from "./errors.ts";
 import type { BackoffKind, JobSettings } from "./job.ts";
+import { UNDO_HEADER } from "./undo-job.ts";
 
 /** What to do with a call whose function and idempotency key belong to a job that is there already. */
 export type OnDuplicate = "return_existing" | "reject" | "replace_finished";
@@ -183,6 +184,9 @@ class OptionCheck {
 
   headers(headers: Readonly<Record<string, string>> | undefined): void {
     if (headers === undefined) return;
+    if (Object.hasOwn(headers, UNDO_HEADER)) {
+      this.add("headers", `have ${UNDO_HEADER}, which only the daemon sets, on the jobs that undo steps: leave it out`);
+    }
     let length = 0;
     for (const [name, value] of Object.entries(headers)) length += Buffer.byteLength(name) + Buffer.byteLength(value);
     if (length > LIMITS.headersBytes) {

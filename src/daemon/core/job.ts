@@ -37,6 +37,8 @@ export const ERROR_REASONS = [
   "cancelled",
   "start_deadline",
   "finish_deadline",
+  /** What the job recorded does not fit its handler: it waits for code that fits. */
+  "replay_mismatch",
 ] as const;
 
 /** What ended an attempt or a job without success. */
@@ -85,6 +87,8 @@ export interface Job extends JobSettings {
   /** The last error, whatever the state. */
   readonly error: JobError | null;
   readonly parentId: string | null;
+  /** The job whose steps this one undoes; its parent. Null for other jobs. */
+  readonly undoOf: string | null;
   readonly createdAt: number;
   readonly runAt: number;
   /** CANCELLED when not started by then. */

@@ -1,11 +1,11 @@
 import type { Clock, Random } from "../core/clock.ts";
 import type { DaemonError } from "../core/errors.ts";
 import type { JobStore } from "../storage/job-store.ts";
-import { cancelOrphans } from "./jobs/cancel-job.ts";
 import { ChangeFeed } from "./lane/change-feed.ts";
 import type { CommitLaneOptions } from "./lane/commit-lane.ts";
 import { CommitLane } from "./lane/commit-lane.ts";
 import { deliverJobs } from "./workers/deliver-jobs.ts";
+import { deliverUndoJobs } from "./workers/deliver-undo-jobs.ts";
 import { Dispatcher } from "./workers/dispatcher.ts";
 import type { Engine, EngineSettings } from "./engine.ts";
 import { ScheduleWatch } from "./schedules/schedule-watch.ts";
@@ -18,6 +18,7 @@ export interface EngineOptions {
   readonly settings: EngineSettings;
   readonly onDeadline: (deadline: number) => void;
   readonly onUndelivered?: Engine["onUndelivered"];
+  readonly onUnordered?: Engine["onUnordered"];
   /** The store says that the daemon cannot go on. */
   readonly onFatal: (error: DaemonError) => void;
   /** Called after each commit with its length and what it changed in jobs that were there. */
@@ -39,13 +40,20 @@ export function createEngine(options: EngineOptions): Engine {
     dispatcher,
     changes,
     onFatal,
-    onChildrenStored: (transaction, children) => cancelOrphans(settings, transaction, children),
+    newJobId,
     ...(onCommit === undefined ? {} : { onCommit }),
   });
   const engine: Engine = {
     ...{ store, lane, dispatcher, changes, schedules, clock, random, newJobId, settings, onDeadline },
     onUndelivered: options.onUndelivered ?? (() => {}),
+    onUnordered: options.onUnordered ?? (() => {}),
   };
-  dispatcher.onAssigned = (session, jobs, resumed) => deliverJobs(engine, session, jobs, resumed);
+  dispatcher.onAssigned = (session, jobs, resumed) => {
+    // A handler that goes on where it waits has seen what it undoes.
+    const undoing = resumed ? [] : jobs.filter((job) => job.undoOf !== null);
+    const others = undoing.length === 0 ? jobs : jobs.filter((job) => job.undoOf === null);
+    deliverJobs(engine, session, others, resumed);
+    if (undoing.length > 0) deliverUndoJobs(engine, session, undoing);
+  };
   return engine;
 }

@@ -1,9 +1,11 @@
 import type { Clock, Random } from "../core/clock.ts";
+import type { Job } from "../core/job.ts";
 import type { MachineSettings } from "../core/job-machine.ts";
 import type { JobStore } from "../storage/job-store.ts";
 import type { ChangeFeed } from "./lane/change-feed.ts";
 import type { CommitLane } from "./lane/commit-lane.ts";
 import type { Dispatcher } from "./workers/dispatcher.ts";
+import type { WorkerSession } from "./workers/worker-session.ts";
 import type { ScheduleWatch } from "./schedules/schedule-watch.ts";
 
 /** What the verbs of the engine work with; made once, in `daemon.ts`. */
@@ -21,6 +23,8 @@ export interface Engine {
   readonly onDeadline: (deadline: number) => void;
   /** Called when what jobs recorded could not be read: they went back. */
   readonly onUndelivered: (error: unknown) => void;
+  /** Called once for a worker that gets no jobs whose records have an order, with the first of them. */
+  readonly onUnordered: (worker: WorkerSession, job: Job) => void;
   readonly settings: EngineSettings;
 }
 

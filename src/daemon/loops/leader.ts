@@ -1,6 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import type { Logger } from "../logger.ts";
-import type { Leadership } from "../storage/job-store.ts";
+import type { Leadership } from "../storage/leadership.ts";
 import { SelfPacedLoop } from "./loop.ts";
 
 /** Whether this daemon does what need not be done by all. */

@@ -2,20 +2,31 @@
 import {
   type Checkpoint as CheckpointMessage,
   CheckpointKind as KindMessage,
+  type JobError as JobErrorMessage,
   type PendingWait as PendingWaitMessage,
 } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Event as EventMessage } from "#proto/gen/reseolio/v1/event_service_pb.ts";
 import type {
+  Failure,
   NewCheckpoint,
   Park,
   RecordedCheckpoint,
   RecordResult as RecordResultMessage,
   Wait,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { Checkpoint, CheckpointKind, Event, NewWait, PendingWait } from "../core/checkpoint.ts";
+import type {
+  Checkpoint,
+  CheckpointKind,
+  Event,
+  FailureMarks,
+  NewWait,
+  PendingWait,
+  RecordOrder,
+  StepError,
+} from "../core/checkpoint.ts";
 import { invalidArgument } from "../core/errors.ts";
 import { LAST_TIME, MAX_LENGTH_MS } from "../core/job-options.ts";
-import type { Lease } from "../core/job.ts";
+import { ERROR_REASONS, type Lease } from "../core/job.ts";
 import type { CheckpointReport, RecordResult } from "../engine/workflows/record-checkpoints.ts";
 import type { ParkReport } from "../engine/jobs/settle-attempts.ts";
 import { isUuid } from "../engine/jobs/job-id.ts";
@@ -23,6 +34,7 @@ import { fromMs, toMs } from "./messages.ts";
 import { fromSettleResult, toReportedError } from "./outcome-messages.ts";
 
 const NO_BYTES = new Uint8Array(0);
+const KIND_WORDS = "STEP, SLEEP, EVENT, VALUE, CHOICE, JOB, SIGNAL, TRY, NOTE";
 
 /** @throws DaemonError invalid_argument for a checkpoint without a kind that this version knows */
 export function toCheckpointReport(message: NewCheckpoint, path: string): CheckpointReport {
@@ -30,14 +42,39 @@ export function toCheckpointReport(message: NewCheckpoint, path: string): Checkp
   if (checkpoint === undefined) {
     throw invalidArgument([{ field: `${path}.checkpoint`, description: "is missing" }]);
   }
+  const kind = toKind(checkpoint.kind, `${path}.checkpoint.kind`);
   return {
     jobId,
     leaseToken,
     name: checkpoint.name,
-    kind: toKind(checkpoint.kind, `${path}.checkpoint.kind`),
+    kind,
     value: checkpoint.value.byteLength === 0 ? null : checkpoint.value,
-    error: checkpoint.error === undefined ? null : toReportedError(checkpoint.error),
+    error: checkpoint.error === undefined ? null : toRecordedError(kind, checkpoint.error),
+    order: toOrder(checkpoint),
+    awaitedJobId: toAwaitedId(message, `${path}.awaited_job_id`),
   };
+}
+
+/** Null of a client that keeps no order. */
+function toOrder({ seq, asked, op, alone, prompt, undo, endedAttempt }: CheckpointMessage): RecordOrder | null {
+  return op === undefined ? null : { seq, asked, op, alone, prompt, undo, endedAttempt };
+}
+
+/** What an awaited job failed with is told with its reason. */
+function toRecordedError(kind: CheckpointKind, error: JobErrorMessage): StepError {
+  const reason = ERROR_REASONS.find((one) => one === error.reason);
+  return { ...toReportedError(error), ...(kind === "job" && reason !== undefined && { reason }) };
+}
+
+function toAwaitedId({ awaitedJobId }: NewCheckpoint, field: string): string | null {
+  if (awaitedJobId === "") return null;
+  if (isUuid(awaitedJobId)) return awaitedJobId;
+  throw invalidArgument([{ field, description: `${JSON.stringify(awaitedJobId)} is not a job id` }]);
+}
+
+/** Undefined where a failure says nothing of records. */
+export function toFailureMarks({ endedBy, loosened }: Failure): FailureMarks | undefined {
+  return endedBy.length + loosened.length === 0 ? undefined : { endedBy, loosened };
 }
 
 function toKind(kind: KindMessage, field: string): CheckpointKind {
@@ -54,9 +91,15 @@ function toKind(kind: KindMessage, field: string): CheckpointKind {
       return "choice";
     case KindMessage.JOB:
       return "job";
+    case KindMessage.SIGNAL:
+      return "signal";
+    case KindMessage.TRY:
+      return "try";
+    case KindMessage.NOTE:
+      return "note";
     case KindMessage.UNSPECIFIED:
     default:
-      throw invalidArgument([{ field, description: `is ${kind}; give one of STEP, SLEEP, EVENT, VALUE, CHOICE, JOB` }]);
+      throw invalidArgument([{ field, description: `is ${kind}; give one of ${KIND_WORDS}` }]);
   }
 }
 
@@ -74,35 +117,60 @@ export function kindToProto(kind: CheckpointKind): KindMessage {
       return KindMessage.CHOICE;
     case "job":
       return KindMessage.JOB;
+    case "signal":
+      return KindMessage.SIGNAL;
+    case "try":
+      return KindMessage.TRY;
+    case "note":
+      return KindMessage.NOTE;
   }
 }
 
-export function toParkReport({ waits, waitingNames }: Park, path: string): ParkReport {
-  return { kind: "park", waits: waits.map((wait, index) => toWait(wait, `${path}.waits[${index}]`)), waitingNames };
+export function toParkReport({ waits, waitingNames, seq, asked, alone }: Park, path: string): ParkReport {
+  return {
+    kind: "park",
+    waits: waits.map((wait, index) => toWait(wait, `${path}.waits[${index}]`)),
+    waitingNames,
+    order: seq === 0 ? undefined : { seq, asked, alone },
+  };
 }
 
-function toWait({ name, awaited, timeoutMs }: Wait, path: string): NewWait {
+function toWait({ name, awaited, timeoutMs, op, prompt, sinceStart }: Wait, path: string): NewWait {
+  const order = op === undefined ? undefined : { op, prompt };
   switch (awaited.case) {
     case "sleepMs":
-      return { name, kind: "sleep", sleepMs: toLength(awaited.value) };
+      return { name, order, kind: "sleep", sleepMs: toLength(awaited.value) };
     case "sleepUntil":
-      return { name, kind: "sleep", sleepUntil: Math.min(toMs(awaited.value), LAST_TIME) };
+      return { name, order, kind: "sleep", sleepUntil: Math.min(toMs(awaited.value), LAST_TIME) };
     case "eventName":
       return {
         name,
+        order,
         kind: "event",
         eventName: awaited.value,
         timeoutMs: timeoutMs === undefined ? null : toLength(timeoutMs),
+        sinceStart,
       };
     case "jobId":
       if (!isUuid(awaited.value)) {
         const description = `${JSON.stringify(awaited.value)} is not a job id`;
         throw invalidArgument([{ field: `${path}.job_id`, description }]);
       }
-      return { name, kind: "job", awaitedJobId: awaited.value };
+      return { name, order, kind: "job", awaitedJobId: awaited.value };
+    case "signalName":
+      return {
+        name,
+        order,
+        kind: "signal",
+        signalName: awaited.value,
+        timeoutMs: timeoutMs === undefined ? null : toLength(timeoutMs),
+      };
     case undefined:
       throw invalidArgument([
-        { field: path, description: "awaits nothing; set one of sleep_ms, sleep_until, event_name and job_id" },
+        {
+          field: path,
+          description: "awaits nothing; set one of sleep_ms, sleep_until, event_name, job_id and signal_name",
+        },
       ]);
   }
 }
@@ -116,12 +184,18 @@ export function fromRecordResult({ result, message }: RecordResult): RecordResul
   return { $typeName: "reseolio.v1.RecordResult", result: fromSettleResult(result), message };
 }
 
-export function toRecordedCheckpoint({ jobId, leaseToken }: Lease, checkpoint: Checkpoint): RecordedCheckpoint {
+/** @param ofUndone it is of the job that the leased one undoes */
+export function toRecordedCheckpoint(
+  { jobId, leaseToken }: Lease,
+  checkpoint: Checkpoint,
+  ofUndone = false,
+): RecordedCheckpoint {
   return {
     $typeName: "reseolio.v1.RecordedCheckpoint",
     jobId,
     leaseToken,
     checkpoint: fromCheckpoint(checkpoint),
+    ofUndone,
   };
 }
 
@@ -135,19 +209,36 @@ export function fromCheckpoint(checkpoint: Checkpoint): CheckpointMessage {
     timedOut,
     failures,
     recordedAt: fromMs(recordedAt),
+    ...(checkpoint.order ?? NO_ORDER),
     ...(error !== null && {
-      error: { $typeName: "reseolio.v1.JobError" as const, ...error, stack: error.stack ?? "", reason: "handler" },
+      error: {
+        $typeName: "reseolio.v1.JobError" as const,
+        ...error,
+        stack: error.stack ?? "",
+        reason: error.reason ?? "handler",
+      },
     }),
   };
 }
 
-export function fromPendingWait({ name, kind, dueAt, eventName, awaitedJobId }: PendingWait): PendingWaitMessage {
+/** Of a record without an order: `op` is absent. */
+const NO_ORDER = { seq: 0, asked: 0, alone: false, prompt: false, undo: false, endedAttempt: false };
+
+export function fromPendingWait({
+  name,
+  kind,
+  dueAt,
+  eventName,
+  awaitedJobId,
+  signalName,
+}: PendingWait): PendingWaitMessage {
   return {
     $typeName: "reseolio.v1.PendingWait",
     name,
     kind: kindToProto(kind),
     eventName: eventName ?? "",
     jobId: awaitedJobId ?? "",
+    signalName: signalName ?? "",
     ...(dueAt !== null && { dueAt: fromMs(dueAt) }),
   };
 }

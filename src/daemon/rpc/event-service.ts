@@ -1,5 +1,6 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { EventService } from "#proto/gen/reseolio/v1/event_service_pb.ts";
+import { deleteEvent } from "../engine/workflows/delete-event.ts";
 import { emitEvent, getEvent } from "../engine/workflows/emit-event.ts";
 import type { Engine } from "../engine/engine.ts";
 import { fromEvent } from "./checkpoint-messages.ts";
@@ -11,6 +12,7 @@ export function createEventService(engine: Engine): ServiceImpl<typeof EventServ
       const { event, created, woken } = await emitEvent(engine, name, payload);
       return { event: fromEvent(event), created, woken };
     },
+    deleteEvent: async ({ name }) => ({ deleted: await deleteEvent(engine, name) }),
     getEvent: async ({ name }) => {
       const { event, waiting } = await getEvent(engine, name);
       return { waiting, ...(event !== null && { event: fromEvent(event) }) };

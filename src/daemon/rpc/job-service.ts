@@ -11,7 +11,8 @@ import { enqueueJobs } from "../engine/jobs/enqueue-jobs.ts";
 import type { Engine } from "../engine/engine.ts";
 import { explainJob } from "../engine/jobs/explain-job.ts";
 import { getJob, listJobs } from "../engine/jobs/read-jobs.ts";
-import { retryJob } from "../engine/jobs/retry-job.ts";
+import { retryAwaited, retryJob } from "../engine/jobs/retry-job.ts";
+import { sendSignal } from "../engine/workflows/send-signal.ts";
 import { awaitJobsStream } from "./await-jobs-stream.ts";
 import { fromCheckpoint, fromPendingWait } from "./checkpoint-messages.ts";
 import { toJobFilter } from "./job-filter.ts";
@@ -45,7 +46,11 @@ export function createJobService(engine: Engine, draining: AbortSignal): Service
       const { cancelled, job } = await cancelJob(engine, jobId);
       return { cancelled, job: await tellJob(engine, job) };
     },
-    retryJob: async ({ jobId }) => ({ job: await tellJob(engine, await retryJob(engine, jobId)) }),
+    retryJob: async ({ jobId, awaitedBy }) => {
+      const job = awaitedBy === "" ? await retryJob(engine, jobId) : await retryAwaited(engine, jobId, awaitedBy);
+      return { job: await tellJob(engine, job) };
+    },
+    sendSignal: (request) => sendSignal(engine, request),
     cancelJobs: async (request) => fromBulkResult(await cancelJobs(engine, toBulkRequest(request))),
     retryJobs: async (request) => fromBulkResult(await retryJobs(engine, toBulkRequest(request))),
     deleteJobs: async (request) => fromBulkResult(await deleteJobs(engine, toBulkRequest(request))),

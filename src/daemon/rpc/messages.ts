@@ -147,6 +147,7 @@ export function fromJob(
     runAt: fromMs(job.runAt),
     workerId: job.workerId ?? "",
     parentId: job.parentId ?? "",
+    undoOf: job.undoOf ?? "",
     attempts: rest.attempts ?? [],
     scheduleName: "",
     waits: rest.waits ?? [],

@@ -77,8 +77,8 @@ export class SessionConnection {
   async open(first: SessionRequest): Promise<void> {
     const { session, lostLeases } = await connectWorker(this.#engine, this.#worker, {
       assign: (deliveries) => this.outbox.assign(deliveries.map(toAssignment)),
-      replay: (lease, checkpoints) =>
-        this.outbox.replay(checkpoints.map((checkpoint) => toRecordedCheckpoint(lease, checkpoint))),
+      replay: (lease, checkpoints, ofUndone) =>
+        this.outbox.replay(checkpoints.map((checkpoint) => toRecordedCheckpoint(lease, checkpoint, ofUndone))),
       revoke: (lease, reason) => this.outbox.revoke(toRevocation(lease, reason)),
       recall: (leases) => this.outbox.recall(leases.map(toHeldLease)),
       end: () => this.outbox.end(),

@@ -17,7 +17,7 @@ import type { ConnectingWorker } from "../engine/workers/connect-worker.ts";
 import type { Delivery } from "../engine/workers/deliver-jobs.ts";
 import type { AttemptReport } from "../engine/jobs/settle-attempts.ts";
 import type { RevocationReason } from "../engine/workers/worker-session.ts";
-import { toLength, toParkReport } from "./checkpoint-messages.ts";
+import { toFailureMarks, toLength, toParkReport } from "./checkpoint-messages.ts";
 import { fromJobError, jobStateToProto } from "./messages.ts";
 import { toReportedError } from "./outcome-messages.ts";
 
@@ -36,6 +36,7 @@ export function toConnectingWorker(hello: Hello): ConnectingWorker {
     processStart: hello.processStart,
     functionNames: hello.functionNames,
     concurrency: hello.concurrency,
+    ordered: hello.ordered,
     client: hello.client,
     heldLeases: hello.heldLeases,
   };
@@ -80,10 +81,13 @@ function toEvent(outcome: Outcome, path: string): AttemptReport["event"] {
     case "failure": {
       const { error, terminal, retryAfterMs } = value.value;
       const delay = retryAfterMs === undefined ? null : toLength(retryAfterMs);
-      return { kind: "fail", error: toReportedError(error), terminal, retryAfterMs: delay };
+      const marks = toFailureMarks(value.value);
+      return { kind: "fail", error: toReportedError(error), terminal, retryAfterMs: delay, marks };
     }
-    case "release":
-      return { kind: "release", started: value.value.started };
+    case "release": {
+      const { started, mismatch } = value.value;
+      return mismatch === "" ? { kind: "release", started } : { kind: "release", started: true, mismatch };
+    }
     case "park":
       return toParkReport(value.value, `${path}.park`);
     case undefined:
@@ -93,7 +97,7 @@ function toEvent(outcome: Outcome, path: string): AttemptReport["event"] {
   }
 }
 
-export function toAssignment({ job, resumed, checkpointCount }: Delivery): Assignment {
+export function toAssignment({ job, resumed, checkpointCount, unordered }: Delivery): Assignment {
   return {
     $typeName: "reseolio.v1.Assignment",
     jobId: job.jobId,
@@ -108,6 +112,8 @@ export function toAssignment({ job, resumed, checkpointCount }: Delivery): Assig
     resumed,
     ranMs: job.ranMs ?? 0,
     failures: job.failures,
+    unordered,
+    undoOf: job.undoOf ?? "",
   };
 }
 

@@ -1,10 +1,20 @@
 /** The part of the seam that workflows need: checkpoints, waits of parked jobs, events. */
-import type { Checkpoint, CheckpointKind, Event, NewWait, PendingWait, StepError } from "../core/checkpoint.ts";
+import type {
+  Checkpoint,
+  CheckpointKind,
+  Event,
+  NewWait,
+  ParkOrder,
+  PendingWait,
+  RecordOrder,
+  StepError,
+} from "../core/checkpoint.ts";
 import type { Job, Lease } from "../core/job.ts";
 import type { ClaimedJobs } from "./job-store.ts";
+import type { UndoReads, UndoTransaction } from "./undo-store.ts";
 
 /** Reads; committed state only. */
-export interface CheckpointStore {
+export interface CheckpointStore extends UndoReads {
   /** What is to be replayed, or to be told to a worker that goes on: a part of at most about `maxBytes` of values. */
   listCheckpoints(query: CheckpointQuery): Promise<CheckpointPage>;
   /** The same, whole and for several jobs, of which is known that they have little; those without any are left out. */
@@ -17,6 +27,8 @@ export interface CheckpointStore {
   listWaits(jobId: string): Promise<readonly PendingWait[]>;
   /** How many checkpoints and waits each job has, and the bytes of their values; jobs without any are left out. */
   sumCheckpoints(jobIds: readonly string[]): Promise<ReadonlyMap<string, CheckpointSum>>;
+  /** Those of the jobs that have a record or a wait of a client that keeps an order. */
+  findOrdered(jobIds: readonly string[]): Promise<ReadonlySet<string>>;
   getEvent(name: string): Promise<Event | null>;
   /** Jobs that wait for an event that has not happened. */
   countWaiting(eventName: string): Promise<number>;
@@ -39,14 +51,20 @@ export interface CheckpointPage {
 
 export interface CheckpointSum {
   readonly count: number;
+  /** Awaited jobs among them. */
+  readonly awaited: number;
   readonly bytes: number;
 }
 
 /** Writes, and the reads that decide them. */
-export interface CheckpointTransaction {
+export interface CheckpointTransaction extends UndoTransaction {
   /**
    * Records under leases: nothing is written for a job that is not RUNNING under that token any more. One outcome for
-   * each item, in order. What is there stays, but for a wait that its worker saw end, and a step's error from before the job's last failure.
+   * each item, in order. What is there stays, but for:
+   * - a wait, which its worker saw end;
+   * - an error that ended an attempt, or, without an order, one from before the job's last failure;
+   * - attempts of a step, of which the last count is kept.
+   * An ordered record that has no place yet gets that of the item, and keeps what it holds.
    */
   recordCheckpoints(items: readonly CheckpointToStore[]): Promise<readonly RecordOutcome[]>;
 
@@ -63,20 +81,37 @@ export interface CheckpointTransaction {
    */
   registerWaits(parks: readonly WaitsToStore[]): Promise<RegisteredWaits>;
 
-  /** Ends sleeps and waits for events whose time has come, oldest first. Returns the parked jobs that they wake. */
+  /**
+   * Ends sleeps and waits for events whose time has come, oldest first. Returns the parked jobs that they wake. As with
+   * every end of a wait: an ordered one of a job that went on since it was parked for it loses its place.
+   */
   endDueWaits(limit: number): Promise<EndedWaits>;
-  /** Keeps the first payload of each event and ends at most `limit` waits for it; `spreadEvents` ends those left. */
+  /**
+   * Keeps the first payload of each event, and the last, and ends at most `limit` waits for it; `spreadEvents` ends those
+   * left. An event that happened before is told to waits that begin with their job, and to nobody else.
+   */
   emitEvents(events: readonly EventToStore[], limit: number): Promise<readonly EmitOutcome[]>;
   /** Goes on with events that more jobs wait for than one call ends. */
   spreadEvents(limit: number): Promise<EndedWaits>;
   /** Parked jobs that awaited the end of jobs that this transaction ended, since the last call. */
   takeAwaiters(): Promise<readonly ParkedJob[]>;
 
+  /**
+   * Deletes what says that the end of a job ended an attempt of another one, so that it is awaited anew. False, and
+   * nothing changed, when the record named after the job does not say so.
+   */
+  forgetAwaited(awaited: { readonly jobId: string; readonly awaitedBy: string }): Promise<boolean>;
+
   /** Leases woken jobs to the worker that has their handlers in memory: oldest first, the attempt's number stays. */
   resumeJobs(demands: readonly ResumeDemand[]): Promise<readonly ClaimedJobs[]>;
 
-  /** Deletes events emitted before a time that nobody waits for any more, at most `limit`. Returns how many. */
+  /**
+   * Deletes events emitted before a time that nobody waits for any more, at most `limit`; of one that was emitted again
+   * since then the last emission becomes the first. Returns how many these were.
+   */
   pruneEvents(emittedBefore: number, limit: number): Promise<number>;
+  /** Forgets an event, but not while it is told to all who wait for it. To be called under `lockEvents`. */
+  deleteEvent(name: string): Promise<EventDeletion>;
 }
 
 export interface CheckpointToStore extends Lease {
@@ -86,8 +121,11 @@ export interface CheckpointToStore extends Lease {
   readonly error: StepError | null;
   /** Of the job, by its lease. */
   readonly failures: number;
-  /** Order among those of the job. */
+  /** Order among those of the job; with an order that of the sequence counts. */
   readonly place: number;
+  readonly order: RecordOrder | null;
+  /** Of the kind job: whose end it is. */
+  readonly awaitedJobId: string | null;
 }
 
 export interface NamesOfJob {
@@ -96,8 +134,8 @@ export interface NamesOfJob {
 }
 
 export type RecordOutcome =
-  /** Written. */
-  | { readonly kind: "recorded" }
+  /** Written; new when nothing was there under the name. */
+  | { readonly kind: "recorded"; readonly isNew: boolean }
   /** There already, by an earlier record of the same kind. */
   | { readonly kind: "repeated" }
   /** The lease is no longer the job's. */
@@ -112,6 +150,10 @@ export interface WaitsToStore {
   readonly waitingNames: readonly string[];
   /** Order of the first of the waits among what the job has. */
   readonly place: number;
+  /** The lease under which it parked. */
+  readonly leaseToken: number;
+  /** The place of what ends of the waiting names until the job goes on, and of what has ended without one. */
+  readonly order: ParkOrder | null;
 }
 
 export interface RegisteredWaits {
@@ -146,6 +188,8 @@ export interface EmitOutcome {
   readonly waiting: number;
   readonly woken: readonly ParkedJob[];
 }
+
+export type EventDeletion = "deleted" | "unknown" | "spreading";
 
 export interface ResumeDemand {
   readonly workerId: string;

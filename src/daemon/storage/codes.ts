@@ -30,6 +30,7 @@ export const CATCH_UP_CODES = { none: 0, latest: 1, all: 2 } as const satisfies 
 
 export const OVERLAP_CODES = { allow: 0, skip: 1 } as const satisfies Record<Overlap, number>;
 
+/** With OTHER_KIND where the column `kind` holds the rest of the number and `gate` this flag. */
 export const KIND_CODES = {
   step: 0,
   sleep: 1,
@@ -37,6 +38,9 @@ export const KIND_CODES = {
   value: 3,
   choice: 4,
   job: 5,
+  try: 16,
+  signal: 18,
+  note: 19,
 } as const satisfies Record<CheckpointKind, number>;
 
 const STATES = inverse<JobState>(STATE_CODES);

@@ -32,7 +32,7 @@ export const COPY_TABLES: readonly CopyTable[] = [
     key: ["key"],
     columns: { key: "text", value: "text" },
     // The rest is about the database itself.
-    where: "key = 'id_time_skew_ms'",
+    where: "key in ('id_time_skew_ms', 'ordered_since')",
   },
   { name: "functions", key: ["id"], columns: { id: "integer", name: "text" } },
   {
@@ -136,12 +136,40 @@ export const COPY_TABLES: readonly CopyTable[] = [
       failures: "integer",
       error: "text",
       value: "bytes",
+      gate: "integer",
+      op: "integer",
     },
   },
   {
     name: "events",
     key: ["name"],
-    columns: { name: "text", emitted_at: "integer", is_spreading: "flag", payload: "bytes" },
+    columns: {
+      name: "text",
+      emitted_at: "integer",
+      is_spreading: "flag",
+      payload: "bytes",
+      latest_at: "integer",
+      latest_payload: "bytes",
+    },
+  },
+  {
+    name: "signals",
+    key: ["id"],
+    columns: {
+      id: "id",
+      job_id: "id",
+      place: "integer",
+      name: "text",
+      sent_at: "integer",
+      was_awaited: "flag",
+      taken_by: "text",
+      payload: "bytes",
+    },
+  },
+  {
+    name: "wait_details",
+    key: ["job_id", "name"],
+    columns: { job_id: "id", name: "text", signal_name: "text", turn: "integer", since_start: "flag" },
   },
   {
     // With their leases: a worker that finds the new daemon goes on with its jobs, as after a restart.
@@ -162,6 +190,9 @@ export const COPY_TABLES: readonly CopyTable[] = [
     },
   },
 ];
+
+/** Where `meta` says since when records have an order; absent in a database that always had one. */
+export const ORDERED_SINCE = "ordered_since";
 
 /** Where `meta` says that a database is the target of a copy that is not finished; no daemon opens it until then. */
 export const UNFINISHED_COPY = "unfinished_copy";

@@ -7,19 +7,23 @@
  * must exit, as after a failed fsync). Whatever was in a transaction that threw did not happen, or, when the
  * connection broke around COMMIT, may have happened: every write can be repeated safely.
  */
+import type { Leadership } from "./leadership.ts";
 import type { HintListener, StoreHint } from "./store-hint.ts";
 import type { Attempt, Job, JobState, Lease } from "../core/job.ts";
 import type { Transition } from "../core/job-machine.ts";
 import type { JobOptions } from "../core/job-options.ts";
 import type { CheckpointStore, CheckpointTransaction } from "./checkpoint-store.ts";
 import type { ScheduleReads, ScheduleTransaction } from "./schedule-store.ts";
+import type { SignalReads, SignalTransaction } from "./signal-store.ts";
 
-export interface JobStore extends ScheduleReads, CheckpointStore {
+export interface JobStore extends ScheduleReads, CheckpointStore, SignalReads {
   readonly kind: "sqlite" | "postgres";
   /** Absolute path of the file, or host, port and database; never a password. */
   readonly name: string;
   /** Other daemons may write to it at the same time: what this process remembers of it may be out of date. */
   readonly isShared: boolean;
+  /** Jobs created before have records without an order: when the order began, in a database that held jobs then; else 0. */
+  readonly orderedSince: number;
 
   /**
    * The store's time, as well as it is known without asking: at most a round trip behind or ahead of what a transaction
@@ -83,14 +87,6 @@ export interface JobStore extends ScheduleReads, CheckpointStore {
   close(): Promise<void>;
 }
 
-export interface Leadership {
-  readonly nodeId: string;
-  /** Goes up each time that the leadership changes hands or lapses. */
-  readonly term: number;
-  /** On the store's clock. */
-  readonly expiresAt: number;
-}
-
 export interface StoredAlone {
   /** The time of the commit, on the store's clock. */
   readonly now: number;
@@ -104,7 +100,7 @@ export interface TransactOptions {
 }
 
 /** The writes, each for a whole batch, and the reads that decide them. */
-export interface JobTransaction extends CheckpointTransaction {
+export interface JobTransaction extends CheckpointTransaction, SignalTransaction {
   /** The store's time, the same for the whole transaction. */
   readonly now: number;
   /** What is written about schedules. */
@@ -112,6 +108,8 @@ export interface JobTransaction extends CheckpointTransaction {
 
   /** One outcome for each item, in order. Items of one batch see each other (two of one key: one job). */
   enqueueJobs(items: readonly JobToStore[]): Promise<readonly EnqueueOutcome[]>;
+  /** What enqueueJobs would answer for those that are there already; null for an item that would be stored. */
+  findEnqueued(items: readonly JobToStore[]): Promise<readonly (EnqueueOutcome | null)[]>;
 
   /**
    * Leases ready jobs: state RUNNING, lease token one higher, startedAt now, attempt one higher unless the job goes on
@@ -145,10 +143,10 @@ export interface JobTransaction extends CheckpointTransaction {
   /** The earliest time at which one of promoteDueJobs, listOverdueJobs, endDueWaits and spreadEvents finds something. */
   nextDueAt(): Promise<number | null>;
 
-  /** Deletes those of the jobs that are terminal, with their attempts and checkpoints. Returns the ids that were deleted. */
+  /** Deletes those that are terminal and not held by an undo, with all that belongs to them. Returns their ids. */
   deleteJobs(jobIds: readonly string[]): Promise<readonly string[]>;
   /**
-   * Deletes terminal jobs of a state that finished before a time, at most `limit` rows looked at, but for children and
+   * The same for jobs of a state that finished before a time, at most `limit` rows looked at, but for children and
    * awaited jobs of one that is not terminal. `done` when there are no more for now.
    */
   pruneJobs(prune: {
@@ -211,7 +209,9 @@ export type EnqueueOutcome =
   /** The same, and onDuplicate says reject. */
   | { readonly kind: "rejected"; readonly jobId: string; readonly state: JobState }
   /** The job id belongs to a job of another function. */
-  | { readonly kind: "id_taken"; readonly functionName: string };
+  | { readonly kind: "id_taken"; readonly functionName: string }
+  /** Its parent has ended: nothing is stored for it any more. Decided before the store is asked. */
+  | { readonly kind: "orphaned"; readonly parentId: string; readonly state: JobState };
 
 export interface ClaimDemand {
   readonly workerId: string;

@@ -3,6 +3,7 @@
  * their order. What the stores write differently, ids and text, is said by a codec.
  */
 import type { Attempt, Job, JobError } from "../core/job.ts";
+import { UNDO_HEADER } from "../core/undo-job.ts";
 import { backoffOf, outcomeOf, stateOf } from "./codes.ts";
 import type { WorkerRecord } from "./job-store.ts";
 
@@ -48,13 +49,14 @@ export const LISTED_JOB_COLUMN_NAMES = [
 /** A whole job: behind the others what may be large, and what stands behind that in the row. */
 export const JOB_COLUMN_NAMES = [...LISTED_JOB_COLUMN_NAMES, "headers", "args", "result", "ran_ms"] as const;
 
-/** The same without what may be large: what a transaction decides by. */
-export const SNAPSHOT_COLUMN_NAMES = [...LISTED_JOB_COLUMN_NAMES, null, null, null, "ran_ms"] as const;
+/** How the text of an undo job's headers begins, and no other. */
+export const UNDO_MARK = `{"${UNDO_HEADER}":`;
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 
 /**
- * A row of a whole job, of a snapshot, or of a listed one, which has no ranMs either.
+ * A row of a whole job, of a snapshot, or of a listed one, which has no ranMs either. In the place of the headers the last
+ * two say whether it is an undo job.
  *
  * @param argsOf called when the row has no args: they stand elsewhere, or were not asked for
  */
@@ -65,6 +67,7 @@ export function jobFromRow(
   argsOf: (id: StoredValue) => Uint8Array,
 ): Job {
   const id = row[0] as StoredValue;
+  const parentId = orNull(row[20], codec.idOf);
   return {
     jobId: codec.idOf(id),
     functionName: nameOf(row[1] as number),
@@ -86,11 +89,12 @@ export function jobFromRow(
     finishedAt: row[17] as number | null,
     startBy: row[18] as number | null,
     finishBy: row[19] as number | null,
-    parentId: orNull(row[20], codec.idOf),
+    parentId,
+    undoOf: isUndo(row[24]) ? parentId : null,
     workerId: orNull(row[21], codec.textOf),
     idempotencyKey: orNull(row[22], codec.textOf),
     error: errorFromText(row[23] as string | null),
-    headers: headersFromText(row[24] as string | null | undefined),
+    headers: headersFromText(row[24]),
     args: (row[25] as Uint8Array | null | undefined) ?? argsOf(id),
     result: (row[26] as Uint8Array | null | undefined) ?? null,
     ranMs: (row[27] as number | null | undefined) ?? null,
@@ -148,8 +152,13 @@ export function headersText(headers: Readonly<Record<string, string>>): string |
   return null;
 }
 
-function headersFromText(text: string | null | undefined): Readonly<Record<string, string>> {
-  return text == null ? NO_HEADERS : (JSON.parse(text) as Record<string, string>);
+function headersFromText(text: StoredValue | undefined): Readonly<Record<string, string>> {
+  return typeof text === "string" ? (JSON.parse(text) as Record<string, string>) : NO_HEADERS;
+}
+
+/** @param headers their text, or what a list and a snapshot have instead */
+function isUndo(headers: StoredValue | undefined): boolean {
+  return typeof headers === "string" ? headers.startsWith(UNDO_MARK) : headers === true || headers === 1;
 }
 
 /** Null for null. */

@@ -1,5 +1,5 @@
 import type { Client } from "../client.ts";
-import { checkName } from "../workflow/checkpoint-journal.ts";
+import { checkName } from "../workflow/checkpoint-names.ts";
 import { encodeValue } from "../serialization.ts";
 import type { UnaryCalls } from "./unary-calls.ts";
 
@@ -19,7 +19,7 @@ export interface EmittedEvent {
   readonly woken: number;
 }
 
-/** Emits events, waiting for the session first when it is broken. */
+/** Emits and deletes events, waiting for the session first when it is broken. */
 export class EventDirectory {
   constructor(
     private readonly client: Client,
@@ -32,5 +32,11 @@ export class EventDirectory {
     const bytes = encodeValue(`event ${JSON.stringify(name)}`, "payload", payload);
     const { created, woken } = await this.calls.repeat(() => this.client.events.emitEvent({ name, payload: bytes }));
     return { created, woken };
+  }
+
+  /** Not repeated when its answer is lost: the second answer would be false for the first one's act. */
+  async delete(name: string): Promise<boolean> {
+    checkName("the name of the event", name);
+    return (await this.calls.once(() => this.client.events.deleteEvent({ name }))).deleted;
   }
 }

@@ -3,23 +3,34 @@ import type { Connection } from "../connection.ts";
 import { currentScope } from "../context.ts";
 import type { ReseolioEvents } from "../events.ts";
 import type { JobDetails } from "./job-details.ts";
-import type { JobPage, JobQuery } from "./job-directory.ts";
+import type { JobPage, JobQuery, SentSignal } from "./job-directory.ts";
+import { JobFailedError } from "../errors.ts";
+import type { Execution } from "../workflow/execution.ts";
+import type { Operation } from "../workflow/operation.ts";
 import type { HandlerContext } from "../workflow/handler-context.ts";
 import { checkJobId, type JobAccess, JobHandle } from "../job-handle.ts";
 import { refuseInStep } from "../workflow/operations.ts";
-import { awaitJob } from "../workflow/waiting.ts";
+import { awaitJob } from "../workflow/await-job.ts";
+
+/** A job that was cancelled has not failed, and one that is gone cannot be retried: calling it again changes nothing. */
+function noteFailure({ replay }: Execution, operation: Operation, error: Error): void {
+  if (error instanceof JobFailedError) replay.failures.give(error, operation);
+}
 
 /** The part of the client that is about jobs which are stored already. */
 export abstract class JobCalls extends EventEmitter<ReseolioEvents> {
   protected readonly jobAccess: JobAccess = {
     waitForEnd: async (jobId, timeoutMs) => {
       const handler = this.#handlerInCall();
-      if (handler === undefined) return (await this.connected()).waitForEnd(jobId, timeoutMs);
+      if (handler === undefined) return { job: await (await this.connected()).waitForEnd(jobId, timeoutMs) };
       refuseInStep("result of job", jobId);
-      return awaitJob(handler.execution, jobId, timeoutMs);
+      const { execution } = handler;
+      const { job, operation } = await awaitJob(execution, jobId, timeoutMs);
+      return { job, onFailure: (error) => noteFailure(execution, operation, error) };
     },
     getJob: (jobId) => this.getJob(jobId),
     cancelJob: (jobId) => this.cancelJob(jobId),
+    signal: (jobId, name, payload) => this.signal(jobId, name, payload),
   };
 
   /** The handler of this client in which a call is made, while it runs. */
@@ -72,6 +83,24 @@ export abstract class JobCalls extends EventEmitter<ReseolioEvents> {
    */
   async cancelJob(jobId: string): Promise<boolean> {
     return (await this.connected()).jobs.cancelJob(jobId);
+  }
+
+  /**
+   * Sends a signal to a job that has not ended; on disk when its promise ends. Signals of one name are kept in order, and
+   * each is taken by one wait of the job's handler, whether it came before or after. In a handler send it inside of a
+   * step: every execution would send it anew.
+   *
+   * @example
+   * ```ts
+   * await reseolio.signal(job.jobId, "approved", { by: "Ada" });
+   * ```
+   *
+   * @throws ReseolioError `not_found`, or `failed_precondition` for a job that has ended; `invalid_argument` or
+   *   `serialization` before anything is sent
+   */
+  async signal(jobId: string, name: string, payload?: unknown): Promise<SentSignal> {
+    checkJobId(jobId);
+    return (await this.connected()).jobs.signal(jobId, name, payload);
   }
 
   /**

@@ -141,6 +141,7 @@ const REASONS: ReadonlySet<string> = new Set<JobErrorReason>([
   "cancelled",
   "start_deadline",
   "finish_deadline",
+  "replay_mismatch",
 ]);
 
 /** A reason that this version does not know counts as the handler's. */

@@ -2,10 +2,13 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { JobFilterSchema } from "#proto/gen/reseolio/v1/job_service_pb.ts";
+import { uuidV7 } from "#proto/uuid-v7.ts";
 import type { Client } from "../client.ts";
 import { ReseolioError } from "../errors.ts";
 import { checkChoice, checkDate, checkNames } from "../option-faults.ts";
 import { JOB_STATES, type JobDetails, jobDetailsOf, jobStateOf, type JobStatus } from "./job-details.ts";
+import { encodeValue } from "../serialization.ts";
+import { checkName } from "../workflow/checkpoint-names.ts";
 import { pageSizeOf, type UnaryCalls } from "./unary-calls.ts";
 
 /**
@@ -50,6 +53,20 @@ export interface JobPage {
   readonly nextPageToken?: string;
 }
 
+/**
+ * What became of a signal.
+ *
+ * @example
+ * ```ts
+ * const { taken } = await job.signal("approved", { by: "Ada" });
+ * console.log(taken ? "the job was waiting for it" : "it is kept until the job awaits it");
+ * ```
+ */
+export interface SentSignal {
+  /** The job was waiting for it. */
+  readonly taken: boolean;
+}
+
 /** Reads and changes single jobs, waiting for the session first when it is broken. */
 export class JobDirectory {
   constructor(
@@ -77,6 +94,27 @@ export class JobDirectory {
 
   async retryJob(jobId: string): Promise<void> {
     await this.calls.once(() => this.client.jobs.retryJob({ jobId }));
+  }
+
+  /**
+   * A job that its parent calls again. Repeated while the daemon is away: the second time it finds that it was retried
+   * already, and changes nothing.
+   */
+  async retryChild(jobId: string, awaitedBy: string): Promise<void> {
+    try {
+      await this.calls.repeat(() => this.client.jobs.retryJob({ jobId, awaitedBy }));
+    } catch (error) {
+      if (!(error instanceof ReseolioError) || error.code !== "failed_precondition") throw error;
+    }
+  }
+
+  /** Repeated while the daemon is away, always under one id: it is sent once. */
+  async signal(jobId: string, name: string, payload: unknown): Promise<SentSignal> {
+    checkName("the name of the signal", name);
+    const bytes = encodeValue(`signal ${JSON.stringify(name)}`, "payload", payload);
+    const request = { jobId, name, payload: bytes, signalId: uuidV7() };
+    const { taken } = await this.calls.repeat(() => this.client.jobs.sendSignal(request));
+    return { taken };
   }
 }
 

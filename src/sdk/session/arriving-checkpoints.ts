@@ -1,21 +1,28 @@
 import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Assignment, RecordedCheckpoint } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 
+export interface ArrivedCheckpoint {
+  readonly checkpoint: Checkpoint;
+  /** Of the job whose steps are undone. */
+  readonly ofUndone: boolean;
+}
+
 /** Checkpoints that came before the assignment they belong to: a job may have more than fit into one frame. */
 export class ArrivingCheckpoints {
-  readonly #arrived = new Map<string, { readonly leaseToken: number; readonly checkpoints: Checkpoint[] }>();
+  readonly #arrived = new Map<string, { readonly leaseToken: number; readonly checkpoints: ArrivedCheckpoint[] }>();
 
   add(recorded: readonly RecordedCheckpoint[]): void {
-    for (const { jobId, leaseToken, checkpoint } of recorded) {
+    for (const { jobId, leaseToken, checkpoint, ofUndone } of recorded) {
       if (checkpoint === undefined) continue;
       const known = this.#arrived.get(jobId);
-      if (known?.leaseToken === leaseToken) known.checkpoints.push(checkpoint);
-      else this.#arrived.set(jobId, { leaseToken, checkpoints: [checkpoint] });
+      const arrived: ArrivedCheckpoint = { checkpoint, ofUndone };
+      if (known?.leaseToken === leaseToken) known.checkpoints.push(arrived);
+      else this.#arrived.set(jobId, { leaseToken, checkpoints: [arrived] });
     }
   }
 
   /** All that came for this lease; they are kept no longer. */
-  take({ jobId, leaseToken, checkpointCount }: Assignment): readonly Checkpoint[] {
+  take({ jobId, leaseToken, checkpointCount }: Assignment): readonly ArrivedCheckpoint[] {
     if (checkpointCount === 0) return NONE;
     const known = this.#arrived.get(jobId);
     this.#arrived.delete(jobId);
@@ -27,4 +34,4 @@ export class ArrivingCheckpoints {
   }
 }
 
-const NONE: readonly Checkpoint[] = [];
+const NONE: readonly ArrivedCheckpoint[] = [];

@@ -4,6 +4,7 @@ import { runInScope } from "../context.ts";
 import { ReseolioError } from "../errors.ts";
 import { failureOf } from "./failure.ts";
 import type { HandlerContext } from "../workflow/handler-context.ts";
+import type { AttemptEnding } from "../workflow/replay.ts";
 import type { FunctionDefinition } from "./registry.ts";
 import { decodeArgs, encodeResult } from "../serialization.ts";
 
@@ -68,14 +69,19 @@ function unknownFunction(name: string): ReseolioError {
 }
 
 /** The end of an attempt as the daemon is told. */
-export function outcomeOf(assignment: Assignment, end: AttemptEnd, ranMs: number): Outcome {
-  const value = end.kind === "success" ? { case: "success" as const, value: end.bytes } : failed(failureOf(end.thrown));
-  return outcome(assignment, value, ranMs);
+export function outcomeOf(
+  assignment: Assignment,
+  end: AttemptEnd,
+  ranMs: number,
+  ending: AttemptEnding | undefined,
+): Outcome {
+  if (end.kind === "success") return outcome(assignment, { case: "success", value: end.bytes }, ranMs);
+  return outcome(assignment, failed({ ...failureOf(end.thrown), ...ending }), ranMs);
 }
 
-/** Hands a lease back: it counts as nothing. */
-export function releaseOf(assignment: Assignment, started: boolean): Outcome {
-  return outcome(assignment, { case: "release", value: { $typeName: "reseolio.v1.Release", started } }, 0);
+/** Hands a lease back: it counts as nothing. @param mismatch why what is on record does not fit the handler */
+export function releaseOf(assignment: Assignment, started: boolean, mismatch = ""): Outcome {
+  return outcome(assignment, { case: "release", value: { $typeName: "reseolio.v1.Release", started, mismatch } }, 0);
 }
 
 /** The handler waits: its slot is free. */
@@ -101,7 +107,11 @@ export function refusedResultOf(assignment: Assignment): Outcome {
 
 function failureToSay(assignment: Assignment, message: string): Outcome {
   const error: JobError = { $typeName: "reseolio.v1.JobError", name: "ReseolioError", message, stack: "", reason: "" };
-  return outcome(assignment, failed({ $typeName: "reseolio.v1.Failure", error, terminal: false }), 0);
+  return outcome(
+    assignment,
+    failed({ $typeName: "reseolio.v1.Failure", error, terminal: false, endedBy: [], loosened: [] }),
+    0,
+  );
 }
 
 function failed(value: Failure): Outcome["outcome"] {

@@ -1,5 +1,6 @@
 import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Assignment, Heartbeat, Outcome, SettleResult } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { ArrivedCheckpoint } from "../session/arriving-checkpoints.ts";
 import type { OutcomeReport } from "../session/frame-items.ts";
 import type { HandlerContext } from "../workflow/handler-context.ts";
 
@@ -35,12 +36,19 @@ export class LeasedJob implements OutcomeReport {
 
   #outcome: Outcome | undefined;
 
+  /** In earlier executions of the job, or since the handler was parked. */
+  readonly recorded: readonly Checkpoint[];
+  /** Records of the job whose steps are undone. */
+  readonly undone: readonly Checkpoint[];
+
   constructor(
     readonly assignment: Assignment,
-    /** In earlier executions of the job, or since the handler was parked. */
-    readonly recorded: readonly Checkpoint[],
+    arrived: readonly ArrivedCheckpoint[],
     private readonly onAnswer: (job: LeasedJob, result: SettleResult) => void,
-  ) {}
+  ) {
+    this.recorded = arrived.filter(({ ofUndone }) => !ofUndone).map(({ checkpoint }) => checkpoint);
+    this.undone = arrived.filter(({ ofUndone }) => ofUndone).map(({ checkpoint }) => checkpoint);
+  }
 
   get outcome(): Outcome {
     if (this.#outcome === undefined) throw new Error(`job ${this.assignment.jobId} has no outcome yet`);
@@ -53,6 +61,14 @@ export class LeasedJob implements OutcomeReport {
     this.extendedUntil = performance.now() + extendMs;
     const { jobId, leaseToken } = this.assignment;
     return { $typeName: "reseolio.v1.Heartbeat", jobId, leaseToken, extendMs };
+  }
+
+  /** Until a second before the end of its time, which the daemon enforces; a minute without a limit. */
+  timeLeftMs(now: number): number {
+    const { timeoutMs, ranMs } = this.assignment;
+    const endAt = this.extendedUntil ?? (timeoutMs > 0 ? this.startedAt + timeoutMs - ranMs : now + UNLIMITED_MS);
+    const left = Math.max(0, endAt - now);
+    return left - Math.min(MARGIN_MS, left / 10);
   }
 
   end(outcome: Outcome): void {
@@ -69,4 +85,7 @@ export class LeasedJob implements OutcomeReport {
   }
 }
 
+/** Before the end of the attempt's time. */
+const MARGIN_MS = 1_000;
+const UNLIMITED_MS = 60_000;
 const MAX_UINT32 = 0xffff_ffff;

@@ -10,6 +10,7 @@ export interface WorkerPort {
   readonly outbox: Pick<Outbox, "report" | "dropReports" | "record" | "heartbeat" | "wake">;
   watchEnd(jobId: string, onEnd: (job: FinishedJob) => void): () => void;
   emitEvent(name: string, payload: unknown): Promise<EmittedEvent>;
+  retryJob(jobId: string, awaitedBy: string): Promise<void>;
 }
 
 /** Told as handlers start and end. Must not throw. */

@@ -12,6 +12,7 @@ import type {
 import { revocationError, stopped, takenOver, timedOut } from "./abort-reasons.ts";
 import { ArrivingCheckpoints } from "../session/arriving-checkpoints.ts";
 import type { ExecutionHost } from "../workflow/execution-host.ts";
+import type { AttemptEnding } from "../workflow/replay.ts";
 import { type AttemptEnd, execute, outcomeOf, parkOf, releaseOf } from "./executor.ts";
 import { Fifo } from "../session/fifo.ts";
 import { HandlerContext, type HandlerPort } from "../workflow/handler-context.ts";
@@ -21,6 +22,8 @@ import { LeaseReports } from "./lease-reports.ts";
 import { LeasedJob } from "./leased-job.ts";
 import { ParkedHandlers } from "./parked-handlers.ts";
 import { RunningJobs } from "./running-jobs.ts";
+import { finishes } from "./finish-handler.ts";
+import { Undoing } from "./undoing.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
 /** How long a handler has to end after the signal of a stop. */
@@ -50,10 +53,13 @@ export class Worker {
       record: (record) => port.outbox.record(record),
       watchEnd: (jobId, onEnd) => port.watchEnd(jobId, onEnd),
       emitEvent: (name, payload) => port.emitEvent(name, payload),
+      retryJob: (jobId, awaitedBy) => port.retryJob(jobId, awaitedBy),
+      mismatch: (host, message) => this.#mismatch(host, message),
       park: (host, park) => this.#park(host, park),
       needSlot: (host) => this.#parked.needSlot(host.jobId),
       heartbeat: (host, ms) => this.#heartbeat(host, ms),
       clock: options.rehearsal.clock,
+      rehearsal: options.rehearsal,
       dies: (host, point) => this.#dies(host, point),
     };
   }
@@ -154,10 +160,13 @@ export class Worker {
     const { registry, events } = this.options;
     // The job comes from the beginning: what waited here has been overtaken.
     this.#parked.drop(assignment.jobId);
-    const context = new HandlerContext(assignment, job.recorded, this.#handlerPort);
+    const definition = registry.find(assignment.functionName);
+    const undoing = definition === undefined || assignment.undoOf === "" ? undefined : new Undoing(job);
+    const context = new HandlerContext(assignment, undoing?.undone ?? job.recorded, this.#handlerPort, undoing?.begin);
     this.#run(job, context);
     events.onStart(assignment);
-    execute(assignment, registry.find(assignment.functionName), context, (end) => this.#onEnd(context, end));
+    undoing?.prepare(context, (end) => this.#onEnd(context, end));
+    execute(assignment, definition, context, undoing?.begin ?? ((end) => this.#onEnd(context, end)));
   }
 
   /** The handler goes on where it waits, under its new lease. One that is not here any more is replayed. */
@@ -223,6 +232,16 @@ export class Worker {
       return;
     }
     if (execution?.isDropped === true) return;
+    const ending = end.kind === "failure" ? execution?.replay.endingOf(end.thrown) : undefined;
+    const onEnded = (): void => {
+      if (execution?.isDropped !== true) this.#ended(context, end, ending);
+    };
+    if (!finishes(context, end, this.#jobOf(context), onEnded)) onEnded();
+  }
+
+  #ended(context: HandlerContext, end: AttemptEnd, ending: AttemptEnding | undefined): void {
+    const mismatch = context.abortReason === undefined ? context.mismatchAt(end) : undefined;
+    if (mismatch !== undefined) return this.#mismatch(context, mismatch);
     context.end(end);
     const job = this.#jobOf(context);
     if (job === undefined) {
@@ -230,11 +249,27 @@ export class Worker {
       return;
     }
     this.#running.delete(job);
-    if (job.stage === "running") this.#settle(job, end);
+    if (job.stage === "running") this.#settle(job, end, ending);
     this.#startWaiting();
   }
 
-  #settle(job: LeasedJob, end: AttemptEnd): void {
+  /** What is on record does not fit the handler, which never goes on: its job waits for code that does. */
+  #mismatch(host: ExecutionHost, message: string): void {
+    const job = this.#jobOf(host);
+    if (job === undefined) return;
+    job.context?.execution.drop();
+    this.#running.delete(job);
+    const { jobId, functionName } = job.assignment;
+    this.options.logger.warn(`what job ${jobId} has recorded does not fit its handler: ${message}`, {
+      functionName,
+      jobId,
+    });
+    if (job.isRevoked && job.isForgotten) job.stage = "gone";
+    else this.#reports.report(job, releaseOf(job.assignment, true, message));
+    this.#startWaiting();
+  }
+
+  #settle(job: LeasedJob, end: AttemptEnd, ending: AttemptEnding | undefined): void {
     const { assignment } = job;
     if (this.#deaths.atEnd(job, end)) return this.#handBack(job, true);
     this.#tell(assignment, end);
@@ -247,7 +282,7 @@ export class Worker {
     const isHandedBack = end.kind === "failure" && this.#isDraining && job.abortedAt !== undefined;
     const outcome = isHandedBack
       ? releaseOf(assignment, true)
-      : outcomeOf(assignment, timedOut(job.context, end), performance.now() - job.startedAt);
+      : outcomeOf(assignment, timedOut(job.context, end), performance.now() - job.startedAt, ending);
     this.#reports.report(job, outcome);
   }
 

@@ -1,12 +1,13 @@
 import { decideFirst } from "./decide-first.ts";
 import type { Awaited as AwaitedThing, WaitEnd } from "./durable-wait.ts";
-import { ReseolioError } from "../errors.ts";
+import { JobFailedError, ReseolioError } from "../errors.ts";
 import type { Execution } from "./execution.ts";
-import { checkName } from "./checkpoint-journal.ts";
+import { checkName } from "./checkpoint-names.ts";
 import { checkJobId, type JobHandle, resultOf } from "../job-handle.ts";
 import { checkMs, checkTime, show } from "../option-faults.ts";
 import { endOf } from "./job-wait.ts";
-import { payloadOf } from "./waiting.ts";
+import type { Operation } from "./operation.ts";
+import { decodeValue } from "../serialization.ts";
 
 /** Something that `awaitAny` can wait for: an event by its name, a job by its handle, or a sleep. */
 export type AwaitSource =
@@ -38,24 +39,24 @@ type ValueOf<Source> = Source extends { readonly job: JobHandle<infer Result> }
 
 export async function awaitAny<const Sources extends readonly AwaitSource[]>(
   execution: Execution,
-  name: string,
+  operation: Operation,
   sources: Sources,
 ): Promise<FirstOf<Sources>> {
-  const awaited = awaitedOf(name, sources);
-  const { index, end } = await decideFirst(execution, execution.journal.takeName(name), awaited);
+  const awaited = awaitedOf(operation.name, sources);
+  const { index, end } = await decideFirst(execution, operation, awaited);
   // The types of the values are those of the sources; only JSON passes.
-  return { index, value: valueOf(execution, awaited[index], end) } as FirstOf<Sources>;
+  return { index, value: valueOf(execution, operation, end) } as FirstOf<Sources>;
 }
 
-function valueOf(execution: Execution, awaited: AwaitedThing | undefined, end: WaitEnd): unknown {
-  switch (awaited?.kind) {
+function valueOf({ host, replay }: Execution, operation: Operation, end: WaitEnd): unknown {
+  switch (end.kind) {
     case "job":
-      return resultOf(endOf(end));
-    case "event":
-      return payloadOf(execution, awaited.eventName, awaited.timeoutMs, end);
-    case "sleep_for":
-    case "sleep_until":
-    case undefined:
+      return resultOf(endOf(end), (error) => {
+        if (error instanceof JobFailedError) replay.failures.give(error, operation);
+      });
+    case "message":
+      return decodeValue(host.functionName, `event of ${JSON.stringify(operation.label)}`, end.checkpoint.value);
+    case "slept":
       return null;
   }
 }
@@ -70,7 +71,7 @@ function awaitedOf(name: string, sources: readonly AwaitSource[]): readonly Awai
     }
     if ("event" in source) {
       checkName("event", source.event);
-      return { kind: "event", eventName: source.event, timeoutMs: undefined };
+      return { kind: "event", eventName: source.event, timeoutMs: undefined, sinceStart: false };
     }
     if ("job" in source) return { kind: "job", jobId: jobIdOf(source.job) };
     if ("sleepFor" in source) return { kind: "sleep_for", ms: checkMs("sleepFor", source.sleepFor) };

@@ -1,88 +1,134 @@
-/** What a job has recorded, by name; and the names that this execution of its handler has used. */
-import { createHash } from "node:crypto";
-import { WIRE_LIMITS } from "#proto/contract.ts";
+/** What a job has recorded, by operation and by name; and the names that this execution of its handler has used. */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { ReseolioError } from "../errors.ts";
+import { ROOT_ID, operationId } from "./branch.ts";
+import { boundedName, jobLabel, nameOfLabel } from "./checkpoint-names.ts";
+
+/** Behind the name of a step, in the name of its attempts. */
+const TRIES = /\/tries$/;
+
+/** A record with its place in the sequence of what the handler was given. */
+export interface Placed {
+  readonly record: Checkpoint;
+  readonly op: number;
+}
 
 export class CheckpointJournal {
-  readonly #recorded = new Map<string, Checkpoint>();
+  /** False: the job is from before the order was kept, and so is what it records from now on. */
+  readonly isOrdered: boolean;
+  /** In the order in which the handler was given them. */
+  readonly sequence: readonly Placed[];
+  readonly #byName = new Map<string, Checkpoint>();
+  /** Those that nobody has asked for yet. */
+  readonly #byOperation = new Map<number, Checkpoint>();
+  /** Attempts of steps that failed, by the step's operation. */
+  readonly #tries = new Map<number, Checkpoint>();
   readonly #used = new Set<string>();
+  readonly #uses = new Map<string, number>();
 
-  constructor(
-    private readonly job: { readonly jobId: string; readonly functionName: string },
-    recorded: readonly Checkpoint[],
-  ) {
-    for (const checkpoint of recorded) this.add(checkpoint);
+  constructor(recorded: readonly Checkpoint[], isUnordered: boolean) {
+    this.isOrdered = !isUnordered && recorded.every((record) => record.op !== undefined);
+    for (const record of recorded) this.#byName.set(record.name, record);
+    this.sequence = this.isOrdered ? inSequence(recorded) : [];
+    for (const { record, op } of this.sequence) this.#byOperation.set(op, record);
+    for (const record of recorded) this.#index(record);
+    // Whoever comes first, a name stays with the step that was tried under it.
+    for (const { name } of this.#tries.values()) this.#used.add(name.replace(TRIES, ""));
   }
 
-  add(checkpoint: Checkpoint): void {
-    this.#recorded.set(checkpoint.name, checkpoint);
+  /** Recorded since, by this execution or by the daemon. */
+  add(record: Checkpoint): void {
+    this.#byName.set(record.name, record);
+    if (record.kind === CheckpointKind.TRY && record.op !== undefined) this.#tries.set(record.op, record);
+  }
+
+  /** Whether the failure of that job ended an attempt of this one. */
+  endedAttemptBy(jobId: string): boolean {
+    return this.#byName.get(jobLabel(jobId))?.endedAttempt === true;
+  }
+
+  /** That job runs again: nothing is known of its end. */
+  forgetEnd(jobId: string): void {
+    this.#byName.delete(jobLabel(jobId));
+  }
+
+  find(label: string): Checkpoint | undefined {
+    return this.#byName.get(label);
+  }
+
+  /** Identity of the operation that a record in the sequence belongs to. */
+  operationOf(record: Checkpoint): number | undefined {
+    return this.sequence.find((placed) => placed.record === record)?.op;
+  }
+
+  /** What was recorded of an operation, once. */
+  claim(op: number): Checkpoint | undefined {
+    const record = this.#byOperation.get(op);
+    if (record !== undefined) this.#byOperation.delete(op);
+    return record;
+  }
+
+  /** Takes the name of a step that was tried and did not end yet. */
+  takeNameOfTries(op: number): string | undefined {
+    const label = this.#tries.get(op)?.name.replace(TRIES, "");
+    if (label !== undefined) this.#used.add(label);
+    return label;
+  }
+
+  /** Attempts of a step that failed since it was last tried anew. */
+  triesOf(op: number, step: Checkpoint | undefined): Checkpoint | undefined {
+    const tries = this.#tries.get(op);
+    if (tries === undefined || step?.endedAttempt !== true) return tries;
+    return timeOf(tries) > timeOf(step) ? tries : undefined;
   }
 
   /**
-   * A name is used once in an execution: its second use becomes `name#2`, and so on. Handlers that use the same names
-   * in the same order therefore find the same checkpoints in every execution.
+   * A name for what is recorded from now on: its second use becomes `name#2`, and so on, whatever is on record. In a job
+   * without an order the same uses find the same records, so that names decide.
    */
   takeName(name: string): string {
-    let taken = boundedName(name);
-    for (let use = 2; this.#used.has(taken); use++) taken = boundedName(`${name}#${use}`);
-    this.#used.add(taken);
-    return taken;
+    for (let use = this.#uses.get(name) ?? 1; ; use++) {
+      const label = boundedName(use === 1 ? name : `${name}#${use}`);
+      if (this.#used.has(label) || (this.isOrdered && this.#byName.has(label))) continue;
+      this.#uses.set(name, use + 1);
+      this.#used.add(label);
+      return label;
+    }
   }
 
-  /** Steps and values that were recorded and whose names were not taken. */
+  /** Steps and values that were recorded and that nobody asked for. */
   get notAskedFor(): readonly string[] {
     const kinds: readonly CheckpointKind[] = [CheckpointKind.STEP, CheckpointKind.VALUE];
-    const unused = [...this.#recorded.values()].filter(
-      ({ name, kind }) => kinds.includes(kind) && !this.#used.has(name),
-    );
-    return unused.map(({ name }) => name);
+    const records = this.isOrdered
+      ? [...this.#byOperation.values()]
+      : [...this.#byName.values()].filter(({ name }) => !this.#used.has(name));
+    return records.filter(({ kind }) => kinds.includes(kind)).map(({ name }) => name);
   }
 
-  /** What was recorded under this name. @throws ReseolioError `checkpoint_conflict` when it was something else */
-  find(name: string, kind: CheckpointKind): Checkpoint | undefined {
-    const checkpoint = this.#recorded.get(name);
-    if (checkpoint === undefined || checkpoint.kind === kind) return checkpoint;
-    const { functionName, jobId } = this.job;
-    throw new ReseolioError(
-      "checkpoint_conflict",
-      `${functionName}: ${JSON.stringify(name)} is ${KIND_NAMES[kind]} now, but job ${jobId} recorded it as ` +
-        `${KIND_NAMES[checkpoint.kind]}: the code has changed under a running job; give what is new a name of its own`,
-    );
+  #index(record: Checkpoint): void {
+    const { op, seq, kind } = record;
+    if (op === undefined || op === 0 || kind === CheckpointKind.NOTE) return;
+    if (kind === CheckpointKind.TRY) this.#tries.set(op, record);
+    else if (seq === 0) this.#byOperation.set(op, record);
   }
 }
 
-const KIND_NAMES: Readonly<Record<CheckpointKind, string>> = {
-  [CheckpointKind.UNSPECIFIED]: "something unknown",
-  [CheckpointKind.STEP]: "a step",
-  [CheckpointKind.SLEEP]: "a sleep",
-  [CheckpointKind.EVENT]: "an awaited event",
-  [CheckpointKind.VALUE]: "a value",
-  [CheckpointKind.CHOICE]: "a choice between awaited things",
-  [CheckpointKind.JOB]: "an awaited job",
-};
-
-/** @throws ReseolioError `invalid_argument` that shows the name */
-export function checkName(what: string, name: unknown): asserts name is string {
-  const length = typeof name === "string" ? Buffer.byteLength(name) : 0;
-  if (length >= 1 && length <= WIRE_LIMITS.checkpointNameBytes) return;
-  const given = typeof name === "string" ? `has ${length} bytes` : `is ${String(name)}`;
-  const limit = WIRE_LIMITS.checkpointNameBytes;
-  throw new ReseolioError("invalid_argument", `${what} ${given}; give a string of 1 to ${limit} bytes`);
+/** The identity of a record that carries none follows from the one before it. */
+function inSequence(recorded: readonly Checkpoint[]): readonly Placed[] {
+  const placed = recorded.filter(({ seq }) => seq > 0).sort(byPlace);
+  let before = ROOT_ID;
+  return placed.map((record) => {
+    const op = record.op === 0 ? operationId(before, nameOfLabel(record.name), 1) : (record.op ?? 0);
+    before = op;
+    return { record, op };
+  });
 }
 
-/**
- * The same for the same name, in at most the bytes allowed: for names that are made from others. Half a character, which
- * would come back from the daemon as another one, is replaced here.
- */
-export function boundedName(given: string): string {
-  const name = wholeCharacters(given);
-  if (name.length * 3 <= WIRE_LIMITS.checkpointNameBytes) return name;
-  if (Buffer.byteLength(name) <= WIRE_LIMITS.checkpointNameBytes) return name;
-  const digest = createHash("sha256").update(name).digest("hex").slice(0, 32);
-  return `${wholeCharacters(name.slice(0, 50))}…${digest}`;
+/** Waits that ended while the handler was parked share a place. */
+export function byPlace(one: Checkpoint, other: Checkpoint): number {
+  return one.seq - other.seq || timeOf(one) - timeOf(other) || (one.name < other.name ? -1 : 1);
 }
 
-function wholeCharacters(text: string): string {
-  return /[\ud800-\udfff]/.test(text) ? Buffer.from(text).toString() : text;
+/** Milliseconds. */
+export function timeOf({ recordedAt }: Checkpoint): number {
+  return recordedAt === undefined ? 0 : Number(recordedAt.seconds) * 1000 + Math.floor(recordedAt.nanos / 1e6);
 }

@@ -12,6 +12,8 @@ import {
   OnDuplicate,
 } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { HandlerScope } from "../context.ts";
+import type { Branch } from "./branch.ts";
+import type { Execution } from "./execution.ts";
 
 /** Counts calls of the same function with the same arguments within one execution of a handler or a step. */
 export class CallCounter {
@@ -31,32 +33,76 @@ export interface StoredChild {
   readonly answer: EnqueuedJob;
 }
 
+type Enqueue = (job: NewJob) => Promise<StoredChild>;
+
 /**
- * Stores the call, or finds the child of an earlier execution. A child that ended badly is found as long as no attempt
- * of the parent has failed since; the parent's next attempt starts it again, as it tries its steps again.
+ * Stores the call, or finds the child of an earlier execution. One whose failure ended an attempt of its parent is
+ * retried, under its own ID; one that was cancelled, or whose failure the parent was given and went on, stays as it is.
  *
- * @param job without an idempotency key
+ * @param job without an idempotency key, or with one of the program
  */
-export async function callChild(
+export function callChild(scope: HandlerScope, job: NewJob, enqueue: Enqueue): Promise<StoredChild> {
+  const { execution } = scope.context;
+  const isKeyed = (job.options?.idempotencyKey ?? "") !== "";
+  const call = isKeyed ? `key ${job.options?.idempotencyKey}` : callOf(scope, job);
+  if (scope.stepName !== null) return execution.during(storeChild(scope, job, { call, isKeyed, enqueue }));
+  const branch = execution.replay.begin(`call ${call}`);
+  return execution.call(branch, storeChild(scope, job, { call, isKeyed, enqueue, branch }));
+}
+
+interface Call {
+  /** What it is: the same for the same function with the same arguments. */
+  readonly call: string;
+  readonly isKeyed: boolean;
+  readonly enqueue: Enqueue;
+  /** Absent inside a step. */
+  readonly branch?: Branch;
+}
+
+async function storeChild(
   scope: HandlerScope,
   job: NewJob,
-  enqueue: (job: NewJob) => Promise<StoredChild>,
+  { call, isKeyed, enqueue, branch }: Call,
 ): Promise<StoredChild> {
-  const { failures } = scope.context;
-  const key = childKey(scope, job);
+  const { execution } = scope.context;
+  if (isKeyed) return retried(execution, await enqueue(job));
+  if (!execution.replay.isOrdered) return callUnordered(scope, job, call, enqueue);
+  const number = branch === undefined ? scope.calls.next(call) : await execution.calls.number(call, branch);
+  return retried(execution, await enqueue(withKey(job, keyOf(scope, call, number))));
+}
+
+function callOf({ context, stepName, branch }: HandlerScope, { functionName, args }: NewJob): string {
+  const isNamed = stepName === null || !context.execution.replay.isOrdered;
+  // Steps beside each other may get their names in another order when they run again.
+  return digest(functionName, isNamed ? (stepName ?? "") : `#${branch.id}`, canonical(args));
+}
+
+function keyOf({ context }: HandlerScope, call: string, number: number): string {
+  return `${context.jobId}:${call}:${number}`;
+}
+
+async function retried(execution: Execution, child: StoredChild): Promise<StoredChild> {
+  const { deduplicated, state, jobId } = child.answer;
+  if (!deduplicated || !endedBadly(state) || !execution.hasEndedAttempt(jobId)) return child;
+  await execution.retryJob(jobId);
+  return child;
+}
+
+/**
+ * In a job from before the order was kept: calls are told apart by their number, and a child that ended badly is started
+ * again, as another job, when an attempt of the parent has failed since.
+ */
+async function callUnordered(scope: HandlerScope, job: NewJob, call: string, enqueue: Enqueue): Promise<StoredChild> {
+  const { context, calls } = scope;
+  const key = keyOf(scope, call, calls.next(call));
   for (let tries = 0; ; tries++) {
     const stored = await enqueue(withKey(job, tries === 0 ? key : `${key}~${tries}`));
-    if (tries >= failures || !stored.answer.deduplicated || !endedBadly(stored.answer.state)) return stored;
+    if (tries >= context.failures || !stored.answer.deduplicated || !endedBadly(stored.answer.state)) return stored;
   }
 }
 
 function endedBadly(state: JobState): boolean {
   return state === JobState.DEAD || state === JobState.CANCELLED;
-}
-
-function childKey({ context, stepName, calls }: HandlerScope, { functionName, args }: NewJob): string {
-  const call = digest(functionName, stepName ?? "", canonical(args));
-  return `${context.jobId}:${call}:${calls.next(call)}`;
 }
 
 function withKey(job: NewJob, idempotencyKey: string): NewJob {

@@ -1,20 +1,29 @@
-import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { type FinishedJob, type Wait, WaitSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { FinishedJob, Wait } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { Operation } from "./operation.ts";
 import type { HandlerClock } from "./rehearsal.ts";
+import type { Delivery } from "./delivery.ts";
 
 /** What a handler waits for. Lengths count from the making of the wait, on the monotonic clock. */
 export type Awaited =
   | { readonly kind: "sleep_for"; readonly ms: number }
   | { readonly kind: "sleep_until"; readonly at: number }
-  | { readonly kind: "event"; readonly eventName: string; readonly timeoutMs: number | undefined }
+  | {
+      readonly kind: "event";
+      readonly eventName: string;
+      readonly timeoutMs: number | undefined;
+      /** Only one that was emitted since the job was enqueued counts. */
+      readonly sinceStart: boolean;
+    }
+  | { readonly kind: "signal"; readonly signalName: string; readonly timeoutMs: number | undefined }
   | { readonly kind: "job"; readonly jobId: string };
 
 /** How a wait ended. */
 export type WaitEnd =
   | { readonly kind: "slept" }
-  | { readonly kind: "event"; readonly checkpoint: Checkpoint }
+  /** An event or a signal, or none within its time. */
+  | { readonly kind: "message"; readonly checkpoint: Checkpoint }
   | { readonly kind: "job"; readonly job: FinishedJob };
 
 /** One thing that a handler waits for, from its registration to the moment at which the handler goes on. */
@@ -34,13 +43,17 @@ export class DurableWait {
   unwatch: (() => void) | undefined;
   /** How many callers wait for it: a job can be awaited twice. */
   holders = 1;
+  /** Its place in the order of what the handler is given, when it has one. */
+  delivery: Delivery | undefined;
   readonly #resolve: (end: WaitEnd) => void;
   readonly #startedAt: number;
 
+  /** @param operation undefined for a wait inside of another operation, which the handler itself is not given */
   constructor(
     readonly name: string,
     readonly awaited: Awaited,
     private readonly clock: HandlerClock,
+    readonly operation: Operation | undefined,
   ) {
     this.#startedAt = clock.monotonic();
     const { promise, resolve, reject } = withResolvers<WaitEnd>();
@@ -70,26 +83,41 @@ export class DurableWait {
       case "sleep_until":
         return Math.max(0, this.awaited.at - this.clock.now());
       case "event":
+      case "signal":
       case "job":
         return null;
     }
   }
 
   /** As the daemon is told: what has passed since the handler began to wait is taken off. */
-  message(): Wait {
-    const { name, awaited } = this;
+  message(isOrdered: boolean): Wait {
+    const { name, operation } = this;
+    const wait: Wait = {
+      $typeName: "reseolio.v1.Wait",
+      name,
+      awaited: this.#awaitedMessage(),
+      sinceStart: this.awaited.kind === "event" && this.awaited.sinceStart,
+      prompt: operation?.isPrompt ?? false,
+    };
+    const timeoutMs = "timeoutMs" in this.awaited ? this.awaited.timeoutMs : undefined;
+    if (timeoutMs !== undefined) wait.timeoutMs = wholeMs(this.#left(timeoutMs));
+    if (isOrdered) wait.op = operation?.id ?? 0;
+    return wait;
+  }
+
+  #awaitedMessage(): Wait["awaited"] {
+    const { awaited } = this;
     switch (awaited.kind) {
       case "sleep_for":
-        return create(WaitSchema, { name, awaited: { case: "sleepMs", value: wholeMs(this.#left(awaited.ms)) } });
+        return { case: "sleepMs", value: wholeMs(this.#left(awaited.ms)) };
       case "sleep_until":
-        return create(WaitSchema, { name, awaited: { case: "sleepUntil", value: timestampFromMs(awaited.at) } });
-      case "event": {
-        const { eventName, timeoutMs } = awaited;
-        const limit = timeoutMs === undefined ? {} : { timeoutMs: wholeMs(this.#left(timeoutMs)) };
-        return create(WaitSchema, { name, awaited: { case: "eventName", value: eventName }, ...limit });
-      }
+        return { case: "sleepUntil", value: timestampFromMs(awaited.at) };
+      case "event":
+        return { case: "eventName", value: awaited.eventName };
+      case "signal":
+        return { case: "signalName", value: awaited.signalName };
       case "job":
-        return create(WaitSchema, { name, awaited: { case: "jobId", value: awaited.jobId } });
+        return { case: "jobId", value: awaited.jobId };
     }
   }
 

@@ -1,17 +1,25 @@
 import type { FinishedJob, Park } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { EmittedEvent } from "../calls/event-directory.ts";
 import { ReseolioError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
 import type { CheckpointRecord } from "../session/frame-items.ts";
-import type { HandlerClock } from "./rehearsal.ts";
+import type { HandlerClock, Rehearsal } from "./rehearsal.ts";
 
 /** The attempt whose handler this is. */
 export interface ExecutionHost {
+  /** Of the job that the handler is about. */
   readonly jobId: string;
+  /** Of the job that is leased: another one while steps are undone. */
+  readonly leaseJobId: string;
   readonly functionName: string;
   /** Attempts of the job that have failed. */
   readonly failures: number;
   /** Of the lease that the handler runs under now. */
   readonly leaseToken: number;
   readonly abortReason: Error | undefined;
+  /** Milliseconds that the attempt may take from when it began or went on here; Infinity without a limit. */
+  readonly timeLimitMs: number;
+  readonly log: Logger;
 }
 
 /** What an execution asks of its worker. */
@@ -22,9 +30,16 @@ export interface ExecutionPort {
   /** The parked handler can go on although nothing has happened of what it told that it waits for. */
   needSlot(host: ExecutionHost): void;
   watchEnd(jobId: string, onEnd: (job: FinishedJob) => void): () => void;
+  emitEvent(name: string, payload: unknown): Promise<EmittedEvent>;
+  /** A job that failed, called again by the attempt after the one that its failure ended. */
+  retryJob(jobId: string, awaitedBy: string): Promise<void>;
+  /** What is on record does not fit the handler: it never goes on. */
+  mismatch(host: ExecutionHost, message: string): void;
   readonly clock: HandlerClock;
   /** True when the handler dies here, in a test: it must never go on. @param point the same in every execution */
   dies(host: ExecutionHost, point: string): boolean;
+  /** In a test. */
+  readonly rehearsal: Rehearsal;
 }
 
 export function endedError({ functionName, jobId }: ExecutionHost): ReseolioError {

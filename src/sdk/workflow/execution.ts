@@ -5,18 +5,29 @@
  * awaited is handed to it only when it has its slot again, so a parked handler stands still wherever it only waits.
  */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { CheckpointJournal } from "./checkpoint-journal.ts";
+import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { encodeValue } from "../serialization.ts";
+import type { Branch } from "./branch.ts";
+import { CallNumbers } from "./call-numbers.ts";
+import type { CheckpointJournal } from "./checkpoint-journal.ts";
+import { boundedName } from "./checkpoint-names.ts";
 import type { DurableWait, WaitEnd } from "./durable-wait.ts";
 import { endedError, type ExecutionHost, type ExecutionPort } from "./execution-host.ts";
-import type { RecordAnswer } from "../session/frame-items.ts";
+import { INTERNAL, type NewRecord } from "./new-record.ts";
+import { NO_BYTES, OpenWaits } from "./open-waits.ts";
+import type { Operation } from "./operation.ts";
+import { PendingPromises } from "./pending-promises.ts";
+import { Recorder, type RecorderPort } from "./recorder.ts";
 import type { HandlerClock } from "./rehearsal.ts";
-import { checkpointOf, type NewRecord, recordError } from "./new-record.ts";
-import { parkRequest } from "./park-request.ts";
+import { Replay } from "./replay.ts";
+import { RunningSteps } from "./running-steps.ts";
 
 type Stage =
   | "active"
   /** Without a slot, waiting. */
   | "parked"
+  /** The handler has failed; steps that it left under way may still be recorded. */
+  | "ending"
   /** The handler has settled. */
   | "ended"
   /** The job goes on elsewhere: this handler never does. */
@@ -24,30 +35,58 @@ type Stage =
 
 /** What a record that is alone counts as: what is recorded, and the recording. */
 const RECORDING = 2;
-
-/** How long ends of jobs are gathered before a parked handler asks for its slot. */
-const GATHERING_MS = 20;
-/** setTimeout fires at once for longer times than this. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+/** How long a replay may stand still where the attempt has no time limit. */
+const PATIENCE_MS = 60_000;
+/** Of the time limit: a mismatch is reported before the daemon ends the attempt. */
+const PATIENCE_SHARE = 0.8;
 
 export class Execution {
-  readonly journal: CheckpointJournal;
-  readonly #waits = new Map<string, DurableWait>();
-  /** Told when the handler's time is over. */
-  readonly #rejects = new Set<(reason: Error) => void>();
+  readonly replay: Replay;
+  readonly calls: CallNumbers;
+  /** Of jobs, as the handler was given them. */
+  readonly ends = new Map<string, FinishedJob>();
+  readonly #waits: OpenWaits;
+  readonly #pending = new PendingPromises();
+  readonly #recorder: Recorder;
   #whenInSlot: (() => void)[] = [];
   #busy = 0;
+  /** Whose code runs. */
+  readonly steps = new RunningSteps();
   #stage: Stage = "active";
   #isCheckDue = false;
-  /** Runs while ends come that do not wake the handler by themselves. */
-  #gathering: ReturnType<typeof setTimeout> | undefined;
+  readonly #isReplayOnly: boolean;
 
+  /**
+   * @param isUnordered the job is from before the order of what handlers are given was kept
+   * @param onReplayed see ReplayOptions
+   */
   constructor(
     readonly host: ExecutionHost,
     private readonly port: ExecutionPort,
     recorded: readonly Checkpoint[],
+    isUnordered: boolean,
+    onReplayed?: () => void,
   ) {
-    this.journal = new CheckpointJournal(host, recorded);
+    this.#isReplayOnly = onReplayed !== undefined;
+    this.replay = new Replay({
+      recorded,
+      isUnordered: isUnordered || port.rehearsal.isUnordered === true,
+      isTimeIgnored: port.rehearsal.isUnordered === true,
+      context: host,
+      patienceMs: () => Math.min(PATIENCE_MS, host.timeLimitMs * PATIENCE_SHARE),
+      onReplayed,
+      onMismatch: (message) => this.#mismatch(message),
+      onDrift: (name, message) => this.#noteDrift(name, message),
+      onStandstill: (message) => host.log.warn(message),
+      pending: (start) => this.#pending.make(start),
+    });
+    this.#recorder = new Recorder(host, this.replay, this.#pending, this.#recorderPort());
+    this.calls = new CallNumbers(recorded, (label, record, op) => this.recordInternal(label, record, op));
+    this.#waits = this.#openWaits();
+  }
+
+  get journal(): CheckpointJournal {
+    return this.replay.journal;
   }
 
   get clock(): HandlerClock {
@@ -67,10 +106,30 @@ export class Execution {
     return this.#stage === "dropped";
   }
 
+  /** The handler has failed, and this is what it left under way. */
+  get isEnding(): boolean {
+    return this.#stage === "ending";
+  }
+
   /** @throws the reason of the signal, or ReseolioError `failed_precondition` when the handler has settled */
   check(): void {
     if (this.host.abortReason !== undefined) throw this.host.abortReason;
-    if (this.#stage === "ended") throw endedError(this.host);
+    if (this.#stage === "ended" || this.#stage === "ending") throw endedError(this.host);
+  }
+
+  /**
+   * What is on record of the operation, when it is its turn; undefined for something new, when the record is through.
+   * Undefined instead of a promise where nothing has to be waited for.
+   *
+   * @param arrival see Replay
+   */
+  recorded(operation: Operation, arrival?: Promise<unknown>): Promise<Checkpoint | undefined> | undefined {
+    const { record, isStuck } = operation;
+    if (record !== undefined && this.replay.isOrdered && record.seq === 0 && !isStuck) {
+      // Where the handler stood it had not been given this.
+      return this.#isReplayOnly ? new Promise(() => {}) : this.#placeAgain(operation, record, arrival);
+    }
+    return this.replay.recorded(operation, arrival);
   }
 
   /** Something begins that keeps the slot; a parked handler gets its slot first. Ends with `leave`. */
@@ -100,35 +159,64 @@ export class Execution {
     }
   }
 
+  /** A durable call of the handler: its answer is not on record, as the child is found again. */
+  async call<T>(branch: Branch, call: Promise<T>): Promise<T> {
+    const { sequence } = this.replay;
+    sequence.call();
+    try {
+      return await this.during(this.#answered(branch, call));
+    } finally {
+      sequence.settle();
+    }
+  }
+
+  async #answered<T>(branch: Branch, call: Promise<T>): Promise<T> {
+    const answer = await call.catch((error: unknown) => {
+      // The handler is only replayed: what it did not call before it does not call now.
+      if (this.#isReplayOnly) return new Promise<never>(() => {});
+      throw error;
+    });
+    return this.#pending.make((resolve) => this.replay.sequence.pass(branch.id, () => resolve(answer)));
+  }
+
   /**
-   * Ends when it is on disk. The handler must have its slot.
+   * Ends when it is on disk and when it is its turn to be given to the handler, which must have its slot.
    *
    * @throws the reason of the signal; ReseolioError `resource_exhausted` when the daemon refuses it
    */
-  record(record: NewRecord): Promise<void> {
-    const recorded = new Promise<void>((resolve, reject) => {
-      this.#rejects.add(reject);
-      const answer = (said: RecordAnswer): void => {
-        this.#rejects.delete(reject);
-        if (this.#stage === "dropped" || (said.kind === "recorded" && this.#dies(`record ${record.name}`, RECORDING)))
-          return;
-        if (said.kind === "recorded") resolve();
-        else reject(recordError(this.host, record.name, said));
-      };
-      this.port.record({ checkpoint: checkpointOf(this.host, record), answer });
-    });
-    return this.during(recorded);
+  record(operation: Operation, record: NewRecord): Promise<void> {
+    if (this.isEnding)
+      return this.during(this.#recorder.as(operation.label, record, { ...INTERNAL, op: operation.id }));
+    if (!this.replay.isOrdered) return this.during(this.#recorder.as(operation.label, record, undefined));
+    return this.during(this.#recorder.inPlace(operation, record));
+  }
+
+  /** As `record`, of what the handler itself is not given. */
+  recordInternal(label: string, record: NewRecord, op = 0): Promise<void> {
+    return this.during(this.#recorder.as(label, record, this.replay.isOrdered ? { ...INTERNAL, op } : undefined));
   }
 
   /** The handler has done something that no later execution does again: in a test it may die here. */
-  pass(point: string): Promise<void> {
+  rehearse(point: string): Promise<void> {
     return this.#dies(point, 0) ? new Promise(() => {}) : Promise.resolve();
+  }
+
+  /** The code of a step has run: in a test it may go on before or after others that run beside it. */
+  rehearseStep(): Promise<void> | undefined {
+    const { size } = this.steps;
+    return size > 1 ? this.port.rehearsal.crashes?.stepHasRun(this.host.leaseJobId, size) : undefined;
+  }
+
+  /** Tells a test what the handler is given. */
+  saw({ id, name }: Operation, given: () => string): void {
+    const { leaseJobId: jobId, functionName, failures } = this.host;
+    this.port.rehearsal.crashes?.saw({ jobId, functionName, failures, op: id, name, given: given() });
   }
 
   /** Waits for it, without the slot as soon as nothing else is under way. */
   wait(wait: DurableWait): Promise<WaitEnd> {
-    this.#waits.set(wait.name, wait);
-    this.#rejects.add(wait.reject);
+    this.#waits.add(wait);
+    this.#pending.add(wait.reject);
     // Only with a slot can the daemon be told of it.
     if (this.#stage === "parked") this.port.needSlot(this.host);
     else this.#checkSoon();
@@ -136,15 +224,15 @@ export class Execution {
   }
 
   /** As `wait`, for the end of a job; several callers may wait for the same. */
-  waitForJob(jobId: string, make: () => DurableWait): DurableWait {
-    const name = jobWaitName(jobId);
-    const known = this.#waits.get(name);
+  waitForJob(jobId: string, name: string, make: () => DurableWait): DurableWait {
+    const known = this.#waits.find(name);
     if (known !== undefined) {
       known.holders++;
       return known;
     }
     const wait = make();
-    wait.isOver = this.journal.find(name, CheckpointKind.JOB) !== undefined;
+    const record = this.journal.find(name);
+    wait.isOver = record?.kind === CheckpointKind.JOB && !record.endedAttempt;
     void this.wait(wait);
     wait.unwatch = this.port.watchEnd(jobId, (job) => this.satisfy(wait, { kind: "job", job }));
     return wait;
@@ -152,34 +240,53 @@ export class Execution {
 
   /** It is awaited no more. */
   forget(wait: DurableWait): void {
-    if (--wait.holders > 0 || this.#waits.get(wait.name) !== wait) return;
-    this.#remove(wait);
+    this.#waits.forget(wait);
+  }
+
+  /** What is on record of the wait is given to the handler in its place, when it is here. */
+  requestInPlace(wait: DurableWait, op: number): void {
+    wait.delivery ??= this.replay.sequence.request(op, wait.end !== undefined, () => this.#waits.deliver(wait));
   }
 
   satisfy(wait: DurableWait, end: WaitEnd): void {
-    if (wait.end !== undefined || this.#waits.get(wait.name) !== wait) return;
-    wait.isOver = true;
-    wait.end = end;
-    if (this.#stage === "active") this.#deliver(wait);
-    else if (!wait.wakes) this.#gathering ??= setTimeout(() => this.port.needSlot(this.host), GATHERING_MS);
+    this.#waits.satisfy(wait, end);
+  }
+
+  /** An attempt of this job was ended by the failure of that one. */
+  hasEndedAttempt(jobId: string): boolean {
+    return this.journal.endedAttemptBy(jobId);
+  }
+
+  /** That job runs again, as the handler calls it again. */
+  async retryJob(jobId: string): Promise<void> {
+    await this.during(this.port.retryJob(jobId, this.host.jobId));
+    this.journal.forgetEnd(jobId);
+  }
+
+  /** What is on record does not fit: the handler never goes on. */
+  mismatched(message: string): Promise<never> {
+    this.#mismatch(message);
+    return new Promise(() => {});
   }
 
   /** The handler has a slot again. @param recorded since it parked */
   resume(recorded: readonly Checkpoint[]): void {
     this.#stage = "active";
-    this.#stopGathering();
-    for (const checkpoint of recorded) this.#learn(checkpoint);
-    for (const wait of [...this.#waits.values()]) if (wait.end !== undefined) this.#deliver(wait);
+    this.#waits.resume(recorded);
     for (const go of this.#whenInSlot.splice(0)) go();
     this.#checkSoon();
   }
 
   /** Everything awaited rejects, also without a slot. */
   abort(reason: Error): void {
-    const rejects = [...this.#rejects];
     this.#letGo();
-    this.#rejects.clear();
-    for (const reject of rejects) reject(reason);
+    this.#pending.rejectAll(reason);
+    this.steps.stopWaiting();
+  }
+
+  /** The handler has failed: what it left under way may still be recorded, and nothing else. */
+  beginEnding(): void {
+    this.#stage = "ending";
   }
 
   /** The handler has settled. */
@@ -192,7 +299,25 @@ export class Execution {
   drop(): void {
     this.#stage = "dropped";
     this.#letGo();
-    this.#rejects.clear();
+    this.#pending.forgetAll();
+  }
+
+  /** It is on record, but the handler was not given it, or was given it by an attempt that failed behind it. */
+  async #placeAgain(
+    operation: Operation,
+    record: Checkpoint,
+    arrival: Promise<unknown> | undefined,
+  ): Promise<Checkpoint> {
+    const { sequence } = this.replay;
+    await arrival;
+    if (!sequence.isLive) await this.#pending.make<void>((resolve) => sequence.whenLive(resolve));
+    await this.enter();
+    try {
+      await this.record(operation, { kind: record.kind, value: NO_BYTES });
+    } finally {
+      this.leave();
+    }
+    return record;
   }
 
   /** Only where nothing else of the handler is under way: a process that dies takes that with it, this one cannot. */
@@ -201,52 +326,65 @@ export class Execution {
   }
 
   #slot(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#rejects.add(reject);
-      this.#whenInSlot.push(() => {
-        this.#rejects.delete(reject);
-        resolve();
-      });
+    return this.#pending.make((resolve) => {
+      this.#whenInSlot.push(() => resolve());
       if (this.#stage === "parked") this.port.needSlot(this.host);
     });
   }
 
-  #learn(checkpoint: Checkpoint): void {
-    this.journal.add(checkpoint);
-    const wait = this.#waits.get(checkpoint.name);
-    if (wait === undefined) return;
-    wait.isOver = true;
-    if (checkpoint.kind === CheckpointKind.SLEEP) wait.end ??= { kind: "slept" };
-    if (checkpoint.kind === CheckpointKind.EVENT) wait.end ??= { kind: "event", checkpoint };
+  #recorderPort(): RecorderPort {
+    const isDropped = (): boolean => this.#stage === "dropped";
+    return {
+      send: (record) => this.port.record(record),
+      isOver: (label) => this.#dies(`record ${label}`, RECORDING),
+      get isDropped() {
+        return isDropped();
+      },
+    };
   }
 
-  #deliver(wait: DurableWait): void {
-    this.#remove(wait);
-    wait.deliver();
-    this.#checkSoon();
+  #openWaits(): OpenWaits {
+    const isActive = (): boolean => this.#stage === "active";
+    return new OpenWaits({
+      replay: this.replay,
+      get isActive() {
+        return isActive();
+      },
+      recordInPlace: (operation, record) => this.record(operation, record),
+      recordInternal: (label, record) => this.recordInternal(label, record),
+      needSlot: () => this.port.needSlot(this.host),
+      checkSoon: () => this.#checkSoon(),
+      forgetReject: (reject) => this.#pending.forget(reject),
+    });
   }
 
-  #remove(wait: DurableWait): void {
-    this.#waits.delete(wait.name);
-    this.#rejects.delete(wait.reject);
-    wait.release();
+  #mismatch(message: string): void {
+    // The handler may be in the middle of its turn.
+    setImmediate(() => {
+      if (this.#stage !== "dropped" && this.#stage !== "ended") this.port.mismatch(this.host, message);
+    });
   }
 
-  #stopGathering(): void {
-    clearTimeout(this.#gathering);
-    this.#gathering = undefined;
+  /** Once for each record. */
+  #noteDrift(name: string, message: string): void {
+    const label = boundedName(`drift:${name}`);
+    if (this.journal.find(label) !== undefined) return;
+    const { functionName, log } = this.host;
+    log.warn(`the code has changed under a running job: ${message}`);
+    const value = encodeValue(functionName, label, message);
+    // Nobody waits for it, and it does not keep the slot.
+    this.#recorder.as(label, { kind: CheckpointKind.NOTE, value }, INTERNAL).catch(() => {});
   }
 
   #letGo(): void {
-    this.#stopGathering();
-    for (const wait of this.#waits.values()) wait.release();
-    this.#waits.clear();
+    this.replay.stop();
+    this.#waits.letGo();
     this.#whenInSlot = [];
   }
 
   /** After the handler's own turn: what it does next may keep the slot, or wait for more. */
   #checkSoon(): void {
-    if (this.#isCheckDue || (this.#busy > 0 && !this.#hasSleep()) || this.#waits.size === 0) return;
+    if (this.#isCheckDue || (this.#busy > 0 && !this.#waits.hasSleep) || this.#waits.size === 0) return;
     this.#isCheckDue = true;
     setImmediate(this.#checkWaits);
   }
@@ -254,46 +392,12 @@ export class Execution {
   readonly #checkWaits = (): void => {
     this.#isCheckDue = false;
     if (this.#stage !== "active" || this.host.abortReason !== undefined) return;
-    const waits = [...this.#waits.values()];
-    if (this.#busy > 0) for (const wait of waits) this.#armTimer(wait);
-    else if (waits.length > 0 && !waits.some((wait) => wait.isOver)) this.#park(waits);
+    if (this.#busy > 0) this.#waits.armTimers();
+    else if (this.#waits.size > 0 && !this.#waits.isAnyOver) this.#park();
   };
 
-  #park(waits: readonly DurableWait[]): void {
-    for (const wait of waits) clearTimeout(wait.timer);
+  #park(): void {
     this.#stage = "parked";
-    this.port.park(this.host, parkRequest(waits));
-  }
-
-  #hasSleep(): boolean {
-    for (const wait of this.#waits.values()) if (wait.awaited.kind.startsWith("sleep")) return true;
-    return false;
-  }
-
-  /** A sleep beside a step ends at its time, not when the step lets the handler park. */
-  #armTimer(wait: DurableWait): void {
-    const left = wait.isOver ? null : wait.sleepLeftMs();
-    if (left === null) return;
-    clearTimeout(wait.timer);
-    wait.timer = setTimeout(() => this.#onTimer(wait), Math.min(Math.ceil(left), MAX_TIMER_MS));
-  }
-
-  #onTimer(wait: DurableWait): void {
-    if (this.#stage !== "active" || this.#waits.get(wait.name) !== wait || wait.isOver) return;
-    if (wait.sleepLeftMs() !== 0) {
-      this.#armTimer(wait);
-      return;
-    }
-    wait.isOver = true;
-    this.record({ name: wait.name, kind: CheckpointKind.SLEEP, value: NO_BYTES }).then(
-      () => this.satisfy(wait, { kind: "slept" }),
-      (error: Error) => wait.reject(error),
-    );
+    this.port.park(this.host, this.#waits.park());
   }
 }
-
-export function jobWaitName(jobId: string): string {
-  return `job:${jobId}`;
-}
-
-const NO_BYTES = new Uint8Array(0);

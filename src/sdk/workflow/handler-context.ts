@@ -1,14 +1,23 @@
 import { SCHEDULED_AT_HEADER } from "#proto/contract.ts";
 import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Assignment } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { Branch, ROOT_ID } from "./branch.ts";
+import type { Placed } from "./checkpoint-journal.ts";
 import { CallCounter } from "./child-calls.ts";
 import type { Context, HandlerScope } from "../context.ts";
-import type { EmittedEvent } from "../calls/event-directory.ts";
 import { Execution } from "./execution.ts";
 import type { ExecutionHost, ExecutionPort } from "./execution-host.ts";
 import type { AttemptEnd } from "../worker/executor.ts";
 import { type Logger, withFields } from "../logger.ts";
+import { ReseolioError } from "../errors.ts";
 import { Operations } from "./operations.ts";
+import { Undos } from "./undo.ts";
+
+/** How long a handler that has returned may take to ask for what is on record. */
+const ASKING_MS = 1_000;
+const LOOK_MS = 10;
+/** Named in a message. */
+const MOST_NAMES = 5;
 
 /** What all handlers of one client share. */
 export interface HandlerPort extends ExecutionPort {
@@ -16,12 +25,13 @@ export interface HandlerPort extends ExecutionPort {
   /** The client that runs the handlers: only its own calls are children of their jobs. */
   readonly owner: object;
   heartbeat(host: ExecutionHost, ms: number): void;
-  emitEvent(name: string, payload: unknown): Promise<EmittedEvent>;
 }
 
 /** One execution of a handler. What is not asked for is not made: most handlers need no signal and record nothing. */
 export class HandlerContext implements Context, ExecutionHost, HandlerScope {
+  /** Of the job that the handler is about: of the undone one while its steps are undone. */
   readonly jobId: string;
+  readonly leaseJobId: string;
   readonly functionName: string;
   readonly attempt: number;
   readonly maxAttempts: number;
@@ -30,6 +40,8 @@ export class HandlerContext implements Context, ExecutionHost, HandlerScope {
   /** Of the lease that it runs under now: another one after each time that it was parked. */
   leaseToken: number;
   readonly stepName = null;
+  readonly branch = new Branch(ROOT_ID);
+  readonly undos = new Undos();
   /** How it ended while it was parked, to be told when it has a slot again. */
   earlyEnd: AttemptEnd | undefined;
   #controller: AbortController | undefined;
@@ -41,13 +53,18 @@ export class HandlerContext implements Context, ExecutionHost, HandlerScope {
   #calls: CallCounter | undefined;
   #recorded: readonly Checkpoint[];
 
-  /** @param recorded in earlier executions of the job */
+  /**
+   * @param recorded in earlier executions of the job
+   * @param onReplayed for a handler that is replayed to where it stood, and no further
+   */
   constructor(
     public assignment: Assignment,
     recorded: readonly Checkpoint[],
     private readonly port: HandlerPort,
+    private readonly onReplayed?: () => void,
   ) {
-    this.jobId = assignment.jobId;
+    this.jobId = assignment.undoOf === "" ? assignment.jobId : assignment.undoOf;
+    this.leaseJobId = assignment.jobId;
     this.functionName = assignment.functionName;
     this.attempt = assignment.attempt;
     this.maxAttempts = assignment.maxAttempts;
@@ -90,6 +107,11 @@ export class HandlerContext implements Context, ExecutionHost, HandlerScope {
     return this.#log;
   }
 
+  get timeLimitMs(): number {
+    const { timeoutMs, ranMs } = this.assignment;
+    return timeoutMs === 0 ? Infinity : Math.max(0, timeoutMs - ranMs);
+  }
+
   get step(): Context["step"] {
     return this.#operate().step;
   }
@@ -104,6 +126,10 @@ export class HandlerContext implements Context, ExecutionHost, HandlerScope {
 
   get awaitEvent(): Context["awaitEvent"] {
     return this.#operate().awaitEvent;
+  }
+
+  get awaitSignal(): Context["awaitSignal"] {
+    return this.#operate().awaitSignal;
   }
 
   get awaitAny(): Context["awaitAny"] {
@@ -133,7 +159,8 @@ export class HandlerContext implements Context, ExecutionHost, HandlerScope {
   /** What is recorded and awaited; made when it is asked for. */
   get execution(): Execution {
     if (this.#execution === undefined) {
-      this.#execution = new Execution(this, this.port, this.#recorded);
+      const { unordered } = this.assignment;
+      this.#execution = new Execution(this, this.port, this.#recorded, unordered, this.onReplayed);
       this.#recorded = [];
       if (this.#reason !== undefined) this.#execution.abort(this.#reason);
       if (this.#hasEnded) this.#execution.end();
@@ -157,6 +184,45 @@ export class HandlerContext implements Context, ExecutionHost, HandlerScope {
     if (isLeft)
       this.log.warn("the handler has ended and left a step or a call behind: await everything that it starts");
     this.#execution?.end();
+  }
+
+  /** The handler has failed, and steps of it still run at the end of its time. */
+  abandonSteps(names: readonly string[]): void {
+    const steps = names.slice(0, MOST_NAMES).map((name) => JSON.stringify(name));
+    const message = `the handler has failed, and steps of it still run at the end of its time: ${steps.join(", ")}`;
+    this.log.warn(`${message}; they may run again: pass the signal of a step on to what it does`);
+    this.abort(new ReseolioError("failed_precondition", message));
+  }
+
+  /** The handler has not asked for all that is on record. */
+  get hasUnasked(): boolean {
+    return this.#unasked.length > 0;
+  }
+
+  /** Ends when it has, or does not any more. */
+  async whenAsked(): Promise<void> {
+    const until = performance.now() + Math.min(ASKING_MS, this.timeLimitMs / 2);
+    while (this.hasUnasked && this.#reason === undefined && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
+
+  get #unasked(): readonly Placed[] {
+    // One that asked for nothing did not ask for what is on record either.
+    const execution = this.#recorded.length > 0 ? this.execution : this.#execution;
+    return this.onReplayed === undefined ? (execution?.replay.notAskedFor ?? []) : [];
+  }
+
+  /** Why what is on record does not fit a handler that has returned; undefined when it does. */
+  mismatchAt(end: AttemptEnd): string | undefined {
+    if (end.kind === "failure") return undefined;
+    const left = this.#unasked;
+    if (left.length === 0) return undefined;
+    const names = left.map(({ record }) => JSON.stringify(record.name)).slice(0, MOST_NAMES);
+    const message = `the handler has returned and did not ask for what is on record: ${names.join(", ")}`;
+    if (left.some(({ record }) => !record.alone)) return message;
+    this.log.warn(`the code has changed under a running job: ${message}`);
+    return undefined;
   }
 
   /** Why the signal fired, if it did. */

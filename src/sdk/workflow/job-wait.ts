@@ -1,12 +1,19 @@
 import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { DurableWait, type WaitEnd } from "./durable-wait.ts";
-import { type Execution, jobWaitName } from "./execution.ts";
+import type { Execution } from "./execution.ts";
+import type { Operation } from "./operation.ts";
 
-/** The wait for the end of a job, one for all who wait for it in a handler. */
-export function jobWait(execution: Execution, jobId: string): DurableWait {
+/** The wait for the end of a job, one for all who wait for it under this name in a handler. */
+export function jobWait(
+  execution: Execution,
+  jobId: string,
+  name: string,
+  operation: Operation | undefined,
+): DurableWait {
   return execution.waitForJob(
     jobId,
-    () => new DurableWait(jobWaitName(jobId), { kind: "job", jobId }, execution.clock),
+    name,
+    () => new DurableWait(name, { kind: "job", jobId }, execution.clock, operation),
   );
 }
 

@@ -6,19 +6,36 @@ import type { CheckpointRecord, RecordAnswer } from "../session/frame-items.ts";
 
 /** What is recorded, without what the execution adds. */
 export interface NewRecord {
-  readonly name: string;
   readonly kind: CheckpointKind;
   readonly value: Uint8Array;
-  /** Of a step that failed for good. */
+  /** Of a step that failed, or of an awaited job that did. */
   readonly error?: JobError;
+  /** The step can be undone. */
+  readonly undo?: boolean;
+  readonly awaitedJobId?: string;
 }
+
+/** Where it stands; absent in a job that keeps no order. */
+export interface RecordPlace {
+  readonly seq: number;
+  readonly asked: number;
+  readonly alone: boolean;
+  readonly prompt: boolean;
+  /** 0: follows from the record before, or belongs to no operation of the handler. */
+  readonly op: number;
+}
+
+/** Not given to the handler. */
+export const INTERNAL: RecordPlace = { seq: 0, asked: 0, alone: false, prompt: false, op: 0 };
 
 /** As the daemon is told, under the lease that the handler runs under now. */
 export function checkpointOf(
   host: ExecutionHost,
-  { name, kind, value, error }: NewRecord,
+  name: string,
+  { kind, value, error, undo = false, awaitedJobId = "" }: NewRecord,
+  place: RecordPlace | undefined,
 ): CheckpointRecord["checkpoint"] {
-  const { jobId, leaseToken, failures } = host;
+  const { leaseJobId, leaseToken, failures } = host;
   const checkpoint: Checkpoint = {
     $typeName: "reseolio.v1.Checkpoint",
     name,
@@ -26,9 +43,16 @@ export function checkpointOf(
     value,
     timedOut: false,
     failures: error === undefined ? 0 : failures,
-    ...(error === undefined ? {} : { error }),
+    seq: place?.seq ?? 0,
+    asked: place?.asked ?? 0,
+    alone: place?.alone ?? false,
+    prompt: place?.prompt ?? false,
+    undo,
+    endedAttempt: false,
   };
-  return { $typeName: "reseolio.v1.NewCheckpoint", jobId, leaseToken, checkpoint };
+  if (place !== undefined) checkpoint.op = place.op;
+  if (error !== undefined) checkpoint.error = error;
+  return { $typeName: "reseolio.v1.NewCheckpoint", jobId: leaseJobId, leaseToken, checkpoint, awaitedJobId };
 }
 
 export function recordError(

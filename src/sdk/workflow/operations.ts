@@ -1,16 +1,18 @@
 import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { awaitAny } from "./await-any.ts";
-import { checkName } from "./checkpoint-journal.ts";
-import { type AwaitEventOptions, type Context, currentScope } from "../context.ts";
-import { derivedNumber, derivedUuid } from "./derived-values.ts";
-import { ReseolioError } from "../errors.ts";
 import type { EmittedEvent } from "../calls/event-directory.ts";
-import type { Execution } from "./execution.ts";
-import type { HandlerContext, HandlerPort } from "./handler-context.ts";
+import { type AwaitEventOptions, type AwaitSignalOptions, type Context, currentScope } from "../context.ts";
+import { ReseolioError } from "../errors.ts";
 import { checkMs } from "../option-faults.ts";
 import { decodeValue, encodeValue } from "../serialization.ts";
-import { runStep } from "./step.ts";
-import { awaitEvent, sleepFor, sleepUntil } from "./waiting.ts";
+import { checkStepOptions, type StepOptions } from "../step-options.ts";
+import { awaitAny } from "./await-any.ts";
+import { boundedName, checkName } from "./checkpoint-names.ts";
+import { derivedNumber, derivedUuid } from "./derived-values.ts";
+import type { Execution } from "./execution.ts";
+import type { HandlerContext, HandlerPort } from "./handler-context.ts";
+import type { Operation } from "./operation.ts";
+import { checkRun, runStep } from "./step.ts";
+import { awaitEvent, awaitSignal, sleepFor, sleepUntil } from "./waiting.ts";
 
 /** The durable part of a context. Its members need no `this`, so that handlers can take them out of it. */
 export class Operations {
@@ -19,34 +21,57 @@ export class Operations {
     private readonly port: HandlerPort,
   ) {}
 
-  readonly step: Context["step"] = (name, run, options) =>
-    guarded(this.#begin("step", name, (execution) => runStep(this.host, execution, name, run, options ?? {})));
+  readonly step: Context["step"] = (name, run, options = {}) =>
+    this.#begin("step", name, CheckpointKind.STEP, (execution, operation) => {
+      checkRun(name, run);
+      checkStepOptions(name, options);
+      // Its result is what the step recorded.
+      if (options.undo !== undefined) this.host.undos.add(operation.label, options as StepOptions);
+      return runStep(this.host, execution, operation, { run, options: options as StepOptions });
+    });
 
   readonly sleepFor: Context["sleepFor"] = (name, ms) =>
-    guarded(
-      this.#begin("sleepFor", name, (execution) =>
-        sleepFor(execution, name, checkMs(`sleepFor ${JSON.stringify(name)}: ms`, ms)),
-      ),
+    this.#begin("sleepFor", name, CheckpointKind.SLEEP, (execution, operation) =>
+      sleepFor(execution, operation, checkMs(`sleepFor ${JSON.stringify(name)}: ms`, ms)),
     );
 
   readonly sleepUntil: Context["sleepUntil"] = (name, at) =>
-    guarded(this.#begin("sleepUntil", name, (execution) => sleepUntil(execution, name, at)));
+    this.#begin("sleepUntil", name, CheckpointKind.SLEEP, (execution, operation) =>
+      sleepUntil(execution, operation, at),
+    );
 
   readonly awaitEvent = <Payload = unknown>(name: string, options: AwaitEventOptions = {}): Promise<Payload> =>
     // The payload is what some program emitted; the caller says what it expects.
-    guarded(this.#begin("awaitEvent", name, (execution) => awaitEvent(execution, name, options)) as Promise<Payload>);
+    this.#begin("awaitEvent", name, CheckpointKind.EVENT, (execution, operation) =>
+      awaitEvent(execution, operation, name, options),
+    ) as Promise<Payload>;
+
+  readonly awaitSignal = <Payload = unknown>(name: string, options: AwaitSignalOptions = {}): Promise<Payload> =>
+    // The payload is what some program sent; the caller says what it expects.
+    this.#begin("awaitSignal", name, CheckpointKind.SIGNAL, (execution, operation) =>
+      awaitSignal(execution, operation, name, options),
+    ) as Promise<Payload>;
 
   readonly awaitAny: Context["awaitAny"] = (name, sources) =>
-    guarded(this.#begin("awaitAny", name, (execution) => awaitAny(execution, name, sources)));
+    this.#begin("awaitAny", name, CheckpointKind.CHOICE, (execution, operation) =>
+      awaitAny(execution, operation, sources),
+    );
 
+  /** In a step it is a part of what the step does; elsewhere its answer is recorded, as a repeated event has another one. */
   readonly emitEvent = (name: string, payload?: unknown): Promise<EmittedEvent> => {
     const emit = async (): Promise<EmittedEvent> => {
-      this.host.execution.check();
       const emitted = await this.host.execution.during(this.port.emitEvent(name, payload));
-      if (emitted.created) await this.host.execution.pass(`event ${name}`);
+      if (emitted.created) await this.host.execution.rehearse(`event ${name}`);
       return emitted;
     };
-    return guarded(emit());
+    if (isInStep()) return guarded(emit());
+    return this.#begin(
+      "emitEvent",
+      boundedName(`emit:${String(name)}`),
+      CheckpointKind.VALUE,
+      (execution, operation) =>
+        execution.replay.isOrdered ? recordedValue(this.host, execution, operation, emit) : emit(),
+    );
   };
 
   readonly heartbeat = (ms: number): void => {
@@ -54,53 +79,94 @@ export class Operations {
     this.port.heartbeat(this.host, checkMs("heartbeat: ms", ms));
   };
 
-  readonly now = (name = "now"): Promise<Date> =>
-    guarded(this.#begin("now", name, (execution) => recordedNow(this.host, execution, name)));
+  readonly now = async (name = "now"): Promise<Date> => {
+    const time = this.#begin("now", name, CheckpointKind.VALUE, (execution, operation) =>
+      recordedValue(this.host, execution, operation, () => execution.clock.now()),
+    );
+    return new Date(Number(await guarded(time)));
+  };
 
   readonly random = (name = "random"): number => derivedNumber(this.host.jobId, this.#takeName("random", name));
 
   readonly uuid = (name = "uuid"): string => derivedUuid(this.host.jobId, this.#takeName("uuid", name));
 
-  #takeName(operation: string, name: string): string {
-    refuseInStep(operation, name);
-    checkName(`the name of ${operation}`, name);
-    return this.host.execution.journal.takeName(name);
+  /** The same in every execution: by what led to here, and the number of its use there. */
+  #takeName(what: string, name: string): string {
+    refuseInStep(what, name);
+    checkName(`the name of ${what}`, name);
+    const { replay } = this.host.execution;
+    if (!replay.isOrdered) return replay.journal.takeName(name);
+    return replay.nameHere(what, name);
   }
 
-  async #begin<T>(operation: string, name: string, operate: (execution: Execution) => Promise<T>): Promise<T> {
-    refuseInStep(operation, name);
-    checkName(`the name of ${operation}`, name);
+  /** Everything until the operation is asked for happens in the caller's turn. */
+  #begin<T>(
+    what: string,
+    name: string,
+    kind: CheckpointKind,
+    operate: (execution: Execution, operation: Operation) => Promise<T>,
+  ): Promise<T> {
     const { execution } = this.host;
-    execution.check();
-    return operate(execution);
+    try {
+      refuseInStep(what, name);
+      checkName(`the name of ${what}`, name);
+      execution.check();
+    } catch (error) {
+      return guarded(Promise.reject(error as Error));
+    }
+    return guarded(operated(execution, execution.replay.ask(name, kind), operate));
   }
 }
 
-async function recordedNow(host: HandlerContext, execution: Execution, name: string): Promise<Date> {
-  const label = execution.journal.takeName(name);
-  const recorded = execution.journal.find(label, CheckpointKind.VALUE);
-  if (recorded !== undefined) return new Date(Number(decodeValue(host.functionName, label, recorded.value)));
-  const now = execution.clock.now();
+async function operated<T>(
+  execution: Execution,
+  operation: Operation,
+  operate: (execution: Execution, operation: Operation) => Promise<T>,
+): Promise<T> {
+  try {
+    const value = await operate(execution, operation);
+    execution.saw(operation, () => JSON.stringify(value) ?? "nothing");
+    return value;
+  } catch (error) {
+    execution.saw(operation, () => (error instanceof Error ? `${error.name}: ${error.message}` : "no error"));
+    throw error;
+  } finally {
+    execution.replay.settled();
+  }
+}
+
+/** Made once, and the same in every execution. */
+async function recordedValue<T>(
+  { functionName }: HandlerContext,
+  execution: Execution,
+  operation: Operation,
+  make: () => T | Promise<T>,
+): Promise<T> {
+  const { label } = operation;
+  const record = await execution.recorded(operation);
+  // What was recorded is what `make` gave, after its trip through JSON.
+  if (record !== undefined) return decodeValue(functionName, label, record.value) as T;
   await execution.enter();
   try {
-    await execution.record({
-      name: label,
-      kind: CheckpointKind.VALUE,
-      value: encodeValue(host.functionName, label, now),
-    });
+    const value = await make();
+    await execution.record(operation, { kind: CheckpointKind.VALUE, value: encodeValue(functionName, label, value) });
+    return value;
   } finally {
     execution.leave();
   }
-  return new Date(now);
+}
+
+function isInStep(): boolean {
+  return (currentScope()?.stepName ?? null) !== null;
 }
 
 /** What a step does is not repeated: nothing inside it may be looked for in a later execution. */
-export function refuseInStep(operation: string, name: string): void {
+export function refuseInStep(what: string, name: string): void {
   const stepName = currentScope()?.stepName ?? null;
   if (stepName === null) return;
   throw new ReseolioError(
     "failed_precondition",
-    `${operation} ${JSON.stringify(name)} was called inside the step ${JSON.stringify(stepName)}; ` +
+    `${what} ${JSON.stringify(name)} was called inside the step ${JSON.stringify(stepName)}; ` +
       "a step is plain code that runs as a whole: call it before or after the step",
   );
 }

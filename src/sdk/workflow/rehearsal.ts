@@ -16,6 +16,23 @@ export interface CrashPlan {
   diesAfter(jobId: string, point: string): boolean;
   /** Whether it dies when it has returned, before that is recorded. */
   diesAtEnd(end: RehearsedEnd): boolean;
+  /** The handler was given what it asked for. */
+  saw(seen: RehearsedSight): void;
+  /** A step has run, of `running` that began and have not gone on: it goes on when the promise ends. */
+  stepHasRun(jobId: string, running: number): Promise<void>;
+}
+
+/** What a handler was given. */
+export interface RehearsedSight {
+  readonly jobId: string;
+  readonly functionName: string;
+  /** Attempts of the job that have failed. */
+  readonly failures: number;
+  /** Identity of the operation. */
+  readonly op: number;
+  readonly name: string;
+  /** JSON, or an error's name and message. */
+  readonly given: string;
 }
 
 /** A handler that has returned. */
@@ -34,6 +51,8 @@ export interface Rehearsal {
   readonly clock: HandlerClock;
   /** Undefined: nobody dies. */
   readonly crashes: CrashPlan | undefined;
+  /** Handlers are replayed as version 0.1 did, which kept no order of what they are given. */
+  readonly isUnordered?: boolean;
 }
 
 /**

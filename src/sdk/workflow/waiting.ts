@@ -1,55 +1,61 @@
 /** The waits of a handler: each is recorded when it is over, and is over at once in every later execution. */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { AwaitEventOptions } from "../context.ts";
-import { decideFirst } from "./decide-first.ts";
-import { DurableWait, type WaitEnd } from "./durable-wait.ts";
-import { ReseolioError, ResultTimeoutError } from "../errors.ts";
-import type { Execution } from "./execution.ts";
-import { endOf, jobWait } from "./job-wait.ts";
-import { checkMs, checkTime } from "../option-faults.ts";
+import type { AwaitEventOptions, AwaitSignalOptions } from "../context.ts";
+import { ReseolioError } from "../errors.ts";
+import { checkMs, checkTime, show } from "../option-faults.ts";
 import { decodeValue } from "../serialization.ts";
-import { EventTimeoutError } from "./workflow-errors.ts";
+import { type Awaited as AwaitedThing, DurableWait, type WaitEnd } from "./durable-wait.ts";
+import type { Execution } from "./execution.ts";
+import type { Operation } from "./operation.ts";
+import { EventTimeoutError, SignalTimeoutError } from "./workflow-errors.ts";
 
-export async function sleepFor(execution: Execution, name: string, ms: number): Promise<void> {
-  await sleep(execution, execution.journal.takeName(name), ms);
+export async function sleepFor(execution: Execution, operation: Operation, ms: number): Promise<void> {
+  await waitFor(execution, operation, { kind: "sleep_for", ms });
 }
 
-export async function sleepUntil(execution: Execution, name: string, at: Date): Promise<void> {
-  const time = checkTime(`sleepUntil ${JSON.stringify(name)}: at`, at);
-  const label = execution.journal.takeName(name);
-  if (execution.journal.find(label, CheckpointKind.SLEEP) !== undefined) return;
-  await execution.wait(new DurableWait(label, { kind: "sleep_until", at: time }, execution.clock));
+export async function sleepUntil(execution: Execution, operation: Operation, at: Date): Promise<void> {
+  const time = checkTime(`sleepUntil ${JSON.stringify(operation.name)}: at`, at);
+  await waitFor(execution, operation, { kind: "sleep_until", at: time });
 }
 
-/** @param label a name that was taken already */
-export async function sleep(execution: Execution, label: string, ms: number): Promise<void> {
-  if (execution.journal.find(label, CheckpointKind.SLEEP) !== undefined) return;
-  await execution.wait(new DurableWait(label, { kind: "sleep_for", ms }, execution.clock));
+/** Of the code of an operation, which the handler itself is not given. @param label unique within the job */
+export async function pauseFor(execution: Execution, label: string, ms: number): Promise<void> {
+  if (execution.journal.find(label) !== undefined) return;
+  await execution.wait(new DurableWait(label, { kind: "sleep_for", ms }, execution.clock, undefined));
 }
 
 export async function awaitEvent(
   execution: Execution,
+  operation: Operation,
   eventName: string,
   options: AwaitEventOptions,
 ): Promise<unknown> {
-  const timeoutMs = timeoutOf(eventName, options);
-  const label = execution.journal.takeName(eventName);
-  const recorded = execution.journal.find(label, CheckpointKind.EVENT);
-  const end: WaitEnd =
-    recorded === undefined
-      ? await execution.wait(new DurableWait(label, { kind: "event", eventName, timeoutMs }, execution.clock))
-      : { kind: "event", checkpoint: recorded };
-  return payloadOf(execution, eventName, timeoutMs, end);
+  const what = `awaitEvent ${JSON.stringify(eventName)}:`;
+  checkOptionNames(what, options, ["timeoutMs", "since"]);
+  const { since } = options;
+  if (since !== undefined && since !== "start") {
+    throw new ReseolioError("invalid_argument", `${what} since is ${show(since)}; give "start", or leave it out`);
+  }
+  const timeoutMs = timeoutOf(what, options);
+  const sinceStart = since === "start";
+  const record = await messageFor(execution, operation, { kind: "event", eventName, timeoutMs, sinceStart });
+  return payloadOf(execution, eventName, timeoutMs, record);
 }
 
-function timeoutOf(eventName: string, options: AwaitEventOptions): number | undefined {
-  const what = `awaitEvent ${JSON.stringify(eventName)}:`;
-  for (const option of Object.keys(options)) {
-    if (option === "timeoutMs") continue;
-    throw new ReseolioError("invalid_argument", `${what} option ${option} does not exist; the option is timeoutMs`);
+export async function awaitSignal(
+  execution: Execution,
+  operation: Operation,
+  signalName: string,
+  options: AwaitSignalOptions,
+): Promise<unknown> {
+  const what = `awaitSignal ${JSON.stringify(signalName)}:`;
+  checkOptionNames(what, options, ["timeoutMs"]);
+  const timeoutMs = timeoutOf(what, options);
+  const record = await messageFor(execution, operation, { kind: "signal", signalName, timeoutMs });
+  if (record.timedOut) {
+    throw new SignalTimeoutError(signalName, timeoutMs ?? 0);
   }
-  return options.timeoutMs === undefined ? undefined : checkMs(`${what} timeoutMs`, options.timeoutMs);
+  return decodeValue(execution.host.functionName, `signal ${JSON.stringify(signalName)}`, record.value);
 }
 
 /** @throws EventTimeoutError */
@@ -57,34 +63,34 @@ export function payloadOf(
   { host }: Execution,
   eventName: string,
   timeoutMs: number | undefined,
-  end: WaitEnd,
+  { timedOut, value }: Checkpoint,
 ): unknown {
-  const checkpoint: Checkpoint | null = end.kind === "event" ? end.checkpoint : null;
-  if (checkpoint === null || checkpoint.timedOut) throw new EventTimeoutError(eventName, timeoutMs ?? 0);
-  return decodeValue(host.functionName, `event ${JSON.stringify(eventName)}`, checkpoint.value);
+  if (timedOut) throw new EventTimeoutError(eventName, timeoutMs ?? 0);
+  return decodeValue(host.functionName, `event ${JSON.stringify(eventName)}`, value);
 }
 
-/**
- * The end of a job, without the slot until then. With `timeoutMs` it is recorded whether the job or the timeout came
- * first, so that every execution sees the same.
- *
- * @throws ResultTimeoutError
- */
-export async function awaitJob(
-  execution: Execution,
-  jobId: string,
-  timeoutMs: number | undefined,
-): Promise<FinishedJob> {
-  if (jobId === execution.host.jobId) {
-    throw new ReseolioError("failed_precondition", `job ${jobId} awaits its own end, which would never come`);
+async function messageFor(execution: Execution, operation: Operation, awaited: AwaitedThing): Promise<Checkpoint> {
+  const end = await waitFor(execution, operation, awaited);
+  if (end.kind === "message") return end.checkpoint;
+  throw new Error(`a wait for a message ended as ${end.kind}`);
+}
+
+async function waitFor(execution: Execution, operation: Operation, awaited: AwaitedThing): Promise<WaitEnd> {
+  const record = await execution.recorded(operation);
+  if (record === undefined) {
+    return execution.wait(new DurableWait(operation.label, awaited, execution.clock, operation));
   }
-  execution.check();
-  if (timeoutMs === undefined) return endOf(await jobWait(execution, jobId).promise);
-  const label = execution.journal.takeName(`result:${jobId}`);
-  const first = await decideFirst(execution, label, [
-    { kind: "job", jobId },
-    { kind: "sleep_for", ms: timeoutMs },
-  ]);
-  if (first.index === 1) throw new ResultTimeoutError(jobId, timeoutMs);
-  return endOf(first.end);
+  return record.kind === CheckpointKind.SLEEP ? { kind: "slept" } : { kind: "message", checkpoint: record };
+}
+
+function checkOptionNames(what: string, options: object, names: readonly string[]): void {
+  for (const option of Object.keys(options)) {
+    if (names.includes(option)) continue;
+    const known = names.length === 1 ? `the option is ${names[0]}` : `options are ${names.join(" and ")}`;
+    throw new ReseolioError("invalid_argument", `${what} option ${option} does not exist; ${known}`);
+  }
+}
+
+function timeoutOf(what: string, { timeoutMs }: { readonly timeoutMs?: number }): number | undefined {
+  return timeoutMs === undefined ? undefined : checkMs(`${what} timeoutMs`, timeoutMs);
 }

@@ -49,3 +49,27 @@ export class StepFailedError extends ReseolioError {
     this.isTerminal = cause.name === "TerminalError";
   }
 }
+
+/**
+ * From `awaitSignal` with a timeout: no signal of this name was sent to the job by then. The same in every execution.
+ *
+ * @example
+ * ```ts
+ * const { awaitSignal } = context();
+ * const approval = await awaitSignal("approved", { timeoutMs: 86_400_000 }).catch((error: unknown) => {
+ *   if (error instanceof SignalTimeoutError) return null;
+ *   throw error;
+ * });
+ * ```
+ */
+export class SignalTimeoutError extends ReseolioError {
+  override readonly name = "SignalTimeoutError";
+  readonly signalName: string;
+  readonly timeoutMs: number;
+
+  constructor(signalName: string, timeoutMs: number) {
+    super("signal_timeout", `the signal ${JSON.stringify(signalName)} was not sent within ${timeoutMs} ms`);
+    this.signalName = signalName;
+    this.timeoutMs = timeoutMs;
+  }
+}

@@ -101,8 +101,48 @@ describe("failure", () => {
     }
   });
 
+  test("says what becomes of the records, whatever becomes of the job", () => {
+    const marks = { endedBy: [{ name: "a", op: 1 }], loosened: [] };
+    for (const failures of [0, 2]) expect(decided({ failures }, { ...EVENTS.fail, marks }).change.marks).toBe(marks);
+    expect("marks" in decided({}, EVENTS.fail).change).toBe(false);
+  });
+
   test("with maxAttempts 1 never retries", () => {
     expect(decided({ failures: 0, maxAttempts: 1 }, EVENTS.fail).change.state).toBe("DEAD");
+  });
+});
+
+describe("records that do not fit the code", () => {
+  const mismatch: JobEvent = {
+    kind: "release",
+    started: true,
+    mismatch: 'step "b" was recorded where "a" is asked for',
+  };
+
+  test("count as no failure, end no attempt, and are told as the job's error", () => {
+    const transition = decided({ ranMs: 40, attempt: 2, failures: 1 }, mismatch);
+    expect(transition).toMatchObject({ attempt: 2, ended: null });
+    expect(transition.change).toEqual({
+      state: "PENDING",
+      error: {
+        name: "ReplayMismatchError",
+        message: 'step "b" was recorded where "a" is asked for',
+        reason: "replay_mismatch",
+      },
+      runAfterMs: 1_000,
+      ranMs: null,
+      startedAt: 5000,
+    });
+  });
+
+  test("wait from a second to a minute, the longer the more executions ended so", () => {
+    const delay = (job: Partial<JobSnapshot>, chance = 0.5) => decided(job, mismatch, chance).change.runAfterMs;
+    expect([1, 2, 3, 6, 7, 5000].map((attempt) => delay({ attempt, failures: 0 }))).toEqual([
+      1_000, 2_000, 4_000, 32_000, 60_000, 60_000,
+    ]);
+    expect(delay({ attempt: 5, failures: 2, losses: 2 })).toBe(1_000);
+    expect(delay({ attempt: 1, failures: 2 })).toBe(1_000);
+    expect([delay({ attempt: 1, failures: 0 }, 0), delay({ attempt: 9, failures: 0 }, 0)]).toEqual([900, 54_000]);
   });
 });
 

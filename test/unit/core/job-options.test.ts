@@ -89,6 +89,11 @@ test("headers are counted in bytes, names and values together", () => {
   expect(faults({ headers: { ["n".repeat(half)]: `${"v".repeat(half - 1)}é` } })).toEqual(["jobs[3].options.headers"]);
 });
 
+test("the header that marks undo jobs is the daemon's own", () => {
+  expect(faults({ headers: { "reseolio-undo-of": "x" } })).toEqual(["jobs[3].options.headers"]);
+  expect(faults({ headers: { "reseolio-undo": "x", other: "reseolio-undo-of" } })).toEqual([]);
+});
+
 describe("function names", () => {
   for (const name of ["orders:payment:charge", "a", "größe:🔑", "x".repeat(256)]) {
     test(`${name.slice(0, 25)} is fine`, () => expect(checkFunctionName(name, "functionName")).toEqual([]));

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { resolveJobOptions } from "../../../src/daemon/core/job-options.ts";
 import type { Engine } from "../../../src/daemon/engine/engine.ts";
 import { explainJob } from "../../../src/daemon/engine/jobs/explain-job.ts";
+import { moveDueJobs } from "../../../src/daemon/engine/jobs/move-due-jobs.ts";
 import { createPostgresStore } from "../../../src/daemon/storage/postgres/postgres-store.ts";
 import { createEngineWorld, fail } from "../../support/engine-world.ts";
 import { type TestDatabase, testDatabase } from "../../support/postgres-database.ts";
@@ -55,6 +56,28 @@ describe("a pending job", () => {
     expect(await blockersOf(world.engine, jobId)).toEqual([
       "backoff: it waits for its next attempt until 2026-01-01T00:01:00.000Z, in 60 s, after 1 of 3 failures; the last error was Error: out of paper",
     ]);
+  });
+
+  test("whose records do not fit its code names the record and what to do, and uses up no attempt", async () => {
+    await using world = await createEngineWorld();
+    const worker = await world.connect("w");
+    const jobId = await world.enqueue(FUNCTION);
+    await worker.assignedCount(1);
+    const mismatch = 'step "pay" is recorded, the handler asks for "ship"';
+    await worker.report(worker.assigned[0]!, { kind: "release", started: true, mismatch });
+    expect(await world.read(jobId)).toMatchObject({
+      state: "PENDING",
+      failures: 0,
+      error: { reason: "replay_mismatch" },
+    });
+    expect(await blockersOf(world.engine, jobId)).toEqual([
+      'mismatch: what it recorded does not fit its code: step "pay" is recorded, the handler asks for "ship"; it waits until ' +
+        "2026-01-01T00:00:01.000Z, in 1 s: deploy code that fits; it continues by itself and has lost no attempt",
+    ]);
+    world.clock.advance(1_000);
+    await moveDueJobs(world.engine);
+    await worker.assignedCount(2);
+    expect(worker.assigned[1]).toMatchObject({ attempt: 2, failures: 0, losses: 0 });
   });
 
   test("that is delayed and has no worker names both", async () => {

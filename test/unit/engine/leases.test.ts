@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { cancelJob } from "../../../src/daemon/engine/jobs/cancel-job.ts";
+import { enqueueJobs } from "../../../src/daemon/engine/jobs/enqueue-jobs.ts";
 import { loseWorker } from "../../../src/daemon/engine/workers/lose-worker.ts";
 import { moveDueJobs } from "../../../src/daemon/engine/jobs/move-due-jobs.ts";
 import { retryJob } from "../../../src/daemon/engine/jobs/retry-job.ts";
@@ -7,6 +8,7 @@ import { timeOutAttempts } from "../../../src/daemon/engine/jobs/time-out-attemp
 import { DELIVERY_MS } from "../../../src/daemon/engine/workers/worker-session.ts";
 import type { Job } from "../../../src/daemon/core/job.ts";
 import { createEngineWorld, fail, SUCCEED } from "../../support/engine-world.ts";
+import { rejection } from "../../support/rejection.ts";
 
 const FN = "test:fn";
 
@@ -130,15 +132,41 @@ test("P10: cancelling a parent is final at once for it and for all that it start
   expect(await cancelJob(world.engine, parent)).toMatchObject({ cancelled: false });
 });
 
-test("P10: what a cancelled handler still calls, before it hears its signal, is cancelled with it", async () => {
+test("P10: a handler whose job is CANCELLED or DEAD stores no more calls; one that was stored is told again", async () => {
   await using world = await createEngineWorld();
   const worker = await world.connect("w1");
-  const parent = await world.enqueue(FN);
-  await worker.assignedCount(1);
-  await cancelJob(world.engine, parent);
-  const late = await world.enqueue(FN, { parentId: parent });
-  expect(await world.read(late)).toMatchObject({ state: "CANCELLED", error: { reason: "cancelled" } });
-  expect(worker.assigned.length).toBe(1);
+  for (const state of ["CANCELLED", "DEAD"]) {
+    const before = worker.assigned.length;
+    const parentId = await world.enqueue(FN, { options: { maxAttempts: 1 } });
+    await worker.assignedCount(before + 1);
+    const keyed = { functionName: "test:child", parentId, options: { idempotencyKey: `${parentId}:test:child` } };
+    const jobId = Bun.randomUUIDv7();
+    await world.enqueue("test:child", { ...keyed, jobId });
+    if (state === "CANCELLED") await cancelJob(world.engine, parentId);
+    else await worker.report(worker.assigned[before] as Job, fail("no"));
+    const refused = await rejection(world.enqueue("test:child", { parentId }));
+    expect(refused).toMatchObject({ code: "failed_precondition", metadata: { jobId: parentId, state } });
+    expect((refused as Error).message).toContain(`job ${parentId} is ${state}: its handler can store no more calls`);
+    expect(await world.enqueue("test:child", { ...keyed, jobId })).toBe(jobId);
+    expect(await world.enqueue("test:child", keyed)).toBe(jobId);
+    const replaced = { ...keyed, options: { ...keyed.options, onDuplicate: "replace_finished" as const } };
+    if (state === "CANCELLED") await expect(world.enqueue("test:child", replaced)).rejects.toThrow("no more calls");
+    const page = await world.engine.store.listJobs({ filter: { parentId }, limit: 10, before: null });
+    expect(page.jobs.map((job) => job.jobId)).toEqual([jobId]);
+  }
+});
+
+test("a call of a job that has ended does not keep the others of its frame", async () => {
+  await using world = await createEngineWorld();
+  const [ended, live] = [await world.enqueue(FN), await world.enqueue(FN)];
+  await cancelJob(world.engine, ended);
+  const call = { jobId: null, functionName: FN, args: new Uint8Array(), options: {} };
+  const parents = [live, ended, null, ended, live];
+  const results = await enqueueJobs(
+    world.engine,
+    parents.map((parentId) => ({ ...call, parentId })),
+  );
+  expect(results.map(({ ok }) => ok)).toEqual([true, false, true, false, true]);
 });
 
 test("P5: a finished job moves only by a retry of a DEAD or CANCELLED one: failures at 0, attempts go on", async () => {

@@ -17,7 +17,7 @@ import {
   encodeScheduleUpdate,
 } from "../../../src/sdk/calls/encode-schedule.ts";
 import type { ScheduleOptions, ScheduleUpdate } from "../../../src/sdk/schedule-options.ts";
-import { REAL_CLOCK } from "../../../src/sdk/workflow/rehearsal.ts";
+import { NO_REHEARSAL, REAL_CLOCK } from "../../../src/sdk/workflow/rehearsal.ts";
 import { faultOf } from "./waiting.ts";
 
 const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);
@@ -224,6 +224,9 @@ const idlePort: HandlerPort = {
   watchEnd: () => () => {},
   heartbeat() {},
   emitEvent: async () => ({ created: true, woken: 0 }),
+  retryJob: async () => {},
+  mismatch() {},
+  rehearsal: NO_REHEARSAL,
 };
 
 test("the context of a tick's job knows the tick", () => {

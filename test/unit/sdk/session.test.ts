@@ -289,6 +289,7 @@ const hello = {
   concurrency: 0,
   heldLeases: [],
   client: "",
+  ordered: true,
 };
 
 const newJob = {

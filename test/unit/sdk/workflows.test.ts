@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { CheckpointKind, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { timestampNow } from "@bufbuild/protobuf/wkt";
+import { type Checkpoint, CheckpointKind, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { uuidV7 } from "#proto/uuid-v7.ts";
 import { CheckpointJournal } from "../../../src/sdk/workflow/checkpoint-journal.ts";
 import type { Context } from "../../../src/sdk/context.ts";
@@ -54,8 +55,12 @@ describe("a step", () => {
   test("whose name was recorded as something else names both", async () => {
     await using world = await WorkflowWorld.start(({ step }) => step("a", () => 1));
     world.assign("job", 1, { checkpoints: [checkpoint("sleep", "a")] });
-    const { message } = await world.failure();
-    expect(message).toContain('"a" is a step now, but job job recorded it as a sleep');
+    const { outcome } = await world.outcome();
+    expect(outcome.case).toBe("release");
+    expect(outcome.value).toMatchObject({
+      started: true,
+      mismatch: 'the handler asks for a step "a", which is on record as a sleep',
+    });
   });
 
   test("inside a step, and any wait inside one, is refused with both names", async () => {
@@ -107,15 +112,16 @@ describe("a step", () => {
     expect((await world.failure()).message).toContain('step "sum".total is NaN');
   });
 
-  test("without attempts of its own gives its error to the handler, unrecorded", async () => {
+  test("without attempts of its own gives its error to the handler, on record", async () => {
     await using world = await WorkflowWorld.start(({ step }) =>
       step("a", () => Promise.reject(new RangeError("no"))).catch((error: unknown) => (error as Error).name),
     );
     world.assign("job");
+    expect(await world.recorded()).toMatchObject([{ name: "a", error: { name: "RangeError", message: "no" } }]);
     expect(await world.success()).toBe("RangeError");
   });
 
-  test("with attempts of its own is tried again, and its last error is recorded with the job's failures", async () => {
+  test("with attempts of its own is tried again; each failed one and the last error are on record", async () => {
     let tries = 0;
     await using world = await WorkflowWorld.start(({ step }) =>
       step("a", ({ attempt }) => Promise.reject(new Error(`no ${attempt} ${++tries}`)), {
@@ -123,16 +129,39 @@ describe("a step", () => {
         initialDelayMs: 1,
       }).catch((error: unknown) => (error instanceof StepFailedError ? (error.cause as Error).message : "other")),
     );
-    world.assign("job", 1, { failures: 2 });
-    const [failed] = await world.recorded();
-    expect(failed).toMatchObject({ name: "a", kind: CheckpointKind.STEP, failures: 2, error: { message: "no 3 3" } });
+    world.assign("job", 1);
+    const records = [...(await world.recorded()), ...(await world.recorded()), ...(await world.recorded())];
+    const [once, twice, failed] = records as [Checkpoint, Checkpoint, Checkpoint];
+    expect([once, twice].map(({ name, kind, value }) => [name, kind, jsonOf(value)])).toMatchObject([
+      ["a/tries", CheckpointKind.TRY, { failed: 1 }],
+      ["a/tries", CheckpointKind.TRY, { failed: 2 }],
+    ]);
+    expect(failed).toMatchObject({ name: "a", kind: CheckpointKind.STEP, seq: 1, error: { message: "no 3 3" } });
     expect(await world.success()).toBe("no 3 3");
-    world.assign("again", 1, { failures: 2, checkpoints: failed === undefined ? [] : [failed] });
+    world.assign("again", 1, { failures: 2, checkpoints: [twice, failed] });
     expect(await world.success()).toBe("no 3 3");
     expect(tries).toBe(3);
-    world.assign("later", 1, { failures: 3, checkpoints: failed === undefined ? [] : [failed] });
-    await world.recorded();
-    expect(await world.success()).toBe("no 3 6");
+    world.assign("after a crash", 1, { checkpoints: [twice] });
+    expect(await world.recorded()).toMatchObject([{ name: "a", error: { message: "no 3 4" } }]);
+    expect(await world.success()).toBe("no 3 4");
+    const endedAttempt = { ...failed, endedAttempt: true, seq: 0, recordedAt: timestampNow() };
+    world.assign("later", 1, { failures: 1, checkpoints: [twice, endedAttempt] });
+    expect(await world.success()).toBe("no 3 7");
+  });
+
+  test("without an order its last error counts until an attempt of the job has failed", async () => {
+    let tries = 0;
+    await using world = await WorkflowWorld.start(({ step }) =>
+      step("a", () => Promise.reject(new Error(`no ${++tries}`)), { maxAttempts: 1 }).catch(
+        (error: unknown) => (error as StepFailedError).message,
+      ),
+    );
+    const failed = checkpoint("step", "a", undefined, { error: "no", failures: 2 });
+    world.assign("again", 1, { failures: 2, checkpoints: [failed] });
+    expect(await world.success()).toBe('step "a" failed for good: no');
+    world.assign("later", 1, { failures: 3, checkpoints: [failed] });
+    expect(await world.recorded()).toMatchObject([{ name: "a", failures: 3, error: { message: "no 1" } }]);
+    expect(await world.success()).toBe('step "a" failed for good: no 1');
   });
 
   test("that throws a TerminalError is not tried again and ends the job", async () => {
@@ -293,7 +322,7 @@ describe("parking", () => {
   });
 
   test("names come back from the daemon as they went, also cut ones and halves of characters", () => {
-    const journal = new CheckpointJournal({ jobId: "job", functionName: "t:flow" }, []);
+    const journal = new CheckpointJournal([], false);
     const long = `${"é".repeat(49)}😀${"é".repeat(77)}`;
     const names = [long, long, "half \ud83d"].map((name) => journal.takeName(name));
     expect(new Set(names).size).toBe(3);
@@ -598,16 +627,22 @@ describe("children", () => {
     expect(told).toEqual(["mine"]);
   });
 
-  test("that ended badly are started again by an attempt after the one that failed", async () => {
+  test("whose failure ended an attempt of the parent are retried; others that ended badly stay as they are", async () => {
+    const retried: string[] = [];
     await using world = await WorkflowWorld.start(async () => (await world.client.enqueue("t:a", [])).jobId);
-    world.assign("job", 1, { failures: 1 });
-    const first = await world.frame(({ enqueues }) => enqueues.length > 0);
-    const dead = { jobId: "dead", deduplicated: true, state: JobState.DEAD };
-    world.session.send({ replies: [{ frameId: first.frameId, enqueued: [{ result: { case: "job", value: dead } }] }] });
-    const second = await world.frame(({ enqueues }) => enqueues.length > 0);
-    expect(second.enqueues[0]?.options?.idempotencyKey).toBe(`${first.enqueues[0]?.options?.idempotencyKey}~1`);
-    world.session.reply(second);
-    expect(await world.success()).toBe(second.enqueues[0]?.jobId);
+    world.daemon.onRetryJob = (jobId, awaitedBy) => retried.push(`${jobId} for ${awaitedBy}`);
+    const dead = { jobId: CHILD, deduplicated: true, state: JobState.DEAD };
+    const call = async (checkpoints: readonly Checkpoint[]): Promise<unknown> => {
+      world.assign("job", 1, { failures: 1, checkpoints });
+      const { frameId } = await world.frame(({ enqueues }) => enqueues.length > 0);
+      world.session.send({ replies: [{ frameId, enqueued: [{ result: { case: "job", value: dead } }] }] });
+      return world.success();
+    };
+    const known = { ...checkpoint("job", `job:${CHILD}`, undefined, { error: "no" }), op: 7 };
+    expect(await call([{ ...known, seq: 1, asked: 2, alone: true }])).toBe(CHILD);
+    expect(retried).toEqual([]);
+    expect(await call([{ ...known, endedAttempt: true }])).toBe(CHILD);
+    expect(retried).toEqual([`${CHILD} for job`]);
   });
 
   test("P14: awaiting one parks the parent; its result is handed over when the parent has its slot", async () => {
@@ -679,7 +714,7 @@ describe("children", () => {
     await using world = await WorkflowWorld.start(flow);
     world.assign("parent", 1);
     const { waitingNames } = await world.park();
-    expect(waitingNames).toEqual([`job:${CHILD}`, `result:${CHILD}[1]`]);
+    expect(waitingNames).toEqual([`result:${CHILD}[0]`, `result:${CHILD}[1]`]);
     world.resume("parent", 2, [checkpoint("sleep", `result:${CHILD}[1]`)]);
     const [choice] = await world.recorded();
     expect(await world.success()).toBe("result_timeout");

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file reseolio/v1/event_service.proto.
  */
 export const file_reseolio_v1_event_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9yZXNlb2xpby92MS9ldmVudF9zZXJ2aWNlLnByb3RvEgtyZXNlb2xpby52MSIxChBFbWl0RXZlbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkSDwoHcGF5bG9hZBgCIAEoDCJWChFFbWl0RXZlbnRSZXNwb25zZRIhCgVldmVudBgBIAEoCzISLnJlc2VvbGlvLnYxLkV2ZW50Eg8KB2NyZWF0ZWQYAiABKAgSDQoFd29rZW4YAyABKA0iHwoPR2V0RXZlbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkiRgoQR2V0RXZlbnRSZXNwb25zZRIhCgVldmVudBgBIAEoCzISLnJlc2VvbGlvLnYxLkV2ZW50Eg8KB3dhaXRpbmcYAiABKA0iVgoFRXZlbnQSDAoEbmFtZRgBIAEoCRIPCgdwYXlsb2FkGAIgASgMEi4KCmVtaXR0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wMqgBCgxFdmVudFNlcnZpY2USSgoJRW1pdEV2ZW50Eh0ucmVzZW9saW8udjEuRW1pdEV2ZW50UmVxdWVzdBoeLnJlc2VvbGlvLnYxLkVtaXRFdmVudFJlc3BvbnNlEkwKCEdldEV2ZW50EhwucmVzZW9saW8udjEuR2V0RXZlbnRSZXF1ZXN0Gh0ucmVzZW9saW8udjEuR2V0RXZlbnRSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("Ch9yZXNlb2xpby92MS9ldmVudF9zZXJ2aWNlLnByb3RvEgtyZXNlb2xpby52MSIxChBFbWl0RXZlbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkSDwoHcGF5bG9hZBgCIAEoDCJWChFFbWl0RXZlbnRSZXNwb25zZRIhCgVldmVudBgBIAEoCzISLnJlc2VvbGlvLnYxLkV2ZW50Eg8KB2NyZWF0ZWQYAiABKAgSDQoFd29rZW4YAyABKA0iHwoPR2V0RXZlbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkiRgoQR2V0RXZlbnRSZXNwb25zZRIhCgVldmVudBgBIAEoCzISLnJlc2VvbGlvLnYxLkV2ZW50Eg8KB3dhaXRpbmcYAiABKA0iVgoFRXZlbnQSDAoEbmFtZRgBIAEoCRIPCgdwYXlsb2FkGAIgASgMEi4KCmVtaXR0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiIKEkRlbGV0ZUV2ZW50UmVxdWVzdBIMCgRuYW1lGAEgASgJIiYKE0RlbGV0ZUV2ZW50UmVzcG9uc2USDwoHZGVsZXRlZBgBIAEoCDL6AQoMRXZlbnRTZXJ2aWNlEkoKCUVtaXRFdmVudBIdLnJlc2VvbGlvLnYxLkVtaXRFdmVudFJlcXVlc3QaHi5yZXNlb2xpby52MS5FbWl0RXZlbnRSZXNwb25zZRJMCghHZXRFdmVudBIcLnJlc2VvbGlvLnYxLkdldEV2ZW50UmVxdWVzdBodLnJlc2VvbGlvLnYxLkdldEV2ZW50UmVzcG9uc2UiA5ACARJQCgtEZWxldGVFdmVudBIfLnJlc2VvbGlvLnYxLkRlbGV0ZUV2ZW50UmVxdWVzdBogLnJlc2VvbGlvLnYxLkRlbGV0ZUV2ZW50UmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * @generated from message reseolio.v1.EmitEventRequest
@@ -140,6 +140,42 @@ export const EventSchema: GenMessage<Event> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_event_service, 4);
 
 /**
+ * @generated from message reseolio.v1.DeleteEventRequest
+ */
+export type DeleteEventRequest = Message<"reseolio.v1.DeleteEventRequest"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message reseolio.v1.DeleteEventRequest.
+ * Use `create(DeleteEventRequestSchema)` to create a new message.
+ */
+export const DeleteEventRequestSchema: GenMessage<DeleteEventRequest> = /*@__PURE__*/
+  messageDesc(file_reseolio_v1_event_service, 5);
+
+/**
+ * @generated from message reseolio.v1.DeleteEventResponse
+ */
+export type DeleteEventResponse = Message<"reseolio.v1.DeleteEventResponse"> & {
+  /**
+   * False when there was none.
+   *
+   * @generated from field: bool deleted = 1;
+   */
+  deleted: boolean;
+};
+
+/**
+ * Describes the message reseolio.v1.DeleteEventResponse.
+ * Use `create(DeleteEventResponseSchema)` to create a new message.
+ */
+export const DeleteEventResponseSchema: GenMessage<DeleteEventResponse> = /*@__PURE__*/
+  messageDesc(file_reseolio_v1_event_service, 6);
+
+/**
  * Named facts that jobs can await. An event happens once: the first payload is kept, later ones change nothing.
  *
  * @generated from service reseolio.v1.EventService
@@ -162,6 +198,16 @@ export const EventService: GenService<{
     methodKind: "unary";
     input: typeof GetEventRequestSchema;
     output: typeof GetEventResponseSchema;
+  },
+  /**
+   * Forgets an event: who awaits its name from now on waits for the next one. Jobs that got its payload keep it.
+   *
+   * @generated from rpc reseolio.v1.EventService.DeleteEvent
+   */
+  deleteEvent: {
+    methodKind: "unary";
+    input: typeof DeleteEventRequestSchema;
+    output: typeof DeleteEventResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_reseolio_v1_event_service, 0);

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file reseolio/v1/job.proto.
  */
 export const file_reseolio_v1_job: GenFile = /*@__PURE__*/
-  fileDesc("ChVyZXNlb2xpby92MS9qb2IucHJvdG8SC3Jlc2VvbGlvLnYxIpEFCgpKb2JPcHRpb25zEhkKDG1heF9hdHRlbXB0cxgBIAEoDUgAiAEBEiUKB2JhY2tvZmYYAiABKA4yFC5yZXNlb2xpby52MS5CYWNrb2ZmEh0KEGluaXRpYWxfZGVsYXlfbXMYAyABKA1IAYgBARIZCgxtYXhfZGVsYXlfbXMYBCABKA1IAogBARITCgZqaXR0ZXIYBSABKAFIA4gBARIXCgp0aW1lb3V0X21zGAYgASgNSASIAQESFQoIZGVsYXlfbXMYByABKARIBYgBARIqCgZydW5fYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKCHByaW9yaXR5GAkgASgRSAaIAQESHAoPc3RhcnRfd2l0aGluX21zGAogASgESAeIAQESHQoQZmluaXNoX3dpdGhpbl9tcxgLIAEoBEgIiAEBEhcKD2lkZW1wb3RlbmN5X2tleRgMIAEoCRIuCgxvbl9kdXBsaWNhdGUYDSABKA4yGC5yZXNlb2xpby52MS5PbkR1cGxpY2F0ZRI1CgdoZWFkZXJzGA4gAygLMiQucmVzZW9saW8udjEuSm9iT3B0aW9ucy5IZWFkZXJzRW50cnkaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDwoNX21heF9hdHRlbXB0c0ITChFfaW5pdGlhbF9kZWxheV9tc0IPCg1fbWF4X2RlbGF5X21zQgkKB19qaXR0ZXJCDQoLX3RpbWVvdXRfbXNCCwoJX2RlbGF5X21zQgsKCV9wcmlvcml0eUISChBfc3RhcnRfd2l0aGluX21zQhMKEV9maW5pc2hfd2l0aGluX21zInoKBk5ld0pvYhIOCgZqb2JfaWQYASABKAkSFQoNZnVuY3Rpb25fbmFtZRgCIAEoCRIMCgRhcmdzGAMgASgMEigKB29wdGlvbnMYBCABKAsyFy5yZXNlb2xpby52MS5Kb2JPcHRpb25zEhEKCXBhcmVudF9pZBgFIAEoCSJuCgtFbnF1ZXVlZEpvYhIOCgZqb2JfaWQYASABKAkSFAoMZGVkdXBsaWNhdGVkGAIgASgIEhMKC2FyZ3NfZGlmZmVyGAMgASgIEiQKBXN0YXRlGAQgASgOMhUucmVzZW9saW8udjEuSm9iU3RhdGUiSAoISm9iRXJyb3ISDAoEbmFtZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEg0KBXN0YWNrGAMgASgJEg4KBnJlYXNvbhgEIAEoCSLCAQoHQXR0ZW1wdBIPCgdhdHRlbXB0GAEgASgNEhEKCXdvcmtlcl9pZBgCIAEoCRIuCgpzdGFydGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHb3V0Y29tZRgFIAEoCRIkCgVlcnJvchgGIAEoCzIVLnJlc2VvbGlvLnYxLkpvYkVycm9yIvsFCgNKb2ISDgoGam9iX2lkGAEgASgJEhUKDWZ1bmN0aW9uX25hbWUYAiABKAkSJAoFc3RhdGUYAyABKA4yFS5yZXNlb2xpby52MS5Kb2JTdGF0ZRIMCgRhcmdzGAQgASgMEg4KBnJlc3VsdBgFIAEoDBIkCgVlcnJvchgGIAEoCzIVLnJlc2VvbGlvLnYxLkpvYkVycm9yEigKB29wdGlvbnMYByABKAsyFy5yZXNlb2xpby52MS5Kb2JPcHRpb25zEg8KB2F0dGVtcHQYCCABKA0SEAoIZmFpbHVyZXMYCSABKA0SDgoGbG9zc2VzGAogASgNEi4KCmNyZWF0ZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBnJ1bl9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZmluaXNoZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXdvcmtlcl9pZBgPIAEoCRIRCglwYXJlbnRfaWQYECABKAkSJgoIYXR0ZW1wdHMYESADKAsyFC5yZXNlb2xpby52MS5BdHRlbXB0EiwKCHN0YXJ0X2J5GBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglmaW5pc2hfYnkYEyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXNjaGVkdWxlX25hbWUYFCABKAkSMAoMc2NoZWR1bGVkX2F0GBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgV3YWl0cxgWIAMoCzIYLnJlc2VvbGlvLnYxLlBlbmRpbmdXYWl0EiwKC2NoZWNrcG9pbnRzGBcgAygLMhcucmVzZW9saW8udjEuQ2hlY2twb2ludCLQAQoKQ2hlY2twb2ludBIMCgRuYW1lGAEgASgJEikKBGtpbmQYAiABKA4yGy5yZXNlb2xpby52MS5DaGVja3BvaW50S2luZBINCgV2YWx1ZRgDIAEoDBIkCgVlcnJvchgEIAEoCzIVLnJlc2VvbGlvLnYxLkpvYkVycm9yEhEKCXRpbWVkX291dBgFIAEoCBIvCgtyZWNvcmRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIZmFpbHVyZXMYByABKA0ilgEKC1BlbmRpbmdXYWl0EgwKBG5hbWUYASABKAkSKQoEa2luZBgCIAEoDjIbLnJlc2VvbGlvLnYxLkNoZWNrcG9pbnRLaW5kEioKBmR1ZV9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKZXZlbnRfbmFtZRgEIAEoCRIOCgZqb2JfaWQYBSABKAkqsAEKCEpvYlN0YXRlEhkKFUpPQl9TVEFURV9VTlNQRUNJRklFRBAAEhUKEUpPQl9TVEFURV9QRU5ESU5HEAESFQoRSk9CX1NUQVRFX1JVTk5JTkcQAhIXChNKT0JfU1RBVEVfU1VTUEVOREVEEAMSFQoRSk9CX1NUQVRFX1NVQ0NFU1MQBBISCg5KT0JfU1RBVEVfREVBRBAFEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQBipiCgdCYWNrb2ZmEhcKE0JBQ0tPRkZfVU5TUEVDSUZJRUQQABIRCg1CQUNLT0ZGX0ZJWEVEEAESEgoOQkFDS09GRl9MSU5FQVIQAhIXChNCQUNLT0ZGX0VYUE9ORU5USUFMEAMqiQEKC09uRHVwbGljYXRlEhwKGE9OX0RVUExJQ0FURV9VTlNQRUNJRklFRBAAEiAKHE9OX0RVUExJQ0FURV9SRVRVUk5fRVhJU1RJTkcQARIXChNPTl9EVVBMSUNBVEVfUkVKRUNUEAISIQodT05fRFVQTElDQVRFX1JFUExBQ0VfRklOSVNIRUQQAyrRAQoOQ2hlY2twb2ludEtpbmQSHwobQ0hFQ0tQT0lOVF9LSU5EX1VOU1BFQ0lGSUVEEAASGAoUQ0hFQ0tQT0lOVF9LSU5EX1NURVAQARIZChVDSEVDS1BPSU5UX0tJTkRfU0xFRVAQAhIZChVDSEVDS1BPSU5UX0tJTkRfRVZFTlQQAxIZChVDSEVDS1BPSU5UX0tJTkRfVkFMVUUQBBIaChZDSEVDS1BPSU5UX0tJTkRfQ0hPSUNFEAUSFwoTQ0hFQ0tQT0lOVF9LSU5EX0pPQhAGYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("ChVyZXNlb2xpby92MS9qb2IucHJvdG8SC3Jlc2VvbGlvLnYxIpEFCgpKb2JPcHRpb25zEhkKDG1heF9hdHRlbXB0cxgBIAEoDUgAiAEBEiUKB2JhY2tvZmYYAiABKA4yFC5yZXNlb2xpby52MS5CYWNrb2ZmEh0KEGluaXRpYWxfZGVsYXlfbXMYAyABKA1IAYgBARIZCgxtYXhfZGVsYXlfbXMYBCABKA1IAogBARITCgZqaXR0ZXIYBSABKAFIA4gBARIXCgp0aW1lb3V0X21zGAYgASgNSASIAQESFQoIZGVsYXlfbXMYByABKARIBYgBARIqCgZydW5fYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKCHByaW9yaXR5GAkgASgRSAaIAQESHAoPc3RhcnRfd2l0aGluX21zGAogASgESAeIAQESHQoQZmluaXNoX3dpdGhpbl9tcxgLIAEoBEgIiAEBEhcKD2lkZW1wb3RlbmN5X2tleRgMIAEoCRIuCgxvbl9kdXBsaWNhdGUYDSABKA4yGC5yZXNlb2xpby52MS5PbkR1cGxpY2F0ZRI1CgdoZWFkZXJzGA4gAygLMiQucmVzZW9saW8udjEuSm9iT3B0aW9ucy5IZWFkZXJzRW50cnkaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDwoNX21heF9hdHRlbXB0c0ITChFfaW5pdGlhbF9kZWxheV9tc0IPCg1fbWF4X2RlbGF5X21zQgkKB19qaXR0ZXJCDQoLX3RpbWVvdXRfbXNCCwoJX2RlbGF5X21zQgsKCV9wcmlvcml0eUISChBfc3RhcnRfd2l0aGluX21zQhMKEV9maW5pc2hfd2l0aGluX21zInoKBk5ld0pvYhIOCgZqb2JfaWQYASABKAkSFQoNZnVuY3Rpb25fbmFtZRgCIAEoCRIMCgRhcmdzGAMgASgMEigKB29wdGlvbnMYBCABKAsyFy5yZXNlb2xpby52MS5Kb2JPcHRpb25zEhEKCXBhcmVudF9pZBgFIAEoCSJuCgtFbnF1ZXVlZEpvYhIOCgZqb2JfaWQYASABKAkSFAoMZGVkdXBsaWNhdGVkGAIgASgIEhMKC2FyZ3NfZGlmZmVyGAMgASgIEiQKBXN0YXRlGAQgASgOMhUucmVzZW9saW8udjEuSm9iU3RhdGUiSAoISm9iRXJyb3ISDAoEbmFtZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEg0KBXN0YWNrGAMgASgJEg4KBnJlYXNvbhgEIAEoCSLCAQoHQXR0ZW1wdBIPCgdhdHRlbXB0GAEgASgNEhEKCXdvcmtlcl9pZBgCIAEoCRIuCgpzdGFydGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHb3V0Y29tZRgFIAEoCRIkCgVlcnJvchgGIAEoCzIVLnJlc2VvbGlvLnYxLkpvYkVycm9yIowGCgNKb2ISDgoGam9iX2lkGAEgASgJEhUKDWZ1bmN0aW9uX25hbWUYAiABKAkSJAoFc3RhdGUYAyABKA4yFS5yZXNlb2xpby52MS5Kb2JTdGF0ZRIMCgRhcmdzGAQgASgMEg4KBnJlc3VsdBgFIAEoDBIkCgVlcnJvchgGIAEoCzIVLnJlc2VvbGlvLnYxLkpvYkVycm9yEigKB29wdGlvbnMYByABKAsyFy5yZXNlb2xpby52MS5Kb2JPcHRpb25zEg8KB2F0dGVtcHQYCCABKA0SEAoIZmFpbHVyZXMYCSABKA0SDgoGbG9zc2VzGAogASgNEi4KCmNyZWF0ZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBnJ1bl9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZmluaXNoZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXdvcmtlcl9pZBgPIAEoCRIRCglwYXJlbnRfaWQYECABKAkSJgoIYXR0ZW1wdHMYESADKAsyFC5yZXNlb2xpby52MS5BdHRlbXB0EiwKCHN0YXJ0X2J5GBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglmaW5pc2hfYnkYEyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXNjaGVkdWxlX25hbWUYFCABKAkSMAoMc2NoZWR1bGVkX2F0GBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgV3YWl0cxgWIAMoCzIYLnJlc2VvbGlvLnYxLlBlbmRpbmdXYWl0EiwKC2NoZWNrcG9pbnRzGBcgAygLMhcucmVzZW9saW8udjEuQ2hlY2twb2ludBIPCgd1bmRvX29mGBggASgJIsgCCgpDaGVja3BvaW50EgwKBG5hbWUYASABKAkSKQoEa2luZBgCIAEoDjIbLnJlc2VvbGlvLnYxLkNoZWNrcG9pbnRLaW5kEg0KBXZhbHVlGAMgASgMEiQKBWVycm9yGAQgASgLMhUucmVzZW9saW8udjEuSm9iRXJyb3ISEQoJdGltZWRfb3V0GAUgASgIEi8KC3JlY29yZGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghmYWlsdXJlcxgHIAEoDRILCgNzZXEYCCABKA0SDQoFYXNrZWQYCSABKA0SDwoCb3AYCiABKA1IAIgBARINCgVhbG9uZRgLIAEoCBIOCgZwcm9tcHQYDCABKAgSDAoEdW5kbxgNIAEoCBIVCg1lbmRlZF9hdHRlbXB0GA4gASgIQgUKA19vcCKrAQoLUGVuZGluZ1dhaXQSDAoEbmFtZRgBIAEoCRIpCgRraW5kGAIgASgOMhsucmVzZW9saW8udjEuQ2hlY2twb2ludEtpbmQSKgoGZHVlX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpldmVudF9uYW1lGAQgASgJEg4KBmpvYl9pZBgFIAEoCRITCgtzaWduYWxfbmFtZRgGIAEoCSqwAQoISm9iU3RhdGUSGQoVSk9CX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRSk9CX1NUQVRFX1BFTkRJTkcQARIVChFKT0JfU1RBVEVfUlVOTklORxACEhcKE0pPQl9TVEFURV9TVVNQRU5ERUQQAxIVChFKT0JfU1RBVEVfU1VDQ0VTUxAEEhIKDkpPQl9TVEFURV9ERUFEEAUSFwoTSk9CX1NUQVRFX0NBTkNFTExFRBAGKmIKB0JhY2tvZmYSFwoTQkFDS09GRl9VTlNQRUNJRklFRBAAEhEKDUJBQ0tPRkZfRklYRUQQARISCg5CQUNLT0ZGX0xJTkVBUhACEhcKE0JBQ0tPRkZfRVhQT05FTlRJQUwQAyqJAQoLT25EdXBsaWNhdGUSHAoYT05fRFVQTElDQVRFX1VOU1BFQ0lGSUVEEAASIAocT05fRFVQTElDQVRFX1JFVFVSTl9FWElTVElORxABEhcKE09OX0RVUExJQ0FURV9SRUpFQ1QQAhIhCh1PTl9EVVBMSUNBVEVfUkVQTEFDRV9GSU5JU0hFRBADKqACCg5DaGVja3BvaW50S2luZBIfChtDSEVDS1BPSU5UX0tJTkRfVU5TUEVDSUZJRUQQABIYChRDSEVDS1BPSU5UX0tJTkRfU1RFUBABEhkKFUNIRUNLUE9JTlRfS0lORF9TTEVFUBACEhkKFUNIRUNLUE9JTlRfS0lORF9FVkVOVBADEhkKFUNIRUNLUE9JTlRfS0lORF9WQUxVRRAEEhoKFkNIRUNLUE9JTlRfS0lORF9DSE9JQ0UQBRIXChNDSEVDS1BPSU5UX0tJTkRfSk9CEAYSGgoWQ0hFQ0tQT0lOVF9LSU5EX1NJR05BTBAHEhcKE0NIRUNLUE9JTlRfS0lORF9UUlkQCBIYChRDSEVDS1BPSU5UX0tJTkRfTk9URRAJYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * Options of one job. An absent field takes the default in brackets.
@@ -238,7 +238,7 @@ export type JobError = Message<"reseolio.v1.JobError"> & {
   stack: string;
 
   /**
-   * One of: handler, terminal, timeout, worker_lost, cancelled, start_deadline, finish_deadline.
+   * One of: handler, terminal, timeout, worker_lost, cancelled, start_deadline, finish_deadline, replay_mismatch.
    *
    * @generated from field: string reason = 4;
    */
@@ -440,6 +440,13 @@ export type Job = Message<"reseolio.v1.Job"> & {
    * @generated from field: repeated reseolio.v1.Checkpoint checkpoints = 23;
    */
   checkpoints: Checkpoint[];
+
+  /**
+   * The job whose steps this one undoes. Empty for other jobs.
+   *
+   * @generated from field: string undo_of = 24;
+   */
+  undoOf: string;
 };
 
 /**
@@ -475,14 +482,14 @@ export type Checkpoint = Message<"reseolio.v1.Checkpoint"> & {
   value: Uint8Array;
 
   /**
-   * Set when a step failed for good.
+   * Set when a step failed, or when an awaited job ended DEAD or CANCELLED.
    *
    * @generated from field: reseolio.v1.JobError error = 4;
    */
   error?: JobError | undefined;
 
   /**
-   * An event's wait ended at its timeout.
+   * The wait for an event or a signal ended at its timeout.
    *
    * @generated from field: bool timed_out = 5;
    */
@@ -494,11 +501,63 @@ export type Checkpoint = Message<"reseolio.v1.Checkpoint"> & {
   recordedAt?: Timestamp | undefined;
 
   /**
-   * Failures of the job when a step's error was recorded.
+   * Failures of the job when a step's error was recorded, if `op` is absent.
    *
    * @generated from field: uint32 failures = 7;
    */
   failures: number;
+
+  /**
+   * Place in the sequence of everything the handler was given, from 1. A replay gives records in the order of seq, those
+   * of one seq in the order of recorded_at and name. 0: recorded, but not given to the handler yet.
+   *
+   * @generated from field: uint32 seq = 8;
+   */
+  seq: number;
+
+  /**
+   * How many operations the handler had asked for when it was given this one: a replay holds it back until then.
+   *
+   * @generated from field: uint32 asked = 9;
+   */
+  asked: number;
+
+  /**
+   * Identifies the operation within the job, wherever it is asked for again: made by the client from the operation asked
+   * for before it in the same branch, its name, and its number. 0: follows from the record before it in the sequence
+   * (a step, value or choice), or is not given to the handler (a wait). Absent: recorded by a client that kept no order.
+   *
+   * @generated from field: optional uint32 op = 10;
+   */
+  op?: number | undefined;
+
+  /**
+   * Nothing else that the handler had asked for was outstanding when it was given this one.
+   *
+   * @generated from field: bool alone = 11;
+   */
+  alone: boolean;
+
+  /**
+   * The handler asked for it in the same turn of the event loop in which it was started or given something.
+   *
+   * @generated from field: bool prompt = 12;
+   */
+  prompt: boolean;
+
+  /**
+   * The step can be undone: an undo job is stored when the job ends DEAD or CANCELLED.
+   *
+   * @generated from field: bool undo = 13;
+   */
+  undo: boolean;
+
+  /**
+   * This failure ended an attempt of the job: the operation is tried again.
+   *
+   * @generated from field: bool ended_attempt = 14;
+   */
+  endedAttempt: boolean;
 };
 
 /**
@@ -540,6 +599,11 @@ export type PendingWait = Message<"reseolio.v1.PendingWait"> & {
    * @generated from field: string job_id = 5;
    */
   jobId: string;
+
+  /**
+   * @generated from field: string signal_name = 6;
+   */
+  signalName: string;
 };
 
 /**
@@ -737,6 +801,27 @@ export enum CheckpointKind {
    * @generated from enum value: CHECKPOINT_KIND_JOB = 6;
    */
   JOB = 6,
+
+  /**
+   * The payload of a signal that was sent to the job, or none when the wait timed out.
+   *
+   * @generated from enum value: CHECKPOINT_KIND_SIGNAL = 7;
+   */
+  SIGNAL = 7,
+
+  /**
+   * Attempts of a step that failed, so that a crash does not start them over. Not given to the handler.
+   *
+   * @generated from enum value: CHECKPOINT_KIND_TRY = 8;
+   */
+  TRY = 8,
+
+  /**
+   * What a replay found out about the records, for people. Not given to the handler.
+   *
+   * @generated from enum value: CHECKPOINT_KIND_NOTE = 9;
+   */
+  NOTE = 9,
 }
 
 /**

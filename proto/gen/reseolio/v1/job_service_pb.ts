@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file reseolio/v1/job_service.proto.
  */
 export const file_reseolio_v1_job_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch1yZXNlb2xpby92MS9qb2Jfc2VydmljZS5wcm90bxILcmVzZW9saW8udjEiNwoSRW5xdWV1ZUpvYnNSZXF1ZXN0EiEKBGpvYnMYASADKAsyEy5yZXNlb2xpby52MS5OZXdKb2IiQgoTRW5xdWV1ZUpvYnNSZXNwb25zZRIrCgdyZXN1bHRzGAEgAygLMhoucmVzZW9saW8udjEuRW5xdWV1ZVJlc3VsdCJnCg1FbnF1ZXVlUmVzdWx0EicKA2pvYhgBIAEoCzIYLnJlc2VvbGlvLnYxLkVucXVldWVkSm9iSAASIwoFZXJyb3IYAiABKAsyEi5nb29nbGUucnBjLlN0YXR1c0gAQggKBnJlc3VsdCIfCg1HZXRKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIvCg5HZXRKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5yZXNlb2xpby52MS5Kb2IihQIKCUpvYkZpbHRlchIPCgdqb2JfaWRzGAEgAygJEiUKBnN0YXRlcxgCIAMoDjIVLnJlc2VvbGlvLnYxLkpvYlN0YXRlEhYKDmZ1bmN0aW9uX25hbWVzGAMgAygJEhcKD2lkZW1wb3RlbmN5X2tleRgEIAEoCRIRCglwYXJlbnRfaWQYBSABKAkSMQoNY3JlYXRlZF9hZnRlchgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOY3JlYXRlZF9iZWZvcmUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXNjaGVkdWxlX25hbWUYCCABKAkiYAoPTGlzdEpvYnNSZXF1ZXN0EiYKBmZpbHRlchgBIAEoCzIWLnJlc2VvbGlvLnYxLkpvYkZpbHRlchIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCSJLChBMaXN0Sm9ic1Jlc3BvbnNlEh4KBGpvYnMYASADKAsyEC5yZXNlb2xpby52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiMKEEF3YWl0Sm9ic1JlcXVlc3QSDwoHam9iX2lkcxgBIAMoCSIyChFBd2FpdEpvYnNSZXNwb25zZRIdCgNqb2IYASABKAsyEC5yZXNlb2xpby52MS5Kb2IiOgoQV2F0Y2hKb2JzUmVxdWVzdBImCgZmaWx0ZXIYASABKAsyFi5yZXNlb2xpby52MS5Kb2JGaWx0ZXIiPAoRV2F0Y2hKb2JzUmVzcG9uc2USJwoHY2hhbmdlcxgBIAMoCzIWLnJlc2VvbGlvLnYxLkpvYkNoYW5nZSK3AQoJSm9iQ2hhbmdlEg4KBmpvYl9pZBgBIAEoCRIVCg1mdW5jdGlvbl9uYW1lGAIgASgJEiQKBXN0YXRlGAMgASgOMhUucmVzZW9saW8udjEuSm9iU3RhdGUSDwoHYXR0ZW1wdBgEIAEoDRImCgJhdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJAoFZXJyb3IYBiABKAsyFS5yZXNlb2xpby52MS5Kb2JFcnJvciIiChBDYW5jZWxKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSJFChFDYW5jZWxKb2JSZXNwb25zZRIRCgljYW5jZWxsZWQYASABKAgSHQoDam9iGAIgASgLMhAucmVzZW9saW8udjEuSm9iIiEKD1JldHJ5Sm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMQoQUmV0cnlKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5yZXNlb2xpby52MS5Kb2IicwoRQ2FuY2VsSm9ic1JlcXVlc3QSJgoGZmlsdGVyGAEgASgLMhYucmVzZW9saW8udjEuSm9iRmlsdGVyEg8KB2RyeV9ydW4YAiABKAgSEQoJcGFnZV9zaXplGAMgASgNEhIKCnBhZ2VfdG9rZW4YBCABKAkiTQoSQ2FuY2VsSm9ic1Jlc3BvbnNlEg0KBWNvdW50GAEgASgNEg8KB2pvYl9pZHMYAiADKAkSFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJInIKEFJldHJ5Sm9ic1JlcXVlc3QSJgoGZmlsdGVyGAEgASgLMhYucmVzZW9saW8udjEuSm9iRmlsdGVyEg8KB2RyeV9ydW4YAiABKAgSEQoJcGFnZV9zaXplGAMgASgNEhIKCnBhZ2VfdG9rZW4YBCABKAkiTAoRUmV0cnlKb2JzUmVzcG9uc2USDQoFY291bnQYASABKA0SDwoHam9iX2lkcxgCIAMoCRIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkicwoRRGVsZXRlSm9ic1JlcXVlc3QSJgoGZmlsdGVyGAEgASgLMhYucmVzZW9saW8udjEuSm9iRmlsdGVyEg8KB2RyeV9ydW4YAiABKAgSEQoJcGFnZV9zaXplGAMgASgNEhIKCnBhZ2VfdG9rZW4YBCABKAkiTQoSRGVsZXRlSm9ic1Jlc3BvbnNlEg0KBWNvdW50GAEgASgNEg8KB2pvYl9pZHMYAiADKAkSFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJIiMKEUV4cGxhaW5Kb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSJsChJFeHBsYWluSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAucmVzZW9saW8udjEuSm9iEiYKCGJsb2NrZXJzGAIgAygLMhQucmVzZW9saW8udjEuQmxvY2tlchIPCgdzdW1tYXJ5GAMgASgJIigKB0Jsb2NrZXISDAoEa2luZBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJMuMGCgpKb2JTZXJ2aWNlElAKC0VucXVldWVKb2JzEh8ucmVzZW9saW8udjEuRW5xdWV1ZUpvYnNSZXF1ZXN0GiAucmVzZW9saW8udjEuRW5xdWV1ZUpvYnNSZXNwb25zZRJGCgZHZXRKb2ISGi5yZXNlb2xpby52MS5HZXRKb2JSZXF1ZXN0GhsucmVzZW9saW8udjEuR2V0Sm9iUmVzcG9uc2UiA5ACARJMCghMaXN0Sm9icxIcLnJlc2VvbGlvLnYxLkxpc3RKb2JzUmVxdWVzdBodLnJlc2VvbGlvLnYxLkxpc3RKb2JzUmVzcG9uc2UiA5ACARJMCglBd2FpdEpvYnMSHS5yZXNlb2xpby52MS5Bd2FpdEpvYnNSZXF1ZXN0Gh4ucmVzZW9saW8udjEuQXdhaXRKb2JzUmVzcG9uc2UwARJMCglXYXRjaEpvYnMSHS5yZXNlb2xpby52MS5XYXRjaEpvYnNSZXF1ZXN0Gh4ucmVzZW9saW8udjEuV2F0Y2hKb2JzUmVzcG9uc2UwARJKCglDYW5jZWxKb2ISHS5yZXNlb2xpby52MS5DYW5jZWxKb2JSZXF1ZXN0Gh4ucmVzZW9saW8udjEuQ2FuY2VsSm9iUmVzcG9uc2USRwoIUmV0cnlKb2ISHC5yZXNlb2xpby52MS5SZXRyeUpvYlJlcXVlc3QaHS5yZXNlb2xpby52MS5SZXRyeUpvYlJlc3BvbnNlEk0KCkNhbmNlbEpvYnMSHi5yZXNlb2xpby52MS5DYW5jZWxKb2JzUmVxdWVzdBofLnJlc2VvbGlvLnYxLkNhbmNlbEpvYnNSZXNwb25zZRJKCglSZXRyeUpvYnMSHS5yZXNlb2xpby52MS5SZXRyeUpvYnNSZXF1ZXN0Gh4ucmVzZW9saW8udjEuUmV0cnlKb2JzUmVzcG9uc2USTQoKRGVsZXRlSm9icxIeLnJlc2VvbGlvLnYxLkRlbGV0ZUpvYnNSZXF1ZXN0Gh8ucmVzZW9saW8udjEuRGVsZXRlSm9ic1Jlc3BvbnNlElIKCkV4cGxhaW5Kb2ISHi5yZXNlb2xpby52MS5FeHBsYWluSm9iUmVxdWVzdBofLnJlc2VvbGlvLnYxLkV4cGxhaW5Kb2JSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_timestamp, file_google_rpc_status, file_reseolio_v1_job]);
+  fileDesc("Ch1yZXNlb2xpby92MS9qb2Jfc2VydmljZS5wcm90bxILcmVzZW9saW8udjEiNwoSRW5xdWV1ZUpvYnNSZXF1ZXN0EiEKBGpvYnMYASADKAsyEy5yZXNlb2xpby52MS5OZXdKb2IiQgoTRW5xdWV1ZUpvYnNSZXNwb25zZRIrCgdyZXN1bHRzGAEgAygLMhoucmVzZW9saW8udjEuRW5xdWV1ZVJlc3VsdCJnCg1FbnF1ZXVlUmVzdWx0EicKA2pvYhgBIAEoCzIYLnJlc2VvbGlvLnYxLkVucXVldWVkSm9iSAASIwoFZXJyb3IYAiABKAsyEi5nb29nbGUucnBjLlN0YXR1c0gAQggKBnJlc3VsdCIfCg1HZXRKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIvCg5HZXRKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5yZXNlb2xpby52MS5Kb2IihQIKCUpvYkZpbHRlchIPCgdqb2JfaWRzGAEgAygJEiUKBnN0YXRlcxgCIAMoDjIVLnJlc2VvbGlvLnYxLkpvYlN0YXRlEhYKDmZ1bmN0aW9uX25hbWVzGAMgAygJEhcKD2lkZW1wb3RlbmN5X2tleRgEIAEoCRIRCglwYXJlbnRfaWQYBSABKAkSMQoNY3JlYXRlZF9hZnRlchgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOY3JlYXRlZF9iZWZvcmUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXNjaGVkdWxlX25hbWUYCCABKAkiYAoPTGlzdEpvYnNSZXF1ZXN0EiYKBmZpbHRlchgBIAEoCzIWLnJlc2VvbGlvLnYxLkpvYkZpbHRlchIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCSJLChBMaXN0Sm9ic1Jlc3BvbnNlEh4KBGpvYnMYASADKAsyEC5yZXNlb2xpby52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiMKEEF3YWl0Sm9ic1JlcXVlc3QSDwoHam9iX2lkcxgBIAMoCSIyChFBd2FpdEpvYnNSZXNwb25zZRIdCgNqb2IYASABKAsyEC5yZXNlb2xpby52MS5Kb2IiOgoQV2F0Y2hKb2JzUmVxdWVzdBImCgZmaWx0ZXIYASABKAsyFi5yZXNlb2xpby52MS5Kb2JGaWx0ZXIiPAoRV2F0Y2hKb2JzUmVzcG9uc2USJwoHY2hhbmdlcxgBIAMoCzIWLnJlc2VvbGlvLnYxLkpvYkNoYW5nZSK3AQoJSm9iQ2hhbmdlEg4KBmpvYl9pZBgBIAEoCRIVCg1mdW5jdGlvbl9uYW1lGAIgASgJEiQKBXN0YXRlGAMgASgOMhUucmVzZW9saW8udjEuSm9iU3RhdGUSDwoHYXR0ZW1wdBgEIAEoDRImCgJhdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJAoFZXJyb3IYBiABKAsyFS5yZXNlb2xpby52MS5Kb2JFcnJvciIiChBDYW5jZWxKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSJFChFDYW5jZWxKb2JSZXNwb25zZRIRCgljYW5jZWxsZWQYASABKAgSHQoDam9iGAIgASgLMhAucmVzZW9saW8udjEuSm9iIjUKD1JldHJ5Sm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSEgoKYXdhaXRlZF9ieRgCIAEoCSIxChBSZXRyeUpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLnJlc2VvbGlvLnYxLkpvYiJVChFTZW5kU2lnbmFsUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIPCgdwYXlsb2FkGAMgASgMEhEKCXNpZ25hbF9pZBgEIAEoCSI2ChJTZW5kU2lnbmFsUmVzcG9uc2USEQoJc2lnbmFsX2lkGAEgASgJEg0KBXRha2VuGAIgASgIInMKEUNhbmNlbEpvYnNSZXF1ZXN0EiYKBmZpbHRlchgBIAEoCzIWLnJlc2VvbGlvLnYxLkpvYkZpbHRlchIPCgdkcnlfcnVuGAIgASgIEhEKCXBhZ2Vfc2l6ZRgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJIk0KEkNhbmNlbEpvYnNSZXNwb25zZRINCgVjb3VudBgBIAEoDRIPCgdqb2JfaWRzGAIgAygJEhcKD25leHRfcGFnZV90b2tlbhgDIAEoCSJyChBSZXRyeUpvYnNSZXF1ZXN0EiYKBmZpbHRlchgBIAEoCzIWLnJlc2VvbGlvLnYxLkpvYkZpbHRlchIPCgdkcnlfcnVuGAIgASgIEhEKCXBhZ2Vfc2l6ZRgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJIkwKEVJldHJ5Sm9ic1Jlc3BvbnNlEg0KBWNvdW50GAEgASgNEg8KB2pvYl9pZHMYAiADKAkSFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJInMKEURlbGV0ZUpvYnNSZXF1ZXN0EiYKBmZpbHRlchgBIAEoCzIWLnJlc2VvbGlvLnYxLkpvYkZpbHRlchIPCgdkcnlfcnVuGAIgASgIEhEKCXBhZ2Vfc2l6ZRgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJIk0KEkRlbGV0ZUpvYnNSZXNwb25zZRINCgVjb3VudBgBIAEoDRIPCgdqb2JfaWRzGAIgAygJEhcKD25leHRfcGFnZV90b2tlbhgDIAEoCSIjChFFeHBsYWluSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkibAoSRXhwbGFpbkpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLnJlc2VvbGlvLnYxLkpvYhImCghibG9ja2VycxgCIAMoCzIULnJlc2VvbGlvLnYxLkJsb2NrZXISDwoHc3VtbWFyeRgDIAEoCSIoCgdCbG9ja2VyEgwKBGtpbmQYASABKAkSDwoHbWVzc2FnZRgCIAEoCTKyBwoKSm9iU2VydmljZRJQCgtFbnF1ZXVlSm9icxIfLnJlc2VvbGlvLnYxLkVucXVldWVKb2JzUmVxdWVzdBogLnJlc2VvbGlvLnYxLkVucXVldWVKb2JzUmVzcG9uc2USRgoGR2V0Sm9iEhoucmVzZW9saW8udjEuR2V0Sm9iUmVxdWVzdBobLnJlc2VvbGlvLnYxLkdldEpvYlJlc3BvbnNlIgOQAgESTAoITGlzdEpvYnMSHC5yZXNlb2xpby52MS5MaXN0Sm9ic1JlcXVlc3QaHS5yZXNlb2xpby52MS5MaXN0Sm9ic1Jlc3BvbnNlIgOQAgESTAoJQXdhaXRKb2JzEh0ucmVzZW9saW8udjEuQXdhaXRKb2JzUmVxdWVzdBoeLnJlc2VvbGlvLnYxLkF3YWl0Sm9ic1Jlc3BvbnNlMAESTAoJV2F0Y2hKb2JzEh0ucmVzZW9saW8udjEuV2F0Y2hKb2JzUmVxdWVzdBoeLnJlc2VvbGlvLnYxLldhdGNoSm9ic1Jlc3BvbnNlMAESSgoJQ2FuY2VsSm9iEh0ucmVzZW9saW8udjEuQ2FuY2VsSm9iUmVxdWVzdBoeLnJlc2VvbGlvLnYxLkNhbmNlbEpvYlJlc3BvbnNlEkcKCFJldHJ5Sm9iEhwucmVzZW9saW8udjEuUmV0cnlKb2JSZXF1ZXN0Gh0ucmVzZW9saW8udjEuUmV0cnlKb2JSZXNwb25zZRJNCgpTZW5kU2lnbmFsEh4ucmVzZW9saW8udjEuU2VuZFNpZ25hbFJlcXVlc3QaHy5yZXNlb2xpby52MS5TZW5kU2lnbmFsUmVzcG9uc2USTQoKQ2FuY2VsSm9icxIeLnJlc2VvbGlvLnYxLkNhbmNlbEpvYnNSZXF1ZXN0Gh8ucmVzZW9saW8udjEuQ2FuY2VsSm9ic1Jlc3BvbnNlEkoKCVJldHJ5Sm9icxIdLnJlc2VvbGlvLnYxLlJldHJ5Sm9ic1JlcXVlc3QaHi5yZXNlb2xpby52MS5SZXRyeUpvYnNSZXNwb25zZRJNCgpEZWxldGVKb2JzEh4ucmVzZW9saW8udjEuRGVsZXRlSm9ic1JlcXVlc3QaHy5yZXNlb2xpby52MS5EZWxldGVKb2JzUmVzcG9uc2USUgoKRXhwbGFpbkpvYhIeLnJlc2VvbGlvLnYxLkV4cGxhaW5Kb2JSZXF1ZXN0Gh8ucmVzZW9saW8udjEuRXhwbGFpbkpvYlJlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_protobuf_timestamp, file_google_rpc_status, file_reseolio_v1_job]);
 
 /**
  * @generated from message reseolio.v1.EnqueueJobsRequest
@@ -395,6 +395,14 @@ export type RetryJobRequest = Message<"reseolio.v1.RetryJobRequest"> & {
    * @generated from field: string job_id = 1;
    */
   jobId: string;
+
+  /**
+   * Given by a worker: the job whose attempt was ended by the failure of this one, and which calls it again. Refused
+   * (FAILED_PRECONDITION) when that is not on record, or when it was retried already.
+   *
+   * @generated from field: string awaited_by = 2;
+   */
+  awaitedBy: string;
 };
 
 /**
@@ -420,6 +428,68 @@ export type RetryJobResponse = Message<"reseolio.v1.RetryJobResponse"> & {
  */
 export const RetryJobResponseSchema: GenMessage<RetryJobResponse> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_job_service, 16);
+
+/**
+ * @generated from message reseolio.v1.SendSignalRequest
+ */
+export type SendSignalRequest = Message<"reseolio.v1.SendSignalRequest"> & {
+  /**
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+
+  /**
+   * 1 to 256 bytes, such as "approved".
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * JSON, opaque to the daemon. Empty means null.
+   *
+   * @generated from field: bytes payload = 3;
+   */
+  payload: Uint8Array;
+
+  /**
+   * UUIDv7 chosen by the caller: a repeated call with the same one sends nothing new. Empty: the daemon chooses.
+   *
+   * @generated from field: string signal_id = 4;
+   */
+  signalId: string;
+};
+
+/**
+ * Describes the message reseolio.v1.SendSignalRequest.
+ * Use `create(SendSignalRequestSchema)` to create a new message.
+ */
+export const SendSignalRequestSchema: GenMessage<SendSignalRequest> = /*@__PURE__*/
+  messageDesc(file_reseolio_v1_job_service, 17);
+
+/**
+ * @generated from message reseolio.v1.SendSignalResponse
+ */
+export type SendSignalResponse = Message<"reseolio.v1.SendSignalResponse"> & {
+  /**
+   * @generated from field: string signal_id = 1;
+   */
+  signalId: string;
+
+  /**
+   * The job was waiting for it.
+   *
+   * @generated from field: bool taken = 2;
+   */
+  taken: boolean;
+};
+
+/**
+ * Describes the message reseolio.v1.SendSignalResponse.
+ * Use `create(SendSignalResponseSchema)` to create a new message.
+ */
+export const SendSignalResponseSchema: GenMessage<SendSignalResponse> = /*@__PURE__*/
+  messageDesc(file_reseolio_v1_job_service, 18);
 
 /**
  * @generated from message reseolio.v1.CancelJobsRequest
@@ -453,7 +523,7 @@ export type CancelJobsRequest = Message<"reseolio.v1.CancelJobsRequest"> & {
  * Use `create(CancelJobsRequestSchema)` to create a new message.
  */
 export const CancelJobsRequestSchema: GenMessage<CancelJobsRequest> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_job_service, 17);
+  messageDesc(file_reseolio_v1_job_service, 19);
 
 /**
  * @generated from message reseolio.v1.CancelJobsResponse
@@ -482,7 +552,7 @@ export type CancelJobsResponse = Message<"reseolio.v1.CancelJobsResponse"> & {
  * Use `create(CancelJobsResponseSchema)` to create a new message.
  */
 export const CancelJobsResponseSchema: GenMessage<CancelJobsResponse> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_job_service, 18);
+  messageDesc(file_reseolio_v1_job_service, 20);
 
 /**
  * @generated from message reseolio.v1.RetryJobsRequest
@@ -514,7 +584,7 @@ export type RetryJobsRequest = Message<"reseolio.v1.RetryJobsRequest"> & {
  * Use `create(RetryJobsRequestSchema)` to create a new message.
  */
 export const RetryJobsRequestSchema: GenMessage<RetryJobsRequest> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_job_service, 19);
+  messageDesc(file_reseolio_v1_job_service, 21);
 
 /**
  * @generated from message reseolio.v1.RetryJobsResponse
@@ -541,7 +611,7 @@ export type RetryJobsResponse = Message<"reseolio.v1.RetryJobsResponse"> & {
  * Use `create(RetryJobsResponseSchema)` to create a new message.
  */
 export const RetryJobsResponseSchema: GenMessage<RetryJobsResponse> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_job_service, 20);
+  messageDesc(file_reseolio_v1_job_service, 22);
 
 /**
  * @generated from message reseolio.v1.DeleteJobsRequest
@@ -573,7 +643,7 @@ export type DeleteJobsRequest = Message<"reseolio.v1.DeleteJobsRequest"> & {
  * Use `create(DeleteJobsRequestSchema)` to create a new message.
  */
 export const DeleteJobsRequestSchema: GenMessage<DeleteJobsRequest> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_job_service, 21);
+  messageDesc(file_reseolio_v1_job_service, 23);
 
 /**
  * @generated from message reseolio.v1.DeleteJobsResponse
@@ -600,7 +670,7 @@ export type DeleteJobsResponse = Message<"reseolio.v1.DeleteJobsResponse"> & {
  * Use `create(DeleteJobsResponseSchema)` to create a new message.
  */
 export const DeleteJobsResponseSchema: GenMessage<DeleteJobsResponse> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_job_service, 22);
+  messageDesc(file_reseolio_v1_job_service, 24);
 
 /**
  * @generated from message reseolio.v1.ExplainJobRequest
@@ -617,7 +687,7 @@ export type ExplainJobRequest = Message<"reseolio.v1.ExplainJobRequest"> & {
  * Use `create(ExplainJobRequestSchema)` to create a new message.
  */
 export const ExplainJobRequestSchema: GenMessage<ExplainJobRequest> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_job_service, 23);
+  messageDesc(file_reseolio_v1_job_service, 25);
 
 /**
  * @generated from message reseolio.v1.ExplainJobResponse
@@ -648,14 +718,14 @@ export type ExplainJobResponse = Message<"reseolio.v1.ExplainJobResponse"> & {
  * Use `create(ExplainJobResponseSchema)` to create a new message.
  */
 export const ExplainJobResponseSchema: GenMessage<ExplainJobResponse> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_job_service, 24);
+  messageDesc(file_reseolio_v1_job_service, 26);
 
 /**
  * @generated from message reseolio.v1.Blocker
  */
 export type Blocker = Message<"reseolio.v1.Blocker"> & {
   /**
-   * One of: no_worker, workers_busy, delayed, backoff, running, daemon_limit, parked.
+   * One of: no_worker, workers_busy, delayed, backoff, mismatch, running, daemon_limit, parked.
    *
    * @generated from field: string kind = 1;
    */
@@ -672,7 +742,7 @@ export type Blocker = Message<"reseolio.v1.Blocker"> & {
  * Use `create(BlockerSchema)` to create a new message.
  */
 export const BlockerSchema: GenMessage<Blocker> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_job_service, 25);
+  messageDesc(file_reseolio_v1_job_service, 27);
 
 /**
  * Jobs, for the command line, the dashboard, curl and simple clients in any language.
@@ -747,6 +817,17 @@ export const JobService: GenService<{
     methodKind: "unary";
     input: typeof RetryJobRequestSchema;
     output: typeof RetryJobResponseSchema;
+  },
+  /**
+   * Sends a signal to a job that has not ended; answers after the commit is on disk. Signals of one name are kept in order,
+   * and each is given to one wait of the job, sent before or after it waits.
+   *
+   * @generated from rpc reseolio.v1.JobService.SendSignal
+   */
+  sendSignal: {
+    methodKind: "unary";
+    input: typeof SendSignalRequestSchema;
+    output: typeof SendSignalResponseSchema;
   },
   /**
    * The bulk forms act on one slice of the matching jobs a call; repeat with next_page_token.

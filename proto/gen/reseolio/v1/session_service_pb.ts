@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file reseolio/v1/session_service.proto.
  */
 export const file_reseolio_v1_session_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFyZXNlb2xpby92MS9zZXNzaW9uX3NlcnZpY2UucHJvdG8SC3Jlc2VvbGlvLnYxIu4CCg5TZXNzaW9uUmVxdWVzdBIQCghmcmFtZV9pZBgBIAEoDRIhCgVoZWxsbxgCIAEoCzISLnJlc2VvbGlvLnYxLkhlbGxvEhUKDWFkZF9mdW5jdGlvbnMYAyADKAkSJQoIZW5xdWV1ZXMYBCADKAsyEy5yZXNlb2xpby52MS5OZXdKb2ISJgoIb3V0Y29tZXMYBSADKAsyFC5yZXNlb2xpby52MS5PdXRjb21lEhUKDWF3YWl0X2pvYl9pZHMYBiADKAkSFwoPdW5hd2FpdF9qb2JfaWRzGAcgAygJEg0KBWRyYWluGAggASgIEi8KC2NoZWNrcG9pbnRzGAkgAygLMhoucmVzZW9saW8udjEuTmV3Q2hlY2twb2ludBIqCgpoZWFydGJlYXRzGAogAygLMhYucmVzZW9saW8udjEuSGVhcnRiZWF0EiUKBXdha2VzGAsgAygLMhYucmVzZW9saW8udjEuSGVsZExlYXNlImEKDU5ld0NoZWNrcG9pbnQSDgoGam9iX2lkGAEgASgJEhMKC2xlYXNlX3Rva2VuGAIgASgNEisKCmNoZWNrcG9pbnQYAyABKAsyFy5yZXNlb2xpby52MS5DaGVja3BvaW50IkMKCUhlYXJ0YmVhdBIOCgZqb2JfaWQYASABKAkSEwoLbGVhc2VfdG9rZW4YAiABKA0SEQoJZXh0ZW5kX21zGAMgASgNIrYBCgRXYWl0EgwKBG5hbWUYASABKAkSEgoIc2xlZXBfbXMYAiABKARIABIxCgtzbGVlcF91bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIABIUCgpldmVudF9uYW1lGAQgASgJSAASEAoGam9iX2lkGAUgASgJSAASFwoKdGltZW91dF9tcxgGIAEoBEgBiAEBQgkKB2F3YWl0ZWRCDQoLX3RpbWVvdXRfbXMixwEKBUhlbGxvEhEKCXdvcmtlcl9pZBgBIAEoCRIMCgRob3N0GAIgASgJEg8KB2hvc3RfaWQYAyABKAkSCwoDcGlkGAQgASgNEhUKDXByb2Nlc3Nfc3RhcnQYBSABKAkSFgoOZnVuY3Rpb25fbmFtZXMYBiADKAkSEwoLY29uY3VycmVuY3kYByABKA0SKwoLaGVsZF9sZWFzZXMYCCADKAsyFi5yZXNlb2xpby52MS5IZWxkTGVhc2USDgoGY2xpZW50GAkgASgJIm0KCUhlbGRMZWFzZRIOCgZqb2JfaWQYASABKAkSEwoLbGVhc2VfdG9rZW4YAiABKA0SDwoHc3RhcnRlZBgDIAEoCBIZCgx0aW1lX2xlZnRfbXMYBCABKA1IAIgBAUIPCg1fdGltZV9sZWZ0X21zItYBCgdPdXRjb21lEg4KBmpvYl9pZBgBIAEoCRITCgtsZWFzZV90b2tlbhgCIAEoDRIRCgdzdWNjZXNzGAMgASgMSAASJwoHZmFpbHVyZRgEIAEoCzIULnJlc2VvbGlvLnYxLkZhaWx1cmVIABInCgdyZWxlYXNlGAUgASgLMhQucmVzZW9saW8udjEuUmVsZWFzZUgAEiEKBHBhcmsYByABKAsyES5yZXNlb2xpby52MS5QYXJrSAASEwoLZHVyYXRpb25fdXMYBiABKA1CCQoHb3V0Y29tZSJxCgdGYWlsdXJlEiQKBWVycm9yGAEgASgLMhUucmVzZW9saW8udjEuSm9iRXJyb3ISEAoIdGVybWluYWwYAiABKAgSGwoOcmV0cnlfYWZ0ZXJfbXMYAyABKARIAIgBAUIRCg9fcmV0cnlfYWZ0ZXJfbXMiPwoEUGFyaxIgCgV3YWl0cxgBIAMoCzIRLnJlc2VvbGlvLnYxLldhaXQSFQoNd2FpdGluZ19uYW1lcxgCIAMoCSIaCgdSZWxlYXNlEg8KB3N0YXJ0ZWQYASABKAgi0wIKD1Nlc3Npb25SZXNwb25zZRIlCgd3ZWxjb21lGAEgASgLMhQucmVzZW9saW8udjEuV2VsY29tZRIjCgdyZXBsaWVzGAIgAygLMhIucmVzZW9saW8udjEuUmVwbHkSLAoLYXNzaWdubWVudHMYAyADKAsyFy5yZXNlb2xpby52MS5Bc3NpZ25tZW50EiwKC3Jldm9jYXRpb25zGAQgAygLMhcucmVzZW9saW8udjEuUmV2b2NhdGlvbhIqCghmaW5pc2hlZBgFIAMoCzIYLnJlc2VvbGlvLnYxLkZpbmlzaGVkSm9iEicKB3JlY2FsbHMYBiADKAsyFi5yZXNlb2xpby52MS5IZWxkTGVhc2USDQoFZHJhaW4YByABKAgSNAoLY2hlY2twb2ludHMYCCADKAsyHy5yZXNlb2xpby52MS5SZWNvcmRlZENoZWNrcG9pbnQiZgoSUmVjb3JkZWRDaGVja3BvaW50Eg4KBmpvYl9pZBgBIAEoCRITCgtsZWFzZV90b2tlbhgCIAEoDRIrCgpjaGVja3BvaW50GAMgASgLMhcucmVzZW9saW8udjEuQ2hlY2twb2ludCJxCgdXZWxjb21lEhYKDmRhZW1vbl92ZXJzaW9uGAEgASgJEg8KB25vZGVfaWQYAiABKAkSEAoIbGVhc2VfbXMYAyABKA0SKwoLbG9zdF9sZWFzZXMYBCADKAsyFi5yZXNlb2xpby52MS5IZWxkTGVhc2UioAEKBVJlcGx5EhAKCGZyYW1lX2lkGAEgASgNEiwKCGVucXVldWVkGAIgAygLMhoucmVzZW9saW8udjEuRW5xdWV1ZVJlc3VsdBIqCgdzZXR0bGVkGAMgAygOMhkucmVzZW9saW8udjEuU2V0dGxlUmVzdWx0EisKCHJlY29yZGVkGAQgAygLMhkucmVzZW9saW8udjEuUmVjb3JkUmVzdWx0IkoKDFJlY29yZFJlc3VsdBIpCgZyZXN1bHQYASABKA4yGS5yZXNlb2xpby52MS5TZXR0bGVSZXN1bHQSDwoHbWVzc2FnZRgCIAEoCSLFAgoKQXNzaWdubWVudBIOCgZqb2JfaWQYASABKAkSEwoLbGVhc2VfdG9rZW4YAiABKA0SFQoNZnVuY3Rpb25fbmFtZRgDIAEoCRIMCgRhcmdzGAQgASgMEg8KB2F0dGVtcHQYBSABKA0SFAoMbWF4X2F0dGVtcHRzGAYgASgNEhIKCnRpbWVvdXRfbXMYByABKA0SNQoHaGVhZGVycxgIIAMoCzIkLnJlc2VvbGlvLnYxLkFzc2lnbm1lbnQuSGVhZGVyc0VudHJ5EhgKEGNoZWNrcG9pbnRfY291bnQYCSABKA0SDwoHcmVzdW1lZBgKIAEoCBIOCgZyYW5fbXMYCyABKA0SEAoIZmFpbHVyZXMYDCABKA0aLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiQQoKUmV2b2NhdGlvbhIOCgZqb2JfaWQYASABKAkSEwoLbGVhc2VfdG9rZW4YAiABKA0SDgoGcmVhc29uGAMgASgJInkKC0ZpbmlzaGVkSm9iEg4KBmpvYl9pZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLnJlc2VvbGlvLnYxLkpvYlN0YXRlEg4KBnJlc3VsdBgDIAEoDBIkCgVlcnJvchgEIAEoCzIVLnJlc2VvbGlvLnYxLkpvYkVycm9yKpYBCgxTZXR0bGVSZXN1bHQSHQoZU0VUVExFX1JFU1VMVF9VTlNQRUNJRklFRBAAEhoKFlNFVFRMRV9SRVNVTFRfQUNDRVBURUQQARIXChNTRVRUTEVfUkVTVUxUX1NUQUxFEAISFwoTU0VUVExFX1JFU1VMVF9SRVRSWRADEhkKFVNFVFRMRV9SRVNVTFRfSU5WQUxJRBAEMloKDlNlc3Npb25TZXJ2aWNlEkgKB1Nlc3Npb24SGy5yZXNlb2xpby52MS5TZXNzaW9uUmVxdWVzdBocLnJlc2VvbGlvLnYxLlNlc3Npb25SZXNwb25zZSgBMAFiBnByb3RvMw", [file_google_protobuf_timestamp, file_reseolio_v1_job, file_reseolio_v1_job_service]);
+  fileDesc("CiFyZXNlb2xpby92MS9zZXNzaW9uX3NlcnZpY2UucHJvdG8SC3Jlc2VvbGlvLnYxIu4CCg5TZXNzaW9uUmVxdWVzdBIQCghmcmFtZV9pZBgBIAEoDRIhCgVoZWxsbxgCIAEoCzISLnJlc2VvbGlvLnYxLkhlbGxvEhUKDWFkZF9mdW5jdGlvbnMYAyADKAkSJQoIZW5xdWV1ZXMYBCADKAsyEy5yZXNlb2xpby52MS5OZXdKb2ISJgoIb3V0Y29tZXMYBSADKAsyFC5yZXNlb2xpby52MS5PdXRjb21lEhUKDWF3YWl0X2pvYl9pZHMYBiADKAkSFwoPdW5hd2FpdF9qb2JfaWRzGAcgAygJEg0KBWRyYWluGAggASgIEi8KC2NoZWNrcG9pbnRzGAkgAygLMhoucmVzZW9saW8udjEuTmV3Q2hlY2twb2ludBIqCgpoZWFydGJlYXRzGAogAygLMhYucmVzZW9saW8udjEuSGVhcnRiZWF0EiUKBXdha2VzGAsgAygLMhYucmVzZW9saW8udjEuSGVsZExlYXNlInkKDU5ld0NoZWNrcG9pbnQSDgoGam9iX2lkGAEgASgJEhMKC2xlYXNlX3Rva2VuGAIgASgNEisKCmNoZWNrcG9pbnQYAyABKAsyFy5yZXNlb2xpby52MS5DaGVja3BvaW50EhYKDmF3YWl0ZWRfam9iX2lkGAQgASgJIkMKCUhlYXJ0YmVhdBIOCgZqb2JfaWQYASABKAkSEwoLbGVhc2VfdG9rZW4YAiABKA0SEQoJZXh0ZW5kX21zGAMgASgNIooCCgRXYWl0EgwKBG5hbWUYASABKAkSEgoIc2xlZXBfbXMYAiABKARIABIxCgtzbGVlcF91bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIABIUCgpldmVudF9uYW1lGAQgASgJSAASEAoGam9iX2lkGAUgASgJSAASFQoLc2lnbmFsX25hbWUYByABKAlIABIXCgp0aW1lb3V0X21zGAYgASgESAGIAQESEwoLc2luY2Vfc3RhcnQYCCABKAgSDwoCb3AYCSABKA1IAogBARIOCgZwcm9tcHQYCiABKAhCCQoHYXdhaXRlZEINCgtfdGltZW91dF9tc0IFCgNfb3Ai2AEKBUhlbGxvEhEKCXdvcmtlcl9pZBgBIAEoCRIMCgRob3N0GAIgASgJEg8KB2hvc3RfaWQYAyABKAkSCwoDcGlkGAQgASgNEhUKDXByb2Nlc3Nfc3RhcnQYBSABKAkSFgoOZnVuY3Rpb25fbmFtZXMYBiADKAkSEwoLY29uY3VycmVuY3kYByABKA0SKwoLaGVsZF9sZWFzZXMYCCADKAsyFi5yZXNlb2xpby52MS5IZWxkTGVhc2USDgoGY2xpZW50GAkgASgJEg8KB29yZGVyZWQYCiABKAgibQoJSGVsZExlYXNlEg4KBmpvYl9pZBgBIAEoCRITCgtsZWFzZV90b2tlbhgCIAEoDRIPCgdzdGFydGVkGAMgASgIEhkKDHRpbWVfbGVmdF9tcxgEIAEoDUgAiAEBQg8KDV90aW1lX2xlZnRfbXMi1gEKB091dGNvbWUSDgoGam9iX2lkGAEgASgJEhMKC2xlYXNlX3Rva2VuGAIgASgNEhEKB3N1Y2Nlc3MYAyABKAxIABInCgdmYWlsdXJlGAQgASgLMhQucmVzZW9saW8udjEuRmFpbHVyZUgAEicKB3JlbGVhc2UYBSABKAsyFC5yZXNlb2xpby52MS5SZWxlYXNlSAASIQoEcGFyaxgHIAEoCzIRLnJlc2VvbGlvLnYxLlBhcmtIABITCgtkdXJhdGlvbl91cxgGIAEoDUIJCgdvdXRjb21lIsUBCgdGYWlsdXJlEiQKBWVycm9yGAEgASgLMhUucmVzZW9saW8udjEuSm9iRXJyb3ISEAoIdGVybWluYWwYAiABKAgSGwoOcmV0cnlfYWZ0ZXJfbXMYAyABKARIAIgBARIoCghlbmRlZF9ieRgEIAMoCzIWLnJlc2VvbGlvLnYxLlJlY29yZFJlZhIoCghsb29zZW5lZBgFIAMoCzIWLnJlc2VvbGlvLnYxLlJlY29yZFJlZkIRCg9fcmV0cnlfYWZ0ZXJfbXMiJQoJUmVjb3JkUmVmEgwKBG5hbWUYASABKAkSCgoCb3AYAiABKA0iagoEUGFyaxIgCgV3YWl0cxgBIAMoCzIRLnJlc2VvbGlvLnYxLldhaXQSFQoNd2FpdGluZ19uYW1lcxgCIAMoCRILCgNzZXEYAyABKA0SDQoFYXNrZWQYBCABKA0SDQoFYWxvbmUYBSABKAgiLAoHUmVsZWFzZRIPCgdzdGFydGVkGAEgASgIEhAKCG1pc21hdGNoGAIgASgJItMCCg9TZXNzaW9uUmVzcG9uc2USJQoHd2VsY29tZRgBIAEoCzIULnJlc2VvbGlvLnYxLldlbGNvbWUSIwoHcmVwbGllcxgCIAMoCzISLnJlc2VvbGlvLnYxLlJlcGx5EiwKC2Fzc2lnbm1lbnRzGAMgAygLMhcucmVzZW9saW8udjEuQXNzaWdubWVudBIsCgtyZXZvY2F0aW9ucxgEIAMoCzIXLnJlc2VvbGlvLnYxLlJldm9jYXRpb24SKgoIZmluaXNoZWQYBSADKAsyGC5yZXNlb2xpby52MS5GaW5pc2hlZEpvYhInCgdyZWNhbGxzGAYgAygLMhYucmVzZW9saW8udjEuSGVsZExlYXNlEg0KBWRyYWluGAcgASgIEjQKC2NoZWNrcG9pbnRzGAggAygLMh8ucmVzZW9saW8udjEuUmVjb3JkZWRDaGVja3BvaW50InkKElJlY29yZGVkQ2hlY2twb2ludBIOCgZqb2JfaWQYASABKAkSEwoLbGVhc2VfdG9rZW4YAiABKA0SKwoKY2hlY2twb2ludBgDIAEoCzIXLnJlc2VvbGlvLnYxLkNoZWNrcG9pbnQSEQoJb2ZfdW5kb25lGAQgASgIInEKB1dlbGNvbWUSFgoOZGFlbW9uX3ZlcnNpb24YASABKAkSDwoHbm9kZV9pZBgCIAEoCRIQCghsZWFzZV9tcxgDIAEoDRIrCgtsb3N0X2xlYXNlcxgEIAMoCzIWLnJlc2VvbGlvLnYxLkhlbGRMZWFzZSKgAQoFUmVwbHkSEAoIZnJhbWVfaWQYASABKA0SLAoIZW5xdWV1ZWQYAiADKAsyGi5yZXNlb2xpby52MS5FbnF1ZXVlUmVzdWx0EioKB3NldHRsZWQYAyADKA4yGS5yZXNlb2xpby52MS5TZXR0bGVSZXN1bHQSKwoIcmVjb3JkZWQYBCADKAsyGS5yZXNlb2xpby52MS5SZWNvcmRSZXN1bHQiSgoMUmVjb3JkUmVzdWx0EikKBnJlc3VsdBgBIAEoDjIZLnJlc2VvbGlvLnYxLlNldHRsZVJlc3VsdBIPCgdtZXNzYWdlGAIgASgJIukCCgpBc3NpZ25tZW50Eg4KBmpvYl9pZBgBIAEoCRITCgtsZWFzZV90b2tlbhgCIAEoDRIVCg1mdW5jdGlvbl9uYW1lGAMgASgJEgwKBGFyZ3MYBCABKAwSDwoHYXR0ZW1wdBgFIAEoDRIUCgxtYXhfYXR0ZW1wdHMYBiABKA0SEgoKdGltZW91dF9tcxgHIAEoDRI1CgdoZWFkZXJzGAggAygLMiQucmVzZW9saW8udjEuQXNzaWdubWVudC5IZWFkZXJzRW50cnkSGAoQY2hlY2twb2ludF9jb3VudBgJIAEoDRIPCgdyZXN1bWVkGAogASgIEg4KBnJhbl9tcxgLIAEoDRIQCghmYWlsdXJlcxgMIAEoDRIRCgl1bm9yZGVyZWQYDSABKAgSDwoHdW5kb19vZhgOIAEoCRouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJBCgpSZXZvY2F0aW9uEg4KBmpvYl9pZBgBIAEoCRITCgtsZWFzZV90b2tlbhgCIAEoDRIOCgZyZWFzb24YAyABKAkieQoLRmluaXNoZWRKb2ISDgoGam9iX2lkGAEgASgJEiQKBXN0YXRlGAIgASgOMhUucmVzZW9saW8udjEuSm9iU3RhdGUSDgoGcmVzdWx0GAMgASgMEiQKBWVycm9yGAQgASgLMhUucmVzZW9saW8udjEuSm9iRXJyb3IqlgEKDFNldHRsZVJlc3VsdBIdChlTRVRUTEVfUkVTVUxUX1VOU1BFQ0lGSUVEEAASGgoWU0VUVExFX1JFU1VMVF9BQ0NFUFRFRBABEhcKE1NFVFRMRV9SRVNVTFRfU1RBTEUQAhIXChNTRVRUTEVfUkVTVUxUX1JFVFJZEAMSGQoVU0VUVExFX1JFU1VMVF9JTlZBTElEEAQyWgoOU2Vzc2lvblNlcnZpY2USSAoHU2Vzc2lvbhIbLnJlc2VvbGlvLnYxLlNlc3Npb25SZXF1ZXN0GhwucmVzZW9saW8udjEuU2Vzc2lvblJlc3BvbnNlKAEwAWIGcHJvdG8z", [file_google_protobuf_timestamp, file_reseolio_v1_job, file_reseolio_v1_job_service]);
 
 /**
  * A frame of the client.
@@ -110,6 +110,7 @@ export const SessionRequestSchema: GenMessage<SessionRequest> = /*@__PURE__*/
 /**
  * A result that is recorded once and replayed in every later execution of the job. A name that was recorded under the
  * same lease before changes nothing: a frame may be sent again.
+ * One that has no place in the sequence yet (seq 0) gets the place that is told; what was recorded stays.
  *
  * @generated from message reseolio.v1.NewCheckpoint
  */
@@ -128,6 +129,13 @@ export type NewCheckpoint = Message<"reseolio.v1.NewCheckpoint"> & {
    * @generated from field: reseolio.v1.Checkpoint checkpoint = 3;
    */
   checkpoint?: Checkpoint | undefined;
+
+  /**
+   * For the kind JOB: the job whose end the handler is given.
+   *
+   * @generated from field: string awaited_job_id = 4;
+   */
+  awaitedJobId: string;
 };
 
 /**
@@ -215,14 +223,41 @@ export type Wait = Message<"reseolio.v1.Wait"> & {
      */
     value: string;
     case: "jobId";
+  } | {
+    /**
+     * The next signal of this name that is sent to this job and that no other wait has taken.
+     *
+     * @generated from field: string signal_name = 7;
+     */
+    value: string;
+    case: "signalName";
   } | { case: undefined; value?: undefined };
 
   /**
-   * For an event: the wait ends without it so many milliseconds after it was first told. [none]
+   * For an event or a signal: the wait ends without it so many milliseconds after it was first told. [none]
    *
    * @generated from field: optional uint64 timeout_ms = 6;
    */
   timeoutMs?: bigint | undefined;
+
+  /**
+   * For an event: one that was emitted before this job was enqueued does not count.
+   *
+   * @generated from field: bool since_start = 8;
+   */
+  sinceStart: boolean;
+
+  /**
+   * As in Checkpoint. 0: a wait inside of another operation, which the handler itself is not given.
+   *
+   * @generated from field: optional uint32 op = 9;
+   */
+  op?: number | undefined;
+
+  /**
+   * @generated from field: bool prompt = 10;
+   */
+  prompt: boolean;
 };
 
 /**
@@ -297,6 +332,14 @@ export type Hello = Message<"reseolio.v1.Hello"> & {
    * @generated from field: string client = 9;
    */
   client: string;
+
+  /**
+   * The client records the order in which handlers are given things, and replays it. A job that such a client has begun
+   * is not given to one that does not.
+   *
+   * @generated from field: bool ordered = 10;
+   */
+  ordered: boolean;
 };
 
 /**
@@ -430,6 +473,20 @@ export type Failure = Message<"reseolio.v1.Failure"> & {
    * @generated from field: optional uint64 retry_after_ms = 3;
    */
   retryAfterMs?: bigint | undefined;
+
+  /**
+   * Records whose failure ended the attempt: the next one tries those operations again. All others are facts.
+   *
+   * @generated from field: repeated reseolio.v1.RecordRef ended_by = 4;
+   */
+  endedBy: RecordRef[];
+
+  /**
+   * Records that the handler was given after the first of those: they stay, and get another place when they are given again.
+   *
+   * @generated from field: repeated reseolio.v1.RecordRef loosened = 5;
+   */
+  loosened: RecordRef[];
 };
 
 /**
@@ -438,6 +495,30 @@ export type Failure = Message<"reseolio.v1.Failure"> & {
  */
 export const FailureSchema: GenMessage<Failure> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_session_service, 7);
+
+/**
+ * A record of the job, and the operation that it belongs to.
+ *
+ * @generated from message reseolio.v1.RecordRef
+ */
+export type RecordRef = Message<"reseolio.v1.RecordRef"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: uint32 op = 2;
+   */
+  op: number;
+};
+
+/**
+ * Describes the message reseolio.v1.RecordRef.
+ * Use `create(RecordRefSchema)` to create a new message.
+ */
+export const RecordRefSchema: GenMessage<RecordRef> = /*@__PURE__*/
+  messageDesc(file_reseolio_v1_session_service, 8);
 
 /**
  * The job is SUSPENDED, or, if one of its waits is over already, is assigned again by the same frame that answers this.
@@ -458,6 +539,25 @@ export type Park = Message<"reseolio.v1.Park"> & {
    * @generated from field: repeated string waiting_names = 2;
    */
   waitingNames: string[];
+
+  /**
+   * Place in the sequence of what ends of these until the job is assigned again, as in Checkpoint. 0: no order is kept.
+   *
+   * @generated from field: uint32 seq = 3;
+   */
+  seq: number;
+
+  /**
+   * @generated from field: uint32 asked = 4;
+   */
+  asked: number;
+
+  /**
+   * The handler waits for one thing only.
+   *
+   * @generated from field: bool alone = 5;
+   */
+  alone: boolean;
 };
 
 /**
@@ -465,7 +565,7 @@ export type Park = Message<"reseolio.v1.Park"> & {
  * Use `create(ParkSchema)` to create a new message.
  */
 export const ParkSchema: GenMessage<Park> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_session_service, 8);
+  messageDesc(file_reseolio_v1_session_service, 9);
 
 /**
  * @generated from message reseolio.v1.Release
@@ -477,6 +577,14 @@ export type Release = Message<"reseolio.v1.Release"> & {
    * @generated from field: bool started = 1;
    */
   started: boolean;
+
+  /**
+   * What the job has recorded does not fit the handler, and why: the job waits before it is assigned again, which counts
+   * as no failure.
+   *
+   * @generated from field: string mismatch = 2;
+   */
+  mismatch: string;
 };
 
 /**
@@ -484,7 +592,7 @@ export type Release = Message<"reseolio.v1.Release"> & {
  * Use `create(ReleaseSchema)` to create a new message.
  */
 export const ReleaseSchema: GenMessage<Release> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_session_service, 9);
+  messageDesc(file_reseolio_v1_session_service, 10);
 
 /**
  * A frame of the daemon.
@@ -549,7 +657,7 @@ export type SessionResponse = Message<"reseolio.v1.SessionResponse"> & {
  * Use `create(SessionResponseSchema)` to create a new message.
  */
 export const SessionResponseSchema: GenMessage<SessionResponse> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_session_service, 10);
+  messageDesc(file_reseolio_v1_session_service, 11);
 
 /**
  * @generated from message reseolio.v1.RecordedCheckpoint
@@ -569,6 +677,13 @@ export type RecordedCheckpoint = Message<"reseolio.v1.RecordedCheckpoint"> & {
    * @generated from field: reseolio.v1.Checkpoint checkpoint = 3;
    */
   checkpoint?: Checkpoint | undefined;
+
+  /**
+   * A record of the job that `job_id` undoes.
+   *
+   * @generated from field: bool of_undone = 4;
+   */
+  ofUndone: boolean;
 };
 
 /**
@@ -576,7 +691,7 @@ export type RecordedCheckpoint = Message<"reseolio.v1.RecordedCheckpoint"> & {
  * Use `create(RecordedCheckpointSchema)` to create a new message.
  */
 export const RecordedCheckpointSchema: GenMessage<RecordedCheckpoint> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_session_service, 11);
+  messageDesc(file_reseolio_v1_session_service, 12);
 
 /**
  * @generated from message reseolio.v1.Welcome
@@ -612,7 +727,7 @@ export type Welcome = Message<"reseolio.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_session_service, 12);
+  messageDesc(file_reseolio_v1_session_service, 13);
 
 /**
  * @generated from message reseolio.v1.Reply
@@ -650,7 +765,7 @@ export type Reply = Message<"reseolio.v1.Reply"> & {
  * Use `create(ReplySchema)` to create a new message.
  */
 export const ReplySchema: GenMessage<Reply> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_session_service, 13);
+  messageDesc(file_reseolio_v1_session_service, 14);
 
 /**
  * What became of one checkpoint.
@@ -676,7 +791,7 @@ export type RecordResult = Message<"reseolio.v1.RecordResult"> & {
  * Use `create(RecordResultSchema)` to create a new message.
  */
 export const RecordResultSchema: GenMessage<RecordResult> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_session_service, 14);
+  messageDesc(file_reseolio_v1_session_service, 15);
 
 /**
  * @generated from message reseolio.v1.Assignment
@@ -753,6 +868,20 @@ export type Assignment = Message<"reseolio.v1.Assignment"> & {
    * @generated from field: uint32 failures = 12;
    */
   failures: number;
+
+  /**
+   * The job is from before the order of what its handler is given was recorded.
+   *
+   * @generated from field: bool unordered = 13;
+   */
+  unordered: boolean;
+
+  /**
+   * The job whose steps this one undoes: its handler is replayed to where it stood, then the steps' undos run in reverse.
+   *
+   * @generated from field: string undo_of = 14;
+   */
+  undoOf: string;
 };
 
 /**
@@ -760,7 +889,7 @@ export type Assignment = Message<"reseolio.v1.Assignment"> & {
  * Use `create(AssignmentSchema)` to create a new message.
  */
 export const AssignmentSchema: GenMessage<Assignment> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_session_service, 15);
+  messageDesc(file_reseolio_v1_session_service, 16);
 
 /**
  * The daemon took a lease back: the handler's signal must fire, its outcome changes nothing. The worker still sends one
@@ -793,7 +922,7 @@ export type Revocation = Message<"reseolio.v1.Revocation"> & {
  * Use `create(RevocationSchema)` to create a new message.
  */
 export const RevocationSchema: GenMessage<Revocation> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_session_service, 16);
+  messageDesc(file_reseolio_v1_session_service, 17);
 
 /**
  * The end of a job that the client awaits.
@@ -829,7 +958,7 @@ export type FinishedJob = Message<"reseolio.v1.FinishedJob"> & {
  * Use `create(FinishedJobSchema)` to create a new message.
  */
 export const FinishedJobSchema: GenMessage<FinishedJob> = /*@__PURE__*/
-  messageDesc(file_reseolio_v1_session_service, 17);
+  messageDesc(file_reseolio_v1_session_service, 18);
 
 /**
  * @generated from enum reseolio.v1.SettleResult

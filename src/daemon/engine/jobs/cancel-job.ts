@@ -2,7 +2,6 @@ import { jobNotFound } from "../../core/errors.ts";
 import type { MachineSettings } from "../../core/job-machine.ts";
 import { decide } from "../../core/job-machine.ts";
 import type { Job } from "../../core/job.ts";
-import type { JobToStore } from "../../storage/job-store.ts";
 import type { LaneTransaction } from "../lane/lane-batch.ts";
 import type { Engine } from "../engine.ts";
 import { checkJobId } from "./read-jobs.ts";
@@ -39,28 +38,13 @@ export async function cancelTree(
   while (level.length > 0) {
     const done = await cancelLevel(settings, lane, level, levelReason);
     cancelled.push(...done);
-    level = done.length > 0 ? await lane.tx.listLiveChildren(done) : [];
+    const children = done.length > 0 ? await lane.tx.listLiveChildren(done) : [];
+    // That their steps are undone is what the cancellation brought about.
+    level = children.filter((child) => child.undoOf === null);
     // A child did not miss its own deadline: it goes because its parent went.
     levelReason = "cancelled";
   }
   return cancelled;
-}
-
-/**
- * Cancels jobs that were stored just now under a parent that is CANCELLED: a handler that has not heard its signal yet
- * may still call others, and the cancellation has looked for children already.
- */
-export async function cancelOrphans(
-  settings: MachineSettings,
-  lane: LaneTransaction,
-  children: readonly JobToStore[],
-): Promise<void> {
-  const parentIds = [...new Set(children.map((child) => child.parentId).filter((id) => id !== null))];
-  const parents = await lane.tx.getJobs(parentIds);
-  const cancelled = new Set(parents.filter((job) => job.state === "CANCELLED").map((job) => job.jobId));
-  const orphans = children.filter(({ parentId }) => parentId !== null && cancelled.has(parentId));
-  if (orphans.length === 0) return;
-  await cancelTree(settings, lane, await lane.tx.getJobs(orphans.map((job) => job.jobId)), "cancelled");
 }
 
 async function cancelLevel(

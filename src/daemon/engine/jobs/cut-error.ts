@@ -3,12 +3,12 @@ import { LIMITS } from "../../core/job-options.ts";
 /** An error whose texts are no longer than what is kept. */
 export function cutError<E extends { readonly name: string; readonly message: string; readonly stack?: string }>(
   error: E,
-): Pick<E, "name" | "message" | "stack"> {
-  const stack = error.stack === undefined ? {} : { stack: cut(error.stack) };
-  return { name: cut(error.name), message: cut(error.message), ...stack };
+): E {
+  const stack = error.stack === undefined ? {} : { stack: cutText(error.stack) };
+  return { ...error, name: cutText(error.name), message: cutText(error.message), ...stack };
 }
 
-function cut(text: string): string {
+export function cutText(text: string): string {
   const limit = LIMITS.errorTextBytes;
   if (text.length * 3 <= limit || Buffer.byteLength(text) <= limit) return text;
   return `${Buffer.from(text)

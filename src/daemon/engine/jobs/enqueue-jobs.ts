@@ -125,6 +125,8 @@ function toResult(item: JobToStore, outcome: EnqueueOutcome): EnqueueResult {
       return { ok: false, error: alreadyExists(item, outcome.jobId, outcome.state) };
     case "id_taken":
       return { ok: false, error: idTaken(item, outcome.functionName) };
+    case "orphaned":
+      return { ok: false, error: orphaned(outcome.parentId, outcome.state) };
   }
 }
 
@@ -134,6 +136,14 @@ function alreadyExists(item: JobToStore, jobId: string, state: JobState): Daemon
     `job ${jobId} (${state}) of ${item.functionName} has the idempotency key ` +
       `${JSON.stringify(item.options.idempotencyKey)} and on_duplicate says reject; use its id, or another key`,
     { metadata: { jobId, state } },
+  );
+}
+
+function orphaned(parentId: string, state: JobState): DaemonError {
+  return new DaemonError(
+    "failed_precondition",
+    `job ${parentId} is ${state}: its handler can store no more calls; use step(…, { undo }) to clean up`,
+    { metadata: { jobId: parentId, state } },
   );
 }
 

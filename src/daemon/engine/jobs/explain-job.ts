@@ -1,13 +1,15 @@
 import type { PendingWait } from "../../core/checkpoint.ts";
-import type { Job } from "../../core/job.ts";
+import type { Job, JobError } from "../../core/job.ts";
 import type { Engine } from "../engine.ts";
+import { explainEnd } from "./explain-undo.ts";
 import { explainWaits } from "../workflows/explain-waits.ts";
 import { isConnectedElsewhere } from "../workers/known-workers.ts";
 import { readJob } from "./read-jobs.ts";
 import { findServing, type Serving } from "../workers/serving-workers.ts";
 
 export interface Blocker {
-  readonly kind: "no_worker" | "workers_busy" | "delayed" | "backoff" | "running" | "daemon_limit" | "parked";
+  readonly kind:
+    "no_worker" | "workers_busy" | "delayed" | "backoff" | "mismatch" | "running" | "daemon_limit" | "parked";
   readonly message: string;
 }
 
@@ -26,7 +28,7 @@ export async function explainJob(engine: Engine, jobId: string): Promise<Explana
   const job = await readJob(engine, jobId);
   const waits = job.state === "SUSPENDED" ? await engine.store.listWaits(jobId) : [];
   const blockers = await findBlockers(engine, job, waits);
-  return { job, waits, blockers, summary: summarise(job, blockers) };
+  return { job, waits, blockers, summary: await summarise(engine, job, blockers) };
 }
 
 async function findBlockers(engine: Engine, job: Job, waits: readonly PendingWait[]): Promise<readonly Blocker[]> {
@@ -36,7 +38,7 @@ async function findBlockers(engine: Engine, job: Job, waits: readonly PendingWai
     case "CANCELLED":
       return [];
     case "SUSPENDED":
-      return parkedOn(await explainWaits(engine, waits, (awaited) => firstHindrance(engine, awaited)));
+      return parkedOn(await explainWaits(engine, job.jobId, waits, (awaited) => firstHindrance(engine, awaited)));
     case "RUNNING":
       return [await running(engine, job)];
     case "PENDING":
@@ -54,9 +56,17 @@ async function firstHindrance(engine: Engine, job: Job): Promise<string | null> 
   return (await findBlockers(engine, job, []))[0]?.message ?? null;
 }
 
-async function running(engine: Engine, { attempt, workerId }: Job): Promise<Blocker> {
+async function running(engine: Engine, { attempt, workerId, error }: Job): Promise<Blocker> {
   const where = workerId === null ? "which is unknown" : await whereabouts(engine, workerId);
-  return { kind: "running", message: `attempt ${attempt} is leased to worker ${workerId ?? "unknown"}, ${where}` };
+  // It is tried again and again: that it runs for the moment says nothing.
+  const before =
+    error?.reason === "replay_mismatch"
+      ? `; the attempt before ended because what the job recorded does not fit its code: ${error.message}`
+      : "";
+  return {
+    kind: "running",
+    message: `attempt ${attempt} is leased to worker ${workerId ?? "unknown"}, ${where}${before}`,
+  };
 }
 
 async function whereabouts(engine: Engine, workerId: string): Promise<string> {
@@ -71,6 +81,7 @@ function waitingForTime(engine: Engine, job: Job): readonly Blocker[] {
   if (waitMs <= 0) return [];
   if (job.ranMs !== null) return [woken(job)];
   const until = `until ${new Date(job.runAt).toISOString()}, in ${Math.ceil(waitMs / 1000)} s`;
+  if (job.error?.reason === "replay_mismatch") return [mismatched(job.error, until)];
   if (job.failures === 0) return [{ kind: "delayed", message: `it is delayed ${until}` }];
   const last = job.error === null ? "" : `; the last error was ${job.error.name}: ${job.error.message}`;
   return [
@@ -79,6 +90,14 @@ function waitingForTime(engine: Engine, job: Job): readonly Blocker[] {
       message: `it waits for its next attempt ${until}, after ${job.failures} of ${job.maxAttempts} failures${last}`,
     },
   ];
+}
+
+function mismatched({ message }: JobError, until: string): Blocker {
+  const remedy = "deploy code that fits; it continues by itself and has lost no attempt";
+  return {
+    kind: "mismatch",
+    message: `what it recorded does not fit its code: ${message}; it waits ${until}: ${remedy}`,
+  };
 }
 
 function woken({ workerId, runAt }: Job): Blocker {
@@ -123,17 +142,18 @@ function noWorker(job: Job, { served }: Serving): Blocker {
   return { kind: "no_worker", message: `no connected worker serves ${job.functionName}; ${others}` };
 }
 
-function summarise(job: Job, blockers: readonly Blocker[]): string {
-  const name = `job ${job.jobId} of ${job.functionName}`;
+async function summarise({ store }: Engine, job: Job, blockers: readonly Blocker[]): Promise<string> {
+  const undoing = job.undoOf === null ? "" : `, which undoes steps of job ${job.undoOf},`;
+  const name = `job ${job.jobId} of ${job.functionName}${undoing}`;
   if (blockers.length > 0) return `${name} is ${job.state}: ${blockers.map((one) => one.message).join("; ")}.`;
   const error = job.error === null ? "" : `: ${job.error.name}: ${job.error.message}`;
   switch (job.state) {
     case "SUCCESS":
       return `${name} is SUCCESS since attempt ${job.attempt}; nothing holds it back.`;
     case "DEAD":
-      return `${name} is DEAD after ${job.failures} failures and ${job.losses} losses${error}; reseolio jobs retry ${job.jobId} runs it again.`;
+      return `${name} is DEAD after ${job.failures} failures and ${job.losses} losses${error}; ${await explainEnd(store, job)}.`;
     case "CANCELLED":
-      return `${name} is CANCELLED${error}; reseolio jobs retry ${job.jobId} runs it again.`;
+      return `${name} is CANCELLED${error}; ${await explainEnd(store, job)}.`;
     case "PENDING":
     case "RUNNING":
     case "SUSPENDED":

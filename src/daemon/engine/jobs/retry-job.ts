@@ -3,18 +3,24 @@ import { decide } from "../../core/job-machine.ts";
 import type { Job } from "../../core/job.ts";
 import type { LaneTransaction } from "../lane/lane-batch.ts";
 import type { Engine } from "../engine.ts";
+import { judgeRetries } from "./judge-retries.ts";
 import { checkJobId } from "./read-jobs.ts";
 
 /**
  * Makes a DEAD or CANCELLED job PENDING again: failures start at 0, attempt numbers go on, its start and finish
- * deadlines no longer hold. Throws not_found, and failed_precondition in any other state.
+ * deadlines no longer hold. Throws not_found, and failed_precondition in any other state, or when an undo job stands in
+ * the way.
  */
 export async function retryJob(engine: Engine, jobId: string): Promise<Job> {
   checkJobId(jobId, "job_id");
-  const retried = await engine.lane.run(async (lane) => retryAll(engine, lane, await lane.tx.getJobs([jobId])));
+  const { retried, refusals } = await engine.lane.run(async (lane) =>
+    retryJudged(engine, lane, await lane.tx.getJobs([jobId])),
+  );
   const job = await engine.store.getJob(jobId);
   if (job === null) throw jobNotFound(jobId);
   if (!retried.includes(jobId)) {
+    const [refusal] = refusals.values();
+    if (refusal !== undefined) throw refusal;
     throw new DaemonError(
       "failed_precondition",
       `job ${jobId} is ${job.state}; only a DEAD or CANCELLED job can be retried`,
@@ -24,15 +30,54 @@ export async function retryJob(engine: Engine, jobId: string): Promise<Job> {
   return job;
 }
 
+/**
+ * The same for a job whose end ended an attempt of the one that awaited it, and which is called again there. One that was
+ * retried by somebody else meanwhile is awaited as it is. Throws failed_precondition when no such end is on record, or when
+ * an undo job stands in the way.
+ */
+export async function retryAwaited(engine: Engine, jobId: string, awaitedBy: string): Promise<Job> {
+  checkJobId(jobId, "job_id");
+  checkJobId(awaitedBy, "awaited_by");
+  await engine.lane.run(async (lane) => {
+    const jobs = (await lane.tx.getJobs([jobId, awaitedBy])).filter((job) => job.jobId === jobId.toLowerCase());
+    if (jobs.length === 0) throw jobNotFound(jobId);
+    if (!(await lane.tx.forgetAwaited({ jobId, awaitedBy }))) throw notOnRecord(jobId, awaitedBy);
+    const [refusal] = (await retryJudged(engine, lane, jobs)).refusals.values();
+    if (refusal !== undefined) throw refusal;
+  });
+  const job = await engine.store.getJob(jobId);
+  if (job === null) throw jobNotFound(jobId);
+  return job;
+}
+
+function notOnRecord(jobId: string, awaitedBy: string): DaemonError {
+  return new DaemonError(
+    "failed_precondition",
+    `job ${awaitedBy} has no record that the end of job ${jobId} ended an attempt of it: that did not happen, or the job was retried already`,
+    { metadata: { jobId, awaitedBy } },
+  );
+}
+
 /** Retries those of the jobs that can be. Returns their ids. */
 export async function retryAll(
   engine: Engine,
   lane: LaneTransaction,
   jobs: readonly Job[],
 ): Promise<readonly string[]> {
-  const transitions = jobs
+  return (await retryJudged(engine, lane, jobs)).retried;
+}
+
+async function retryJudged(
+  engine: Engine,
+  lane: LaneTransaction,
+  jobs: readonly Job[],
+): Promise<{ readonly retried: readonly string[]; readonly refusals: ReadonlyMap<string, DaemonError> }> {
+  const { allowed, undone, refusals } = await judgeRetries(lane.tx, jobs);
+  // Before what the retry makes of the records.
+  if (undone.length > 0) await lane.tx.forgetRecords(undone);
+  const transitions = allowed
     .map((job) => decide(job, { kind: "retry" }, engine.settings, 0))
     .filter((transition) => transition !== null);
   const applied = await lane.apply(transitions);
-  return transitions.filter((_, index) => applied[index] === true).map(({ jobId }) => jobId);
+  return { retried: transitions.filter((_, index) => applied[index] === true).map(({ jobId }) => jobId), refusals };
 }

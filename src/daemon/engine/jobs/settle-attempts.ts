@@ -1,9 +1,16 @@
-import { CHECKPOINT_LIMITS, checkName, type NewWait, ranMsAtPark } from "../../core/checkpoint.ts";
+import {
+  CHECKPOINT_LIMITS,
+  checkName,
+  isPlace,
+  type NewWait,
+  type ParkOrder,
+  ranMsAtPark,
+} from "../../core/checkpoint.ts";
 import { LIMITS } from "../../core/job-options.ts";
 import type { JobEvent, Transition } from "../../core/job-machine.ts";
 import { decide } from "../../core/job-machine.ts";
 import type { Job, Lease } from "../../core/job.ts";
-import { cutError } from "./cut-error.ts";
+import { cutError, cutText } from "./cut-error.ts";
 import type { Engine } from "../engine.ts";
 import type { ParkOutcome, ParkToStore } from "../workflows/park-jobs.ts";
 import { DELIVERY_MS, type HeldLease, type WorkerSession } from "../workers/worker-session.ts";
@@ -15,6 +22,8 @@ export interface ParkReport {
   readonly waits: readonly NewWait[];
   /** All that it waits for now. */
   readonly waitingNames: readonly string[];
+  /** Of a client that keeps an order. */
+  readonly order?: ParkOrder | undefined;
 }
 
 /** How a worker says that an attempt ended, or pauses. */
@@ -88,20 +97,25 @@ function prepare(engine: Engine, session: WorkerSession, report: AttemptReport):
   const ranMs = ranMsAtPark(held.job, now - ranSince, deadline - DELIVERY_MS - now);
   const transition = decide(snapshot, { kind: "park", ranMs }, engine.settings, 0);
   if (transition === null) return STALE;
-  const { waits, waitingNames } = event;
-  return { kind: "park", held, park: { transition, waits, waitingNames, place: held.checkpointCount } };
+  const { waits, waitingNames, order = null } = event;
+  return { kind: "park", held, park: { transition, waits, waitingNames, order, place: held.checkpointCount } };
 }
 
 const INVALID: Step = { kind: "answered", result: "invalid" };
 const STALE: Step = { kind: "answered", result: "stale" };
 
-function isWithinLimits({ waits, waitingNames }: ParkReport, held: HeldLease): boolean {
+function isWithinLimits({ waits, waitingNames, order }: ParkReport, held: HeldLease): boolean {
+  const { perJob, awaitedPerJob } = CHECKPOINT_LIMITS;
+  const awaited = waits.filter((wait) => wait.kind === "job").length;
   return (
     waitingNames.length > 0 &&
-    waitingNames.length <= CHECKPOINT_LIMITS.perJob &&
-    held.checkpointCount + waits.length <= CHECKPOINT_LIMITS.perJob &&
+    waitingNames.length <= perJob + awaitedPerJob &&
+    held.checkpointCount - held.awaitedCount + waits.length - awaited <= perJob &&
+    held.awaitedCount + awaited <= awaitedPerJob &&
+    (order === undefined || isPlace(order)) &&
     waits.every(({ name }) => checkName(name, "name").length === 0) &&
-    waits.every((wait) => wait.kind !== "event" || checkName(wait.eventName, "event_name").length === 0)
+    waits.every((wait) => wait.kind !== "event" || checkName(wait.eventName, "event_name").length === 0) &&
+    waits.every((wait) => wait.kind !== "signal" || checkName(wait.signalName, "signal_name").length === 0)
   );
 }
 
@@ -195,7 +209,9 @@ function wasSettled(jobs: readonly Job[], lease: Lease): boolean {
 }
 
 function shorten<E extends JobEvent>(event: E): E {
-  return event.kind === "fail" ? { ...event, error: cutError(event.error) } : event;
+  if (event.kind === "fail") return { ...event, error: cutError(event.error) };
+  if (event.kind === "release" && event.mismatch !== undefined) return { ...event, mismatch: cutText(event.mismatch) };
+  return event;
 }
 
 function noteSpeed(

@@ -2,14 +2,18 @@ import { DaemonError } from "../../core/errors.ts";
 import type { Transition } from "../../core/job-machine.ts";
 import type { CheckpointToStore, EmitOutcome, EventToStore, RecordOutcome } from "../../storage/checkpoint-store.ts";
 import type { EnqueueOutcome, JobStore, JobToStore, JobTransaction } from "../../storage/job-store.ts";
+import type { SignalOutcome, SignalToStore } from "../../storage/signal-store.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import { type Committed, describeChanges } from "./committed-changes.ts";
 import type { Dispatcher } from "../workers/dispatcher.ts";
+import { storeCalls } from "../jobs/store-calls.ts";
 import { emitEvents } from "../workflows/emit-events.ts";
 import type { Batch, LaneTransaction, Ticket } from "./lane-batch.ts";
-import { answer, emptyBatch, hasWork, itemsOf, splitBatch, ticketsOf } from "./lane-batch.ts";
+import { type Applied, applyTransitions } from "./apply-transitions.ts";
+import { answer, emptyBatch, eventNamesOf, hasWork, itemsOf, splitBatch, ticketsOf } from "./lane-batch.ts";
 import type { ParkOutcome, ParkToStore } from "../workflows/park-jobs.ts";
 import { parkJobs } from "../workflows/park-jobs.ts";
+import { sendSignals } from "../workflows/send-signals.ts";
 import { wakeJobs } from "../workflows/wake-jobs.ts";
 
 export interface CommitLaneOptions {
@@ -18,8 +22,8 @@ export interface CommitLaneOptions {
   readonly changes: ChangeFeed;
   /** Called when the store says that the daemon cannot go on. */
   readonly onFatal: (error: DaemonError) => void;
-  /** Called in the transaction that stored jobs which name a parent. */
-  readonly onChildrenStored: (lane: LaneTransaction, children: readonly JobToStore[]) => Promise<void>;
+  /** For undo jobs. */
+  readonly newJobId: () => string;
   /** Called after each commit with its length and what it changed in jobs that were there. */
   readonly onCommit?: (milliseconds: number, applied: readonly Transition[]) => void;
 }
@@ -71,12 +75,18 @@ export class CommitLane {
     this.#schedule();
   }
 
-  /** Runs `work` inside the next transaction. Fails alone if it throws; the others of the batch are tried again. */
-  run<T>(work: (lane: LaneTransaction) => Promise<T>): Promise<T> {
+  signal(items: readonly SignalToStore[], ticket: Ticket<readonly SignalOutcome[]>): void {
+    if (this.#refuse(ticket)) return;
+    this.#next.signals.push({ items, ticket });
+    this.#schedule();
+  }
+
+  /** Runs `work`, which may write these events, in the next transaction. Fails alone: the others are tried again. */
+  run<T>(work: (lane: LaneTransaction) => Promise<T>, eventNames: readonly string[] = []): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const ticket: Ticket<unknown> = { done: (value) => resolve(value as T), failed: reject };
       if (this.#refuse(ticket)) return;
-      this.#next.works.push({ work, ticket });
+      this.#next.works.push({ work, eventNames, ticket });
       this.#schedule();
     });
   }
@@ -163,15 +173,13 @@ export class CommitLane {
     const eventNames = eventNamesOf(batch);
     if (eventNames.length > 0) await tx.lockEvents(eventNames);
     const stored: JobToStore[] = [];
-    const enqueued = await this.#storeJobs(tx, itemsOf(batch.enqueues), stored);
-    const applied: Transition[] = [];
+    const enqueued = await storeCalls(tx, itemsOf(batch.enqueues), (items) => this.#storeJobs(tx, items, stored));
+    const applied: Applied = { transitions: [], undoJobs: [] };
     const lane: LaneTransaction = {
       tx,
-      apply: (transitions) => applyAll(tx, transitions, applied),
+      apply: (transitions) => applyTransitions(tx, transitions, applied, this.#options.newJobId),
       enqueue: (items) => this.#storeJobs(tx, items, stored),
     };
-    const children = stored.filter((item) => item.parentId !== null);
-    if (children.length > 0) await this.#options.onChildrenStored(lane, children);
     const checkpoints = itemsOf(batch.records);
     const recorded = checkpoints.length > 0 ? await tx.recordCheckpoints(checkpoints) : [];
     const transitions = itemsOf(batch.settles);
@@ -180,12 +188,16 @@ export class CommitLane {
     const parked = parks.length > 0 ? await parkJobs(lane, dispatcher, parks) : [];
     const events = itemsOf(batch.emits);
     const emitted = events.length > 0 ? await emitEvents(lane, dispatcher, events) : [];
+    const signals = itemsOf(batch.signals);
+    const signalled = signals.length > 0 ? await sendSignals(lane, signals) : [];
     const worked: unknown[] = [];
     for (const entry of batch.works) worked.push(await entry.work(lane));
     await wakeJobs(lane, await tx.takeAwaiters());
-    for (const transition of applied) dispatcher.noteTransition(transition, tx.now);
+    for (const transition of applied.transitions) dispatcher.noteTransition(transition, tx.now);
+    for (const { functionName } of applied.undoJobs) dispatcher.markReady(functionName);
     return {
-      ...{ at: tx.now, enqueued, recorded, settled, parked, emitted, worked, stored, applied },
+      ...{ at: tx.now, enqueued, recorded, settled, parked, emitted, signalled, worked },
+      ...{ stored: [...stored, ...applied.undoJobs], applied: applied.transitions },
       ...(await this.#applyClaims(tx)),
     };
   }
@@ -226,6 +238,7 @@ export class CommitLane {
     answer(batch.settles, committed.settled);
     answer(batch.parks, committed.parked);
     answer(batch.emits, committed.emitted);
+    answer(batch.signals, committed.signalled);
     for (const [index, entry] of batch.works.entries()) entry.ticket.done(committed.worked[index]);
     dispatcher.afterCommit(committed.applied, committed.resumed, committed.claimed);
     changes.publish(describeChanges(committed, changes.isWatched));
@@ -250,8 +263,8 @@ export function ticketed<T>(submit: (ticket: Ticket<T>) => void): Promise<T> {
 }
 
 /** New jobs without parents, and nothing else. */
-function isPlain({ enqueues, records, settles, parks, emits, works }: Batch): boolean {
-  const others = [records, settles, parks, emits, works];
+function isPlain({ enqueues, ...rest }: Batch): boolean {
+  const others: readonly (readonly unknown[])[] = Object.values(rest);
   if (enqueues.length === 0 || others.some((entries) => entries.length > 0)) return false;
   return enqueues.every(({ items }) => items.every((item) => item.parentId === null));
 }
@@ -265,27 +278,9 @@ function isReadyOutcome(outcome: EnqueueOutcome | undefined): boolean {
 }
 
 const NOTHING_DONE: Omit<Committed, "at"> = {
-  ...{ enqueued: [], recorded: [], settled: [], parked: [], emitted: [], worked: [] },
+  ...{ enqueued: [], recorded: [], settled: [], parked: [], emitted: [], signalled: [], worked: [] },
   ...{ stored: [], applied: [], resumed: [], claimed: [] },
 };
-
-/** What the batch emits, and what jobs are parked for: locked before anything else. */
-function eventNamesOf(batch: Batch): readonly string[] {
-  const awaited = itemsOf(batch.parks).flatMap(({ waits }) =>
-    waits.flatMap((wait) => (wait.kind === "event" ? [wait.eventName] : [])),
-  );
-  return [...awaited, ...itemsOf(batch.emits).map(({ name }) => name)];
-}
-
-async function applyAll(
-  tx: JobTransaction,
-  transitions: readonly Transition[],
-  applied: Transition[],
-): Promise<readonly boolean[]> {
-  const results = await tx.applyTransitions(transitions);
-  for (const [index, done] of results.entries()) if (done) applied.push(transitions[index] as Transition);
-  return results;
-}
 
 function toDaemonError(cause: unknown): DaemonError {
   if (cause instanceof DaemonError) return cause;

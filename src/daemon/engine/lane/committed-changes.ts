@@ -1,8 +1,10 @@
 import type { Transition } from "../../core/job-machine.ts";
 import type { Job } from "../../core/job.ts";
 import { isTerminal } from "../../core/job.ts";
-import type { ClaimedJobs, EnqueueOutcome, JobToStore } from "../../storage/job-store.ts";
+import type { ClaimedJobs, EnqueueOutcome } from "../../storage/job-store.ts";
 import type { EmitOutcome, RecordOutcome } from "../../storage/checkpoint-store.ts";
+import type { SignalOutcome } from "../../storage/signal-store.ts";
+import type { StoredJob } from "../../storage/undo-store.ts";
 import type { CommittedChange } from "./change-feed.ts";
 import type { ParkOutcome } from "../workflows/park-jobs.ts";
 
@@ -14,9 +16,10 @@ export interface Committed {
   readonly settled: readonly boolean[];
   readonly parked: readonly ParkOutcome[];
   readonly emitted: readonly EmitOutcome[];
+  readonly signalled: readonly SignalOutcome[];
   readonly worked: readonly unknown[];
   /** Jobs that are new. */
-  readonly stored: readonly JobToStore[];
+  readonly stored: readonly StoredJob[];
   readonly applied: readonly Transition[];
   readonly resumed: readonly ClaimedJobs[];
   readonly claimed: readonly ClaimedJobs[];
@@ -36,7 +39,7 @@ export function describeChanges(committed: Committed, isWatched: boolean): reado
   return [...stored, ...changes, ...claimed];
 }
 
-function describeStored(item: JobToStore, at: number): CommittedChange {
+function describeStored(item: StoredJob, at: number): CommittedChange {
   const { jobId, functionName, parentId } = item;
   return { jobId, functionName, parentId, state: "PENDING", attempt: 0, at, error: null, result: null };
 }

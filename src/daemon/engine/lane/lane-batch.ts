@@ -2,6 +2,7 @@ import type { DaemonError } from "../../core/errors.ts";
 import type { Transition } from "../../core/job-machine.ts";
 import type { CheckpointToStore, EmitOutcome, EventToStore, RecordOutcome } from "../../storage/checkpoint-store.ts";
 import type { EnqueueOutcome, JobToStore, JobTransaction } from "../../storage/job-store.ts";
+import type { SignalOutcome, SignalToStore } from "../../storage/signal-store.ts";
 import type { ParkOutcome, ParkToStore } from "../workflows/park-jobs.ts";
 
 /** Told once, after the commit is on disk, or with what prevented it. Called on the lane: must be short, must not throw. */
@@ -27,6 +28,8 @@ export interface Entry<Item, Answer> {
 
 export interface WorkEntry {
   readonly work: (lane: LaneTransaction) => Promise<unknown>;
+  /** Events that it writes. */
+  readonly eventNames: readonly string[];
   readonly ticket: Ticket<unknown>;
 }
 
@@ -37,11 +40,12 @@ export interface Batch {
   readonly settles: Entry<Transition, boolean>[];
   readonly parks: Entry<ParkToStore, ParkOutcome>[];
   readonly emits: Entry<EventToStore, EmitOutcome>[];
+  readonly signals: Entry<SignalToStore, SignalOutcome>[];
   readonly works: WorkEntry[];
 }
 
 export function emptyBatch(): Batch {
-  return { enqueues: [], records: [], settles: [], parks: [], emits: [], works: [] };
+  return { enqueues: [], records: [], settles: [], parks: [], emits: [], signals: [], works: [] };
 }
 
 export function hasWork(batch: Batch): boolean {
@@ -51,6 +55,7 @@ export function hasWork(batch: Batch): boolean {
     batch.settles.length > 0 ||
     batch.parks.length > 0 ||
     batch.emits.length > 0 ||
+    batch.signals.length > 0 ||
     batch.works.length > 0
   );
 }
@@ -63,13 +68,23 @@ export function splitBatch(batch: Batch): readonly Batch[] {
     ...batch.settles.map((entry) => ({ ...emptyBatch(), settles: [entry] })),
     ...batch.parks.map((entry) => ({ ...emptyBatch(), parks: [entry] })),
     ...batch.emits.map((entry) => ({ ...emptyBatch(), emits: [entry] })),
+    ...batch.signals.map((entry) => ({ ...emptyBatch(), signals: [entry] })),
     ...batch.works.map((entry) => ({ ...emptyBatch(), works: [entry] })),
   ];
 }
 
 export function ticketsOf(batch: Batch): readonly Ticket<never>[] {
-  const { enqueues, records, settles, parks, emits, works } = batch;
-  return [...enqueues, ...records, ...settles, ...parks, ...emits, ...works].map((entry) => entry.ticket);
+  const { enqueues, records, settles, parks, emits, signals, works } = batch;
+  return [...enqueues, ...records, ...settles, ...parks, ...emits, ...signals, ...works].map((entry) => entry.ticket);
+}
+
+/** What the batch emits or deletes, and what jobs are parked for: locked before anything else. */
+export function eventNamesOf(batch: Batch): readonly string[] {
+  const awaited = itemsOf(batch.parks).flatMap(({ waits }) =>
+    waits.flatMap((wait) => (wait.kind === "event" ? [wait.eventName] : [])),
+  );
+  const deleted = batch.works.flatMap(({ eventNames }) => eventNames);
+  return [...awaited, ...itemsOf(batch.emits).map(({ name }) => name), ...deleted];
 }
 
 /** All items of a list of entries. */

@@ -10,6 +10,8 @@ import { WorkerSession } from "./worker-session.ts";
 
 /** Who connects, and what it says it still holds. */
 export interface ConnectingWorker extends Omit<WorkerToStore, "nodeId"> {
+  /** Its client replays jobs in the order in which they were recorded. */
+  readonly ordered: boolean;
   readonly heldLeases: readonly (Lease & {
     readonly started: boolean;
     /** Of an attempt that asked for more time: how much is left. */
@@ -42,6 +44,7 @@ export async function connectWorker(
     workerId: worker.workerId,
     functionNames: worker.functionNames,
     concurrency: worker.concurrency,
+    isOrdered: worker.ordered,
     port,
     clock: engine.clock,
     onDeadline: engine.onDeadline,

@@ -1,6 +1,6 @@
 import { decide } from "../../core/job-machine.ts";
-import type { Job } from "../../core/job.ts";
-import type { CheckpointPage, CheckpointSum } from "../../storage/checkpoint-store.ts";
+import type { Job, Lease } from "../../core/job.ts";
+import type { CheckpointPage, CheckpointQuery, CheckpointSum } from "../../storage/checkpoint-store.ts";
 import type { Engine } from "../engine.ts";
 import type { HeldLease, WorkerSession } from "./worker-session.ts";
 
@@ -11,6 +11,8 @@ export interface Delivery {
   readonly resumed: boolean;
   /** Checkpoints that were sent before it. */
   readonly checkpointCount: number;
+  /** It is from before the order of records was kept. */
+  readonly unordered: boolean;
 }
 
 /** Bytes of values read at once: a frame's worth. */
@@ -18,7 +20,7 @@ const PAGE_BYTES = 1024 * 1024;
 /** A job with no more than these is read with others. */
 const FEW_BYTES = 16 * 1024;
 const FEW = 256;
-/** What cannot be read now is not asked for all the time. */
+/** What cannot be read or given now is not asked for all the time. */
 const RETRY_MS = 1_000;
 
 /**
@@ -29,7 +31,7 @@ const RETRY_MS = 1_000;
 export function deliverJobs(engine: Engine, session: WorkerSession, jobs: readonly Job[], resumed: boolean): void {
   const fresh = jobs.filter((job) => job.leaseToken === 1);
   const others = fresh.length === jobs.length ? [] : jobs.filter((job) => job.leaseToken !== 1);
-  if (fresh.length > 0) session.port.assign(fresh.map((job) => ({ job, resumed: false, checkpointCount: 0 })));
+  if (fresh.length > 0) session.port.assign(fresh.map((job) => delivery(engine, job, false, 0)));
   if (others.length === 0) return;
   for (const job of others) {
     const held = session.find(job);
@@ -44,21 +46,37 @@ export function deliverJobs(engine: Engine, session: WorkerSession, jobs: readon
 async function deliverWithCheckpoints(
   engine: Engine,
   session: WorkerSession,
-  jobs: readonly Job[],
+  claimed: readonly Job[],
   resumed: boolean,
 ): Promise<void> {
+  const jobs = session.isOrdered ? claimed : await withoutOrdered(engine, session, claimed);
+  if (jobs.length === 0) return;
   const sums = await engine.store.sumCheckpoints(jobs.map((job) => job.jobId));
   for (const job of jobs) {
     const held = session.find(job);
     const sum = sums.get(job.jobId);
     if (held !== null && sum !== undefined) noteSum(held, sum);
   }
-  const isSmall = ({ jobId }: Job): boolean => {
-    const { count, bytes } = sums.get(jobId) ?? NONE;
-    return count <= FEW && bytes <= FEW_BYTES;
-  };
-  await sendTogether(engine, session, jobs.filter(isSmall), resumed);
-  for (const job of jobs) if (!isSmall(job)) await sendInParts(engine, session, job, resumed);
+  const isLittle = ({ jobId }: Job): boolean => isSmall(sums.get(jobId));
+  await sendTogether(engine, session, jobs.filter(isLittle), resumed);
+  for (const job of jobs) if (!isLittle(job)) await sendInParts(engine, session, job, resumed);
+}
+
+/** Whether it is read with others. */
+export function isSmall({ count, bytes }: CheckpointSum = NONE): boolean {
+  return count <= FEW && bytes <= FEW_BYTES;
+}
+
+/** A client that knows no order would replay a wrong one: jobs that have it go back to other workers. */
+async function withoutOrdered(engine: Engine, session: WorkerSession, jobs: readonly Job[]): Promise<readonly Job[]> {
+  const ordered = await engine.store.findOrdered(jobs.map((job) => job.jobId));
+  const unfit = jobs.filter((job) => ordered.has(job.jobId));
+  const [first] = unfit;
+  if (first === undefined) return jobs;
+  giveBack(engine, session, unfit);
+  if (!session.isToldUnordered) engine.onUnordered(session, first);
+  session.isToldUnordered = true;
+  return jobs.filter((job) => !ordered.has(job.jobId));
 }
 
 /** Most jobs: one look for all of them, and one frame. */
@@ -77,24 +95,42 @@ async function sendTogether(
     const checkpoints = recorded.get(job.jobId) ?? [];
     // Room is waited for where there is much to send.
     if (checkpoints.length > 0) void session.port.replay(job, checkpoints);
-    deliveries.push({ job, resumed, checkpointCount: checkpoints.length });
+    deliveries.push(delivery(engine, job, resumed, checkpoints.length));
   }
   if (deliveries.length > 0) session.port.assign(deliveries);
 }
 
 async function sendInParts(engine: Engine, session: WorkerSession, job: Job, resumed: boolean): Promise<void> {
-  const sinceToken = sinceTokenOf(job, resumed);
+  const { jobId } = job;
+  const count = await sendPages(engine, session, job, { jobId, sinceToken: sinceTokenOf(job, resumed) });
+  if (arrives(session, job)) session.port.assign([delivery(engine, job, resumed, count)]);
+}
+
+/**
+ * A frame's worth at a time, as long as the lease is held. Returns how many were sent.
+ *
+ * @param ofUndone they are of the job that the leased one undoes
+ */
+export async function sendPages(
+  engine: Engine,
+  session: WorkerSession,
+  lease: Lease,
+  source: Pick<CheckpointQuery, "jobId" | "sinceToken">,
+  ofUndone = false,
+): Promise<number> {
   let count = 0;
   let afterName: string | null = null;
   do {
-    const page: CheckpointPage = await engine.store.listCheckpoints({
-      ...{ jobId: job.jobId, sinceToken, afterName, maxBytes: PAGE_BYTES },
-    });
+    const page: CheckpointPage = await engine.store.listCheckpoints({ ...source, afterName, maxBytes: PAGE_BYTES });
     count += page.checkpoints.length;
-    if (page.checkpoints.length > 0) await session.port.replay(job, page.checkpoints);
+    if (page.checkpoints.length > 0) await session.port.replay(lease, page.checkpoints, ofUndone);
     afterName = page.next;
-  } while (afterName !== null && session.find(job) !== null);
-  if (arrives(session, job)) session.port.assign([{ job, resumed, checkpointCount: count }]);
+  } while (afterName !== null && session.find(lease) !== null);
+  return count;
+}
+
+export function delivery({ store }: Engine, job: Job, resumed: boolean, checkpointCount: number): Delivery {
+  return { job, resumed, checkpointCount, unordered: job.createdAt < store.orderedSince };
 }
 
 /** What a handler that goes on has not seen ended under the lease that it parked, or after. */
@@ -103,7 +139,7 @@ function sinceTokenOf(job: Job, resumed: boolean): number | null {
 }
 
 /** False when the lease was taken back meanwhile: then nothing is sent. */
-function arrives(session: WorkerSession, job: Job): boolean {
+export function arrives(session: WorkerSession, job: Job): boolean {
   const held = session.find(job);
   if (held?.isOnItsWay !== true) return false;
   held.isOnItsWay = false;
@@ -113,13 +149,14 @@ function arrives(session: WorkerSession, job: Job): boolean {
 /** Counts what was recorded before, besides what this session has seen. */
 export function noteSum(held: HeldLease, sum: CheckpointSum): void {
   held.checkpointCount += sum.count;
+  held.awaitedCount += sum.awaited;
   held.checkpointBytes += sum.bytes;
 }
 
-const NONE: CheckpointSum = { count: 0, bytes: 0 };
+const NONE: CheckpointSum = { count: 0, awaited: 0, bytes: 0 };
 
-/** They never reached their worker. */
-function giveBack(engine: Engine, session: WorkerSession, jobs: readonly Job[]): void {
+/** They never reached their worker, and are claimed again a moment later. */
+export function giveBack(engine: Engine, session: WorkerSession, jobs: readonly Job[]): void {
   const unsent = jobs.map((job) => session.find(job)).filter((held) => held?.isOnItsWay === true) as HeldLease[];
   const transitions = unsent
     .map((held) => decide(held.job, { kind: "release", started: false, delayMs: RETRY_MS }, engine.settings, 0))

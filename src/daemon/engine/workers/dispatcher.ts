@@ -114,7 +114,8 @@ export class Dispatcher {
   }
 
   /**
-   * Free slots of all workers come first, then what short jobs may be prefetched; the least loaded worker first.
+   * Free slots of all workers come first, then what short jobs may be prefetched; the least loaded worker first, but one
+   * that hands back what it cannot replay after all others: else it would take the same job again and again.
    *
    * @param resumed what was leased in this transaction before
    */
@@ -133,7 +134,7 @@ export class Dispatcher {
         slots: Math.max(0, session.freeSlots - (taken.get(session.workerId) ?? 0)),
       });
     }
-    wanting.sort((a, b) => b.slots / (b.session.concurrency || 1) - a.slots / (a.session.concurrency || 1));
+    wanting.sort((a, b) => rankOf(b.session) - rankOf(a.session) || freeShare(b) - freeShare(a));
     const demands: ClaimDemand[] = [];
     for (const want of wanting) {
       want.slots = Math.min(want.slots, budget);
@@ -251,4 +252,13 @@ export class Dispatcher {
     if (held === null) session.port.revoke(lease, reason);
     else if (!held.isRevoked) revoke(session, held, reason);
   }
+}
+
+/** 0 for a worker whose client keeps no order. */
+function rankOf(session: WorkerSession): number {
+  return session.isOrdered ? 1 : 0;
+}
+
+function freeShare({ session, slots }: { readonly session: WorkerSession; readonly slots: number }): number {
+  return slots / (session.concurrency || 1);
 }

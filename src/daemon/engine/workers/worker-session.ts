@@ -9,8 +9,11 @@ export type RevocationReason = "cancelled" | "timeout" | "start_deadline" | "fin
 /** The stream to a worker, as the engine sees it. None of these may throw. */
 export interface WorkerPort {
   assign(deliveries: readonly Delivery[]): void;
-  /** Checkpoints of a job that will be assigned. Resolves when there is room for more. */
-  replay(lease: Lease, checkpoints: readonly Checkpoint[]): Promise<void>;
+  /**
+   * Checkpoints of a job that will be assigned, or, if so said, of the job that it undoes. Resolves when there is room for
+   * more.
+   */
+  replay(lease: Lease, checkpoints: readonly Checkpoint[], ofUndone?: boolean): Promise<void>;
   revoke(lease: Lease, reason: RevocationReason): void;
   recall(leases: readonly Lease[]): void;
   /** The daemon stops, or another stream took the worker over: end the stream. */
@@ -30,6 +33,8 @@ export interface HeldLease extends Lease {
   ranSince: number;
   /** Checkpoints and waits of the job, and the bytes of their values, as far as is known. */
   checkpointCount: number;
+  /** Awaited jobs among them. */
+  awaitedCount: number;
   checkpointBytes: number;
   /** Its checkpoints are being read: the worker has not got it. */
   isOnItsWay: boolean;
@@ -49,6 +54,10 @@ export class WorkerSession {
   readonly concurrency: number;
   readonly port: WorkerPort;
   readonly gauge = new PrefetchGauge();
+  /** Its client replays jobs in the order in which they were recorded. */
+  readonly isOrdered: boolean;
+  /** The log has told that it gets no jobs with an order. */
+  isToldUnordered = false;
   isDraining = false;
   /** On the monotonic clock; moved by every frame of the worker. */
   lastSeenAt: number;
@@ -67,6 +76,7 @@ export class WorkerSession {
     readonly workerId: string;
     readonly functionNames: readonly string[];
     readonly concurrency: number;
+    readonly isOrdered: boolean;
     readonly port: WorkerPort;
     readonly clock: Clock;
     /** Called with the deadline of each attempt that starts, on the monotonic clock. */
@@ -75,6 +85,7 @@ export class WorkerSession {
     this.workerId = options.workerId;
     this.functionNames = new Set(options.functionNames);
     this.concurrency = options.concurrency;
+    this.isOrdered = options.isOrdered;
     this.port = options.port;
     this.#clock = options.clock;
     this.#onDeadline = options.onDeadline;
@@ -117,6 +128,7 @@ export class WorkerSession {
         deadline: Infinity,
         ranSince: 0,
         checkpointCount: 0,
+        awaitedCount: 0,
         checkpointBytes: 0,
         isOnItsWay: false,
         heldSince: this.#clock.monotonic(),

@@ -34,7 +34,8 @@ export async function getEvent(
   return { event, waiting: event === null ? await engine.store.countWaiting(name) : 0 };
 }
 
-function checkEventName(name: string): void {
+/** Throws invalid_argument. */
+export function checkEventName(name: string): void {
   const violations = checkName(name, "name");
   if (violations.length > 0) throw invalidArgument(violations);
 }

@@ -1,4 +1,4 @@
-import type { NewWait } from "../../core/checkpoint.ts";
+import type { NewWait, ParkOrder } from "../../core/checkpoint.ts";
 import type { Transition } from "../../core/job-machine.ts";
 import type { NamesOfJob } from "../../storage/checkpoint-store.ts";
 import type { Dispatcher } from "../workers/dispatcher.ts";
@@ -14,6 +14,8 @@ export interface ParkToStore {
   readonly waitingNames: readonly string[];
   /** Order of the first of the waits among what the job has. */
   readonly place: number;
+  /** The place of what ends until the job goes on; null of a client that keeps none. */
+  readonly order: ParkOrder | null;
 }
 
 export type ParkOutcome =
@@ -44,7 +46,11 @@ export async function parkJobs(
 
 async function register(lane: LaneTransaction, dispatcher: Dispatcher, parked: readonly ParkToStore[]): Promise<void> {
   const { over, nextDueAt } = await lane.tx.registerWaits(
-    parked.map(({ transition, ...waits }) => ({ jobId: transition.jobId, ...waits })),
+    parked.map(({ transition: { jobId, expected }, ...waits }) => ({
+      jobId,
+      leaseToken: expected.leaseToken,
+      ...waits,
+    })),
   );
   if (nextDueAt !== null) dispatcher.onDue(nextDueAt);
   await wakeJobs(lane, over);
@@ -63,4 +69,4 @@ function isSound({ waits, waitingNames }: ParkToStore, known: ReadonlyMap<string
 }
 
 const NOTHING: ReadonlyMap<string, string> = new Map();
-const WAITS: ReadonlySet<string> = new Set(["sleep", "event", "job"]);
+const WAITS: ReadonlySet<string> = new Set(["sleep", "event", "job", "signal"]);

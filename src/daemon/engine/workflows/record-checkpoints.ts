@@ -1,5 +1,5 @@
 import type { Checkpoint } from "../../core/checkpoint.ts";
-import { CHECKPOINT_LIMITS, checkName } from "../../core/checkpoint.ts";
+import { CHECKPOINT_LIMITS, checkName, isPlace } from "../../core/checkpoint.ts";
 import { LIMITS } from "../../core/job-options.ts";
 import type { Lease } from "../../core/job.ts";
 import type { CheckpointToStore, RecordOutcome } from "../../storage/checkpoint-store.ts";
@@ -9,7 +9,11 @@ import type { SettleResult } from "../jobs/settle-attempts.ts";
 import type { HeldLease, WorkerSession } from "../workers/worker-session.ts";
 
 /** A checkpoint as a worker reports it. */
-export interface CheckpointReport extends Lease, Pick<Checkpoint, "name" | "kind" | "value" | "error"> {}
+export interface CheckpointReport
+  extends Lease, Pick<Checkpoint, "name" | "kind" | "value" | "error">, Partial<Pick<Checkpoint, "order">> {
+  /** Of the kind job: whose end it is. */
+  readonly awaitedJobId?: string | null;
+}
 
 export interface RecordResult {
   readonly result: SettleResult;
@@ -50,12 +54,21 @@ function prepare(session: WorkerSession, report: CheckpointReport): CheckpointTo
 
 function settle(session: WorkerSession, item: CheckpointToStore, outcome: RecordOutcome = GONE): RecordResult {
   const held = session.find(item);
-  if (held !== null && outcome.kind !== "recorded") {
-    // What was not written does not count.
-    held.checkpointCount--;
-    held.checkpointBytes -= item.value?.byteLength ?? 0;
-  }
+  const isNew = outcome.kind === "recorded" && outcome.isNew;
+  // What was not written, or was there already, does not count.
+  if (held !== null && isNew !== countsAtOnce(item)) count(held, item, isNew ? 1 : -1);
   return toResult(item, outcome);
+}
+
+/** A record that may only tell its place, which takes no room, counts when it turns out to be new. */
+function countsAtOnce({ value, error, order }: Pick<CheckpointToStore, "value" | "error" | "order">): boolean {
+  return value !== null || error !== null || order === null || order.seq === 0;
+}
+
+function count(held: HeldLease, { kind, value }: Pick<CheckpointToStore, "kind" | "value">, by: 1 | -1): void {
+  held.checkpointCount += by;
+  if (kind === "job") held.awaitedCount += by;
+  held.checkpointBytes += by * (value?.byteLength ?? 0);
 }
 
 function faultOf(held: HeldLease | null, report: CheckpointReport): RecordResult | null {
@@ -69,8 +82,17 @@ function faultOf(held: HeldLease | null, report: CheckpointReport): RecordResult
       `the value of ${name} has ${bytes} bytes; at most ${LIMITS.payloadBytes} are allowed: store it elsewhere, return its id`,
     );
   }
+  if (report.order != null && !isPlace(report.order)) {
+    return invalid(`the place of ${name} is beyond ${CHECKPOINT_LIMITS.lastPlace}, which no job can reach`);
+  }
   if (held === null) return null;
-  if (held.checkpointCount >= CHECKPOINT_LIMITS.perJob) {
+  if (report.kind === "job") {
+    if (held.awaitedCount >= CHECKPOINT_LIMITS.awaitedPerJob) {
+      return invalid(
+        `${name} is one awaited job too many: a job awaits at most ${CHECKPOINT_LIMITS.awaitedPerJob}; let children await parts of them`,
+      );
+    }
+  } else if (held.checkpointCount - held.awaitedCount >= CHECKPOINT_LIMITS.perJob) {
     return invalid(
       `${name} is one checkpoint too many: a job has at most ${CHECKPOINT_LIMITS.perJob}; let children do parts of the work`,
     );
@@ -85,10 +107,13 @@ function faultOf(held: HeldLease | null, report: CheckpointReport): RecordResult
 
 function toStore(held: HeldLease | null, report: CheckpointReport): CheckpointToStore {
   const { jobId, leaseToken, name, kind, value } = report;
+  const { order = null, awaitedJobId = null } = report;
   const error = report.error === null ? null : cutError(report.error);
-  const place = held === null ? 0 : held.checkpointCount++;
-  if (held !== null) held.checkpointBytes += value?.byteLength ?? 0;
-  return { jobId, leaseToken, name, kind, value, error, failures: held?.job.failures ?? 0, place };
+  const place = held?.checkpointCount ?? 0;
+  const failures = held?.job.failures ?? 0;
+  const item = { jobId, leaseToken, name, kind, value, error, failures, place, order, awaitedJobId };
+  if (held !== null && countsAtOnce(item)) count(held, item, 1);
+  return item;
 }
 
 function toResult(item: CheckpointToStore, outcome: RecordOutcome): RecordResult {

@@ -5,6 +5,7 @@ import { isJobId } from "../job-id.ts";
 import { isPlainSuccess, mayHaveWaits } from "../plain-success.ts";
 import { booleanArray, bytesArray, numberArray, textArray, uuidArray } from "./literals.ts";
 import { errorText } from "../rows.ts";
+import { forgetFailures, markRecords } from "./records/failed-records.ts";
 import { dropWaits, endForJobs } from "./waits.ts";
 import type { WriteSession } from "./write-session.ts";
 
@@ -57,15 +58,6 @@ const RECORD = `insert into reseolio.attempts (job_id, attempt, outcome, worker_
     as given (job_id, attempt, outcome, worker_id, started_at, error)
   on conflict (job_id, attempt) do update set outcome = excluded.outcome, worker_id = excluded.worker_id,
     started_at = excluded.started_at, ended_at = excluded.ended_at, error = excluded.error`;
-
-/** With the pauses between a step's attempts, which would count as attempts made. */
-const FORGET_ERRORS = `delete from reseolio.checkpoints
-  where job_id = any ($1::uuid[]) and (error is not null or (kind = 1 and name like '%/retry-%'))`;
-
-/** A child is found by a key that begins with its parent's id: one that ended badly is to be called anew. */
-const FORGET_CHILDREN = `update reseolio.jobs set idempotency_key = null
-  where parent_id = any ($1::uuid[]) and state in (${STATE_CODES.DEAD}, ${STATE_CODES.CANCELLED})
-    and idempotency_key like parent_id::text || ':%'`;
 
 /** A transition and where it stands in the batch. */
 type Placed = readonly [place: number, transition: Transition];
@@ -163,6 +155,11 @@ async function note(session: WriteSession, moved: readonly Placed[]): Promise<vo
     session,
     idsOf(moved, ({ expected, change }) => isTerminal(change.state) && mayHaveWaits(expected)),
   );
+  await markRecords(
+    session,
+    moved.map(([, transition]) => transition),
+  );
+  // When all are applied: a child that is retried with its parent is the parent's still.
   await forgetFailures(
     session,
     idsOf(moved, ({ change }) => change.forgetFailures === true),
@@ -191,11 +188,4 @@ function wholeMs(time: number | undefined): number | null {
 /** Never early. */
 function wholeWait(ms: number | undefined): number {
   return Math.ceil(Math.max(ms ?? 0, 0));
-}
-
-/** When all are applied: a child that is retried with its parent is the parent's still. */
-async function forgetFailures({ runner }: WriteSession, retried: readonly string[]): Promise<void> {
-  if (retried.length === 0) return;
-  await runner.rows(FORGET_ERRORS, [uuidArray(retried)]);
-  await runner.rows(FORGET_CHILDREN, [uuidArray(retried)]);
 }

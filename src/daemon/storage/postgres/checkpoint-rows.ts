@@ -1,5 +1,6 @@
 import type { Checkpoint, PendingWait } from "../../core/checkpoint.ts";
 import {
+  BEHIND_CHECKPOINT,
   CHECKPOINT_COLUMNS,
   checkpointFromRow as fromRow,
   fitting,
@@ -14,7 +15,7 @@ import { numberArray, readText, storedText, uuidArray } from "./literals.ts";
 import { POSTGRES_CODEC, type Row } from "./rows.ts";
 import type { Runner } from "./runner.ts";
 
-/** Kinds 1, 2 and 5 are waits: what the worker recorded itself it knows. */
+/** Kinds 1, 2 and 5 are waits, signals among them: what the worker recorded itself it knows. */
 const IS_WANTED = `job_id = $1::uuid and recorded_at is not null and name > $2
   and ($3::bigint is null or (lease_token >= $3::bigint and kind in (1, 2, 5)))`;
 const SIZES = `select name, coalesce(octet_length(value), 0) from reseolio.checkpoints
@@ -25,13 +26,19 @@ const FEW = `select ${CHECKPOINT_COLUMNS}, value, job_id from unnest($1::uuid[],
   where recorded_at is not null and (given.since is null or (lease_token >= given.since and kind in (1, 2, 5)))
   order by name`;
 const RECORDS = `select * from (
-    select ${CHECKPOINT_COLUMNS}, null::bytea, place from reseolio.checkpoints
+    select ${CHECKPOINT_COLUMNS}, null::bytea from reseolio.checkpoints
     where job_id = $1::uuid and recorded_at is not null order by recorded_at desc, place desc limit $2::int
   ) as last order by recorded_at, place`;
-const WAITS = `select ${WAIT_COLUMNS} from reseolio.checkpoints
+const WAITS = `select ${WAIT_COLUMNS}, (
+    select signal_name from reseolio.wait_details as detail
+    where detail.job_id = checkpoints.job_id and detail.name = checkpoints.name
+  ) from reseolio.checkpoints
   where job_id = $1::uuid and recorded_at is null and wakes order by name`;
-const SUMS = `select job_id, count(*)::int, coalesce(sum(octet_length(value)), 0)::bigint from reseolio.checkpoints
-  where job_id = any ($1::uuid[]) group by job_id`;
+const SUMS = `select job_id, count(*)::int, count(*) filter (where kind = 5)::int,
+    coalesce(sum(octet_length(value)), 0)::bigint
+  from reseolio.checkpoints where job_id = any ($1::uuid[]) group by job_id`;
+const ORDERED = `select given.id from unnest($1::uuid[]) as given (id)
+  where exists (select 1 from reseolio.checkpoints where job_id = given.id and gate is not null)`;
 
 /** What is to be replayed, or told to a worker that goes on: a part of about `maxBytes` of values. */
 export async function listCheckpoints(reads: Runner, query: CheckpointQuery): Promise<CheckpointPage> {
@@ -59,8 +66,9 @@ export async function listFewCheckpoints(
     numberArray(asked.map(({ sinceToken }) => sinceToken)),
   ]);
   for (const row of rows) {
-    const list = found.get(row[7] as string);
-    if (list === undefined) found.set(row[7] as string, [checkpointFromRow(row)]);
+    const jobId = row[BEHIND_CHECKPOINT] as string;
+    const list = found.get(jobId);
+    if (list === undefined) found.set(jobId, [checkpointFromRow(row)]);
     else list.push(checkpointFromRow(row));
   }
   return found;
@@ -83,8 +91,16 @@ export async function sumCheckpoints(
 ): Promise<ReadonlyMap<string, CheckpointSum>> {
   const ids = distinctIds(jobIds);
   if (ids.length === 0) return new Map();
-  const rows = (await reads.rows(SUMS, [uuidArray(ids)])) as unknown as readonly (readonly [string, number, number])[];
-  return new Map(rows.map(([jobId, count, bytes]) => [jobId, { count, bytes }]));
+  type SumRow = readonly [jobId: string, count: number, awaited: number, bytes: number];
+  const rows = (await reads.rows(SUMS, [uuidArray(ids)])) as unknown as readonly SumRow[];
+  return new Map(rows.map(([jobId, count, awaited, bytes]) => [jobId, { count, awaited, bytes }]));
+}
+
+/** Those of the jobs that have a record with an order. */
+export async function findOrdered(reads: Runner, jobIds: readonly string[]): Promise<ReadonlySet<string>> {
+  const ids = distinctIds(jobIds);
+  if (ids.length === 0) return new Set();
+  return new Set((await reads.rows(ORDERED, [uuidArray(ids)])).map((row) => row[0] as string));
 }
 
 function checkpointFromRow(row: Row): Checkpoint {

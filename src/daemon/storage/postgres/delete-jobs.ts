@@ -1,10 +1,14 @@
 import { distinctIds } from "./job-reader.ts";
 import { uuidArray } from "./literals.ts";
+import { IS_BEING_UNDONE, isNeededUndo } from "./records/undo-jobs.ts";
 import type { WriteSession } from "./write-session.ts";
 
 /** The jobs go with all that belongs to them; rows are locked in the order of their ids. */
 const DELETE = `with doomed as materialized (
-    select id from reseolio.jobs where id = any ($1::uuid[]) and state >= 3 order by id for update
+    select job.id from reseolio.jobs as job
+    where job.id = any ($1::uuid[]) and job.state >= 3 and not ${IS_BEING_UNDONE}
+      and not ${isNeededUndo("and undone.id <> all ($1::uuid[])")}
+    order by job.id for update
   ),
   gone as (
     delete from reseolio.jobs as job using doomed where job.id = doomed.id
@@ -12,10 +16,12 @@ const DELETE = `with doomed as materialized (
   ),
   ticks as (delete from reseolio.job_ticks as tick using doomed where tick.job_id = doomed.id),
   records as (delete from reseolio.attempts using doomed where attempts.job_id = doomed.id),
-  recorded as (delete from reseolio.checkpoints using doomed where checkpoints.job_id = doomed.id)
+  recorded as (delete from reseolio.checkpoints using doomed where checkpoints.job_id = doomed.id),
+  awaited as (delete from reseolio.wait_details using doomed where wait_details.job_id = doomed.id),
+  sent as (delete from reseolio.signals using doomed where signals.job_id = doomed.id)
   select id, function_id, state from gone`;
 
-/** Deletes those that are terminal and returns their ids in the order given. */
+/** Deletes those that are terminal and not held by an undo, and returns their ids in the order given. */
 export async function deleteJobs(session: WriteSession, jobIds: readonly string[]): Promise<readonly string[]> {
   const ids = distinctIds(jobIds);
   if (ids.length === 0) return [];

@@ -108,6 +108,21 @@ async function explain(
   if (replaced.length > 0) await session.runner.rows(RELEASE_KEYS, [uuidArray(replaced.sort())]);
 }
 
+/** Null for an item that would be stored. */
+export async function findEnqueued(
+  session: WriteSession,
+  items: readonly JobToStore[],
+): Promise<readonly (EnqueueOutcome | null)[]> {
+  refuseMalformedIds(items);
+  await session.functions.ensure(items.map((item) => item.functionName));
+  const obstacles = await findObstacles(session, items, [...items.keys()]);
+  await session.functions.ensureNames([...obstacles.values()].map((obstacle) => obstacle.functionId));
+  return items.map((item, place) => {
+    const obstacle = obstacles.get(place);
+    return obstacle === undefined ? null : outcomeOf(session, item, obstacle);
+  });
+}
+
 async function findObstacles(
   { runner, functions }: WriteSession,
   items: readonly JobToStore[],

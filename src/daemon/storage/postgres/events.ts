@@ -1,27 +1,42 @@
 import type { Event } from "../../core/checkpoint.ts";
-import type { EmitOutcome, EndedWaits, EventToStore, ParkedJob } from "../checkpoint-store.ts";
+import type { EmitOutcome, EndedWaits, EventDeletion, EventToStore, ParkedJob } from "../checkpoint-store.ts";
 import { distinctIds, type JobReader } from "./job-reader.ts";
 import { bytesArray, readText, storedText, textArray } from "./literals.ts";
 import type { Runner } from "./runner.ts";
+import { JOIN_DETAILS } from "./signals/wait-details.ts";
 import { endForEvents, findParked } from "./waits.ts";
 import type { WriteSession } from "./write-session.ts";
 
-/** Under the locks of `lockEvents`. */
-const INSERT = `insert into reseolio.events (name, payload, emitted_at)
+/** Under the locks of `lockEvents`. What had happened comes back with its first payload. */
+const EMIT = `insert into reseolio.events as known (name, payload, emitted_at)
   select given.name, given.payload, reseolio.now_ms() from unnest($1::text[], $2::bytea[]) as given (name, payload)
-  order by given.name on conflict (name) do nothing returning name, emitted_at`;
+  order by given.name on conflict (name) do update
+  set latest_at = reseolio.now_ms(), latest_payload = excluded.payload
+  returning name, emitted_at, case when latest_at is not null then payload end`;
+const EMIT_AGAIN = `update reseolio.events as known set latest_at = reseolio.now_ms(), latest_payload = given.payload
+  from unnest($1::text[], $2::bytea[]) as given (name, payload) where known.name = given.name`;
 const READ = "select name, payload, emitted_at from reseolio.events where name = any ($1::text[])";
 const COUNT_WAITING = "select count(*)::int from reseolio.checkpoints where recorded_at is null and event_name = $1";
-const COUNT_EACH = `select event_name, count(*)::int from reseolio.checkpoints
+/** All, and those that begin with their job. */
+const COUNT_EACH = `select event_name, count(*)::int, count(detail.job_id)::int from reseolio.checkpoints as given
+  ${JOIN_DETAILS} and detail.since_start
   where recorded_at is null and event_name = any ($1::text[]) group by event_name`;
 const SET_SPREADING = "update reseolio.events set is_spreading = $2::bool where name = any ($1::text[])";
 const SPREADING = `select name from reseolio.events where is_spreading
   order by name limit 1 for update skip locked`;
-const PRUNE = `delete from reseolio.events where name = any (array(
-    select name from reseolio.events where emitted_at < $1::bigint and not is_spreading
-    order by emitted_at limit $2::int for update skip locked
-  ))
-  returning 1`;
+const PRUNE = `with old as materialized (
+    select name, latest_at >= $1::bigint as is_renewed from reseolio.events
+    where emitted_at < $1::bigint and not is_spreading order by emitted_at limit $2::int for update skip locked
+  ),
+  renewed as (
+    update reseolio.events as event
+    set emitted_at = latest_at, payload = latest_payload, latest_at = null, latest_payload = null
+    from old where event.name = old.name and old.is_renewed
+  ),
+  gone as (delete from reseolio.events as event using old where event.name = old.name and old.is_renewed is not true)
+  select count(*)::int from old`;
+const DELETE = `with gone as (delete from reseolio.events where name = $1 and not is_spreading returning 1)
+  select exists (select 1 from gone), exists (select 1 from reseolio.events where name = $1)`;
 
 /** Waits that one statement ends: bounds the time that it takes. */
 const MOST_ENDED = 5_000;
@@ -42,52 +57,79 @@ export async function countWaiting(reads: Runner, name: string): Promise<number>
   return (await reads.rows(COUNT_WAITING, [storedText(name)]))[0]![0] as number;
 }
 
-/** All at once: two of one name are one event, that of the first. Under the locks of `lockEvents`. */
+/**
+ * All at once: the first of one name is the event, unless it had happened, and the last of them its last emission. Under
+ * the locks of `lockEvents`.
+ */
 export async function emitEvents(
   session: WriteSession,
   reader: JobReader,
   events: readonly EventToStore[],
   limit: number,
 ): Promise<readonly EmitOutcome[]> {
-  const { runner } = session;
-  const firsts = new Map<string, EventToStore>();
-  for (const event of events) if (!firsts.has(event.name)) firsts.set(event.name, event);
-  const names = [...firsts.keys()];
-  const [emittedAt, waiting] = await Promise.all([
-    insertEvents(runner, [...firsts.values()]),
-    countEach(runner, names),
+  const byName = Map.groupBy(events, ({ name }) => name);
+  const names = [...byName.keys()];
+  const [kept, counts] = await Promise.all([
+    emitEach(session.runner, [...byName.values()]),
+    countEach(session.runner, names),
   ]);
-  const told = names.filter((name) => emittedAt.has(name) && waiting.has(name));
-  const [kept, woken] = await Promise.all([
-    readEvents(
-      runner,
-      names.filter((name) => !emittedAt.has(name)),
-    ),
-    tell(session, reader, told, waiting, limit),
-  ]);
+  const waiting = (name: string): number => {
+    const { all, sinceStart } = counts.get(name) ?? NONE;
+    return kept.get(name)!.isNew ? all : sinceStart;
+  };
+  const told = names.filter((name) => waiting(name) > 0);
+  const woken = await tell(session, reader, told, counts, limit);
   return events.map((event): EmitOutcome => {
     const { name } = event;
-    const first = firsts.get(name)!;
-    const at = emittedAt.get(name);
-    if (at === undefined) return { event: kept.get(name)!, created: false, ...NOBODY };
-    const happened = { name, payload: first.payload, emittedAt: at };
-    if (event !== first) return { event: happened, created: false, ...NOBODY };
-    return { event: happened, created: true, waiting: waiting.get(name) ?? 0, woken: woken.get(name) ?? [] };
+    const { isNew, ...happened } = kept.get(name)!;
+    const first = byName.get(name)![0]!;
+    if (event !== first) return { event: happened, created: false, waiting: 0, woken: [] };
+    return { event: happened, created: isNew, waiting: waiting(name), woken: woken.get(name) ?? [] };
   });
 }
 
-const NOBODY = { waiting: 0, woken: [] };
+/** An event as it is kept. */
+type KeptEvent = Event & { readonly isNew: boolean };
 
-/** When those happened that had not happened before. */
-async function insertEvents(runner: Runner, events: readonly EventToStore[]): Promise<ReadonlyMap<string, number>> {
-  const payloads = bytesArray(events.map(({ payload }) => payload));
-  const rows = await runner.rows(INSERT, [textArray(events.map(({ name }) => name)), payloads]);
-  return new Map((rows as readonly (readonly [string, number])[]).map(([stored, at]) => [readText(stored), at]));
+async function emitEach(
+  runner: Runner,
+  groups: readonly (readonly EventToStore[])[],
+): Promise<ReadonlyMap<string, KeptEvent>> {
+  const firsts = groups.map((group) => group[0]!);
+  const repeated = groups.filter((group) => group.length > 1).map((group) => group.at(-1)!);
+  const [rows] = await Promise.all([
+    runner.rows(EMIT, columnsOf(firsts)),
+    repeated.length === 0 ? [] : runner.rows(EMIT_AGAIN, columnsOf(repeated)),
+  ]);
+  const payloads = new Map(firsts.map(({ name, payload }) => [name, payload]));
+  const events = (rows as readonly (readonly [string, number, Uint8Array | null])[]).map(
+    ([stored, emittedAt, payload]): KeptEvent => {
+      const name = readText(stored);
+      return { name, payload: payload ?? payloads.get(name)!, emittedAt, isNew: payload === null };
+    },
+  );
+  return new Map(events.map((event) => [event.name, event]));
 }
 
-async function countEach(runner: Runner, names: readonly string[]): Promise<ReadonlyMap<string, number>> {
-  const rows = (await runner.rows(COUNT_EACH, [textArray(names)])) as readonly (readonly [string, number])[];
-  return new Map(rows.map(([stored, count]) => [readText(stored), count]));
+function columnsOf(events: readonly EventToStore[]): readonly string[] {
+  return [textArray(events.map(({ name }) => name)), bytesArray(events.map(({ payload }) => payload))];
+}
+
+interface WaitCounts {
+  readonly all: number;
+  readonly sinceStart: number;
+}
+
+const NONE: WaitCounts = { all: 0, sinceStart: 0 };
+
+async function countEach(runner: Runner, names: readonly string[]): Promise<ReadonlyMap<string, WaitCounts>> {
+  const rows = await runner.rows(COUNT_EACH, [textArray(names)]);
+  return new Map(
+    (rows as readonly (readonly [string, number, number])[]).map(([stored, all, sinceStart]) => [
+      readText(stored),
+      { all, sinceStart },
+    ]),
+  );
 }
 
 /** Ends waits for these events; returns the parked jobs that each wakes. Marks what is left to `spreadEvents`. */
@@ -95,16 +137,17 @@ async function tell(
   session: WriteSession,
   reader: JobReader,
   names: readonly string[],
-  waiting: ReadonlyMap<string, number>,
+  counts: ReadonlyMap<string, WaitCounts>,
   limit: number,
 ): Promise<ReadonlyMap<string, readonly ParkedJob[]>> {
+  if (names.length === 0) return new Map();
   const waking = new Map<string, readonly string[]>();
   const unfinished: string[] = [];
-  for (const part of inParts(names, (name) => Math.min(waiting.get(name)!, limit))) {
+  for (const part of inParts(names, (name) => Math.min(counts.get(name)!.all, limit))) {
     const ended = await endForEvents(session, part, limit);
     for (const name of part) {
       waking.set(name, ended.waking.get(name)!);
-      if ((ended.counts.get(name) ?? 0) < waiting.get(name)!) unfinished.push(name);
+      if ((ended.counts.get(name) ?? 0) < counts.get(name)!.all) unfinished.push(name);
     }
   }
   if (unfinished.length > 0) await session.runner.rows(SET_SPREADING, [textArray(unfinished), true]);
@@ -141,5 +184,12 @@ export async function spreadEvents(session: WriteSession, reader: JobReader, lim
 }
 
 export async function pruneEvents({ runner }: WriteSession, emittedBefore: number, limit: number): Promise<number> {
-  return (await runner.rows(PRUNE, [emittedBefore, limit])).length;
+  return (await runner.rows(PRUNE, [emittedBefore, limit]))[0]![0] as number;
+}
+
+/** Under the locks of `lockEvents`. */
+export async function deleteEvent({ runner }: WriteSession, name: string): Promise<EventDeletion> {
+  const [isGone, wasThere] = (await runner.rows(DELETE, [storedText(name)]))[0] as unknown as [boolean, boolean];
+  if (isGone) return "deleted";
+  return wasThere ? "spreading" : "unknown";
 }

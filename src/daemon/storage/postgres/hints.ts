@@ -1,8 +1,8 @@
 /** What a commit tells other daemons: which functions have jobs to claim, which jobs they may wait for or run. */
 import type { Transition } from "../../core/job-machine.ts";
 import type { Job, JobState } from "../../core/job.ts";
-import type { JobToStore } from "../job-store.ts";
 import type { StoreHint, ToldChange } from "../store-hint.ts";
+import type { StoredJob } from "../undo-store.ts";
 
 export interface Hints {
   readonly readyFunctions: Set<string>;
@@ -39,7 +39,7 @@ type ChangeRow = readonly [string, string, string | null, JobState, number, bool
 
 /** What a transaction did to jobs, for daemons where somebody watches. */
 export interface Changes {
-  readonly stored: JobToStore[];
+  readonly stored: StoredJob[];
   readonly moved: Transition[];
   readonly leased: Job[];
 }

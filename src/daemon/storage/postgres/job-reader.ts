@@ -1,17 +1,25 @@
 import type { Attempt, Job } from "../../core/job.ts";
 import { isJobId } from "../job-id.ts";
+import { UNDO } from "../record-order.ts";
 import type { JobStatus, LeaseCount, WorkerRecord } from "../job-store.ts";
 import { stateOf } from "../codes.ts";
 import type { FunctionNames } from "./function-names.ts";
 import { readText, storedText, uuidArray } from "./literals.ts";
 import { ATTEMPT_COLUMNS, attemptFromRow, WORKER_COLUMNS, workerFromRow } from "../rows.ts";
-import { FUNCTION_ID, JOB_COLUMNS, jobFromRow, POSTGRES_CODEC, type Row, SNAPSHOT_COLUMNS } from "./rows.ts";
+import { FUNCTION_ID, IS_UNDO, JOB_COLUMNS, jobFromRow, POSTGRES_CODEC, type Row, SNAPSHOT_COLUMNS } from "./rows.ts";
 import type { Runner } from "./runner.ts";
 
 const jobsSql = (columns: string): string =>
   `select ${columns} from reseolio.jobs as job where job.id = any ($1::uuid[])`;
 const LEASED = `select ${SNAPSHOT_COLUMNS} from reseolio.jobs as job where job.worker_id = $1 and job.state = 1`;
 const CHILDREN = `select ${SNAPSHOT_COLUMNS} from reseolio.jobs as job where job.parent_id = any ($1::uuid[]) and job.state < 3`;
+/** What has no such steps needs no look at its children, of which there may be many. */
+const UNDO_JOBS = `select ${SNAPSHOT_COLUMNS} from reseolio.jobs as job
+  where job.parent_id = any (array(
+      select given.id from unnest($1::uuid[]) as given (id)
+      where exists (select 1 from reseolio.checkpoints as step where step.job_id = given.id and (step.gate & ${UNDO}) <> 0)
+    ))
+    and ${IS_UNDO}`;
 const ATTEMPTS = `select ${ATTEMPT_COLUMNS} from reseolio.attempts where job_id = $1::uuid order by attempt desc limit $2::int`;
 const STATUSES = "select job.id, job.state, job.lease_token from reseolio.jobs as job where job.id = any ($1::uuid[])";
 const LEASE_COUNTS = "select worker_id, count(*)::int from reseolio.jobs where state = 1 group by worker_id";
@@ -84,6 +92,12 @@ export class JobReader {
   async listLiveChildren(parentIds: readonly string[]): Promise<readonly Job[]> {
     const ids = distinctIds(parentIds);
     return ids.length === 0 ? [] : this.jobsOf(await this.#runner.rows(CHILDREN + this.#hold, [uuidArray(ids)]));
+  }
+
+  /** Those that these jobs have had. */
+  async listUndoJobs(jobIds: readonly string[]): Promise<readonly Job[]> {
+    const ids = distinctIds(jobIds);
+    return ids.length === 0 ? [] : this.jobsOf(await this.#runner.rows(UNDO_JOBS + this.#hold, [uuidArray(ids)]));
   }
 
   async listWorkers(): Promise<readonly WorkerRecord[]> {

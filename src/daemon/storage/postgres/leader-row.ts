@@ -1,4 +1,4 @@
-import type { Leadership } from "../job-store.ts";
+import type { Leadership } from "../leadership.ts";
 import { readText, storedText } from "./literals.ts";
 import type { Runner } from "./runner.ts";
 

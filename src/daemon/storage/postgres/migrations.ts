@@ -5,12 +5,18 @@ import type { Client } from "./connection.ts";
 import jobs from "./migrations/0001_jobs.sql" with { type: "text" };
 import schedules from "./migrations/0002_schedules.sql" with { type: "text" };
 import workflows from "./migrations/0003_workflows.sql" with { type: "text" };
+import order from "./migrations/0004_order.sql" with { type: "text" };
+import signals from "./migrations/0005_signals.sql" with { type: "text" };
+import undo from "./migrations/0006_undo.sql" with { type: "text" };
 
 /** Imported as text, so that they are inside the executable. */
 export const POSTGRES_MIGRATIONS: readonly Migration[] = [
   { version: 1, sql: jobs },
   { version: 2, sql: schedules },
   { version: 3, sql: workflows },
+  { version: 4, sql: order },
+  { version: 5, sql: signals },
+  { version: 6, sql: undo },
 ];
 
 /** One number for all: whoever migrates any schema of a database waits for the others. */

@@ -1,6 +1,6 @@
 import { DaemonError } from "../../core/errors.ts";
 import { unfinishedCopy } from "../copy-side.ts";
-import { UNFINISHED_COPY } from "../copy-tables.ts";
+import { ORDERED_SINCE, UNFINISHED_COPY } from "../copy-tables.ts";
 import { migrate } from "../migrate.ts";
 import type { PostgresAddress } from "./address.ts";
 import { type Client, connect, destroy, type SessionKind, type Timeouts } from "./connection.ts";
@@ -16,6 +16,8 @@ const OPEN_MS = 120_000;
 export interface OpenedDatabase {
   readonly session: SessionKind;
   readonly serverVersion: string;
+  /** As the store says. */
+  readonly orderedSince: number;
   /** What a person should know, to be logged. */
   readonly warnings: readonly string[];
 }
@@ -72,7 +74,8 @@ async function prepare(
   await checkPrivileges(client, address, facts.user);
   if (!isCopying) await refuseUnfinishedCopy(client, address);
   const session = facts.statementTimeout === "0" ? "pooled" : asked;
-  return { session, serverVersion: facts.version, warnings: warningsOf(facts, session) };
+  const orderedSince = Number((await readMeta(client, address, ORDERED_SINCE)) ?? 0);
+  return { session, serverVersion: facts.version, orderedSince, warnings: warningsOf(facts, session) };
 }
 
 interface Facts {
@@ -115,9 +118,14 @@ async function checkPrivileges(client: Client, { name, schema }: PostgresAddress
   throw unfit(`${name}: the user ${user} may not read and write ${table}; as its owner run: ${grants(schema, user)}`);
 }
 
-async function refuseUnfinishedCopy(client: Client, { name, schema }: PostgresAddress): Promise<void> {
-  const [row] = await client.unsafe(`select value from ${schema}.meta where key = '${UNFINISHED_COPY}'`);
-  if (row !== undefined) throw unfinishedCopy(name, row["value"] as string);
+async function refuseUnfinishedCopy(client: Client, address: PostgresAddress): Promise<void> {
+  const text = await readMeta(client, address, UNFINISHED_COPY);
+  if (text !== undefined) throw unfinishedCopy(address.name, text);
+}
+
+async function readMeta(client: Client, { schema }: PostgresAddress, key: string): Promise<string | undefined> {
+  const [row] = await client.unsafe(`select value from ${schema}.meta where key = '${key}'`);
+  return row?.["value"] as string | undefined;
 }
 
 function grants(schema: string, user: string): string {

@@ -1,20 +1,20 @@
 import { randomUUID } from "node:crypto";
 import type { ScheduleQuery } from "../schedule-store.ts";
 import type { CheckpointQuery } from "../checkpoint-store.ts";
-import type {
-  JobQuery,
-  JobStore,
-  JobToStore,
-  JobTransaction,
-  Leadership,
-  StoredAlone,
-  TransactOptions,
-} from "../job-store.ts";
+import type { JobQuery, JobStore, JobToStore, JobTransaction, StoredAlone, TransactOptions } from "../job-store.ts";
+import type { Leadership } from "../leadership.ts";
 import type { HintListener, StoreHint } from "../store-hint.ts";
 import { parsePostgresUrl, type PostgresAddress } from "./address.ts";
 import { type Timeouts, USUAL_TIMEOUTS } from "./connection.ts";
 import { Connections } from "./connections.ts";
-import { listCheckpoints, listFewCheckpoints, listRecords, listWaits, sumCheckpoints } from "./checkpoint-rows.ts";
+import {
+  findOrdered,
+  listCheckpoints,
+  listFewCheckpoints,
+  listRecords,
+  listWaits,
+  sumCheckpoints,
+} from "./checkpoint-rows.ts";
 import { countWaiting, getEvent } from "./events.ts";
 import { isDeadlock, storeFault } from "./faults.ts";
 import { nextDueAt } from "./due-jobs.ts";
@@ -30,6 +30,7 @@ import type { PruneRounds } from "./prune-jobs.ts";
 import type { Runner } from "./runner.ts";
 import { ServerTime } from "./server-time.ts";
 import { ScheduleReader } from "./schedule-reader.ts";
+import { countSignals } from "./signals/send-signals.ts";
 import { storeAlone } from "./store-alone.ts";
 import { WriteSession } from "./write-session.ts";
 
@@ -80,6 +81,7 @@ class OpenPostgresStore implements PostgresStore {
   readonly kind = "postgres";
   readonly name: string;
   readonly isShared = true;
+  readonly orderedSince: number;
   readonly warnings: readonly string[];
   readonly #isDirect: boolean;
   readonly #time = new ServerTime();
@@ -97,6 +99,7 @@ class OpenPostgresStore implements PostgresStore {
   constructor(address: PostgresAddress, timeouts: Timeouts, opened: OpenedDatabase, readers: number) {
     this.name = address.name;
     this.warnings = opened.warnings;
+    this.orderedSince = opened.orderedSince;
     const { session } = opened;
     this.#isDirect = session === "direct";
     this.#connections = new Connections({
@@ -193,8 +196,11 @@ class OpenPostgresStore implements PostgresStore {
   listRecords = (jobId: string, limit: number) => this.#told(listRecords(this.#reads, jobId, limit));
   listWaits = (jobId: string) => this.#told(listWaits(this.#reads, jobId));
   sumCheckpoints = (jobIds: readonly string[]) => this.#told(sumCheckpoints(this.#reads, jobIds));
+  findOrdered = (jobIds: readonly string[]) => this.#told(findOrdered(this.#reads, jobIds));
   getEvent = (name: string) => this.#told(getEvent(this.#reads, name));
   countWaiting = (eventName: string) => this.#told(countWaiting(this.#reads, eventName));
+  listUndoJobs = (jobIds: readonly string[]) => this.#told(this.#reader.listUndoJobs(jobIds));
+  countSignals = (jobId: string) => this.#told(countSignals(this.#reads, jobId));
   foldCounters = () => this.#told(foldCounters(this.#reads));
 
   /** Tables with their indexes; the log is the whole server's. */

@@ -1,17 +1,22 @@
 import { DaemonError } from "../../core/errors.ts";
 import type { Transition } from "../../core/job-machine.ts";
 import type { CheckpointToStore, EventToStore, NamesOfJob, ResumeDemand, WaitsToStore } from "../checkpoint-store.ts";
+import type { UndoToStore } from "../undo-store.ts";
 import type { ClaimDemand, JobToStore, JobTransaction, WorkerToStore } from "../job-store.ts";
+import type { SignalToStore } from "../signal-store.ts";
 import { applyTransitions } from "./apply-transitions.ts";
 import { claimJobs, resumeJobs } from "./claim-jobs.ts";
 import { deleteJobs } from "./delete-jobs.ts";
 import { listOverdueJobs, nextDueAt, promoteDueJobs } from "./due-jobs.ts";
-import { enqueueJobs } from "./enqueue-jobs.ts";
-import { emitEvents, pruneEvents, spreadEvents } from "./events.ts";
+import { enqueueJobs, findEnqueued } from "./enqueue-jobs.ts";
+import { deleteEvent, emitEvents, pruneEvents, spreadEvents } from "./events.ts";
+import { forgetAwaited } from "./records/failed-records.ts";
 import { JobReader } from "./job-reader.ts";
 import { type Prune, pruneJobs, type PruneRounds } from "./prune-jobs.ts";
 import { scheduleTransaction } from "./schedules.ts";
-import { findKinds, recordCheckpoints } from "./record-checkpoints.ts";
+import { findKinds, recordCheckpoints } from "./records/record-checkpoints.ts";
+import { sendSignals } from "./signals/send-signals.ts";
+import { forgetRecords, storeUndoJobs } from "./records/undo-jobs.ts";
 import { endDueWaits, findParked, lockEvents, registerWaits } from "./waits.ts";
 import { listLeases, removeWorker, renewWorkers, saveWorker } from "./worker-rows.ts";
 import type { WriteSession } from "./write-session.ts";
@@ -49,6 +54,10 @@ export class PostgresTransaction implements JobTransaction {
 
   async enqueueJobs(items: readonly JobToStore[]) {
     return enqueueJobs(this.#open(), items);
+  }
+
+  async findEnqueued(items: readonly JobToStore[]) {
+    return findEnqueued(this.#open(), items);
   }
 
   async claimJobs(demands: readonly ClaimDemand[]) {
@@ -95,12 +104,24 @@ export class PostgresTransaction implements JobTransaction {
     return findParked(session, this.#reader, jobIds);
   }
 
+  async forgetAwaited(awaited: Parameters<JobTransaction["forgetAwaited"]>[0]) {
+    return forgetAwaited(this.#open(), awaited);
+  }
+
   async resumeJobs(demands: readonly ResumeDemand[]) {
     return resumeJobs(this.#open(), this.#reader, demands);
   }
 
   async pruneEvents(emittedBefore: number, limit: number) {
     return pruneEvents(this.#open(), emittedBefore, limit);
+  }
+
+  async deleteEvent(name: string) {
+    return deleteEvent(this.#open(), name);
+  }
+
+  async sendSignals(items: readonly SignalToStore[]) {
+    return sendSignals(this.#open(), this.#reader, items);
   }
 
   async getJobs(jobIds: readonly string[]) {
@@ -116,6 +137,19 @@ export class PostgresTransaction implements JobTransaction {
   async listLiveChildren(parentIds: readonly string[]) {
     this.#open();
     return this.#reader.listLiveChildren(parentIds);
+  }
+
+  async storeUndoJobs(items: readonly UndoToStore[]) {
+    return storeUndoJobs(this.#open(), items);
+  }
+
+  async listUndoJobs(jobIds: readonly string[]) {
+    this.#open();
+    return this.#reader.listUndoJobs(jobIds);
+  }
+
+  async forgetRecords(jobIds: readonly string[]) {
+    await forgetRecords(this.#open(), jobIds);
   }
 
   async promoteDueJobs(limit: number) {

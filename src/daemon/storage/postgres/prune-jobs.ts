@@ -3,6 +3,7 @@ import { STATE_CODES } from "../codes.ts";
 import { FIRST_ID, jobIdText, lowestJobIdAt } from "../job-id.ts";
 import { readIdTimeSkew } from "./id-times.ts";
 import { functionsInState } from "./job-counters.ts";
+import { hasUndoSteps, IS_BEING_UNDONE, isNeededUndo } from "./records/undo-jobs.ts";
 import type { WriteSession } from "./write-session.ts";
 
 /** Looks at so many rows of one function and state from an id on; what another daemon prunes is left to it. */
@@ -14,17 +15,23 @@ const PRUNE = `with looked as materialized (
   doomed as materialized (
     select job.id from looked join reseolio.jobs as job on job.id = looked.id
     where looked.finished_at < $6::bigint and job.state = $2::smallint
-      and not exists (select 1 from reseolio.jobs as parent where parent.id = job.parent_id and parent.state < 3)
+      and not exists (
+        select 1 from reseolio.jobs as parent
+        where parent.id = job.parent_id and (parent.state < 3 or ${hasUndoSteps("parent")})
+      )
       and not exists (
         select 1 from reseolio.checkpoints as wait join reseolio.jobs as waiting on waiting.id = wait.job_id
-        where wait.awaited_id = job.id and waiting.state < 3
+        where wait.awaited_id = job.id and (waiting.state < 3 or ${hasUndoSteps("waiting")})
       )
+      and not ${IS_BEING_UNDONE} and not ${isNeededUndo()}
     order by job.id for update of job skip locked
   ),
   gone as (delete from reseolio.jobs as job using doomed where job.id = doomed.id returning 1),
   ticks as (delete from reseolio.job_ticks as tick using doomed where tick.job_id = doomed.id),
   records as (delete from reseolio.attempts using doomed where attempts.job_id = doomed.id),
-  recorded as (delete from reseolio.checkpoints using doomed where checkpoints.job_id = doomed.id)
+  recorded as (delete from reseolio.checkpoints using doomed where checkpoints.job_id = doomed.id),
+  awaited as (delete from reseolio.wait_details using doomed where wait_details.job_id = doomed.id),
+  sent as (delete from reseolio.signals using doomed where signals.job_id = doomed.id)
   select (select count(*)::int from looked), (select id from looked order by id desc limit 1),
     (select count(*)::int from gone)`;
 

@@ -1,11 +1,5 @@
 import type { Job } from "../../core/job.ts";
-import {
-  jobFromRow as fromRow,
-  JOB_COLUMN_NAMES,
-  LISTED_JOB_COLUMN_NAMES,
-  type RowCodec,
-  SNAPSHOT_COLUMN_NAMES,
-} from "../rows.ts";
+import { jobFromRow as fromRow, JOB_COLUMN_NAMES, LISTED_JOB_COLUMN_NAMES, type RowCodec, UNDO_MARK } from "../rows.ts";
 import { readText } from "./literals.ts";
 
 /** A value as the driver reads it: numbers of every width, text, uuid as text, bytea. */
@@ -15,12 +9,14 @@ export type Row = readonly Value[];
 
 /** A whole job; of a table or alias named `job`. */
 export const JOB_COLUMNS = JOB_COLUMN_NAMES.map((name) => `job.${name}`).join(", ");
-/** A job without args, result and headers. */
-export const SNAPSHOT_COLUMNS = SNAPSHOT_COLUMN_NAMES.map((name) => (name === null ? "null" : `job.${name}`)).join(
-  ", ",
-);
+/** Whether a job undoes another one's steps; perhaps null for no. */
+export const isUndo = (headers: string): string => `starts_with(${headers}, '${UNDO_MARK}')`;
+export const IS_UNDO = isUndo("job.headers");
+const LISTED = LISTED_JOB_COLUMN_NAMES.map((name) => `job.${name}`);
+/** A job without args, result and headers: what a transaction decides by. */
+export const SNAPSHOT_COLUMNS = [...LISTED, IS_UNDO, "null", "null", "job.ran_ms"].join(", ");
 /** A job without what may be large. */
-export const LISTED_JOB_COLUMNS = LISTED_JOB_COLUMN_NAMES.map((name) => `job.${name}`).join(", ");
+export const LISTED_JOB_COLUMNS = [...LISTED, IS_UNDO].join(", ");
 
 /** Where the number of the function stands. */
 export const FUNCTION_ID = LISTED_JOB_COLUMN_NAMES.indexOf("function_id");

@@ -2,7 +2,7 @@ import type { Job } from "../../core/job.ts";
 import { isTerminal } from "../../core/job.ts";
 import type { Transition } from "../../core/job-machine.ts";
 import { STATE_CODES } from "../codes.ts";
-import type { JobToStore } from "../job-store.ts";
+import type { StoredJob } from "../undo-store.ts";
 import type { OpenTransaction } from "./connections.ts";
 import type { FunctionNames } from "./function-names.ts";
 import { IdTimes } from "./id-times.ts";
@@ -42,7 +42,7 @@ export class WriteSession {
     this.#listenerId = listenerId;
   }
 
-  noteStored(item: JobToStore, isReady: boolean): void {
+  noteStored(item: StoredJob, isReady: boolean): void {
     this.counters.add(this.functions.idOf(item.functionName), STATE_CODES.PENDING, 1);
     if (isReady) this.hints.readyFunctions.add(item.functionName);
     this.#changes.stored.push(item);

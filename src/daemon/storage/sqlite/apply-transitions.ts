@@ -5,11 +5,12 @@ import { OUTCOME_CODES, STATE_CODES } from "../codes.ts";
 import { writeJobId } from "../job-id.ts";
 import { isPlainSuccess, mayHaveWaits } from "../plain-success.ts";
 import { errorText } from "../rows.ts";
+import type { FailedRecords } from "./records/failed-records.ts";
 import type { WriteSession } from "./write-session.ts";
 
 export type ApplyTransitions = (transitions: readonly Transition[], now: number) => readonly boolean[];
 
-export function prepareApplyTransitions(session: WriteSession): ApplyTransitions {
+export function prepareApplyTransitions(session: WriteSession, failedRecords: FailedRecords): ApplyTransitions {
   const { db, functions, counters, running, awaited } = session;
   // The one change that nearly every job goes through: it leaves most columns and indexes alone, and knows the row.
   const succeedAt = db.prepare(
@@ -48,15 +49,7 @@ export function prepareApplyTransitions(session: WriteSession): ApplyTransitions
        started_at = excluded.started_at, ended_at = excluded.ended_at, error = excluded.error`,
   );
   const dropWaits = db.prepare("delete from checkpoints where job_id = ? and recorded_at is null");
-  // With the pauses between a step's attempts, which would count as attempts made.
-  const forgetErrors = db.prepare(
-    "delete from checkpoints where job_id = ? and (error is not null or (kind = 1 and name like '%/retry-%'))",
-  );
-  // A child is found by a key that begins with its parent's id: one that ended badly is to be called anew.
-  const forgetChildren = db.prepare(
-    `update jobs set idempotency_key = null
-     where parent_id = ? and state in (${STATE_CODES.DEAD}, ${STATE_CODES.CANCELLED}) and idempotency_key glob ? || ':*'`,
-  );
+  const dropDetails = db.prepare("delete from wait_details where job_id = ?");
   const id = new Uint8Array(16);
 
   function apply(transition: Transition, now: number): boolean {
@@ -66,20 +59,16 @@ export function prepareApplyTransitions(session: WriteSession): ApplyTransitions
     if (expected.state === "RUNNING") running.remove(jobId);
     counters.move(functions.idOf(functionName), STATE_CODES[expected.state], STATE_CODES[change.state]);
     if (ended !== null) recordAttempt(ended, now);
+    failedRecords.mark(transition);
     if (isTerminal(change.state)) noteEnd(jobId, expected);
     return true;
   }
 
-  /** When all are applied: a child that is retried with its parent is the parent's still. */
-  function forgetFailures({ jobId, change }: Transition): void {
-    if (change.forgetFailures !== true || !writeJobId(jobId, id)) return;
-    forgetErrors.run(id);
-    forgetChildren.run(id, jobId);
-  }
-
   function noteEnd(jobId: string, expected: Transition["expected"]): void {
     awaited.noteEnd(jobId);
-    if (mayHaveWaits(expected)) dropWaits.run(id);
+    if (!mayHaveWaits(expected)) return;
+    dropWaits.run(id);
+    dropDetails.run(id);
   }
 
   /** False also when the change is another one, or the row is not known: then `moveTo` decides. */
@@ -125,7 +114,10 @@ export function prepareApplyTransitions(session: WriteSession): ApplyTransitions
 
   return (transitions, now) => {
     const applied = transitions.map((transition) => apply(transition, now));
-    for (const [index, transition] of transitions.entries()) if (applied[index] === true) forgetFailures(transition);
+    // When all are applied: a child that is retried with its parent is the parent's still.
+    for (const [index, { jobId, change }] of transitions.entries()) {
+      if (applied[index] === true && change.forgetFailures === true) failedRecords.forget(jobId, now);
+    }
     return applied;
   };
 }

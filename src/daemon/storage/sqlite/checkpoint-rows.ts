@@ -18,12 +18,13 @@ export interface CheckpointReader {
   records(jobId: string, limit: number): readonly Checkpoint[];
   waits(jobId: string): readonly PendingWait[];
   sums(jobIds: readonly string[]): ReadonlyMap<string, CheckpointSum>;
+  ordered(jobIds: readonly string[]): ReadonlySet<string>;
 }
 
 /** Reads of checkpoints, on the writer's connection or on the readers' one. */
 export function prepareCheckpointReader(db: Database): CheckpointReader {
   const columns = CHECKPOINT_COLUMNS;
-  // Kinds 1, 2 and 5 are waits: what the worker recorded itself it knows.
+  // Kinds 1, 2 and 5 are waits, signals among them: what the worker recorded itself it knows.
   const isWanted = `job_id = ? and recorded_at is not null and name > ? and
      (? is null or (lease_token >= ? and kind in (1, 2, 5)))`;
   const sizes = db.prepare(
@@ -31,14 +32,18 @@ export function prepareCheckpointReader(db: Database): CheckpointReader {
   );
   const values = db.prepare(`select ${columns}, value from checkpoints where ${isWanted} and name <= ? order by name`);
   const whole = db.prepare(`select ${columns}, value from checkpoints where ${isWanted} order by name`);
-  const records = db.prepare(
-    `select ${columns}, null, place from checkpoints where job_id = ? and recorded_at is not null`,
-  );
+  const records = db.prepare(`select ${columns}, null from checkpoints where job_id = ? and recorded_at is not null`);
   const waits = db.prepare(
-    `select ${WAIT_COLUMNS} from checkpoints
+    `select ${WAIT_COLUMNS}, (
+       select signal_name from wait_details
+       where wait_details.job_id = checkpoints.job_id and wait_details.name = checkpoints.name
+     ) from checkpoints
      where job_id = ? and recorded_at is null and wakes = 1`,
   );
-  const sum = db.prepare("select count(*), coalesce(sum(length(value)), 0) from checkpoints where job_id = ?");
+  const sum = db.prepare(
+    "select count(*), count(*) filter (where kind = 5), coalesce(sum(length(value)), 0) from checkpoints where job_id = ?",
+  );
+  const isOrdered = db.prepare("select 1 from checkpoints where job_id = ? and gate is not null limit 1");
   const id = new Uint8Array(16);
 
   return {
@@ -71,16 +76,17 @@ export function prepareCheckpointReader(db: Database): CheckpointReader {
       const sums = new Map<string, CheckpointSum>();
       for (const jobId of jobIds) {
         if (!writeJobId(jobId, id)) continue;
-        const [count, bytes] = sum.values(id)[0] as [number, number];
-        if (count > 0) sums.set(jobId, { count, bytes });
+        const [count, awaited, bytes] = sum.values(id)[0] as [number, number, number];
+        if (count > 0) sums.set(jobId, { count, awaited, bytes });
       }
       return sums;
     },
+    ordered: (jobIds) => new Set(jobIds.filter((jobId) => writeJobId(jobId, id) && isOrdered.values(id).length > 0)),
   };
 }
 
 const RECORDED_AT = 5;
-const PLACE = 7;
+const PLACE = 6;
 
 function byRecording(left: Row, right: Row): number {
   return (

@@ -7,7 +7,11 @@ import type { Row } from "./rows.ts";
 import { isReady } from "../run-at.ts";
 import type { WriteSession } from "./write-session.ts";
 
-export type EnqueueJobs = (items: readonly JobToStore[], now: number) => readonly EnqueueOutcome[];
+export interface EnqueueJobs {
+  store(items: readonly JobToStore[], now: number): readonly EnqueueOutcome[];
+  /** Null for an item that would be stored. */
+  find(items: readonly JobToStore[]): readonly (EnqueueOutcome | null)[];
+}
 
 export function prepareEnqueueJobs(session: WriteSession): EnqueueJobs {
   const { db, functions, counters } = session;
@@ -48,11 +52,19 @@ export function prepareEnqueueJobs(session: WriteSession): EnqueueJobs {
   }
 
   function whyNotStored(item: JobToStore, now: number): EnqueueOutcome {
-    const functionId = functions.idOf(item.functionName);
-    return repeatedId(item.jobId, functionId) ?? repeatedKey(item, functionId, now);
+    const found = findOne(item);
+    if (found !== null) return found;
+    const holder = holderOf(item);
+    if (holder === null) throw new Error(`job ${item.jobId} was not stored, yet neither its id nor its key is there`);
+    releaseKey.run(holder[0]);
+    return enqueueOne(item, now);
   }
 
-  function repeatedId(text: string, functionId: number): EnqueueOutcome | null {
+  function findOne(item: JobToStore): EnqueueOutcome | null {
+    return repeatedId(item.jobId, functions.find(item.functionName)) ?? repeatedKey(item);
+  }
+
+  function repeatedId(text: string, functionId: number | undefined): EnqueueOutcome | null {
     const id = jobIdBytes(text);
     const row = byId.values(id)[0] as Row | undefined;
     if (row === undefined) return null;
@@ -61,10 +73,16 @@ export function prepareEnqueueJobs(session: WriteSession): EnqueueJobs {
     return { kind: "repeated", jobId: jobIdText(id), state: stateOf(state) };
   }
 
-  function repeatedKey(item: JobToStore, functionId: number, now: number): EnqueueOutcome {
-    const row = byKey.values(functionId, item.options.idempotencyKey)[0] as Row | undefined;
-    if (row === undefined) throw new Error(`job ${item.jobId} was not stored, yet neither its id nor its key is there`);
-    const [holder, code, args] = row as [Uint8Array, number, Uint8Array];
+  function holderOf({ functionName, options }: JobToStore): readonly [Uint8Array, number, Uint8Array] | null {
+    const functionId = functions.find(functionName) ?? null;
+    return (byKey.values(functionId, options.idempotencyKey)[0] ?? null) as [Uint8Array, number, Uint8Array] | null;
+  }
+
+  /** Null when there is none, or when the item takes the key over. */
+  function repeatedKey(item: JobToStore): EnqueueOutcome | null {
+    const row = holderOf(item);
+    if (row === null) return null;
+    const [holder, code, args] = row;
     const there = { jobId: jobIdText(holder), state: stateOf(code) };
     const deduplicated = () => {
       return { kind: "deduplicated", ...there, argsDiffer: Buffer.compare(args, item.args) !== 0 } as const;
@@ -75,13 +93,11 @@ export function prepareEnqueueJobs(session: WriteSession): EnqueueJobs {
       case "return_existing":
         return deduplicated();
       case "replace_finished":
-        if (!isTerminal(there.state)) return deduplicated();
-        releaseKey.run(holder);
-        return enqueueOne(item, now);
+        return isTerminal(there.state) ? null : deduplicated();
     }
   }
 
-  return enqueue;
+  return { store: enqueue, find: (items) => items.map(findOne) };
 }
 
 /** A key can be taken over by a later item, so only items without keys are stored many at once. */

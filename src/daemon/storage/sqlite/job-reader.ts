@@ -4,8 +4,17 @@ import type { WorkerRecord } from "../job-store.ts";
 import { STATE_CODES } from "../codes.ts";
 import type { FunctionNames } from "./function-names.ts";
 import { writeJobId } from "../job-id.ts";
+import { UNDO } from "../record-order.ts";
 import { ATTEMPT_COLUMNS, attemptFromRow, type StoredValue, WORKER_COLUMNS, workerFromRow } from "../rows.ts";
-import { JOB_COLUMNS, jobFromRow, listedJobFromRow, type Row, SNAPSHOT_COLUMNS, SQLITE_CODEC } from "./rows.ts";
+import {
+  IS_UNDO,
+  JOB_COLUMNS,
+  jobFromRow,
+  listedJobFromRow,
+  type Row,
+  SNAPSHOT_COLUMNS,
+  SQLITE_CODEC,
+} from "./rows.ts";
 
 /** Reads of whole rows, on the writer's connection (inside its transaction) or on the readers' one. */
 export class JobReader {
@@ -15,6 +24,7 @@ export class JobReader {
   readonly #largeArgs;
   readonly #attempts;
   readonly #children;
+  readonly #undoJobs;
   readonly #workers;
   readonly #id = new Uint8Array(16);
 
@@ -28,6 +38,11 @@ export class JobReader {
     );
     this.#children = db.prepare(
       `select ${SNAPSHOT_COLUMNS} from jobs where parent_id = ? and state < ${STATE_CODES.SUCCESS}`,
+    );
+    // The steps first: what has none needs no look at its children, of which there may be many.
+    this.#undoJobs = db.prepare(
+      `select ${SNAPSHOT_COLUMNS} from (select job_id from checkpoints indexed by undo_steps where job_id = ? and (gate & ${UNDO}) <> 0 limit 1) as step
+       cross join jobs where parent_id = step.job_id and ${IS_UNDO}`,
     );
     this.#workers = db.prepare(`select ${WORKER_COLUMNS} from workers order by worker_id`);
   }
@@ -80,6 +95,16 @@ export class JobReader {
     for (const parentId of new Set(parentIds)) {
       if (!writeJobId(parentId, this.#id)) continue;
       for (const row of this.#children.values(this.#id) as Row[]) jobs.push(this.snapshotOf(row));
+    }
+    return jobs;
+  }
+
+  /** Those that these jobs have had. Without args, result and headers. */
+  listUndoJobs(jobIds: readonly string[]): readonly Job[] {
+    const jobs: Job[] = [];
+    for (const jobId of new Set(jobIds)) {
+      if (!writeJobId(jobId, this.#id)) continue;
+      for (const row of this.#undoJobs.values(this.#id) as Row[]) jobs.push(this.snapshotOf(row));
     }
     return jobs;
   }

@@ -4,6 +4,9 @@ import type { Migration, MigrationTarget } from "../migrate.ts";
 import jobs from "./migrations/0001_jobs.sql" with { type: "text" };
 import schedules from "./migrations/0002_schedules.sql" with { type: "text" };
 import workflows from "./migrations/0003_workflows.sql" with { type: "text" };
+import order from "./migrations/0004_order.sql" with { type: "text" };
+import signals from "./migrations/0005_signals.sql" with { type: "text" };
+import undo from "./migrations/0006_undo.sql" with { type: "text" };
 import type { Row } from "./rows.ts";
 
 /** Imported as text, so that they are inside the executable. */
@@ -11,6 +14,9 @@ export const SQLITE_MIGRATIONS: readonly Migration[] = [
   { version: 1, sql: jobs },
   { version: 2, sql: schedules },
   { version: 3, sql: workflows },
+  { version: 4, sql: order },
+  { version: 5, sql: signals },
+  { version: 6, sql: undo },
 ];
 
 /** "RSLO", in the header of each of our files. */

@@ -6,8 +6,8 @@ import {
   JOB_COLUMN_NAMES,
   LISTED_JOB_COLUMN_NAMES,
   type RowCodec,
-  SNAPSHOT_COLUMN_NAMES,
   type StoredValue,
+  UNDO_MARK,
 } from "../rows.ts";
 import type { FunctionNames } from "./function-names.ts";
 
@@ -24,10 +24,13 @@ export type Row = Value[];
 
 /** A whole job; `args` is null when it stands in large_args. */
 export const JOB_COLUMNS = JOB_COLUMN_NAMES.join(", ");
-/** A job without args, result and headers. */
-export const SNAPSHOT_COLUMNS = SNAPSHOT_COLUMN_NAMES.map((name) => name ?? "null").join(", ");
+/** Whether a job undoes another one's steps; perhaps null for no. */
+export const isUndo = (headers: string): string => `(substr(${headers}, 1, ${UNDO_MARK.length}) = '${UNDO_MARK}')`;
+export const IS_UNDO = isUndo("headers");
+/** A job without args, result and headers: what a transaction decides by. */
+export const SNAPSHOT_COLUMNS = [...LISTED_JOB_COLUMN_NAMES, IS_UNDO, "null", "null", "ran_ms"].join(", ");
 /** A job without what may be large, and without what stands behind that in the row. */
-export const LISTED_JOB_COLUMNS = LISTED_JOB_COLUMN_NAMES.join(", ");
+export const LISTED_JOB_COLUMNS = [...LISTED_JOB_COLUMN_NAMES, IS_UNDO].join(", ");
 
 /** Ids are their 16 bytes, text is text. */
 export const SQLITE_CODEC: RowCodec = {

@@ -3,10 +3,11 @@ import type { Clock } from "../../core/clock.ts";
 import { DaemonError } from "../../core/errors.ts";
 import type { CheckpointQuery } from "../checkpoint-store.ts";
 import { unfinishedCopy } from "../copy-side.ts";
-import { UNFINISHED_COPY } from "../copy-tables.ts";
+import { ORDERED_SINCE, UNFINISHED_COPY } from "../copy-tables.ts";
 import { statusOf } from "../job-status.ts";
 import type { ScheduleQuery } from "../schedule-store.ts";
-import type { JobStore, JobTransaction, Leadership } from "../job-store.ts";
+import type { JobStore, JobTransaction } from "../job-store.ts";
+import type { Leadership } from "../leadership.ts";
 import type { HintListener } from "../store-hint.ts";
 import { migrate } from "../migrate.ts";
 import {
@@ -27,6 +28,7 @@ import { JobReader } from "./job-reader.ts";
 import { prepareListJobs } from "./list-jobs.ts";
 import { SQLITE_MIGRATIONS, sqliteTarget } from "./migrations.ts";
 import { ScheduleReader } from "./schedule-reader.ts";
+import { prepareSignalReader } from "./signals/send-signals.ts";
 import { onSnapshot } from "./maintenance/open-existing.ts";
 import type { Query, Row } from "./rows.ts";
 import { prepareVerbs, SqliteTransaction, type Verbs } from "./sqlite-transaction.ts";
@@ -78,10 +80,16 @@ async function openStore(path: string, lock: FileLock | null, clock: Clock): Pro
 }
 
 function refuseUnfinishedCopy(db: Database, path: string): void {
+  const text = readMeta(db, UNFINISHED_COPY);
+  if (text !== undefined) throw unfinishedCopy(path, text);
+}
+
+function readMeta(db: Database, key: string): string | undefined {
+  // Not prepared once: runs at start only.
   const statement = db.prepare("select value from meta where key = ?");
-  const text = (statement.values(UNFINISHED_COPY)[0] as Row | undefined)?.[0];
+  const text = (statement.values(key)[0] as Row | undefined)?.[0];
   statement.finalize();
-  if (text !== undefined) throw unfinishedCopy(path, text as string);
+  return text as string | undefined;
 }
 
 class OpenSqliteStore implements SqliteStore {
@@ -89,6 +97,7 @@ class OpenSqliteStore implements SqliteStore {
   readonly name: string;
   /** One daemon a file (P18). */
   readonly isShared = false;
+  readonly orderedSince: number;
   readonly warnings: readonly string[];
   readonly #writer: Database;
   readonly #reader: Database;
@@ -100,6 +109,7 @@ class OpenSqliteStore implements SqliteStore {
   readonly #schedules: ScheduleReader;
   readonly #checkpoints;
   readonly #events;
+  readonly #countSignals;
   readonly #listJobs;
   readonly #begin: Query;
   readonly #commit: Query;
@@ -116,11 +126,13 @@ class OpenSqliteStore implements SqliteStore {
     this.#lock = lock;
     this.#clock = clock;
     this.warnings = versionWarnings(sqliteVersion(writer));
+    this.orderedSince = Number(readMeta(writer, ORDERED_SINCE) ?? 0);
     this.#session = new WriteSession(writer);
     this.#verbs = prepareVerbs(this.#session);
     this.#reads = new JobReader(reader, this.#session.functions);
     this.#checkpoints = prepareCheckpointReader(reader);
     this.#events = prepareEventReader(reader);
+    this.#countSignals = prepareSignalReader(reader);
     this.#schedules = new ScheduleReader(reader);
     this.#listJobs = prepareListJobs(reader, this.#session, this.#schedules);
     this.#begin = writer.prepare("begin immediate");
@@ -181,6 +193,7 @@ class OpenSqliteStore implements SqliteStore {
   listAttempts = (jobId: string, limit: number) => this.#read(() => this.#reads.listAttempts(jobId, limit));
   listJobs = (query: Parameters<JobStore["listJobs"]>[0]) => this.#read(() => this.#listJobs(query));
   countJobs = () => this.#read(() => this.#session.counters.list(this.#session.functions));
+  listUndoJobs = (jobIds: readonly string[]) => this.#read(() => this.#reads.listUndoJobs(jobIds));
   listWorkers = () => this.#read(() => this.#reads.listWorkers());
   listCheckpoints = (query: CheckpointQuery) => this.#read(() => this.#checkpoints.page(query));
   listFewCheckpoints = (queries: Parameters<JobStore["listFewCheckpoints"]>[0]) =>
@@ -188,8 +201,10 @@ class OpenSqliteStore implements SqliteStore {
   listRecords = (jobId: string, limit: number) => this.#read(() => this.#checkpoints.records(jobId, limit));
   listWaits = (jobId: string) => this.#read(() => this.#checkpoints.waits(jobId));
   sumCheckpoints = (jobIds: readonly string[]) => this.#read(() => this.#checkpoints.sums(jobIds));
+  findOrdered = (jobIds: readonly string[]) => this.#read(() => this.#checkpoints.ordered(jobIds));
   getEvent = (name: string) => this.#read(() => this.#events.getEvent(name));
   countWaiting = (eventName: string) => this.#read(() => this.#events.countWaiting(eventName));
+  countSignals = (jobId: string) => this.#read(() => this.#countSignals(jobId));
   countLeases = () =>
     this.#read(() => [...this.#session.running.countByWorker()].map(([workerId, count]) => ({ workerId, count })));
   getSchedule = (name: string) => this.#read(() => this.#schedules.get(name));

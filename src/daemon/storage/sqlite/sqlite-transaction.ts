@@ -1,7 +1,9 @@
 import { DaemonError } from "../../core/errors.ts";
 import type { Transition } from "../../core/job-machine.ts";
 import type { CheckpointToStore, EventToStore, NamesOfJob, ResumeDemand, WaitsToStore } from "../checkpoint-store.ts";
+import type { UndoToStore } from "../undo-store.ts";
 import type { ClaimDemand, JobToStore, JobTransaction, WorkerToStore } from "../job-store.ts";
+import type { SignalToStore } from "../signal-store.ts";
 import { prepareApplyTransitions } from "./apply-transitions.ts";
 import { prepareClaimJobs } from "./claim-jobs.ts";
 import { prepareDeleteJobs } from "./delete-jobs.ts";
@@ -9,10 +11,13 @@ import { prepareDueJobs } from "./due-jobs.ts";
 import { prepareEnqueueJobs } from "./enqueue-jobs.ts";
 import { prepareEvents } from "./events.ts";
 import { JobReader } from "./job-reader.ts";
+import { prepareFailedRecords } from "./records/failed-records.ts";
 import { prepareMoveLengths } from "./move-lengths.ts";
 import { preparePruneJobs } from "./prune-jobs.ts";
 import { prepareSchedules } from "./schedules.ts";
-import { prepareRecordCheckpoints } from "./record-checkpoints.ts";
+import { prepareRecordCheckpoints } from "./records/record-checkpoints.ts";
+import { prepareSendSignals } from "./signals/send-signals.ts";
+import { prepareUndoJobs } from "./records/undo-jobs.ts";
 import { prepareWaits } from "./waits.ts";
 import { prepareWorkerRows } from "./worker-rows.ts";
 import type { WriteSession } from "./write-session.ts";
@@ -25,17 +30,21 @@ export function prepareVerbs(session: WriteSession) {
   const deletion = prepareDeleteJobs(session);
   const waits = prepareWaits(session);
   const events = prepareEvents(session, waits);
+  const failedRecords = prepareFailedRecords(session);
   return {
     reader,
     deletion,
     enqueue: prepareEnqueueJobs(session),
     claims: prepareClaimJobs(session, reader),
-    apply: prepareApplyTransitions(session),
+    apply: prepareApplyTransitions(session, failedRecords),
+    failedRecords,
     checkpoints: prepareRecordCheckpoints(session),
     waits,
     events,
+    sendSignals: prepareSendSignals(session, waits),
     due: prepareDueJobs(session, reader, waits, events),
     moveLengths: prepareMoveLengths(session),
+    undo: prepareUndoJobs(session),
     prune: preparePruneJobs(session, deletion),
     workers: prepareWorkerRows(session),
     schedules: prepareSchedules(session),
@@ -70,7 +79,11 @@ export class SqliteTransaction implements JobTransaction {
   }
 
   async enqueueJobs(items: readonly JobToStore[]) {
-    return this.#verbs.enqueue(items, this.now);
+    return this.#verbs.enqueue.store(items, this.now);
+  }
+
+  async findEnqueued(items: readonly JobToStore[]) {
+    return this.#inside(() => this.#verbs.enqueue.find(items));
   }
 
   async claimJobs(demands: readonly ClaimDemand[]) {
@@ -113,12 +126,24 @@ export class SqliteTransaction implements JobTransaction {
     return ended.length === 0 ? NOBODY : this.#verbs.waits.endForJobs(ended, this.now);
   }
 
+  async forgetAwaited({ jobId, awaitedBy }: Parameters<JobTransaction["forgetAwaited"]>[0]) {
+    return this.#inside(() => this.#verbs.failedRecords.forgetAwaited(jobId, awaitedBy));
+  }
+
   async resumeJobs(demands: readonly ResumeDemand[]) {
     return this.#verbs.claims.resume(demands, this.now);
   }
 
   async pruneEvents(emittedBefore: number, limit: number) {
     return this.#inside(() => this.#verbs.events.prune(emittedBefore, limit));
+  }
+
+  async deleteEvent(name: string) {
+    return this.#inside(() => this.#verbs.events.delete(name));
+  }
+
+  async sendSignals(items: readonly SignalToStore[]) {
+    return this.#verbs.sendSignals(items, this.now);
   }
 
   async getJobs(jobIds: readonly string[]) {
@@ -134,6 +159,18 @@ export class SqliteTransaction implements JobTransaction {
 
   async listLiveChildren(parentIds: readonly string[]) {
     return this.#inside(() => this.#verbs.reader.listLiveChildren(parentIds));
+  }
+
+  async storeUndoJobs(items: readonly UndoToStore[]) {
+    return this.#verbs.undo.store(items, this.now);
+  }
+
+  async listUndoJobs(jobIds: readonly string[]) {
+    return this.#inside(() => this.#verbs.reader.listUndoJobs(jobIds));
+  }
+
+  async forgetRecords(jobIds: readonly string[]) {
+    this.#inside(() => this.#verbs.undo.forgetRecords(jobIds));
   }
 
   async promoteDueJobs(limit: number) {

@@ -1,4 +1,5 @@
 import { newestVersion } from "../../migrate.ts";
+import { OTHER_KIND, OTHER_KINDS } from "../../record-order.ts";
 import { POSTGRES_MIGRATIONS } from "../migrations.ts";
 import { type ExistingDatabase, noSchema, onExisting } from "./open-existing.ts";
 
@@ -44,6 +45,18 @@ const CONTRADICTIONS: readonly string[] = [
    join jobs on jobs.id = checkpoints.job_id where recorded_at is null and state >= 3`,
   `select 'checkpoint ' || name || ' without a job: ' || job_id from checkpoints
    where not exists (select 1 from jobs where jobs.id = job_id)`,
+  `select 'signal ' || name || ' without a job: ' || job_id from signals
+   where not exists (select 1 from jobs where jobs.id = job_id)`,
+  `select 'details of the wait ' || name || ' without a job: ' || job_id from wait_details
+   where not exists (select 1 from jobs where jobs.id = job_id)`,
+  `select 'job ' || wait.job_id || ' waits for the signal ' || signal_name || ', which it was sent'
+   from wait_details join checkpoints as wait on wait.job_id = wait_details.job_id and wait.name = wait_details.name
+   join signals on signals.job_id = wait.job_id and signals.name = signal_name and taken_by is null
+   where recorded_at is null and (due_at is null or sent_at <= due_at)`,
+  `select 'checkpoint ' || name || ' has an operation, but no order: ' || job_id from checkpoints
+   where gate is null and op is not null`,
+  `select 'checkpoint ' || name || ' is of an unknown kind: ' || job_id from checkpoints
+   where (gate & ${OTHER_KIND}) <> 0 and kind not in (${OTHER_KINDS})`,
   `select 'job ' || id || ' has the unknown state ' || state from jobs where state not between 0 and 5`,
   `select 'job ' || id || ' is in state ' || state || ' with is_ready ' || coalesce(is_ready::text, 'null') from jobs
    where (is_ready is null) <> (state <> 0)`,

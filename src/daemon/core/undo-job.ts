@@ -1,0 +1,29 @@
+/** Undo jobs: a job that ended DEAD or CANCELLED has its steps undone by one. */
+import type { Job, RetryPolicy } from "./job.ts";
+
+/** On an undo job: the id of the job whose steps it undoes, which is also its parent. Nobody else may set it. */
+export const UNDO_HEADER = "reseolio-undo-of";
+
+/** How undo jobs are retried, whatever the job itself was allowed. */
+export const UNDO_POLICY = {
+  maxAttempts: 10,
+  backoff: "exponential",
+  initialDelayMs: 1_000,
+  maxDelayMs: 60_000,
+  jitter: 0.1,
+} as const satisfies RetryPolicy & { readonly maxAttempts: number };
+
+/** What stands between a job and its undo job in time. */
+type Ended = Pick<Job, "jobId" | "state" | "finishedAt">;
+
+/**
+ * The undo job that the last end of the job brought about; null when it brought about none. Those of earlier ends, from
+ * before a retry, have nothing to do with what is recorded now.
+ */
+export function findCurrentUndo<Undo extends Pick<Job, "undoOf" | "createdAt">>(
+  { jobId, state, finishedAt }: Ended,
+  undoJobs: readonly Undo[],
+): Undo | null {
+  if ((state !== "DEAD" && state !== "CANCELLED") || finishedAt === null) return null;
+  return undoJobs.find((undo) => undo.undoOf === jobId && undo.createdAt >= finishedAt) ?? null;
+}

@@ -1,0 +1,33 @@
+import { findCurrentUndo } from "../../core/undo-job.ts";
+import type { Job } from "../../core/job.ts";
+import type { JobStore } from "../../storage/job-store.ts";
+
+/**
+ * What can be done with a DEAD or CANCELLED job, and how its steps are undone, if they are: a clause to be put behind its
+ * state.
+ */
+export async function explainEnd(store: JobStore, job: Job): Promise<string> {
+  const { jobId } = job;
+  const undo = findCurrentUndo(job, await store.listUndoJobs([jobId]));
+  if (undo === null) return `reseolio jobs retry ${jobId} runs it again`;
+  const by = `job ${undo.jobId}`;
+  switch (undo.state) {
+    case "PENDING":
+    case "RUNNING":
+    case "SUSPENDED":
+      return `its steps are being undone by ${by}, which is ${undo.state}: it can be retried or deleted after that`;
+    case "SUCCESS":
+      return `its steps were undone by ${by}; reseolio jobs retry ${jobId} starts it from nothing`;
+    case "DEAD":
+      return `its steps were to be undone by ${by}, which is DEAD${errorOf(undo)}; reseolio jobs retry ${undo.jobId} goes on undoing`;
+    case "CANCELLED":
+      return (
+        `its steps were to be undone by ${by}, which is CANCELLED; reseolio jobs retry ${undo.jobId} goes on undoing, ` +
+        `reseolio jobs retry ${jobId} runs it again with what it recorded`
+      );
+  }
+}
+
+function errorOf({ error }: Job): string {
+  return error === null ? "" : ` (${error.name}: ${error.message})`;
+}

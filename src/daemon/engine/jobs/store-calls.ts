@@ -1,0 +1,40 @@
+import type { JobState } from "../../core/job.ts";
+import type { EnqueueOutcome, JobToStore, JobTransaction } from "../../storage/job-store.ts";
+
+/**
+ * Stores calls, but for those of handlers whose jobs are CANCELLED or DEAD: nobody would look for what these start, and
+ * the cancellation has looked for children already. What such a handler stored before is told as ever.
+ *
+ * @param store what stores the others
+ */
+export async function storeCalls(
+  tx: JobTransaction,
+  items: readonly JobToStore[],
+  store: (items: readonly JobToStore[]) => Promise<readonly EnqueueOutcome[]>,
+): Promise<readonly EnqueueOutcome[]> {
+  const ended = await findEnded(tx, items);
+  if (ended.size === 0) return store(items);
+  const refusals = items.map((item) => refusalOf(item, ended));
+  const stored = await store(items.filter((_, index) => refusals[index] === null));
+  const found = await tx.findEnqueued(items.filter((_, index) => refusals[index] !== null));
+  let [nextStored, nextFound] = [0, 0];
+  return refusals.map((refusal) =>
+    refusal === null ? (stored[nextStored++] as EnqueueOutcome) : (found[nextFound++] ?? refusal),
+  );
+}
+
+/** Null for a call that may be stored. */
+function refusalOf({ parentId }: JobToStore, ended: ReadonlyMap<string, JobState>): EnqueueOutcome | null {
+  const id = parentId?.toLowerCase() ?? "";
+  const state = ended.get(id);
+  return state === undefined ? null : { kind: "orphaned", parentId: id, state };
+}
+
+/** The parents that are CANCELLED or DEAD; they stay so until the transaction is over. */
+async function findEnded(tx: JobTransaction, items: readonly JobToStore[]): Promise<ReadonlyMap<string, JobState>> {
+  const parentIds = new Set(items.flatMap(({ parentId }) => (parentId === null ? [] : [parentId.toLowerCase()])));
+  if (parentIds.size === 0) return new Map();
+  const parents = await tx.getJobs([...parentIds]);
+  const ended = parents.filter(({ state }) => state === "CANCELLED" || state === "DEAD");
+  return new Map(ended.map(({ jobId, state }) => [jobId, state]));
+}

@@ -1,0 +1,92 @@
+import { checkName } from "../../core/checkpoint.ts";
+import { DaemonError, type FieldViolation, invalidArgument, jobNotFound } from "../../core/errors.ts";
+import { LIMITS } from "../../core/job-options.ts";
+import { SIGNAL_LIMITS } from "../../core/signal.ts";
+import type { SignalOutcome, SignalToStore } from "../../storage/signal-store.ts";
+import type { Engine } from "../engine.ts";
+import { isJobId, isUuid } from "../jobs/job-id.ts";
+import { ticketed } from "../lane/commit-lane.ts";
+
+/** A signal as it came in. */
+export interface SignalRequest {
+  readonly jobId: string;
+  readonly name: string;
+  readonly payload: Uint8Array;
+  /** Chosen by the caller: a repeated call sends nothing new. Empty: the daemon chooses. */
+  readonly signalId: string;
+}
+
+export interface SentSignal {
+  readonly signalId: string;
+  /** A wait of the job took it as it arrived. */
+  readonly taken: boolean;
+}
+
+/**
+ * Gives a signal to the job's first wait for it, or keeps it for the next one. Resolves after the commit is on disk.
+ * Throws not_found, failed_precondition for a job that has ended, and resource_exhausted.
+ */
+export async function sendSignal(engine: Engine, request: SignalRequest): Promise<SentSignal> {
+  const { jobId, name, payload } = request;
+  const signalId = request.signalId === "" ? engine.newJobId() : request.signalId;
+  const violations = [...checkIds({ jobId, signalId }), ...checkName(name, "name")];
+  if (violations.length > 0) throw invalidArgument(violations);
+  if (payload.byteLength > LIMITS.payloadBytes) throw payloadTooLarge(payload);
+  const signal = { signalId, jobId, name, payload: payload.byteLength === 0 ? NULL : payload };
+  const [outcome] = await ticketed<readonly SignalOutcome[]>((ticket) => engine.lane.signal([signal], ticket));
+  return { signalId, taken: takenOf(signal, outcome as SignalOutcome) };
+}
+
+const NULL = new TextEncoder().encode("null");
+
+function checkIds({ jobId, signalId }: Pick<SignalToStore, "jobId" | "signalId">): readonly FieldViolation[] {
+  const violations: FieldViolation[] = [];
+  if (!isUuid(jobId)) {
+    violations.push({
+      field: "job_id",
+      description: `${JSON.stringify(jobId)} is not a job id; ids look like 019a9c4e-7c1b-7d60-9c5a-0f6e1d2c3b4a`,
+    });
+  }
+  if (!isJobId(signalId)) {
+    violations.push({
+      field: "signal_id",
+      description: `${JSON.stringify(signalId)} is not a UUID of version 7 in lower case; leave it empty to get one`,
+    });
+  }
+  return violations;
+}
+
+function takenOf({ signalId, jobId }: SignalToStore, outcome: SignalOutcome): boolean {
+  switch (outcome.kind) {
+    case "sent":
+      return outcome.taken;
+    case "unknown_job":
+      throw jobNotFound(jobId);
+    case "ended":
+      throw new DaemonError("failed_precondition", `job ${jobId} is ${outcome.state}: it takes no more signals`, {
+        metadata: { jobId, state: outcome.state },
+      });
+    case "full":
+      throw new DaemonError(
+        "resource_exhausted",
+        `${SIGNAL_LIMITS.waitingPerJob} signals wait for job ${jobId}, which is as many as may: its handler must await them first`,
+        { metadata: { jobId, limit: String(SIGNAL_LIMITS.waitingPerJob) } },
+      );
+    case "id_taken":
+      throw new DaemonError(
+        "already_exists",
+        `the signal id ${signalId} belongs to a signal to job ${outcome.jobId}; choose a new one for each signal`,
+        { metadata: { signalId, jobId: outcome.jobId } },
+      );
+  }
+}
+
+function payloadTooLarge(payload: Uint8Array): DaemonError {
+  const description =
+    `has ${payload.byteLength} bytes; at most ${LIMITS.payloadBytes} are allowed: ` +
+    "store the data elsewhere and pass its id";
+  return new DaemonError("resource_exhausted", `payload ${description}`, {
+    violations: [{ field: "payload", description }],
+    metadata: { field: "payload", limitBytes: String(LIMITS.payloadBytes) },
+  });
+}

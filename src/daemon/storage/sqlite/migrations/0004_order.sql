@@ -1,0 +1,13 @@
+-- The order in which handlers are given what was recorded. Only the schema changes, so that a large file takes no longer.
+
+-- `place` of a record with an order is its seq: its place among everything that the handler was given, from 1; 0: none yet.
+-- (operations asked for until then - place) * 32 + flags: 1 not alone, 2 not prompt, 4 can be undone, 8 ended
+-- an attempt, 16 another kind: with it `kind` is 0 attempts of a step, 2 signal, 3 note. Null: a record without an order.
+alter table checkpoints add column gate integer;
+-- Identifies the operation within the job; null: 0.
+alter table checkpoints add column op integer;
+
+-- Jobs that were created before have records without an order.
+insert into meta (key, value)
+select 'ordered_since', max(created_at + 1, cast((julianday('now') - 2440587.5) * 86400000 as integer))
+from jobs order by rowid desc limit 1;

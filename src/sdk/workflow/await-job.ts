@@ -1,0 +1,96 @@
+import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
+import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { ReseolioError, ResultTimeoutError } from "../errors.ts";
+import { jobLabel } from "./checkpoint-names.ts";
+import { decideFirst } from "./decide-first.ts";
+import type { Execution } from "./execution.ts";
+import { failedEnd } from "./open-waits.ts";
+import { endOf, jobWait } from "./job-wait.ts";
+import type { Operation } from "./operation.ts";
+
+/** The end of a job, and the operation by which the handler asked for it. */
+export interface AwaitedEnd {
+  readonly job: FinishedJob;
+  readonly operation: Operation;
+}
+
+/**
+ * The end of a job, without the slot until then. With `timeoutMs` it is recorded whether the job or the timeout came
+ * first, so that every execution sees the same.
+ *
+ * @throws ResultTimeoutError
+ */
+export async function awaitJob(
+  execution: Execution,
+  jobId: string,
+  timeoutMs: number | undefined,
+): Promise<AwaitedEnd> {
+  if (jobId === execution.host.jobId) {
+    throw new ReseolioError("failed_precondition", `job ${jobId} awaits its own end, which would never come`);
+  }
+  execution.check();
+  if (timeoutMs === undefined) return awaitEnd(execution, jobId);
+  const operation = execution.replay.ask(`result:${jobId}`, CheckpointKind.CHOICE);
+  try {
+    const first = await decideFirst(execution, operation, [
+      { kind: "job", jobId },
+      { kind: "sleep_for", ms: timeoutMs },
+    ]);
+    if (first.index === 1) throw new ResultTimeoutError(jobId, timeoutMs);
+    return { job: endOf(first.end), operation };
+  } finally {
+    execution.replay.settled();
+  }
+}
+
+async function awaitEnd(execution: Execution, jobId: string): Promise<AwaitedEnd> {
+  const { replay } = execution;
+  const operation = replay.ask(`result:${jobId}`, CheckpointKind.JOB, jobLabel(jobId));
+  try {
+    return { job: await endFor(execution, operation, jobId), operation };
+  } finally {
+    replay.settled();
+  }
+}
+
+async function endFor(execution: Execution, operation: Operation, jobId: string): Promise<FinishedJob> {
+  const given = execution.ends.get(jobId);
+  if (given !== undefined) return given;
+  const { record } = operation;
+  const { isOrdered } = execution.replay;
+  if (isOrdered && record !== undefined && record.seq > 0)
+    return remember(execution, await recordedEnd(execution, operation, record, jobId));
+  if (isOrdered && record !== undefined) {
+    const end = failedEnd(jobId, record)?.job ?? (await fetchEnd(execution, jobId));
+    await execution.recorded(operation);
+    return remember(execution, end);
+  }
+  if (isOrdered) await execution.recorded(operation);
+  return remember(execution, endOf(await jobWait(execution, jobId, jobLabel(jobId), operation).promise));
+}
+
+function remember(execution: Execution, job: FinishedJob): FinishedJob {
+  execution.ends.set(job.jobId, job);
+  return job;
+}
+
+/** Given in its place, once what came of it is here: a result stays with its job. */
+async function recordedEnd(
+  execution: Execution,
+  operation: Operation,
+  record: Checkpoint,
+  jobId: string,
+): Promise<FinishedJob> {
+  const failed = failedEnd(jobId, record);
+  const wait = jobWait(execution, jobId, jobLabel(jobId), operation);
+  wait.isOver = true;
+  execution.requestInPlace(wait, execution.journal.operationOf(record) ?? operation.id);
+  if (failed !== undefined) execution.satisfy(wait, failed);
+  return endOf(await wait.promise);
+}
+
+/** It has its place; only the result is still to come. */
+async function fetchEnd(execution: Execution, jobId: string): Promise<FinishedJob> {
+  return endOf(await jobWait(execution, jobId, `${jobLabel(jobId)}/result`, undefined).promise);
+}

@@ -1,0 +1,56 @@
+import { createHash } from "node:crypto";
+import { WIRE_LIMITS } from "#proto/contract.ts";
+import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { ReseolioError } from "../errors.ts";
+
+/** For messages. */
+export const KIND_NAMES: Readonly<Record<CheckpointKind, string>> = {
+  [CheckpointKind.UNSPECIFIED]: "something unknown",
+  [CheckpointKind.STEP]: "a step",
+  [CheckpointKind.SLEEP]: "a sleep",
+  [CheckpointKind.EVENT]: "an awaited event",
+  [CheckpointKind.VALUE]: "a value",
+  [CheckpointKind.CHOICE]: "a choice between awaited things",
+  [CheckpointKind.JOB]: "an awaited job",
+  [CheckpointKind.SIGNAL]: "an awaited signal",
+  [CheckpointKind.TRY]: "an attempt of a step",
+  [CheckpointKind.NOTE]: "a note",
+};
+
+/** @throws ReseolioError `invalid_argument` that shows the name */
+export function checkName(what: string, name: unknown): asserts name is string {
+  const length = typeof name === "string" ? Buffer.byteLength(name) : 0;
+  if (length >= 1 && length <= WIRE_LIMITS.checkpointNameBytes) return;
+  const given = typeof name === "string" ? `has ${length} bytes` : `is ${String(name)}`;
+  const limit = WIRE_LIMITS.checkpointNameBytes;
+  throw new ReseolioError("invalid_argument", `${what} ${given}; give a string of 1 to ${limit} bytes`);
+}
+
+/**
+ * The same for the same name, in at most the bytes allowed: for names that are made from others. Half a character, which
+ * would come back from the daemon as another one, is replaced here.
+ */
+export function boundedName(given: string): string {
+  const name = wholeCharacters(given);
+  if (name.length * 3 <= WIRE_LIMITS.checkpointNameBytes) return name;
+  if (Buffer.byteLength(name) <= WIRE_LIMITS.checkpointNameBytes) return name;
+  const digest = createHash("sha256").update(name).digest("hex").slice(0, 32);
+  return `${wholeCharacters(name.slice(0, 50))}…${digest}`;
+}
+
+function wholeCharacters(text: string): string {
+  return /[\ud800-\udfff]/.test(text) ? Buffer.from(text).toString() : text;
+}
+
+/** The name that was asked for, of a label that carries a number. */
+export function nameOfLabel(label: string): string {
+  return label.replace(/#\d+$/, "");
+}
+
+export function jobLabel(jobId: string): string {
+  return `job:${jobId}`;
+}
+
+export function triesLabel(label: string): string {
+  return boundedName(`${label}/tries`);
+}

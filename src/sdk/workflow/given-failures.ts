@@ -1,0 +1,44 @@
+/** Failures that a handler was given, to be found again in what it throws at its end. */
+import type { Operation } from "./operation.ts";
+
+/** A handler wraps errors in errors; beyond this nobody looks. */
+const MAX_LOOKED_AT = 1_000;
+
+export class GivenFailures {
+  readonly #operations = new WeakMap<object, Operation>();
+
+  /** @returns the error */
+  give<E extends Error>(error: E, operation: Operation): E {
+    this.#operations.set(error, operation);
+    return error;
+  }
+
+  /**
+   * Operations whose failures ended the attempt: the error that the handler threw is one of those that it was given, or
+   * has one among its causes and `errors`, at any depth.
+   */
+  behind(thrown: unknown): readonly Operation[] {
+    const found = new Set<Operation>();
+    const seen = new Set<object>();
+    const queue: unknown[] = [thrown];
+    while (queue.length > 0 && seen.size < MAX_LOOKED_AT) {
+      const one = queue.shift();
+      if (typeof one !== "object" || one === null || seen.has(one)) continue;
+      seen.add(one);
+      const operation = this.#operations.get(one);
+      if (operation !== undefined) found.add(operation);
+      queue.push(...partsOf(one));
+    }
+    return [...found];
+  }
+}
+
+/** Programs write what they like into an error's fields, and getters may throw. */
+function partsOf(error: object): readonly unknown[] {
+  try {
+    const { cause, errors } = error as { readonly cause?: unknown; readonly errors?: unknown };
+    return Array.isArray(errors) ? [cause, ...(errors as readonly unknown[])] : [cause];
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,59 @@
+import type { Placed } from "./checkpoint-journal.ts";
+
+/** What is on record and was not given yet, in the order in which it is given. */
+export class History {
+  readonly #records: Placed[];
+  #next = 0;
+  /** Passed over, as the handler does not ask for them any more; given if it does. */
+  readonly #passedOver = new Set<Placed>();
+
+  constructor(
+    records: readonly Placed[],
+    /** Whether the handler has asked for the operation. */
+    private readonly isRequested: (op: number) => boolean,
+  ) {
+    this.#records = [...records];
+  }
+
+  /** Nothing is left to be given. */
+  get isOver(): boolean {
+    if (this.#next === this.#records.length) return true;
+    return this.#passedOver.size > 0 && this.head === undefined;
+  }
+
+  /** The next to be given. */
+  get head(): Placed | undefined {
+    if (this.#passedOver.size === 0) return this.#records[this.#next];
+    return this.left.find((placed) => !this.#passedOver.has(placed) || this.isRequested(placed.op));
+  }
+
+  get left(): readonly Placed[] {
+    return this.#records.slice(this.#next);
+  }
+
+  /** It was given. */
+  take(placed: Placed): void {
+    if (this.#records[this.#next] === placed) this.#next++;
+    else this.#records.splice(this.#records.indexOf(placed, this.#next), 1);
+  }
+
+  passOver(placed: Placed): void {
+    this.#passedOver.add(placed);
+  }
+
+  isPassedOver(placed: Placed): boolean {
+    return this.#passedOver.has(placed);
+  }
+
+  hasPassedOver(op: number): boolean {
+    for (const placed of this.#passedOver) if (placed.op === op) return true;
+    return false;
+  }
+
+  /** It is given next, before what is recorded before it. */
+  bringForward(placed: Placed): void {
+    const index = this.#records.indexOf(placed, this.#next);
+    this.#records.splice(index, 1);
+    this.#records.splice(this.#next, 0, placed);
+  }
+}

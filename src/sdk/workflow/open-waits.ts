@@ -1,0 +1,202 @@
+/** What a handler waits for now: told to the daemon when it parks, and handed to the handler in the order of the record. */
+import { type Checkpoint, CheckpointKind, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
+import type { FinishedJob, Park } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { byPlace } from "./checkpoint-journal.ts";
+import type { DurableWait, WaitEnd } from "./durable-wait.ts";
+import type { NewRecord } from "./new-record.ts";
+import type { Operation } from "./operation.ts";
+import { parkRequest } from "./park-request.ts";
+import type { Replay } from "./replay.ts";
+
+/** How long ends of jobs are gathered before a parked handler asks for its slot. */
+const GATHERING_MS = 20;
+/** setTimeout fires at once for longer times than this. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** The execution, as its waits see it. */
+export interface WaitsPort {
+  readonly replay: Replay;
+  readonly isActive: boolean;
+  /** Ends when it is the operation's turn to be given to the handler. */
+  recordInPlace(operation: Operation, record: NewRecord): Promise<void>;
+  recordInternal(label: string, record: NewRecord): Promise<void>;
+  needSlot(): void;
+  /** Something may have ended: what the handler does next decides whether it parks. */
+  checkSoon(): void;
+  forgetReject(reject: (reason: Error) => void): void;
+}
+
+export class OpenWaits {
+  readonly #waits = new Map<string, DurableWait>();
+  /** Runs while ends come that do not wake the handler by themselves. */
+  #gathering: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly port: WaitsPort) {}
+
+  get size(): number {
+    return this.#waits.size;
+  }
+
+  /** Something of it is over already, and about to be given to the handler. */
+  get isAnyOver(): boolean {
+    for (const wait of this.#waits.values()) if (wait.isOver) return true;
+    return false;
+  }
+
+  get hasSleep(): boolean {
+    for (const wait of this.#waits.values()) if (wait.awaited.kind.startsWith("sleep")) return true;
+    return false;
+  }
+
+  find(name: string): DurableWait | undefined {
+    return this.#waits.get(name);
+  }
+
+  add(wait: DurableWait): void {
+    this.#waits.set(wait.name, wait);
+  }
+
+  /** It is awaited no more. */
+  forget(wait: DurableWait): void {
+    if (--wait.holders > 0 || this.#waits.get(wait.name) !== wait) return;
+    this.#remove(wait);
+  }
+
+  satisfy(wait: DurableWait, end: WaitEnd): void {
+    if (wait.end !== undefined || this.#waits.get(wait.name) !== wait) return;
+    wait.isOver = true;
+    wait.end = end;
+    if (this.port.isActive) this.#hand(wait);
+    else if (!wait.wakes) this.#gathering ??= setTimeout(() => this.port.needSlot(), GATHERING_MS);
+  }
+
+  /** What the daemon is told as the handler parks. */
+  park(): Park {
+    const waits = [...this.#waits.values()];
+    for (const wait of waits) clearTimeout(wait.timer);
+    const { isOrdered, sequence } = this.port.replay;
+    return parkRequest(waits, isOrdered ? sequence.parkPlace() : undefined);
+  }
+
+  /** The handler has a slot again. @param recorded since it parked */
+  resume(recorded: readonly Checkpoint[]): void {
+    this.#stopGathering();
+    for (const checkpoint of [...recorded].sort(byPlace)) this.#learn(checkpoint);
+    for (const wait of [...this.#waits.values()]) {
+      if (wait.end !== undefined && wait.delivery === undefined) this.#hand(wait);
+    }
+  }
+
+  /** Sleeps beside a running step end at their time, not when the step lets the handler park. */
+  armTimers(): void {
+    for (const wait of this.#waits.values()) this.#armTimer(wait);
+  }
+
+  letGo(): void {
+    this.#stopGathering();
+    for (const wait of this.#waits.values()) wait.release();
+    this.#waits.clear();
+  }
+
+  /** Hands what came of it to the handler. */
+  deliver(wait: DurableWait): void {
+    if (this.#waits.get(wait.name) === wait) this.#remove(wait);
+    wait.deliver();
+    this.port.checkSoon();
+  }
+
+  #learn(checkpoint: Checkpoint): void {
+    const { replay } = this.port;
+    replay.journal.add(checkpoint);
+    const wait = this.#waits.get(checkpoint.name);
+    if (wait === undefined || wait.delivery !== undefined) return;
+    wait.isOver = true;
+    wait.end ??= endFrom(wait, checkpoint);
+    if (wait.operation === undefined || checkpoint.seq === 0) return;
+    const { id, label } = wait.operation;
+    replay.notePlace(label, id, checkpoint.seq);
+    wait.delivery = replay.sequence.expect(id, wait.end !== undefined, () => this.deliver(wait));
+  }
+
+  /** The handler has its slot: it is given what came, as soon as that has its place. */
+  #hand(wait: DurableWait): void {
+    const { operation, end, delivery } = wait;
+    const { isOrdered, sequence } = this.port.replay;
+    if (delivery !== undefined) sequence.ready(delivery);
+    else if (operation === undefined || !isOrdered) this.deliver(wait);
+    else if (end?.kind === "job") this.#record(wait, endOfJob(end.job));
+    else this.#record(wait, { kind: operation.kind, value: NO_BYTES });
+  }
+
+  /** Its place is on record before the handler is told. */
+  #record(wait: DurableWait, record: NewRecord): void {
+    const { operation, name } = wait;
+    const { recordInPlace, recordInternal } = this.port;
+    const recorded = operation === undefined ? recordInternal(name, record) : recordInPlace(operation, record);
+    recorded.then(
+      () => this.deliver(wait),
+      (error: Error) => wait.reject(error),
+    );
+  }
+
+  #remove(wait: DurableWait): void {
+    this.#waits.delete(wait.name);
+    this.port.forgetReject(wait.reject);
+    wait.release();
+  }
+
+  #stopGathering(): void {
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
+  }
+
+  #armTimer(wait: DurableWait): void {
+    const left = wait.isOver ? null : wait.sleepLeftMs();
+    if (left === null) return;
+    clearTimeout(wait.timer);
+    wait.timer = setTimeout(() => this.#onTimer(wait), Math.min(Math.ceil(left), MAX_TIMER_MS));
+  }
+
+  #onTimer(wait: DurableWait): void {
+    if (!this.port.isActive || this.#waits.get(wait.name) !== wait || wait.isOver) return;
+    if (wait.sleepLeftMs() !== 0) {
+      this.#armTimer(wait);
+      return;
+    }
+    wait.isOver = true;
+    wait.end = { kind: "slept" };
+    this.#record(wait, { kind: CheckpointKind.SLEEP, value: NO_BYTES });
+  }
+}
+
+function endFrom(wait: DurableWait, checkpoint: Checkpoint): WaitEnd | undefined {
+  switch (checkpoint.kind) {
+    case CheckpointKind.SLEEP:
+      return { kind: "slept" };
+    case CheckpointKind.EVENT:
+    case CheckpointKind.SIGNAL:
+      return { kind: "message", checkpoint };
+    case CheckpointKind.JOB:
+      return wait.awaited.kind === "job" ? failedEnd(wait.awaited.jobId, checkpoint) : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** The end of a job that failed, as it was recorded; undefined for one that succeeded, whose result stays with it. */
+export function failedEnd(jobId: string, { error }: Checkpoint): Extract<WaitEnd, { kind: "job" }> | undefined {
+  if (error === undefined) return undefined;
+  const state = CANCELLED_REASONS.has(error.reason) ? JobState.CANCELLED : JobState.DEAD;
+  return { kind: "job", job: { $typeName: "reseolio.v1.FinishedJob", jobId, state, result: NO_BYTES, error } };
+}
+
+const CANCELLED_REASONS: ReadonlySet<string> = new Set(["cancelled", "start_deadline", "finish_deadline"]);
+
+/** What is recorded of the end of a job: why it failed. A result stays with its job. */
+function endOfJob({ jobId, state, error }: FinishedJob): NewRecord {
+  const hasFailed = state === JobState.DEAD || state === JobState.CANCELLED;
+  const record = { kind: CheckpointKind.JOB, value: NO_BYTES, awaitedJobId: jobId };
+  return hasFailed && error !== undefined ? { ...record, error } : record;
+}
+
+export const NO_BYTES = new Uint8Array(0);

@@ -1,0 +1,287 @@
+/**
+ * What a handler asks for, held against what is on record of its job: the same operation finds the same record in every
+ * execution, and is given it in the same order.
+ */
+import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
+import type { RecordRef } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { currentScope, enterBranch } from "../context.ts";
+import { Branch, operationId, ROOT_ID } from "./branch.ts";
+import { CheckpointJournal, type Placed, timeOf } from "./checkpoint-journal.ts";
+import { KIND_NAMES } from "./checkpoint-names.ts";
+import { GivenFailures } from "./given-failures.ts";
+import type { RecordPlace } from "./new-record.ts";
+import { Operation } from "./operation.ts";
+import { type Fresh, ReplayWatch } from "./replay-watch.ts";
+import type { Delivery } from "./delivery.ts";
+import { Sequence } from "./sequence.ts";
+
+export interface ReplayOptions {
+  readonly recorded: readonly Checkpoint[];
+  /** The job is from before the order was kept. */
+  readonly isUnordered: boolean;
+  /** In a test: without an order, what is on record is given as it is asked for, as version 0.1 did. */
+  readonly isTimeIgnored: boolean;
+  /** The handler's context: only what is called inside it has a branch of its own. */
+  readonly context: object;
+  /** Milliseconds that a replay may stand still. */
+  readonly patienceMs: () => number;
+  /** Called when everything on record was given, and then nothing new begins: the handler is replayed, and no more. */
+  readonly onReplayed: (() => void) | undefined;
+  /** What is on record does not fit. */
+  readonly onMismatch: (message: string) => void;
+  /** The code has changed, and the replay went on. */
+  readonly onDrift: (name: string, message: string) => void;
+  readonly onStandstill: (message: string) => void;
+  /** A promise that also rejects when the handler's time is over. */
+  readonly pending: <T>(start: (resolve: (value: T) => void) => void) => Promise<T>;
+}
+
+/** What ended an attempt, as the daemon is told. */
+export interface AttemptEnding {
+  readonly endedBy: RecordRef[];
+  readonly loosened: RecordRef[];
+}
+
+interface PlacedName {
+  readonly name: string;
+  readonly op: number;
+  readonly seq: number;
+}
+
+export class Replay {
+  readonly journal: CheckpointJournal;
+  readonly failures = new GivenFailures();
+  readonly sequence: Sequence;
+  readonly #watch: ReplayWatch;
+  readonly #root = new Branch(ROOT_ID);
+  readonly #ids = new Set<number>([ROOT_ID]);
+  /** New, and waits until the record is through. */
+  readonly #fresh: Fresh[] = [];
+  /** Got a place in this execution. */
+  readonly #placed: PlacedName[] = [];
+
+  constructor(private readonly options: ReplayOptions) {
+    this.journal = new CheckpointJournal(options.recorded, options.isUnordered);
+    this.sequence = new Sequence(this.journal.sequence, {
+      onLive: () => this.#onLive(),
+      onHeld: (head) => this.#watch.onHeld(head),
+    });
+    this.#watch = new ReplayWatch({
+      sequence: this.sequence,
+      fresh: this.#fresh,
+      patienceMs: options.patienceMs,
+      adopt: (fresh, placed) => this.#adopt(fresh, placed),
+      noteDrift: options.onDrift,
+      warn: options.onStandstill,
+      mismatch: options.onMismatch,
+    });
+    if (this.sequence.isLive) this.#onLive();
+  }
+
+  /** False: the job is from before the order was kept, and names decide. */
+  get isOrdered(): boolean {
+    return this.journal.isOrdered;
+  }
+
+  /** On record, and the handler has not asked for them, which nobody has noted yet. */
+  get notAskedFor(): readonly Placed[] {
+    const { sequence } = this;
+    return sequence.left.filter((placed) => !sequence.isRequested(placed.op) && !sequence.isPassedOver(placed));
+  }
+
+  /** Where in the handler this is called. */
+  get branch(): Branch {
+    const scope = currentScope();
+    return scope !== undefined && scope.context === this.options.context ? scope.branch : this.#root;
+  }
+
+  /** Begins a branch behind the one in which it is called, for whatever the caller does behind it. */
+  begin(name: string): Branch {
+    const here = this.branch;
+    const said = this.#isElsewhere(here) ? elsewhere(name) : name;
+    let id = operationId(here.id, said, here.next(said));
+    while (this.#ids.has(id)) id = (id % 0x7fff_ffff) + 1;
+    this.#ids.add(id);
+    const branch = new Branch(id, here);
+    enterBranch(this.options.context, branch);
+    return branch;
+  }
+
+  /** A name that is the same in every execution and nowhere else: by what led to here, and the number of its use there. */
+  nameHere(what: string, name: string): string {
+    const here = this.branch;
+    const said = this.#isElsewhere(here) ? elsewhere(what) : what;
+    const use = here.next(`${said} ${name}`);
+    const numbered = use === 1 ? name : `${name}#${use}`;
+    return here.id === ROOT_ID && said === what ? numbered : `${here.id}/${said}/${numbered}`;
+  }
+
+  /**
+   * The handler asks for something. To be called before anything is awaited. Ends with `settled`.
+   *
+   * @param label under which it is recorded whatever its identity is
+   */
+  ask(name: string, kind: CheckpointKind, label?: string): Operation {
+    const { isPrompt } = this.sequence;
+    this.sequence.ask();
+    const other = this.#otherId(name);
+    const branch = this.begin(name);
+    const record = this.#find(branch, label);
+    if (record?.endedAttempt === true && record.seq === 0) {
+      return new Operation(branch, name, kind, record.name, undefined, isPrompt, other);
+    }
+    const taken = label ?? record?.name ?? this.#labelOf(branch, name);
+    const known = record ?? (this.isOrdered ? undefined : this.journal.find(taken));
+    const operation = new Operation(branch, name, kind, taken, known, isPrompt, other);
+    if (known !== undefined && known.kind !== kind) this.#refuse(operation, known);
+    return operation;
+  }
+
+  /** The handler was given what came of an operation, or never will be. */
+  settled(): void {
+    this.sequence.settle();
+  }
+
+  /**
+   * What is on record of the operation, when it is its turn; undefined for something new, when the record is through.
+   * Undefined instead of a promise where nothing has to be waited for. Not for one whose record has no place yet.
+   *
+   * @param arrival what belongs to the record is here, such as the result of a job
+   */
+  recorded(operation: Operation, arrival?: Promise<unknown>): Promise<Checkpoint | undefined> | undefined {
+    const { record } = operation;
+    if (operation.isStuck) return new Promise(() => {});
+    if (record === undefined)
+      return this.#isOpen ? undefined : this.options.pending((go) => this.#whenOpen(operation, go));
+    return this.options.pending((go) => {
+      if (this.isOrdered) this.#request(operation.id, arrival, () => go(record));
+      else this.sequence.requestUnordered(this.options.isTimeIgnored ? 0 : timeOf(record), () => go(record));
+    });
+  }
+
+  /** The place of what is recorded now, and its way to the handler. */
+  place(operation: Operation, give: () => void): { readonly place: RecordPlace; readonly delivery: Delivery } {
+    const { id, label, kind, isPrompt } = operation;
+    const isChained = CHAINED.has(kind) && this.sequence.isChained(id, label);
+    const { place, delivery } = this.sequence.place(id, give);
+    this.notePlace(label, id, place.seq);
+    return { place: { ...place, prompt: isPrompt, op: isChained ? 0 : id }, delivery };
+  }
+
+  notePlace(name: string, op: number, seq: number): void {
+    this.#placed.push({ name, op, seq });
+  }
+
+  /** The failures among what the handler was given that ended its attempt, and what it was given behind them. */
+  endingOf(thrown: unknown): AttemptEnding {
+    const operations = this.isOrdered ? this.failures.behind(thrown) : [];
+    const ended = new Set(operations.map(({ label }) => label));
+    const given = [...this.journal.sequence.map(nameOf), ...this.#placed];
+    const first = Math.min(...given.filter(({ name }) => ended.has(name)).map(({ seq }) => seq));
+    const behind = given.filter(({ name, seq }) => seq >= first && !ended.has(name));
+    return {
+      endedBy: operations.map(({ label, id }) => ref(label, id)),
+      loosened: behind.map(({ name, op }) => ref(name, op)),
+    };
+  }
+
+  stop(): void {
+    this.#watch.stop();
+    this.sequence.stop();
+    this.#fresh.length = 0;
+  }
+
+  #request(op: number, arrival: Promise<unknown> | undefined, give: () => void): void {
+    const delivery = this.sequence.request(op, arrival === undefined, give);
+    // What belongs to it rejects only when the handler's time is over.
+    void arrival?.then(
+      () => this.sequence.ready(delivery),
+      () => {},
+    );
+  }
+
+  /** Something that is not on record may begin. */
+  get #isOpen(): boolean {
+    return this.options.onReplayed === undefined && this.sequence.isLive;
+  }
+
+  /**
+   * What is asked for in the turn in which the handler was given what another branch had asked for is behind that as
+   * much: whoever waits for several branches goes on in the context of the last one, beside that branch itself.
+   */
+  #isElsewhere(here: Branch): boolean {
+    return this.isOrdered && this.sequence.isPrompt && this.sequence.given !== here.id;
+  }
+
+  #otherId(name: string): number {
+    const here = this.branch;
+    const said = this.#isElsewhere(here) ? name : elsewhere(name);
+    return operationId(here.id, said, here.peek(said));
+  }
+
+  #find(branch: Branch, label: string | undefined): Checkpoint | undefined {
+    if (label !== undefined) return this.journal.find(label);
+    return this.isOrdered ? this.journal.claim(branch.id) : undefined;
+  }
+
+  /** A step of which only failed attempts are on record keeps its name. */
+  #labelOf({ id }: Branch, name: string): string {
+    return this.journal.takeNameOfTries(id) ?? this.journal.takeName(name);
+  }
+
+  #refuse(operation: Operation, known: Checkpoint): void {
+    operation.isStuck = true;
+    const said = `${KIND_NAMES[operation.kind]} ${JSON.stringify(operation.label)}`;
+    this.options.onMismatch(`the handler asks for ${said}, which is on record as ${KIND_NAMES[known.kind]}`);
+  }
+
+  #whenOpen(operation: Operation, resolve: (record: Checkpoint | undefined) => void): void {
+    const go = (): void => {
+      if (this.options.onReplayed !== undefined) return;
+      this.#drop(operation);
+      resolve(undefined);
+    };
+    this.#fresh.push({ operation, go, resolve });
+    this.sequence.whenLive(go);
+  }
+
+  #adopt({ operation, go, resolve }: Fresh, { record, op }: Placed): void {
+    this.#drop(operation);
+    this.sequence.forgetWhenLive(go);
+    this.journal.claim(op);
+    operation.branch.id = op;
+    operation.label = record.name;
+    operation.record = record;
+    this.sequence.request(op, true, () => resolve(record));
+  }
+
+  #drop(operation: Operation): void {
+    const index = this.#fresh.findIndex((fresh) => fresh.operation === operation);
+    if (index >= 0) this.#fresh.splice(index, 1);
+  }
+
+  #onLive(): void {
+    const { onReplayed } = this.options;
+    // Behind what the handler does with what it was given last.
+    if (onReplayed !== undefined) setImmediate(() => setImmediate(onReplayed));
+  }
+}
+
+/** Kinds whose records need not carry their identity where it follows from the record before. */
+const CHAINED: ReadonlySet<CheckpointKind> = new Set([
+  CheckpointKind.STEP,
+  CheckpointKind.VALUE,
+  CheckpointKind.CHOICE,
+]);
+
+function elsewhere(name: string): string {
+  return `~${name}`;
+}
+
+function nameOf({ record: { name, seq }, op }: Placed): PlacedName {
+  return { name, op, seq };
+}
+
+function ref(name: string, op: number): RecordRef {
+  return { $typeName: "reseolio.v1.RecordRef", name, op };
+}

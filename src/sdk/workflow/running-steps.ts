@@ -1,0 +1,42 @@
+import type { Operation } from "./operation.ts";
+
+/** setTimeout fires at once for longer times than this. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Steps of a handler whose code runs. */
+export class RunningSteps {
+  readonly #steps = new Set<Operation>();
+  #onOver: (() => void) | undefined;
+
+  get size(): number {
+    return this.#steps.size;
+  }
+
+  get names(): readonly string[] {
+    return [...this.#steps].map(({ label }) => label);
+  }
+
+  add(operation: Operation): void {
+    this.#steps.add(operation);
+  }
+
+  /** It is recorded, or has failed. */
+  delete(operation: Operation): void {
+    this.#steps.delete(operation);
+    if (this.#steps.size === 0) this.#onOver?.();
+  }
+
+  /** Calls `onOver` once: when none runs any more, when nobody waits for them, or in `limitMs`. */
+  whenOver(limitMs: number, onOver: () => void): void {
+    const timer = setTimeout(() => this.#onOver?.(), Math.min(limitMs, MAX_TIMER_MS));
+    this.#onOver = () => {
+      clearTimeout(timer);
+      this.#onOver = undefined;
+      onOver();
+    };
+  }
+
+  stopWaiting(): void {
+    this.#onOver?.();
+  }
+}

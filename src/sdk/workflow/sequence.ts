@@ -1,0 +1,309 @@
+/**
+ * The order in which a handler is given things, the same in every execution: first what is on record, in the order of
+ * the record, each when the handler has asked for as much as it had asked for then; behind that what comes, in the order
+ * in which it gets its places. One thing a turn of the event loop, so that each finds the handler as the one before left
+ * it.
+ */
+import { ROOT_ID, operationId } from "./branch.ts";
+import type { Placed } from "./checkpoint-journal.ts";
+import type { Delivery, Place, SequenceEvents } from "./delivery.ts";
+import { nameOfLabel } from "./checkpoint-names.ts";
+import { History } from "./history.ts";
+import { PromptMark } from "./prompt-mark.ts";
+import { currentTurn } from "./turns.ts";
+
+/** Given in one turn, when each is all that the handler waits for. */
+const IN_LINE = 64;
+
+export class Sequence {
+  readonly #history: History;
+  #asked = 0;
+  #outstanding = 0;
+  #lastSeq: number;
+  /** Identity of what the handler was given last; 0 where no record tells. */
+  #lastGiven = ROOT_ID;
+  /** The same, also of what is not on record. */
+  #given = ROOT_ID;
+  /** The handler's start is the first thing that it was given. */
+  #givenIn = currentTurn();
+  readonly #prompt = new PromptMark();
+  #isDue = false;
+  #inLine = 0;
+  #isStopped = false;
+  /** On record, and asked for. */
+  readonly #requested = new Map<number, Delivery>();
+  /** In the order of their places; those before `#coming` were given. */
+  readonly #deliveries: Delivery[] = [];
+  #coming = 0;
+  /** Not on record. */
+  readonly #passing: Delivery[] = [];
+  /** Records without a place, earliest first. */
+  readonly #unordered: { readonly time: number; readonly give: () => void }[] = [];
+  #whenLive: (() => void)[] = [];
+
+  constructor(
+    history: readonly Placed[],
+    private readonly events: SequenceEvents,
+  ) {
+    this.#history = new History(history, (op) => this.#requested.has(op));
+    this.#lastSeq = history.at(-1)?.record.seq ?? 0;
+    this.#prompt.set();
+  }
+
+  /** Nothing on record is left to be given: what is new may begin. */
+  get isLive(): boolean {
+    return this.#history.isOver;
+  }
+
+  /** The next on record. */
+  get head(): Placed | undefined {
+    return this.#history.head;
+  }
+
+  /** On record and not given, in order. */
+  get left(): readonly Placed[] {
+    return this.#history.left;
+  }
+
+  get asked(): number {
+    return this.#asked;
+  }
+
+  /** Things that the handler has asked for and was not given yet. */
+  get outstanding(): number {
+    return this.#outstanding;
+  }
+
+  /** What the handler was given last. */
+  get given(): number {
+    return this.#given;
+  }
+
+  /** The handler goes on with what it was given last, and nothing of the event loop lies between. */
+  get isPrompt(): boolean {
+    return this.#prompt.isSet;
+  }
+
+  isRequested(op: number): boolean {
+    return this.#requested.has(op);
+  }
+
+  /** The handler asks for something. */
+  ask(): void {
+    this.#asked++;
+    this.#outstanding++;
+  }
+
+  /** The handler makes a call, which is not on record. */
+  call(): void {
+    this.#outstanding++;
+  }
+
+  /** It was given what came of it, or never will be. */
+  settle(): void {
+    this.#outstanding--;
+  }
+
+  /** Gives something that is not on record, such as the answer to a call, in a turn of its own. */
+  pass(id: number, give: () => void): void {
+    this.#passing.push({ op: 0, id, isReady: true, give });
+    this.#pump();
+  }
+
+  /** Calls `go` when everything on record has been given. */
+  whenLive(go: () => void): void {
+    this.#whenLive.push(go);
+    this.#pumpSoon();
+  }
+
+  /** Gives what is on record of an operation, when its turn comes. */
+  request(op: number, isReady: boolean, give: () => void): Delivery {
+    const delivery: Delivery = { op, id: op, isReady, give };
+    this.#requested.set(op, delivery);
+    // Counted when it was passed over.
+    if (this.#history.hasPassedOver(op)) this.#asked--;
+    // Behind what the handler does in the same breath.
+    if (this.#isNextInLine(op)) queueMicrotask(() => this.#giveInLine(op));
+    else this.#pumpSoon();
+    return delivery;
+  }
+
+  /** Gives what is on record without a place: of what the handler has asked for, the earliest first. */
+  requestUnordered(time: number, give: () => void): void {
+    const index = this.#unordered.findIndex((other) => other.time > time);
+    this.#unordered.splice(index < 0 ? this.#unordered.length : index, 0, { time, give });
+    this.#pumpSoon();
+  }
+
+  /** The place of what is recorded now. It is given when it is ready and everything before it was given. */
+  place(op: number, give: () => void): { readonly place: Place; readonly delivery: Delivery } {
+    const place = { seq: ++this.#lastSeq, asked: this.#asked, alone: this.#outstanding === 1 };
+    return { place, delivery: this.expect(op, false, give) };
+  }
+
+  /** Whether the operation follows from what the handler was given last, so that its record needs no identity. */
+  isChained(op: number, label: string): boolean {
+    if (this.#lastGiven === 0 || this.#deliveries.length > this.#coming) return false;
+    return operationId(this.#lastGiven, nameOfLabel(label), 1) === op;
+  }
+
+  /** The place of what ends while the handler is parked. */
+  parkPlace(): Place {
+    return { seq: ++this.#lastSeq, asked: this.#asked, alone: this.#outstanding === 1 };
+  }
+
+  /** Something whose place is behind everything that has one. */
+  expect(op: number, isReady: boolean, give: () => void): Delivery {
+    const delivery: Delivery = { op, id: op, isReady, give };
+    this.#deliveries.push(delivery);
+    if (isReady) this.#pump();
+    return delivery;
+  }
+
+  /** What was waited for is here. */
+  ready(delivery: Delivery): void {
+    delivery.isReady = true;
+    this.#pump();
+  }
+
+  /** As `ready`, of something that is not on record after all. */
+  readyWithout(delivery: Delivery, give: () => void): void {
+    delivery.op = 0;
+    delivery.give = give;
+    this.ready(delivery);
+  }
+
+  /** The handler does not ask for the next on record any more. It counts as asked for. */
+  passOver(placed: Placed): void {
+    this.#history.passOver(placed);
+    this.#asked++;
+    this.#pumpSoon();
+  }
+
+  isPassedOver(placed: Placed): boolean {
+    return this.#history.isPassedOver(placed);
+  }
+
+  /** Gives this one next, before what is recorded before it. */
+  bringForward(placed: Placed): void {
+    this.#history.bringForward(placed);
+    this.#pumpSoon();
+  }
+
+  forgetWhenLive(go: () => void): void {
+    this.#whenLive = this.#whenLive.filter((other) => other !== go);
+  }
+
+  /** Lets something new begin before the record is through: it was not counted then. */
+  begin(go: () => void): void {
+    this.#asked--;
+    this.forgetWhenLive(go);
+    go();
+  }
+
+  /** Nothing is given any more. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#whenLive = [];
+    this.#requested.clear();
+    this.#unordered.length = 0;
+    this.#passing.length = 0;
+    this.#deliveries.length = 0;
+    this.#coming = 0;
+  }
+
+  /**
+   * Nothing else is outstanding, now as then: no turn has to pass for others. Thousands of steps behind each other are
+   * replayed in a fraction of the time; the event loop gets its turn now and then.
+   */
+  #isNextInLine(op: number): boolean {
+    const { head } = this.#history;
+    return head?.op === op && head.record.alone && head.record.prompt && this.#outstanding === 1 && !this.#isStopped;
+  }
+
+  #giveInLine(op: number): void {
+    const { head } = this.#history;
+    if (head !== undefined && this.#isNextInLine(op) && ++this.#inLine % IN_LINE !== 0) this.#pumpHistory(head);
+    else this.#pumpSoon();
+  }
+
+  #pumpSoon(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    setImmediate(this.#onTurn);
+  }
+
+  readonly #onTurn = (): void => {
+    this.#isDue = false;
+    this.#pump();
+  };
+
+  /** Gives at most one thing, and comes back for the next. */
+  #pump(): void {
+    if (this.#isStopped) return;
+    if (this.#givenIn === currentTurn()) return this.#pumpSoon();
+    const passing = this.#passing.shift();
+    const head = this.head;
+    if (passing !== undefined) this.#givePassing(passing);
+    else if (head === undefined) this.#pumpLive();
+    else this.#pumpHistory(head);
+  }
+
+  #givePassing(passing: Delivery): void {
+    this.#asked++;
+    const last = this.#lastGiven;
+    this.#give(passing);
+    // What is recorded next follows on record from what was recorded last.
+    this.#lastGiven = last;
+    this.#pumpSoon();
+  }
+
+  #pumpLive(): void {
+    if (this.#whenLive.length > 0) {
+      for (const go of this.#whenLive.splice(0)) go();
+      return;
+    }
+    const next = this.#unordered.shift();
+    if (next === undefined) this.#giveComing();
+    else {
+      this.#give({ op: 0, id: 0, isReady: true, give: next.give });
+      this.#pumpSoon();
+    }
+  }
+
+  #giveComing(): boolean {
+    const delivery = this.#deliveries[this.#coming];
+    if (delivery?.isReady !== true) return false;
+    this.#coming++;
+    if (this.#coming === this.#deliveries.length) {
+      this.#deliveries.length = 0;
+      this.#coming = 0;
+    }
+    this.#give(delivery);
+    if (this.#deliveries.length > 0 || !this.isLive) this.#pumpSoon();
+    return true;
+  }
+
+  #pumpHistory(head: Placed): void {
+    const delivery = this.#requested.get(head.op);
+    if (delivery?.isReady !== true || this.#asked < head.record.asked) {
+      // Only where something new began before the record was through.
+      if (this.#giveComing()) return;
+      if (delivery === undefined || delivery.isReady) this.events.onHeld(head);
+      return;
+    }
+    this.#requested.delete(head.op);
+    this.#history.take(head);
+    this.#give(delivery);
+    if (this.isLive) this.events.onLive();
+    this.#pumpSoon();
+  }
+
+  #give(delivery: Delivery): void {
+    this.#givenIn = currentTurn();
+    this.#prompt.set();
+    this.#given = delivery.id;
+    this.#lastGiven = delivery.op;
+    delivery.give();
+  }
+}

@@ -1,0 +1,96 @@
+/** Attempts of a step with retries of its own: how many failed is on record, so that a crash does not start them over. */
+import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { decodeValue, encodeValue } from "../serialization.ts";
+import { stepDelayMs, type StepOptions } from "../step-options.ts";
+import { boundedName, triesLabel } from "./checkpoint-names.ts";
+import type { Execution } from "./execution.ts";
+import type { HandlerContext } from "./handler-context.ts";
+import type { Operation } from "./operation.ts";
+import { pauseFor } from "./waiting.ts";
+
+/** From here on a pause is a durable sleep, without a slot. */
+const PARKED_PAUSE_MS = 1_000;
+
+interface Tries {
+  /** Attempts that failed. */
+  readonly failed: number;
+  /** When the next one begins, on the worker's clock. */
+  readonly dueAt: number;
+  /** How long it was to wait. */
+  readonly pauseMs: number;
+}
+
+export class StepTries {
+  constructor(
+    private readonly host: HandlerContext,
+    private readonly execution: Execution,
+    private readonly operation: Operation,
+    private readonly options: StepOptions,
+  ) {}
+
+  /** Number of the attempt to begin with, after what is left of the pause before it. */
+  async first(): Promise<number> {
+    if (this.options.maxAttempts === undefined) return 1;
+    if (!this.execution.replay.isOrdered) return 1 + this.#pausesOnRecord();
+    const { journal } = this.execution;
+    const record = journal.triesOf(this.operation.id, journal.find(this.operation.label));
+    if (record === undefined) return 1;
+    const { failed, dueAt, pauseMs } = decodeValue(this.host.functionName, record.name, record.value) as Tries;
+    // Another machine's clock may differ: never longer than it was to be.
+    const left = Math.min(Math.max(0, dueAt - this.execution.clock.now()), pauseMs);
+    await this.#pause(failed, left);
+    return failed + 1;
+  }
+
+  /** An attempt failed: records that, and waits before the next one. */
+  async pauseBehind(attempt: number, retryAfterMs: bigint | undefined): Promise<void> {
+    const pauseMs =
+      retryAfterMs === undefined ? stepDelayMs(this.options, attempt, Math.random()) : Number(retryAfterMs);
+    if (this.execution.replay.isOrdered) await this.#record(attempt, pauseMs);
+    await this.#pause(attempt, pauseMs);
+  }
+
+  async #record(failed: number, pauseMs: number): Promise<void> {
+    const { label, id } = this.operation;
+    const tries: Tries = { failed, dueAt: this.execution.clock.now() + pauseMs, pauseMs };
+    const value = encodeValue(this.host.functionName, label, tries);
+    await this.execution.recordInternal(triesLabel(label), { kind: CheckpointKind.TRY, value }, id);
+  }
+
+  async #pause(attempt: number, ms: number): Promise<void> {
+    if (ms < PARKED_PAUSE_MS) return delayed(ms, this.host.signal);
+    this.execution.leave();
+    try {
+      await pauseFor(this.execution, this.#pauseLabel(attempt), ms);
+    } finally {
+      // The caller leaves once more, whether the pause ended or the handler's time.
+      this.execution.rejoin();
+    }
+  }
+
+  /** Without an order long pauses count the attempts. */
+  #pausesOnRecord(): number {
+    let count = 0;
+    while (this.execution.journal.find(this.#pauseLabel(count + 1)) !== undefined) count++;
+    return count;
+  }
+
+  #pauseLabel(attempt: number): string {
+    const { failures } = this.host;
+    return boundedName(`${this.operation.label}/retry-${attempt}${failures === 0 ? "" : `~${failures}`}`);
+  }
+}
+
+function delayed(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      clearTimeout(timer);
+      reject(signal.reason as Error);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", stop);
+      resolve();
+    }, ms);
+    signal.addEventListener("abort", stop, { once: true });
+  });
+}

@@ -1,0 +1,156 @@
+/**
+ * Programs that once showed a difference, as small as they could be made, each by the rule that it broke. They are kept
+ * as data: a seed makes another program when the generator changes.
+ */
+import { ALWAYS, type ChildNode, type JoinNode, type Node, type Program, type StepNode } from "./program.ts";
+
+export interface KnownProgram {
+  /** The rule that holds. */
+  readonly rule: string;
+  /** The seed that it was found with, at that time. */
+  readonly seed: number;
+  readonly program: Program;
+}
+
+export const KNOWN_PROGRAMS: readonly KnownProgram[] = [
+  {
+    rule: "a step of a branch finds its own record, whichever branch comes first (R1)",
+    seed: 46,
+    program: program([
+      join("race", [
+        [step("a", { ms: 1 }), timer(3), step("a")],
+        [{ kind: "sleep", name: "b", ms: 10 }, step("a")],
+      ]),
+    ]),
+  },
+  {
+    rule: "names of different operations are not mixed up between branches (R1)",
+    seed: 45,
+    program: program([
+      step("c"),
+      join("race", [
+        [step("c")],
+        [
+          first("c"),
+          join("race", [[first("a"), step("b")], [step("c", { fails: ALWAYS, tries: 1 })]]),
+          step("c", { ms: 3 }),
+        ],
+      ]),
+      first("c"),
+    ]),
+  },
+  {
+    rule: "a UUID stays with its branch (R1)",
+    seed: 555,
+    program: program([
+      join("all", [
+        [step("a", { ms: 3 }), timer(5), { kind: "uuid" }, step("b")],
+        [step("a"), timer(5), { kind: "uuid" }, step("b")],
+      ]),
+    ]),
+  },
+  {
+    rule: "the winner of a race stays the winner (R2)",
+    seed: 36,
+    program: program([
+      join("race", [[step("a", { ms: 3 })], [step("a", { ms: 1 })]]),
+      { kind: "sleep", name: "b", ms: 12 },
+      step("c"),
+    ]),
+  },
+  {
+    rule: "the winner of any stays the winner, children and values among them (R2)",
+    seed: 7,
+    program: program([join("any", [[child("x")], [step("a", { ms: 1 }), { kind: "now" }]]), step("b")]),
+  },
+  {
+    rule: "a failure that the handler caught is a fact (R3)",
+    seed: 42,
+    program: program([attempt([step("a", { fails: 1 })], [{ kind: "sleep", name: "b", ms: 12 }]), step("c")]),
+  },
+  {
+    rule: "a failure beside other branches is a fact (R3)",
+    seed: 49,
+    program: program([join("settled", [[step("a", { ms: 3, fails: 1 })], [step("c", { ms: 1 })]])]),
+  },
+  {
+    rule: "a failed step that was caught is not tried again by the next attempt (R4)",
+    seed: 0,
+    program: program([attempt([step("a", { fails: 1, tries: 1 })], [step("b")]), step("c", { fails: 1 })], 2),
+  },
+  {
+    rule: "a failed child that was caught is not tried again by the next attempt (R4)",
+    seed: 0,
+    program: program([attempt([child("x", 1)], [step("b")]), step("c", { fails: 1 })], 2),
+  },
+  {
+    rule: "a failed child is retried under its own ID (R5)",
+    seed: 133,
+    program: program([child("x", 1), step("a")], 2),
+  },
+  {
+    rule: "a step under way when the handler throws is recorded (R6)",
+    seed: 204,
+    program: program([join("all", [[step("a", { ms: 8 })], [step("b", { fails: 1 })], [step("c", { ms: 8 })]])], 2),
+  },
+];
+
+/** Longer than a process lives. */
+const LONG: readonly Node[] = [{ kind: "loop", times: 6, body: [step("c", { ms: 60 })] }];
+
+/** Those that differ when their process is killed in the middle of something. */
+export const KNOWN_KILLED_PROGRAMS: readonly KnownProgram[] = [
+  {
+    rule: "a step is not tried more often than it may be (R7)",
+    seed: 22,
+    program: program([attempt([step("a", { ms: 40, fails: ALWAYS, tries: 5 })], [step("b")]), ...LONG]),
+  },
+  {
+    rule: "a failure that the handler caught is a fact (R3)",
+    seed: 6,
+    program: program([attempt([step("a", { fails: 1 })], [step("b", { ms: 8 })]), ...LONG]),
+  },
+  {
+    rule: "the winner of a race stays the winner while the others go on (R2)",
+    seed: 84,
+    program: program([
+      join("race", [[step("a", { ms: 8 })], [step("a", { ms: 1 })], [step("a", { ms: 3 }), timer(3), step("b")]]),
+      ...LONG,
+    ]),
+  },
+];
+
+function program(body: readonly Node[], maxAttempts = 1): Program {
+  return { maxAttempts, body };
+}
+
+function step(name: string, more: Partial<Omit<StepNode, "kind" | "name">> = {}): StepNode {
+  return { kind: "step", name, ms: 0, fails: 0, tries: null, terminal: false, ...more };
+}
+
+function child(tag: string, fails = 0): ChildNode {
+  return { kind: "child", tag, ms: 0, fails };
+}
+
+function timer(ms: number): Node {
+  return { kind: "timer", ms };
+}
+
+function first(name: string): Node {
+  return {
+    kind: "first",
+    name,
+    sources: [
+      { kind: "event", event: "e" },
+      { kind: "sleep", ms: 10 },
+    ],
+  };
+}
+
+function join(how: JoinNode["how"], branches: readonly (readonly Node[])[]): Node {
+  return { kind: "join", how, branches, throws: false };
+}
+
+function attempt(body: readonly Node[], caught: readonly Node[]): Node {
+  return { kind: "try", body, caught, rethrows: false, last: [] };
+}
