@@ -84,7 +84,7 @@ export const TOPICS: Readonly<Record<string, { readonly summary: string; readonl
       definitionLines([
         ["--json", 'one JSON document; an error is one too, on stderr: {"error":{"code","message","hint"}}'],
         ["--jsonl", "one JSON object a line"],
-        ["-q, --quiet", "only ids, one a line, made for another command's stdin"],
+        ["-q, --quiet", "only ids, one per line, made for another command's stdin"],
         ["--raw", "text as it is: control characters in job data reach your terminal"],
       ]).join("\n"),
       "Data goes to stdout, messages and progress to stderr. Short ids work wherever an id does.",

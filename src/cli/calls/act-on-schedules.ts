@@ -33,7 +33,7 @@ export function scheduleActCommand(act: ScheduleAct): AnyCommand {
     meta: { name: `schedules ${act.verb}`, description: act.description },
     args: FLAGS,
     operands: [
-      { name: "NAME", description: "Names; - reads them from stdin, one a line", required: true, repeat: true },
+      { name: "NAME", description: "Names; - reads them from stdin, one per line", required: true, repeat: true },
     ],
     examples: act.examples,
     notes: [
@@ -104,7 +104,7 @@ async function readNames(act: ScheduleAct, { flags, operands, messages }: Contex
     if (operand !== "-") names.add(checkScheduleName(operand));
     else for await (const name of stdinNames((text) => messages.info(text))) names.add(checkScheduleName(name));
   }
-  if (names.size === 0) throw usageError("stdin held no names", "give names as words, or one a line on stdin");
+  if (names.size === 0) throw usageError("stdin held no names", "give names as words, or one per line on stdin");
   return [...names];
 }
 

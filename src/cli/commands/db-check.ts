@@ -12,7 +12,7 @@ export const dbCheck = defineCommand({
   examples: [{ command: "reseolio db check --db ./backup.db", does: "is this copy sound?" }],
   notes: [
     "Of PostgreSQL: references, states and counters; its pages are the server's (pg_amcheck).",
-    "Reads a snapshot beside a running daemon. Problems are printed on stdout, one a line; the exit code is 1 when there are any.",
+    "Reads a snapshot beside a running daemon. Problems are printed on stdout, one per line; the exit code is 1 when there are any.",
   ],
   async run(context) {
     const { flags, output, messages } = context;

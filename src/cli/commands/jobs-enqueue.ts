@@ -50,7 +50,7 @@ export const jobsEnqueue = defineCommand({
       command: "reseolio jobs enqueue report:build --run-at 2026-12-01T06:00:00Z --idempotency-key december",
       does: "later, and only once",
     },
-    { command: "reseolio jobs enqueue --jsonl calls.jsonl", does: "many, one a line" },
+    { command: "reseolio jobs enqueue --jsonl calls.jsonl", does: "many, one per line" },
   ],
   notes: [
     `A line of --jsonl: {"function":"mail:send","args":["a@b.c"],"options":{"maxAttempts":5,"delayMs":1000}}. NAME stands in for a missing "function", and the option flags for missing options. Faulty lines are named on stderr (with --json in the document), the others are stored, and the exit code is 1. Each job gets its id here, so a lost answer is asked for again without storing a job twice.`,

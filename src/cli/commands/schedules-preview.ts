@@ -19,7 +19,7 @@ export const schedulesPreview = defineCommand({
     after: { type: "string", valueHint: "TIME", description: "Ticks after this time [now]" },
     ...RULE_FLAGS,
     ...FORMAT_FLAGS,
-    quiet: { ...FORMAT_FLAGS.quiet, description: "Only times in UTC, one a line" },
+    quiet: { ...FORMAT_FLAGS.quiet, description: "Only times in UTC, one per line" },
     ...CONNECTION_FLAGS,
   },
   operands: [{ name: "NAME", description: "The schedule's name; leave it out with --cron" }],

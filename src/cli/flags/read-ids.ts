@@ -4,7 +4,7 @@ import type { Messages } from "../terminal/messages.ts";
 import { stdinLines } from "./read-input.ts";
 
 /**
- * Ids from operands; `-` stands for those on stdin, one a line, of which only the first word counts, so that lines of a
+ * Ids from operands; `-` stands for those on stdin, one per line, of which only the first word counts, so that lines of a
  * listing fit as well. Each once, in order.
  *
  * @throws CliError `usage` naming the word and, on stdin, its line
@@ -15,7 +15,7 @@ export async function readIds(operands: readonly string[], messages: Messages): 
     if (operand !== "-") ids.add(checkJobId(operand));
     else for await (const id of stdinIds(messages)) ids.add(id);
   }
-  if (ids.size === 0) throw usageError("stdin held no ids", "give ids as words, or one a line on stdin");
+  if (ids.size === 0) throw usageError("stdin held no ids", "give ids as words, or one per line on stdin");
   return [...ids];
 }
 

@@ -31,7 +31,7 @@ export const RULE_FLAGS = {
 /** What stands for a schedule is its name. */
 export const NAME_FORMAT_FLAGS = {
   ...FORMAT_FLAGS,
-  quiet: { ...FORMAT_FLAGS.quiet, description: "Only names, one a line" },
+  quiet: { ...FORMAT_FLAGS.quiet, description: "Only names, one per line" },
 } as const satisfies Flags;
 
 /** Of the jobs; when they run is the schedule's to say, and a tick is one job anyway. */
