@@ -207,44 +207,39 @@ testOnEachStore("a handler that goes on while it is parked gets its slot again",
   expect(await (await flow()).result(20_000)).toBe("went on");
 });
 
-testOnEachStore("a retry by a person tries what failed again, and nothing that succeeded", async (store) => {
+testOnEachStore("a retry by a person tries again what ended the attempt, and nothing else", async (store) => {
   await using world = await store.createWorld();
   const client = await worker(world, 2);
-  const runs = { good: 0, bad: 0, goodChild: 0, badChild: 0 };
-  let isMended = false;
+  const runs = { good: 0, bad: 0, goodChild: 0, caughtChild: 0, badChild: 0 };
+  let isFixed = false;
+  const countRun = (name: keyof typeof runs): string => {
+    runs[name]++;
+    if (!isFixed) throw new TerminalError("broken");
+    return "fixed";
+  };
+  const once = { maxAttempts: 1 };
   const goodChild = client.durable("e2e:child:good", () => ++runs.goodChild);
-  const badChild = client.durable(
-    "e2e:child:bad",
-    () => {
-      runs.badChild++;
-      if (!isMended) throw new TerminalError("the child is broken");
-      return "mended";
-    },
-    { maxAttempts: 1 },
-  );
-  const flow = client.durable(
-    "e2e:flow:mend",
+  const caughtChild = client.durable("e2e:child:caught", () => countRun("caughtChild"), once);
+  const badChild = client.durable("e2e:child:bad", () => countRun("badChild"), once);
+  const endedByStep = client.durable(
+    "e2e:flow:step",
     async () => {
       const { step } = context();
       await step("good", () => ++runs.good);
       await (await goodChild()).result();
-      const child = await (await badChild()).result().catch(() => "dead");
-      const tryOnce = (): string => {
-        runs.bad++;
-        if (!isMended) throw new TerminalError("the step is broken");
-        return "mended";
-      };
-      return [child, await step("bad", tryOnce, { maxAttempts: 3 })];
+      const child = await (await caughtChild()).result().catch(() => "caught");
+      return [child, await step("bad", () => countRun("bad"), { maxAttempts: 3 })];
     },
-    { maxAttempts: 1 },
+    once,
   );
-  const job = await flow();
-  expect(await rejection(job.result(20_000))).toMatchObject({ code: "job_failed", reason: "terminal" });
-  expect(runs).toEqual({ good: 1, bad: 1, goodChild: 1, badChild: 1 });
-  isMended = true;
-  const again = await client.retryJob<string[]>(job.jobId);
-  expect(await again.result(20_000)).toEqual(["mended", "mended"]);
-  expect(runs).toEqual({ good: 1, bad: 2, goodChild: 1, badChild: 2 });
+  const endedByChild = client.durable("e2e:flow:child", async () => (await badChild()).result(), once);
+  const jobs = await Promise.all([endedByStep(), endedByChild()]);
+  for (const job of jobs) expect(await rejection(job.result(20_000))).toMatchObject({ code: "job_failed" });
+  expect(runs).toEqual({ good: 1, bad: 1, goodChild: 1, caughtChild: 1, badChild: 1 });
+  isFixed = true;
+  const again = await Promise.all(jobs.map((job) => client.retryJob(job.jobId)));
+  expect(await Promise.all(again.map((job) => job.result(20_000)))).toEqual([["caught", "fixed"], "fixed"]);
+  expect(runs).toEqual({ good: 1, bad: 2, goodChild: 1, caughtChild: 1, badChild: 2 });
 });
 
 testOnEachStore(

@@ -213,19 +213,21 @@ describe("a flood", () => {
 
   test("of bytes that say nothing is not kept in memory", async () => {
     await using world = await startHttpWorld();
-    const floodBytes = 64 * 1024 * 1024;
+    const floodBytes = 512 * 1024 * 1024;
     const chunk = new Uint8Array(64 * 1024);
     const { hostname, port } = new URL(world.url);
     // A socket of its own: it goes on whatever is answered, and keeps no copy in this process.
     const socket = connectSocket(Number(port), hostname);
     const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
     socket.on("error", () => {}).resume();
+    Bun.gc(true);
     const before = process.memoryUsage.rss();
     socket.write(`POST /nothing HTTP/1.1\r\nhost: ${hostname}:${port}\r\ncontent-length: ${floodBytes}\r\n\r\n`);
     for (let sent = 0; sent < floodBytes && !socket.destroyed; sent += chunk.byteLength) {
       if (!socket.write(chunk)) await Promise.race([once(socket, "drain"), closed]);
     }
-    expect(process.memoryUsage.rss() - before).toBeLessThan(floodBytes);
+    // Garbage of both ends grows to some 100 MB before it is collected, however long the flood is.
+    expect(process.memoryUsage.rss() - before).toBeLessThan(floodBytes / 4);
     socket.destroy();
   });
 });
