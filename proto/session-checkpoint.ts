@@ -47,6 +47,7 @@ function writeCheckpoint(writer: WireWriter, checkpoint: Checkpoint): void {
   writer.flag(12, checkpoint.prompt);
   writer.flag(13, checkpoint.undo);
   writer.flag(14, checkpoint.endedAttempt);
+  writer.flag(15, checkpoint.beside);
   writer.unknown(checkpoint.$unknown);
   writer.end(mark);
 }
@@ -121,6 +122,7 @@ function readCheckpoint(reader: WireReader): Checkpoint {
     alone: false,
     prompt: false,
     undo: false,
+    beside: false,
     endedAttempt: false,
   };
   while (!reader.isAtEnd) readCheckpointField(reader, checkpoint);
@@ -182,6 +184,9 @@ function readPlace(reader: WireReader, checkpoint: Checkpoint, field: number): v
       return;
     case tag(14, VARINT):
       checkpoint.endedAttempt = reader.flag();
+      return;
+    case tag(15, VARINT):
+      checkpoint.beside = reader.flag();
       return;
     default:
       reader.giveUp();

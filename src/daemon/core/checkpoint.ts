@@ -44,6 +44,8 @@ export interface RecordOrder {
   readonly alone: boolean;
   /** Asked for in the turn of the event loop in which the handler was started or given something. */
   readonly prompt: boolean;
+  /** It was asked for in the context of one branch, behind what another one was given. */
+  readonly beside: boolean;
   /** The step can be undone. */
   readonly undo: boolean;
   /** This failure ended an attempt: the operation is tried again. */
@@ -93,7 +95,7 @@ export type NewWait = { readonly name: string; readonly order?: WaitOrder | unde
 );
 
 /** Of a wait that a client tells which records the order; see RecordOrder. */
-export type WaitOrder = Pick<RecordOrder, "op" | "prompt">;
+export type WaitOrder = Pick<RecordOrder, "op" | "prompt" | "beside">;
 
 /** The place of what ends while a job is parked: all of it has the same. */
 export type ParkOrder = Pick<RecordOrder, "seq" | "asked" | "alone">;

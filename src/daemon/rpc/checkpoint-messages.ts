@@ -56,8 +56,9 @@ export function toCheckpointReport(message: NewCheckpoint, path: string): Checkp
 }
 
 /** Null of a client that keeps no order. */
-function toOrder({ seq, asked, op, alone, prompt, undo, endedAttempt }: CheckpointMessage): RecordOrder | null {
-  return op === undefined ? null : { seq, asked, op, alone, prompt, undo, endedAttempt };
+function toOrder(message: CheckpointMessage): RecordOrder | null {
+  const { seq, asked, op, alone, prompt, beside, undo, endedAttempt } = message;
+  return op === undefined ? null : { seq, asked, op, alone, prompt, beside, undo, endedAttempt };
 }
 
 /** What an awaited job failed with is told with its reason. */
@@ -135,8 +136,8 @@ export function toParkReport({ waits, waitingNames, seq, asked, alone }: Park, p
   };
 }
 
-function toWait({ name, awaited, timeoutMs, op, prompt, sinceStart }: Wait, path: string): NewWait {
-  const order = op === undefined ? undefined : { op, prompt };
+function toWait({ name, awaited, timeoutMs, op, prompt, beside, sinceStart }: Wait, path: string): NewWait {
+  const order = op === undefined ? undefined : { op, prompt, beside };
   switch (awaited.case) {
     case "sleepMs":
       return { name, order, kind: "sleep", sleepMs: toLength(awaited.value) };
@@ -222,7 +223,7 @@ export function fromCheckpoint(checkpoint: Checkpoint): CheckpointMessage {
 }
 
 /** Of a record without an order: `op` is absent. */
-const NO_ORDER = { seq: 0, asked: 0, alone: false, prompt: false, undo: false, endedAttempt: false };
+const NO_ORDER = { seq: 0, asked: 0, alone: false, prompt: false, beside: false, undo: false, endedAttempt: false };
 
 export function fromPendingWait({
   name,

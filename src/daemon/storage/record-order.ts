@@ -12,17 +12,18 @@ export const UNDO = 4;
 export const ENDED_ATTEMPT = 8;
 /** `kind` says another kind than it did before there was an order: its CHECK allows no more numbers, and none can be changed. */
 export const OTHER_KIND = 16;
+export const BESIDE = 32;
 /** The numbers that `kind` has then, in SQL. */
 export const OTHER_KINDS = Object.values(KIND_CODES)
   .filter((code) => code >= OTHER_KIND)
   .map((code) => code - OTHER_KIND)
   .join(", ");
 /** `gate` is (asked - place) * FLAGS + flags: a small number where operations end in the order in which they are asked for. */
-export const FLAGS = 32;
+export const FLAGS = 64;
 /** The flags alone: the gate of a record without a place. */
 export const ONLY_FLAGS = FLAGS - 1;
 /** What a wait keeps of its flags when it gets a place, or loses it. */
-export const OF_WAIT = NOT_PROMPT | UNDO | OTHER_KIND;
+export const OF_WAIT = NOT_PROMPT | BESIDE | UNDO | OTHER_KIND;
 /** What a record keeps of its flags when it gets a place. */
 export const OF_RECORD = UNDO | OTHER_KIND;
 /** Neither alone nor prompt, nor anything else. */
@@ -41,8 +42,8 @@ export interface StoredOrder {
 export function storedOrder(kind: CheckpointKind, order: RecordOrder | null, place: number): StoredOrder {
   const code = KIND_CODES[kind];
   if (order === null) return withoutOrder(code, place);
-  const { seq, asked, op, alone, prompt, undo, endedAttempt } = order;
-  const given = bit(!alone, NOT_ALONE) | bit(!prompt, NOT_PROMPT);
+  const { seq, asked, op, alone, prompt, beside, undo, endedAttempt } = order;
+  const given = bit(!alone, NOT_ALONE) | bit(!prompt, NOT_PROMPT) | bit(beside, BESIDE);
   const flags = given | bit(undo, UNDO) | bit(endedAttempt, ENDED_ATTEMPT) | (code & OTHER_KIND);
   const gate = (seq === 0 ? 0 : asked - seq) * FLAGS + flags;
   return { kind: code & ~OTHER_KIND, place: seq, gate, op: storedOp(op) };
@@ -52,7 +53,7 @@ export function storedOrder(kind: CheckpointKind, order: RecordOrder | null, pla
 export function storedWaitOrder(kind: CheckpointKind, order: WaitOrder | undefined, place: number): StoredOrder {
   const code = KIND_CODES[kind];
   if (order === undefined) return withoutOrder(code, place);
-  const gate = NOT_ALONE | bit(!order.prompt, NOT_PROMPT) | (code & OTHER_KIND);
+  const gate = NOT_ALONE | bit(!order.prompt, NOT_PROMPT) | bit(order.beside, BESIDE) | (code & OTHER_KIND);
   return { kind: code & ~OTHER_KIND, place: 0, gate, op: storedOp(order.op) };
 }
 
@@ -90,6 +91,7 @@ export function readOrder({ place, gate, op }: Omit<StoredOrder, "kind">): Recor
     op: op ?? 0,
     alone: !has(NOT_ALONE),
     prompt: !has(NOT_PROMPT),
+    beside: has(BESIDE),
     undo: has(UNDO),
     endedAttempt: has(ENDED_ATTEMPT),
   };

@@ -19,6 +19,7 @@ export function finishes(
   if (context.abortReason !== undefined || job?.stage !== "running") return false;
   if (end.kind === "success") {
     if (!context.hasUnasked) return false;
+    context.execution.holdSlot();
     void context.whenAsked().then(onFinished);
     return true;
   }

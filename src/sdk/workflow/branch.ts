@@ -1,3 +1,5 @@
+import type { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
+
 /**
  * Where in a handler's own causality something is asked for. Each operation begins a branch for what is asked for behind
  * it, which travels with the async context: through awaits, timers and callbacks. So an operation is known again by what
@@ -6,35 +8,60 @@
 export class Branch {
   #counts: Map<string, number> | undefined;
 
-  /** @param id of the operation that was asked for last here; it changes where changed code meets an old record */
+  /**
+   * @param id of the operation that was asked for last here; it changes where changed code meets an old record
+   * @param turn of the handler in which that was: how many things it had been given
+   */
   constructor(
     public id: number,
+    readonly turn: number,
     readonly behind?: Branch,
   ) {}
 
-  /** Number of the next operation of this name here, from 1. */
-  next(name: string): number {
-    const count = this.peek(name);
+  /** Number of the next operation of this kind and name here, from 1. */
+  next(kind: CheckpointKind, name: string): number {
+    const count = this.peek(kind, name);
     this.#counts ??= new Map();
-    this.#counts.set(name, count);
+    this.#counts.set(`${kind} ${name}`, count);
     return count;
   }
 
   /** As `next`, which will give the same. */
-  peek(name: string): number {
-    return (this.#counts?.get(name) ?? 0) + 1;
+  peek(kind: CheckpointKind, name: string): number {
+    return (this.#counts?.get(`${kind} ${name}`) ?? 0) + 1;
   }
 }
 
 /** Of what a handler asks for first. */
 export const ROOT_ID = 1;
 
+/** How something is asked for in the async context of a branch. */
+export type Relation =
+  /** By whoever waited for the operation with which the branch began, or later. */
+  | "own"
+  /** In the turn in which the branch began: by the code that began it and did not wait. */
+  | "at once"
+  /** In a turn in which the handler was given something else: by whoever waited for several branches. */
+  | "beside";
+
+/** One name for each relation: who asks in another one asks for something else. */
+export function nameIn(relation: Relation, name: string): string {
+  switch (relation) {
+    case "own":
+      return name;
+    case "at once":
+      return `^${name}`;
+    case "beside":
+      return `~${name}`;
+  }
+}
+
 /**
- * Identity of the nth operation of a name behind another one: 31 bits, never 0. FNV-1a (Fowler, Noll, Vo), as records
- * are kept by the thousand and hashed at each replay.
+ * Identity of the nth operation of a kind and a name behind another one: 31 bits, never 0. FNV-1a (Fowler, Noll, Vo), as
+ * records are kept by the thousand and hashed at each replay.
  */
-export function operationId(behind: number, name: string, nth: number): number {
-  let hash = 0x811c9dc5;
+export function operationId(behind: number, kind: CheckpointKind, name: string, nth: number): number {
+  let hash = mix(0x811c9dc5, kind);
   hash = mix(mix(mix(mix(hash, behind & 0xff), (behind >>> 8) & 0xff), (behind >>> 16) & 0xff), behind >>> 24);
   for (let index = 0; index < name.length; index++) hash = mix(hash, name.charCodeAt(index));
   for (let rest = nth; rest > 0; rest = Math.floor(rest / 0x100)) hash = mix(hash, rest & 0xff);

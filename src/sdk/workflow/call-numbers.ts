@@ -8,11 +8,24 @@ import type { Branch } from "./branch.ts";
 import type { NewRecord } from "./new-record.ts";
 
 interface AlikeCalls {
-  /** By the identity of the call. */
+  /** By where it was called. */
   readonly recorded: ReadonlyMap<number, number>;
+  /** On record, or called in this execution. */
   readonly taken: Set<number>;
+  /** All below are taken. */
+  next: number;
   last: Branch | undefined;
   areBeside: boolean;
+}
+
+export interface NumberedCall {
+  readonly call: string;
+  /** From 1. */
+  readonly number: number;
+  /** Identity of the place where it is called. */
+  readonly place: number;
+  /** Chance may number it otherwise in the next execution. */
+  readonly isUnsure: boolean;
 }
 
 export class CallNumbers {
@@ -23,18 +36,20 @@ export class CallNumbers {
     private readonly record: (label: string, record: NewRecord, op: number) => Promise<void>,
   ) {}
 
-  /** From 1. The number is taken at once; the promise ends when a later execution will take the same. */
-  async number(call: string, branch: Branch): Promise<number> {
+  /** @param branch the place where it is called */
+  number(call: string, branch: Branch): NumberedCall {
     const alike = this.#alike(call);
     const known = alike.recorded.get(branch.id);
     const number = known ?? firstFree(alike);
     alike.taken.add(number);
     alike.areBeside ||= alike.last !== undefined && !isBehind(branch, alike.last);
     alike.last = branch;
-    if (alike.areBeside && known === undefined) {
-      await this.record(labelOf(call, number), { kind: CheckpointKind.NOTE, value: NO_BYTES }, branch.id);
-    }
-    return number;
+    return { call, number, place: branch.id, isUnsure: alike.areBeside && known === undefined };
+  }
+
+  /** Ends when a later execution gives the call the same number. */
+  async keep({ call, number, place, isUnsure }: NumberedCall): Promise<void> {
+    if (isUnsure) await this.record(labelOf(call, number), { kind: CheckpointKind.NOTE, value: NO_BYTES }, place);
   }
 
   #alike(call: string): AlikeCalls {
@@ -48,6 +63,7 @@ export class CallNumbers {
     const alike: AlikeCalls = {
       recorded,
       taken: new Set(recorded.values()),
+      next: 1,
       last: undefined,
       areBeside: recorded.size > 0,
     };
@@ -60,8 +76,9 @@ function labelOf(call: string, number: number | ""): string {
   return `call ${call}#${number}`;
 }
 
-function firstFree({ taken }: AlikeCalls): number {
-  for (let number = taken.size === 0 ? 1 : 1; ; number++) if (!taken.has(number)) return number;
+function firstFree(alike: AlikeCalls): number {
+  while (alike.taken.has(alike.next)) alike.next++;
+  return alike.next;
 }
 
 function isBehind(branch: Branch, other: Branch): boolean {

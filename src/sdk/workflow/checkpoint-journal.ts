@@ -1,6 +1,7 @@
 /** What a job has recorded, by operation and by name; and the names that this execution of its handler has used. */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { ROOT_ID, operationId } from "./branch.ts";
+import { type Relation, ROOT_ID, operationId } from "./branch.ts";
+import type { Asked } from "./operation.ts";
 import { boundedName, jobLabel, nameOfLabel } from "./checkpoint-names.ts";
 
 /** Behind the name of a step, in the name of its attempts. */
@@ -20,6 +21,8 @@ export class CheckpointJournal {
   readonly #byName = new Map<string, Checkpoint>();
   /** Those that nobody has asked for yet. */
   readonly #byOperation = new Map<number, Checkpoint>();
+  /** Of those in the sequence. */
+  readonly #operations = new Map<Checkpoint, number>();
   /** Attempts of steps that failed, by the step's operation. */
   readonly #tries = new Map<number, Checkpoint>();
   readonly #used = new Set<string>();
@@ -29,7 +32,10 @@ export class CheckpointJournal {
     this.isOrdered = !isUnordered && recorded.every((record) => record.op !== undefined);
     for (const record of recorded) this.#byName.set(record.name, record);
     this.sequence = this.isOrdered ? inSequence(recorded) : [];
-    for (const { record, op } of this.sequence) this.#byOperation.set(op, record);
+    for (const { record, op } of this.sequence) {
+      this.#byOperation.set(op, record);
+      this.#operations.set(record, op);
+    }
     for (const record of recorded) this.#index(record);
     // Whoever comes first, a name stays with the step that was tried under it.
     for (const { name } of this.#tries.values()) this.#used.add(name.replace(TRIES, ""));
@@ -55,16 +61,22 @@ export class CheckpointJournal {
     return this.#byName.get(label);
   }
 
-  /** Identity of the operation that a record in the sequence belongs to. */
+  /** Identity of the operation that a record belongs to; undefined for one that belongs to none. */
   operationOf(record: Checkpoint): number | undefined {
-    return this.sequence.find((placed) => placed.record === record)?.op;
+    return this.#operations.get(record) ?? (record.op === 0 ? undefined : record.op);
   }
 
-  /** What was recorded of an operation, once. */
-  claim(op: number): Checkpoint | undefined {
-    const record = this.#byOperation.get(op);
-    if (record !== undefined) this.#byOperation.delete(op);
-    return record;
+  /** What was recorded of an operation, once. @param relation in which it is asked for now */
+  claim(op: number, relation: Relation): Checkpoint | undefined {
+    return this.#take(op, (record) => isLooseOr(relation, record));
+  }
+
+  /** As `claim`, of what was recorded under the identity that it would have otherwise. */
+  claimOther({ otherId, name, kind, relation, isPrompt }: Asked): Checkpoint | undefined {
+    if (!isPrompt) return undefined;
+    // Hashes of 31 bits may be alike by chance.
+    const isAlike = (record: Checkpoint): boolean => record.kind === kind && nameOfLabel(record.name) === name;
+    return this.#take(otherId, (record) => record.prompt && isAlike(record) && isLooseOr(relation, record));
   }
 
   /** Takes the name of a step that was tried and did not end yet. */
@@ -104,6 +116,13 @@ export class CheckpointJournal {
     return records.filter(({ kind }) => kinds.includes(kind)).map(({ name }) => name);
   }
 
+  #take(op: number, fits: (record: Checkpoint) => boolean): Checkpoint | undefined {
+    const record = this.#byOperation.get(op);
+    if (record === undefined || !fits(record)) return undefined;
+    this.#byOperation.delete(op);
+    return record;
+  }
+
   #index(record: Checkpoint): void {
     const { op, seq, kind } = record;
     if (op === undefined || op === 0 || kind === CheckpointKind.NOTE) return;
@@ -112,12 +131,17 @@ export class CheckpointJournal {
   }
 }
 
+/** What has no place may be asked for in another relation than before. */
+function isLooseOr(relation: Relation, { seq, beside }: Checkpoint): boolean {
+  return seq === 0 || beside === (relation === "beside");
+}
+
 /** The identity of a record that carries none follows from the one before it. */
 function inSequence(recorded: readonly Checkpoint[]): readonly Placed[] {
   const placed = recorded.filter(({ seq }) => seq > 0).sort(byPlace);
   let before = ROOT_ID;
   return placed.map((record) => {
-    const op = record.op === 0 ? operationId(before, nameOfLabel(record.name), 1) : (record.op ?? 0);
+    const op = record.op === 0 ? operationId(before, record.kind, nameOfLabel(record.name), 1) : (record.op ?? 0);
     before = op;
     return { record, op };
   });

@@ -12,7 +12,7 @@ import {
   OnDuplicate,
 } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { HandlerScope } from "../context.ts";
-import type { Branch } from "./branch.ts";
+import type { NumberedCall } from "./call-numbers.ts";
 import type { Execution } from "./execution.ts";
 
 /** Counts calls of the same function with the same arguments within one execution of a handler or a step. */
@@ -46,8 +46,21 @@ export function callChild(scope: HandlerScope, job: NewJob, enqueue: Enqueue): P
   const isKeyed = (job.options?.idempotencyKey ?? "") !== "";
   const call = isKeyed ? `key ${job.options?.idempotencyKey}` : callOf(scope, job);
   if (scope.stepName !== null) return execution.during(storeChild(scope, job, { call, isKeyed, enqueue }));
-  const branch = execution.replay.begin(`call ${call}`);
-  return execution.call(branch, storeChild(scope, job, { call, isKeyed, enqueue, branch }));
+  const { replay, calls } = execution;
+  if (!replay.isOrdered) {
+    return execution.call(replay.beginUnordered(`call ${call}`), () =>
+      storeChild(scope, job, { call, isKeyed, enqueue }),
+    );
+  }
+  let numbered!: NumberedCall;
+  const branch = replay.beginCall(`call ${call}`, (place) => {
+    numbered = calls.number(call, place);
+    return numbered.number;
+  });
+  return execution.call(branch, async () => {
+    await calls.keep(numbered);
+    return storeChild(scope, job, { call, isKeyed, enqueue, number: numbered.number });
+  });
 }
 
 interface Call {
@@ -56,19 +69,19 @@ interface Call {
   readonly isKeyed: boolean;
   readonly enqueue: Enqueue;
   /** Absent inside a step. */
-  readonly branch?: Branch;
+  readonly number?: number;
 }
 
 async function storeChild(
   scope: HandlerScope,
   job: NewJob,
-  { call, isKeyed, enqueue, branch }: Call,
+  { call, isKeyed, enqueue, number }: Call,
 ): Promise<StoredChild> {
   const { execution } = scope.context;
   if (isKeyed) return retried(execution, await enqueue(job));
   if (!execution.replay.isOrdered) return callUnordered(scope, job, call, enqueue);
-  const number = branch === undefined ? scope.calls.next(call) : await execution.calls.number(call, branch);
-  return retried(execution, await enqueue(withKey(job, keyOf(scope, call, number))));
+  const key = keyOf(scope, call, number ?? scope.calls.next(call));
+  return retried(execution, await enqueue(withKey(job, key)));
 }
 
 function callOf({ context, stepName, branch }: HandlerScope, { functionName, args }: NewJob): string {

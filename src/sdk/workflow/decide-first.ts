@@ -8,15 +8,21 @@ import { jobWait } from "./job-wait.ts";
 import { failedEnd } from "./open-waits.ts";
 import type { Operation } from "./operation.ts";
 
+/** What came first, and its place in the list. */
+export interface First {
+  readonly index: number;
+  readonly end: WaitEnd;
+}
+
 /** @param operation the awaited things are recorded under names made from its label */
 export async function decideFirst(
   execution: Execution,
   operation: Operation,
   awaited: readonly AwaitedThing[],
-): Promise<{ readonly index: number; readonly end: WaitEnd }> {
-  const { record } = operation;
-  if (record !== undefined && !operation.isStuck) return decided(execution, operation, awaited, record);
-  await execution.recorded(operation);
+): Promise<First> {
+  const recorded = new RecordedFirst(execution, operation, awaited);
+  const choice = await execution.recorded(operation, (record) => recorded.of(record));
+  if (choice !== undefined) return recorded.of(choice);
   const { label } = operation;
   const waits = awaited.map((one, index) => open(execution, boundedName(`${label}[${index}]`), one));
   const first = await Promise.race(waits.map((wait, index) => wait.promise.then((end) => ({ index, end }))));
@@ -33,24 +39,33 @@ export async function decideFirst(
 }
 
 /** What was chosen is over. The result of a job is still with that job: it is here before the handler is told. */
-async function decided(
-  execution: Execution,
-  operation: Operation,
-  awaited: readonly AwaitedThing[],
-  choice: Checkpoint,
-): Promise<{ readonly index: number; readonly end: WaitEnd }> {
-  const { label } = operation;
-  const index = Number(decodeValue(execution.host.functionName, label, choice.value));
-  const chosen = awaited[index];
-  if (chosen === undefined) {
-    return execution.mismatched(
-      `${JSON.stringify(label)} awaits ${awaited.length} things now, but number ${index} is on record as the first`,
-    );
+class RecordedFirst {
+  #first: Promise<First> | undefined;
+
+  constructor(
+    private readonly execution: Execution,
+    private readonly operation: Operation,
+    private readonly awaited: readonly AwaitedThing[],
+  ) {}
+
+  of(choice: Checkpoint): Promise<First> {
+    this.#first ??= this.#find(choice);
+    return this.#first;
   }
-  const failed = chosen.kind === "job" ? failedEnd(chosen.jobId, choice) : undefined;
-  const end = failed ?? open(execution, boundedName(`${label}[${index}]`), chosen).promise;
-  await execution.recorded(operation, failed === undefined ? Promise.resolve(end) : undefined);
-  return { index, end: await end };
+
+  async #find(choice: Checkpoint): Promise<First> {
+    const { execution, awaited } = this;
+    const { label } = this.operation;
+    const index = Number(decodeValue(execution.host.functionName, label, choice.value));
+    const chosen = awaited[index];
+    if (chosen === undefined) {
+      return execution.mismatched(
+        `${JSON.stringify(label)} awaits ${awaited.length} things now, but number ${index} is on record as the first`,
+      );
+    }
+    const failed = chosen.kind === "job" ? failedEnd(chosen.jobId, choice) : undefined;
+    return { index, end: failed ?? (await open(execution, boundedName(`${label}[${index}]`), chosen).promise) };
+  }
 }
 
 /** A wait of its own name; one that is recorded is over already. */

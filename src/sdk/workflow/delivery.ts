@@ -13,6 +13,8 @@ export interface Delivery {
   readonly id: number;
   /** The same; 0: not on record, so that no record behind it may follow from it. */
   op: number;
+  /** Of a call: not on record, and what is recorded next follows from what was recorded last. */
+  readonly isAnswer?: true;
   /** What came of it is here. */
   isReady: boolean;
   give: () => void;

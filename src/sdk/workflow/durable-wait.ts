@@ -97,7 +97,8 @@ export class DurableWait {
       name,
       awaited: this.#awaitedMessage(),
       sinceStart: this.awaited.kind === "event" && this.awaited.sinceStart,
-      prompt: operation?.isPrompt ?? false,
+      prompt: operation?.asked.isPrompt ?? false,
+      beside: operation?.asked.relation === "beside",
     };
     const timeoutMs = "timeoutMs" in this.awaited ? this.awaited.timeoutMs : undefined;
     if (timeoutMs !== undefined) wait.timeoutMs = wholeMs(this.#left(timeoutMs));

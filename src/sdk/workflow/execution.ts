@@ -11,15 +11,16 @@ import type { Branch } from "./branch.ts";
 import { CallNumbers } from "./call-numbers.ts";
 import type { CheckpointJournal } from "./checkpoint-journal.ts";
 import { boundedName } from "./checkpoint-names.ts";
+import type { Delivery } from "./delivery.ts";
 import type { DurableWait, WaitEnd } from "./durable-wait.ts";
 import { endedError, type ExecutionHost, type ExecutionPort } from "./execution-host.ts";
-import { INTERNAL, type NewRecord } from "./new-record.ts";
+import { INTERNAL, type NewRecord, type RecordPlace } from "./new-record.ts";
 import { NO_BYTES, OpenWaits } from "./open-waits.ts";
 import type { Operation } from "./operation.ts";
 import { PendingPromises } from "./pending-promises.ts";
 import { Recorder, type RecorderPort } from "./recorder.ts";
 import type { HandlerClock } from "./rehearsal.ts";
-import { Replay } from "./replay.ts";
+import { type ArrivalOf, Replay } from "./replay.ts";
 import { RunningSteps } from "./running-steps.ts";
 
 type Stage =
@@ -32,6 +33,11 @@ type Stage =
   | "ended"
   /** The job goes on elsewhere: this handler never does. */
   | "dropped";
+
+/** Recorded, and not given to the handler. */
+function withoutPlace({ id, asked: { isPrompt, relation } }: Operation): RecordPlace {
+  return { ...INTERNAL, op: id, prompt: isPrompt, beside: relation === "beside" };
+}
 
 /** What a record that is alone counts as: what is recorded, and the recording. */
 const RECORDING = 2;
@@ -54,6 +60,7 @@ export class Execution {
   readonly steps = new RunningSteps();
   #stage: Stage = "active";
   #isCheckDue = false;
+  #isReturned = false;
   readonly #isReplayOnly: boolean;
 
   /**
@@ -121,15 +128,15 @@ export class Execution {
    * What is on record of the operation, when it is its turn; undefined for something new, when the record is through.
    * Undefined instead of a promise where nothing has to be waited for.
    *
-   * @param arrival see Replay
+   * @param arrivalOf see Replay
    */
-  recorded(operation: Operation, arrival?: Promise<unknown>): Promise<Checkpoint | undefined> | undefined {
+  recorded(operation: Operation, arrivalOf?: ArrivalOf): Promise<Checkpoint | undefined> | undefined {
     const { record, isStuck } = operation;
     if (record !== undefined && this.replay.isOrdered && record.seq === 0 && !isStuck) {
       // Where the handler stood it had not been given this.
-      return this.#isReplayOnly ? new Promise(() => {}) : this.#placeAgain(operation, record, arrival);
+      return this.#isReplayOnly ? new Promise(() => {}) : this.#placeAgain(operation, record, arrivalOf);
     }
-    return this.replay.recorded(operation, arrival);
+    return this.replay.recorded(operation, arrivalOf);
   }
 
   /** Something begins that keeps the slot; a parked handler gets its slot first. Ends with `leave`. */
@@ -160,23 +167,34 @@ export class Execution {
   }
 
   /** A durable call of the handler: its answer is not on record, as the child is found again. */
-  async call<T>(branch: Branch, call: Promise<T>): Promise<T> {
+  async call<T>(branch: Branch, make: () => Promise<T>): Promise<T> {
     const { sequence } = this.replay;
-    sequence.call();
+    const answer = sequence.call(branch.id);
     try {
-      return await this.during(this.#answered(branch, call));
+      return await this.during(this.#answered(answer, this.#inSlot(make)));
     } finally {
       sequence.settle();
     }
   }
 
-  async #answered<T>(branch: Branch, call: Promise<T>): Promise<T> {
-    const answer = await call.catch((error: unknown) => {
-      // The handler is only replayed: what it did not call before it does not call now.
-      if (this.#isReplayOnly) return new Promise<never>(() => {});
-      throw error;
+  /** What it records is recorded under the lease of that slot. */
+  async #inSlot<T>(make: () => Promise<T>): Promise<T> {
+    while (this.#stage === "parked") await this.#slot();
+    return make();
+  }
+
+  #answered<T>(answer: Delivery, call: Promise<T>): Promise<T> {
+    const { sequence } = this.replay;
+    return this.#pending.make((resolve, reject) => {
+      call.then(
+        (value) => sequence.answer(answer, () => resolve(value)),
+        (error: Error) => {
+          // The handler is only replayed: what it did not call before it does not call now.
+          if (this.#isReplayOnly) sequence.forgetCall(answer);
+          else sequence.answer(answer, () => reject(error));
+        },
+      );
     });
-    return this.#pending.make((resolve) => this.replay.sequence.pass(branch.id, () => resolve(answer)));
   }
 
   /**
@@ -185,8 +203,7 @@ export class Execution {
    * @throws the reason of the signal; ReseolioError `resource_exhausted` when the daemon refuses it
    */
   record(operation: Operation, record: NewRecord): Promise<void> {
-    if (this.isEnding)
-      return this.during(this.#recorder.as(operation.label, record, { ...INTERNAL, op: operation.id }));
+    if (this.isEnding) return this.during(this.#recorder.as(operation.label, record, withoutPlace(operation)));
     if (!this.replay.isOrdered) return this.during(this.#recorder.as(operation.label, record, undefined));
     return this.during(this.#recorder.inPlace(operation, record));
   }
@@ -284,6 +301,11 @@ export class Execution {
     this.steps.stopWaiting();
   }
 
+  /** The handler has returned, and its end is about to be reported: it parks no more. */
+  holdSlot(): void {
+    this.#isReturned = true;
+  }
+
   /** The handler has failed: what it left under way may still be recorded, and nothing else. */
   beginEnding(): void {
     this.#stage = "ending";
@@ -303,13 +325,9 @@ export class Execution {
   }
 
   /** It is on record, but the handler was not given it, or was given it by an attempt that failed behind it. */
-  async #placeAgain(
-    operation: Operation,
-    record: Checkpoint,
-    arrival: Promise<unknown> | undefined,
-  ): Promise<Checkpoint> {
+  async #placeAgain(operation: Operation, record: Checkpoint, arrivalOf: ArrivalOf | undefined): Promise<Checkpoint> {
     const { sequence } = this.replay;
-    await arrival;
+    await arrivalOf?.(record);
     if (!sequence.isLive) await this.#pending.make<void>((resolve) => sequence.whenLive(resolve));
     await this.enter();
     try {
@@ -391,7 +409,7 @@ export class Execution {
 
   readonly #checkWaits = (): void => {
     this.#isCheckDue = false;
-    if (this.#stage !== "active" || this.host.abortReason !== undefined) return;
+    if (this.#stage !== "active" || this.#isReturned || this.host.abortReason !== undefined) return;
     if (this.#busy > 0) this.#waits.armTimers();
     else if (this.#waits.size > 0 && !this.#waits.isAnyOver) this.#park();
   };

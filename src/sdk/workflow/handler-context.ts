@@ -40,7 +40,7 @@ export class HandlerContext implements Context, ExecutionHost, HandlerScope {
   /** Of the lease that it runs under now: another one after each time that it was parked. */
   leaseToken: number;
   readonly stepName = null;
-  readonly branch = new Branch(ROOT_ID);
+  readonly branch = new Branch(ROOT_ID, 0);
   readonly undos = new Undos();
   /** How it ended while it was parked, to be told when it has a slot again. */
   earlyEnd: AttemptEnd | undefined;

@@ -21,12 +21,13 @@ export interface RecordPlace {
   readonly asked: number;
   readonly alone: boolean;
   readonly prompt: boolean;
+  readonly beside: boolean;
   /** 0: follows from the record before, or belongs to no operation of the handler. */
   readonly op: number;
 }
 
 /** Not given to the handler. */
-export const INTERNAL: RecordPlace = { seq: 0, asked: 0, alone: false, prompt: false, op: 0 };
+export const INTERNAL: RecordPlace = { seq: 0, asked: 0, alone: false, prompt: false, beside: false, op: 0 };
 
 /** As the daemon is told, under the lease that the handler runs under now. */
 export function checkpointOf(
@@ -47,6 +48,7 @@ export function checkpointOf(
     asked: place?.asked ?? 0,
     alone: place?.alone ?? false,
     prompt: place?.prompt ?? false,
+    beside: place?.beside ?? false,
     undo,
     endedAttempt: false,
   };

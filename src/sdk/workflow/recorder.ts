@@ -48,6 +48,8 @@ export class Recorder {
     place: RecordPlace | undefined,
     onAnswer: (refusal: Error | undefined) => void,
   ): void {
+    // The job goes on elsewhere.
+    if (this.port.isDropped) return;
     const answer = (said: RecordAnswer): void => {
       if (this.port.isDropped) return;
       if (said.kind !== "recorded") onAnswer(recordError(this.host, label, said));

@@ -15,7 +15,7 @@ export interface Fresh {
   /** It begins. */
   readonly go: () => void;
   /** It is on record after all. */
-  readonly resolve: (record: Checkpoint) => void;
+  readonly adopt: (record: Checkpoint) => void;
 }
 
 export interface ReplayWatchPort {
@@ -26,6 +26,8 @@ export interface ReplayWatchPort {
   readonly patienceMs: () => number;
   /** Takes the record for the operation. */
   adopt(fresh: Fresh, placed: Placed): void;
+  /** The record is what the operation would be, were it of another kind: the replay ends here. */
+  refuse(fresh: Fresh, placed: Placed): void;
   /** The replay went on although the code has changed. */
   noteDrift(name: string, message: string): void;
   warn(message: string): void;
@@ -69,7 +71,7 @@ export class ReplayWatch {
     this.#timer = setTimeout(this.#check, Math.min(1_000, Math.max(PROMPT_MS, patienceMs / 10)));
     // A handler that waits for nothing durable is at work: its time limit is the limit.
     if (sequence.outstanding === 0) return;
-    if (this.#isOther(held.head, elapsed)) return;
+    if (this.#isOther(held.head, elapsed) || this.#isOtherKind(held.head, elapsed)) return;
     if (this.#isDrift(held.head, elapsed) && this.#drift(held.head)) return;
     if (elapsed >= patienceMs) return this.port.mismatch(this.#describe(held.head));
     if (elapsed >= WARN_MS && !this.#hasWarned) {
@@ -82,10 +84,19 @@ export class ReplayWatch {
   #isOther(head: Placed, elapsed: number): boolean {
     if (elapsed < (head.record.prompt ? PROMPT_MS : OTHER_MS)) return false;
     const other = this.port.fresh.find(
-      ({ operation: { otherId, kind, name } }) =>
-        otherId === head.op && kind === head.record.kind && name === nameOfLabel(head.record.name),
+      ({ operation: { asked, kind, name } }) =>
+        asked.otherId === head.op && kind === head.record.kind && name === nameOfLabel(head.record.name),
     );
     if (other !== undefined) this.port.adopt(other, head);
+    return other !== undefined;
+  }
+
+  /** The name means something else in changed code. */
+  #isOtherKind(head: Placed, elapsed: number): boolean {
+    const { kind, prompt } = head.record;
+    if (elapsed < (prompt ? PROMPT_MS : OTHER_MS)) return false;
+    const other = this.port.fresh.find(({ operation }) => operation.asked.idAs(kind) === head.op);
+    if (other !== undefined) this.port.refuse(other, head);
     return other !== undefined;
   }
 

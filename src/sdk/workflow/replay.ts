@@ -5,12 +5,12 @@
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { RecordRef } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { currentScope, enterBranch } from "../context.ts";
-import { Branch, operationId, ROOT_ID } from "./branch.ts";
+import { Branch, nameIn, operationId, type Relation, ROOT_ID } from "./branch.ts";
 import { CheckpointJournal, type Placed, timeOf } from "./checkpoint-journal.ts";
 import { KIND_NAMES } from "./checkpoint-names.ts";
 import { GivenFailures } from "./given-failures.ts";
 import type { RecordPlace } from "./new-record.ts";
-import { Operation } from "./operation.ts";
+import { type Asked, Operation } from "./operation.ts";
 import { type Fresh, ReplayWatch } from "./replay-watch.ts";
 import type { Delivery } from "./delivery.ts";
 import { Sequence } from "./sequence.ts";
@@ -36,6 +36,9 @@ export interface ReplayOptions {
   readonly pending: <T>(start: (resolve: (value: T) => void) => void) => Promise<T>;
 }
 
+/** Undefined where nothing but the record belongs to it. */
+export type ArrivalOf = (record: Checkpoint) => Promise<unknown> | undefined;
+
 /** What ended an attempt, as the daemon is told. */
 export interface AttemptEnding {
   readonly endedBy: RecordRef[];
@@ -53,7 +56,7 @@ export class Replay {
   readonly failures = new GivenFailures();
   readonly sequence: Sequence;
   readonly #watch: ReplayWatch;
-  readonly #root = new Branch(ROOT_ID);
+  readonly #root = new Branch(ROOT_ID, 0);
   readonly #ids = new Set<number>([ROOT_ID]);
   /** New, and waits until the record is through. */
   readonly #fresh: Fresh[] = [];
@@ -71,6 +74,7 @@ export class Replay {
       fresh: this.#fresh,
       patienceMs: options.patienceMs,
       adopt: (fresh, placed) => this.#adopt(fresh, placed),
+      refuse: ({ operation }, { record }) => this.#refuse(operation, record),
       noteDrift: options.onDrift,
       warn: options.onStandstill,
       mismatch: options.onMismatch,
@@ -95,23 +99,32 @@ export class Replay {
     return scope !== undefined && scope.context === this.options.context ? scope.branch : this.#root;
   }
 
-  /** Begins a branch behind the one in which it is called, for whatever the caller does behind it. */
-  begin(name: string): Branch {
+  /** Begins a branch for a call in a job that keeps no order. */
+  beginUnordered(call: string): Branch {
+    return this.#begin(this.branch, CheckpointKind.UNSPECIFIED, call).branch;
+  }
+
+  /**
+   * Begins a branch behind a call. What is asked for there is known by the call and its number, which are the same
+   * wherever it is made.
+   *
+   * @param numberOf takes the number of the call that is made in this place
+   */
+  beginCall(call: string, numberOf: (place: Branch) => number): Branch {
     const here = this.branch;
-    const said = this.#isElsewhere(here) ? elsewhere(name) : name;
-    let id = operationId(here.id, said, here.next(said));
-    while (this.#ids.has(id)) id = (id % 0x7fff_ffff) + 1;
-    this.#ids.add(id);
-    const branch = new Branch(id, here);
-    enterBranch(this.options.context, branch);
+    const { branch } = this.#begin(here, CheckpointKind.UNSPECIFIED, nameIn(this.#relation(here), call));
+    const number = numberOf(branch);
+    this.#ids.delete(branch.id);
+    branch.id = this.#free(operationId(ROOT_ID, CheckpointKind.UNSPECIFIED, call, number));
+    this.#ids.add(branch.id);
     return branch;
   }
 
   /** A name that is the same in every execution and nowhere else: by what led to here, and the number of its use there. */
   nameHere(what: string, name: string): string {
     const here = this.branch;
-    const said = this.#isElsewhere(here) ? elsewhere(what) : what;
-    const use = here.next(`${said} ${name}`);
+    const said = nameIn(this.#relation(here), what);
+    const use = here.next(CheckpointKind.UNSPECIFIED, `${said} ${name}`);
     const numbered = use === 1 ? name : `${name}#${use}`;
     return here.id === ROOT_ID && said === what ? numbered : `${here.id}/${said}/${numbered}`;
   }
@@ -123,16 +136,21 @@ export class Replay {
    */
   ask(name: string, kind: CheckpointKind, label?: string): Operation {
     const { isPrompt } = this.sequence;
+    const here = this.branch;
+    const relation = this.#relation(here);
     this.sequence.ask();
-    const other = this.#otherId(name);
-    const branch = this.begin(name);
-    const record = this.#find(branch, label);
+    const otherId = this.#otherId(here, relation, kind, name);
+    const said = nameIn(relation, name);
+    const { branch, nth } = this.#begin(here, kind, said);
+    const idAs = (other: CheckpointKind): number => operationId(here.id, other, said, nth);
+    const asked = { name, kind, isPrompt, relation, otherId, idAs };
+    const record = label === undefined ? this.#claim(branch, asked) : this.#find(branch, label);
     if (record?.endedAttempt === true && record.seq === 0) {
-      return new Operation(branch, name, kind, record.name, undefined, isPrompt, other);
+      return new Operation(branch, asked, record.name, undefined);
     }
     const taken = label ?? record?.name ?? this.#labelOf(branch, name);
     const known = record ?? (this.isOrdered ? undefined : this.journal.find(taken));
-    const operation = new Operation(branch, name, kind, taken, known, isPrompt, other);
+    const operation = new Operation(branch, asked, taken, known);
     if (known !== undefined && known.kind !== kind) this.#refuse(operation, known);
     return operation;
   }
@@ -146,26 +164,27 @@ export class Replay {
    * What is on record of the operation, when it is its turn; undefined for something new, when the record is through.
    * Undefined instead of a promise where nothing has to be waited for. Not for one whose record has no place yet.
    *
-   * @param arrival what belongs to the record is here, such as the result of a job
+   * @param arrivalOf ends when what belongs to the record is here, such as the result of a job
    */
-  recorded(operation: Operation, arrival?: Promise<unknown>): Promise<Checkpoint | undefined> | undefined {
+  recorded(operation: Operation, arrivalOf?: ArrivalOf): Promise<Checkpoint | undefined> | undefined {
     const { record } = operation;
     if (operation.isStuck) return new Promise(() => {});
     if (record === undefined)
-      return this.#isOpen ? undefined : this.options.pending((go) => this.#whenOpen(operation, go));
+      return this.#isOpen ? undefined : this.options.pending((go) => this.#whenOpen(operation, go, arrivalOf));
     return this.options.pending((go) => {
-      if (this.isOrdered) this.#request(operation.id, arrival, () => go(record));
+      if (this.isOrdered) this.#request(operation.id, arrivalOf?.(record), () => go(record));
       else this.sequence.requestUnordered(this.options.isTimeIgnored ? 0 : timeOf(record), () => go(record));
     });
   }
 
   /** The place of what is recorded now, and its way to the handler. */
   place(operation: Operation, give: () => void): { readonly place: RecordPlace; readonly delivery: Delivery } {
-    const { id, label, kind, isPrompt } = operation;
-    const isChained = CHAINED.has(kind) && this.sequence.isChained(id, label);
+    const { id, label } = operation;
+    const { kind, isPrompt, relation } = operation.asked;
+    const isChained = CHAINED.has(kind) && this.sequence.isChained(id, kind, label);
     const { place, delivery } = this.sequence.place(id, give);
     this.notePlace(label, id, place.seq);
-    return { place: { ...place, prompt: isPrompt, op: isChained ? 0 : id }, delivery };
+    return { place: { ...place, prompt: isPrompt, beside: relation === "beside", op: isChained ? 0 : id }, delivery };
   }
 
   notePlace(name: string, op: number, seq: number): void {
@@ -205,23 +224,60 @@ export class Replay {
     return this.options.onReplayed === undefined && this.sequence.isLive;
   }
 
+  /** Whoever waits for several branches goes on in the context of the last one, as that branch itself does. */
+  #relation(here: Branch): Relation {
+    const { isPrompt, given, turn } = this.sequence;
+    if (!this.isOrdered || !isPrompt || given === here.id) return "own";
+    return here.turn === turn ? "at once" : "beside";
+  }
+
+  /** Begins a branch behind another one, for whatever the caller does behind it. */
+  #begin(here: Branch, kind: CheckpointKind, said: string): { readonly branch: Branch; readonly nth: number } {
+    const nth = here.next(kind, said);
+    const branch = new Branch(this.#free(operationId(here.id, kind, said, nth)), this.sequence.turn, here);
+    this.#ids.add(branch.id);
+    enterBranch(this.options.context, branch);
+    return { branch, nth };
+  }
+
+  #otherId(here: Branch, relation: Relation, kind: CheckpointKind, name: string): number {
+    if (relation === "at once") return 0;
+    const said = nameIn(relation === "own" ? "beside" : "own", name);
+    return operationId(here.id, kind, said, here.peek(kind, said));
+  }
+
+  #find(branch: Branch, label: string): Checkpoint | undefined {
+    const record = this.journal.find(label);
+    if (record !== undefined) this.#takeIdentity(branch, record);
+    return record;
+  }
+
   /**
-   * What is asked for in the turn in which the handler was given what another branch had asked for is behind that as
-   * much: whoever waits for several branches goes on in the context of the last one, beside that branch itself.
+   * What is on record of an operation. What an attempt recorded behind the failure that ended it has lost its place, and
+   * may be given in another order now: what was asked for beside a branch then may be asked for by the branch itself now,
+   * or the other way round, and keeps its identity all the same.
    */
-  #isElsewhere(here: Branch): boolean {
-    return this.isOrdered && this.sequence.isPrompt && this.sequence.given !== here.id;
+  #claim(branch: Branch, asked: Asked): Checkpoint | undefined {
+    if (!this.isOrdered) return undefined;
+    const own = this.journal.claim(branch.id, asked.relation);
+    if (own !== undefined) return own;
+    const other = this.journal.claimOther(asked);
+    if (other !== undefined) this.#takeIdentity(branch, other);
+    return other;
   }
 
-  #otherId(name: string): number {
-    const here = this.branch;
-    const said = this.#isElsewhere(here) ? name : elsewhere(name);
-    return operationId(here.id, said, here.peek(said));
+  /** Of what was found by its name: what is asked for behind it is known by the identity that it had first. */
+  #takeIdentity(branch: Branch, record: Checkpoint): void {
+    const op = this.journal.operationOf(record);
+    if (op === undefined || this.#ids.has(op)) return;
+    this.#ids.add(op);
+    branch.id = op;
   }
 
-  #find(branch: Branch, label: string | undefined): Checkpoint | undefined {
-    if (label !== undefined) return this.journal.find(label);
-    return this.isOrdered ? this.journal.claim(branch.id) : undefined;
+  #free(id: number): number {
+    let free = id;
+    while (this.#ids.has(free)) free = (free % 0x7fff_ffff) + 1;
+    return free;
   }
 
   /** A step of which only failed attempts are on record keeps its name. */
@@ -231,28 +287,33 @@ export class Replay {
 
   #refuse(operation: Operation, known: Checkpoint): void {
     operation.isStuck = true;
-    const said = `${KIND_NAMES[operation.kind]} ${JSON.stringify(operation.label)}`;
+    const said = `${KIND_NAMES[operation.asked.kind]} ${JSON.stringify(known.name)}`;
     this.options.onMismatch(`the handler asks for ${said}, which is on record as ${KIND_NAMES[known.kind]}`);
   }
 
-  #whenOpen(operation: Operation, resolve: (record: Checkpoint | undefined) => void): void {
+  #whenOpen(
+    operation: Operation,
+    resolve: (record: Checkpoint | undefined) => void,
+    arrivalOf: ArrivalOf | undefined,
+  ): void {
     const go = (): void => {
       if (this.options.onReplayed !== undefined) return;
       this.#drop(operation);
       resolve(undefined);
     };
-    this.#fresh.push({ operation, go, resolve });
+    const adopt = (record: Checkpoint): void => this.#request(operation.id, arrivalOf?.(record), () => resolve(record));
+    this.#fresh.push({ operation, go, adopt });
     this.sequence.whenLive(go);
   }
 
-  #adopt({ operation, go, resolve }: Fresh, { record, op }: Placed): void {
+  #adopt({ operation, go, adopt }: Fresh, { record, op }: Placed): void {
     this.#drop(operation);
     this.sequence.forgetWhenLive(go);
-    this.journal.claim(op);
+    this.journal.claim(op, record.beside ? "beside" : "own");
     operation.branch.id = op;
     operation.label = record.name;
     operation.record = record;
-    this.sequence.request(op, true, () => resolve(record));
+    adopt(record);
   }
 
   #drop(operation: Operation): void {
@@ -273,10 +334,6 @@ const CHAINED: ReadonlySet<CheckpointKind> = new Set([
   CheckpointKind.VALUE,
   CheckpointKind.CHOICE,
 ]);
-
-function elsewhere(name: string): string {
-  return `~${name}`;
-}
 
 function nameOf({ record: { name, seq }, op }: Placed): PlacedName {
   return { name, op, seq };

@@ -4,6 +4,7 @@
  * in which it gets its places. One thing a turn of the event loop, so that each finds the handler as the one before left
  * it.
  */
+import type { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { ROOT_ID, operationId } from "./branch.ts";
 import type { Placed } from "./checkpoint-journal.ts";
 import type { Delivery, Place, SequenceEvents } from "./delivery.ts";
@@ -24,10 +25,13 @@ export class Sequence {
   #lastGiven = ROOT_ID;
   /** The same, also of what is not on record. */
   #given = ROOT_ID;
+  #turn = 0;
   /** The handler's start is the first thing that it was given. */
   #givenIn = currentTurn();
-  readonly #prompt = new PromptMark();
+  readonly #prompt = new PromptMark(() => this.#onAsked());
   #isDue = false;
+  /** Asked for in this turn, and perhaps the next in line. */
+  #lineOp = 0;
   #inLine = 0;
   #isStopped = false;
   /** On record, and asked for. */
@@ -35,8 +39,8 @@ export class Sequence {
   /** In the order of their places; those before `#coming` were given. */
   readonly #deliveries: Delivery[] = [];
   #coming = 0;
-  /** Not on record. */
-  readonly #passing: Delivery[] = [];
+  /** To calls, which are not on record: in the order of the calls, whichever is answered first. */
+  readonly #answers: Delivery[] = [];
   /** Records without a place, earliest first. */
   readonly #unordered: { readonly time: number; readonly give: () => void }[] = [];
   #whenLive: (() => void)[] = [];
@@ -74,6 +78,11 @@ export class Sequence {
     return this.#outstanding;
   }
 
+  /** How many things the handler has been given. */
+  get turn(): number {
+    return this.#turn;
+  }
+
   /** What the handler was given last. */
   get given(): number {
     return this.#given;
@@ -95,19 +104,29 @@ export class Sequence {
   }
 
   /** The handler makes a call, which is not on record. */
-  call(): void {
+  call(id: number): Delivery {
     this.#outstanding++;
+    const answer: Delivery = { id, op: 0, isAnswer: true, isReady: false, give: () => {} };
+    this.#answers.push(answer);
+    return answer;
+  }
+
+  /** Gives the answer to a call, in a turn of its own. */
+  answer(answer: Delivery, give: () => void): void {
+    answer.give = give;
+    answer.isReady = true;
+    this.#pump();
+  }
+
+  /** It is never answered. */
+  forgetCall(answer: Delivery): void {
+    this.#answers.splice(this.#answers.indexOf(answer), 1);
+    this.#pumpSoon();
   }
 
   /** It was given what came of it, or never will be. */
   settle(): void {
     this.#outstanding--;
-  }
-
-  /** Gives something that is not on record, such as the answer to a call, in a turn of its own. */
-  pass(id: number, give: () => void): void {
-    this.#passing.push({ op: 0, id, isReady: true, give });
-    this.#pump();
   }
 
   /** Calls `go` when everything on record has been given. */
@@ -122,8 +141,7 @@ export class Sequence {
     this.#requested.set(op, delivery);
     // Counted when it was passed over.
     if (this.#history.hasPassedOver(op)) this.#asked--;
-    // Behind what the handler does in the same breath.
-    if (this.#isNextInLine(op)) queueMicrotask(() => this.#giveInLine(op));
+    if (this.isPrompt && this.#isNextInLine(op)) this.#lineOp = op;
     else this.#pumpSoon();
     return delivery;
   }
@@ -142,9 +160,9 @@ export class Sequence {
   }
 
   /** Whether the operation follows from what the handler was given last, so that its record needs no identity. */
-  isChained(op: number, label: string): boolean {
+  isChained(op: number, kind: CheckpointKind, label: string): boolean {
     if (this.#lastGiven === 0 || this.#deliveries.length > this.#coming) return false;
-    return operationId(this.#lastGiven, nameOfLabel(label), 1) === op;
+    return operationId(this.#lastGiven, kind, nameOfLabel(label), 1) === op;
   }
 
   /** The place of what ends while the handler is parked. */
@@ -207,7 +225,7 @@ export class Sequence {
     this.#whenLive = [];
     this.#requested.clear();
     this.#unordered.length = 0;
-    this.#passing.length = 0;
+    this.#answers.length = 0;
     this.#deliveries.length = 0;
     this.#coming = 0;
   }
@@ -221,7 +239,11 @@ export class Sequence {
     return head?.op === op && head.record.alone && head.record.prompt && this.#outstanding === 1 && !this.#isStopped;
   }
 
-  #giveInLine(op: number): void {
+  /** Behind all that the handler does in the same turn. */
+  #onAsked(): void {
+    const op = this.#lineOp;
+    if (op === 0) return;
+    this.#lineOp = 0;
     const { head } = this.#history;
     if (head !== undefined && this.#isNextInLine(op) && ++this.#inLine % IN_LINE !== 0) this.#pumpHistory(head);
     else this.#pumpSoon();
@@ -242,25 +264,26 @@ export class Sequence {
   #pump(): void {
     if (this.#isStopped) return;
     if (this.#givenIn === currentTurn()) return this.#pumpSoon();
-    const passing = this.#passing.shift();
-    const head = this.head;
-    if (passing !== undefined) this.#givePassing(passing);
-    else if (head === undefined) this.#pumpLive();
+    const { head } = this;
+    if (head === undefined) this.#pumpLive();
     else this.#pumpHistory(head);
   }
 
-  #givePassing(passing: Delivery): void {
+  /** The next answer that is here; it counts as asked for. */
+  #takeAnswer(): Delivery | undefined {
+    if (this.#answers[0]?.isReady !== true) return undefined;
     this.#asked++;
-    const last = this.#lastGiven;
-    this.#give(passing);
-    // What is recorded next follows on record from what was recorded last.
-    this.#lastGiven = last;
-    this.#pumpSoon();
+    return this.#answers.shift();
   }
 
   #pumpLive(): void {
+    // Behind everything that has a place, and before everything that gets one: so a replay gives it.
+    for (let answer = this.#takeAnswer(); answer !== undefined; answer = this.#takeAnswer()) {
+      this.#deliveries.push(answer);
+    }
     if (this.#whenLive.length > 0) {
       for (const go of this.#whenLive.splice(0)) go();
+      this.#pumpSoon();
       return;
     }
     const next = this.#unordered.shift();
@@ -287,6 +310,12 @@ export class Sequence {
   #pumpHistory(head: Placed): void {
     const delivery = this.#requested.get(head.op);
     if (delivery?.isReady !== true || this.#asked < head.record.asked) {
+      const answer = this.#takeAnswer();
+      if (answer !== undefined) {
+        this.#give(answer);
+        this.#pumpSoon();
+        return;
+      }
       // Only where something new began before the record was through.
       if (this.#giveComing()) return;
       if (delivery === undefined || delivery.isReady) this.events.onHeld(head);
@@ -303,7 +332,8 @@ export class Sequence {
     this.#givenIn = currentTurn();
     this.#prompt.set();
     this.#given = delivery.id;
-    this.#lastGiven = delivery.op;
+    this.#turn++;
+    if (delivery.isAnswer !== true) this.#lastGiven = delivery.op;
     delivery.give();
   }
 }

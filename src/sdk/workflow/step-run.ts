@@ -13,7 +13,7 @@ export async function runOnce<T>(
   timeoutMs: number | undefined,
 ): Promise<Awaited<T>> {
   const { label } = operation;
-  const scope = { context: host, stepName: label, calls: new CallCounter(), branch: new Branch(operation.id) };
+  const scope = { context: host, stepName: label, calls: new CallCounter(), branch: new Branch(operation.id, 0) };
   if (timeoutMs === undefined) {
     return (await runInScope(scope, run as () => unknown, [new UntimedRun(host, label, attempt)])) as Awaited<T>;
   }
