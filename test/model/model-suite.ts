@@ -240,8 +240,8 @@ class ModelRun {
 
   #order(seq: number): RecordOrder {
     const [asked, op] = [seq === 0 ? 0 : this.#below(9), this.#below(3)];
-    const [alone, prompt, undo] = [this.#chance(0.5), this.#chance(0.5), this.#chance(0.3)];
-    return { seq, asked, op, alone, prompt, undo, endedAttempt: false };
+    const [alone, prompt, beside] = [this.#chance(0.5), this.#chance(0.5), this.#chance(0.5)];
+    return { seq, asked, op, alone, prompt, beside, undo: this.#chance(0.3), endedAttempt: false };
   }
 
   async #timeOut(): Promise<void> {
@@ -325,7 +325,9 @@ class ModelRun {
 
   #newWait(name: string): NewWait {
     const kind = this.#below(5);
-    const order = this.#chance(0.7) ? { op: this.#below(3), prompt: this.#chance(0.5) } : undefined;
+    const order = this.#chance(0.7)
+      ? { op: this.#below(3), prompt: this.#chance(0.5), beside: this.#chance(0.5) }
+      : undefined;
     if (kind === 0) return { name, order, kind: "sleep", sleepMs: this.#below(150) };
     const awaitedJobId = this.#ids.length > 0 ? this.#pick(this.#ids) : newJobId(0);
     if (kind === 1) return { name, order, kind: "job", awaitedJobId };

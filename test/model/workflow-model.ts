@@ -328,7 +328,7 @@ type EventWait = Extract<NewWait, { kind: "event" }>;
 
 const NO_PLACE: RecordOrder = {
   ...{ seq: 0, asked: 0, op: 0 },
-  ...{ alone: false, prompt: false, undo: false, endedAttempt: false },
+  ...{ alone: false, prompt: false, beside: false, undo: false, endedAttempt: false },
 };
 
 function givesWay({ order, kind, isError, failures }: ModelRecord, job: ModelJob): boolean {

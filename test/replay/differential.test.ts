@@ -1,7 +1,6 @@
 /**
- * P11: programs that were once given something else by a replay, each of them killed at every point. Random programs run
- * in `bun run soak --only replay` and by `test/replay/seeds.ts`: about one in two hundred still differs, most of them
- * with races, and they come here when they hold.
+ * P11: random programs, killed and given up at random points, and those that were once given something else by a replay,
+ * killed at every point. A hundred thousand random ones run in `bun run soak --only replay`.
  */
 import { afterAll, describe, expect, test } from "bun:test";
 import { STORES, type StoreKind } from "../support/each-store.ts";
@@ -9,10 +8,13 @@ import { tempDir } from "../support/temp-dir.ts";
 import { KNOWN_KILLED_PROGRAMS, KNOWN_PROGRAMS } from "./known-seeds.ts";
 import { type ReplayWorld, startReplayWorld } from "./replay-world.ts";
 import { runKilledCopies } from "./run-killed-seeds.ts";
-import { runProgram } from "./run-seeds.ts";
+import { describeDifference, runProgram, runSeeds } from "./run-seeds.ts";
 
 const KILLED_COPIES = 60;
 const KILLS = 6;
+/** 2,000. Seeds of their own for each store. */
+const RANDOM_PROGRAMS = { sqlite: { from: 0, to: 1_500 }, postgres: { from: 1_500, to: 2_000 } } as const;
+const WIDTH = 60;
 /** Deaths fall where chance has them, so that a known program is run often. */
 const TRIES = 20;
 
@@ -24,6 +26,11 @@ function declareTests(store: StoreKind): void {
   let starting: Promise<ReplayWorld> | undefined;
   const world = (): Promise<ReplayWorld> => (starting ??= startReplayWorld(store));
   afterAll(async () => (await starting)?.[Symbol.asyncDispose]());
+
+  test("P11: random handlers are given what they were given before, wherever they die", async () => {
+    const report = await runSeeds(await world(), RANDOM_PROGRAMS[store], { deaths: "random", width: WIDTH });
+    expect(report.differences.map(describeDifference)).toEqual([]);
+  }, 240_000);
 
   for (const { rule, program } of KNOWN_PROGRAMS) {
     test(`P11: ${rule}`, async () => {

@@ -68,6 +68,8 @@ class Interpreter {
         return this.#loop(node.times, node.body, point);
       case "child":
         return this.#child(node, point);
+      case "children":
+        return this.#children(node.calls, point);
       case "first":
         return this.#first(node.name, node.sources, point);
       case "throw":
@@ -123,6 +125,15 @@ class Interpreter {
     return this.#given(point, () => handle.result());
   }
 
+  async #children(calls: readonly ChildNode[], point: string): Promise<string> {
+    const handles = await Promise.all(calls.map((call, index) => this.#handle(call, `${point}.${index}`)));
+    const values: string[] = [];
+    for (const [index, handle] of handles.entries()) {
+      values.push(await this.#given(`${point}.${index}`, () => handle.result()));
+    }
+    return values.join(" ");
+  }
+
   async #handle(node: ChildNode, point: string): Promise<JobHandle> {
     const handle = await this.callChild(node);
     this.#write(`${point}:job`, handle.jobId);
@@ -131,18 +142,21 @@ class Interpreter {
 
   async #first(name: string, sources: readonly Source[], point: string): Promise<string> {
     const awaited: AwaitSource[] = [];
-    for (const [index, source] of sources.entries()) awaited.push(await this.#source(source, `${point}.${index}`));
+    for (const [index, source] of sources.entries()) {
+      const one = this.#source(source, `${point}.${index}`);
+      awaited.push(one instanceof Promise ? await one : one);
+    }
     return this.#given(point, () => this.facts.context.awaitAny(name, awaited));
   }
 
-  async #source(source: Source, point: string): Promise<AwaitSource> {
+  #source(source: Source, point: string): AwaitSource | Promise<AwaitSource> {
     switch (source.kind) {
       case "event":
         return { event: this.#eventName(source.event) };
       case "sleep":
         return { sleepFor: source.ms };
       case "child":
-        return { job: await this.#handle(source, point) };
+        return this.#handle(source, point).then((job) => ({ job }));
     }
   }
 
@@ -236,7 +250,7 @@ class Interpreter {
   }
 }
 
-type Composite = "try" | "join" | "loop" | "child" | "first" | "throw" | "timer" | "hop";
+type Composite = "try" | "join" | "loop" | "child" | "children" | "first" | "throw" | "timer" | "hop";
 
 async function joined(how: JoinNode["how"], running: readonly Promise<string>[], throws: boolean): Promise<string> {
   switch (how) {

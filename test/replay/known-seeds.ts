@@ -2,7 +2,15 @@
  * Programs that once showed a difference, as small as they could be made, each by the rule that it broke. They are kept
  * as data: a seed makes another program when the generator changes.
  */
-import { ALWAYS, type ChildNode, type JoinNode, type Node, type Program, type StepNode } from "./program.ts";
+import {
+  ALWAYS,
+  type ChildNode,
+  type JoinNode,
+  type Node,
+  type Program,
+  type Source,
+  type StepNode,
+} from "./program.ts";
 
 export interface KnownProgram {
   /** The rule that holds. */
@@ -93,6 +101,85 @@ export const KNOWN_PROGRAMS: readonly KnownProgram[] = [
     seed: 204,
     program: program([join("all", [[step("a", { ms: 8 })], [step("b", { fails: 1 })], [step("c", { ms: 8 })]])], 2),
   },
+  {
+    rule: "what is asked for at once is asked for at once however many awaits lie before it",
+    seed: 338,
+    program: program([
+      first("b", [child("x"), sleepSource(17)]),
+      join("any", [
+        [sleep("c", 13), { kind: "emit", event: "e" }, sleep("b", 20)],
+        [first("a"), step("d")],
+      ]),
+    ]),
+  },
+  {
+    rule: "what was alone on record is given when the handler has asked for all that it asks for at once",
+    seed: 961,
+    program: program([
+      step("c"),
+      join("any", [
+        [{ kind: "now" }, join("settled", [[child("x"), step("b")], [step("c", { ms: 8 })]]), step("a")],
+        [first("a")],
+      ]),
+      step("a", { ms: 1 }),
+    ]),
+  },
+  {
+    rule: "a call of a handler that has given up its slot waits for one, and is the same child",
+    seed: 155,
+    program: program([
+      join("settled", [
+        [{ kind: "event", event: "e", timeoutMs: 25 }, step("b")],
+        [step("c"), timer(6), child("y"), timer(6), child("y")],
+      ]),
+    ]),
+  },
+  {
+    rule: "a handler that has returned reports its end, whatever its losing branches wait for",
+    seed: 6543,
+    program: program(
+      [
+        join("any", [
+          [step("b"), sleep("b", 40), step("c")],
+          [step("a"), sleep("a", 8)],
+        ]),
+        failing(2),
+      ],
+      3,
+    ),
+  },
+  {
+    rule: "answers to calls beside each other come in the order of the calls, and equal ones keep their children",
+    seed: 1734,
+    program: program([
+      join("all", [
+        [step("b", { ms: 8 }), child("x"), step("c")],
+        [{ kind: "children", calls: [child("x"), child("y"), child("x")] }, step("b")],
+      ]),
+    ]),
+  },
+  {
+    rule: "operations of different kinds may have one name",
+    seed: 6342,
+    program: program(
+      [
+        attempt([join("race", [[child("y", 1)], [child("y"), first("b")]])], [step("b")], true),
+        step("c", { fails: 1 }),
+      ],
+      3,
+    ),
+  },
+  {
+    rule: "what was recorded behind a failure is not done again by a retry, in whatever order it is given then (R4)",
+    seed: 1371,
+    program: program(
+      [
+        join("settled", [[step("a", { ms: 3, fails: 1 })], [step("b")], [step("c", { ms: 1 }), step("c")]], true),
+        step("d"),
+      ],
+      2,
+    ),
+  },
 ];
 
 /** Longer than a process lives. */
@@ -136,21 +223,26 @@ function timer(ms: number): Node {
   return { kind: "timer", ms };
 }
 
-function first(name: string): Node {
-  return {
-    kind: "first",
-    name,
-    sources: [
-      { kind: "event", event: "e" },
-      { kind: "sleep", ms: 10 },
-    ],
-  };
+function sleep(name: string, ms: number): Node {
+  return { kind: "sleep", name, ms };
 }
 
-function join(how: JoinNode["how"], branches: readonly (readonly Node[])[]): Node {
-  return { kind: "join", how, branches, throws: false };
+function failing(attempts: number): Node {
+  return { kind: "throw", attempts, terminal: false };
 }
 
-function attempt(body: readonly Node[], caught: readonly Node[]): Node {
-  return { kind: "try", body, caught, rethrows: false, last: [] };
+function sleepSource(ms: number): Source {
+  return { kind: "sleep", ms };
+}
+
+function first(name: string, sources: readonly Source[] = [{ kind: "event", event: "e" }, sleepSource(10)]): Node {
+  return { kind: "first", name, sources };
+}
+
+function join(how: JoinNode["how"], branches: readonly (readonly Node[])[], throws = false): Node {
+  return { kind: "join", how, branches, throws };
+}
+
+function attempt(body: readonly Node[], caught: readonly Node[], rethrows = false): Node {
+  return { kind: "try", body, caught, rethrows, last: [] };
 }

@@ -102,19 +102,35 @@ function checkRuns(
   seen: readonly (readonly Given[])[],
 ): readonly string[] {
   const faults: string[] = [];
-  const done = new Map<string, number>();
-  for (const [index, { entries }] of executions.entries()) {
-    for (const entry of entries) {
-      if (entry.kind !== "runs" || !done.has(entry.point)) continue;
+  const done = new Map<string, { readonly execution: number; readonly way: string }>();
+  for (const [index, { entries, failures }] of executions.entries()) {
+    for (const [place, entry] of entries.entries()) {
+      const before = entry.kind === "runs" ? done.get(entry.point) : undefined;
+      if (entry.kind !== "runs" || before === undefined) continue;
+      const isOtherWay =
+        executions[before.execution]?.failures !== failures && before.way !== wayTo(entries.slice(0, place));
+      if (isOtherWay) continue;
       faults.push(
-        `${entry.point}: its body ran in execution ${index} although execution ${done.get(entry.point)} had its value`,
+        `${entry.point}: its body ran in execution ${index} although execution ${before.execution} had its value`,
       );
     }
-    for (const { point, value } of seen[index] ?? []) if (value.startsWith(`${point}@`)) done.set(point, index);
-    if (!wasKilled && failedAlive(entries))
-      for (const entry of entries) if (entry.kind === "ran") done.set(entry.point, index);
+    const note = (point: string): void => {
+      const place = entries.findIndex((entry) => entry.kind === "runs" && entry.point === point);
+      // One that found it recorded came the same way.
+      if (place >= 0) done.set(point, { execution: index, way: wayTo(entries.slice(0, place)) });
+    };
+    for (const { point, value } of seen[index] ?? []) if (value.startsWith(`${point}@`)) note(point);
+    if (!wasKilled && failedAlive(entries)) for (const entry of entries) if (entry.kind === "ran") note(entry.point);
   }
   return faults;
+}
+
+/** What was caught, and how branches ended: behind a failure that is tried again a handler may come another way. */
+function wayTo(entries: readonly TraceEntry[]): string {
+  const turns = entries
+    .filter((entry) => entry.kind === "given")
+    .filter(({ point }) => /:(caught|all|race|any|settled)$/.test(point));
+  return turns.map(({ point, value }) => `${point} ${value.startsWith("!")}`).join();
 }
 
 /** It ended by an error, so that whatever was under way can be recorded. */

@@ -47,6 +47,8 @@ function statement(node: Exclude<Node, { kind: "join" | "try" | "loop" }>): stri
       return `await step("${node.name}", ${stepBody(node)}${node.tries === null ? "" : `, { maxAttempts: ${node.tries} }`})`;
     case "child":
       return `await (await ${call(node)}).result()`;
+    case "children":
+      return `for (const job of await Promise.all([${node.calls.map(call).join(", ")}])) await job.result()`;
     case "sleep":
       return `await sleepFor("${node.name}", ${node.ms})`;
     case "now":

@@ -1,11 +1,14 @@
 /** Random handlers as data: what a workflow of plain code may consist of, made from a seed. */
 import { canSignal } from "./signals.ts";
 import { type Random, randomFrom } from "../support/seeded-random.ts";
+import { bodiesOf } from "./program-points.ts";
 
 /** One statement of a handler. */
 export type Node =
   | StepNode
   | ChildNode
+  /** Calls beside each other, and behind all of them the waits for their results, one after another. */
+  | { readonly kind: "children"; readonly calls: readonly ChildNode[] }
   | JoinNode
   | TryNode
   | { readonly kind: "sleep"; readonly name: string; readonly ms: number }
@@ -88,12 +91,29 @@ export function programFrom(seed: number, hasSignals = canSignal()): Program {
   return new Generator(randomFrom(seed ^ 0x5eed), size, hasSignals && seed % SIGNALLED === 0).program();
 }
 
+/** Children are called before they are awaited: a branch that begins so asks for its first operation later. */
+function atOnce(node: Node): Node {
+  if (node.kind !== "first") return node;
+  return { ...node, sources: node.sources.filter(({ kind }) => kind !== "child") };
+}
+
+function hasJoin(node: Node): boolean {
+  return node.kind === "join" || bodiesOf(node).some(([, body]) => body.some(hasJoin));
+}
+
 /**
  * Keeps what `docs/workflows.md` asks of handlers: a branch begins with a durable operation, and ends with a recorded one
- * wherever it can end, by a value or by an error, so that plain timers never decide a race.
+ * wherever it can end, by a value or by an error, so that plain timers never decide a race; whoever waits for branches goes
+ * on with a durable operation; and names are not used again where a retry may take another way.
  */
 class Generator {
   #left: number;
+  /** Whoever waits for branches may go on beside the last of them: a plain timer there would let chance decide. */
+  #isBeside = false;
+  readonly #maxAttempts: number;
+  /** Code that an attempt may skip which another one runs: names there are used nowhere else. */
+  #segments = 0;
+  #segment = 0;
 
   constructor(
     private readonly random: Random,
@@ -101,13 +121,14 @@ class Generator {
     private readonly hasSignals: boolean,
   ) {
     this.#left = size;
+    this.#maxAttempts = random.between(1, 3);
   }
 
   program(): Program {
     const body: Node[] = [];
     while (this.#left > 0) body.push(...this.#nodes(0));
     const throws = this.#chance(0.2) ? [this.#throw(this.#pick([1, 1, 2, ALWAYS]))] : [];
-    return { maxAttempts: this.random.between(1, 3), body: [...body, ...throws] };
+    return { maxAttempts: this.#maxAttempts, body: [...body, ...throws] };
   }
 
   /** One statement, or a few that belong together. */
@@ -135,17 +156,25 @@ class Generator {
   #join(depth: number): Node {
     const how = this.#pick(["all", "all", "race", "race", "any", "settled"] as const);
     const branch = (): readonly Node[] => {
-      return this.#chance(0.75) ? [this.#operation(), ...this.#sealed(depth, 2)] : [this.#ending()];
+      return this.#chance(0.75) ? [atOnce(this.#operation()), ...this.#sealed(depth, 2)] : [atOnce(this.#ending())];
     };
     const branches = Array.from({ length: this.random.between(2, 3) }, branch);
+    this.#isBeside = true;
     return { kind: "join", how, branches, throws: how === "settled" && this.#chance(0.3) };
   }
 
   #try(depth: number): Node {
     const hasCatch = this.#chance(0.8);
+    this.#enterSegment();
     const body = [...this.#sequence(depth, 2), this.#chance(0.7) ? this.#step(0.8) : this.#operation()];
+    const isBeside = body.some(hasJoin);
+    this.#isBeside = isBeside;
+    this.#enterSegment();
     const caught = hasCatch ? this.#sealed(depth, 1) : null;
+    this.#isBeside = isBeside || (caught?.some(hasJoin) ?? false);
+    this.#enterSegment();
     const last = !hasCatch || this.#chance(0.3) ? this.#sealed(depth, 1) : [];
+    this.#enterSegment();
     return { kind: "try", body, caught, rethrows: hasCatch && this.#chance(0.25), last };
   }
 
@@ -156,12 +185,14 @@ class Generator {
   }
 
   #operation(): Node {
+    this.#isBeside = false;
     const dice = this.random.next();
     if (dice < 0.46) return this.#step(0.2);
     this.#left--;
     if (this.hasSignals && this.#chance(0.3)) return this.#signal();
     if (dice < 0.58) return { kind: "sleep", name: this.#name(), ms: this.random.between(1, 30) };
-    if (dice < 0.7) return this.#child();
+    if (dice < 0.66) return this.#child();
+    if (dice < 0.7) return this.#children();
     if (dice < 0.78) return { kind: "event", event: this.#event(), timeoutMs: this.random.between(1, 40) };
     if (dice < 0.86) return { kind: "emit", event: this.#event() };
     if (dice < 0.93) return { kind: "now" };
@@ -180,7 +211,7 @@ class Generator {
 
   /** Nothing of it is recorded. */
   #plain(): Node {
-    const dice = this.random.next();
+    const dice = this.#isBeside ? 1 : this.random.next();
     if (dice < 0.45) return { kind: "timer", ms: this.random.between(1, 8) };
     if (dice < 0.6) return { kind: "hop", how: this.#pick(["immediate", "microtask"] as const) };
     return { kind: this.#pick(["random", "uuid"] as const) };
@@ -188,6 +219,7 @@ class Generator {
 
   /** @param failing how likely it is that its body throws at first */
   #step(failing: number): StepNode {
+    this.#isBeside = false;
     this.#left--;
     const fails = this.#chance(failing) ? this.#pick([1, 1, 2, ALWAYS]) : 0;
     const tries = this.#chance(0.4) ? this.random.between(1, 3) : null;
@@ -198,6 +230,11 @@ class Generator {
   #child(): ChildNode {
     const fails = this.#chance(0.25) ? this.#pick([1, ALWAYS]) : 0;
     return { kind: "child", tag: this.#pick(["x", "y"]), ms: this.#pick([0, 0, 5]), fails };
+  }
+
+  #children(): Node {
+    const calls = Array.from({ length: this.random.between(2, 3) }, () => this.#child());
+    return { kind: "children", calls };
   }
 
   #first(): Node {
@@ -220,7 +257,11 @@ class Generator {
   }
 
   #name(): string {
-    return this.#pick(["a", "a", "b", "c"]);
+    return this.#pick(["a", "a", "b", "c"]) + (this.#segment === 0 ? "" : String(this.#segment));
+  }
+
+  #enterSegment(): void {
+    this.#segment = this.#maxAttempts === 1 ? 0 : ++this.#segments;
   }
 
   #event(): string {

@@ -63,7 +63,8 @@ async function main(words: readonly string[]): Promise<boolean> {
 }
 
 function progress({ seeds, differences }: SeedsReport): void {
-  if (seeds % 500 === 0) process.stderr.write(`${seeds} seeds, ${differences.length} differ\n`);
+  const found = differences.map(({ seed }) => seed).join();
+  if (seeds % 500 === 0) process.stderr.write(`${seeds} seeds, ${differences.length} differ: ${found}\n`);
 }
 
 function parseDeaths(text: string): DeathMode {

@@ -57,6 +57,8 @@ function replacements(node: Node): readonly (readonly Node[])[] {
       return node.sources.length < 2
         ? []
         : node.sources.map((_, index) => [{ ...node, sources: node.sources.toSpliced(index, 1) }]);
+    case "children":
+      return [[...node.calls], ...node.calls.map((_, index) => [{ ...node, calls: node.calls.toSpliced(index, 1) }])];
     case "step":
       return node.tries === null ? [] : [[{ ...node, tries: null }]];
     default:
@@ -109,4 +111,14 @@ function isDurable(node: Node | undefined): boolean {
   return node !== undefined && DURABLE.includes(node.kind);
 }
 
-const DURABLE: readonly Node["kind"][] = ["step", "child", "sleep", "now", "emit", "event", "signal", "first"];
+const DURABLE: readonly Node["kind"][] = [
+  "step",
+  "child",
+  "children",
+  "sleep",
+  "now",
+  "emit",
+  "event",
+  "signal",
+  "first",
+];

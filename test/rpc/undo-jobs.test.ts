@@ -9,7 +9,7 @@ import { rejection } from "../support/rejection.ts";
 import { createRouterWorld, type RouterWorld } from "../support/router-world.ts";
 
 const FN = "test:fn";
-const ORDER = { seq: 1, asked: 1, op: 7, alone: true, prompt: true, undo: true, endedAttempt: false };
+const ORDER = { seq: 1, asked: 1, op: 7, alone: true, prompt: true, beside: false, undo: true, endedAttempt: false };
 
 /** A job that died after a step that can be undone, and the undo job, at the worker. */
 async function died(world: RouterWorld, worker: TestWorker): Promise<readonly [Job, Job]> {

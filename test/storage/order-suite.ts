@@ -30,7 +30,7 @@ export function orderSuite(name: string, makeStore: MakeStore): void {
 
 const PLACE: RecordOrder = {
   ...{ seq: 1, asked: 1, op: 0 },
-  ...{ alone: false, prompt: false, undo: false, endedAttempt: false },
+  ...{ alone: false, prompt: false, beside: false, undo: false, endedAttempt: false },
 };
 const NO = { name: "Error", message: "no" };
 
@@ -82,10 +82,10 @@ async function park(world: StoreWorld, job: Job, { waits, names, order }: Parkin
 }
 
 const nap = (name: string, sleepMs: number, op = 9, prompt = false): NewWait => {
-  return { name, kind: "sleep", sleepMs, order: { op, prompt } };
+  return { name, kind: "sleep", sleepMs, order: { op, prompt, beside: !prompt } };
 };
 const event = (name: string, op = 9): NewWait => {
-  return { name, kind: "event", eventName: name, timeoutMs: null, order: { op, prompt: true } };
+  return { name, kind: "event", eventName: name, timeoutMs: null, order: { op, prompt: true, beside: false } };
 };
 const at = (seq: number, asked = seq, alone = false): ParkOrder => ({ seq, asked, alone });
 
@@ -103,9 +103,9 @@ function recordTests(makeStore: MakeStore): void {
   const orders: readonly Partial<RecordOrder>[] = [
     { seq: 1, asked: 1 },
     { seq: 7, asked: 3, op: 4_294_967_295, alone: true },
-    { seq: 3, asked: 90_000, op: 1, prompt: true },
+    { seq: 3, asked: 90_000, op: 1, prompt: true, beside: true },
     { seq: 2 ** 24, asked: 0, undo: true, endedAttempt: true },
-    { seq: 0, asked: 0, op: 77, alone: true, prompt: true, undo: true },
+    { seq: 0, asked: 0, op: 77, alone: true, prompt: true, beside: false, undo: true },
   ];
   test("the order of a record comes back as it was given; without one there is none", async () => {
     await using world = await makeStore();
@@ -246,8 +246,8 @@ function waitTests(makeStore: MakeStore): void {
     world.clock.advance(10);
     await world.store.transact((tx) => tx.endDueWaits(10));
     const all = await replay(world, jobId);
-    expect(all.get("a")!.order).toEqual({ ...PLACE, seq: 3, asked: 7, op: 5, prompt: true });
-    expect(all.get("b")!.order).toEqual({ ...PLACE, seq: 3, asked: 7, op: 9 });
+    expect(all.get("a")!.order).toEqual({ ...PLACE, seq: 3, asked: 7, op: 5, prompt: true, beside: false });
+    expect(all.get("b")!.order).toEqual({ ...PLACE, seq: 3, asked: 7, op: 9, beside: true });
     expect(all.has("c")).toBe(false);
   });
 
@@ -273,15 +273,22 @@ function waitTests(makeStore: MakeStore): void {
     world.clock.advance(5);
     await world.store.transact((tx) => tx.endDueWaits(10));
     const busy = await replay(world, jobId);
-    expect(busy.get("b")!.order).toEqual({ ...PLACE, seq: 0, asked: 0, op: 12, prompt: true });
-    expect(busy.get("n")!.order).toEqual({ ...PLACE, seq: 0, asked: 0, op: 14, prompt: true });
+    expect(busy.get("b")!.order).toEqual({ ...PLACE, seq: 0, asked: 0, op: 12, prompt: true, beside: false });
+    expect(busy.get("n")!.order).toEqual({ ...PLACE, seq: 0, asked: 0, op: 14, prompt: true, beside: false });
     const given: CheckpointToStore = { ...step(job, "n", { seq: 2, asked: 4, op: 14 }), kind: "sleep", value: null };
     expect(await record(world, given)).toEqual(["changed"]);
     expect(await park(world, job, { waits: [], names: ["b", "c"], order: at(3, 4) })).toBe(true);
     expect(await seqs(world, jobId)).toEqual({ a: 1, n: 2, b: 3 });
     const again = await goOn(world, jobId);
     expect(await seqs(world, jobId, again.leaseToken - 1)).toEqual({ b: 3, n: 2 });
-    expect((await replay(world, jobId)).get("b")!.order).toEqual({ ...PLACE, seq: 3, asked: 4, op: 12, prompt: true });
+    expect((await replay(world, jobId)).get("b")!.order).toEqual({
+      ...PLACE,
+      seq: 3,
+      asked: 4,
+      op: 12,
+      prompt: true,
+      beside: false,
+    });
   });
 
   test("what is not waited for any more ends without a place, also while the job is parked for another thing", async () => {
@@ -302,7 +309,7 @@ function waitTests(makeStore: MakeStore): void {
     await emit(world, "a");
     await emit(world, "b");
     expect(await seqs(world, jobId)).toEqual({ a: 0, b: 6 });
-    expect((await replay(world, jobId)).get("a")!.order).toMatchObject({ op: 0, prompt: true });
+    expect((await replay(world, jobId)).get("a")!.order).toMatchObject({ op: 0, prompt: true, beside: false });
   });
 
   test("what is over when it is parked for has the place of the park", async () => {
@@ -325,7 +332,7 @@ function waitTests(makeStore: MakeStore): void {
     for (const name of ["a", "b", "c"]) await emit(world, name);
     const all = await replay(world, jobId);
     expect(all.get("a")!.order).toBeNull();
-    expect(all.get("b")!.order).toEqual({ ...PLACE, seq: 1, asked: 3, op: 3, prompt: true });
+    expect(all.get("b")!.order).toEqual({ ...PLACE, seq: 1, asked: 3, op: 3, prompt: true, beside: false });
     expect(all.get("c")!.order?.seq).toBe(1);
   });
 
@@ -357,7 +364,7 @@ function failureTests(makeStore: MakeStore): void {
       world,
       step(job, "before", { seq: 1, undo: true }),
       step(job, "end", { seq: 2, alone: true }, null),
-      step(job, "after", { seq: 3, asked: 9, prompt: true, undo: true }),
+      step(job, "after", { seq: 3, asked: 9, prompt: true, beside: true, undo: true }),
     );
     await happen(world, job, { ...failed(), marks } as JobEvent);
     return jobId;
@@ -370,7 +377,15 @@ function failureTests(makeStore: MakeStore): void {
     const all = await replay(world, jobId);
     expect(all.get("before")!.order).toEqual({ ...PLACE, seq: 1, undo: true });
     expect(all.get("end")!.order).toMatchObject({ seq: 0, asked: 0, op: 21, endedAttempt: true });
-    expect(all.get("after")!.order).toEqual({ ...PLACE, seq: 0, asked: 0, op: 22, prompt: true, undo: true });
+    expect(all.get("after")!.order).toEqual({
+      ...PLACE,
+      seq: 0,
+      asked: 0,
+      op: 22,
+      prompt: true,
+      beside: true,
+      undo: true,
+    });
     expect(text(all.get("after")!.value)).toBe("1");
   });
 
@@ -498,7 +513,13 @@ function awaitedTests(makeStore: MakeStore): void {
     const parentId = await stored(world);
     const parent = await claimOne(world);
     const wait: NewWait = { name: `job:${childId}`, kind: "job", awaitedJobId: childId };
-    return { childId, child, parentId, parent, wait: order ? { ...wait, order: { op: 5, prompt: false } } : wait };
+    return {
+      childId,
+      child,
+      parentId,
+      parent,
+      wait: order ? { ...wait, order: { op: 5, prompt: false, beside: false } } : wait,
+    };
   }
 
   const ends: readonly (readonly [string, JobEvent, unknown])[] = [

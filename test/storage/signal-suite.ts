@@ -199,7 +199,7 @@ function takeTests(makeStore: MakeStore): void {
     const jobId = await stored(world);
     const order: ParkOrder = { seq: 3, asked: 5, alone: false };
     const ordered = (name: string, signalName: string, op: number): NewWait => {
-      return { ...awaits(name, signalName), order: { op, prompt: op === 7 } };
+      return { ...awaits(name, signalName), order: { op, prompt: op === 7, beside: false } };
     };
     const placeOf = async (name: string) => {
       const { order: at } = (await world.store.listRecords(jobId, 10)).find((one) => one.name === name)!;

@@ -27,7 +27,16 @@ export function undoSuite(name: string, makeStore: MakeStore): void {
   });
 }
 
-const ORDER: RecordOrder = { seq: 1, asked: 1, op: 7, alone: true, prompt: true, undo: true, endedAttempt: false };
+const ORDER: RecordOrder = {
+  seq: 1,
+  asked: 1,
+  op: 7,
+  alone: true,
+  prompt: true,
+  beside: false,
+  undo: true,
+  endedAttempt: false,
+};
 const DIE: JobEvent = { kind: "fail", error: { name: "Error", message: "no" }, terminal: true, retryAfterMs: null };
 const CANCEL: JobEvent = { kind: "cancel", reason: "cancelled" };
 

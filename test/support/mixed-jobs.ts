@@ -145,7 +145,16 @@ async function work(store: JobStore, random: Random): Promise<void> {
   await store.transact((tx) => workflows(tx, left));
 }
 
-const ORDER = { seq: 3, asked: 1, op: 4_000_000_000, alone: true, prompt: false, undo: true, endedAttempt: true };
+const ORDER = {
+  seq: 3,
+  asked: 1,
+  op: 4_000_000_000,
+  alone: true,
+  prompt: false,
+  beside: false,
+  undo: true,
+  endedAttempt: true,
+};
 
 /** Steps and values of those that still run, some of which then wait for a sleep, an event and a job. */
 async function workflows(tx: JobTransaction, jobs: readonly Job[]): Promise<void> {
@@ -198,7 +207,7 @@ async function workflows(tx: JobTransaction, jobs: readonly Job[]): Promise<void
       jobId,
       leaseToken,
       waits: [
-        { name: "nap", kind: "sleep", sleepMs: 80_000_000, order: { op: 7, prompt: true } },
+        { name: "nap", kind: "sleep", sleepMs: 80_000_000, order: { op: 7, prompt: true, beside: false } },
         { name: "until", kind: "sleep", sleepUntil: 4_000_000_000_000 },
         { name: "ev\u00e9nt", kind: "event", eventName: "n\u00e9ver", timeoutMs: null },
         { name: "since", kind: "event", eventName: "n\u00e9ver", timeoutMs: null, sinceStart: true },

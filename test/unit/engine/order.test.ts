@@ -16,7 +16,7 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 const PLACE: RecordOrder = {
   ...{ seq: 1, asked: 1, op: 0 },
-  ...{ alone: false, prompt: false, undo: false, endedAttempt: false },
+  ...{ alone: false, prompt: false, beside: false, undo: false, endedAttempt: false },
 };
 
 function step({ jobId, leaseToken }: Job, name: string, order: Partial<RecordOrder>, value = "1"): CheckpointReport {
@@ -42,7 +42,7 @@ function park(seq: number, ...waits: readonly NewWait[]): AttemptReport["event"]
 }
 
 function awaits(eventName: string): NewWait {
-  return { name: eventName, kind: "event", eventName, timeoutMs: null, order: { op: 5, prompt: true } };
+  return { name: eventName, kind: "event", eventName, timeoutMs: null, order: { op: 5, prompt: true, beside: false } };
 }
 
 function endedBy(name: string): AttemptReport["event"] {
@@ -57,7 +57,7 @@ test("what a parked job is told when it goes on has the place that the park told
   expect(await worker.report(job, park(2, awaits("a")))).toBe("accepted");
   await emitEvent(world.engine, "a", bytes("7"));
   await assigned(worker, 2);
-  const order = { ...PLACE, seq: 2, asked: 3, op: 5, alone: true, prompt: true };
+  const order = { ...PLACE, seq: 2, asked: 3, op: 5, alone: true, prompt: true, beside: false };
   expect(worker.replayed.map(({ checkpoint }) => [checkpoint.name, checkpoint.order])).toEqual([["a", order]]);
   expect(worker.delivered[1]).toMatchObject({ resumed: true, unordered: false });
 });
@@ -125,7 +125,10 @@ async function failedParent(world: EngineWorld, worker: TestWorker) {
   const childId = await world.enqueue(FN, { parentId, options: { maxAttempts: 1, ...key } });
   const child = await assigned(worker, 2);
   const name = `job:${childId}`;
-  await worker.report(parent, park(1, { name, kind: "job", awaitedJobId: childId, order: { op: 4, prompt: false } }));
+  await worker.report(
+    parent,
+    park(1, { name, kind: "job", awaitedJobId: childId, order: { op: 4, prompt: false, beside: false } }),
+  );
   await worker.report(child, fail("no money"));
   await worker.report(await assigned(worker, 3), endedBy(name));
   return { parentId, childId, name };

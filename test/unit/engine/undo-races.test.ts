@@ -12,7 +12,7 @@ import { type TestDatabase, testDatabase } from "../../support/postgres-database
 import { Gate, twoDaemons } from "../../support/two-daemons.ts";
 
 const FN = "test:fn";
-const ORDER = { seq: 1, asked: 1, op: 7, alone: true, prompt: true, undo: true, endedAttempt: false };
+const ORDER = { seq: 1, asked: 1, op: 7, alone: true, prompt: true, beside: false, undo: true, endedAttempt: false };
 const soon = () => Bun.sleep(150);
 
 let database: TestDatabase;

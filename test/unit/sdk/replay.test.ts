@@ -1,7 +1,7 @@
 /** P11: what a handler was given once it is given by every replay, in the same order. */
 import { describe, expect, test } from "bun:test";
 import { setTimeout as timer } from "node:timers/promises";
-import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Failure, Outcome, Release } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { operationId, ROOT_ID } from "../../../src/sdk/workflow/branch.ts";
 import type { Context } from "../../../src/sdk/context.ts";
@@ -145,7 +145,7 @@ describe("names", () => {
 });
 
 /** What is asked for first under the name "a". */
-const FIRST = operationId(ROOT_ID, "a", 1);
+const FIRST = operationId(ROOT_ID, CheckpointKind.STEP, "a", 1);
 
 describe("failures", () => {
   test("one that the handler caught is a fact, with its name, its members and what it is", async () => {
