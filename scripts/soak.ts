@@ -3,7 +3,7 @@
  * 1 when a promise was broken. Power cuts need root and a loop device, and are skipped, visibly, without.
  *
  *     bun run soak [--minutes M] [--rounds N] [--dir DIRECTORY] [--seed N] [--jobs N]
- *                  [--only enqueue,workers,daemon,power,chaos,schedules,cluster,events,copy,waits,memory,replay]
+ *                  [--only enqueue,workers,daemon,power,chaos,schedules,cluster,events,copy,waits,memory,replay,undo]
  */
 import { tmpdir } from "node:os";
 import { prepareCheckout } from "./prepare.ts";

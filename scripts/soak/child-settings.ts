@@ -42,6 +42,15 @@ export interface WaiterSettings {
   readonly log: string;
 }
 
+/** For `undo/worker.ts`. */
+export interface OrderWorkerSettings {
+  readonly address: string;
+  readonly functionName: string;
+  readonly concurrency: number;
+  readonly maxParkedHandlers: number;
+  readonly log: string;
+}
+
 /** For `chaos/caller.ts`. */
 export interface CallerSettings {
   /** Of one daemon, or of those of a cluster, the first to be tried first. */

@@ -5,6 +5,7 @@ import {
   type CallerSettings,
   type ClientSettings,
   type FlowWorkerSettings,
+  type OrderWorkerSettings,
   SETTINGS_VARIABLE,
   type WaiterSettings,
   type WorkerSettings,
@@ -48,6 +49,11 @@ export async function startWaiter(settings: WaiterSettings): Promise<SoakChild> 
   return untilReady(start("events/waiter.ts", settings));
 }
 
+/** Ends when the worker is connected. */
+export async function startOrderWorker(settings: OrderWorkerSettings): Promise<SoakChild> {
+  return untilReady(start("undo/worker.ts", settings));
+}
+
 async function untilReady(child: SoakChild): Promise<SoakChild> {
   while (!child.output.includes("ready\n")) {
     const ended = await Promise.race([child.exited.then(() => true), Bun.sleep(5).then(() => false)]);
@@ -56,7 +62,9 @@ async function untilReady(child: SoakChild): Promise<SoakChild> {
   return child;
 }
 
-function start(file: string, settings: ClientSettings | WorkerSettings | CallerSettings | WaiterSettings): SoakChild {
+type Settings = ClientSettings | WorkerSettings | CallerSettings | WaiterSettings | OrderWorkerSettings;
+
+function start(file: string, settings: Settings): SoakChild {
   const process_ = spawn(process.execPath, [join(import.meta.dir, file)], {
     // Its stdin ends with this process, and it with its stdin.
     stdio: ["pipe", "pipe", "pipe"],

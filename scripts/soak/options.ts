@@ -14,6 +14,7 @@ export const PARTS = [
   "waits",
   "memory",
   "replay",
+  "undo",
 ] as const;
 /** One of them. */
 export type PartName = (typeof PARTS)[number];

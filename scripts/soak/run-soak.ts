@@ -11,6 +11,7 @@ import { soakMemory } from "./part-memory.ts";
 import { soakPowerLoss } from "./part-power.ts";
 import { soakReplay } from "./part-replay.ts";
 import { soakSchedules } from "./part-schedules.ts";
+import { soakUndo } from "./part-undo.ts";
 import { soakWaits } from "./part-waits.ts";
 import { soakWorkerKills } from "./part-workers.ts";
 import { Random } from "./random.ts";
@@ -29,6 +30,7 @@ const PLAY: Readonly<Record<PartName, (context: SoakContext) => Promise<readonly
   waits: soakWaits,
   memory: soakMemory,
   replay: soakReplay,
+  undo: soakUndo,
 };
 
 /** Runs the parts asked for and prints a verdict for each. False when a promise was broken. */
