@@ -48,12 +48,12 @@ export function callChild(scope: HandlerScope, job: NewJob, enqueue: Enqueue): P
   if (scope.stepName !== null) return execution.during(storeChild(scope, job, { call, isKeyed, enqueue }));
   const { replay, calls } = execution;
   if (!replay.isOrdered) {
-    return execution.call(replay.beginUnordered(`call ${call}`), () =>
+    return execution.call(replay.identities.beginUnordered(`call ${call}`), () =>
       storeChild(scope, job, { call, isKeyed, enqueue }),
     );
   }
   let numbered!: NumberedCall;
-  const branch = replay.beginCall(`call ${call}`, (place) => {
+  const branch = replay.identities.beginCall(`call ${call}`, (place) => {
     numbered = calls.number(call, place);
     return numbered.number;
   });

@@ -96,7 +96,7 @@ export class Operations {
     checkName(`the name of ${what}`, name);
     const { replay } = this.host.execution;
     if (!replay.isOrdered) return replay.journal.takeName(name);
-    return replay.nameHere(what, name);
+    return replay.identities.nameHere(what, name);
   }
 
   /** Everything until the operation is asked for happens in the caller's turn. */

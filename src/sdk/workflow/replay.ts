@@ -4,11 +4,11 @@
  */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { RecordRef } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { currentScope, enterBranch } from "../context.ts";
-import { Branch, nameIn, operationId, type Relation, ROOT_ID } from "./branch.ts";
+import type { Branch } from "./branch.ts";
 import { CheckpointJournal, type Placed, timeOf } from "./checkpoint-journal.ts";
 import { KIND_NAMES } from "./checkpoint-names.ts";
 import { GivenFailures } from "./given-failures.ts";
+import { Identities } from "./identities.ts";
 import type { RecordPlace } from "./new-record.ts";
 import { type Asked, Operation } from "./operation.ts";
 import { type Fresh, ReplayWatch } from "./replay-watch.ts";
@@ -55,9 +55,8 @@ export class Replay {
   readonly journal: CheckpointJournal;
   readonly failures = new GivenFailures();
   readonly sequence: Sequence;
+  readonly identities: Identities;
   readonly #watch: ReplayWatch;
-  readonly #root = new Branch(ROOT_ID, 0);
-  readonly #ids = new Set<number>([ROOT_ID]);
   /** New, and waits until the record is through. */
   readonly #fresh: Fresh[] = [];
   /** Got a place in this execution. */
@@ -69,6 +68,7 @@ export class Replay {
       onLive: () => this.#onLive(),
       onHeld: (head) => this.#watch.onHeld(head),
     });
+    this.identities = new Identities(this.sequence, options.context, this.isOrdered);
     this.#watch = new ReplayWatch({
       sequence: this.sequence,
       fresh: this.#fresh,
@@ -93,57 +93,14 @@ export class Replay {
     return sequence.left.filter((placed) => !sequence.isRequested(placed.op) && !sequence.isPassedOver(placed));
   }
 
-  /** Where in the handler this is called. */
-  get branch(): Branch {
-    const scope = currentScope();
-    return scope !== undefined && scope.context === this.options.context ? scope.branch : this.#root;
-  }
-
-  /** Begins a branch for a call in a job that keeps no order. */
-  beginUnordered(call: string): Branch {
-    return this.#begin(this.branch, CheckpointKind.UNSPECIFIED, call).branch;
-  }
-
-  /**
-   * Begins a branch behind a call. What is asked for there is known by the call and its number, which are the same
-   * wherever it is made.
-   *
-   * @param numberOf takes the number of the call that is made in this place
-   */
-  beginCall(call: string, numberOf: (place: Branch) => number): Branch {
-    const here = this.branch;
-    const { branch } = this.#begin(here, CheckpointKind.UNSPECIFIED, nameIn(this.#relation(here), call));
-    const number = numberOf(branch);
-    this.#ids.delete(branch.id);
-    branch.id = this.#free(operationId(ROOT_ID, CheckpointKind.UNSPECIFIED, call, number));
-    this.#ids.add(branch.id);
-    return branch;
-  }
-
-  /** A name that is the same in every execution and nowhere else: by what led to here, and the number of its use there. */
-  nameHere(what: string, name: string): string {
-    const here = this.branch;
-    const said = nameIn(this.#relation(here), what);
-    const use = here.next(CheckpointKind.UNSPECIFIED, `${said} ${name}`);
-    const numbered = use === 1 ? name : `${name}#${use}`;
-    return here.id === ROOT_ID && said === what ? numbered : `${here.id}/${said}/${numbered}`;
-  }
-
   /**
    * The handler asks for something. To be called before anything is awaited. Ends with `settled`.
    *
    * @param label under which it is recorded whatever its identity is
    */
   ask(name: string, kind: CheckpointKind, label?: string): Operation {
-    const { isPrompt } = this.sequence;
-    const here = this.branch;
-    const relation = this.#relation(here);
     this.sequence.ask();
-    const otherId = this.#otherId(here, relation, kind, name);
-    const said = nameIn(relation, name);
-    const { branch, nth } = this.#begin(here, kind, said);
-    const idAs = (other: CheckpointKind): number => operationId(here.id, other, said, nth);
-    const asked = { name, kind, isPrompt, relation, otherId, idAs };
+    const { branch, asked } = this.identities.begin(name, kind);
     const record = label === undefined ? this.#claim(branch, asked) : this.#find(branch, label);
     if (record?.endedAttempt === true && record.seq === 0) {
       return new Operation(branch, asked, record.name, undefined);
@@ -224,31 +181,9 @@ export class Replay {
     return this.options.onReplayed === undefined && this.sequence.isLive;
   }
 
-  /** Whoever waits for several branches goes on in the context of the last one, as that branch itself does. */
-  #relation(here: Branch): Relation {
-    const { isPrompt, given, turn } = this.sequence;
-    if (!this.isOrdered || !isPrompt || given === here.id) return "own";
-    return here.turn === turn ? "at once" : "beside";
-  }
-
-  /** Begins a branch behind another one, for whatever the caller does behind it. */
-  #begin(here: Branch, kind: CheckpointKind, said: string): { readonly branch: Branch; readonly nth: number } {
-    const nth = here.next(kind, said);
-    const branch = new Branch(this.#free(operationId(here.id, kind, said, nth)), this.sequence.turn, here);
-    this.#ids.add(branch.id);
-    enterBranch(this.options.context, branch);
-    return { branch, nth };
-  }
-
-  #otherId(here: Branch, relation: Relation, kind: CheckpointKind, name: string): number {
-    if (relation === "at once") return 0;
-    const said = nameIn(relation === "own" ? "beside" : "own", name);
-    return operationId(here.id, kind, said, here.peek(kind, said));
-  }
-
   #find(branch: Branch, label: string): Checkpoint | undefined {
     const record = this.journal.find(label);
-    if (record !== undefined) this.#takeIdentity(branch, record);
+    if (record !== undefined) this.identities.take(branch, this.journal.operationOf(record));
     return record;
   }
 
@@ -262,22 +197,8 @@ export class Replay {
     const own = this.journal.claim(branch.id, asked.relation);
     if (own !== undefined) return own;
     const other = this.journal.claimOther(asked);
-    if (other !== undefined) this.#takeIdentity(branch, other);
+    if (other !== undefined) this.identities.take(branch, this.journal.operationOf(other));
     return other;
-  }
-
-  /** Of what was found by its name: what is asked for behind it is known by the identity that it had first. */
-  #takeIdentity(branch: Branch, record: Checkpoint): void {
-    const op = this.journal.operationOf(record);
-    if (op === undefined || this.#ids.has(op)) return;
-    this.#ids.add(op);
-    branch.id = op;
-  }
-
-  #free(id: number): number {
-    let free = id;
-    while (this.#ids.has(free)) free = (free % 0x7fff_ffff) + 1;
-    return free;
   }
 
   /** A step of which only failed attempts are on record keeps its name. */
