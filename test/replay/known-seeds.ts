@@ -159,6 +159,19 @@ export const KNOWN_PROGRAMS: readonly KnownProgram[] = [
     ]),
   },
   {
+    rule: "what a losing branch records when its handler has returned stays its own",
+    seed: 40763,
+    program: program([
+      step("b"),
+      timer(4),
+      join("race", [
+        [step("a", { ms: 3 }), sleep("c", 25)],
+        [{ kind: "now" }],
+        [{ kind: "emit", event: "e" }, step("a", { ms: 1 }), child("y")],
+      ]),
+    ]),
+  },
+  {
     rule: "operations of different kinds may have one name",
     seed: 6342,
     program: program(

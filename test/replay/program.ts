@@ -114,6 +114,7 @@ class Generator {
   /** Code that an attempt may skip which another one runs: names there are used nowhere else. */
   #segments = 0;
   #segment = 0;
+  #isInLoop = false;
 
   constructor(
     private readonly random: Random,
@@ -136,7 +137,8 @@ class Generator {
     const dice = this.random.next();
     if (depth < MAX_DEPTH && this.#left > 1) {
       if (dice < 0.22) return [this.#join(depth + 1)];
-      if (dice < 0.36) return [this.#try(depth + 1)];
+      // In a loop a retry may come another way in each turn, and the names are the same.
+      if (dice < 0.36 && !(this.#isInLoop && this.#maxAttempts > 1)) return [this.#try(depth + 1)];
       if (dice < 0.41) return [this.#loop(depth + 1)];
     }
     if (dice < 0.53) return [this.#plain()];
@@ -179,7 +181,10 @@ class Generator {
   }
 
   #loop(depth: number): Node {
+    const wasInLoop = this.#isInLoop;
+    this.#isInLoop = true;
     const body = [this.#operation(), ...this.#sequence(depth, 1)];
+    this.#isInLoop = wasInLoop;
     this.#left -= body.length;
     return { kind: "loop", times: this.random.between(2, 3), body };
   }

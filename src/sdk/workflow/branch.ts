@@ -6,7 +6,11 @@ import type { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
  * led to it, and not by when it came: branches that run beside each other may overtake each other.
  */
 export class Branch {
-  #counts: Map<string, number> | undefined;
+  /** The first name that was used here; most branches see one operation and need no map. */
+  #firstKind: CheckpointKind = 0;
+  #firstName: string | undefined;
+  #firstCount = 0;
+  #others: Map<string, number> | undefined;
 
   /**
    * @param id of the operation that was asked for last here; it changes where changed code meets an old record
@@ -20,15 +24,23 @@ export class Branch {
 
   /** Number of the next operation of this kind and name here, from 1. */
   next(kind: CheckpointKind, name: string): number {
+    this.#firstName ??= name;
+    if (this.#firstCount === 0) this.#firstKind = kind;
+    if (this.#isFirst(kind, name)) return ++this.#firstCount;
     const count = this.peek(kind, name);
-    this.#counts ??= new Map();
-    this.#counts.set(`${kind} ${name}`, count);
+    this.#others ??= new Map();
+    this.#others.set(`${kind} ${name}`, count);
     return count;
   }
 
   /** As `next`, which will give the same. */
   peek(kind: CheckpointKind, name: string): number {
-    return (this.#counts?.get(`${kind} ${name}`) ?? 0) + 1;
+    if (this.#isFirst(kind, name)) return this.#firstCount + 1;
+    return (this.#others?.get(`${kind} ${name}`) ?? 0) + 1;
+  }
+
+  #isFirst(kind: CheckpointKind, name: string): boolean {
+    return this.#firstName === name && this.#firstKind === kind;
   }
 }
 

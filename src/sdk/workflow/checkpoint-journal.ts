@@ -72,11 +72,12 @@ export class CheckpointJournal {
   }
 
   /** As `claim`, of what was recorded under the identity that it would have otherwise. */
-  claimOther({ otherId, name, kind, relation, isPrompt }: Asked): Checkpoint | undefined {
-    if (!isPrompt) return undefined;
+  claimOther(asked: Asked): Checkpoint | undefined {
+    const { name, kind, relation, isPrompt } = asked;
+    if (!isPrompt || this.#byOperation.size === 0) return undefined;
     // Hashes of 31 bits may be alike by chance.
     const isAlike = (record: Checkpoint): boolean => record.kind === kind && nameOfLabel(record.name) === name;
-    return this.#take(otherId, (record) => record.prompt && isAlike(record) && isLooseOr(relation, record));
+    return this.#take(asked.otherId, (record) => record.prompt && isAlike(record) && isLooseOr(relation, record));
   }
 
   /** Takes the name of a step that was tried and did not end yet. */
@@ -98,13 +99,22 @@ export class CheckpointJournal {
    * without an order the same uses find the same records, so that names decide.
    */
   takeName(name: string): string {
-    for (let use = this.#uses.get(name) ?? 1; ; use++) {
-      const label = boundedName(use === 1 ? name : `${name}#${use}`);
-      if (this.#used.has(label) || (this.isOrdered && this.#byName.has(label))) continue;
+    const first = boundedName(name);
+    if (this.#isFree(first)) {
+      this.#used.add(first);
+      return first;
+    }
+    for (let use = this.#uses.get(name) ?? 2; ; use++) {
+      const label = boundedName(`${name}#${use}`);
+      if (!this.#isFree(label)) continue;
       this.#uses.set(name, use + 1);
       this.#used.add(label);
       return label;
     }
+  }
+
+  #isFree(label: string): boolean {
+    return !this.#used.has(label) && !(this.isOrdered && this.#byName.has(label));
   }
 
   /** Steps and values that were recorded and that nobody asked for. */

@@ -48,10 +48,9 @@ const PATIENCE_SHARE = 0.8;
 
 export class Execution {
   readonly replay: Replay;
-  readonly calls: CallNumbers;
-  /** Of jobs, as the handler was given them. */
-  readonly ends = new Map<string, FinishedJob>();
-  readonly #waits: OpenWaits;
+  #calls: CallNumbers | undefined;
+  #ends: Map<string, FinishedJob> | undefined;
+  #openWaits: OpenWaits | undefined;
   readonly #pending = new PendingPromises();
   readonly #recorder: Recorder;
   #whenInSlot: (() => void)[] = [];
@@ -70,13 +69,13 @@ export class Execution {
   constructor(
     readonly host: ExecutionHost,
     private readonly port: ExecutionPort,
-    recorded: readonly Checkpoint[],
+    private readonly records: readonly Checkpoint[],
     isUnordered: boolean,
     onReplayed?: () => void,
   ) {
     this.#isReplayOnly = onReplayed !== undefined;
     this.replay = new Replay({
-      recorded,
+      recorded: records,
       isUnordered: isUnordered || port.rehearsal.isUnordered === true,
       isTimeIgnored: port.rehearsal.isUnordered === true,
       context: host,
@@ -88,8 +87,17 @@ export class Execution {
       pending: (start) => this.#pending.make(start),
     });
     this.#recorder = new Recorder(host, this.replay, this.#pending, this.#recorderPort());
-    this.calls = new CallNumbers(recorded, (label, record, op) => this.recordInternal(label, record, op));
-    this.#waits = this.#openWaits();
+  }
+
+  get calls(): CallNumbers {
+    this.#calls ??= new CallNumbers(this.records, (label, record, op) => this.recordInternal(label, record, op));
+    return this.#calls;
+  }
+
+  /** Of jobs, as the handler was given them. */
+  get ends(): Map<string, FinishedJob> {
+    this.#ends ??= new Map();
+    return this.#ends;
   }
 
   get journal(): CheckpointJournal {
@@ -289,7 +297,7 @@ export class Execution {
   /** The handler has a slot again. @param recorded since it parked */
   resume(recorded: readonly Checkpoint[]): void {
     this.#stage = "active";
-    this.#waits.resume(recorded);
+    this.#openWaits?.resume(recorded);
     for (const go of this.#whenInSlot.splice(0)) go();
     this.#checkSoon();
   }
@@ -351,29 +359,24 @@ export class Execution {
   }
 
   #recorderPort(): RecorderPort {
-    const isDropped = (): boolean => this.#stage === "dropped";
     return {
       send: (record) => this.port.record(record),
       isOver: (label) => this.#dies(`record ${label}`, RECORDING),
-      get isDropped() {
-        return isDropped();
-      },
+      isDropped: () => this.#stage === "dropped",
     };
   }
 
-  #openWaits(): OpenWaits {
-    const isActive = (): boolean => this.#stage === "active";
-    return new OpenWaits({
+  get #waits(): OpenWaits {
+    this.#openWaits ??= new OpenWaits({
       replay: this.replay,
-      get isActive() {
-        return isActive();
-      },
+      isActive: () => this.#stage === "active",
       recordInPlace: (operation, record) => this.record(operation, record),
       recordInternal: (label, record) => this.recordInternal(label, record),
       needSlot: () => this.port.needSlot(this.host),
       checkSoon: () => this.#checkSoon(),
       forgetReject: (reject) => this.#pending.forget(reject),
     });
+    return this.#openWaits;
   }
 
   #mismatch(message: string): void {
@@ -396,13 +399,15 @@ export class Execution {
 
   #letGo(): void {
     this.replay.stop();
-    this.#waits.letGo();
+    this.#openWaits?.letGo();
     this.#whenInSlot = [];
   }
 
   /** After the handler's own turn: what it does next may keep the slot, or wait for more. */
   #checkSoon(): void {
-    if (this.#isCheckDue || (this.#busy > 0 && !this.#waits.hasSleep) || this.#waits.size === 0) return;
+    const waits = this.#openWaits;
+    if (waits === undefined || waits.size === 0) return;
+    if (this.#isCheckDue || (this.#busy > 0 && !waits.hasSleep)) return;
     this.#isCheckDue = true;
     setImmediate(this.#checkWaits);
   }

@@ -5,10 +5,12 @@ import type { Operation } from "./operation.ts";
 const MAX_LOOKED_AT = 1_000;
 
 export class GivenFailures {
-  readonly #operations = new WeakMap<object, Operation>();
+  /** Made with the first failure: a thousand handlers at once would each cost the collector one. */
+  #operations: WeakMap<object, Operation> | undefined;
 
   /** @returns the error */
   give<E extends Error>(error: E, operation: Operation): E {
+    this.#operations ??= new WeakMap();
     this.#operations.set(error, operation);
     return error;
   }
@@ -18,6 +20,7 @@ export class GivenFailures {
    * has one among its causes and `errors`, at any depth.
    */
   behind(thrown: unknown): readonly Operation[] {
+    if (this.#operations === undefined) return [];
     const found = new Set<Operation>();
     const seen = new Set<object>();
     const queue: unknown[] = [thrown];

@@ -41,7 +41,6 @@ export class HandlerContext implements Context, ExecutionHost, HandlerScope {
   leaseToken: number;
   readonly stepName = null;
   readonly branch = new Branch(ROOT_ID, 0);
-  readonly undos = new Undos();
   /** How it ended while it was parked, to be told when it has a slot again. */
   earlyEnd: AttemptEnd | undefined;
   #controller: AbortController | undefined;
@@ -51,6 +50,7 @@ export class HandlerContext implements Context, ExecutionHost, HandlerScope {
   #execution: Execution | undefined;
   #operations: Operations | undefined;
   #calls: CallCounter | undefined;
+  #undos: Undos | undefined;
   #recorded: readonly Checkpoint[];
 
   /**
@@ -80,6 +80,12 @@ export class HandlerContext implements Context, ExecutionHost, HandlerScope {
 
   get owner(): object {
     return this.port.owner;
+  }
+
+  /** What undoes the steps that the handler has asked for. */
+  get undos(): Undos {
+    this.#undos ??= new Undos();
+    return this.#undos;
   }
 
   get calls(): CallCounter {

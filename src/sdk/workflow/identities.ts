@@ -2,7 +2,7 @@
 import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { currentScope, enterBranch } from "../context.ts";
 import { Branch, nameIn, operationId, type Relation, ROOT_ID } from "./branch.ts";
-import type { Asked } from "./operation.ts";
+import { Asked } from "./operation.ts";
 import type { Sequence } from "./sequence.ts";
 
 export class Identities {
@@ -21,11 +21,10 @@ export class Identities {
   begin(name: string, kind: CheckpointKind): { readonly branch: Branch; readonly asked: Asked } {
     const here = this.#here;
     const relation = this.#relation(here);
-    const otherId = this.#otherId(here, relation, kind, name);
-    const said = nameIn(relation, name);
-    const { branch, nth } = this.#begin(here, kind, said);
-    const idAs = (other: CheckpointKind): number => operationId(here.id, other, said, nth);
-    return { branch, asked: { name, kind, isPrompt: this.sequence.isPrompt, relation, otherId, idAs } };
+    const otherNth = relation === "at once" ? 0 : here.peek(kind, nameIn(relation === "own" ? "beside" : "own", name));
+    const { branch, nth } = this.#begin(here, kind, nameIn(relation, name));
+    const asked = new Asked(name, kind, this.sequence.isPrompt, relation, here.id, nth, otherNth);
+    return { branch, asked };
   }
 
   /** Begins a branch for a call in a job that keeps no order. */
@@ -84,12 +83,6 @@ export class Identities {
     this.#ids.add(branch.id);
     enterBranch(this.context, branch);
     return { branch, nth };
-  }
-
-  #otherId(here: Branch, relation: Relation, kind: CheckpointKind, name: string): number {
-    if (relation === "at once") return 0;
-    const said = nameIn(relation === "own" ? "beside" : "own", name);
-    return operationId(here.id, kind, said, here.peek(kind, said));
   }
 
   #free(id: number): number {

@@ -16,7 +16,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** The execution, as its waits see it. */
 export interface WaitsPort {
   readonly replay: Replay;
-  readonly isActive: boolean;
+  isActive(): boolean;
   /** Ends when it is the operation's turn to be given to the handler. */
   recordInPlace(operation: Operation, record: NewRecord): Promise<void>;
   recordInternal(label: string, record: NewRecord): Promise<void>;
@@ -66,7 +66,7 @@ export class OpenWaits {
     if (wait.end !== undefined || this.#waits.get(wait.name) !== wait) return;
     wait.isOver = true;
     wait.end = end;
-    if (this.port.isActive) this.#hand(wait);
+    if (this.port.isActive()) this.#hand(wait);
     else if (!wait.wakes) this.#gathering ??= setTimeout(() => this.port.needSlot(), GATHERING_MS);
   }
 
@@ -158,7 +158,7 @@ export class OpenWaits {
   }
 
   #onTimer(wait: DurableWait): void {
-    if (!this.port.isActive || this.#waits.get(wait.name) !== wait || wait.isOver) return;
+    if (!this.port.isActive() || this.#waits.get(wait.name) !== wait || wait.isOver) return;
     if (wait.sleepLeftMs() !== 0) {
       this.#armTimer(wait);
       return;

@@ -1,21 +1,41 @@
 import type { Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { Branch, Relation } from "./branch.ts";
+import { type Branch, nameIn, operationId, type Relation } from "./branch.ts";
 
 /** How a handler asks for an operation. */
-export interface Asked {
-  /** As the handler gave it. */
-  readonly name: string;
-  readonly kind: CheckpointKind;
-  /** In the turn in which the handler was started or given something. */
-  readonly isPrompt: boolean;
-  readonly relation: Relation;
+export class Asked {
+  constructor(
+    /** As the handler gave it. */
+    readonly name: string,
+    readonly kind: CheckpointKind,
+    /** In the turn in which the handler was started or given something. */
+    readonly isPrompt: boolean,
+    readonly relation: Relation,
+    /** Identity of what was asked for before it in the same branch. */
+    readonly behind: number,
+    /** Number of this use of the name, in this relation, and in the other one. */
+    readonly nth: number,
+    private readonly otherNth: number,
+  ) {}
+
+  /** Its identity follows from the one before it and its name. */
+  get isChained(): boolean {
+    return this.relation === "own" && this.nth === 1;
+  }
+
   /**
    * The identity that it would have, had the handler been given things in another order: as its own instead of beside it,
    * and the other way round. 0: it has no other.
    */
-  readonly otherId: number;
+  get otherId(): number {
+    if (this.relation === "at once") return 0;
+    const said = nameIn(this.relation === "own" ? "beside" : "own", this.name);
+    return operationId(this.behind, this.kind, said, this.otherNth);
+  }
+
   /** The identity that it would have as an operation of another kind. */
-  readonly idAs: (kind: CheckpointKind) => number;
+  idAs(kind: CheckpointKind): number {
+    return operationId(this.behind, kind, nameIn(this.relation, this.name), this.nth);
+  }
 }
 
 /** Something that a handler has asked for: a step, a wait, a value, the end of a job. */

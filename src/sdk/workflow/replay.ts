@@ -56,7 +56,8 @@ export class Replay {
   readonly failures = new GivenFailures();
   readonly sequence: Sequence;
   readonly identities: Identities;
-  readonly #watch: ReplayWatch;
+  /** Made when a replay is held for the first time. */
+  #watch: ReplayWatch | undefined;
   /** New, and waits until the record is through. */
   readonly #fresh: Fresh[] = [];
   /** Got a place in this execution. */
@@ -66,19 +67,9 @@ export class Replay {
     this.journal = new CheckpointJournal(options.recorded, options.isUnordered);
     this.sequence = new Sequence(this.journal.sequence, {
       onLive: () => this.#onLive(),
-      onHeld: (head) => this.#watch.onHeld(head),
+      onHeld: (head) => this.#onHeld(head),
     });
     this.identities = new Identities(this.sequence, options.context, this.isOrdered);
-    this.#watch = new ReplayWatch({
-      sequence: this.sequence,
-      fresh: this.#fresh,
-      patienceMs: options.patienceMs,
-      adopt: (fresh, placed) => this.#adopt(fresh, placed),
-      refuse: ({ operation }, { record }) => this.#refuse(operation, record),
-      noteDrift: options.onDrift,
-      warn: options.onStandstill,
-      mismatch: options.onMismatch,
-    });
     if (this.sequence.isLive) this.#onLive();
   }
 
@@ -138,7 +129,7 @@ export class Replay {
   place(operation: Operation, give: () => void): { readonly place: RecordPlace; readonly delivery: Delivery } {
     const { id, label } = operation;
     const { kind, isPrompt, relation } = operation.asked;
-    const isChained = CHAINED.has(kind) && this.sequence.isChained(id, kind, label);
+    const isChained = CHAINED.has(kind) && this.sequence.isChained(operation.asked, label);
     const { place, delivery } = this.sequence.place(id, give);
     this.notePlace(label, id, place.seq);
     return { place: { ...place, prompt: isPrompt, beside: relation === "beside", op: isChained ? 0 : id }, delivery };
@@ -162,7 +153,7 @@ export class Replay {
   }
 
   stop(): void {
-    this.#watch.stop();
+    this.#watch?.stop();
     this.sequence.stop();
     this.#fresh.length = 0;
   }
@@ -240,6 +231,20 @@ export class Replay {
   #drop(operation: Operation): void {
     const index = this.#fresh.findIndex((fresh) => fresh.operation === operation);
     if (index >= 0) this.#fresh.splice(index, 1);
+  }
+
+  #onHeld(head: Placed): void {
+    this.#watch ??= new ReplayWatch({
+      sequence: this.sequence,
+      fresh: this.#fresh,
+      patienceMs: this.options.patienceMs,
+      adopt: (fresh, placed) => this.#adopt(fresh, placed),
+      refuse: ({ operation }, { record }) => this.#refuse(operation, record),
+      noteDrift: this.options.onDrift,
+      warn: this.options.onStandstill,
+      mismatch: this.options.onMismatch,
+    });
+    this.#watch.onHeld(head);
   }
 
   #onLive(): void {

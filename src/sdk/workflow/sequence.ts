@@ -4,12 +4,12 @@
  * in which it gets its places. One thing a turn of the event loop, so that each finds the handler as the one before left
  * it.
  */
-import type { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { ROOT_ID, operationId } from "./branch.ts";
+import { ROOT_ID } from "./branch.ts";
 import type { Placed } from "./checkpoint-journal.ts";
 import type { Delivery, Place, SequenceEvents } from "./delivery.ts";
 import { nameOfLabel } from "./checkpoint-names.ts";
 import { History } from "./history.ts";
+import type { Asked } from "./operation.ts";
 import { PromptMark } from "./prompt-mark.ts";
 import { currentTurn } from "./turns.ts";
 
@@ -160,9 +160,11 @@ export class Sequence {
   }
 
   /** Whether the operation follows from what the handler was given last, so that its record needs no identity. */
-  isChained(op: number, kind: CheckpointKind, label: string): boolean {
-    if (this.#lastGiven === 0 || this.#deliveries.length > this.#coming) return false;
-    return operationId(this.#lastGiven, kind, nameOfLabel(label), 1) === op;
+  isChained({ isChained, behind, name }: Asked, label: string): boolean {
+    // A branch may go on when its handler has ended: what has a place by then is not known here any more.
+    if (!isChained || behind !== this.#lastGiven || this.#isStopped) return false;
+    if (this.#deliveries.length > this.#coming) return false;
+    return label === name || nameOfLabel(label) === name;
   }
 
   /** The place of what ends while the handler is parked. */

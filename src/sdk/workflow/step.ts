@@ -44,8 +44,12 @@ export async function runStep<T>(
   await execution.enter();
   execution.steps.add(operation);
   try {
-    const value = await tryStep(host, execution, operation, work);
-    return (await keep(host, execution, operation, work, value)) as JobResult<Awaited<T>>;
+    const { value, bytes } = await tryStep(host, execution, operation, work);
+    if (!execution.isEnding) execution.check();
+    const undo = work.options.undo !== undefined && { undo: true };
+    await execution.record(operation, { kind: CheckpointKind.STEP, value: bytes, ...undo });
+    // As it will read in every later execution; the type is the step's own after its trip through JSON.
+    return asRecorded(host, operation.label, value, bytes) as JobResult<Awaited<T>>;
   } finally {
     execution.steps.delete(operation);
     execution.leave();
@@ -69,26 +73,6 @@ function replayed(
   throw execution.replay.failures.give(failureFor(label, error, value, options), operation);
 }
 
-/** Records the value. */
-async function keep(
-  host: HandlerContext,
-  execution: Execution,
-  operation: Operation,
-  { options }: StepWork<unknown>,
-  value: unknown,
-): Promise<unknown> {
-  const { label } = operation;
-  const bytes = encodeValue(host.functionName, `step ${JSON.stringify(label)}`, value);
-  if (!execution.isEnding) execution.check();
-  await execution.record(operation, {
-    kind: CheckpointKind.STEP,
-    value: bytes,
-    ...(options.undo !== undefined && { undo: true }),
-  });
-  // As it will read in every later execution; the type is the step's own after its trip through JSON.
-  return asRecorded(host, label, value, bytes);
-}
-
 /** Primitive values need no trip through JSON to read as they are recorded. */
 function asRecorded(host: HandlerContext, label: string, value: unknown, bytes: Uint8Array): unknown {
   if (value === undefined || value === null) return null;
@@ -96,25 +80,32 @@ function asRecorded(host: HandlerContext, label: string, value: unknown, bytes: 
   return decodeValue(host.functionName, `step ${JSON.stringify(label)}`, bytes);
 }
 
+interface Tried {
+  readonly value: unknown;
+  /** As it is recorded. */
+  readonly bytes: Uint8Array;
+}
+
 async function tryStep<T>(
   host: HandlerContext,
   execution: Execution,
   operation: Operation,
   { run, options }: StepWork<T>,
-): Promise<Awaited<T>> {
+): Promise<Tried> {
   const { label } = operation;
-  const tries = new StepTries(host, execution, operation, options);
-  for (let attempt = await tries.first(); ; attempt++) {
+  const tries = options.maxAttempts === undefined ? undefined : new StepTries(host, execution, operation, options);
+  for (let attempt = tries === undefined ? 1 : await tries.first(); ; attempt++) {
     try {
       const value = await runOnce(host, operation, attempt, run, options.timeoutMs);
-      // Checked here: what JSON loses is a failure of the step like others.
-      encodeValue(host.functionName, `step ${JSON.stringify(label)}`, value);
-      await execution.rehearseStep();
-      return value;
+      // Encoded here: what JSON loses is a failure of the step like others.
+      const bytes = encodeValue(host.functionName, `step ${JSON.stringify(label)}`, value);
+      const rehearsed = execution.rehearseStep();
+      if (rehearsed !== undefined) await rehearsed;
+      return { value, bytes };
     } catch (thrown) {
       execution.check();
       const { terminal, retryAfterMs, error = NO_ERROR } = failureOf(thrown);
-      const isLast = options.maxAttempts === undefined || terminal || attempt >= options.maxAttempts;
+      const isLast = tries === undefined || terminal || attempt >= (options.maxAttempts ?? 1);
       if (isLast) throw await recordFailure(execution, operation, options, thrown, error);
       await tries.pauseBehind(attempt, retryAfterMs);
     }
