@@ -65,9 +65,16 @@ export async function runChecks(names: readonly string[] = []): Promise<Tally> {
   return results.map((result) => result.tally).reduce(addTallies, emptyTally);
 }
 
-/** Their tests mostly wait, for processes and for time. `test/load` is what must have the machine for itself. */
-const PARALLEL: readonly string[] = ["test:e2e", "test:storage"];
-const WORKERS = ["--parallel=2", "--no-isolate"];
+/**
+ * Tests that mostly wait, for processes and for time, and how many of their files run at once. `test/load` is what must
+ * have the machine for itself.
+ */
+const FILES_AT_ONCE: Readonly<Record<string, number>> = {
+  "test:e2e": 3,
+  "test:storage": 3,
+  "test:readme": 2,
+  "test:examples": 2,
+};
 
 /** One process for each folder of tests, so that one that crashes does not take the others with it. */
 function testStages(): readonly Stage[] {
@@ -79,8 +86,13 @@ function testStages(): readonly Stage[] {
   const stages = [
     ...loose.map((name) => ({ name: `test:${name.replace(".test.ts", "")}`, files: `./test/${name}` })),
     ...groups,
-  ].map(({ name, files }) => ({ name, run: () => runTests(PARALLEL.includes(name) ? [...WORKERS, files] : [files]) }));
+  ].map(({ name, files }) => ({ name, run: () => runTests([...workers(name), files]) }));
   return [...stages, { name: "test:postgres", run: () => runTests(ON_ENGINE, { RESEOLIO_TEST_ENGINE: "postgres" }) }];
+}
+
+function workers(stage: string): readonly string[] {
+  const count = FILES_AT_ONCE[stage];
+  return count === undefined ? [] : [`--parallel=${count}`, "--no-isolate"];
 }
 
 /** Engine and services: on SQLite with their folders, and here on PostgreSQL. */
