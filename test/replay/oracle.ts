@@ -125,12 +125,12 @@ function checkRuns(
   return faults;
 }
 
-/** What was caught, and how branches ended: behind a failure that is tried again a handler may come another way. */
+/** What was caught, and which branch won: behind a failure that is tried again a handler may come another way. */
 function wayTo(entries: readonly TraceEntry[]): string {
   const turns = entries
     .filter((entry) => entry.kind === "given")
     .filter(({ point }) => /:(caught|all|race|any|settled)$/.test(point));
-  return turns.map(({ point, value }) => `${point} ${value.startsWith("!")}`).join();
+  return turns.map(({ point, value }) => `${point} ${value.startsWith("!") ? "!" : value.split(":", 1)[0]}`).join();
 }
 
 /** It ended by an error, so that whatever was under way can be recorded. */
