@@ -21,6 +21,7 @@ describe("programs", () => {
     expect([...kinds].sort()).toEqual(
       [
         "child",
+        "children",
         "emit",
         "event",
         "first",

@@ -113,6 +113,8 @@ export class Sequence {
 
   /** Gives the answer to a call, in a turn of its own. */
   answer(answer: Delivery, give: () => void): void {
+    // A handler whose time is over may still call, and is told what came of it.
+    if (this.#isStopped) return give();
     answer.give = give;
     answer.isReady = true;
     this.#pump();
