@@ -185,9 +185,9 @@ export class Execution {
     }
   }
 
-  /** What it records is recorded under the lease of that slot. */
+  /** What it records is recorded under the lease of that slot. One whose time is over gets none, and is told by the daemon. */
   async #inSlot<T>(make: () => Promise<T>): Promise<T> {
-    while (this.#stage === "parked") await this.#slot();
+    while (this.#stage === "parked" && this.host.abortReason === undefined) await this.#slot();
     return make();
   }
 
