@@ -73,8 +73,8 @@ export interface Context {
    * ```
    *
    * @param name unique within the handler and the same in every execution; a repeated one is numbered
-   * @throws an Error like the one that `run` threw; StepFailedError when its own attempts are used up; ReseolioError `serialization` for a
-   * value that JSON loses
+   * @throws an Error like the one that `run` threw; StepFailedError when its own attempts are used up; ReseolioError
+   *   `serialization` for a value that JSON loses
    */
   readonly step: <T>(
     name: string,

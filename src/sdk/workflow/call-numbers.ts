@@ -30,11 +30,15 @@ export interface NumberedCall {
 
 export class CallNumbers {
   readonly #calls = new Map<string, AlikeCalls>();
+  /** Few of what may be thousands of records. */
+  readonly #notes: readonly Checkpoint[];
 
   constructor(
-    private readonly recorded: readonly Checkpoint[],
+    recorded: readonly Checkpoint[],
     private readonly record: (label: string, record: NewRecord, op: number) => Promise<void>,
-  ) {}
+  ) {
+    this.#notes = recorded.filter(({ kind }) => kind === CheckpointKind.NOTE);
+  }
 
   /** @param branch the place where it is called */
   number(call: string, branch: Branch): NumberedCall {
@@ -57,7 +61,7 @@ export class CallNumbers {
     if (known !== undefined) return known;
     const recorded = new Map<number, number>();
     const prefix = labelOf(call, "");
-    for (const { name, op } of this.recorded) {
+    for (const { name, op } of this.#notes) {
       if (name.startsWith(prefix) && op !== undefined) recorded.set(op, Number(name.slice(prefix.length)));
     }
     const alike: AlikeCalls = {

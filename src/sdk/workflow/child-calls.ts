@@ -58,7 +58,8 @@ export function callChild(scope: HandlerScope, job: NewJob, enqueue: Enqueue): P
     return numbered.number;
   });
   return execution.call(branch, async () => {
-    await calls.keep(numbered);
+    // One with a key of the program is found by that, whatever its number is.
+    if (!isKeyed) await calls.keep(numbered);
     return storeChild(scope, job, { call, isKeyed, enqueue, number: numbered.number });
   });
 }

@@ -26,8 +26,8 @@ export class EventTimeoutError extends ReseolioError {
 
 /**
  * From a step with `maxAttempts`: it has failed that often, or with a TerminalError. `cause` is an Error with the name,
- * message and stack of its last error, the same in every execution until an attempt of the job fails: the next attempt
- * tries the step again.
+ * message and stack of its last error, the same in every execution. The step is tried again only when this error leaves the
+ * handler, by itself or as a cause, and so ends the attempt.
  *
  * @example
  * ```ts

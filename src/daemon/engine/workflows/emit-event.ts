@@ -1,9 +1,9 @@
 import { checkName, type Event } from "../../core/checkpoint.ts";
-import { DaemonError, invalidArgument } from "../../core/errors.ts";
-import { LIMITS } from "../../core/job-options.ts";
+import { invalidArgument } from "../../core/errors.ts";
 import type { EmitOutcome } from "../../storage/checkpoint-store.ts";
 import { ticketed } from "../lane/commit-lane.ts";
 import type { Engine } from "../engine.ts";
+import { checkPayload } from "./check-payload.ts";
 
 export interface EmittedEvent {
   /** As it is kept: the first payload. */
@@ -17,7 +17,7 @@ export interface EmittedEvent {
 /** Jobs that await the event, now or later, get its first payload. Resolves after the commit is on disk. */
 export async function emitEvent(engine: Engine, name: string, payload: Uint8Array): Promise<EmittedEvent> {
   checkEventName(name);
-  if (payload.byteLength > LIMITS.payloadBytes) throw payloadTooLarge(payload);
+  checkPayload(payload);
   const given = { name, payload: payload.byteLength === 0 ? NULL : payload };
   const [outcome] = await ticketed<readonly EmitOutcome[]>((ticket) => engine.lane.emit([given], ticket));
   const { event, created, waiting } = outcome as EmitOutcome;
@@ -38,16 +38,6 @@ export async function getEvent(
 export function checkEventName(name: string): void {
   const violations = checkName(name, "name");
   if (violations.length > 0) throw invalidArgument(violations);
-}
-
-function payloadTooLarge(payload: Uint8Array): DaemonError {
-  const description =
-    `has ${payload.byteLength} bytes; at most ${LIMITS.payloadBytes} are allowed: ` +
-    "store the data elsewhere and pass its id";
-  return new DaemonError("resource_exhausted", `payload ${description}`, {
-    violations: [{ field: "payload", description }],
-    metadata: { field: "payload", limitBytes: String(LIMITS.payloadBytes) },
-  });
 }
 
 const NULL = new TextEncoder().encode("null");

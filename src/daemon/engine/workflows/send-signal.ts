@@ -1,11 +1,11 @@
 import { checkName } from "../../core/checkpoint.ts";
 import { DaemonError, type FieldViolation, invalidArgument, jobNotFound } from "../../core/errors.ts";
-import { LIMITS } from "../../core/job-options.ts";
 import { SIGNAL_LIMITS } from "../../core/signal.ts";
 import type { SignalOutcome, SignalToStore } from "../../storage/signal-store.ts";
 import type { Engine } from "../engine.ts";
 import { isJobId, isUuid } from "../jobs/job-id.ts";
 import { ticketed } from "../lane/commit-lane.ts";
+import { checkPayload } from "./check-payload.ts";
 
 /** A signal as it came in. */
 export interface SignalRequest {
@@ -31,7 +31,7 @@ export async function sendSignal(engine: Engine, request: SignalRequest): Promis
   const signalId = request.signalId === "" ? engine.newJobId() : request.signalId;
   const violations = [...checkIds({ jobId, signalId }), ...checkName(name, "name")];
   if (violations.length > 0) throw invalidArgument(violations);
-  if (payload.byteLength > LIMITS.payloadBytes) throw payloadTooLarge(payload);
+  checkPayload(payload);
   const signal = { signalId, jobId, name, payload: payload.byteLength === 0 ? NULL : payload };
   const [outcome] = await ticketed<readonly SignalOutcome[]>((ticket) => engine.lane.signal([signal], ticket));
   return { signalId, taken: takenOf(signal, outcome as SignalOutcome) };
@@ -79,14 +79,4 @@ function takenOf({ signalId, jobId }: SignalToStore, outcome: SignalOutcome): bo
         { metadata: { signalId, jobId: outcome.jobId } },
       );
   }
-}
-
-function payloadTooLarge(payload: Uint8Array): DaemonError {
-  const description =
-    `has ${payload.byteLength} bytes; at most ${LIMITS.payloadBytes} are allowed: ` +
-    "store the data elsewhere and pass its id";
-  return new DaemonError("resource_exhausted", `payload ${description}`, {
-    violations: [{ field: "payload", description }],
-    metadata: { field: "payload", limitBytes: String(LIMITS.payloadBytes) },
-  });
 }
