@@ -191,7 +191,7 @@ export class WorkflowModel extends JobModel {
       const record = this.recordsOf(jobId).get(name);
       if (record === undefined || (record.order === null && !isPending)) continue;
       const order = { ...(record.order ?? NO_PLACE), op };
-      record.order = isPending ? { ...order, seq: 0, asked: 0 } : order;
+      record.order = isPending ? withoutPlace(order) : order;
       if (ended.has(name)) record.order = { ...record.order, endedAttempt: true };
     }
   }
@@ -208,7 +208,7 @@ export class WorkflowModel extends JobModel {
     );
     for (const record of records.values()) {
       const { order } = record;
-      if (order !== null && order.seq >= Math.min(...ended)) record.order = { ...order, seq: 0, asked: 0 };
+      if (order !== null && order.seq >= Math.min(...ended)) record.order = withoutPlace(order);
     }
     const isOrdered = [...records.values()].some(({ order }) => order !== null);
     if (isOrdered) for (const child of children) this.#failChild(jobId, child.jobId);
@@ -325,6 +325,11 @@ export class WorkflowModel extends JobModel {
 }
 
 type EventWait = Extract<NewWait, { kind: "event" }>;
+
+/** It says which place it had. */
+function withoutPlace(order: RecordOrder): RecordOrder {
+  return order.seq === 0 ? order : { ...order, seq: 0, asked: order.seq };
+}
 
 const NO_PLACE: RecordOrder = {
   ...{ seq: 0, asked: 0, op: 0 },

@@ -376,11 +376,11 @@ function failureTests(makeStore: MakeStore): void {
     expect(await read(world, jobId)).toMatchObject({ state: "PENDING" });
     const all = await replay(world, jobId);
     expect(all.get("before")!.order).toEqual({ ...PLACE, seq: 1, undo: true });
-    expect(all.get("end")!.order).toMatchObject({ seq: 0, asked: 0, op: 21, endedAttempt: true });
+    expect(all.get("end")!.order).toMatchObject({ seq: 0, asked: 2, op: 21, endedAttempt: true });
     expect(all.get("after")!.order).toEqual({
       ...PLACE,
       seq: 0,
-      asked: 0,
+      asked: 3,
       op: 22,
       prompt: true,
       beside: true,

@@ -36,7 +36,10 @@ export type StepError = Omit<JobError, "reason"> & Partial<Pick<JobError, "reaso
 export interface RecordOrder {
   /** From 1; 0: recorded, but not given to the handler yet. */
   readonly seq: number;
-  /** Operations that the handler had asked for when it was given this one. */
+  /**
+   * Operations that the handler had asked for when it was given this one. Without a place: the place that it had in an
+   * attempt that failed, 0 for none.
+   */
   readonly asked: number;
   /** Identifies the operation; 0: follows from the record before it, or is not given to the handler. */
   readonly op: number;

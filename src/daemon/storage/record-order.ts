@@ -45,8 +45,14 @@ export function storedOrder(kind: CheckpointKind, order: RecordOrder | null, pla
   const { seq, asked, op, alone, prompt, beside, undo, endedAttempt } = order;
   const given = bit(!alone, NOT_ALONE) | bit(!prompt, NOT_PROMPT) | bit(beside, BESIDE);
   const flags = given | bit(undo, UNDO) | bit(endedAttempt, ENDED_ATTEMPT) | (code & OTHER_KIND);
-  const gate = (seq === 0 ? 0 : asked - seq) * FLAGS + flags;
+  const gate = (asked - seq) * FLAGS + flags;
   return { kind: code & ~OTHER_KIND, place: seq, gate, op: storedOp(op) };
+}
+
+/** The gate of a record that loses its place, in SQL: it keeps its flags and says which place it had. */
+export function loosenedGateSql(record: string): string {
+  return `(case when ${record}gate is null then ${NO_FLAGS} when ${record}place > 0
+    then ${record}place * ${FLAGS} + (${record}gate & ${ONLY_FLAGS}) else ${record}gate end)`;
 }
 
 /** Of a wait that is registered: it has no place yet. */
@@ -87,7 +93,7 @@ export function readOrder({ place, gate, op }: Omit<StoredOrder, "kind">): Recor
   const has = (flag: number): boolean => (gate & flag) !== 0;
   return {
     seq: place,
-    asked: place === 0 ? 0 : place + Math.floor(gate / FLAGS),
+    asked: place + Math.floor(gate / FLAGS),
     op: op ?? 0,
     alone: !has(NOT_ALONE),
     prompt: !has(NOT_PROMPT),

@@ -62,9 +62,10 @@ async function endFor(execution: Execution, operation: Operation, jobId: string)
   if (isOrdered && record !== undefined && record.seq > 0)
     return remember(execution, await recordedEnd(execution, operation, record, jobId));
   if (isOrdered && record !== undefined) {
-    const end = failedEnd(jobId, record)?.job ?? (await fetchEnd(execution, jobId));
-    await execution.recorded(operation);
-    return remember(execution, end);
+    const failed = failedEnd(jobId, record)?.job;
+    const end = failed === undefined ? fetchEnd(execution, jobId) : Promise.resolve(failed);
+    await execution.recorded(operation, () => end);
+    return remember(execution, await end);
   }
   if (isOrdered) await execution.recorded(operation);
   return remember(execution, endOf(await jobWait(execution, jobId, jobLabel(jobId), operation).promise));

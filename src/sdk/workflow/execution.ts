@@ -14,6 +14,7 @@ import { boundedName } from "./checkpoint-names.ts";
 import type { Delivery } from "./delivery.ts";
 import type { DurableWait, WaitEnd } from "./durable-wait.ts";
 import { endedError, type ExecutionHost, type ExecutionPort } from "./execution-host.ts";
+import { LooseRecords } from "./loose-records.ts";
 import { INTERNAL, type NewRecord, type RecordPlace } from "./new-record.ts";
 import { NO_BYTES, OpenWaits } from "./open-waits.ts";
 import type { Operation } from "./operation.ts";
@@ -51,6 +52,7 @@ export class Execution {
   #calls: CallNumbers | undefined;
   #ends: Map<string, FinishedJob> | undefined;
   #openWaits: OpenWaits | undefined;
+  #loose: LooseRecords | undefined;
   readonly #pending = new PendingPromises();
   readonly #recorder: Recorder;
   #whenInSlot: (() => void)[] = [];
@@ -335,13 +337,19 @@ export class Execution {
   /** It is on record, but the handler was not given it, or was given it by an attempt that failed behind it. */
   async #placeAgain(operation: Operation, record: Checkpoint, arrivalOf: ArrivalOf | undefined): Promise<Checkpoint> {
     const { sequence } = this.replay;
-    await arrivalOf?.(record);
     if (!sequence.isLive) await this.#pending.make<void>((resolve) => sequence.whenLive(resolve));
-    await this.enter();
+    this.#loose ??= new LooseRecords(this.records);
+    const loose = this.#loose;
+    await this.#pending.make<void>((resolve) => loose.request(record, arrivalOf?.(record), resolve));
     try {
-      await this.record(operation, { kind: record.kind, value: NO_BYTES });
+      await this.enter();
+      try {
+        await this.record(operation, { kind: record.kind, value: NO_BYTES });
+      } finally {
+        this.leave();
+      }
     } finally {
-      this.leave();
+      loose.given();
     }
     return record;
   }

@@ -4,7 +4,7 @@ import { isTerminal } from "../../../core/job.ts";
 import { KIND_CODES, STATE_CODES } from "../../codes.ts";
 import { ORDERED_SINCE } from "../../copy-tables.ts";
 import type { JobTransaction } from "../../job-store.ts";
-import { ENDED_ATTEMPT, NO_FLAGS, ONLY_FLAGS, OTHER_KIND, storedOp } from "../../record-order.ts";
+import { ENDED_ATTEMPT, loosenedGateSql, NO_FLAGS, OTHER_KIND, storedOp } from "../../record-order.ts";
 import { booleanArray, numberArray, textArray, uuidArray } from "../literals.ts";
 import { isUndo } from "../rows.ts";
 import type { WriteSession } from "../write-session.ts";
@@ -13,7 +13,7 @@ import type { WriteSession } from "../write-session.ts";
 const MARK = `update reseolio.checkpoints as record
   set op = given.op,
     place = case when given.stays then record.place else 0 end,
-    gate = case when given.stays then record.gate else coalesce(record.gate, ${NO_FLAGS}) & ${ONLY_FLAGS} end | given.flags
+    gate = case when given.stays then record.gate else ${loosenedGateSql("record.")} end | given.flags
   from unnest($1::uuid[], $2::text[], $3::bigint[], $4::int[], $5::bool[]) as given (job_id, name, op, flags, stays)
   where record.job_id = given.job_id and record.name = given.name and (record.gate is not null or not given.stays)`;
 
@@ -25,7 +25,7 @@ const FORGET_ERRORS = `delete from reseolio.checkpoints
     or (kind = 0 and (gate & ${OTHER_KIND}) <> 0)
   )`;
 
-const LOOSEN_LAST = `update reseolio.checkpoints as record set place = 0, gate = record.gate & ${ONLY_FLAGS}
+const LOOSEN_LAST = `update reseolio.checkpoints as record set place = 0, gate = ${loosenedGateSql("record.")}
   from (
     select job_id, min(place) as place from reseolio.checkpoints
     where job_id = any ($1::uuid[]) and place > 0 and (gate & ${ENDED_ATTEMPT}) <> 0 group by job_id

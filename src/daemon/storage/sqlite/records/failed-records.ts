@@ -4,7 +4,7 @@ import { isTerminal } from "../../../core/job.ts";
 import { ORDERED_SINCE } from "../../copy-tables.ts";
 import { KIND_CODES, STATE_CODES } from "../../codes.ts";
 import { jobIdBytes, jobIdText, writeJobId } from "../../job-id.ts";
-import { ENDED_ATTEMPT, NO_FLAGS, ONLY_FLAGS, OTHER_KIND, storedOp } from "../../record-order.ts";
+import { ENDED_ATTEMPT, loosenedGateSql, NO_FLAGS, OTHER_KIND, storedOp } from "../../record-order.ts";
 import { IS_UNDO } from "../rows.ts";
 import type { WriteSession } from "../write-session.ts";
 
@@ -21,7 +21,7 @@ export interface FailedRecords {
 export function prepareFailedRecords({ db }: WriteSession): FailedRecords {
   // A job that is tried again gives them other places; one that ended keeps them, for an undo replays them.
   const loosen = db.prepare(
-    `update checkpoints set place = 0, gate = (coalesce(gate, ${NO_FLAGS}) & ${ONLY_FLAGS}) | ?3, op = ?4
+    `update checkpoints set place = 0, gate = ${loosenedGateSql("")} | ?3, op = ?4
      where job_id = ?1 and name = ?2`,
   );
   const flag = db.prepare(
@@ -36,7 +36,7 @@ export function prepareFailedRecords({ db }: WriteSession): FailedRecords {
      )`,
   );
   const loosenLast = db.prepare(
-    `update checkpoints set place = 0, gate = gate & ${ONLY_FLAGS}
+    `update checkpoints set place = 0, gate = ${loosenedGateSql("")}
      where job_id = ?1 and gate is not null and place >= (
        select min(place) from checkpoints where job_id = ?1 and place > 0 and (gate & ${ENDED_ATTEMPT}) <> 0
      )`,

@@ -1,0 +1,86 @@
+/**
+ * What an attempt recorded behind the failure that ended it: it has no place, and is given again when the handler asks
+ * for it. Of what the handler has asked for, the one that was given first is given first, so that the winner of a race
+ * stays the winner wherever the retry comes the same way.
+ */
+import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
+
+interface Waiting {
+  readonly former: number;
+  /** What belongs to it is here. */
+  isReady: boolean;
+  readonly go: () => void;
+}
+
+export class LooseRecords {
+  /** Former places of what nobody has asked for yet, in order. */
+  readonly #left: number[];
+  /** Asked for, the one that was given first comes first. */
+  readonly #waiting: Waiting[] = [];
+  /** Got a place, and was not given yet. */
+  #onTheirWay = 0;
+  #last = 0;
+  #isDue = false;
+
+  constructor(recorded: readonly Checkpoint[]) {
+    this.#left = recorded.map(formerPlace).filter((place) => place !== LAST);
+    this.#left.sort((one, other) => one - other);
+  }
+
+  /** Calls `go` when it is the record's turn to get a place; ends with `given`. */
+  request(record: Checkpoint, arrival: Promise<unknown> | undefined, go: () => void): void {
+    const former = formerPlace(record);
+    const place = this.#left.indexOf(former);
+    if (place >= 0) this.#left.splice(place, 1);
+    const waiting: Waiting = { former, isReady: arrival === undefined, go };
+    const index = this.#waiting.findIndex((other) => other.former > former);
+    this.#waiting.splice(index < 0 ? this.#waiting.length : index, 0, waiting);
+    void arrival?.then(
+      () => {
+        waiting.isReady = true;
+        this.#pumpSoon();
+      },
+      // The handler's time is over.
+      () => {},
+    );
+    this.#pumpSoon();
+  }
+
+  /** The handler was given one: what it asks for now may come before what it has asked for. */
+  given(): void {
+    this.#onTheirWay--;
+    this.#pumpSoon();
+  }
+
+  #pumpSoon(): void {
+    if (this.#isDue || this.#waiting.length === 0) return;
+    this.#isDue = true;
+    // Behind all that the handler asks for in this turn.
+    setImmediate(this.#pump);
+  }
+
+  readonly #pump = (): void => {
+    this.#isDue = false;
+    for (;;) {
+      const [next] = this.#waiting;
+      if (next?.isReady !== true || (this.#onTheirWay > 0 && this.#mayComeBefore(next))) return;
+      this.#waiting.shift();
+      this.#onTheirWay++;
+      this.#last = next.former;
+      next.go();
+    }
+  };
+
+  /** Something that the handler has not asked for was given before this one. */
+  #mayComeBefore({ former }: Waiting): boolean {
+    return this.#left.some((place) => place > this.#last && place < former);
+  }
+}
+
+/** Behind everything that was given. */
+const LAST = Number.POSITIVE_INFINITY;
+
+/** The place that it had in an attempt that failed. */
+function formerPlace({ seq, asked, endedAttempt }: Checkpoint): number {
+  return seq === 0 && asked > 0 && !endedAttempt ? asked : LAST;
+}
