@@ -13,6 +13,14 @@ export const UNDO_POLICY = {
   jitter: 0.1,
 } as const satisfies RetryPolicy & { readonly maxAttempts: number };
 
+/**
+ * Whether the undo job may have undone steps, recorded or not: a worker has had it. What its job recorded may not be true
+ * any more, so that the job can go on from it only when nothing was begun.
+ */
+export function mayHaveUndone({ attempt }: Pick<Job, "attempt">): boolean {
+  return attempt > 0;
+}
+
 /** What stands between a job and its undo job in time. */
 type Ended = Pick<Job, "jobId" | "state" | "finishedAt">;
 

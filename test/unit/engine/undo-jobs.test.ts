@@ -341,7 +341,7 @@ describe("retrying", () => {
     const [job, undo] = await undoing(world, worker);
     expect(await rejection(retry(world, job))).toMatchObject({
       code: "failed_precondition",
-      message: `job ${job.jobId} is DEAD: its steps are being undone by job ${undo.jobId}, which is RUNNING; wait for its end, or cancel it`,
+      message: `job ${job.jobId} is DEAD: its steps are being undone by job ${undo.jobId}, which is RUNNING; wait for its end`,
     });
     await worker.report(undo, fail("no", true));
     expect(await rejection(retry(world, job))).toMatchObject({
@@ -385,10 +385,14 @@ describe("retrying", () => {
     expect(await countOf(world, job)).toBe(1);
   });
 
-  test("a job of which a person cancelled the undoing is retried with what it recorded; that cannot be undone by two", async () => {
+  test("a job of which a person cancelled the undoing before it began is retried with what it recorded; that cannot be undone by two", async () => {
     await using world = await createEngineWorld();
-    const worker = await world.connect("w");
-    const [job, undo] = await undoing(world, worker);
+    const worker = await world.connect("w", HELD);
+    const job = await begun(world, worker);
+    await world.enqueue(FN);
+    await worker.report(job, fail("no", true));
+    const other = await assigned(worker, 2);
+    const [undo] = (await undoJobsOf(world, job)) as [Job];
     expect(await cancelJob(world.engine, undo.jobId)).toMatchObject({ cancelled: true });
     world.clock.advance(1);
     await retry(world, job);
@@ -397,10 +401,33 @@ describe("retrying", () => {
       code: "failed_precondition",
       message: `job ${undo.jobId} undoes steps of job ${job.jobId}, which was retried since: there is nothing left for it to undo`,
     });
+    await worker.report(other, SUCCEED);
     const again = await assigned(worker, 3);
+    expect(again).toMatchObject({ jobId: job.jobId });
     await worker.report(again, fail("no", true));
     expect(await assigned(worker, 4)).toMatchObject({ undoOf: job.jobId });
     expect((await rejection(retry(world, undo))) as Error).toMatchObject({ code: "failed_precondition" });
+  });
+
+  test("a job of which a person cancelled the undoing half-way is refused until that has gone on: its records are not true any more", async () => {
+    await using world = await createEngineWorld();
+    const worker = await world.connect("w");
+    const [job, undo] = await undoing(world, worker);
+    await cancelJob(world.engine, undo.jobId);
+    expect(await rejection(retry(world, job))).toMatchObject({
+      code: "failed_precondition",
+      message:
+        `job ${job.jobId} is DEAD: some of its steps may be undone already, as job ${undo.jobId} had begun to undo them when ` +
+        "it was cancelled; retry that one, which goes on undoing, and then this one, which starts from nothing",
+    });
+    expect((await explainJob(world.engine, job.jobId)).summary).toEndWith(
+      `which is CANCELLED; reseolio jobs retry ${undo.jobId} goes on undoing, and after that reseolio jobs retry ${job.jobId} starts it from nothing.`,
+    );
+    await retry(world, undo);
+    await worker.report(await assigned(worker, 3), SUCCEED);
+    world.clock.advance(1);
+    await retry(world, job);
+    expect(await countOf(world, job)).toBe(0);
   });
 
   test("many at once leaves out what an undo stands in the way of", async () => {
@@ -408,13 +435,13 @@ describe("retrying", () => {
     const worker = await world.connect("w");
     const [dead, undo] = await undoing(world, worker);
     await worker.report(undo, fail("no", true));
-    const [cancelled, other] = await undoing(world, worker);
-    await cancelJob(world.engine, other.jobId);
+    const [cancelled, begunUndo] = await undoing(world, worker);
+    await cancelJob(world.engine, begunUndo.jobId);
     world.clock.advance(1);
-    const jobIds = [dead, undo, cancelled, other].map((job) => job.jobId);
+    const jobIds = [dead, undo, cancelled, begunUndo].map((job) => job.jobId);
     const request = { filter: { jobIds }, dryRun: false, pageSize: 0, pageToken: "" };
     const result = await retryJobs(world.engine, request);
-    expect(result.jobIds.toSorted()).toEqual([undo.jobId, cancelled.jobId].toSorted());
+    expect(result.jobIds.toSorted()).toEqual([undo.jobId, begunUndo.jobId].toSorted());
   });
 });
 
@@ -455,7 +482,7 @@ test("explain says how a job is being undone, and how to go on when that failed"
   await retryJob(world.engine, undo.jobId);
   await cancelJob(world.engine, undo.jobId);
   expect(await summary(job)).toContain(
-    `which is CANCELLED; reseolio jobs retry ${undo.jobId} goes on undoing, reseolio jobs retry ${job.jobId} runs it again`,
+    `which is CANCELLED; reseolio jobs retry ${undo.jobId} goes on undoing, and after that reseolio jobs retry ${job.jobId}`,
   );
   await retryJob(world.engine, undo.jobId);
   await worker.report(await assigned(worker, 4), SUCCEED);

@@ -1,4 +1,4 @@
-import { findCurrentUndo } from "../../core/undo-job.ts";
+import { findCurrentUndo, mayHaveUndone } from "../../core/undo-job.ts";
 import type { Job } from "../../core/job.ts";
 import type { JobStore } from "../../storage/job-store.ts";
 
@@ -23,7 +23,9 @@ export async function explainEnd(store: JobStore, job: Job): Promise<string> {
     case "CANCELLED":
       return (
         `its steps were to be undone by ${by}, which is CANCELLED; reseolio jobs retry ${undo.jobId} goes on undoing, ` +
-        `reseolio jobs retry ${jobId} runs it again with what it recorded`
+        (mayHaveUndone(undo)
+          ? `and after that reseolio jobs retry ${jobId} starts it from nothing`
+          : `reseolio jobs retry ${jobId} runs it again with what it recorded`)
       );
   }
 }

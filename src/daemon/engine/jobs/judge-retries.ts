@@ -1,5 +1,5 @@
 import { DaemonError } from "../../core/errors.ts";
-import { findCurrentUndo } from "../../core/undo-job.ts";
+import { findCurrentUndo, mayHaveUndone } from "../../core/undo-job.ts";
 import type { Job } from "../../core/job.ts";
 import type { JobTransaction } from "../../storage/job-store.ts";
 
@@ -13,8 +13,8 @@ export interface RetryVerdict {
 }
 
 /**
- * A job is not retried while its steps are being undone, nor after that failed; one whose steps were undone is retried
- * from nothing. An undo job is retried only as long as it undoes the last end of its job.
+ * A job is not retried while its steps are being undone, nor after that failed or was cancelled half-way; one whose steps
+ * were undone is retried from nothing. An undo job is retried only as long as it undoes the last end of its job.
  */
 export async function judgeRetries(tx: JobTransaction, jobs: readonly Job[]): Promise<RetryVerdict> {
   const undoJobs = await tx.listUndoJobs(jobs.map(({ jobId }) => jobId));
@@ -23,7 +23,8 @@ export async function judgeRetries(tx: JobTransaction, jobs: readonly Job[]): Pr
   for (const job of jobs) {
     const undo = findCurrentUndo(job, undoJobs);
     if (undo?.state === "SUCCESS") undone.push(job.jobId);
-    else if (undo !== null && undo.state !== "CANCELLED") refusals.set(job.jobId, isBeingUndone(job, undo));
+    else if (undo !== null && (undo.state !== "CANCELLED" || mayHaveUndone(undo)))
+      refusals.set(job.jobId, isBeingUndone(job, undo));
   }
   for (const refusal of await judgeUndoJobs(tx, jobs, refusals)) refusals.set(...refusal);
   return { allowed: jobs.filter(({ jobId }) => !refusals.has(jobId)), undone, refusals };
@@ -47,13 +48,23 @@ async function judgeUndoJobs(
 }
 
 function isBeingUndone({ jobId, state }: Job, undo: Job): DaemonError {
-  const message =
-    undo.state === "DEAD"
-      ? `its steps were to be undone by job ${undo.jobId}, which is DEAD; retry that one, which goes on undoing`
-      : `its steps are being undone by job ${undo.jobId}, which is ${undo.state}; wait for its end, or cancel it`;
-  return new DaemonError("failed_precondition", `job ${jobId} is ${state}: ${message}`, {
+  return new DaemonError("failed_precondition", `job ${jobId} is ${state}: ${whyNot(undo)}`, {
     metadata: { jobId, state, undoJobId: undo.jobId, undoState: undo.state },
   });
+}
+
+function whyNot({ jobId, state }: Job): string {
+  switch (state) {
+    case "DEAD":
+      return `its steps were to be undone by job ${jobId}, which is DEAD; retry that one, which goes on undoing`;
+    case "CANCELLED":
+      return (
+        `some of its steps may be undone already, as job ${jobId} had begun to undo them when it was cancelled; ` +
+        `retry that one, which goes on undoing, and then this one, which starts from nothing`
+      );
+    default:
+      return `its steps are being undone by job ${jobId}, which is ${state}; wait for its end`;
+  }
 }
 
 function hasNothingToUndo({ jobId, state }: Job, undoOf: string, of: Job | undefined): DaemonError {
