@@ -210,11 +210,15 @@ export class Execution {
   /**
    * Ends when it is on disk and when it is its turn to be given to the handler, which must have its slot.
    *
+   * Of a handler that has failed or settled it is recorded without a place: it gets one when a later attempt asks for it.
+   *
    * @throws the reason of the signal; ReseolioError `resource_exhausted` when the daemon refuses it
    */
   record(operation: Operation, record: NewRecord): Promise<void> {
-    if (this.isEnding) return this.during(this.#recorder.as(operation.label, record, withoutPlace(operation)));
     if (!this.replay.isOrdered) return this.during(this.#recorder.as(operation.label, record, undefined));
+    // The daemon is told already what ended the attempt: with a place, this would stand on record behind that for ever.
+    if (this.isEnding || this.#stage === "ended")
+      return this.during(this.#recorder.as(operation.label, record, withoutPlace(operation)));
     return this.during(this.#recorder.inPlace(operation, record));
   }
 

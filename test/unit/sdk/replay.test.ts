@@ -268,6 +268,22 @@ describe("failures", () => {
       ["c", 0],
     ]);
   });
+
+  test("what is recorded when the handler has failed has no place, as the daemon is told already what ended the attempt", async () => {
+    await using world = await start(async ({ step, emitEvent }) => {
+      const emitting = emitEvent("e");
+      await step("b", () => Promise.reject(new Error("at once")));
+      await emitting;
+    });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    world.daemon.onEmitEvent = () => promise;
+    expect((await run(world, [])).outcome.case).toBe("failure");
+    resolve();
+    const frame = await world.frame(({ checkpoints }) => checkpoints.length > 0);
+    const [record] = frame.checkpoints;
+    expect(record?.checkpoint).toMatchObject({ name: "emit:e", seq: 0, kind: CheckpointKind.VALUE });
+    world.session.reply(frame);
+  });
 });
 
 describe("changed code", () => {

@@ -4,6 +4,7 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { createServer, type Http2Server, type ServerHttp2Session } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import { DaemonService, type GetInfoResponseSchema } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
+import { EventService } from "#proto/gen/reseolio/v1/event_service_pb.ts";
 import { JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import {
   type Hello,
@@ -23,6 +24,8 @@ export interface ScriptedDaemon extends AsyncDisposable {
   info: MessageInitShape<typeof GetInfoResponseSchema>;
   /** Told which job is to be retried, and for whom. */
   onRetryJob: (jobId: string, awaitedBy: string) => void;
+  /** Told which event is emitted; it is answered when this ends. */
+  onEmitEvent: (name: string) => Promise<void>;
   /** The next stream that a client opens, with its hello read. */
   nextSession(): Promise<ScriptedSession>;
   /** Breaks every connection without a word, as a crash does. */
@@ -111,6 +114,7 @@ class RealScriptedDaemon implements ScriptedDaemon {
   sessionCount = 0;
   info: MessageInitShape<typeof GetInfoResponseSchema> = { storageKind: "sqlite", storageName: "scripted.db" };
   onRetryJob = (_jobId: string, _awaitedBy: string): void => {};
+  onEmitEvent = async (_name: string): Promise<void> => {};
   #server: Http2Server | undefined;
   readonly #sockets = new Set<Socket>();
   readonly #sessions = new Queue<ScriptedSession>();
@@ -140,6 +144,12 @@ class RealScriptedDaemon implements ScriptedDaemon {
       routes: (router) => {
         router.service(SessionService, { session: (requests) => this.#serve(requests) });
         router.service(DaemonService, { getInfo: () => this.info });
+        router.service(EventService, {
+          emitEvent: async ({ name }) => {
+            await this.onEmitEvent(name);
+            return { event: { name }, created: true };
+          },
+        });
         router.service(JobService, {
           retryJob: ({ jobId, awaitedBy }) => {
             this.onRetryJob(jobId, awaitedBy);
