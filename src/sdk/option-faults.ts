@@ -18,11 +18,15 @@ export function checkDate(name: string, value: unknown, faults: string[]): void 
   faults.push(`option ${name} is ${show(value)}; give a Date from 1970 to 9999`);
 }
 
-/** @throws ReseolioError `invalid_argument` for what holds no options: whoever reads them would fail in words of its own */
-export function checkOptions(options: unknown): void {
+/**
+ * @param what begins the message, such as `step "charge":`
+ * @throws ReseolioError `invalid_argument` for what holds no options: whoever reads them would fail in words of its own
+ */
+export function checkOptions(options: unknown, what = ""): void {
   if (typeof options === "object" && options !== null && !Array.isArray(options)) return;
   const text = typeof options === "function" ? "a function" : show(options);
-  throw new ReseolioError("invalid_argument", `the options are ${text}; give an object, or leave them out`);
+  const message = `the options are ${text}; give an object, or leave them out`;
+  throw new ReseolioError("invalid_argument", what === "" ? message : `${what} ${message}`);
 }
 
 export function checkNames(options: object, names: ReadonlySet<string>, faults: string[]): void {

@@ -1,5 +1,5 @@
 import { ReseolioError } from "./errors.ts";
-import { checkChoice, checkNames, checkWhole, show } from "./option-faults.ts";
+import { checkChoice, checkNames, checkOptions, checkWhole, show } from "./option-faults.ts";
 
 /**
  * Options of a step. Without `maxAttempts` its first error goes to the handler. Lengths are whole milliseconds; the
@@ -74,6 +74,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** @throws ReseolioError `invalid_argument` that lists every fault */
 export function checkStepOptions(stepName: string, options: StepOptions): void {
   const faults: string[] = [];
+  checkOptions(options, `step ${JSON.stringify(stepName)}:`);
   checkNames(options, OPTION_NAMES, faults);
   checkWhole("maxAttempts", options.maxAttempts, 1, MAX_UINT32, faults);
   checkWhole("initialDelayMs", options.initialDelayMs, 0, MAX_UINT32, faults);

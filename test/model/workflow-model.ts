@@ -194,6 +194,7 @@ export class WorkflowModel extends JobModel {
       record.order = isPending ? withoutPlace(order) : order;
       if (ended.has(name)) record.order = { ...record.order, endedAttempt: true };
     }
+    if (isPending && ended.size > 0) this.#forgetTimeouts(jobId);
   }
 
   /** A person's: what ended the last attempt loses its place with all after it, other failures are facts in an order. */
@@ -201,6 +202,11 @@ export class WorkflowModel extends JobModel {
     const children = [...this.jobs.values()].filter(
       (job) => job.parentId === jobId && (job.state === "DEAD" || job.state === "CANCELLED"),
     );
+    const job = this.jobs.get(jobId);
+    if (job?.state === "SUSPENDED") {
+      this.#wake(job);
+      return true;
+    }
     if (!super.retry(jobId)) return false;
     const records = this.recordsOf(jobId);
     const ended = [...records.values()].flatMap(({ order }) =>
@@ -215,7 +221,15 @@ export class WorkflowModel extends JobModel {
     for (const [name, { isError, order, kind }] of [...records]) {
       if ((isError && order === null) || kind === "try") records.delete(name);
     }
+    this.#forgetTimeouts(jobId);
     return true;
+  }
+
+  /** A wait whose time was over, and which ended an attempt, waits again. */
+  #forgetTimeouts(jobId: string): void {
+    const records = this.recordsOf(jobId);
+    for (const [name, { timedOut, order }] of [...records])
+      if (timedOut && order?.endedAttempt === true) records.delete(name);
   }
 
   #failChild(jobId: string, childId: string): void {

@@ -33,7 +33,7 @@ export type JobEvent =
   /** Its worker vanished. */
   | { readonly kind: "lose" }
   | { readonly kind: "cancel"; readonly reason: "cancelled" | "start_deadline" | "finish_deadline" }
-  /** A person makes it run again. */
+  /** A person makes it run again. One that is parked is woken: its handler asks again for what it waits for. */
   | { readonly kind: "retry" };
 
 /** The fields that a transition may set; an absent one stays as it is. */
@@ -106,7 +106,7 @@ export type JobSnapshot = Pick<
 
 /**
  * The transition that an event asks for, or null when the job's state does not allow it: a terminal job moves only
- * by retry, and only from DEAD or CANCELLED; only a RUNNING job can be settled.
+ * by retry, and only from DEAD or CANCELLED, and retry wakes a parked one; only a RUNNING job can be settled.
  *
  * @param chance a number in [0, 1) for the jitter of a retry delay
  */
@@ -134,7 +134,7 @@ export function decide(
     case "cancel":
       return isTerminal(job.state) ? null : cancel(job, event.reason);
     case "retry":
-      return job.state === "DEAD" || job.state === "CANCELLED" ? retry(job) : null;
+      return retry(job);
   }
 }
 
@@ -226,7 +226,9 @@ const CANCEL_MESSAGES = {
   finish_deadline: "cancelled by its policy: not finished within finishWithinMs",
 } as const;
 
-function retry(job: JobSnapshot): Transition {
+function retry(job: JobSnapshot): Transition | null {
+  if (job.state === "SUSPENDED") return wake(job, 0);
+  if (job.state !== "DEAD" && job.state !== "CANCELLED") return null;
   return transition(
     job,
     {

@@ -32,12 +32,13 @@ export async function awaitJob(
   execution.check();
   if (timeoutMs === undefined) return awaitEnd(execution, jobId);
   const operation = execution.replay.ask(`result:${jobId}`, CheckpointKind.CHOICE);
+  // A timeout that ended an attempt: the next one waits the whole time.
+  const isTriedAgain = execution.journal.find(operation.label)?.endedAttempt === true;
+  const sources = [{ kind: "job", jobId } as const, { kind: "sleep_for", ms: timeoutMs } as const];
   try {
-    const first = await decideFirst(execution, operation, [
-      { kind: "job", jobId },
-      { kind: "sleep_for", ms: timeoutMs },
-    ]);
-    if (first.index === 1) throw new ResultTimeoutError(jobId, timeoutMs);
+    const again = isTriedAgain ? `/${execution.host.failures}` : "";
+    const first = await decideFirst(execution, operation, sources, again);
+    if (first.index === 1) throw execution.replay.failures.give(new ResultTimeoutError(jobId, timeoutMs), operation);
     return { job: endOf(first.end), operation };
   } finally {
     execution.replay.settled();

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { WIRE_LIMITS } from "#proto/contract.ts";
 import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { ReseolioError } from "../errors.ts";
+import { show } from "../option-faults.ts";
 
 /** For messages. */
 export const KIND_NAMES: Readonly<Record<CheckpointKind, string>> = {
@@ -21,7 +22,7 @@ export const KIND_NAMES: Readonly<Record<CheckpointKind, string>> = {
 export function checkName(what: string, name: unknown): asserts name is string {
   const length = typeof name === "string" ? Buffer.byteLength(name) : 0;
   if (length >= 1 && length <= WIRE_LIMITS.checkpointNameBytes) return;
-  const given = typeof name === "string" ? `has ${length} bytes` : `is ${String(name)}`;
+  const given = typeof name === "string" ? `has ${length} bytes` : `is ${show(name)}`;
   const limit = WIRE_LIMITS.checkpointNameBytes;
   throw new ReseolioError("invalid_argument", `${what} ${given}; give a string of 1 to ${limit} bytes`);
 }

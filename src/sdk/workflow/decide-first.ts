@@ -14,17 +14,21 @@ export interface First {
   readonly end: WaitEnd;
 }
 
-/** @param operation the awaited things are recorded under names made from its label */
+/**
+ * @param operation the awaited things are recorded under names made from its label
+ * @param again what the names end with where the operation is tried again, so that what is over does not count
+ */
 export async function decideFirst(
   execution: Execution,
   operation: Operation,
   awaited: readonly AwaitedThing[],
+  again = "",
 ): Promise<First> {
   const recorded = new RecordedFirst(execution, operation, awaited);
   const choice = await execution.recorded(operation, (record) => recorded.of(record));
   if (choice !== undefined) return recorded.of(choice);
   const { label } = operation;
-  const waits = awaited.map((one, index) => open(execution, boundedName(`${label}[${index}]`), one));
+  const waits = awaited.map((one, index) => open(execution, boundedName(`${label}[${index}]${again}`), one));
   const first = await Promise.race(waits.map((wait, index) => wait.promise.then((end) => ({ index, end }))));
   for (const [index, wait] of waits.entries()) if (index !== first.index) execution.forget(wait);
   await execution.enter();

@@ -5,7 +5,7 @@
  */
 import type { Placed } from "./checkpoint-journal.ts";
 import { KIND_NAMES, nameOfLabel } from "./checkpoint-names.ts";
-import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Operation } from "./operation.ts";
 import type { Sequence } from "./sequence.ts";
 
@@ -22,6 +22,8 @@ export interface ReplayWatchPort {
   readonly sequence: Sequence;
   /** In the order in which they were asked for. */
   readonly fresh: readonly Fresh[];
+  /** The handler is replayed, and no more: nothing new begins. */
+  readonly isReplayOnly: boolean;
   /** Milliseconds that a replay may stand still. */
   readonly patienceMs: () => number;
   /** Takes the record for the operation. */
@@ -38,6 +40,15 @@ export interface ReplayWatchPort {
 /** What is asked for in the turn in which the handler was given something is there at once, unless the code has changed. */
 const PROMPT_MS = 100;
 const OTHER_MS = 1_000;
+/**
+ * What nobody may ever send: a wait under another name looks like a new wait, and a handler that parked on it would hold the
+ * job although what it waited for is on record.
+ */
+const MAY_NEVER_END: ReadonlySet<CheckpointKind> = new Set([
+  CheckpointKind.EVENT,
+  CheckpointKind.SIGNAL,
+  CheckpointKind.CHOICE,
+]);
 /** A replay that stands still for longer is logged. */
 const WARN_MS = 5_000;
 /** Named in a message. */
@@ -137,7 +148,7 @@ export class ReplayWatch {
 
   #begin(head: Placed): boolean {
     const [first] = this.port.fresh;
-    if (first === undefined) return false;
+    if (first === undefined || this.port.isReplayOnly || MAY_NEVER_END.has(first.operation.kind)) return false;
     const { name } = first.operation;
     this.port.noteDrift(
       name,

@@ -237,6 +237,7 @@ export class Replay {
     this.#watch ??= new ReplayWatch({
       sequence: this.sequence,
       fresh: this.#fresh,
+      isReplayOnly: this.options.onReplayed !== undefined,
       patienceMs: this.options.patienceMs,
       adopt: (fresh, placed) => this.#adopt(fresh, placed),
       refuse: ({ operation }, { record }) => this.#refuse(operation, record),

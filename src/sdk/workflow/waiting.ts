@@ -2,7 +2,7 @@
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { AwaitEventOptions, AwaitSignalOptions } from "../context.ts";
 import { ReseolioError } from "../errors.ts";
-import { checkMs, checkTime, show } from "../option-faults.ts";
+import { checkMs, checkOptions, checkTime, show } from "../option-faults.ts";
 import { decodeValue } from "../serialization.ts";
 import { type Awaited as AwaitedThing, DurableWait, type WaitEnd } from "./durable-wait.ts";
 import type { Execution } from "./execution.ts";
@@ -31,7 +31,7 @@ export async function awaitEvent(
   options: AwaitEventOptions,
 ): Promise<unknown> {
   const what = `awaitEvent ${JSON.stringify(eventName)}:`;
-  checkOptionNames(what, options, ["timeoutMs", "since"]);
+  checkWaitOptions(what, options, ["timeoutMs", "since"]);
   const { since } = options;
   if (since !== undefined && since !== "start") {
     throw new ReseolioError("invalid_argument", `${what} since is ${show(since)}; give "start", or leave it out`);
@@ -39,7 +39,10 @@ export async function awaitEvent(
   const timeoutMs = timeoutOf(what, options);
   const sinceStart = since === "start";
   const record = await messageFor(execution, operation, { kind: "event", eventName, timeoutMs, sinceStart });
-  return payloadOf(execution, eventName, timeoutMs, record);
+  if (record.timedOut) {
+    throw execution.replay.failures.give(new EventTimeoutError(eventName, timeoutMs ?? 0), operation);
+  }
+  return decodeValue(execution.host.functionName, `event ${JSON.stringify(eventName)}`, record.value);
 }
 
 export async function awaitSignal(
@@ -49,24 +52,13 @@ export async function awaitSignal(
   options: AwaitSignalOptions,
 ): Promise<unknown> {
   const what = `awaitSignal ${JSON.stringify(signalName)}:`;
-  checkOptionNames(what, options, ["timeoutMs"]);
+  checkWaitOptions(what, options, ["timeoutMs"]);
   const timeoutMs = timeoutOf(what, options);
   const record = await messageFor(execution, operation, { kind: "signal", signalName, timeoutMs });
   if (record.timedOut) {
-    throw new SignalTimeoutError(signalName, timeoutMs ?? 0);
+    throw execution.replay.failures.give(new SignalTimeoutError(signalName, timeoutMs ?? 0), operation);
   }
   return decodeValue(execution.host.functionName, `signal ${JSON.stringify(signalName)}`, record.value);
-}
-
-/** @throws EventTimeoutError */
-export function payloadOf(
-  { host }: Execution,
-  eventName: string,
-  timeoutMs: number | undefined,
-  { timedOut, value }: Checkpoint,
-): unknown {
-  if (timedOut) throw new EventTimeoutError(eventName, timeoutMs ?? 0);
-  return decodeValue(host.functionName, `event ${JSON.stringify(eventName)}`, value);
 }
 
 async function messageFor(execution: Execution, operation: Operation, awaited: AwaitedThing): Promise<Checkpoint> {
@@ -83,7 +75,8 @@ async function waitFor(execution: Execution, operation: Operation, awaited: Awai
   return record.kind === CheckpointKind.SLEEP ? { kind: "slept" } : { kind: "message", checkpoint: record };
 }
 
-function checkOptionNames(what: string, options: object, names: readonly string[]): void {
+function checkWaitOptions(what: string, options: object, names: readonly string[]): void {
+  checkOptions(options, what);
   for (const option of Object.keys(options)) {
     if (names.includes(option)) continue;
     const known = names.length === 1 ? `the option is ${names[0]}` : `options are ${names.join(" and ")}`;

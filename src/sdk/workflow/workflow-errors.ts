@@ -1,7 +1,8 @@
 import { ReseolioError } from "../errors.ts";
 
 /**
- * From `awaitEvent` with a timeout: the event had not happened by then. The same in every execution.
+ * From `awaitEvent` with a timeout: the event had not happened by then. The same in every execution, but where it
+ * ends the attempt: the next one waits again, the whole time.
  *
  * @example
  * ```ts
@@ -51,7 +52,8 @@ export class StepFailedError extends ReseolioError {
 }
 
 /**
- * From `awaitSignal` with a timeout: no signal of this name was sent to the job by then. The same in every execution.
+ * From `awaitSignal` with a timeout: no signal of this name was sent to the job by then. The same in every execution, but
+ * where it ends the attempt: the next one waits again, the whole time.
  *
  * @example
  * ```ts

@@ -1,6 +1,7 @@
 /** P11: a failure that a handler was given is a fact, like a result; only the one that ended the attempt is not. */
 import { expect } from "bun:test";
-import { testInterrupted } from "../../support/replay-world.ts";
+import { testOnEachStore } from "../../support/each-store.ts";
+import { createReplayWorld, testInterrupted, until } from "../../support/replay-world.ts";
 
 const AT_ONCE = { initialDelayMs: 0, jitter: 0, maxAttempts: 2 };
 const FORMS = ["a step", "a step with attempts", "a child"] as const;
@@ -44,4 +45,22 @@ for (const form of FORMS) {
       for (const job of jobs) expect(await job.details()).toMatchObject({ failures: 1 });
     },
   );
+}
+
+for (const maxAttempts of [2, 1]) {
+  const by = maxAttempts === 1 ? "a person's retry" : "the next attempt";
+  testOnEachStore(`a wait whose time was over, and which ended the attempt, waits again in ${by}`, async (store) => {
+    await using world = await createReplayWorld(store, "replay/failures", "given-up memory");
+    for (const how of ["signal", "event", "result"] as const) {
+      const job = await world.start<string>("replay:timed-out", how, [how], { ...AT_ONCE, maxAttempts });
+      await until(async () => (await job.details()).failures === 1, "the time is over");
+      if (maxAttempts === 1) await world.cli("jobs", "retry", job.jobId);
+      await until(async () => (await job.status()) === "suspended", "it waits again");
+      expect((await job.details()).attempt).toBe(2);
+      if (how === "signal") await job.signal("approved", "Ada");
+      else await world.client.emitEvent(`approved:${how}`, "Ada");
+      expect(await job.result(20_000)).toBe("Ada");
+      expect(world.effectsOf(how)).toEqual(["asked"]);
+    }
+  });
 }

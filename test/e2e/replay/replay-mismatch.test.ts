@@ -1,22 +1,38 @@
 /** Records that the code does not fit: the job waits for code that does, and nobody has to repair it. */
 import { expect } from "bun:test";
 import type { JobHandle } from "../../../src/sdk/index.ts";
-import { type ReplayWorld, testInterrupted, until } from "../../support/replay-world.ts";
+import { testOnEachStore } from "../../support/each-store.ts";
+import { createReplayWorld, type ReplayWorld, testInterrupted, until } from "../../support/replay-world.ts";
 
 /** One failure would be the end. The time limit bounds the wait for what the code never asks for. */
 const OPTIONS = { maxAttempts: 1, initialDelayMs: 100, timeoutMs: 3_000 };
 
+const GOODS = { steps: ["reserve goods"], record: /reserve goods|print label/ } as const;
 const CASES = [
-  { name: "of another kind", functionName: "replay:other-kind", steps: ["reserve goods"] },
-  { name: "that it never asks for", functionName: "replay:never-asked", steps: ["print label", "reserve goods"] },
+  { ...GOODS, name: "of another kind", functionName: "replay:other-kind" },
+  {
+    ...GOODS,
+    name: "that it never asks for",
+    functionName: "replay:never-asked",
+    steps: ["print label", "reserve goods"],
+  },
+  { ...GOODS, name: "of a signal under its old name", functionName: "replay:renamed-signal", record: /signal "go"/ },
+  {
+    ...GOODS,
+    name: "of an event under its old name",
+    functionName: "replay:renamed-event",
+    record: /event "order go"/,
+  },
 ] as const;
 
-for (const { name, functionName, steps } of CASES) {
+for (const { name, functionName, steps, record } of CASES) {
   testInterrupted(
     `code that meets a record ${name} uses up no attempt, says which, and fitting code goes on (R10)`,
     "replay/deploy",
     async (world) => {
       const job = await world.start(functionName, "order", [], OPTIONS);
+      await world.client.emitEvent("order go");
+      await job.signal("go");
       await deploy(world, job, 2);
       await until(() => hasMetRecord(job), "the new code has met the record");
       const { status, failures, error } = await job.details();
@@ -25,11 +41,11 @@ for (const { name, functionName, steps } of CASES) {
         isWaiting: true,
       });
       expect(error?.reason as string).toBe("replay_mismatch");
-      expect(error?.message).toMatch(/reserve goods|print label/);
+      expect(error?.message).toMatch(record);
       for (const command of ["explain", "get"]) {
-        expect(await world.cli("jobs", command, job.jobId)).toMatch(/reserve goods|print label/);
+        expect(await world.cli("jobs", command, job.jobId)).toMatch(record);
       }
-      expect(world.worker.stderr).toMatch(/reserve goods|print label/);
+      expect(world.worker.stderr).toMatch(record);
       await world.replaceWorker(1);
       const results = steps.toSorted().map((step) => `result of ${step}`);
       expect([await job.result(30_000)].flat().toSorted()).toEqual(results);
@@ -38,6 +54,49 @@ for (const { name, functionName, steps } of CASES) {
     },
   );
 }
+
+testOnEachStore(
+  "a signal renamed while a job waits for it is found by explain, and the job goes on when that is taken back",
+  async (store) => {
+    await using world = await createReplayWorld(store, "replay/deploy", "given-up memory");
+    const job = await world.start<string>("replay:renamed-wait", "order");
+    const isParked = async (execution: number) =>
+      world.executionsOf("order") === execution && (await job.status()) === "suspended";
+    await until(() => isParked(1), "the first version waits");
+    await world.replaceWorker(2);
+    await world.cli("jobs", "retry", job.jobId);
+    await until(() => isParked(2), "the second version waits");
+    await job.signal("go", "Ada");
+    const explained = await world.cli("jobs", "explain", job.jobId);
+    expect(explained).toContain('waits for the signal "go on"');
+    expect(explained).toContain('has not asked again for what it received: the signal "go"');
+    expect(explained).toContain(`reseolio jobs retry ${job.jobId} wakes it`);
+    await world.replaceWorker(1);
+    await world.cli("jobs", "retry", job.jobId);
+    expect(await job.result(20_000)).toBe("Ada taken by version 1");
+    expect(await job.details()).toMatchObject({ failures: 0, attempt: 1 });
+  },
+);
+
+testOnEachStore(
+  "undoing under code that does not fit uses up no attempt, says why, and goes on under code that does",
+  async (store) => {
+    await using world = await createReplayWorld(store, "replay/deploy", "kill -9");
+    const job = await world.start("replay:undone", "order", [], OPTIONS);
+    await job.result(20_000).catch(() => {});
+    const undo = async () => (await world.client.listJobs({ parentId: job.jobId })).jobs[0];
+    await until(async () => (await undo())?.failures === 1, "undoing has failed once");
+    await world.replaceWorker(2);
+    await until(async () => (await undo())?.error?.reason === "replay_mismatch", "the step more does not fit");
+    const { id, failures } = (await undo())!;
+    expect(failures).toBe(1);
+    expect(await world.cli("jobs", "explain", id)).toContain('a step "send mail" comes next on record');
+    expect(world.effectsOf("order")).toEqual([]);
+    await world.replaceWorker(3);
+    expect(await world.client.handle(id).result(30_000)).toEqual({ undone: ["send mail", "reserve goods"] });
+    expect(world.effectsOf("order")).toEqual(["undo send mail in version 3", "undo reserve goods in version 3"]);
+  },
+);
 
 testInterrupted(
   "code that adds a step and leaves one out goes on, and says so in the log and in jobs get (R10)",

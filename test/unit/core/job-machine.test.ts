@@ -47,7 +47,7 @@ describe("which events a state allows", () => {
   const allowed: Readonly<Record<JobState, readonly JobEvent["kind"][]>> = {
     PENDING: ["cancel"],
     RUNNING: ["succeed", "fail", "release", "park", "timeout", "lose", "cancel"],
-    SUSPENDED: ["wake", "cancel"],
+    SUSPENDED: ["wake", "cancel", "retry"],
     SUCCESS: [],
     DEAD: ["retry"],
     CANCELLED: ["retry"],

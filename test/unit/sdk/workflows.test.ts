@@ -777,6 +777,28 @@ describe("values", () => {
   });
 });
 
+test("what the operations of a context are given is refused with the operation, the value, and what is right", async () => {
+  type Call = (flow: Context, bad: never) => Promise<unknown>;
+  const cases: readonly (readonly [Call, unknown, string])[] = [
+    [(flow, bad) => flow.awaitSignal("s", bad), 100, 'awaitSignal "s": the options are 100; give an object'],
+    [(flow, bad) => flow.awaitEvent("e", bad), 5, 'awaitEvent "e": the options are 5; give an object'],
+    [(flow, bad) => flow.awaitEvent("e", bad), null, 'awaitEvent "e": the options are null; give an object'],
+    [(flow, bad) => flow.awaitEvent("e", bad), "1h", 'awaitEvent "e": the options are "1h"; give an object'],
+    [(flow, bad) => flow.awaitEvent("e", bad), { timeout: 1 }, 'awaitEvent "e": option timeout does not exist'],
+    [(flow, bad) => flow.step("a", () => 1, bad), 3, 'step "a": the options are 3; give an object'],
+    [(flow, bad) => flow.step("a", () => 1, bad), () => 1, 'step "a": the options are a function; give an object'],
+    [(flow, bad) => flow.awaitAny(bad, []), [{ event: "e" }], 'the name of awaitAny is [{"event":"e"}]; give a string'],
+  ];
+  await using world = await WorkflowWorld.start(async (flow) => {
+    const said: string[] = [];
+    for (const [call, bad] of cases) said.push(await call(flow, bad as never).then(() => "accepted", String));
+    return said;
+  });
+  world.assign("job");
+  const said = (await world.success()) as readonly string[];
+  expect(said).toEqual(cases.map(([, , message]) => expect.stringContaining(message) as string));
+});
+
 describe("types of a context", () => {
   test("steps give what JSON makes of their values, and each of several its own value", () => {
     async function neverRun({ step, awaitAny, awaitEvent }: Context, job: JobHandle<number>): Promise<void> {

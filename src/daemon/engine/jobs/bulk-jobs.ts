@@ -36,9 +36,11 @@ export function cancelJobs(engine: Engine, request: BulkRequest): Promise<BulkRe
   });
 }
 
+/** Of parked jobs only those that are named: a thousand that wait would all be replayed, and wait again. */
 export function retryJobs(engine: Engine, request: BulkRequest): Promise<BulkResult> {
+  const isNamed = (request.filter.jobIds?.length ?? 0) > 0;
   return actOnSlice(engine, request, {
-    canChange: (state) => state === "DEAD" || state === "CANCELLED",
+    canChange: (state) => state === "DEAD" || state === "CANCELLED" || (isNamed && state === "SUSPENDED"),
     change: retryAll,
   });
 }

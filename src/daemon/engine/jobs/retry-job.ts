@@ -8,8 +8,9 @@ import { checkJobId } from "./read-jobs.ts";
 
 /**
  * Makes a DEAD or CANCELLED job PENDING again: failures start at 0, attempt numbers go on, its start and finish
- * deadlines no longer hold. Throws not_found, and failed_precondition in any other state, or when an undo job stands in
- * the way.
+ * deadlines no longer hold. A parked one is woken, and
+ * waits again for what has not happened. Throws not_found, and failed_precondition in any other state, or when an undo job
+ * stands in the way.
  */
 export async function retryJob(engine: Engine, jobId: string): Promise<Job> {
   checkJobId(jobId, "job_id");
@@ -23,7 +24,7 @@ export async function retryJob(engine: Engine, jobId: string): Promise<Job> {
     if (refusal !== undefined) throw refusal;
     throw new DaemonError(
       "failed_precondition",
-      `job ${jobId} is ${job.state}; only a DEAD or CANCELLED job can be retried`,
+      `job ${jobId} is ${job.state}; only a DEAD or CANCELLED job can be retried, and a SUSPENDED one woken`,
       { metadata: { jobId, state: job.state } },
     );
   }

@@ -2,6 +2,8 @@ import type { PendingWait } from "../../core/checkpoint.ts";
 import type { Job } from "../../core/job.ts";
 import type { Engine } from "../engine.ts";
 
+/** The last ones: what the job waits for now came after them. */
+const RECORDS_LOOKED_AT = 100;
 /** A parent of a thousand children is explained by some of them. */
 const MOST_WAITS = 10;
 
@@ -27,6 +29,24 @@ export async function explainWaits(
     ...(await Promise.all(sentences)),
     ...(left > 0 ? [`it waits for ${left} things more`] : []),
     ...(await signalsToCome(engine, jobId)),
+    ...(await messagesNotTaken(engine, jobId)),
+  ];
+}
+
+/**
+ * What came for a wait of an earlier execution, and which this one has not asked for: that wait has lost a race, or the
+ * code was changed while the job was parked. Only a wait of this execution wakes it.
+ */
+async function messagesNotTaken({ store }: Engine, jobId: string): Promise<readonly string[]> {
+  const records = await store.listRecords(jobId, RECORDS_LOOKED_AT);
+  const left = records.filter(
+    ({ kind, order, timedOut }) => (kind === "signal" || kind === "event") && order?.seq === 0 && !timedOut,
+  );
+  if (left.length === 0) return [];
+  const names = left.slice(0, MOST_WAITS).map(({ name, kind }) => `the ${kind} ${JSON.stringify(name)}`);
+  return [
+    `its handler has not asked again for what it received: ${names.join(", ")}${left.length > MOST_WAITS ? ", …" : ""} ` +
+      `(if its code was changed, deploy code that fits, and reseolio jobs retry ${jobId} wakes it)`,
   ];
 }
 

@@ -5,6 +5,7 @@ import { KIND_CODES, STATE_CODES } from "../../codes.ts";
 import { ORDERED_SINCE } from "../../copy-tables.ts";
 import type { JobTransaction } from "../../job-store.ts";
 import { ENDED_ATTEMPT, loosenedGateSql, NO_FLAGS, OTHER_KIND, storedOp } from "../../record-order.ts";
+import { distinctIds } from "../job-reader.ts";
 import { booleanArray, numberArray, textArray, uuidArray } from "../literals.ts";
 import { isUndo } from "../rows.ts";
 import type { WriteSession } from "../write-session.ts";
@@ -17,10 +18,15 @@ const MARK = `update reseolio.checkpoints as record
   from unnest($1::uuid[], $2::text[], $3::bigint[], $4::int[], $5::bool[]) as given (job_id, name, op, flags, stays)
   where record.job_id = given.job_id and record.name = given.name and (record.gate is not null or not given.stays)`;
 
+/** A wait whose time was over waits again. */
+const IS_TIMEOUT = `(timed_out and (gate & ${ENDED_ATTEMPT}) <> 0)`;
+
+const FORGET_TIMEOUTS = `delete from reseolio.checkpoints where job_id = any ($1::uuid[]) and ${IS_TIMEOUT}`;
+
 /** With the pauses between a step's attempts, which would count as attempts made. */
 const FORGET_ERRORS = `delete from reseolio.checkpoints
   where job_id = any ($1::uuid[]) and (
-    (gate is null and error is not null)
+    (gate is null and error is not null) or ${IS_TIMEOUT}
     or (op is null and kind = 1 and name like '%/retry-%')
     or (kind = 0 and (gate & ${OTHER_KIND}) <> 0)
   )`;
@@ -68,12 +74,17 @@ const FORGET_AWAITED = `delete from reseolio.checkpoints as record
 export async function markRecords({ runner }: WriteSession, transitions: readonly Transition[]): Promise<void> {
   const rows = transitions.flatMap((transition) => marksOf(transition));
   if (rows.length === 0) return;
-  await runner.rows(MARK, [
+  const given = [
     uuidArray(rows.map(({ jobId }) => jobId)),
     textArray(rows.map(({ ref }) => ref.name)),
     numberArray(rows.map(({ ref }) => storedOp(ref.op))),
     numberArray(rows.map(({ flags }) => flags)),
     booleanArray(rows.map(({ stays }) => stays)),
+  ];
+  const retried = rows.filter(({ stays, flags }) => !stays && flags !== 0).map(({ jobId }) => jobId);
+  await Promise.all([
+    runner.rows(MARK, given),
+    retried.length === 0 ? undefined : runner.rows(FORGET_TIMEOUTS, [uuidArray(distinctIds(retried))]),
   ]);
 }
 

@@ -27,10 +27,13 @@ export function prepareFailedRecords({ db }: WriteSession): FailedRecords {
   const flag = db.prepare(
     "update checkpoints set gate = gate | ?3, op = ?4 where job_id = ?1 and name = ?2 and gate is not null",
   );
+  // A wait whose time was over waits again.
+  const isTimeout = `(timed_out = 1 and (gate & ${ENDED_ATTEMPT}) <> 0)`;
+  const forgetTimeouts = db.prepare(`delete from checkpoints where job_id = ?1 and ${isTimeout}`);
   // With the pauses between a step's attempts, which would count as attempts made.
   const forgetErrors = db.prepare(
     `delete from checkpoints where job_id = ?1 and (
-       (gate is null and error is not null)
+       (gate is null and error is not null) or ${isTimeout}
        or (op is null and kind = 1 and name like '%/retry-%')
        or (kind = 0 and (gate & ${OTHER_KIND}) <> 0)
      )`,
@@ -72,6 +75,7 @@ export function prepareFailedRecords({ db }: WriteSession): FailedRecords {
     };
     run(loosened, 0);
     run(endedBy, ENDED_ATTEMPT);
+    if (!hasEnded && endedBy.length > 0) forgetTimeouts.run(id);
   }
 
   function failChildren(now: number): void {
