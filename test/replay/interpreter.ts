@@ -90,11 +90,11 @@ class Interpreter {
       case "sleep":
         return context.sleepFor(node.name, node.ms);
       case "now":
-        return context.now();
+        return context.now(node.name);
       case "random":
-        return context.random();
+        return context.random(node.name);
       case "uuid":
-        return context.uuid();
+        return context.uuid(node.name);
       case "emit":
         // Whether this was the first emit is another answer in each execution.
         return context.emitEvent(this.#eventName(node.event), this.#unique(point)).then(() => "emitted");

@@ -52,10 +52,10 @@ function statement(node: Exclude<Node, { kind: "join" | "try" | "loop" }>): stri
     case "sleep":
       return `await sleepFor("${node.name}", ${node.ms})`;
     case "now":
-      return "await now()";
+      return `await now(${nameOf(node)})`;
     case "random":
     case "uuid":
-      return `${node.kind}()`;
+      return `${node.kind}(${nameOf(node)})`;
     case "emit":
       return `await emitEvent("${node.event}")`;
     case "event":
@@ -100,4 +100,8 @@ function source(one: Source): string {
     case "child":
       return `{ job: await ${call(one)} }`;
   }
+}
+
+function nameOf({ name }: { readonly name?: string }): string {
+  return name === undefined ? "" : JSON.stringify(name);
 }

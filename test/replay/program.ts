@@ -12,7 +12,7 @@ export type Node =
   | JoinNode
   | TryNode
   | { readonly kind: "sleep"; readonly name: string; readonly ms: number }
-  | { readonly kind: "now" | "random" | "uuid" }
+  | { readonly kind: "now" | "random" | "uuid"; readonly name?: string }
   | { readonly kind: "emit"; readonly event: string }
   | { readonly kind: "event"; readonly event: string; readonly timeoutMs: number }
   | { readonly kind: "signal"; readonly signal: string; readonly timeoutMs: number }
@@ -200,7 +200,7 @@ class Generator {
     if (dice < 0.7) return this.#children();
     if (dice < 0.78) return { kind: "event", event: this.#event(), timeoutMs: this.random.between(1, 40) };
     if (dice < 0.86) return { kind: "emit", event: this.#event() };
-    if (dice < 0.93) return { kind: "now" };
+    if (dice < 0.93) return this.#named("now");
     return this.#first();
   }
 
@@ -211,7 +211,7 @@ class Generator {
   }
 
   #signal(): Node {
-    return { kind: "signal", signal: this.#pick(["s", "t"]), timeoutMs: this.random.between(1, 40) };
+    return { kind: "signal", signal: this.#own(this.#pick(["s", "t"])), timeoutMs: this.random.between(1, 40) };
   }
 
   /** Nothing of it is recorded. */
@@ -219,7 +219,7 @@ class Generator {
     const dice = this.#isBeside ? 1 : this.random.next();
     if (dice < 0.45) return { kind: "timer", ms: this.random.between(1, 8) };
     if (dice < 0.6) return { kind: "hop", how: this.#pick(["immediate", "microtask"] as const) };
-    return { kind: this.#pick(["random", "uuid"] as const) };
+    return this.#named(this.#pick(["random", "uuid"] as const));
   }
 
   /** @param failing how likely it is that its body throws at first */
@@ -234,7 +234,7 @@ class Generator {
 
   #child(): ChildNode {
     const fails = this.#chance(0.25) ? this.#pick([1, ALWAYS]) : 0;
-    return { kind: "child", tag: this.#pick(["x", "y"]), ms: this.#pick([0, 0, 5]), fails };
+    return { kind: "child", tag: this.#own(this.#pick(["x", "y"])), ms: this.#pick([0, 0, 5]), fails };
   }
 
   #children(): Node {
@@ -262,7 +262,16 @@ class Generator {
   }
 
   #name(): string {
-    return this.#pick(["a", "a", "b", "c"]) + (this.#segment === 0 ? "" : String(this.#segment));
+    return this.#own(this.#pick(["a", "a", "b", "c"]));
+  }
+
+  /** Of its segment alone: also a wait or a value of one name would be another one when an attempt has skipped the first. */
+  #own(name: string): string {
+    return this.#segment === 0 ? name : `${name}${this.#segment}`;
+  }
+
+  #named(kind: "now" | "random" | "uuid"): Node {
+    return this.#segment === 0 ? { kind } : { kind, name: this.#own(kind) };
   }
 
   #enterSegment(): void {
@@ -270,7 +279,7 @@ class Generator {
   }
 
   #event(): string {
-    return this.#pick(["e", "f"]);
+    return this.#own(this.#pick(["e", "f"]));
   }
 
   #chance(share: number): boolean {

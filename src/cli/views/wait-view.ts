@@ -79,6 +79,6 @@ export function checkpointsText(checkpoints: readonly Checkpoint[]): string | un
 function checkpointLine(checkpoint: Checkpoint): string {
   const { name, error, timedOut, endedAttempt } = checkpoint;
   const outcome = error === undefined ? (timedOut ? " timed out" : "") : ` failed: ${error.name}: ${error.message}`;
-  const consequence = endedAttempt ? " (ended an attempt, is tried again)" : "";
+  const consequence = endedAttempt ? " (ended an attempt; the next one tries it again)" : "";
   return `${kindName(checkpoint.kind)} ${name}${outcome}${consequence}`;
 }

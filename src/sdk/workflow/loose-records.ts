@@ -4,6 +4,7 @@
  * stays the winner wherever the retry comes the same way.
  */
 import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { byPlace } from "./checkpoint-journal.ts";
 
 interface Waiting {
   readonly former: number;
@@ -13,25 +14,28 @@ interface Waiting {
 }
 
 export class LooseRecords {
-  /** Former places of what nobody has asked for yet, in order. */
+  /** Numbers of what was given and nobody has asked for yet, in order. */
   readonly #left: number[];
+  /** In the order in which they were given, from 0. */
+  readonly #numbers = new Map<Checkpoint, number>();
   /** Asked for, the one that was given first comes first. */
   readonly #waiting: Waiting[] = [];
   /** Got a place, and was not given yet. */
   #onTheirWay = 0;
-  #last = 0;
+  #last = -1;
   #isDue = false;
 
   constructor(recorded: readonly Checkpoint[]) {
-    this.#left = recorded.map(formerPlace).filter((place) => place !== LAST);
-    this.#left.sort((one, other) => one - other);
+    const given = recorded.filter(wasGiven).sort(byFormerPlace);
+    for (const [number, record] of given.entries()) this.#numbers.set(record, number);
+    this.#left = given.map((_, number) => number);
   }
 
   /** Calls `go` when it is the record's turn to get a place; ends with `given`. */
   request(record: Checkpoint, arrival: Promise<unknown> | undefined, go: () => void): void {
-    const former = formerPlace(record);
-    const place = this.#left.indexOf(former);
-    if (place >= 0) this.#left.splice(place, 1);
+    const former = this.#numbers.get(record) ?? LAST;
+    const left = this.#left.indexOf(former);
+    if (left >= 0) this.#left.splice(left, 1);
     const waiting: Waiting = { former, isReady: arrival === undefined, go };
     const index = this.#waiting.findIndex((other) => other.former > former);
     this.#waiting.splice(index < 0 ? this.#waiting.length : index, 0, waiting);
@@ -73,14 +77,19 @@ export class LooseRecords {
 
   /** Something that the handler has not asked for was given before this one. */
   #mayComeBefore({ former }: Waiting): boolean {
-    return this.#left.some((place) => place > this.#last && place < former);
+    return this.#left.some((number) => number > this.#last && number < former);
   }
 }
 
 /** Behind everything that was given. */
 const LAST = Number.POSITIVE_INFINITY;
 
-/** The place that it had in an attempt that failed. */
-function formerPlace({ seq, asked, endedAttempt }: Checkpoint): number {
-  return seq === 0 && asked > 0 && !endedAttempt ? asked : LAST;
+/** Has no place now, and had one in an attempt that failed: `asked` says which. */
+function wasGiven({ seq, asked, endedAttempt }: Checkpoint): boolean {
+  return seq === 0 && asked > 0 && !endedAttempt;
+}
+
+/** As `byPlace`, of the places that they had. */
+function byFormerPlace(one: Checkpoint, other: Checkpoint): number {
+  return one.asked - other.asked || byPlace(one, other);
 }

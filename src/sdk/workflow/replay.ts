@@ -144,8 +144,9 @@ export class Replay {
     const operations = this.isOrdered ? this.failures.behind(thrown) : [];
     const ended = new Set(operations.map(({ label }) => label));
     const given = [...this.journal.sequence.map(nameOf), ...this.#placed];
-    const first = Math.min(...given.filter(({ name }) => ended.has(name)).map(({ seq }) => seq));
-    const behind = given.filter(({ name, seq }) => seq >= first && !ended.has(name));
+    // In the order in which they were given: waits that ended while the handler was parked share a place.
+    const first = given.findIndex(({ name }) => ended.has(name));
+    const behind = first < 0 ? [] : given.slice(first).filter(({ name }) => !ended.has(name));
     return {
       endedBy: operations.map(({ label, id }) => ref(label, id)),
       loosened: behind.map(({ name, op }) => ref(name, op)),
