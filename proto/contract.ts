@@ -42,3 +42,11 @@ export const UNANSWERED_FRAME_ID = 0;
 
 /** HTTP/2 receive window of one stream and of a connection: several full messages, so that a frame is never cut up by it. */
 export const HTTP2_WINDOW_BYTES = 16 * 1024 * 1024;
+
+/**
+ * A name as people are shown it: a wait that is part of another operation, as each source of `awaitAny` is, carries the
+ * operation's identity between the name and its number.
+ */
+export function shownName(name: string): string {
+  return name.replace(/@[0-9a-z]+(?=\[\d+\](\/\d+)?$)/, "");
+}

@@ -14,6 +14,7 @@ import {
   HelloSchema,
   type Outcome,
   ParkSchema,
+  type RecordRef,
   RevocationSchema,
   type SessionRequest,
   type SessionResponse,
@@ -181,6 +182,7 @@ function readAssignment(reader: WireReader): Assignment {
     failures: 0,
     unordered: false,
     undoOf: "",
+    openWaits: [],
   };
   while (!reader.isAtEnd) readAssignmentField(reader, assignment);
   reader.leave(outer);
@@ -230,9 +232,25 @@ function readAssignmentField(reader: WireReader, assignment: Assignment): void {
     case tag(14, DELIMITED):
       assignment.undoOf = reader.text();
       return;
+    case tag(15, DELIMITED):
+      assignment.openWaits.push(readRecordRef(reader));
+      return;
     default:
       reader.giveUp();
   }
+}
+
+function readRecordRef(reader: WireReader): RecordRef {
+  const outer = reader.enter();
+  const ref: RecordRef = { $typeName: "reseolio.v1.RecordRef", name: "", op: 0 };
+  while (!reader.isAtEnd) {
+    const field = reader.tag();
+    if (field === tag(1, DELIMITED)) ref.name = reader.text();
+    else if (field === tag(2, VARINT)) ref.op = reader.number();
+    else reader.giveUp();
+  }
+  reader.leave(outer);
+  return ref;
 }
 
 function readHeader(reader: WireReader, headers: Record<string, string>): void {

@@ -15,6 +15,7 @@ import {
   HelloSchema,
   type Outcome,
   ParkSchema,
+  type RecordRef,
   type RecordResult,
   type Release,
   type Reply,
@@ -271,7 +272,16 @@ function writeAssignment(assignment: Assignment): void {
   writer.number(12, assignment.failures);
   writer.flag(13, assignment.unordered);
   writer.text(14, assignment.undoOf);
+  for (const wait of assignment.openWaits) writeOpenWait(wait);
   writer.unknown(assignment.$unknown);
+  writer.end(mark);
+}
+
+function writeOpenWait(wait: RecordRef): void {
+  const mark = writer.begin(15);
+  writer.text(1, wait.name);
+  writer.number(2, wait.op);
+  writer.unknown(wait.$unknown);
   writer.end(mark);
 }
 

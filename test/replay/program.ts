@@ -110,6 +110,9 @@ class Generator {
   #left: number;
   /** Whoever waits for branches may go on beside the last of them: a plain timer there would let chance decide. */
   #isBeside = false;
+  /** A plain timer lies before the next operation: which of two equal calls comes first would be chance. */
+  #isBehindPlain = false;
+  #lateCalls = 0;
   readonly #maxAttempts: number;
   /** Code that an attempt may skip which another one runs: names there are used nowhere else. */
   #segments = 0;
@@ -190,6 +193,12 @@ class Generator {
   }
 
   #operation(): Node {
+    const node = this.#anyOperation();
+    this.#isBehindPlain = false;
+    return node;
+  }
+
+  #anyOperation(): Node {
     this.#isBeside = false;
     const dice = this.random.next();
     if (dice < 0.46) return this.#step(0.2);
@@ -217,6 +226,7 @@ class Generator {
   /** Nothing of it is recorded. */
   #plain(): Node {
     const dice = this.#isBeside ? 1 : this.random.next();
+    if (dice < 0.6) this.#isBehindPlain = true;
     if (dice < 0.45) return { kind: "timer", ms: this.random.between(1, 8) };
     if (dice < 0.6) return { kind: "hop", how: this.#pick(["immediate", "microtask"] as const) };
     return this.#named(this.#pick(["random", "uuid"] as const));
@@ -225,6 +235,7 @@ class Generator {
   /** @param failing how likely it is that its body throws at first */
   #step(failing: number): StepNode {
     this.#isBeside = false;
+    this.#isBehindPlain = false;
     this.#left--;
     const fails = this.#chance(failing) ? this.#pick([1, 1, 2, ALWAYS]) : 0;
     const tries = this.#chance(0.4) ? this.random.between(1, 3) : null;
@@ -234,7 +245,13 @@ class Generator {
 
   #child(): ChildNode {
     const fails = this.#chance(0.25) ? this.#pick([1, ALWAYS]) : 0;
-    return { kind: "child", tag: this.#own(this.#pick(["x", "y"])), ms: this.#pick([0, 0, 5]), fails };
+    const tag = this.#own(this.#pick(["x", "y"]));
+    return {
+      kind: "child",
+      tag: this.#isBehindPlain ? `${tag}/${++this.#lateCalls}` : tag,
+      ms: this.#pick([0, 0, 5]),
+      fails,
+    };
   }
 
   #children(): Node {

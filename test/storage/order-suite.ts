@@ -224,7 +224,9 @@ function recordTests(makeStore: MakeStore): void {
     const jobId = await stored(world);
     const job = await claimOne(world);
     await record(world, step(job, "a", {}), { ...step(job, "j", {}, null), kind: "job", awaitedJobId: jobId });
-    expect((await world.store.sumCheckpoints([jobId])).get(jobId)).toEqual({ count: 2, awaited: 1, bytes: 1 });
+    expect((await world.store.sumCheckpoints([jobId])).get(jobId)).toEqual({
+      ...{ count: 2, open: 0, awaited: 1, bytes: 1 },
+    });
   });
 
   test("jobs that have an order are found, also by a wait alone", async () => {
@@ -238,6 +240,29 @@ function recordTests(makeStore: MakeStore): void {
 }
 
 function waitTests(makeStore: MakeStore): void {
+  test("waits of operations that are not over are listed with their operations, and counted", async () => {
+    await using world = await makeStore();
+    const ids = [await stored(world), await stored(world), await stored(world)] as const;
+    const [one, two] = (await claim(world, 3)) as [Job, Job];
+    const waits = [event("a", 5), nap("b", 10, 9), nap("c", 99, 2 ** 31 - 1)];
+    await park(world, one, { waits, order: at(3, 7) });
+    await emit(world, "a");
+    const inside = { name: "inside", kind: "sleep", sleepMs: 10, order: undefined } as const;
+    await park(world, two, { waits: [inside], order: null });
+    const open = await world.store.listOpenWaits([...ids, "not an id"]);
+    expect([...open]).toEqual([
+      [
+        one.jobId,
+        [
+          { name: "b", op: 9 },
+          { name: "c", op: 2 ** 31 - 1 },
+        ],
+      ],
+    ]);
+    const sums = await world.store.sumCheckpoints(ids);
+    expect([sums.get(one.jobId)?.open, sums.get(two.jobId)?.open]).toEqual([2, 0]);
+  });
+
   test("what ends while a job is parked has the place that the park told, all of it the same", async () => {
     await using world = await makeStore();
     const jobId = await stored(world);

@@ -177,6 +177,7 @@ function recordTests(makeStore: MakeStore): void {
     expect((await world.store.listRecords(jobId, 2)).map(({ name }) => name)).toEqual(ODD_NAMES.slice(-2));
     expect((await world.store.sumCheckpoints([jobId, jobId])).get(jobId)).toEqual({
       count: ODD_NAMES.length,
+      open: 0,
       awaited: 0,
       bytes: ODD_NAMES.length * large.length,
     });

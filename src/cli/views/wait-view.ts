@@ -1,4 +1,5 @@
 /** How what a job waits for, and what it recorded, are shown. */
+import { shownName } from "#proto/contract.ts";
 import { type Checkpoint, CheckpointKind, type PendingWait } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { relativeTime } from "./instant.ts";
 import { fromTimestamp, isoTime } from "./timestamps.ts";
@@ -42,7 +43,7 @@ function waitLine(wait: PendingWait, now: number): string {
   const until = at === null ? "" : ` until ${new Date(at).toISOString()} (${relativeTime(at, now)})`;
   switch (wait.kind) {
     case CheckpointKind.SLEEP:
-      return `sleep ${wait.name}${until}`;
+      return `sleep ${shownName(wait.name)}${until}`;
     case CheckpointKind.EVENT:
       return `event ${wait.eventName}${until}`;
     case CheckpointKind.JOB:
@@ -80,5 +81,5 @@ function checkpointLine(checkpoint: Checkpoint): string {
   const { name, error, timedOut, endedAttempt } = checkpoint;
   const outcome = error === undefined ? (timedOut ? " timed out" : "") : ` failed: ${error.name}: ${error.message}`;
   const consequence = endedAttempt ? " (ended an attempt; the next one tries it again)" : "";
-  return `${kindName(checkpoint.kind)} ${name}${outcome}${consequence}`;
+  return `${kindName(checkpoint.kind)} ${shownName(name)}${outcome}${consequence}`;
 }

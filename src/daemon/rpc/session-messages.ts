@@ -97,7 +97,7 @@ function toEvent(outcome: Outcome, path: string): AttemptReport["event"] {
   }
 }
 
-export function toAssignment({ job, resumed, checkpointCount, unordered }: Delivery): Assignment {
+export function toAssignment({ job, resumed, checkpointCount, unordered, openWaits }: Delivery): Assignment {
   return {
     $typeName: "reseolio.v1.Assignment",
     jobId: job.jobId,
@@ -114,6 +114,7 @@ export function toAssignment({ job, resumed, checkpointCount, unordered }: Deliv
     failures: job.failures,
     unordered,
     undoOf: job.undoOf ?? "",
+    openWaits: openWaits.map(({ name, op }) => ({ $typeName: "reseolio.v1.RecordRef", name, op })),
   };
 }
 

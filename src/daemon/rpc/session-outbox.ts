@@ -202,6 +202,8 @@ function payloadBytes(frame: SessionResponse): number {
 
 /** About what ids, tokens and names take of an item. */
 const ITEM_BYTES = 64;
+/** Of a reference to a record besides its name. */
+const REF_BYTES = 12;
 
 /** Most answers are a few bytes; a refusal has its text twice. */
 function replyBytes({ enqueued, settled, recorded }: Reply): number {
@@ -211,8 +213,9 @@ function replyBytes({ enqueued, settled, recorded }: Reply): number {
   return bytes;
 }
 
-function assignmentBytes({ args, headers }: Assignment): number {
+function assignmentBytes({ args, headers, openWaits }: Assignment): number {
   let bytes = ITEM_BYTES + args.byteLength;
+  for (const { name } of openWaits) bytes += REF_BYTES + 3 * name.length;
   for (const name in headers) bytes += name.length + (headers[name]?.length ?? 0);
   return bytes;
 }

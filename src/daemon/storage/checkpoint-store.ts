@@ -7,6 +7,7 @@ import type {
   ParkOrder,
   PendingWait,
   RecordOrder,
+  RecordRef,
   StepError,
 } from "../core/checkpoint.ts";
 import type { Job, Lease } from "../core/job.ts";
@@ -25,6 +26,8 @@ export interface CheckpointStore extends UndoReads {
   listRecords(jobId: string, limit: number): Promise<readonly Checkpoint[]>;
   /** What the job waits for now, when it is parked. */
   listWaits(jobId: string): Promise<readonly PendingWait[]>;
+  /** Of each job the waits of operations that are not over; jobs without any are left out. */
+  listOpenWaits(jobIds: readonly string[]): Promise<ReadonlyMap<string, readonly RecordRef[]>>;
   /** How many checkpoints and waits each job has, and the bytes of their values; jobs without any are left out. */
   sumCheckpoints(jobIds: readonly string[]): Promise<ReadonlyMap<string, CheckpointSum>>;
   /** Those of the jobs that have a record or a wait of a client that keeps an order. */
@@ -51,6 +54,8 @@ export interface CheckpointPage {
 
 export interface CheckpointSum {
   readonly count: number;
+  /** Waits of an operation that are not over. */
+  readonly open: number;
   /** Awaited jobs among them. */
   readonly awaited: number;
   readonly bytes: number;

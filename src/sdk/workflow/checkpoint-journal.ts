@@ -1,5 +1,6 @@
 /** What a job has recorded, by operation and by name; and the names that this execution of its handler has used. */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
+import type { RecordRef } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { type Relation, ROOT_ID, operationId } from "./branch.ts";
 import type { Asked } from "./operation.ts";
 import { boundedName, jobLabel, nameOfLabel } from "./checkpoint-names.ts";
@@ -23,12 +24,15 @@ export class CheckpointJournal {
   readonly #byOperation = new Map<number, Checkpoint>();
   /** Of those in the sequence. */
   readonly #operations = new Map<Checkpoint, number>();
+  /** Names of waits that are registered and not over, by their operations. */
+  readonly #open: ReadonlyMap<number, string>;
   /** Attempts of steps that failed, by the step's operation. */
   readonly #tries = new Map<number, Checkpoint>();
   readonly #used = new Set<string>();
   readonly #uses = new Map<string, number>();
 
-  constructor(recorded: readonly Checkpoint[], isUnordered: boolean) {
+  constructor(recorded: readonly Checkpoint[], open: readonly RecordRef[], isUnordered: boolean) {
+    this.#open = new Map(open.map(({ name, op }) => [op, name]));
     this.isOrdered = !isUnordered && recorded.every((record) => record.op !== undefined);
     for (const record of recorded) this.#byName.set(record.name, record);
     this.sequence = this.isOrdered ? inSequence(recorded) : [];
@@ -39,6 +43,7 @@ export class CheckpointJournal {
     for (const record of recorded) this.#index(record);
     // Whoever comes first, a name stays with the step that was tried under it.
     for (const { name } of this.#tries.values()) this.#used.add(name.replace(TRIES, ""));
+    for (const name of this.#open.values()) this.#used.add(name);
   }
 
   /** Recorded since, by this execution or by the daemon. */
@@ -85,6 +90,11 @@ export class CheckpointJournal {
     const label = this.#tries.get(op)?.name.replace(TRIES, "");
     if (label !== undefined) this.#used.add(label);
     return label;
+  }
+
+  /** A wait that is registered keeps its name, and so the time at which it is over. */
+  nameOfOpenWait(op: number): string | undefined {
+    return this.#open.get(op);
   }
 
   /** Attempts of a step that failed since it was last tried anew. */

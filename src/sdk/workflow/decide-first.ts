@@ -28,7 +28,7 @@ export async function decideFirst(
   const choice = await execution.recorded(operation, (record) => recorded.of(record));
   if (choice !== undefined) return recorded.of(choice);
   const { label } = operation;
-  const waits = awaited.map((one, index) => open(execution, boundedName(`${label}[${index}]${again}`), one));
+  const waits = awaited.map((one, index) => open(execution, sourceName(execution, operation, index, again), one));
   const first = await Promise.race(waits.map((wait, index) => wait.promise.then((end) => ({ index, end }))));
   for (const [index, wait] of waits.entries()) if (index !== first.index) execution.forget(wait);
   await execution.enter();
@@ -68,8 +68,20 @@ class RecordedFirst {
       );
     }
     const failed = chosen.kind === "job" ? failedEnd(chosen.jobId, choice) : undefined;
-    return { index, end: failed ?? (await open(execution, boundedName(`${label}[${index}]`), chosen).promise) };
+    return {
+      index,
+      end: failed ?? (await open(execution, sourceName(execution, this.operation, index), chosen).promise),
+    };
   }
+}
+
+/**
+ * In a job that keeps the order the name is made from the identity: the label depends on which of several operations of one
+ * name is asked for first, and a sleep that is registered goes on under its name.
+ */
+function sourceName(execution: Execution, { id, label, name }: Operation, index: number, again = ""): string {
+  const base = execution.replay.isOrdered ? `${boundedName(name)}@${id.toString(36)}` : label;
+  return boundedName(`${base}[${index}]${again}`);
 }
 
 /** A wait of its own name; one that is recorded is over already. */

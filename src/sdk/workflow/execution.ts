@@ -78,6 +78,7 @@ export class Execution {
     this.#isReplayOnly = onReplayed !== undefined;
     this.replay = new Replay({
       recorded: records,
+      openWaits: host.openWaits,
       isUnordered: isUnordered || port.rehearsal.isUnordered === true,
       isTimeIgnored: port.rehearsal.isUnordered === true,
       context: host,

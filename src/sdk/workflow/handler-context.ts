@@ -1,6 +1,6 @@
 import { SCHEDULED_AT_HEADER } from "#proto/contract.ts";
 import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { Assignment } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { Assignment, RecordRef } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { Branch, ROOT_ID } from "./branch.ts";
 import type { Placed } from "./checkpoint-journal.ts";
 import { CallCounter } from "./child-calls.ts";
@@ -91,6 +91,10 @@ export class HandlerContext implements Context, ExecutionHost, HandlerScope {
   get calls(): CallCounter {
     this.#calls ??= new CallCounter();
     return this.#calls;
+  }
+
+  get openWaits(): readonly RecordRef[] {
+    return this.assignment.openWaits;
   }
 
   get scheduledAt(): Date | undefined {

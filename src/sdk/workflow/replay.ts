@@ -17,6 +17,8 @@ import { Sequence } from "./sequence.ts";
 
 export interface ReplayOptions {
   readonly recorded: readonly Checkpoint[];
+  /** Waits that are registered and not over. */
+  readonly openWaits: readonly RecordRef[];
   /** The job is from before the order was kept. */
   readonly isUnordered: boolean;
   /** In a test: without an order, what is on record is given as it is asked for, as version 0.1 did. */
@@ -64,7 +66,7 @@ export class Replay {
   readonly #placed: PlacedName[] = [];
 
   constructor(private readonly options: ReplayOptions) {
-    this.journal = new CheckpointJournal(options.recorded, options.isUnordered);
+    this.journal = new CheckpointJournal(options.recorded, options.openWaits, options.isUnordered);
     this.sequence = new Sequence(this.journal.sequence, {
       onLive: () => this.#onLive(),
       onHeld: (head) => this.#onHeld(head),
@@ -193,9 +195,9 @@ export class Replay {
     return other;
   }
 
-  /** A step of which only failed attempts are on record keeps its name. */
+  /** A step of which only failed attempts are on record keeps its name, and so does a wait that is not over. */
   #labelOf({ id }: Branch, name: string): string {
-    return this.journal.takeNameOfTries(id) ?? this.journal.takeName(name);
+    return this.journal.takeNameOfTries(id) ?? this.journal.nameOfOpenWait(id) ?? this.journal.takeName(name);
   }
 
   #refuse(operation: Operation, known: Checkpoint): void {

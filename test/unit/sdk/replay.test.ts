@@ -132,6 +132,37 @@ describe("branches beside each other", () => {
 });
 
 describe("names", () => {
+  test("P12: a wait that is registered keeps its name, and so its time, whichever of two is asked for first", async () => {
+    let late = "a";
+    await using world = await start(async ({ step, sleepFor, awaitAny }) => {
+      const branch = async (name: string, wait: () => Promise<unknown>): Promise<void> => {
+        await step(name, () => name);
+        if (late === name) await timer(20);
+        await wait();
+      };
+      await Promise.all([
+        branch("a", () => sleepFor("nap", 60_000)),
+        branch("b", () => awaitAny("any", [{ sleepFor: 60_000 }, { event: "e" }])),
+        branch("c", () => sleepFor("nap", 60_000)),
+      ]);
+    });
+    const napsOf = ({ outcome }: Run) => {
+      if (outcome.case !== "park") throw new Error(`ended with ${outcome.case}`);
+      return outcome.value.waits.filter(({ op = 0 }) => op > 0);
+    };
+    // It parks before the late one asks.
+    const first = await run(world, []);
+    const [known] = napsOf(first);
+    expect(known?.name).toBe("nap");
+    late = "c";
+    const openWaits = [{ name: "nap", op: known?.op ?? 0 }];
+    expect(napsOf(await run(world, first.records, { openWaits })).map(({ name }) => name)).toEqual(["nap#2"]);
+    // Untold, it would take the name of the other one, and the time at which that is over.
+    expect(napsOf(await run(world, first.records)).map(({ name }) => name)).toEqual(["nap"]);
+    late = "a";
+    expect(napsOf(await run(world, first.records, { openWaits }))).toMatchObject([{ name: "nap", op: known?.op }]);
+  });
+
   test("of a step that was tried before a crash stays its own, whoever asks for it first", async () => {
     await using world = await start(async ({ step }) => {
       const first = await step("a", () => "first", { maxAttempts: 2 });

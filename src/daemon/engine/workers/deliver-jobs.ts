@@ -1,3 +1,4 @@
+import type { RecordRef } from "../../core/checkpoint.ts";
 import { decide } from "../../core/job-machine.ts";
 import type { Job, Lease } from "../../core/job.ts";
 import type { CheckpointPage, CheckpointQuery, CheckpointSum } from "../../storage/checkpoint-store.ts";
@@ -13,6 +14,8 @@ export interface Delivery {
   readonly checkpointCount: number;
   /** It is from before the order of records was kept. */
   readonly unordered: boolean;
+  /** Of a job that is replayed: waits that are registered and not over. */
+  readonly openWaits: readonly RecordRef[];
 }
 
 /** Bytes of values read at once: a frame's worth. */
@@ -57,9 +60,23 @@ async function deliverWithCheckpoints(
     const sum = sums.get(job.jobId);
     if (held !== null && sum !== undefined) noteSum(held, sum);
   }
+  const open = resumed ? NO_OPEN_WAITS : await openWaitsOf(engine, jobs, sums);
   const isLittle = ({ jobId }: Job): boolean => isSmall(sums.get(jobId));
-  await sendTogether(engine, session, jobs.filter(isLittle), resumed);
-  for (const job of jobs) if (!isLittle(job)) await sendInParts(engine, session, job, resumed);
+  await sendTogether(engine, session, jobs.filter(isLittle), resumed, open);
+  for (const job of jobs) if (!isLittle(job)) await sendInParts(engine, session, job, resumed, open);
+}
+
+type OpenWaits = ReadonlyMap<string, readonly RecordRef[]>;
+
+const NO_OPEN_WAITS: OpenWaits = new Map();
+
+async function openWaitsOf(
+  { store }: Engine,
+  jobs: readonly Job[],
+  sums: ReadonlyMap<string, CheckpointSum>,
+): Promise<OpenWaits> {
+  const waiting = jobs.map(({ jobId }) => jobId).filter((jobId) => (sums.get(jobId)?.open ?? 0) > 0);
+  return waiting.length === 0 ? NO_OPEN_WAITS : store.listOpenWaits(waiting);
 }
 
 /** Whether it is read with others. */
@@ -85,6 +102,7 @@ async function sendTogether(
   session: WorkerSession,
   jobs: readonly Job[],
   resumed: boolean,
+  open: OpenWaits,
 ): Promise<void> {
   const recorded = await engine.store.listFewCheckpoints(
     jobs.map((job) => ({ jobId: job.jobId, sinceToken: sinceTokenOf(job, resumed) })),
@@ -95,15 +113,21 @@ async function sendTogether(
     const checkpoints = recorded.get(job.jobId) ?? [];
     // Room is waited for where there is much to send.
     if (checkpoints.length > 0) void session.port.replay(job, checkpoints);
-    deliveries.push(delivery(engine, job, resumed, checkpoints.length));
+    deliveries.push(delivery(engine, job, resumed, checkpoints.length, open.get(job.jobId)));
   }
   if (deliveries.length > 0) session.port.assign(deliveries);
 }
 
-async function sendInParts(engine: Engine, session: WorkerSession, job: Job, resumed: boolean): Promise<void> {
+async function sendInParts(
+  engine: Engine,
+  session: WorkerSession,
+  job: Job,
+  resumed: boolean,
+  open: OpenWaits,
+): Promise<void> {
   const { jobId } = job;
   const count = await sendPages(engine, session, job, { jobId, sinceToken: sinceTokenOf(job, resumed) });
-  if (arrives(session, job)) session.port.assign([delivery(engine, job, resumed, count)]);
+  if (arrives(session, job)) session.port.assign([delivery(engine, job, resumed, count, open.get(jobId))]);
 }
 
 /**
@@ -129,9 +153,17 @@ export async function sendPages(
   return count;
 }
 
-export function delivery({ store }: Engine, job: Job, resumed: boolean, checkpointCount: number): Delivery {
-  return { job, resumed, checkpointCount, unordered: job.createdAt < store.orderedSince };
+export function delivery(
+  { store }: Engine,
+  job: Job,
+  resumed: boolean,
+  checkpointCount: number,
+  openWaits: readonly RecordRef[] = NO_WAITS,
+): Delivery {
+  return { job, resumed, checkpointCount, unordered: job.createdAt < store.orderedSince, openWaits };
 }
+
+const NO_WAITS: readonly RecordRef[] = [];
 
 /** What a handler that goes on has not seen ended under the lease that it parked, or after. */
 function sinceTokenOf(job: Job, resumed: boolean): number | null {
@@ -153,7 +185,7 @@ export function noteSum(held: HeldLease, sum: CheckpointSum): void {
   held.checkpointBytes += sum.bytes;
 }
 
-const NONE: CheckpointSum = { count: 0, awaited: 0, bytes: 0 };
+const NONE: CheckpointSum = { count: 0, open: 0, awaited: 0, bytes: 0 };
 
 /** They never reached their worker, and are claimed again a moment later. */
 export function giveBack(engine: Engine, session: WorkerSession, jobs: readonly Job[]): void {

@@ -1,3 +1,4 @@
+import { shownName } from "#proto/contract.ts";
 import type { PendingWait } from "../../core/checkpoint.ts";
 import type { Job } from "../../core/job.ts";
 import type { Engine } from "../engine.ts";
@@ -43,7 +44,7 @@ async function messagesNotTaken({ store }: Engine, jobId: string): Promise<reado
     ({ kind, order, timedOut }) => (kind === "signal" || kind === "event") && order?.seq === 0 && !timedOut,
   );
   if (left.length === 0) return [];
-  const names = left.slice(0, MOST_WAITS).map(({ name, kind }) => `the ${kind} ${JSON.stringify(name)}`);
+  const names = left.slice(0, MOST_WAITS).map(({ name, kind }) => `the ${kind} ${JSON.stringify(shownName(name))}`);
   return [
     `its handler has not asked again for what it received: ${names.join(", ")}${left.length > MOST_WAITS ? ", …" : ""} ` +
       `(if its code was changed, deploy code that fits, and reseolio jobs retry ${jobId} wakes it)`,
@@ -66,7 +67,7 @@ async function sentenceOf(
   const until = dueAt === null ? "" : ` until ${new Date(dueAt).toISOString()}`;
   switch (kind) {
     case "sleep":
-      return `it sleeps${until} (${JSON.stringify(name)})`;
+      return `it sleeps${until} (${JSON.stringify(shownName(name))})`;
     case "event":
       return `it waits for the event ${JSON.stringify(eventName)}${until}`;
     case "signal":

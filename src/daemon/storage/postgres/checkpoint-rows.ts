@@ -1,4 +1,4 @@
-import type { Checkpoint, PendingWait } from "../../core/checkpoint.ts";
+import type { Checkpoint, PendingWait, RecordRef } from "../../core/checkpoint.ts";
 import {
   BEHIND_CHECKPOINT,
   CHECKPOINT_COLUMNS,
@@ -34,7 +34,11 @@ const WAITS = `select ${WAIT_COLUMNS}, (
     where detail.job_id = checkpoints.job_id and detail.name = checkpoints.name
   ) from reseolio.checkpoints
   where job_id = $1::uuid and recorded_at is null and wakes order by name`;
-const SUMS = `select job_id, count(*)::int, count(*) filter (where kind = 5)::int,
+const IS_OPEN = "recorded_at is null and op is not null";
+const OPEN_WAITS = `select job_id, name, op::bigint from reseolio.checkpoints
+  where job_id = any ($1::uuid[]) and ${IS_OPEN} order by job_id, name`;
+const SUMS = `select job_id, count(*)::int, count(*) filter (where ${IS_OPEN})::int,
+    count(*) filter (where kind = 5)::int,
     coalesce(sum(octet_length(value)), 0)::bigint
   from reseolio.checkpoints where job_id = any ($1::uuid[]) group by job_id`;
 const ORDERED = `select given.id from unnest($1::uuid[]) as given (id)
@@ -84,6 +88,23 @@ export async function listWaits(reads: Runner, jobId: string): Promise<readonly 
   return isJobId(jobId) ? (await reads.rows(WAITS, [jobId])).map(waitFromRow) : [];
 }
 
+/** Of each job the waits of operations that are not over. */
+export async function listOpenWaits(
+  reads: Runner,
+  jobIds: readonly string[],
+): Promise<ReadonlyMap<string, readonly RecordRef[]>> {
+  const found = new Map<string, RecordRef[]>();
+  const ids = distinctIds(jobIds);
+  if (ids.length === 0) return found;
+  for (const row of await reads.rows(OPEN_WAITS, [uuidArray(ids)])) {
+    const [jobId, name, op] = row as readonly [string, string, number];
+    const list = found.get(jobId) ?? [];
+    found.set(jobId, list);
+    list.push({ name: readText(name), op });
+  }
+  return found;
+}
+
 /** Checkpoints and waits of each job, and the bytes of their values. */
 export async function sumCheckpoints(
   reads: Runner,
@@ -91,9 +112,9 @@ export async function sumCheckpoints(
 ): Promise<ReadonlyMap<string, CheckpointSum>> {
   const ids = distinctIds(jobIds);
   if (ids.length === 0) return new Map();
-  type SumRow = readonly [jobId: string, count: number, awaited: number, bytes: number];
+  type SumRow = readonly [jobId: string, count: number, open: number, awaited: number, bytes: number];
   const rows = (await reads.rows(SUMS, [uuidArray(ids)])) as unknown as readonly SumRow[];
-  return new Map(rows.map(([jobId, count, awaited, bytes]) => [jobId, { count, awaited, bytes }]));
+  return new Map(rows.map(([jobId, count, open, awaited, bytes]) => [jobId, { count, open, awaited, bytes }]));
 }
 
 /** Those of the jobs that have a record with an order. */

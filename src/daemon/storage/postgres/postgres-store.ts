@@ -12,6 +12,7 @@ import {
   listCheckpoints,
   listFewCheckpoints,
   listRecords,
+  listOpenWaits,
   listWaits,
   sumCheckpoints,
 } from "./checkpoint-rows.ts";
@@ -195,6 +196,7 @@ class OpenPostgresStore implements PostgresStore {
     this.#told(listFewCheckpoints(this.#reads, queries));
   listRecords = (jobId: string, limit: number) => this.#told(listRecords(this.#reads, jobId, limit));
   listWaits = (jobId: string) => this.#told(listWaits(this.#reads, jobId));
+  listOpenWaits = (jobIds: readonly string[]) => this.#told(listOpenWaits(this.#reads, jobIds));
   sumCheckpoints = (jobIds: readonly string[]) => this.#told(sumCheckpoints(this.#reads, jobIds));
   findOrdered = (jobIds: readonly string[]) => this.#told(findOrdered(this.#reads, jobIds));
   getEvent = (name: string) => this.#told(getEvent(this.#reads, name));

@@ -1,5 +1,5 @@
 import type { Database } from "bun:sqlite";
-import type { Checkpoint, PendingWait } from "../../core/checkpoint.ts";
+import type { Checkpoint, PendingWait, RecordRef } from "../../core/checkpoint.ts";
 import {
   CHECKPOINT_COLUMNS,
   checkpointFromRow as fromRow,
@@ -17,6 +17,7 @@ export interface CheckpointReader {
   few(queries: readonly Pick<CheckpointQuery, "jobId" | "sinceToken">[]): ReadonlyMap<string, readonly Checkpoint[]>;
   records(jobId: string, limit: number): readonly Checkpoint[];
   waits(jobId: string): readonly PendingWait[];
+  openWaits(jobIds: readonly string[]): ReadonlyMap<string, readonly RecordRef[]>;
   sums(jobIds: readonly string[]): ReadonlyMap<string, CheckpointSum>;
   ordered(jobIds: readonly string[]): ReadonlySet<string>;
 }
@@ -40,9 +41,13 @@ export function prepareCheckpointReader(db: Database): CheckpointReader {
      ) from checkpoints
      where job_id = ? and recorded_at is null and wakes = 1`,
   );
+  const isOpen = "recorded_at is null and op is not null";
   const sum = db.prepare(
-    "select count(*), count(*) filter (where kind = 5), coalesce(sum(length(value)), 0) from checkpoints where job_id = ?",
+    `select count(*), count(*) filter (where ${isOpen}), count(*) filter (where kind = 5),
+       coalesce(sum(length(value)), 0)
+     from checkpoints where job_id = ?`,
   );
+  const open = db.prepare(`select name, op from checkpoints where job_id = ? and ${isOpen} order by name`);
   const isOrdered = db.prepare("select 1 from checkpoints where job_id = ? and gate is not null limit 1");
   const id = new Uint8Array(16);
 
@@ -72,12 +77,25 @@ export function prepareCheckpointReader(db: Database): CheckpointReader {
       return rows.slice(-limit).map(checkpointFromRow);
     },
     waits: (jobId) => (writeJobId(jobId, id) ? (waits.values(id) as Row[]).map(waitFromRow) : []),
+    openWaits(jobIds) {
+      const found = new Map<string, readonly RecordRef[]>();
+      for (const jobId of jobIds) {
+        if (!writeJobId(jobId, id)) continue;
+        const rows = open.values(id) as [string, number][];
+        if (rows.length > 0)
+          found.set(
+            jobId,
+            rows.map(([name, op]) => ({ name, op })),
+          );
+      }
+      return found;
+    },
     sums(jobIds) {
       const sums = new Map<string, CheckpointSum>();
       for (const jobId of jobIds) {
         if (!writeJobId(jobId, id)) continue;
-        const [count, awaited, bytes] = sum.values(id)[0] as [number, number, number];
-        if (count > 0) sums.set(jobId, { count, awaited, bytes });
+        const [count, open, awaited, bytes] = sum.values(id)[0] as [number, number, number, number];
+        if (count > 0) sums.set(jobId, { count, open, awaited, bytes });
       }
       return sums;
     },

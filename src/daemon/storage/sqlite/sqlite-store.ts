@@ -200,6 +200,7 @@ class OpenSqliteStore implements SqliteStore {
     this.#read(() => this.#checkpoints.few(queries));
   listRecords = (jobId: string, limit: number) => this.#read(() => this.#checkpoints.records(jobId, limit));
   listWaits = (jobId: string) => this.#read(() => this.#checkpoints.waits(jobId));
+  listOpenWaits = (jobIds: readonly string[]) => this.#read(() => this.#checkpoints.openWaits(jobIds));
   sumCheckpoints = (jobIds: readonly string[]) => this.#read(() => this.#checkpoints.sums(jobIds));
   findOrdered = (jobIds: readonly string[]) => this.#read(() => this.#checkpoints.ordered(jobIds));
   getEvent = (name: string) => this.#read(() => this.#events.getEvent(name));
