@@ -193,6 +193,66 @@ export const KNOWN_PROGRAMS: readonly KnownProgram[] = [
       2,
     ),
   },
+  {
+    rule: "an emission under way when the handler fails does not stand behind that failure for ever",
+    seed: 10484,
+    program: program(
+      [join("race", [[step("a", { ms: 4, fails: 2 })], [sleep("s", 1), { kind: "emit", event: "e" }, step("b")]])],
+      3,
+    ),
+  },
+  {
+    rule: "the winner of a race stays the winner in a retry, whichever branch is asked for first then (R2)",
+    seed: 110712,
+    program: program(
+      [
+        join("all", [
+          [join("race", [[step("c", { ms: 1 }), sleep("s", 26)], [child("y")]])],
+          [step("b", { ms: 1 }), { kind: "children", calls: [child("y", 1), child("x")] }],
+        ]),
+      ],
+      3,
+    ),
+  },
+  {
+    rule: "a wait keeps its name and its time, though a plain timer changes what is asked for first",
+    seed: 112922,
+    program: program(
+      [
+        join("race", [
+          [
+            { kind: "emit", event: "f" },
+            { kind: "loop", times: 3, body: [child("x"), sleep("b", 20)] },
+          ],
+          [sleep("c", 28), timer(1), first("c", [{ kind: "event", event: "e" }, sleepSource(16)])],
+          [step("a"), { kind: "emit", event: "f" }, sleep("c", 24)],
+        ]),
+      ],
+      2,
+    ),
+  },
+  {
+    rule: "what is asked for behind a call is given in its former place by a retry",
+    seed: 213315,
+    program: program(
+      [
+        {
+          kind: "try",
+          body: [step("a1", { fails: 1 })],
+          caught: null,
+          rethrows: false,
+          last: [
+            join("race", [
+              [sleep("s", 25), step("b", { ms: 8 })],
+              [child("x"), step("a5", { ms: 8 }), step("c5")],
+            ]),
+            step("a5"),
+          ],
+        },
+      ],
+      2,
+    ),
+  },
 ];
 
 /** Longer than a process lives. */

@@ -185,6 +185,7 @@ export class Execution {
       return await this.during(this.#answered(answer, this.#inSlot(make)));
     } finally {
       sequence.settle();
+      this.#loose?.answered();
     }
   }
 
@@ -343,7 +344,7 @@ export class Execution {
   async #placeAgain(operation: Operation, record: Checkpoint, arrivalOf: ArrivalOf | undefined): Promise<Checkpoint> {
     const { sequence } = this.replay;
     if (!sequence.isLive) await this.#pending.make<void>((resolve) => sequence.whenLive(resolve));
-    this.#loose ??= new LooseRecords(this.records);
+    this.#loose ??= new LooseRecords(this.records, () => sequence.isCalling);
     const loose = this.#loose;
     await this.#pending.make<void>((resolve) => loose.request(record, arrivalOf?.(record), resolve));
     try {

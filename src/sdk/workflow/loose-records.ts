@@ -25,7 +25,11 @@ export class LooseRecords {
   #last = -1;
   #isDue = false;
 
-  constructor(recorded: readonly Checkpoint[]) {
+  /** @param isCalling the handler has made a call that was not answered yet; `answered` tells when it was */
+  constructor(
+    recorded: readonly Checkpoint[],
+    private readonly isCalling: () => boolean,
+  ) {
     const given = recorded.filter(wasGiven).sort(byFormerPlace);
     for (const [number, record] of given.entries()) this.#numbers.set(record, number);
     this.#left = given.map((_, number) => number);
@@ -56,6 +60,11 @@ export class LooseRecords {
     this.#pumpSoon();
   }
 
+  /** The handler was given the answer to a call. */
+  answered(): void {
+    this.#pumpSoon();
+  }
+
   #pumpSoon(): void {
     if (this.#isDue || this.#waiting.length === 0) return;
     this.#isDue = true;
@@ -67,7 +76,9 @@ export class LooseRecords {
     this.#isDue = false;
     for (;;) {
       const [next] = this.#waiting;
-      if (next?.isReady !== true || (this.#onTheirWay > 0 && this.#mayComeBefore(next))) return;
+      if (next?.isReady !== true) return;
+      // What the handler is about to be given decides what it asks for next.
+      if ((this.#onTheirWay > 0 || this.isCalling()) && this.#mayComeBefore(next)) return;
       this.#waiting.shift();
       this.#onTheirWay++;
       this.#last = next.former;

@@ -93,6 +93,11 @@ export class Sequence {
     return this.#prompt.isSet;
   }
 
+  /** A call was not answered yet: what the handler asks for behind it is still to come. */
+  get isCalling(): boolean {
+    return this.#answers.length > 0;
+  }
+
   isRequested(op: number): boolean {
     return this.#requested.has(op);
   }

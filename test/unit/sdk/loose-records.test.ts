@@ -17,10 +17,12 @@ function turns(count = 3): Promise<void> {
   );
 }
 
+const never = (): boolean => false;
+
 describe("records without a place", () => {
   test("those that are asked for at once are given in their former order", async () => {
     const [one, two, three] = [record("one", 1), record("two", 2), record("three", 3)];
-    const loose = new LooseRecords([three, one, two]);
+    const loose = new LooseRecords([three, one, two], never);
     const given: string[] = [];
     for (const asked of [three, two, one])
       loose.request(asked, undefined, () => {
@@ -33,7 +35,7 @@ describe("records without a place", () => {
 
   test("one waits for what was given before it, while the handler is still being given something", async () => {
     const [one, two, three] = [record("one", 1), record("two", 2), record("three", 3)];
-    const loose = new LooseRecords([one, two, three]);
+    const loose = new LooseRecords([one, two, three], never);
     const given: string[] = [];
     const ask = (asked: Checkpoint): void => loose.request(asked, undefined, () => void given.push(asked.name));
     ask(one);
@@ -51,7 +53,7 @@ describe("records without a place", () => {
 
   test("one does not wait for what the handler does not ask for in this attempt", async () => {
     const [one, two] = [record("one", 1), record("two", 2)];
-    const loose = new LooseRecords([one, two]);
+    const loose = new LooseRecords([one, two], never);
     const given: string[] = [];
     loose.request(two, undefined, () => void given.push(two.name));
     await turns();
@@ -59,8 +61,8 @@ describe("records without a place", () => {
   });
 
   test("one whose value is not here yet holds back what was given behind it; one without a former place is last", async () => {
-    const [one, two, never] = [record("one", 1), record("two", 2), record("never", 0)];
-    const loose = new LooseRecords([one, two, never]);
+    const [one, two, last] = [record("one", 1), record("two", 2), record("last", 0)];
+    const loose = new LooseRecords([one, two, last], never);
     const given: string[] = [];
     const ask = (asked: Checkpoint, arrival?: Promise<void>): void =>
       loose.request(asked, arrival, () => {
@@ -68,13 +70,33 @@ describe("records without a place", () => {
         loose.given();
       });
     const { promise, resolve } = Promise.withResolvers<void>();
-    ask(never);
+    ask(last);
     ask(two);
     ask(one, promise);
     await turns();
     expect(given).toEqual([]);
     resolve();
     await turns();
-    expect(given).toEqual(["one", "two", "never"]);
+    expect(given).toEqual(["one", "two", "last"]);
+  });
+
+  test("one waits while a call is not answered that what was given before it may be asked for behind", async () => {
+    const [one, two] = [record("one", 1), record("two", 2)];
+    let isCalling = true;
+    const loose = new LooseRecords([one, two], () => isCalling);
+    const given: string[] = [];
+    const ask = (asked: Checkpoint): void =>
+      loose.request(asked, undefined, () => {
+        given.push(asked.name);
+        loose.given();
+      });
+    ask(two);
+    await turns();
+    expect(given).toEqual([]);
+    isCalling = false;
+    loose.answered();
+    ask(one);
+    await turns();
+    expect(given).toEqual(["one", "two"]);
   });
 });
