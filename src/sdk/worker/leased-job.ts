@@ -46,8 +46,8 @@ export class LeasedJob implements OutcomeReport {
     arrived: readonly ArrivedCheckpoint[],
     private readonly onAnswer: (job: LeasedJob, result: SettleResult) => void,
   ) {
-    this.recorded = arrived.filter(({ ofUndone }) => !ofUndone).map(({ checkpoint }) => checkpoint);
-    this.undone = arrived.filter(({ ofUndone }) => ofUndone).map(({ checkpoint }) => checkpoint);
+    this.recorded = arrived.length === 0 ? NOTHING : checkpointsOf(arrived, false);
+    this.undone = arrived.length === 0 ? NOTHING : checkpointsOf(arrived, true);
   }
 
   get outcome(): Outcome {
@@ -83,6 +83,12 @@ export class LeasedJob implements OutcomeReport {
   isLease(lease: { readonly jobId: string; readonly leaseToken: number }): boolean {
     return this.assignment.jobId === lease.jobId && this.assignment.leaseToken === lease.leaseToken;
   }
+}
+
+const NOTHING: readonly Checkpoint[] = [];
+
+function checkpointsOf(arrived: readonly ArrivedCheckpoint[], ofUndone: boolean): readonly Checkpoint[] {
+  return arrived.filter((one) => one.ofUndone === ofUndone).map(({ checkpoint }) => checkpoint);
 }
 
 /** Before the end of the attempt's time. */

@@ -4,9 +4,12 @@ import type { RecordRef } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { type Relation, ROOT_ID, operationId } from "./branch.ts";
 import type { Asked } from "./operation.ts";
 import { boundedName, jobLabel, nameOfLabel } from "./checkpoint-names.ts";
+import { LazyMap } from "./lazy-map.ts";
 
 /** Behind the name of a step, in the name of its attempts. */
 const TRIES = /\/tries$/;
+
+const NOTHING: readonly Placed[] = [];
 
 /** A record with its place in the sequence of what the handler was given. */
 export interface Placed {
@@ -19,23 +22,23 @@ export class CheckpointJournal {
   readonly isOrdered: boolean;
   /** In the order in which the handler was given them. */
   readonly sequence: readonly Placed[];
-  readonly #byName = new Map<string, Checkpoint>();
+  readonly #byName = new LazyMap<string, Checkpoint>();
   /** Those that nobody has asked for yet. */
-  readonly #byOperation = new Map<number, Checkpoint>();
+  readonly #byOperation = new LazyMap<number, Checkpoint>();
   /** Of those in the sequence. */
-  readonly #operations = new Map<Checkpoint, number>();
+  readonly #operations = new LazyMap<Checkpoint, number>();
   /** Names of waits that are registered and not over, by their operations. */
-  readonly #open: ReadonlyMap<number, string>;
+  readonly #open = new LazyMap<number, string>();
   /** Attempts of steps that failed, by the step's operation. */
-  readonly #tries = new Map<number, Checkpoint>();
+  readonly #tries = new LazyMap<number, Checkpoint>();
   readonly #used = new Set<string>();
-  readonly #uses = new Map<string, number>();
+  readonly #uses = new LazyMap<string, number>();
 
   constructor(recorded: readonly Checkpoint[], open: readonly RecordRef[], isUnordered: boolean) {
-    this.#open = new Map(open.map(({ name, op }) => [op, name]));
     this.isOrdered = !isUnordered && recorded.every((record) => record.op !== undefined);
+    this.sequence = this.isOrdered && recorded.length > 0 ? inSequence(recorded) : NOTHING;
+    for (const { name, op } of open) this.#open.set(op, name);
     for (const record of recorded) this.#byName.set(record.name, record);
-    this.sequence = this.isOrdered ? inSequence(recorded) : [];
     for (const { record, op } of this.sequence) {
       this.#byOperation.set(op, record);
       this.#operations.set(record, op);

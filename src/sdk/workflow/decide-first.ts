@@ -31,7 +31,8 @@ export async function decideFirst(
   const waits = awaited.map((one, index) => open(execution, sourceName(execution, operation, index, again), one));
   const first = await Promise.race(waits.map((wait, index) => wait.promise.then((end) => ({ index, end }))));
   for (const [index, wait] of waits.entries()) if (index !== first.index) execution.forget(wait);
-  await execution.enter();
+  const entering = execution.enter();
+  if (entering !== undefined) await entering;
   try {
     const value = encodeValue(execution.host.functionName, label, first.index);
     const error = first.end.kind === "job" ? first.end.job.error : undefined;

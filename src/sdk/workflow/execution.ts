@@ -150,9 +150,18 @@ export class Execution {
     return this.replay.recorded(operation, arrivalOf);
   }
 
-  /** Something begins that keeps the slot; a parked handler gets its slot first. Ends with `leave`. */
-  async enter(): Promise<void> {
+  /**
+   * Something begins that keeps the slot; a parked handler gets its slot first. Ends with `leave`. Undefined instead of a
+   * promise where the handler has its slot.
+   */
+  enter(): Promise<void> | undefined {
     this.check();
+    if (this.#stage !== "active") return this.#enterParked();
+    this.#busy++;
+    return undefined;
+  }
+
+  async #enterParked(): Promise<void> {
     while (this.#stage !== "active") await this.#slot();
     this.#busy++;
   }
@@ -167,15 +176,14 @@ export class Execution {
     this.#checkSoon();
   }
 
-  /** Keeps the slot, if the handler has it, while a call is under way. */
-  async during<T>(call: Promise<T>): Promise<T> {
+  /** Keeps the slot, if the handler has it, while a call is under way: whoever awaits it goes on behind that. */
+  during<T>(call: Promise<T>): Promise<T> {
     this.#busy++;
-    try {
-      return await call;
-    } finally {
-      this.leave();
-    }
+    call.then(this.#left, this.#left);
+    return call;
   }
+
+  readonly #left = (): void => this.leave();
 
   /** A durable call of the handler: its answer is not on record, as the child is found again. */
   async call<T>(branch: Branch, make: () => Promise<T>): Promise<T> {
@@ -241,9 +249,14 @@ export class Execution {
   }
 
   /** Tells a test what the handler is given. */
-  saw({ id, name }: Operation, given: () => string): void {
+  saw({ id, name }: Operation, given: string): void {
     const { leaseJobId: jobId, functionName, failures } = this.host;
-    this.port.rehearsal.crashes?.saw({ jobId, functionName, failures, op: id, name, given: given() });
+    this.port.rehearsal.crashes?.saw({ jobId, functionName, failures, op: id, name, given });
+  }
+
+  /** A test is told what the handler is given. */
+  get isWatched(): boolean {
+    return this.port.rehearsal.crashes !== undefined;
   }
 
   /** Waits for it, without the slot as soon as nothing else is under way. */

@@ -1,18 +1,21 @@
 import type { Placed } from "./checkpoint-journal.ts";
 
+const NONE: Set<Placed> = new Set();
+
 /** What is on record and was not given yet, in the order in which it is given. */
 export class History {
-  readonly #records: Placed[];
+  /** Its own copy as soon as it changes the order. */
+  #records: readonly Placed[];
   #next = 0;
   /** Passed over, as the handler does not ask for them any more; given if it does. */
-  readonly #passedOver = new Set<Placed>();
+  #passedOver: Set<Placed> = NONE;
 
   constructor(
     records: readonly Placed[],
     /** Whether the handler has asked for the operation. */
     private readonly isRequested: (op: number) => boolean,
   ) {
-    this.#records = [...records];
+    this.#records = records;
   }
 
   /** Nothing is left to be given. */
@@ -34,10 +37,11 @@ export class History {
   /** It was given. */
   take(placed: Placed): void {
     if (this.#records[this.#next] === placed) this.#next++;
-    else this.#records.splice(this.#records.indexOf(placed, this.#next), 1);
+    else this.#records = this.#records.toSpliced(this.#records.indexOf(placed, this.#next), 1);
   }
 
   passOver(placed: Placed): void {
+    if (this.#passedOver === NONE) this.#passedOver = new Set();
     this.#passedOver.add(placed);
   }
 
@@ -53,7 +57,6 @@ export class History {
   /** It is given next, before what is recorded before it. */
   bringForward(placed: Placed): void {
     const index = this.#records.indexOf(placed, this.#next);
-    this.#records.splice(index, 1);
-    this.#records.splice(this.#next, 0, placed);
+    this.#records = this.#records.toSpliced(index, 1).toSpliced(this.#next, 0, placed);
   }
 }

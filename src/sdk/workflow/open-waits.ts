@@ -75,7 +75,7 @@ export class OpenWaits {
     const waits = [...this.#waits.values()];
     for (const wait of waits) clearTimeout(wait.timer);
     const { isOrdered, sequence } = this.port.replay;
-    return parkRequest(waits, isOrdered ? sequence.parkPlace() : undefined);
+    return parkRequest(waits, isOrdered ? sequence.place() : undefined);
   }
 
   /** The handler has a slot again. @param recorded since it parked */

@@ -14,6 +14,8 @@ import type { Operation } from "./operation.ts";
 import { checkRun, runStep } from "./step.ts";
 import { awaitEvent, awaitSignal, sleepFor, sleepUntil } from "./waiting.ts";
 
+const NO_OPTIONS = Object.freeze({});
+
 /** The durable part of a context. Its members need no `this`, so that handlers can take them out of it. */
 export class Operations {
   constructor(
@@ -21,10 +23,10 @@ export class Operations {
     private readonly port: HandlerPort,
   ) {}
 
-  readonly step: Context["step"] = (name, run, options = {}) =>
+  readonly step: Context["step"] = (name, run, options = NO_OPTIONS) =>
     this.#begin("step", name, CheckpointKind.STEP, (execution, operation) => {
       checkRun(name, run);
-      checkStepOptions(name, options);
+      if (options !== NO_OPTIONS) checkStepOptions(name, options);
       // Its result is what the step recorded.
       if (options.undo !== undefined) this.host.undos.add(operation.label, options as StepOptions);
       return runStep(this.host, execution, operation, { run, options: options as StepOptions });
@@ -114,25 +116,28 @@ export class Operations {
     } catch (error) {
       return guarded(Promise.reject(error as Error));
     }
-    return guarded(operated(execution, execution.replay.ask(name, kind), operate));
+    const { replay } = execution;
+    const operation = replay.ask(name, kind);
+    let operating: Promise<T>;
+    try {
+      operating = operate(execution, operation);
+    } catch (error) {
+      operating = Promise.reject(error as Error);
+    }
+    // First in line: the handler goes on behind it. It also takes what rejects without anybody who listens.
+    operating.then(replay.settled, replay.settled);
+    return execution.isWatched ? watched(execution, operation, operating) : operating;
   }
 }
 
-async function operated<T>(
-  execution: Execution,
-  operation: Operation,
-  operate: (execution: Execution, operation: Operation) => Promise<T>,
-): Promise<T> {
-  try {
-    const value = await operate(execution, operation);
-    execution.saw(operation, () => JSON.stringify(value) ?? "nothing");
-    return value;
-  } catch (error) {
-    execution.saw(operation, () => (error instanceof Error ? `${error.name}: ${error.message}` : "no error"));
-    throw error;
-  } finally {
-    execution.replay.settled();
-  }
+/** Tells a test what the handler is given. */
+function watched<T>(execution: Execution, operation: Operation, operating: Promise<T>): Promise<T> {
+  operating.then(
+    (value) => execution.saw(operation, JSON.stringify(value) ?? "nothing"),
+    (error: unknown) =>
+      execution.saw(operation, error instanceof Error ? `${error.name}: ${error.message}` : "no error"),
+  );
+  return operating;
 }
 
 /** Made once, and the same in every execution. */
@@ -146,7 +151,8 @@ async function recordedValue<T>(
   const record = await execution.recorded(operation);
   // What was recorded is what `make` gave, after its trip through JSON.
   if (record !== undefined) return decodeValue(functionName, label, record.value) as T;
-  await execution.enter();
+  const entering = execution.enter();
+  if (entering !== undefined) await entering;
   try {
     const value = await make();
     await execution.record(operation, { kind: CheckpointKind.VALUE, value: encodeValue(functionName, label, value) });

@@ -106,9 +106,7 @@ export class Replay {
   }
 
   /** The handler was given what came of an operation, or never will be. */
-  settled(): void {
-    this.sequence.settle();
-  }
+  readonly settled = (): void => this.sequence.settle();
 
   /**
    * What is on record of the operation, when it is its turn; undefined for something new, when the record is through.
@@ -132,9 +130,10 @@ export class Replay {
     const { id, label } = operation;
     const { kind, isPrompt, relation } = operation.asked;
     const isChained = CHAINED.has(kind) && this.sequence.isChained(operation.asked, label);
-    const { place, delivery } = this.sequence.place(id, give);
-    this.notePlace(label, id, place.seq);
-    return { place: { ...place, prompt: isPrompt, beside: relation === "beside", op: isChained ? 0 : id }, delivery };
+    const { seq, asked, alone } = this.sequence.place();
+    this.notePlace(label, id, seq);
+    const place = { seq, asked, alone, prompt: isPrompt, beside: relation === "beside", op: isChained ? 0 : id };
+    return { place, delivery: this.sequence.expect(id, false, give) };
   }
 
   notePlace(name: string, op: number, seq: number): void {

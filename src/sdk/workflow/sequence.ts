@@ -9,6 +9,7 @@ import type { Placed } from "./checkpoint-journal.ts";
 import type { Delivery, Place, SequenceEvents } from "./delivery.ts";
 import { nameOfLabel } from "./checkpoint-names.ts";
 import { History } from "./history.ts";
+import { LazyMap } from "./lazy-map.ts";
 import type { Asked } from "./operation.ts";
 import { PromptMark } from "./prompt-mark.ts";
 import { currentTurn } from "./turns.ts";
@@ -35,7 +36,7 @@ export class Sequence {
   #inLine = 0;
   #isStopped = false;
   /** On record, and asked for. */
-  readonly #requested = new Map<number, Delivery>();
+  readonly #requested = new LazyMap<number, Delivery>();
   /** In the order of their places; those before `#coming` were given. */
   readonly #deliveries: Delivery[] = [];
   #coming = 0;
@@ -160,10 +161,9 @@ export class Sequence {
     this.#pumpSoon();
   }
 
-  /** The place of what is recorded now. It is given when it is ready and everything before it was given. */
-  place(op: number, give: () => void): { readonly place: Place; readonly delivery: Delivery } {
-    const place = { seq: ++this.#lastSeq, asked: this.#asked, alone: this.#outstanding === 1 };
-    return { place, delivery: this.expect(op, false, give) };
+  /** The place of what is recorded now, or of what ends while the handler is parked. */
+  place(): Place {
+    return { seq: ++this.#lastSeq, asked: this.#asked, alone: this.#outstanding === 1 };
   }
 
   /** Whether the operation follows from what the handler was given last, so that its record needs no identity. */
@@ -172,11 +172,6 @@ export class Sequence {
     if (!isChained || behind !== this.#lastGiven || this.#isStopped) return false;
     if (this.#deliveries.length > this.#coming) return false;
     return label === name || nameOfLabel(label) === name;
-  }
-
-  /** The place of what ends while the handler is parked. */
-  parkPlace(): Place {
-    return { seq: ++this.#lastSeq, asked: this.#asked, alone: this.#outstanding === 1 };
   }
 
   /** Something whose place is behind everything that has one. */

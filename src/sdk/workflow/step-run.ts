@@ -1,23 +1,27 @@
-import { runInScope, type StepRun } from "../context.ts";
+import { type HandlerScope, runInScope, type StepRun } from "../context.ts";
 import { Branch } from "./branch.ts";
 import { CallCounter } from "./child-calls.ts";
 import type { HandlerContext } from "./handler-context.ts";
 import type { Operation } from "./operation.ts";
 
-/** Runs the code of a step once, in a scope of its own. */
-export async function runOnce<T>(
+/**
+ * Runs the code of a step once, in a scope of its own. Gives what the code returns, a promise or not, and throws what it
+ * throws.
+ */
+export function runOnce<T>(
   host: HandlerContext,
   operation: Pick<Operation, "id" | "label">,
   attempt: number,
   run: (step: StepRun) => T,
   timeoutMs: number | undefined,
-): Promise<Awaited<T>> {
+): T | Promise<Awaited<T>> {
   const { label } = operation;
   const scope = { context: host, stepName: label, calls: new CallCounter(), branch: new Branch(operation.id, 0) };
-  if (timeoutMs === undefined) {
-    return (await runInScope(scope, run as () => unknown, [new UntimedRun(host, label, attempt)])) as Awaited<T>;
-  }
-  const clock = new TimedRun(host, label, attempt, timeoutMs);
+  if (timeoutMs !== undefined) return runTimed(scope, run, new TimedRun(host, label, attempt, timeoutMs));
+  return runInScope(scope, run as () => unknown, [new UntimedRun(host, label, attempt)]) as T;
+}
+
+async function runTimed<T>(scope: HandlerScope, run: (step: StepRun) => T, clock: TimedRun): Promise<Awaited<T>> {
   try {
     const running = runInScope(scope, run as () => unknown, [clock]);
     return (await Promise.race([running, clock.over])) as Awaited<T>;

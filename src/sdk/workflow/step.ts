@@ -41,7 +41,8 @@ export async function runStep<T>(
   if (recorded !== undefined && isStillTrue(execution, recorded)) {
     return replayed(host, execution, operation, work, recorded) as JobResult<Awaited<T>>;
   }
-  await execution.enter();
+  const entering = execution.enter();
+  if (entering !== undefined) await entering;
   execution.steps.add(operation);
   try {
     const { value, bytes } = await tryStep(host, execution, operation, work);
