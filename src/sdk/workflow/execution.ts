@@ -20,8 +20,9 @@ import { NO_BYTES, OpenWaits } from "./open-waits.ts";
 import type { Operation } from "./operation.ts";
 import { PendingPromises } from "./pending-promises.ts";
 import { Recorder, type RecorderPort } from "./recorder.ts";
+import type { CheckpointRecord } from "../session/frame-items.ts";
 import type { HandlerClock } from "./rehearsal.ts";
-import { type ArrivalOf, Replay } from "./replay.ts";
+import { type ArrivalOf, Replay, type ReplayPort } from "./replay.ts";
 import { RunningSteps } from "./running-steps.ts";
 
 type Stage =
@@ -47,7 +48,7 @@ const PATIENCE_MS = 60_000;
 /** Of the time limit: a mismatch is reported before the daemon ends the attempt. */
 const PATIENCE_SHARE = 0.8;
 
-export class Execution {
+export class Execution implements ReplayPort, RecorderPort {
   readonly replay: Replay;
   #calls: CallNumbers | undefined;
   #ends: Map<string, FinishedJob> | undefined;
@@ -82,14 +83,31 @@ export class Execution {
       isUnordered: isUnordered || port.rehearsal.isUnordered === true,
       isTimeIgnored: port.rehearsal.isUnordered === true,
       context: host,
-      patienceMs: () => Math.min(PATIENCE_MS, host.timeLimitMs * PATIENCE_SHARE),
       onReplayed,
-      onMismatch: (message) => this.#mismatch(message),
-      onDrift: (name, message) => this.#noteDrift(name, message),
-      onStandstill: (message) => host.log.warn(message),
-      pending: (start) => this.#pending.make(start),
+      port: this,
+      pending: this.#pending,
     });
-    this.#recorder = new Recorder(host, this.replay, this.#pending, this.#recorderPort());
+    this.#recorder = new Recorder(host, this.replay, this.#pending, this);
+  }
+
+  /** For its replay: milliseconds that it may stand still. */
+  patienceMs(): number {
+    return Math.min(PATIENCE_MS, this.host.timeLimitMs * PATIENCE_SHARE);
+  }
+
+  /** For its replay. */
+  warn(message: string): void {
+    this.host.log.warn(message);
+  }
+
+  /** For its recorder. */
+  send(record: CheckpointRecord): void {
+    this.port.record(record);
+  }
+
+  /** For its recorder: in a test, the handler has died with what is on record now. */
+  isOver(label: string): boolean {
+    return this.isWatched && this.#dies(`record ${label}`, RECORDING);
   }
 
   get calls(): CallNumbers {
@@ -239,7 +257,7 @@ export class Execution {
 
   /** The handler has done something that no later execution does again: in a test it may die here. */
   rehearse(point: string): Promise<void> {
-    return this.#dies(point, 0) ? new Promise(() => {}) : Promise.resolve();
+    return this.isWatched && this.#dies(point, 0) ? new Promise(() => {}) : Promise.resolve();
   }
 
   /** The code of a step has run: in a test it may go on before or after others that run beside it. */
@@ -311,7 +329,7 @@ export class Execution {
 
   /** What is on record does not fit: the handler never goes on. */
   mismatched(message: string): Promise<never> {
-    this.#mismatch(message);
+    this.mismatch(message);
     return new Promise(() => {});
   }
 
@@ -385,14 +403,6 @@ export class Execution {
     });
   }
 
-  #recorderPort(): RecorderPort {
-    return {
-      send: (record) => this.port.record(record),
-      isOver: (label) => this.#dies(`record ${label}`, RECORDING),
-      isDropped: () => this.#stage === "dropped",
-    };
-  }
-
   get #waits(): OpenWaits {
     this.#openWaits ??= new OpenWaits({
       replay: this.replay,
@@ -406,15 +416,16 @@ export class Execution {
     return this.#openWaits;
   }
 
-  #mismatch(message: string): void {
+  /** For its replay: what is on record does not fit. */
+  mismatch(message: string): void {
     // The handler may be in the middle of its turn.
     setImmediate(() => {
       if (this.#stage !== "dropped" && this.#stage !== "ended") this.port.mismatch(this.host, message);
     });
   }
 
-  /** Once for each record. */
-  #noteDrift(name: string, message: string): void {
+  /** For its replay: the code has changed. Once for each record. */
+  noteDrift(name: string, message: string): void {
     const label = boundedName(`drift:${name}`);
     if (this.journal.find(label) !== undefined) return;
     const { functionName, log } = this.host;
@@ -436,15 +447,19 @@ export class Execution {
     if (waits === undefined || waits.size === 0) return;
     if (this.#isCheckDue || (this.#busy > 0 && !waits.hasSleep)) return;
     this.#isCheckDue = true;
-    setImmediate(this.#checkWaits);
+    setImmediate(Execution.#onCheck, this);
   }
 
-  readonly #checkWaits = (): void => {
-    this.#isCheckDue = false;
+  static #onCheck(this: void, execution: Execution): void {
+    execution.#isCheckDue = false;
+    execution.#checkWaits();
+  }
+
+  #checkWaits(): void {
     if (this.#stage !== "active" || this.#isReturned || this.host.abortReason !== undefined) return;
     if (this.#busy > 0) this.#waits.armTimers();
     else if (this.#waits.size > 0 && !this.#waits.isAnyOver) this.#park();
-  };
+  }
 
   #park(): void {
     this.#stage = "parked";

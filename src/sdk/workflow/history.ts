@@ -1,5 +1,10 @@
 import type { Placed } from "./checkpoint-journal.ts";
 
+export interface Requests {
+  /** Whether the handler has asked for the operation. */
+  isRequested(op: number): boolean;
+}
+
 const NONE: Set<Placed> = new Set();
 
 /** What is on record and was not given yet, in the order in which it is given. */
@@ -12,8 +17,7 @@ export class History {
 
   constructor(
     records: readonly Placed[],
-    /** Whether the handler has asked for the operation. */
-    private readonly isRequested: (op: number) => boolean,
+    private readonly requests: Requests,
   ) {
     this.#records = records;
   }
@@ -27,7 +31,7 @@ export class History {
   /** The next to be given. */
   get head(): Placed | undefined {
     if (this.#passedOver.size === 0) return this.#records[this.#next];
-    return this.left.find((placed) => !this.#passedOver.has(placed) || this.isRequested(placed.op));
+    return this.left.find((placed) => !this.#passedOver.has(placed) || this.requests.isRequested(placed.op));
   }
 
   get left(): readonly Placed[] {

@@ -15,13 +15,15 @@ export class Identities {
     /** The handler's context: only what is called inside it has a branch of its own. */
     private readonly context: object,
     private readonly isOrdered: boolean,
+    /** Something may be found again under another identity. */
+    private readonly hasRecords: boolean,
   ) {}
 
   /** Begins the branch of an operation behind the one in which it is asked for. */
   begin(name: string, kind: CheckpointKind): { readonly branch: Branch; readonly asked: Asked } {
     const here = this.#here;
     const relation = this.#relation(here);
-    const otherNth = relation === "at once" ? 0 : here.peek(kind, nameIn(relation === "own" ? "beside" : "own", name));
+    const otherNth = this.hasRecords ? otherNumber(here, kind, relation, name) : 0;
     const { branch, nth } = this.#begin(here, kind, nameIn(relation, name));
     const asked = new Asked(name, kind, this.sequence.isPrompt, relation, here.id, nth, otherNth);
     return { branch, asked };
@@ -90,4 +92,9 @@ export class Identities {
     while (this.#ids.has(free)) free = (free % 0x7fff_ffff) + 1;
     return free;
   }
+}
+
+/** Of what would be asked for next in the other relation. */
+function otherNumber(here: Branch, kind: CheckpointKind, relation: Relation, name: string): number {
+  return relation === "at once" ? 0 : here.peek(kind, nameIn(relation === "own" ? "beside" : "own", name));
 }

@@ -6,8 +6,7 @@
 export class PromptMark {
   #isSet = false;
 
-  /** @param onEnd the handler has asked for all that it asks for at once */
-  constructor(private readonly onEnd: () => void) {}
+  constructor(private readonly port: PromptPort) {}
 
   get isSet(): boolean {
     return this.#isSet;
@@ -19,10 +18,15 @@ export class PromptMark {
     queueMicrotask(this.#endBehindMicrotasks);
   }
 
-  readonly #endBehindMicrotasks = (): void => process.nextTick(this.#end);
+  readonly #endBehindMicrotasks = (): void => process.nextTick(PromptMark.#end, this);
 
-  readonly #end = (): void => {
-    this.#isSet = false;
-    this.onEnd();
-  };
+  static #end(this: void, mark: PromptMark): void {
+    mark.#isSet = false;
+    mark.port.onAsked();
+  }
+}
+
+export interface PromptPort {
+  /** The handler has asked for all that it asks for at once. */
+  onAsked(): void;
 }

@@ -11,7 +11,7 @@ export interface RecorderPort {
   send(record: CheckpointRecord): void;
   /** What was recorded concerns nobody: the handler never goes on. @param label of what is on record now */
   isOver(label: string): boolean;
-  isDropped(): boolean;
+  readonly isDropped: boolean;
 }
 
 export class Recorder {
@@ -49,9 +49,9 @@ export class Recorder {
     onAnswer: (refusal: Error | undefined) => void,
   ): void {
     // The job goes on elsewhere.
-    if (this.port.isDropped()) return;
+    if (this.port.isDropped) return;
     const answer = (said: RecordAnswer): void => {
-      if (this.port.isDropped()) return;
+      if (this.port.isDropped) return;
       if (said.kind !== "recorded") onAnswer(recordError(this.host, label, said));
       else if (!this.port.isOver(label)) onAnswer(undefined);
     };

@@ -10,6 +10,7 @@ import { KIND_NAMES } from "./checkpoint-names.ts";
 import { GivenFailures } from "./given-failures.ts";
 import { Identities } from "./identities.ts";
 import type { RecordPlace } from "./new-record.ts";
+import type { PendingPromises } from "./pending-promises.ts";
 import { type Asked, Operation } from "./operation.ts";
 import { type Fresh, ReplayWatch } from "./replay-watch.ts";
 import type { Delivery } from "./delivery.ts";
@@ -25,17 +26,21 @@ export interface ReplayOptions {
   readonly isTimeIgnored: boolean;
   /** The handler's context: only what is called inside it has a branch of its own. */
   readonly context: object;
-  /** Milliseconds that a replay may stand still. */
-  readonly patienceMs: () => number;
   /** Called when everything on record was given, and then nothing new begins: the handler is replayed, and no more. */
   readonly onReplayed: (() => void) | undefined;
+  readonly port: ReplayPort;
+  readonly pending: PendingPromises;
+}
+
+/** The execution, as its replay sees it. */
+export interface ReplayPort {
+  /** Milliseconds that a replay may stand still. */
+  patienceMs(): number;
   /** What is on record does not fit. */
-  readonly onMismatch: (message: string) => void;
+  mismatch(message: string): void;
   /** The code has changed, and the replay went on. */
-  readonly onDrift: (name: string, message: string) => void;
-  readonly onStandstill: (message: string) => void;
-  /** A promise that also rejects when the handler's time is over. */
-  readonly pending: <T>(start: (resolve: (value: T) => void) => void) => Promise<T>;
+  noteDrift(name: string, message: string): void;
+  warn(message: string): void;
 }
 
 /** Undefined where nothing but the record belongs to it. */
@@ -67,12 +72,9 @@ export class Replay {
 
   constructor(private readonly options: ReplayOptions) {
     this.journal = new CheckpointJournal(options.recorded, options.openWaits, options.isUnordered);
-    this.sequence = new Sequence(this.journal.sequence, {
-      onLive: () => this.#onLive(),
-      onHeld: (head) => this.#onHeld(head),
-    });
-    this.identities = new Identities(this.sequence, options.context, this.isOrdered);
-    if (this.sequence.isLive) this.#onLive();
+    this.sequence = new Sequence(this.journal.sequence, this);
+    this.identities = new Identities(this.sequence, options.context, this.isOrdered, options.recorded.length > 0);
+    if (this.sequence.isLive) this.onLive();
   }
 
   /** False: the job is from before the order was kept, and names decide. */
@@ -118,8 +120,8 @@ export class Replay {
     const { record } = operation;
     if (operation.isStuck) return new Promise(() => {});
     if (record === undefined)
-      return this.#isOpen ? undefined : this.options.pending((go) => this.#whenOpen(operation, go, arrivalOf));
-    return this.options.pending((go) => {
+      return this.#isOpen ? undefined : this.options.pending.make((go) => this.#whenOpen(operation, go, arrivalOf));
+    return this.options.pending.make((go) => {
       if (this.isOrdered) this.#request(operation.id, arrivalOf?.(record), () => go(record));
       else this.sequence.requestUnordered(this.options.isTimeIgnored ? 0 : timeOf(record), () => go(record));
     });
@@ -202,7 +204,7 @@ export class Replay {
   #refuse(operation: Operation, known: Checkpoint): void {
     operation.isStuck = true;
     const said = `${KIND_NAMES[operation.asked.kind]} ${JSON.stringify(known.name)}`;
-    this.options.onMismatch(`the handler asks for ${said}, which is on record as ${KIND_NAMES[known.kind]}`);
+    this.options.port.mismatch(`the handler asks for ${said}, which is on record as ${KIND_NAMES[known.kind]}`);
   }
 
   #whenOpen(
@@ -235,22 +237,25 @@ export class Replay {
     if (index >= 0) this.#fresh.splice(index, 1);
   }
 
-  #onHeld(head: Placed): void {
+  /** For its sequence: the next on record cannot be given yet. */
+  onHeld(head: Placed): void {
+    const { port } = this.options;
     this.#watch ??= new ReplayWatch({
       sequence: this.sequence,
       fresh: this.#fresh,
       isReplayOnly: this.options.onReplayed !== undefined,
-      patienceMs: this.options.patienceMs,
+      patienceMs: () => port.patienceMs(),
       adopt: (fresh, placed) => this.#adopt(fresh, placed),
       refuse: ({ operation }, { record }) => this.#refuse(operation, record),
-      noteDrift: this.options.onDrift,
-      warn: this.options.onStandstill,
-      mismatch: this.options.onMismatch,
+      noteDrift: (name, message) => port.noteDrift(name, message),
+      warn: (message) => port.warn(message),
+      mismatch: (message) => port.mismatch(message),
     });
     this.#watch.onHeld(head);
   }
 
-  #onLive(): void {
+  /** For its sequence: everything on record has been given. */
+  onLive(): void {
     const { onReplayed } = this.options;
     // Behind what the handler does with what it was given last.
     if (onReplayed !== undefined) setImmediate(() => setImmediate(onReplayed));

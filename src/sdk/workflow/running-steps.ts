@@ -5,25 +5,26 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Steps of a handler whose code runs. */
 export class RunningSteps {
-  readonly #steps = new Set<Operation>();
+  readonly #steps: Operation[] = [];
   #onOver: (() => void) | undefined;
 
   get size(): number {
-    return this.#steps.size;
+    return this.#steps.length;
   }
 
   get names(): readonly string[] {
-    return [...this.#steps].map(({ label }) => label);
+    return this.#steps.map(({ label }) => label);
   }
 
   add(operation: Operation): void {
-    this.#steps.add(operation);
+    this.#steps.push(operation);
   }
 
   /** It is recorded, or has failed. */
   delete(operation: Operation): void {
-    this.#steps.delete(operation);
-    if (this.#steps.size === 0) this.#onOver?.();
+    const index = this.#steps.lastIndexOf(operation);
+    if (index >= 0) this.#steps.splice(index, 1);
+    if (this.#steps.length === 0) this.#onOver?.();
   }
 
   /** Calls `onOver` once: when none runs any more, when nobody waits for them, or in `limitMs`. */

@@ -29,7 +29,7 @@ export class Sequence {
   #turn = 0;
   /** The handler's start is the first thing that it was given. */
   #givenIn = currentTurn();
-  readonly #prompt = new PromptMark(() => this.#onAsked());
+  readonly #prompt: PromptMark;
   #isDue = false;
   /** Asked for in this turn, and perhaps the next in line. */
   #lineOp = 0;
@@ -50,7 +50,8 @@ export class Sequence {
     history: readonly Placed[],
     private readonly events: SequenceEvents,
   ) {
-    this.#history = new History(history, (op) => this.#requested.has(op));
+    this.#history = new History(history, this);
+    this.#prompt = new PromptMark(this);
     this.#lastSeq = history.at(-1)?.record.seq ?? 0;
     this.#prompt.set();
   }
@@ -244,7 +245,7 @@ export class Sequence {
   }
 
   /** Behind all that the handler does in the same turn. */
-  #onAsked(): void {
+  onAsked(): void {
     const op = this.#lineOp;
     if (op === 0) return;
     this.#lineOp = 0;
@@ -256,13 +257,13 @@ export class Sequence {
   #pumpSoon(): void {
     if (this.#isDue) return;
     this.#isDue = true;
-    setImmediate(this.#onTurn);
+    setImmediate(Sequence.#onTurn, this);
   }
 
-  readonly #onTurn = (): void => {
-    this.#isDue = false;
-    this.#pump();
-  };
+  static #onTurn(this: void, sequence: Sequence): void {
+    sequence.#isDue = false;
+    sequence.#pump();
+  }
 
   /** Gives at most one thing, and comes back for the next. */
   #pump(): void {
