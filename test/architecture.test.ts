@@ -27,7 +27,12 @@ const protobuf = /^@bufbuild\/protobuf(\/|$)/;
 /** DESIGN's table, with the deviations it allows. */
 const rooms: readonly Room[] = [
   { files: /^proto\//, mayImport: [protobuf] },
-  { files: /^src\/sdk\//, mayImport: [proto, connect, protobuf, node] },
+  // The order in which a handler is given things, whatever the things are.
+  {
+    files: /^src\/sdk\/replay\//,
+    mayImport: [proto, node, /^src\/sdk\/(context|errors|option-faults)\.ts$/],
+  },
+  { files: /^src\/sdk\//, mayImport: [/^src\/sdk\//, proto, connect, protobuf, node] },
   { files: /^src\/testing\//, mayImport: [/^src\/sdk\//, proto, connect, protobuf, node] },
 
   { files: /^src\/daemon\/core\/cron\.ts$/, mayImport: [core, /^cron-parser$/] },
@@ -87,7 +92,7 @@ function cli(): readonly RegExp[] {
 const longFiles: Readonly<Record<string, string>> = {
   "src/sdk/worker/worker.ts": "what becomes of an assignment, from its arrival to its report",
   "src/sdk/workflow/execution.ts": "the stages of one handler in memory, which everything that it does depends on",
-  "src/sdk/workflow/sequence.ts": "one order, from what is on record to what comes",
+  "src/sdk/replay/sequence.ts": "one order, from what is on record to what comes",
 };
 
 const src = sourceFiles(["src"]);

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { AwaitSource, FirstOf } from "./workflow/await-any.ts";
-import type { Branch } from "./workflow/branch.ts";
+import type { Branch } from "./replay/branch.ts";
 import type { CallCounter } from "./workflow/child-calls.ts";
 import { ReseolioError } from "./errors.ts";
 import type { EmittedEvent } from "./calls/event-directory.ts";

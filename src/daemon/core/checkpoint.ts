@@ -146,6 +146,14 @@ export function isPlace({ seq, asked }: Pick<RecordOrder, "seq" | "asked">): boo
   return seq <= CHECKPOINT_LIMITS.lastPlace && asked <= CHECKPOINT_LIMITS.lastPlace;
 }
 
+/**
+ * A checkpoint's name as people are shown it: a wait that is part of another operation, as each source of an `awaitAny` is,
+ * carries the operation's identity between the name and its number.
+ */
+export function shownName(name: string): string {
+  return name.replace(/@[0-9a-z]+(?=\[\d+\](\/\d+)?$)/, "");
+}
+
 /** Under which clients record the end of a job that they await. */
 export function awaitedJobName(jobId: string): string {
   return `job:${jobId}`;

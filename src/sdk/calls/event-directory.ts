@@ -1,5 +1,5 @@
 import type { Client } from "../client.ts";
-import { checkName } from "../workflow/checkpoint-names.ts";
+import { checkName } from "../replay/checkpoint-names.ts";
 import { encodeValue } from "../serialization.ts";
 import type { UnaryCalls } from "./unary-calls.ts";
 

@@ -6,7 +6,7 @@ import type { JobDetails } from "./job-details.ts";
 import type { JobPage, JobQuery, SentSignal } from "./job-directory.ts";
 import { JobFailedError } from "../errors.ts";
 import type { Execution } from "../workflow/execution.ts";
-import type { Operation } from "../workflow/operation.ts";
+import type { Operation } from "../replay/operation.ts";
 import type { HandlerContext } from "../workflow/handler-context.ts";
 import { checkJobId, type JobAccess, JobHandle } from "../job-handle.ts";
 import { refuseInStep } from "../workflow/operations.ts";

@@ -8,7 +8,7 @@ import { ReseolioError } from "../errors.ts";
 import { checkChoice, checkDate, checkNames } from "../option-faults.ts";
 import { JOB_STATES, type JobDetails, jobDetailsOf, jobStateOf, type JobStatus } from "./job-details.ts";
 import { encodeValue } from "../serialization.ts";
-import { checkName } from "../workflow/checkpoint-names.ts";
+import { checkName } from "../replay/checkpoint-names.ts";
 import { pageSizeOf, type UnaryCalls } from "./unary-calls.ts";
 
 /**

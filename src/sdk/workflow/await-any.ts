@@ -2,11 +2,11 @@ import { decideFirst } from "./decide-first.ts";
 import type { Awaited as AwaitedThing, WaitEnd } from "./durable-wait.ts";
 import { JobFailedError, ReseolioError } from "../errors.ts";
 import type { Execution } from "./execution.ts";
-import { checkName } from "./checkpoint-names.ts";
+import { checkName } from "../replay/checkpoint-names.ts";
 import { checkJobId, type JobHandle, resultOf } from "../job-handle.ts";
 import { checkMs, checkTime, show } from "../option-faults.ts";
 import { endOf } from "./job-wait.ts";
-import type { Operation } from "./operation.ts";
+import type { Operation } from "../replay/operation.ts";
 import { decodeValue } from "../serialization.ts";
 
 /** Something that `awaitAny` can wait for: an event by its name, a job by its handle, or a sleep. */

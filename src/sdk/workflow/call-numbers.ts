@@ -4,7 +4,7 @@
  * first, and so the number of each is recorded before it is called.
  */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { Branch } from "./branch.ts";
+import type { Branch } from "../replay/branch.ts";
 import type { NewRecord } from "./new-record.ts";
 
 interface AlikeCalls {

@@ -1,12 +1,12 @@
 /** The first of several awaited things, recorded before the handler is told: every execution decides alike. */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { decodeValue, encodeValue } from "../serialization.ts";
-import { boundedName } from "./checkpoint-names.ts";
+import { boundedName } from "../replay/checkpoint-names.ts";
 import { type Awaited as AwaitedThing, DurableWait, type WaitEnd } from "./durable-wait.ts";
 import type { Execution } from "./execution.ts";
 import { jobWait } from "./job-wait.ts";
 import { failedEnd } from "./open-waits.ts";
-import type { Operation } from "./operation.ts";
+import type { Operation } from "../replay/operation.ts";
 
 /** What came first, and its place in the list. */
 export interface First {

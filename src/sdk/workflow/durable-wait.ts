@@ -1,9 +1,9 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { FinishedJob, Wait } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { Operation } from "./operation.ts";
+import type { Operation } from "../replay/operation.ts";
 import type { HandlerClock } from "./rehearsal.ts";
-import type { Delivery } from "./delivery.ts";
+import type { Delivery } from "../replay/delivery.ts";
 
 /** What a handler waits for. Lengths count from the making of the wait, on the monotonic clock. */
 export type Awaited =

@@ -7,22 +7,23 @@
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { encodeValue } from "../serialization.ts";
-import type { Branch } from "./branch.ts";
+import type { Branch } from "../replay/branch.ts";
 import { CallNumbers } from "./call-numbers.ts";
-import type { CheckpointJournal } from "./checkpoint-journal.ts";
-import { boundedName } from "./checkpoint-names.ts";
-import type { Delivery } from "./delivery.ts";
+import type { CheckpointJournal } from "../replay/checkpoint-journal.ts";
+import { boundedName } from "../replay/checkpoint-names.ts";
+import type { Delivery } from "../replay/delivery.ts";
 import type { DurableWait, WaitEnd } from "./durable-wait.ts";
 import { endedError, type ExecutionHost, type ExecutionPort } from "./execution-host.ts";
-import { LooseRecords } from "./loose-records.ts";
-import { INTERNAL, type NewRecord, type RecordPlace } from "./new-record.ts";
+import { LooseRecords } from "../replay/loose-records.ts";
+import type { RecordPlace } from "../replay/delivery.ts";
+import { INTERNAL, type NewRecord } from "./new-record.ts";
 import { NO_BYTES, OpenWaits } from "./open-waits.ts";
-import type { Operation } from "./operation.ts";
-import { PendingPromises } from "./pending-promises.ts";
+import type { Operation } from "../replay/operation.ts";
+import { PendingPromises } from "../replay/pending-promises.ts";
 import { Recorder, type RecorderPort } from "./recorder.ts";
 import type { CheckpointRecord } from "../session/frame-items.ts";
 import type { HandlerClock } from "./rehearsal.ts";
-import { type ArrivalOf, Replay, type ReplayPort } from "./replay.ts";
+import { type ArrivalOf, Replay, type ReplayPort } from "../replay/replay.ts";
 import { RunningSteps } from "./running-steps.ts";
 
 type Stage =

@@ -1,8 +1,8 @@
 import { SCHEDULED_AT_HEADER } from "#proto/contract.ts";
 import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Assignment, RecordRef } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { Branch, ROOT_ID } from "./branch.ts";
-import type { Placed } from "./checkpoint-journal.ts";
+import { Branch, ROOT_ID } from "../replay/branch.ts";
+import type { Placed } from "../replay/checkpoint-journal.ts";
 import { CallCounter } from "./child-calls.ts";
 import type { Context, HandlerScope } from "../context.ts";
 import { Execution } from "./execution.ts";

@@ -1,7 +1,7 @@
 import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { DurableWait, type WaitEnd } from "./durable-wait.ts";
 import type { Execution } from "./execution.ts";
-import type { Operation } from "./operation.ts";
+import type { Operation } from "../replay/operation.ts";
 
 /** The wait for the end of a job, one for all who wait for it under this name in a handler. */
 export function jobWait(

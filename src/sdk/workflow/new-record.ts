@@ -1,4 +1,5 @@
 import type { Checkpoint, CheckpointKind, JobError } from "#proto/gen/reseolio/v1/job_pb.ts";
+import type { RecordPlace } from "../replay/delivery.ts";
 import { stopped, takenOver } from "../worker/abort-reasons.ts";
 import { ReseolioError } from "../errors.ts";
 import type { ExecutionHost } from "./execution-host.ts";
@@ -13,17 +14,6 @@ export interface NewRecord {
   /** The step can be undone. */
   readonly undo?: boolean;
   readonly awaitedJobId?: string;
-}
-
-/** Where it stands; absent in a job that keeps no order. */
-export interface RecordPlace {
-  readonly seq: number;
-  readonly asked: number;
-  readonly alone: boolean;
-  readonly prompt: boolean;
-  readonly beside: boolean;
-  /** 0: follows from the record before, or belongs to no operation of the handler. */
-  readonly op: number;
 }
 
 /** Not given to the handler. */

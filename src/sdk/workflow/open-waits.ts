@@ -1,12 +1,12 @@
 /** What a handler waits for now: told to the daemon when it parks, and handed to the handler in the order of the record. */
 import { type Checkpoint, CheckpointKind, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { FinishedJob, Park } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { byPlace } from "./checkpoint-journal.ts";
+import { byPlace } from "../replay/checkpoint-journal.ts";
 import type { DurableWait, WaitEnd } from "./durable-wait.ts";
 import type { NewRecord } from "./new-record.ts";
-import type { Operation } from "./operation.ts";
+import type { Operation } from "../replay/operation.ts";
 import { parkRequest } from "./park-request.ts";
-import type { Replay } from "./replay.ts";
+import type { Replay } from "../replay/replay.ts";
 
 /** How long ends of jobs are gathered before a parked handler asks for its slot. */
 const GATHERING_MS = 20;

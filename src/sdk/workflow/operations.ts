@@ -6,11 +6,11 @@ import { checkMs } from "../option-faults.ts";
 import { decodeValue, encodeValue } from "../serialization.ts";
 import { checkStepOptions, type StepOptions } from "../step-options.ts";
 import { awaitAny } from "./await-any.ts";
-import { boundedName, checkName } from "./checkpoint-names.ts";
+import { boundedName, checkName } from "../replay/checkpoint-names.ts";
 import { derivedNumber, derivedUuid } from "./derived-values.ts";
 import type { Execution } from "./execution.ts";
 import type { HandlerContext, HandlerPort } from "./handler-context.ts";
-import type { Operation } from "./operation.ts";
+import type { Operation } from "../replay/operation.ts";
 import { checkRun, runStep } from "./step.ts";
 import { awaitEvent, awaitSignal, sleepFor, sleepUntil } from "./waiting.ts";
 

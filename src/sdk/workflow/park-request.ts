@@ -1,6 +1,6 @@
 import type { Park } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { DurableWait } from "./durable-wait.ts";
-import type { Place } from "./delivery.ts";
+import type { Place } from "../replay/delivery.ts";
 
 /**
  * Of a great many awaited jobs only the last are told: woken by each of thousands, a handler that needs them all would

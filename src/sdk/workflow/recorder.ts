@@ -1,10 +1,11 @@
 /** Records what a handler is to be given, before it is given it. */
 import type { RecordAnswer } from "../session/frame-items.ts";
 import type { ExecutionHost } from "./execution-host.ts";
-import { checkpointOf, type NewRecord, recordError, type RecordPlace } from "./new-record.ts";
-import type { Operation } from "./operation.ts";
-import type { PendingPromises } from "./pending-promises.ts";
-import type { Replay } from "./replay.ts";
+import type { RecordPlace } from "../replay/delivery.ts";
+import { checkpointOf, type NewRecord, recordError } from "./new-record.ts";
+import type { Operation } from "../replay/operation.ts";
+import type { PendingPromises } from "../replay/pending-promises.ts";
+import type { Replay } from "../replay/replay.ts";
 import type { CheckpointRecord } from "../session/frame-items.ts";
 
 export interface RecorderPort {

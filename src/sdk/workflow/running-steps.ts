@@ -1,4 +1,4 @@
-import type { Operation } from "./operation.ts";
+import type { Operation } from "../replay/operation.ts";
 
 /** setTimeout fires at once for longer times than this. */
 const MAX_TIMER_MS = 2 ** 31 - 1;

@@ -1,8 +1,8 @@
 import { type HandlerScope, runInScope, type StepRun } from "../context.ts";
-import { Branch } from "./branch.ts";
+import { Branch } from "../replay/branch.ts";
 import { CallCounter } from "./child-calls.ts";
 import type { HandlerContext } from "./handler-context.ts";
-import type { Operation } from "./operation.ts";
+import type { Operation } from "../replay/operation.ts";
 
 /**
  * Runs the code of a step once, in a scope of its own. Gives what the code returns, a promise or not, and throws what it

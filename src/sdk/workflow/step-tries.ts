@@ -2,10 +2,10 @@
 import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { decodeValue, encodeValue } from "../serialization.ts";
 import { stepDelayMs, type StepOptions } from "../step-options.ts";
-import { boundedName, triesLabel } from "./checkpoint-names.ts";
+import { boundedName, triesLabel } from "../replay/checkpoint-names.ts";
 import type { Execution } from "./execution.ts";
 import type { HandlerContext } from "./handler-context.ts";
-import type { Operation } from "./operation.ts";
+import type { Operation } from "../replay/operation.ts";
 import { pauseFor } from "./waiting.ts";
 
 /** From here on a pause is a durable sleep, without a slot. */

@@ -10,7 +10,7 @@ import { failureOf } from "../worker/failure.ts";
 import type { Execution } from "./execution.ts";
 import type { HandlerContext } from "./handler-context.ts";
 import { NO_BYTES } from "./open-waits.ts";
-import type { Operation } from "./operation.ts";
+import type { Operation } from "../replay/operation.ts";
 import { errorOf, membersOf } from "./step-failure.ts";
 import { runOnce } from "./step-run.ts";
 import { StepTries } from "./step-tries.ts";

@@ -6,8 +6,8 @@ import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.t
 import type { UndoRun } from "../step-options.ts";
 import type { StepOptions } from "../step-options.ts";
 import { decodeValue, encodeValue } from "../serialization.ts";
-import { byPlace, timeOf } from "./checkpoint-journal.ts";
-import { boundedName } from "./checkpoint-names.ts";
+import { byPlace, timeOf } from "../replay/checkpoint-journal.ts";
+import { boundedName } from "../replay/checkpoint-names.ts";
 import type { HandlerContext } from "./handler-context.ts";
 import { runOnce } from "./step-run.ts";
 

@@ -6,7 +6,7 @@ import { checkMs, checkOptions, checkTime, show } from "../option-faults.ts";
 import { decodeValue } from "../serialization.ts";
 import { type Awaited as AwaitedThing, DurableWait, type WaitEnd } from "./durable-wait.ts";
 import type { Execution } from "./execution.ts";
-import type { Operation } from "./operation.ts";
+import type { Operation } from "../replay/operation.ts";
 import { EventTimeoutError, SignalTimeoutError } from "./workflow-errors.ts";
 
 export async function sleepFor(execution: Execution, operation: Operation, ms: number): Promise<void> {

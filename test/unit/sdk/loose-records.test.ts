@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, test } from "bun:test";
 import { type Checkpoint, CheckpointSchema } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { LooseRecords } from "../../../src/sdk/workflow/loose-records.ts";
+import { LooseRecords } from "../../../src/sdk/replay/loose-records.ts";
 
 /** Without a place. @param former the place in the attempt that failed, 0 for none */
 function record(name: string, former: number): Checkpoint {

@@ -3,7 +3,7 @@ import { timestampNow } from "@bufbuild/protobuf/wkt";
 import { type Checkpoint, CheckpointKind, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { shownName } from "#proto/contract.ts";
 import { uuidV7 } from "#proto/uuid-v7.ts";
-import { CheckpointJournal } from "../../../src/sdk/workflow/checkpoint-journal.ts";
+import { CheckpointJournal } from "../../../src/sdk/replay/checkpoint-journal.ts";
 import type { Context } from "../../../src/sdk/context.ts";
 import { ReseolioError } from "../../../src/sdk/errors.ts";
 import type { JobHandle } from "../../../src/sdk/job-handle.ts";

@@ -1,5 +1,4 @@
-import { shownName } from "#proto/contract.ts";
-import type { PendingWait } from "../../core/checkpoint.ts";
+import { type PendingWait, shownName } from "../../core/checkpoint.ts";
 import type { Job } from "../../core/job.ts";
 import type { Engine } from "../engine.ts";
 

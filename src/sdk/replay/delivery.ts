@@ -8,6 +8,14 @@ export interface Place {
   readonly alone: boolean;
 }
 
+/** What of a record's place goes on record with it; nothing in a job that keeps no order. */
+export interface RecordPlace extends Place {
+  readonly prompt: boolean;
+  readonly beside: boolean;
+  /** 0: follows from the record before, or belongs to no operation of the handler. */
+  readonly op: number;
+}
+
 /** One thing on its way to the handler. */
 export interface Delivery {
   readonly id: number;

@@ -9,11 +9,10 @@ import { CheckpointJournal, type Placed, timeOf } from "./checkpoint-journal.ts"
 import { KIND_NAMES } from "./checkpoint-names.ts";
 import { GivenFailures } from "./given-failures.ts";
 import { Identities } from "./identities.ts";
-import type { RecordPlace } from "./new-record.ts";
 import type { PendingPromises } from "./pending-promises.ts";
 import { type Asked, Operation } from "./operation.ts";
 import { type Fresh, ReplayWatch } from "./replay-watch.ts";
-import type { Delivery } from "./delivery.ts";
+import type { Delivery, RecordPlace } from "./delivery.ts";
 import { Sequence } from "./sequence.ts";
 
 export interface ReplayOptions {
