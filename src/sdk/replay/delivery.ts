@@ -25,7 +25,7 @@ export interface Delivery {
   readonly isAnswer?: true;
   /** What came of it is here. */
   isReady: boolean;
-  give: () => void;
+  give(): void;
 }
 
 export interface SequenceEvents {

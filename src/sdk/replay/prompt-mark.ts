@@ -1,7 +1,6 @@
 /**
  * Whether a handler goes on with what it was given last: no timer, no answer from outside and nothing else of the event
- * loop lies between, however many awaits do. A tick that is asked for in a microtask comes when no microtask is left, in
- * Node and in Bun.
+ * loop lies between, however many awaits do.
  */
 export class PromptMark {
   #isSet = false;
@@ -15,18 +14,31 @@ export class PromptMark {
   set(): void {
     if (this.#isSet) return;
     this.#isSet = true;
-    queueMicrotask(this.#endBehindMicrotasks);
+    marks.push(this);
+    if (marks.length === 1) queueMicrotask(endBehindMicrotasks);
   }
 
-  readonly #endBehindMicrotasks = (): void => process.nextTick(PromptMark.#end, this);
-
-  static #end(this: void, mark: PromptMark): void {
-    mark.#isSet = false;
-    mark.port.onAsked();
+  end(): void {
+    this.#isSet = false;
+    this.port.onAsked();
   }
 }
 
 export interface PromptPort {
   /** The handler has asked for all that it asks for at once. */
   onAsked(): void;
+}
+
+/** Of all handlers of the process: those that are set between two ticks end together. */
+let marks: PromptMark[] = [];
+
+/** A tick that is asked for in a microtask comes when no microtask is left, in Node and in Bun. */
+function endBehindMicrotasks(): void {
+  process.nextTick(endAll);
+}
+
+function endAll(): void {
+  const ended = marks;
+  marks = [];
+  for (const mark of ended) mark.end();
 }

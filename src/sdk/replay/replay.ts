@@ -126,15 +126,13 @@ export class Replay {
     });
   }
 
-  /** The place of what is recorded now, and its way to the handler. */
-  place(operation: Operation, give: () => void): { readonly place: RecordPlace; readonly delivery: Delivery } {
-    const { id, label } = operation;
-    const { kind, isPrompt, relation } = operation.asked;
-    const isChained = CHAINED.has(kind) && this.sequence.isChained(operation.asked, label);
-    const { seq, asked, alone } = this.sequence.place();
+  /** The place of what is recorded now. @param delivery its way to the handler */
+  place({ id, label, asked: { kind, isPrompt, relation }, asked }: Operation, delivery: Delivery): RecordPlace {
+    const isChained = CHAINED.has(kind) && this.sequence.isChained(asked, label);
+    const { seq, asked: count, alone } = this.sequence.place();
     this.notePlace(label, id, seq);
-    const place = { seq, asked, alone, prompt: isPrompt, beside: relation === "beside", op: isChained ? 0 : id };
-    return { place, delivery: this.sequence.expect(id, false, give) };
+    this.sequence.expect(delivery);
+    return { seq, asked: count, alone, prompt: isPrompt, beside: relation === "beside", op: isChained ? 0 : id };
   }
 
   notePlace(name: string, op: number, seq: number): void {

@@ -175,25 +175,16 @@ export class Sequence {
     return label === name || nameOfLabel(label) === name;
   }
 
-  /** Something whose place is behind everything that has one. */
-  expect(op: number, isReady: boolean, give: () => void): Delivery {
-    const delivery: Delivery = { op, id: op, isReady, give };
+  /** Something whose place is behind everything that has one. It is given when it is ready and all before it was given. */
+  expect(delivery: Delivery): void {
     this.#deliveries.push(delivery);
-    if (isReady) this.#pump();
-    return delivery;
+    if (delivery.isReady) this.#pump();
   }
 
   /** What was waited for is here. */
   ready(delivery: Delivery): void {
     delivery.isReady = true;
     this.#pump();
-  }
-
-  /** As `ready`, of something that is not on record after all. */
-  readyWithout(delivery: Delivery, give: () => void): void {
-    delivery.op = 0;
-    delivery.give = give;
-    this.ready(delivery);
   }
 
   /** The handler does not ask for the next on record any more. It counts as asked for. */

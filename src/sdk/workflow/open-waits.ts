@@ -115,7 +115,8 @@ export class OpenWaits {
     if (wait.operation === undefined || checkpoint.seq === 0) return;
     const { id, label } = wait.operation;
     replay.notePlace(label, id, checkpoint.seq);
-    wait.delivery = replay.sequence.expect(id, wait.end !== undefined, () => this.deliver(wait));
+    wait.delivery = { id, op: id, isReady: wait.end !== undefined, give: () => this.deliver(wait) };
+    replay.sequence.expect(wait.delivery);
   }
 
   /** The handler has its slot: it is given what came, as soon as that has its place. */

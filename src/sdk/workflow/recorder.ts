@@ -1,12 +1,12 @@
 /** Records what a handler is to be given, before it is given it. */
-import type { RecordAnswer } from "../session/frame-items.ts";
-import type { ExecutionHost } from "./execution-host.ts";
-import type { RecordPlace } from "../replay/delivery.ts";
-import { checkpointOf, type NewRecord, recordError } from "./new-record.ts";
+import type { NewCheckpoint } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { Delivery, RecordPlace } from "../replay/delivery.ts";
 import type { Operation } from "../replay/operation.ts";
 import type { PendingPromises } from "../replay/pending-promises.ts";
 import type { Replay } from "../replay/replay.ts";
-import type { CheckpointRecord } from "../session/frame-items.ts";
+import type { CheckpointRecord, RecordAnswer } from "../session/frame-items.ts";
+import type { ExecutionHost } from "./execution-host.ts";
+import { checkpointOf, type NewRecord, recordError } from "./new-record.ts";
 
 export interface RecorderPort {
   send(record: CheckpointRecord): void;
@@ -25,37 +25,78 @@ export class Recorder {
 
   /** Ends when it is on disk and when it is its turn to be given to the handler. */
   inPlace(operation: Operation, record: NewRecord): Promise<void> {
-    return this.pending.make((resolve, reject) => {
-      const { place, delivery } = this.replay.place(operation, resolve);
-      const { sequence } = this.replay;
-      this.#send(operation.label, record, place, (refusal) => {
-        if (refusal === undefined) sequence.ready(delivery);
-        else sequence.readyWithout(delivery, () => reject(refusal));
-      });
+    return new Promise((resolve, reject) => {
+      this.pending.add(reject);
+      const placed = new PlacedRecord(this, operation, resolve, reject);
+      const place = this.replay.place(operation, placed);
+      // The job goes on elsewhere.
+      if (this.port.isDropped) return;
+      placed.checkpoint = checkpointOf(this.host, operation.label, record, place);
+      this.port.send(placed);
     });
   }
 
   /** Ends when it is on disk. @param place undefined in a job that keeps no order */
   as(label: string, record: NewRecord, place: RecordPlace | undefined): Promise<void> {
     return this.pending.make((resolve, reject) => {
-      this.#send(label, record, place, (refusal) => (refusal === undefined ? resolve() : reject(refusal)));
+      if (this.port.isDropped) return;
+      const answer = (said: RecordAnswer): void => {
+        if (!this.goesOn(label, said)) return;
+        if (said.kind === "recorded") resolve();
+        else reject(recordError(this.host, label, said));
+      };
+      this.port.send({ checkpoint: checkpointOf(this.host, label, record, place), answer });
     });
   }
 
-  /** @param onAnswer told why it was refused; not called when the handler must not go on */
-  #send(
-    label: string,
-    record: NewRecord,
-    place: RecordPlace | undefined,
-    onAnswer: (refusal: Error | undefined) => void,
-  ): void {
-    // The job goes on elsewhere.
-    if (this.port.isDropped) return;
-    const answer = (said: RecordAnswer): void => {
-      if (this.port.isDropped) return;
-      if (said.kind !== "recorded") onAnswer(recordError(this.host, label, said));
-      else if (!this.port.isOver(label)) onAnswer(undefined);
-    };
-    this.port.send({ checkpoint: checkpointOf(this.host, label, record, place), answer });
+  /** The daemon has answered, and the handler is there to be told. */
+  goesOn(label: string, said: RecordAnswer): boolean {
+    return !this.port.isDropped && (said.kind !== "recorded" || !this.port.isOver(label));
+  }
+
+  /** For a record on its way: the daemon has answered. */
+  answered(placed: PlacedRecord, said: RecordAnswer): void {
+    const { label } = placed.operation;
+    if (!this.goesOn(label, said)) return;
+    const { sequence } = this.replay;
+    if (said.kind === "recorded") return sequence.ready(placed);
+    placed.refusal = recordError(this.host, label, said);
+    // It is not on record: what is recorded behind it does not follow from it.
+    placed.op = 0;
+    sequence.ready(placed);
+  }
+
+  /** For a record on its way: it is given to the handler. */
+  give({ resolve, reject, refusal }: PlacedRecord): void {
+    this.pending.forget(reject);
+    if (refusal === undefined) resolve();
+    else reject(refusal);
+  }
+}
+
+/** One record on its way to the daemon, and from there, when its turn comes, to the handler: one object for all of it. */
+class PlacedRecord implements CheckpointRecord, Delivery {
+  readonly id: number;
+  op: number;
+  isReady = false;
+  refusal: Error | undefined;
+  checkpoint!: NewCheckpoint;
+
+  constructor(
+    private readonly recorder: Recorder,
+    readonly operation: Operation,
+    readonly resolve: () => void,
+    readonly reject: (reason: Error) => void,
+  ) {
+    this.id = operation.id;
+    this.op = operation.id;
+  }
+
+  answer(said: RecordAnswer): void {
+    this.recorder.answered(this, said);
+  }
+
+  give(): void {
+    this.recorder.give(this);
   }
 }
