@@ -56,6 +56,8 @@ export type Relation =
   /** In a turn in which the handler was given something else: by whoever waited for several branches. */
   | "beside";
 
+export const RELATIONS: readonly Relation[] = ["own", "at once", "beside"];
+
 /** One name for each relation: who asks in another one asks for something else. */
 export function nameIn(relation: Relation, name: string): string {
   switch (relation) {

@@ -2,7 +2,7 @@
 import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { currentScope, enterBranch } from "../context.ts";
 import { Branch, nameIn, operationId, type Relation, ROOT_ID } from "./branch.ts";
-import { Asked } from "./operation.ts";
+import { Asked, type OtherNumbers } from "./operation.ts";
 import type { Sequence } from "./sequence.ts";
 
 export class Identities {
@@ -23,9 +23,9 @@ export class Identities {
   begin(name: string, kind: CheckpointKind): { readonly branch: Branch; readonly asked: Asked } {
     const here = this.#here;
     const relation = this.#relation(here);
-    const otherNth = this.hasRecords ? otherNumber(here, kind, relation, name) : 0;
+    const others = this.hasRecords ? numbersAs(here, kind, name) : undefined;
     const { branch, nth } = this.#begin(here, kind, nameIn(relation, name));
-    const asked = new Asked(name, kind, this.sequence.isPrompt, relation, here.id, nth, otherNth);
+    const asked = new Asked(name, kind, this.sequence.isPrompt, relation, here.id, nth, others);
     return { branch, asked };
   }
 
@@ -94,7 +94,8 @@ export class Identities {
   }
 }
 
-/** Of what would be asked for next in the other relation. */
-function otherNumber(here: Branch, kind: CheckpointKind, relation: Relation, name: string): number {
-  return relation === "at once" ? 0 : here.peek(kind, nameIn(relation === "own" ? "beside" : "own", name));
+/** Of what is about to be asked for, in each relation. */
+function numbersAs(here: Branch, kind: CheckpointKind, name: string): OtherNumbers {
+  const as = (relation: Relation): number => here.peek(kind, nameIn(relation, name));
+  return { own: as("own"), "at once": as("at once"), beside: as("beside") };
 }

@@ -1,5 +1,8 @@
 import type { Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { type Branch, nameIn, operationId, type Relation } from "./branch.ts";
+import { type Branch, nameIn, operationId, type Relation, RELATIONS } from "./branch.ts";
+
+/** Numbers that an operation would have. */
+export type OtherNumbers = Readonly<Record<Relation, number>>;
 
 /** How a handler asks for an operation. */
 export class Asked {
@@ -12,9 +15,10 @@ export class Asked {
     readonly relation: Relation,
     /** Identity of what was asked for before it in the same branch. */
     readonly behind: number,
-    /** Number of this use of the name, in this relation, and in the other one. */
+    /** Number of this use of the name in this relation. */
     readonly nth: number,
-    private readonly otherNth: number,
+    /** The same in the other relations, as they stand before this use; undefined where nothing is on record. */
+    private readonly others: OtherNumbers | undefined,
   ) {}
 
   /** Its identity follows from the one before it and its name. */
@@ -28,8 +32,17 @@ export class Asked {
    */
   get otherId(): number {
     if (this.relation === "at once") return 0;
-    const said = nameIn(this.relation === "own" ? "beside" : "own", this.name);
-    return operationId(this.behind, this.kind, said, this.otherNth);
+    return this.#idAs(this.relation === "own" ? "beside" : "own");
+  }
+
+  /** Whether it would have that identity in another relation: as what lies before it took longer or shorter. */
+  isOther(op: number): boolean {
+    return RELATIONS.some((relation) => relation !== this.relation && this.#idAs(relation) === op);
+  }
+
+  #idAs(relation: Relation): number {
+    if (this.others === undefined) return 0;
+    return operationId(this.behind, this.kind, nameIn(relation, this.name), this.others[relation]);
   }
 
   /** The identity that it would have as an operation of another kind. */

@@ -96,7 +96,7 @@ export class ReplayWatch {
     if (elapsed < (head.record.prompt ? PROMPT_MS : OTHER_MS)) return false;
     const other = this.port.fresh.find(
       ({ operation: { asked, kind, name } }) =>
-        asked.otherId === head.op && kind === head.record.kind && name === nameOfLabel(head.record.name),
+        asked.isOther(head.op) && kind === head.record.kind && name === nameOfLabel(head.record.name),
     );
     if (other !== undefined) this.port.adopt(other, head);
     return other !== undefined;

@@ -188,6 +188,8 @@ export class Replay {
     if (!this.isOrdered) return undefined;
     const own = this.journal.claim(branch.id, asked.relation);
     if (own !== undefined) return own;
+    // A step of its own that was tried is this one, and what is on record in the other relation is another one.
+    if (this.journal.triesOf(branch.id, undefined) !== undefined) return undefined;
     const other = this.journal.claimOther(asked);
     if (other !== undefined) this.identities.take(branch, this.journal.operationOf(other));
     return other;

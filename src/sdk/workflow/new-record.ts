@@ -11,6 +11,8 @@ export interface NewRecord {
   readonly value: Uint8Array;
   /** Of a step that failed, or of an awaited job that did. */
   readonly error?: JobError;
+  /** The handler will never be given this failure: the operation is tried again by the next attempt. */
+  readonly endedAttempt?: boolean;
   /** The step can be undone. */
   readonly undo?: boolean;
   readonly awaitedJobId?: string;
@@ -23,7 +25,7 @@ export const INTERNAL: RecordPlace = { seq: 0, asked: 0, alone: false, prompt: f
 export function checkpointOf(
   host: ExecutionHost,
   name: string,
-  { kind, value, error, undo = false, awaitedJobId = "" }: NewRecord,
+  { kind, value, error, endedAttempt = false, undo = false, awaitedJobId = "" }: NewRecord,
   place: RecordPlace | undefined,
 ): CheckpointRecord["checkpoint"] {
   const { leaseJobId, leaseToken, failures } = host;
@@ -40,7 +42,7 @@ export function checkpointOf(
     prompt: place?.prompt ?? false,
     beside: place?.beside ?? false,
     undo,
-    endedAttempt: false,
+    endedAttempt,
   };
   if (place !== undefined) checkpoint.op = place.op;
   if (error !== undefined) checkpoint.error = error;

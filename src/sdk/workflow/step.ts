@@ -104,6 +104,7 @@ async function tryStep<T>(
       if (rehearsed !== undefined) await rehearsed;
       return { value, bytes };
     } catch (thrown) {
+      if (execution.isEnding && tries === undefined) await recordLate(execution, operation, thrown);
       execution.check();
       const { terminal, retryAfterMs, error = NO_ERROR } = failureOf(thrown);
       const isLast = tries === undefined || terminal || attempt >= (options.maxAttempts ?? 1);
@@ -126,6 +127,16 @@ async function recordFailure(
   const members = isOrdered ? membersOf(thrown) : NO_BYTES;
   await execution.record(operation, { kind: CheckpointKind.STEP, value: members, error });
   return failures.give(failureFor(operation.label, error, members, options), operation);
+}
+
+/**
+ * A step that was under way when the handler failed has failed too. The next attempt tries it again, and knows by this
+ * record that it is that step, and not another one of its name that has come to its end.
+ */
+async function recordLate(execution: Execution, operation: Operation, thrown: unknown): Promise<void> {
+  if (!execution.replay.isOrdered) return;
+  const { error = NO_ERROR } = failureOf(thrown);
+  await execution.record(operation, { kind: CheckpointKind.STEP, value: NO_BYTES, error, endedAttempt: true });
 }
 
 function failureFor(label: string, error: JobError, members: Uint8Array, { maxAttempts }: StepOptions): Error {
