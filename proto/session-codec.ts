@@ -12,9 +12,9 @@ import {
   HeartbeatSchema,
   HeldLeaseSchema,
   HelloSchema,
+  type OpenWait,
   type Outcome,
   ParkSchema,
-  type RecordRef,
   RevocationSchema,
   type SessionRequest,
   type SessionResponse,
@@ -233,24 +233,25 @@ function readAssignmentField(reader: WireReader, assignment: Assignment): void {
       assignment.undoOf = reader.text();
       return;
     case tag(15, DELIMITED):
-      assignment.openWaits.push(readRecordRef(reader));
+      assignment.openWaits.push(readOpenWait(reader));
       return;
     default:
       reader.giveUp();
   }
 }
 
-function readRecordRef(reader: WireReader): RecordRef {
+function readOpenWait(reader: WireReader): OpenWait {
   const outer = reader.enter();
-  const ref: RecordRef = { $typeName: "reseolio.v1.RecordRef", name: "", op: 0 };
+  const wait: OpenWait = { $typeName: "reseolio.v1.OpenWait", name: "", op: 0, kind: 0 };
   while (!reader.isAtEnd) {
     const field = reader.tag();
-    if (field === tag(1, DELIMITED)) ref.name = reader.text();
-    else if (field === tag(2, VARINT)) ref.op = reader.number();
+    if (field === tag(1, DELIMITED)) wait.name = reader.text();
+    else if (field === tag(2, VARINT)) wait.op = reader.number();
+    else if (field === tag(3, VARINT)) wait.kind = reader.number();
     else reader.giveUp();
   }
   reader.leave(outer);
-  return ref;
+  return wait;
 }
 
 function readHeader(reader: WireReader, headers: Record<string, string>): void {

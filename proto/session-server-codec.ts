@@ -13,9 +13,9 @@ import {
   HeartbeatSchema,
   HeldLeaseSchema,
   HelloSchema,
+  type OpenWait,
   type Outcome,
   ParkSchema,
-  type RecordRef,
   type RecordResult,
   type Release,
   type Reply,
@@ -277,10 +277,11 @@ function writeAssignment(assignment: Assignment): void {
   writer.end(mark);
 }
 
-function writeOpenWait(wait: RecordRef): void {
+function writeOpenWait(wait: OpenWait): void {
   const mark = writer.begin(15);
   writer.text(1, wait.name);
   writer.number(2, wait.op);
+  writer.number(3, wait.kind);
   writer.unknown(wait.$unknown);
   writer.end(mark);
 }

@@ -146,6 +146,11 @@ export function isPlace({ seq, asked }: Pick<RecordOrder, "seq" | "asked">): boo
   return seq <= CHECKPOINT_LIMITS.lastPlace && asked <= CHECKPOINT_LIMITS.lastPlace;
 }
 
+/** A wait that is registered and not over, by the operation that the handler asked for. */
+export interface OpenWait extends RecordRef {
+  readonly kind: CheckpointKind;
+}
+
 /**
  * A checkpoint's name as people are shown it: a wait that is part of another operation, as each source of an `awaitAny` is,
  * carries the operation's identity between the name and its number.

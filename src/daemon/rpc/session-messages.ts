@@ -17,7 +17,7 @@ import type { ConnectingWorker } from "../engine/workers/connect-worker.ts";
 import type { Delivery } from "../engine/workers/deliver-jobs.ts";
 import type { AttemptReport } from "../engine/jobs/settle-attempts.ts";
 import type { RevocationReason } from "../engine/workers/worker-session.ts";
-import { toFailureMarks, toLength, toParkReport } from "./checkpoint-messages.ts";
+import { kindToProto, toFailureMarks, toLength, toParkReport } from "./checkpoint-messages.ts";
 import { fromJobError, jobStateToProto } from "./messages.ts";
 import { toReportedError } from "./outcome-messages.ts";
 
@@ -114,7 +114,12 @@ export function toAssignment({ job, resumed, checkpointCount, unordered, openWai
     failures: job.failures,
     unordered,
     undoOf: job.undoOf ?? "",
-    openWaits: openWaits.map(({ name, op }) => ({ $typeName: "reseolio.v1.RecordRef", name, op })),
+    openWaits: openWaits.map(({ name, op, kind }) => ({
+      $typeName: "reseolio.v1.OpenWait",
+      name,
+      op,
+      kind: kindToProto(kind),
+    })),
   };
 }
 

@@ -7,7 +7,7 @@ import type {
   ParkOrder,
   PendingWait,
   RecordOrder,
-  RecordRef,
+  OpenWait,
   StepError,
 } from "../core/checkpoint.ts";
 import type { Job, Lease } from "../core/job.ts";
@@ -27,7 +27,7 @@ export interface CheckpointStore extends UndoReads {
   /** What the job waits for now, when it is parked. */
   listWaits(jobId: string): Promise<readonly PendingWait[]>;
   /** Of each job the waits of operations that are not over; jobs without any are left out. */
-  listOpenWaits(jobIds: readonly string[]): Promise<ReadonlyMap<string, readonly RecordRef[]>>;
+  listOpenWaits(jobIds: readonly string[]): Promise<ReadonlyMap<string, readonly OpenWait[]>>;
   /** How many checkpoints and waits each job has, and the bytes of their values; jobs without any are left out. */
   sumCheckpoints(jobIds: readonly string[]): Promise<ReadonlyMap<string, CheckpointSum>>;
   /** Those of the jobs that have a record or a wait of a client that keeps an order. */

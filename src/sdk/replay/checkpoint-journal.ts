@@ -1,9 +1,9 @@
 /** What a job has recorded, by operation and by name; and the names that this execution of its handler has used. */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { RecordRef } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { OpenWait } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { type Relation, ROOT_ID, operationId } from "./branch.ts";
 import type { Asked } from "./operation.ts";
-import { boundedName, jobLabel, nameOfLabel } from "./checkpoint-names.ts";
+import { boundedName, isLabelOf, jobLabel, nameOfLabel } from "./checkpoint-names.ts";
 import { LazyMap } from "./lazy-map.ts";
 
 /** Behind the name of a step, in the name of its attempts. */
@@ -27,17 +27,17 @@ export class CheckpointJournal {
   readonly #byOperation = new LazyMap<number, Checkpoint>();
   /** Of those in the sequence. */
   readonly #operations = new LazyMap<Checkpoint, number>();
-  /** Names of waits that are registered and not over, by their operations. */
-  readonly #open = new LazyMap<number, string>();
+  /** Waits that are registered and not over, and that nobody has asked for yet, by their operations. */
+  readonly #open = new LazyMap<number, OpenWait>();
   /** Attempts of steps that failed, by the step's operation. */
   readonly #tries = new LazyMap<number, Checkpoint>();
   readonly #used = new Set<string>();
   readonly #uses = new LazyMap<string, number>();
 
-  constructor(recorded: readonly Checkpoint[], open: readonly RecordRef[], isUnordered: boolean) {
+  constructor(recorded: readonly Checkpoint[], open: readonly OpenWait[], isUnordered: boolean) {
     this.isOrdered = !isUnordered && recorded.every((record) => record.op !== undefined);
     this.sequence = this.isOrdered && recorded.length > 0 ? inSequence(recorded) : NOTHING;
-    for (const { name, op } of open) this.#open.set(op, name);
+    for (const wait of open) this.#open.set(wait.op, wait);
     for (const record of recorded) this.#byName.set(record.name, record);
     for (const { record, op } of this.sequence) {
       this.#byOperation.set(op, record);
@@ -46,7 +46,7 @@ export class CheckpointJournal {
     for (const record of recorded) this.#index(record);
     // Whoever comes first, a name stays with the step that was tried under it.
     for (const { name } of this.#tries.values()) this.#used.add(name.replace(TRIES, ""));
-    for (const name of this.#open.values()) this.#used.add(name);
+    for (const { name } of open) this.#used.add(name);
   }
 
   /** Recorded since, by this execution or by the daemon. */
@@ -84,7 +84,7 @@ export class CheckpointJournal {
     const { name, kind, relation, isPrompt } = asked;
     if (!isPrompt || this.#byOperation.size === 0) return undefined;
     // Hashes of 31 bits may be alike by chance.
-    const isAlike = (record: Checkpoint): boolean => record.kind === kind && nameOfLabel(record.name) === name;
+    const isAlike = (record: Checkpoint): boolean => record.kind === kind && isLabelOf(record.name, name);
     return this.#take(asked.otherId, (record) => record.prompt && isAlike(record) && isLooseOr(relation, record));
   }
 
@@ -96,8 +96,29 @@ export class CheckpointJournal {
   }
 
   /** A wait that is registered keeps its name, and so the time at which it is over. */
-  nameOfOpenWait(op: number): string | undefined {
-    return this.#open.get(op);
+  takeOpenWait(op: number): string | undefined {
+    const wait = this.#open.get(op);
+    this.#open.delete(op);
+    return wait?.name;
+  }
+
+  /** One of this kind and name that nobody has asked for yet. */
+  takeOpenWaitAs(kind: CheckpointKind, name: string): OpenWait | undefined {
+    for (const wait of this.#open.values()) {
+      if (wait.kind !== kind || !isLabelOf(wait.name, name)) continue;
+      this.#open.delete(wait.op);
+      return wait;
+    }
+    return undefined;
+  }
+
+  /** Without a place, of this kind and name, and not asked for yet. */
+  looseAs(kind: CheckpointKind, name: string): Placed | undefined {
+    for (const record of this.#byOperation.values()) {
+      const { seq, op = 0 } = record;
+      if (seq === 0 && record.kind === kind && isLabelOf(record.name, name)) return { record, op };
+    }
+    return undefined;
   }
 
   /** Attempts of a step that failed since it was last tried anew. */

@@ -43,7 +43,13 @@ function wholeCharacters(text: string): string {
   return /[\ud800-\udfff]/.test(text) ? Buffer.from(text).toString() : text;
 }
 
-/** The name that was asked for, of a label that carries a number. */
+/** Whether something of this name is recorded under that label: as it is, or with a number. */
+export function isLabelOf(label: string, name: string): boolean {
+  const bounded = boundedName(name);
+  return label === bounded || (label.startsWith(bounded) && /^#\d+$/.test(label.slice(bounded.length)));
+}
+
+/** The name that was asked for, of a label that carries a number, if it did not end with one itself. */
 export function nameOfLabel(label: string): string {
   return label.replace(/#\d+$/, "");
 }

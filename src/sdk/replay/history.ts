@@ -1,4 +1,6 @@
+import type { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Placed } from "./checkpoint-journal.ts";
+import { isLabelOf } from "./checkpoint-names.ts";
 
 export interface Requests {
   /** Whether the handler has asked for the operation. */
@@ -51,6 +53,18 @@ export class History {
 
   isPassedOver(placed: Placed): boolean {
     return this.#passedOver.has(placed);
+  }
+
+  /** Not asked for since, of this kind and name. */
+  passedOverAs(kind: CheckpointKind, name: string): Placed | undefined {
+    if (this.#passedOver.size === 0) return undefined;
+    return this.left.find(
+      (placed) =>
+        this.#passedOver.has(placed) &&
+        placed.record.kind === kind &&
+        isLabelOf(placed.record.name, name) &&
+        !this.requests.isRequested(placed.op),
+    );
   }
 
   hasPassedOver(op: number): boolean {

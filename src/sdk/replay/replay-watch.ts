@@ -4,7 +4,7 @@
  * goes on and that is noted. Otherwise nobody can tell what belongs together any more, and the replay ends.
  */
 import type { Placed } from "./checkpoint-journal.ts";
-import { KIND_NAMES, nameOfLabel } from "./checkpoint-names.ts";
+import { isLabelOf, KIND_NAMES } from "./checkpoint-names.ts";
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Operation } from "./operation.ts";
 import type { Sequence } from "./sequence.ts";
@@ -56,13 +56,22 @@ const MOST_NAMES = 5;
 
 export class ReplayWatch {
   #held: { readonly head: Placed; readonly since: number } | undefined;
+  /** Of what holds it now, as far as was looked at. */
+  #heldMs = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #hasWarned = false;
+  /** Milliseconds for which it stood still before what holds it now: a time limit is one for all of them. */
+  #spentMs = 0;
 
   constructor(private readonly port: ReplayWatchPort) {}
 
   onHeld(head: Placed): void {
-    if (this.#held?.head !== head) this.#held = { head, since: performance.now() };
+    const now = performance.now();
+    if (this.#held?.head !== head) {
+      if (this.#held !== undefined) this.#spentMs += this.#heldMs;
+      this.#held = { head, since: now };
+      this.#heldMs = 0;
+    }
     this.#timer ??= setTimeout(this.#check, PROMPT_MS);
   }
 
@@ -79,12 +88,13 @@ export class ReplayWatch {
     const held = this.#held;
     if (held === undefined || sequence.head !== held.head) return;
     const elapsed = performance.now() - held.since;
+    this.#heldMs = elapsed;
     this.#timer = setTimeout(this.#check, Math.min(1_000, Math.max(PROMPT_MS, patienceMs / 10)));
     // A handler that waits for nothing durable is at work: its time limit is the limit.
     if (sequence.outstanding === 0) return;
     if (this.#isOther(held.head, elapsed) || this.#isOtherKind(held.head, elapsed)) return;
     if (this.#isDrift(held.head, elapsed) && this.#drift(held.head)) return;
-    if (elapsed >= patienceMs) return this.port.mismatch(this.#describe(held.head));
+    if (this.#spentMs + elapsed >= patienceMs) return this.port.mismatch(this.#describe(held.head));
     if (elapsed >= WARN_MS && !this.#hasWarned) {
       this.#hasWarned = true;
       this.port.warn(`the replay stands still: ${this.#describe(held.head)}`);
@@ -96,7 +106,7 @@ export class ReplayWatch {
     if (elapsed < (head.record.prompt ? PROMPT_MS : OTHER_MS)) return false;
     const other = this.port.fresh.find(
       ({ operation: { asked, kind, name } }) =>
-        asked.isOther(head.op) && kind === head.record.kind && name === nameOfLabel(head.record.name),
+        asked.isOther(head.op) && kind === head.record.kind && isLabelOf(head.record.name, name),
     );
     if (other !== undefined) this.port.adopt(other, head);
     return other !== undefined;
@@ -127,7 +137,7 @@ export class ReplayWatch {
     for (const placed of sequence.left) {
       if (!placed.record.alone) return false;
       const { name, kind } = placed.record;
-      const match = fresh.find(({ operation }) => operation.kind === kind && operation.name === nameOfLabel(name));
+      const match = fresh.find(({ operation }) => operation.kind === kind && isLabelOf(name, operation.name));
       if (match === undefined || sequence.isRequested(placed.op)) continue;
       this.#passOverUntil(placed, head);
       this.port.adopt(match, placed);

@@ -3,7 +3,7 @@
  * execution, and is given it in the same order.
  */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { RecordRef } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { OpenWait, RecordRef } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { Branch } from "./branch.ts";
 import { CheckpointJournal, type Placed, timeOf } from "./checkpoint-journal.ts";
 import { KIND_NAMES } from "./checkpoint-names.ts";
@@ -18,7 +18,7 @@ import { Sequence } from "./sequence.ts";
 export interface ReplayOptions {
   readonly recorded: readonly Checkpoint[];
   /** Waits that are registered and not over. */
-  readonly openWaits: readonly RecordRef[];
+  readonly openWaits: readonly OpenWait[];
   /** The job is from before the order was kept. */
   readonly isUnordered: boolean;
   /** In a test: without an order, what is on record is given as it is asked for, as version 0.1 did. */
@@ -66,6 +66,8 @@ export class Replay {
   #watch: ReplayWatch | undefined;
   /** New, and waits until the record is through. */
   readonly #fresh: Fresh[] = [];
+  /** The code has changed since something on record was recorded. */
+  #hasDrifted = false;
   /** Got a place in this execution. */
   readonly #placed: PlacedName[] = [];
 
@@ -99,7 +101,7 @@ export class Replay {
     if (record?.endedAttempt === true && record.seq === 0) {
       return new Operation(branch, asked, record.name, undefined);
     }
-    const taken = label ?? record?.name ?? this.#labelOf(branch, name);
+    const taken = label ?? record?.name ?? this.#labelOf(branch, asked);
     const known = record ?? (this.isOrdered ? undefined : this.journal.find(taken));
     const operation = new Operation(branch, asked, taken, known);
     if (known !== undefined && known.kind !== kind) this.#refuse(operation, known);
@@ -190,14 +192,28 @@ export class Replay {
     if (own !== undefined) return own;
     // A step of its own that was tried is this one, and what is on record in the other relation is another one.
     if (this.journal.triesOf(branch.id, undefined) !== undefined) return undefined;
-    const other = this.journal.claimOther(asked);
+    const other = this.journal.claimOther(asked) ?? this.#claimMoved(asked);
     if (other !== undefined) this.identities.take(branch, this.journal.operationOf(other));
     return other;
   }
 
+  /** In changed code, what was recorded under this name, and is not asked for where it was. */
+  #claimMoved({ kind, name }: Asked): Checkpoint | undefined {
+    if (!this.#hasDrifted) return undefined;
+    const moved = this.sequence.passedOverAs(kind, name) ?? this.journal.looseAs(kind, name);
+    return moved === undefined ? undefined : this.journal.claim(moved.op, moved.record.beside ? "beside" : "own");
+  }
+
   /** A step of which only failed attempts are on record keeps its name, and so does a wait that is not over. */
-  #labelOf({ id }: Branch, name: string): string {
-    return this.journal.takeNameOfTries(id) ?? this.journal.nameOfOpenWait(id) ?? this.journal.takeName(name);
+  #labelOf(branch: Branch, { name, kind }: Asked): string {
+    const { journal } = this;
+    const known = journal.takeNameOfTries(branch.id) ?? journal.takeOpenWait(branch.id);
+    if (known !== undefined) return known;
+    // In changed code: the wait goes on.
+    const moved = this.#hasDrifted ? journal.takeOpenWaitAs(kind, name) : undefined;
+    if (moved === undefined) return journal.takeName(name);
+    this.identities.take(branch, moved.op);
+    return moved.name;
   }
 
   #refuse(operation: Operation, known: Checkpoint): void {
@@ -246,7 +262,10 @@ export class Replay {
       patienceMs: () => port.patienceMs(),
       adopt: (fresh, placed) => this.#adopt(fresh, placed),
       refuse: ({ operation }, { record }) => this.#refuse(operation, record),
-      noteDrift: (name, message) => port.noteDrift(name, message),
+      noteDrift: (name, message) => {
+        this.#hasDrifted = true;
+        port.noteDrift(name, message);
+      },
       warn: (message) => port.warn(message),
       mismatch: (message) => port.mismatch(message),
     });

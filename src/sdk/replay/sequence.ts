@@ -4,6 +4,7 @@
  * in which it gets its places. One thing a turn of the event loop, so that each finds the handler as the one before left
  * it.
  */
+import type { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { ROOT_ID } from "./branch.ts";
 import type { Placed } from "./checkpoint-journal.ts";
 import type { Delivery, Place, SequenceEvents } from "./delivery.ts";
@@ -172,7 +173,8 @@ export class Sequence {
     // A branch may go on when its handler has ended: what has a place by then is not known here any more.
     if (!isChained || behind !== this.#lastGiven || this.#isStopped) return false;
     if (this.#deliveries.length > this.#coming) return false;
-    return label === name || nameOfLabel(label) === name;
+    // As a reader of the record has it.
+    return nameOfLabel(label) === name;
   }
 
   /** Something whose place is behind everything that has one. It is given when it is ready and all before it was given. */
@@ -196,6 +198,11 @@ export class Sequence {
 
   isPassedOver(placed: Placed): boolean {
     return this.#history.isPassedOver(placed);
+  }
+
+  /** Passed over and not asked for since, of this kind and name. */
+  passedOverAs(kind: CheckpointKind, name: string): Placed | undefined {
+    return this.#history.passedOverAs(kind, name);
   }
 
   /** Gives this one next, before what is recorded before it. */

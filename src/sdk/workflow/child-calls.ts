@@ -98,6 +98,8 @@ function keyOf({ context }: HandlerScope, call: string, number: number): string 
 
 async function retried(execution: Execution, child: StoredChild): Promise<StoredChild> {
   const { deduplicated, state, jobId } = child.answer;
+  // To be undone the handler is replayed: its children stay as they are.
+  if (execution.isReplayOnly) return child;
   if (!deduplicated || !endedBadly(state) || !execution.hasEndedAttempt(jobId)) return child;
   await execution.retryJob(jobId);
   return child;

@@ -1,4 +1,4 @@
-import type { FinishedJob, Park, RecordRef } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { FinishedJob, Park, OpenWait } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { EmittedEvent } from "../calls/event-directory.ts";
 import { ReseolioError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
@@ -13,7 +13,7 @@ export interface ExecutionHost {
   readonly leaseJobId: string;
   readonly functionName: string;
   /** Waits that the job has registered and that were not over when the handler was started. */
-  readonly openWaits: readonly RecordRef[];
+  readonly openWaits: readonly OpenWait[];
   /** Attempts of the job that have failed. */
   readonly failures: number;
   /** Of the lease that the handler runs under now. */

@@ -64,7 +64,8 @@ export class Execution implements ReplayPort, RecorderPort {
   #stage: Stage = "active";
   #isCheckDue = false;
   #isReturned = false;
-  readonly #isReplayOnly: boolean;
+  /** The handler is replayed to where it stood, and no further. */
+  readonly isReplayOnly: boolean;
 
   /**
    * @param isUnordered the job is from before the order of what handlers are given was kept
@@ -77,7 +78,7 @@ export class Execution implements ReplayPort, RecorderPort {
     isUnordered: boolean,
     onReplayed?: () => void,
   ) {
-    this.#isReplayOnly = onReplayed !== undefined;
+    this.isReplayOnly = onReplayed !== undefined;
     this.replay = new Replay({
       recorded: records,
       openWaits: host.openWaits,
@@ -164,7 +165,7 @@ export class Execution implements ReplayPort, RecorderPort {
     const { record, isStuck } = operation;
     if (record !== undefined && this.replay.isOrdered && record.seq === 0 && !isStuck) {
       // Where the handler stood it had not been given this.
-      return this.#isReplayOnly ? new Promise(() => {}) : this.#placeAgain(operation, record, arrivalOf);
+      return this.isReplayOnly ? new Promise(() => {}) : this.#placeAgain(operation, record, arrivalOf);
     }
     return this.replay.recorded(operation, arrivalOf);
   }
@@ -229,7 +230,7 @@ export class Execution implements ReplayPort, RecorderPort {
         (value) => sequence.answer(answer, () => resolve(value)),
         (error: Error) => {
           // The handler is only replayed: what it did not call before it does not call now.
-          if (this.#isReplayOnly) sequence.forgetCall(answer);
+          if (this.isReplayOnly) sequence.forgetCall(answer);
           else sequence.answer(answer, () => reject(error));
         },
       );

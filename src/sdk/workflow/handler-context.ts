@@ -1,6 +1,6 @@
 import { SCHEDULED_AT_HEADER } from "#proto/contract.ts";
 import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { Assignment, RecordRef } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { Assignment, OpenWait } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { Branch, ROOT_ID } from "../replay/branch.ts";
 import type { Placed } from "../replay/checkpoint-journal.ts";
 import { CallCounter } from "./child-calls.ts";
@@ -93,7 +93,7 @@ export class HandlerContext implements Context, ExecutionHost, HandlerScope {
     return this.#calls;
   }
 
-  get openWaits(): readonly RecordRef[] {
+  get openWaits(): readonly OpenWait[] {
     return this.assignment.openWaits;
   }
 

@@ -28,7 +28,7 @@ export class Operations {
       checkRun(name, run);
       if (options !== NO_OPTIONS) checkStepOptions(name, options);
       // Its result is what the step recorded.
-      if (options.undo !== undefined) this.host.undos.add(operation.label, options as StepOptions);
+      if (options.undo !== undefined) this.host.undos.add(operation, options as StepOptions);
       return runStep(this.host, execution, operation, { run, options: options as StepOptions });
     });
 

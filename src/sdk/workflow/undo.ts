@@ -8,26 +8,29 @@ import type { StepOptions } from "../step-options.ts";
 import { decodeValue, encodeValue } from "../serialization.ts";
 import { byPlace, timeOf } from "../replay/checkpoint-journal.ts";
 import { boundedName } from "../replay/checkpoint-names.ts";
+import type { Operation } from "../replay/operation.ts";
 import type { HandlerContext } from "./handler-context.ts";
 import { runOnce } from "./step-run.ts";
 
 type Undo = NonNullable<StepOptions["undo"]>;
 
-/** What undoes the steps that a handler has asked for, by their labels. */
+/** What undoes the steps that a handler has asked for. */
 export class Undos {
-  readonly #undos = new Map<string, Undo>();
+  readonly #undos: { readonly operation: Operation; readonly undo: Undo }[] = [];
 
-  add(label: string, { undo }: StepOptions): void {
-    if (undo !== undefined) this.#undos.set(label, undo);
+  add(operation: Operation, { undo }: StepOptions): void {
+    if (undo !== undefined) this.#undos.push({ operation, undo });
   }
 
+  /** @param label of a step: an operation takes the one on record when that is found in changed code, after it is asked for */
   find(label: string): Undo | undefined {
-    return this.#undos.get(label);
+    return this.#undos.findLast(({ operation }) => operation.label === label)?.undo;
   }
 }
 
-/** How long a handler may take to ask for a step that is on record but was never given to it. */
+/** How long a handler may take to ask for a step that is on record but was never given to it; also a share of its time. */
 const PATIENCE_MS = 5_000;
+const PATIENCE_SHARE = 0.4;
 const LOOK_MS = 20;
 
 /**
@@ -83,8 +86,9 @@ async function undoStep(host: HandlerContext, step: Checkpoint, label: string): 
 }
 
 /** A step that was recorded beside others may be asked for a little later than what was given to the handler. */
-async function undoOf({ undos }: HandlerContext, stepName: string): Promise<Undo | undefined> {
-  for (let waited = 0; waited < PATIENCE_MS && undos.find(stepName) === undefined; waited += LOOK_MS) {
+async function undoOf({ undos, timeLimitMs }: HandlerContext, stepName: string): Promise<Undo | undefined> {
+  const patienceMs = Math.min(PATIENCE_MS, timeLimitMs * PATIENCE_SHARE);
+  for (let waited = 0; waited < patienceMs && undos.find(stepName) === undefined; waited += LOOK_MS) {
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
   return undos.find(stepName);

@@ -1,4 +1,4 @@
-import type { RecordRef } from "../../core/checkpoint.ts";
+import type { OpenWait } from "../../core/checkpoint.ts";
 import { decide } from "../../core/job-machine.ts";
 import type { Job, Lease } from "../../core/job.ts";
 import type { CheckpointPage, CheckpointQuery, CheckpointSum } from "../../storage/checkpoint-store.ts";
@@ -15,7 +15,7 @@ export interface Delivery {
   /** It is from before the order of records was kept. */
   readonly unordered: boolean;
   /** Of a job that is replayed: waits that are registered and not over. */
-  readonly openWaits: readonly RecordRef[];
+  readonly openWaits: readonly OpenWait[];
 }
 
 /** Bytes of values read at once: a frame's worth. */
@@ -66,7 +66,7 @@ async function deliverWithCheckpoints(
   for (const job of jobs) if (!isLittle(job)) await sendInParts(engine, session, job, resumed, open);
 }
 
-type OpenWaits = ReadonlyMap<string, readonly RecordRef[]>;
+type OpenWaits = ReadonlyMap<string, readonly OpenWait[]>;
 
 const NO_OPEN_WAITS: OpenWaits = new Map();
 
@@ -158,12 +158,12 @@ export function delivery(
   job: Job,
   resumed: boolean,
   checkpointCount: number,
-  openWaits: readonly RecordRef[] = NO_WAITS,
+  openWaits: readonly OpenWait[] = NO_WAITS,
 ): Delivery {
   return { job, resumed, checkpointCount, unordered: job.createdAt < store.orderedSince, openWaits };
 }
 
-const NO_WAITS: readonly RecordRef[] = [];
+const NO_WAITS: readonly OpenWait[] = [];
 
 /** What a handler that goes on has not seen ended under the lease that it parked, or after. */
 function sinceTokenOf(job: Job, resumed: boolean): number | null {

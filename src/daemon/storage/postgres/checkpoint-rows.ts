@@ -1,4 +1,4 @@
-import type { Checkpoint, PendingWait, RecordRef } from "../../core/checkpoint.ts";
+import type { Checkpoint, PendingWait, OpenWait } from "../../core/checkpoint.ts";
 import {
   BEHIND_CHECKPOINT,
   CHECKPOINT_COLUMNS,
@@ -10,6 +10,7 @@ import {
 } from "../checkpoint-rows.ts";
 import type { CheckpointPage, CheckpointQuery, CheckpointSum } from "../checkpoint-store.ts";
 import { isJobId } from "../job-id.ts";
+import { readKind } from "../record-order.ts";
 import { distinctIds } from "./job-reader.ts";
 import { numberArray, readText, storedText, uuidArray } from "./literals.ts";
 import { POSTGRES_CODEC, type Row } from "./rows.ts";
@@ -35,7 +36,7 @@ const WAITS = `select ${WAIT_COLUMNS}, (
   ) from reseolio.checkpoints
   where job_id = $1::uuid and recorded_at is null and wakes order by name`;
 const IS_OPEN = "recorded_at is null and op is not null";
-const OPEN_WAITS = `select job_id, name, op::bigint from reseolio.checkpoints
+const OPEN_WAITS = `select job_id, name, op::bigint, kind, gate from reseolio.checkpoints
   where job_id = any ($1::uuid[]) and ${IS_OPEN} order by job_id, name`;
 const SUMS = `select job_id, count(*)::int, count(*) filter (where ${IS_OPEN})::int,
     count(*) filter (where kind = 5)::int,
@@ -92,15 +93,15 @@ export async function listWaits(reads: Runner, jobId: string): Promise<readonly 
 export async function listOpenWaits(
   reads: Runner,
   jobIds: readonly string[],
-): Promise<ReadonlyMap<string, readonly RecordRef[]>> {
-  const found = new Map<string, RecordRef[]>();
+): Promise<ReadonlyMap<string, readonly OpenWait[]>> {
+  const found = new Map<string, OpenWait[]>();
   const ids = distinctIds(jobIds);
   if (ids.length === 0) return found;
   for (const row of await reads.rows(OPEN_WAITS, [uuidArray(ids)])) {
-    const [jobId, name, op] = row as readonly [string, string, number];
+    const [jobId, name, op, kind, gate] = row as readonly [string, string, number, number, number | null];
     const list = found.get(jobId) ?? [];
     found.set(jobId, list);
-    list.push({ name: readText(name), op });
+    list.push({ name: readText(name), op, kind: readKind(kind, gate) });
   }
   return found;
 }

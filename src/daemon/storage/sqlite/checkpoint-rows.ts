@@ -1,5 +1,5 @@
 import type { Database } from "bun:sqlite";
-import type { Checkpoint, PendingWait, RecordRef } from "../../core/checkpoint.ts";
+import type { Checkpoint, PendingWait, OpenWait } from "../../core/checkpoint.ts";
 import {
   CHECKPOINT_COLUMNS,
   checkpointFromRow as fromRow,
@@ -10,6 +10,7 @@ import {
 } from "../checkpoint-rows.ts";
 import type { CheckpointPage, CheckpointQuery, CheckpointSum } from "../checkpoint-store.ts";
 import { writeJobId } from "../job-id.ts";
+import { readKind } from "../record-order.ts";
 import { type Row, SQLITE_CODEC } from "./rows.ts";
 
 export interface CheckpointReader {
@@ -17,7 +18,7 @@ export interface CheckpointReader {
   few(queries: readonly Pick<CheckpointQuery, "jobId" | "sinceToken">[]): ReadonlyMap<string, readonly Checkpoint[]>;
   records(jobId: string, limit: number): readonly Checkpoint[];
   waits(jobId: string): readonly PendingWait[];
-  openWaits(jobIds: readonly string[]): ReadonlyMap<string, readonly RecordRef[]>;
+  openWaits(jobIds: readonly string[]): ReadonlyMap<string, readonly OpenWait[]>;
   sums(jobIds: readonly string[]): ReadonlyMap<string, CheckpointSum>;
   ordered(jobIds: readonly string[]): ReadonlySet<string>;
 }
@@ -47,7 +48,7 @@ export function prepareCheckpointReader(db: Database): CheckpointReader {
        coalesce(sum(length(value)), 0)
      from checkpoints where job_id = ?`,
   );
-  const open = db.prepare(`select name, op from checkpoints where job_id = ? and ${isOpen} order by name`);
+  const open = db.prepare(`select name, op, kind, gate from checkpoints where job_id = ? and ${isOpen} order by name`);
   const isOrdered = db.prepare("select 1 from checkpoints where job_id = ? and gate is not null limit 1");
   const id = new Uint8Array(16);
 
@@ -78,14 +79,14 @@ export function prepareCheckpointReader(db: Database): CheckpointReader {
     },
     waits: (jobId) => (writeJobId(jobId, id) ? (waits.values(id) as Row[]).map(waitFromRow) : []),
     openWaits(jobIds) {
-      const found = new Map<string, readonly RecordRef[]>();
+      const found = new Map<string, readonly OpenWait[]>();
       for (const jobId of jobIds) {
         if (!writeJobId(jobId, id)) continue;
-        const rows = open.values(id) as [string, number][];
+        const rows = open.values(id) as [string, number, number, number | null][];
         if (rows.length > 0)
           found.set(
             jobId,
-            rows.map(([name, op]) => ({ name, op })),
+            rows.map(([name, op, kind, gate]) => ({ name, op, kind: readKind(kind, gate) })),
           );
       }
       return found;
