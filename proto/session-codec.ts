@@ -248,6 +248,7 @@ function readOpenWait(reader: WireReader): OpenWait {
     if (field === tag(1, DELIMITED)) wait.name = reader.text();
     else if (field === tag(2, VARINT)) wait.op = reader.number();
     else if (field === tag(3, VARINT)) wait.kind = reader.number();
+    else if (field === tag(4, VARINT)) wait.leftMs = reader.number();
     else reader.giveUp();
   }
   reader.leave(outer);

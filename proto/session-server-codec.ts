@@ -282,6 +282,7 @@ function writeOpenWait(wait: OpenWait): void {
   writer.text(1, wait.name);
   writer.number(2, wait.op);
   writer.number(3, wait.kind);
+  writer.optional(4, wait.leftMs);
   writer.unknown(wait.$unknown);
   writer.end(mark);
 }

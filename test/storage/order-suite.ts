@@ -254,8 +254,8 @@ function waitTests(makeStore: MakeStore): void {
       [
         one.jobId,
         [
-          { name: "b", op: 9, kind: "sleep" },
-          { name: "c", op: 2 ** 31 - 1, kind: "sleep" },
+          { name: "b", op: 9, kind: "sleep", dueAt: world.clock.now() + 10 },
+          { name: "c", op: 2 ** 31 - 1, kind: "sleep", dueAt: world.clock.now() + 99 },
         ],
       ],
     ]);

@@ -74,7 +74,9 @@ export function checkpointJson(checkpoint: Checkpoint): Record<string, unknown> 
 
 /** One line a checkpoint, in the order of their recording; undefined without any. */
 export function checkpointsText(checkpoints: readonly Checkpoint[]): string | undefined {
-  return checkpoints.length === 0 ? undefined : checkpoints.map(checkpointLine).join("\n");
+  // When a wait is over is told by the wait.
+  const shown = checkpoints.filter(({ kind, name }) => kind !== CheckpointKind.NOTE || !name.startsWith("due:"));
+  return shown.length === 0 ? undefined : shown.map(checkpointLine).join("\n");
 }
 
 function checkpointLine(checkpoint: Checkpoint): string {

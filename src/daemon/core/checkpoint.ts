@@ -146,9 +146,11 @@ export function isPlace({ seq, asked }: Pick<RecordOrder, "seq" | "asked">): boo
   return seq <= CHECKPOINT_LIMITS.lastPlace && asked <= CHECKPOINT_LIMITS.lastPlace;
 }
 
-/** A wait that is registered and not over, by the operation that the handler asked for. */
+/** A wait that is registered and not over, by the operation that the handler asked for; op 0 inside of another one. */
 export interface OpenWait extends RecordRef {
   readonly kind: CheckpointKind;
+  /** When its time is over; null where it has none. */
+  readonly dueAt: number | null;
 }
 
 /**

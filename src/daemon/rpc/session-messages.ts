@@ -5,6 +5,7 @@ import type {
   FinishedJob,
   HeldLease,
   Hello,
+  OpenWait,
   Outcome,
   Revocation,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
@@ -14,7 +15,7 @@ import { checkFunctionName } from "../core/job-options.ts";
 import type { Lease } from "../core/job.ts";
 import type { JobEnd } from "../engine/jobs/await-jobs.ts";
 import type { ConnectingWorker } from "../engine/workers/connect-worker.ts";
-import type { Delivery } from "../engine/workers/deliver-jobs.ts";
+import type { Delivery, WaitLeft } from "../engine/workers/deliver-jobs.ts";
 import type { AttemptReport } from "../engine/jobs/settle-attempts.ts";
 import type { RevocationReason } from "../engine/workers/worker-session.ts";
 import { kindToProto, toFailureMarks, toLength, toParkReport } from "./checkpoint-messages.ts";
@@ -114,14 +115,17 @@ export function toAssignment({ job, resumed, checkpointCount, unordered, openWai
     failures: job.failures,
     unordered,
     undoOf: job.undoOf ?? "",
-    openWaits: openWaits.map(({ name, op, kind }) => ({
-      $typeName: "reseolio.v1.OpenWait",
-      name,
-      op,
-      kind: kindToProto(kind),
-    })),
+    openWaits: openWaits.map(toOpenWait),
   };
 }
+
+function toOpenWait({ name, op, kind, leftMs }: WaitLeft): OpenWait {
+  const wait: OpenWait = { $typeName: "reseolio.v1.OpenWait", name, op, kind: kindToProto(kind) };
+  if (leftMs !== null && leftMs <= MAX_UINT32) wait.leftMs = leftMs;
+  return wait;
+}
+
+const MAX_UINT32 = 0xffff_ffff;
 
 export function toRevocation(lease: Lease, reason: RevocationReason): Revocation {
   return create(RevocationSchema, { jobId: lease.jobId, leaseToken: lease.leaseToken, reason });

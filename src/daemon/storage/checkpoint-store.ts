@@ -26,7 +26,7 @@ export interface CheckpointStore extends UndoReads {
   listRecords(jobId: string, limit: number): Promise<readonly Checkpoint[]>;
   /** What the job waits for now, when it is parked. */
   listWaits(jobId: string): Promise<readonly PendingWait[]>;
-  /** Of each job the waits of operations that are not over; jobs without any are left out. */
+  /** Of each job the waits that are not over; jobs without any are left out. */
   listOpenWaits(jobIds: readonly string[]): Promise<ReadonlyMap<string, readonly OpenWait[]>>;
   /** How many checkpoints and waits each job has, and the bytes of their values; jobs without any are left out. */
   sumCheckpoints(jobIds: readonly string[]): Promise<ReadonlyMap<string, CheckpointSum>>;
@@ -54,7 +54,7 @@ export interface CheckpointPage {
 
 export interface CheckpointSum {
   readonly count: number;
-  /** Waits of an operation that are not over. */
+  /** Waits that are not over. */
   readonly open: number;
   /** Awaited jobs among them. */
   readonly awaited: number;

@@ -37,7 +37,7 @@ export class CheckpointJournal {
   constructor(recorded: readonly Checkpoint[], open: readonly OpenWait[], isUnordered: boolean) {
     this.isOrdered = !isUnordered && recorded.every((record) => record.op !== undefined);
     this.sequence = this.isOrdered && recorded.length > 0 ? inSequence(recorded) : NOTHING;
-    for (const wait of open) this.#open.set(wait.op, wait);
+    if (this.isOrdered) for (const wait of open) if (wait.op !== 0) this.#open.set(wait.op, wait);
     for (const record of recorded) this.#byName.set(record.name, record);
     for (const { record, op } of this.sequence) {
       this.#byOperation.set(op, record);
@@ -46,7 +46,7 @@ export class CheckpointJournal {
     for (const record of recorded) this.#index(record);
     // Whoever comes first, a name stays with the step that was tried under it.
     for (const { name } of this.#tries.values()) this.#used.add(name.replace(TRIES, ""));
-    for (const { name } of open) this.#used.add(name);
+    for (const { name } of this.#open.values()) this.#used.add(name);
   }
 
   /** Recorded since, by this execution or by the daemon. */
@@ -95,21 +95,17 @@ export class CheckpointJournal {
     return label;
   }
 
-  /** A wait that is registered keeps its name, and so the time at which it is over. */
-  takeOpenWait(op: number): string | undefined {
-    const wait = this.#open.get(op);
-    this.#open.delete(op);
-    return wait?.name;
-  }
-
-  /** One of this kind and name that nobody has asked for yet. */
-  takeOpenWaitAs(kind: CheckpointKind, name: string): OpenWait | undefined {
-    for (const wait of this.#open.values()) {
-      if (wait.kind !== kind || !isLabelOf(wait.name, name)) continue;
-      this.#open.delete(wait.op);
-      return wait;
-    }
-    return undefined;
+  /**
+   * A wait that is registered goes on under its name, and so to its time; also one that was asked for in another relation,
+   * as something plain took longer or shorter, and in changed code one of its kind and name.
+   */
+  takeOpenWait(op: number, asked: Asked, hasDrifted: boolean): OpenWait | undefined {
+    if (this.#open.size === 0) return undefined;
+    const isLike = ({ kind, name }: OpenWait): boolean => kind === asked.kind && isLabelOf(name, asked.name);
+    const own = this.#open.get(op);
+    const wait = own ?? find(this.#open.values(), (one) => isLike(one) && (hasDrifted || asked.isOther(one.op)));
+    if (wait !== undefined) this.#open.delete(wait.op);
+    return wait;
   }
 
   /** Without a place, of this kind and name, and not asked for yet. */
@@ -199,4 +195,9 @@ export function byPlace(one: Checkpoint, other: Checkpoint): number {
 /** Milliseconds. */
 export function timeOf({ recordedAt }: Checkpoint): number {
   return recordedAt === undefined ? 0 : Number(recordedAt.seconds) * 1000 + Math.floor(recordedAt.nanos / 1e6);
+}
+
+function find<T>(items: Iterable<T>, fits: (item: T) => boolean): T | undefined {
+  for (const item of items) if (fits(item)) return item;
+  return undefined;
 }

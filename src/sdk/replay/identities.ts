@@ -50,13 +50,16 @@ export class Identities {
     return branch;
   }
 
-  /** A name that is the same in every execution and nowhere else: by what led to here, and the number of its use there. */
+  /**
+   * A name that is the same in every execution and nowhere else: by what led to here, and the number of its use there.
+   * Whoever asks here shares the numbers: an await that takes a turn of the event loop in one execution, and none in
+   * another, as a look into a cache does, changes nothing.
+   */
   nameHere(what: string, name: string): string {
     const here = this.#here;
-    const said = nameIn(this.#relation(here), what);
-    const use = here.next(CheckpointKind.UNSPECIFIED, `${said} ${name}`);
+    const use = here.next(CheckpointKind.UNSPECIFIED, `${what} ${name}`);
     const numbered = use === 1 ? name : `${name}#${use}`;
-    return here.id === ROOT_ID && said === what ? numbered : `${here.id}/${said}/${numbered}`;
+    return here.id === ROOT_ID ? numbered : `${here.id}/${what}/${numbered}`;
   }
 
   /** What is asked for behind it is known by the identity that was recorded first. */

@@ -74,7 +74,8 @@ export class Replay {
   constructor(private readonly options: ReplayOptions) {
     this.journal = new CheckpointJournal(options.recorded, options.openWaits, options.isUnordered);
     this.sequence = new Sequence(this.journal.sequence, this);
-    this.identities = new Identities(this.sequence, options.context, this.isOrdered, options.recorded.length > 0);
+    const hasRecords = options.recorded.length + options.openWaits.length > 0;
+    this.identities = new Identities(this.sequence, options.context, this.isOrdered, hasRecords);
     if (this.sequence.isLive) this.onLive();
   }
 
@@ -205,15 +206,14 @@ export class Replay {
   }
 
   /** A step of which only failed attempts are on record keeps its name, and so does a wait that is not over. */
-  #labelOf(branch: Branch, { name, kind }: Asked): string {
+  #labelOf(branch: Branch, asked: Asked): string {
     const { journal } = this;
-    const known = journal.takeNameOfTries(branch.id) ?? journal.takeOpenWait(branch.id);
+    const known = journal.takeNameOfTries(branch.id);
     if (known !== undefined) return known;
-    // In changed code: the wait goes on.
-    const moved = this.#hasDrifted ? journal.takeOpenWaitAs(kind, name) : undefined;
-    if (moved === undefined) return journal.takeName(name);
-    this.identities.take(branch, moved.op);
-    return moved.name;
+    const wait = journal.takeOpenWait(branch.id, asked, this.#hasDrifted);
+    if (wait === undefined) return journal.takeName(asked.name);
+    this.identities.take(branch, wait.op);
+    return wait.name;
   }
 
   #refuse(operation: Operation, known: Checkpoint): void {

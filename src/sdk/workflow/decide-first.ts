@@ -3,7 +3,7 @@ import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.t
 import { decodeValue, encodeValue } from "../serialization.ts";
 import { operationId } from "../replay/branch.ts";
 import { boundedName } from "../replay/checkpoint-names.ts";
-import { type Awaited as AwaitedThing, DurableWait, type WaitEnd } from "./durable-wait.ts";
+import type { Awaited as AwaitedThing, DurableWait, WaitEnd } from "./durable-wait.ts";
 import type { Execution } from "./execution.ts";
 import { jobWait } from "./job-wait.ts";
 import { failedEnd } from "./open-waits.ts";
@@ -141,7 +141,7 @@ function open(execution: Execution, name: string, awaited: AwaitedThing): Durabl
     return jobWait(execution, awaited.jobId, execution.replay.isOrdered ? name : `job:${awaited.jobId}`, undefined);
   }
   const recorded = execution.journal.find(name);
-  const wait = new DurableWait(name, awaited, execution.clock, undefined);
+  const wait = execution.makeWait(name, awaited, undefined);
   void execution.wait(wait);
   if (recorded !== undefined) {
     const isSleep = recorded.kind === CheckpointKind.SLEEP;

@@ -48,12 +48,19 @@ export class DurableWait {
   readonly #resolve: (end: WaitEnd) => void;
   readonly #startedAt: number;
 
-  /** @param operation undefined for a wait inside of another operation, which the handler itself is not given */
+  /** Its time is on record, as it began beside something that keeps the handler from parking. */
+  isTimeKept = false;
+
+  /**
+   * @param operation undefined for a wait inside of another operation, which the handler itself is not given
+   * @param leftMs of its time, where it began in an earlier execution
+   */
   constructor(
     readonly name: string,
     readonly awaited: Awaited,
     private readonly clock: HandlerClock,
     readonly operation: Operation | undefined,
+    private readonly leftMs?: number,
   ) {
     this.#startedAt = clock.monotonic();
     const { promise, resolve, reject } = withResolvers<WaitEnd>();
@@ -73,6 +80,14 @@ export class DurableWait {
   release(): void {
     clearTimeout(this.timer);
     this.unwatch?.();
+  }
+
+  /** Milliseconds until its time is over; null where it has none, or one that is fixed. */
+  timeLeftMs(): number | null {
+    const { awaited } = this;
+    if (awaited.kind === "sleep_for") return this.#left(awaited.ms);
+    const timeoutMs = "timeoutMs" in awaited ? awaited.timeoutMs : undefined;
+    return timeoutMs === undefined ? null : this.#left(timeoutMs);
   }
 
   /** Milliseconds that a sleep still takes; null for other waits. */
@@ -124,7 +139,7 @@ export class DurableWait {
 
   /** Never early: the daemon counts from when it hears of it. */
   #left(ms: number): number {
-    return Math.max(0, ms - (this.clock.monotonic() - this.#startedAt));
+    return Math.max(0, (this.leftMs ?? ms) - (this.clock.monotonic() - this.#startedAt));
   }
 }
 

@@ -5,14 +5,15 @@
  * awaited is handed to it only when it has its slot again, so a parked handler stands still wherever it only waits.
  */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { FinishedJob, OpenWait } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { encodeValue } from "../serialization.ts";
 import type { Branch } from "../replay/branch.ts";
 import { CallNumbers } from "./call-numbers.ts";
 import type { CheckpointJournal } from "../replay/checkpoint-journal.ts";
 import { boundedName } from "../replay/checkpoint-names.ts";
 import type { Delivery } from "../replay/delivery.ts";
-import type { DurableWait, WaitEnd } from "./durable-wait.ts";
+import { type Awaited as AwaitedThing, DurableWait, type WaitEnd } from "./durable-wait.ts";
+import { WaitTimes, type WaitTimesPort } from "./wait-times.ts";
 import { endedError, type ExecutionHost, type ExecutionPort } from "./execution-host.ts";
 import { LooseRecords } from "../replay/loose-records.ts";
 import type { RecordPlace } from "../replay/delivery.ts";
@@ -49,12 +50,13 @@ const PATIENCE_MS = 60_000;
 /** Of the time limit: a mismatch is reported before the daemon ends the attempt. */
 const PATIENCE_SHARE = 0.8;
 
-export class Execution implements ReplayPort, RecorderPort {
+export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
   readonly replay: Replay;
   #calls: CallNumbers | undefined;
   #ends: Map<string, FinishedJob> | undefined;
   #openWaits: OpenWaits | undefined;
   #loose: LooseRecords | undefined;
+  #waitTimes: WaitTimes | undefined;
   readonly #pending = new PendingPromises();
   readonly #recorder: Recorder;
   #whenInSlot: (() => void)[] = [];
@@ -279,6 +281,13 @@ export class Execution implements ReplayPort, RecorderPort {
     return this.port.rehearsal.crashes !== undefined;
   }
 
+  /** A wait that goes on to the time at which it was to be over in an earlier execution. */
+  makeWait(name: string, awaited: AwaitedThing, operation: Operation | undefined): DurableWait {
+    const hasTime = awaited.kind === "sleep_for" || ("timeoutMs" in awaited && awaited.timeoutMs !== undefined);
+    const leftMs = hasTime && this.replay.isOrdered ? this.#times.leftMs(name, awaited, operation) : undefined;
+    return new DurableWait(name, awaited, this.clock, operation, leftMs);
+  }
+
   /** Waits for it, without the slot as soon as nothing else is under way. */
   wait(wait: DurableWait): Promise<WaitEnd> {
     this.#waits.add(wait);
@@ -432,9 +441,34 @@ export class Execution implements ReplayPort, RecorderPort {
     if (this.journal.find(label) !== undefined) return;
     const { functionName, log } = this.host;
     log.warn(`the code has changed under a running job: ${message}`);
-    const value = encodeValue(functionName, label, message);
-    // Nobody waits for it, and it does not keep the slot.
+    this.note(label, encodeValue(functionName, label, message));
+  }
+
+  /** Records what nobody waits for: it does not keep the slot. */
+  note(label: string, value: Uint8Array): void {
     this.#recorder.as(label, { kind: CheckpointKind.NOTE, value }, INTERNAL).catch(() => {});
+  }
+
+  /** For the times of waits. */
+  find(label: string): Checkpoint | undefined {
+    return this.journal.find(label);
+  }
+
+  get functionName(): string {
+    return this.host.functionName;
+  }
+
+  get failures(): number {
+    return this.host.failures;
+  }
+
+  get openWaits(): readonly OpenWait[] {
+    return this.host.openWaits;
+  }
+
+  get #times(): WaitTimes {
+    this.#waitTimes ??= new WaitTimes(this);
+    return this.#waitTimes;
   }
 
   #letGo(): void {
@@ -447,7 +481,7 @@ export class Execution implements ReplayPort, RecorderPort {
   #checkSoon(): void {
     const waits = this.#openWaits;
     if (waits === undefined || waits.size === 0) return;
-    if (this.#isCheckDue || (this.#busy > 0 && !waits.hasSleep)) return;
+    if (this.#isCheckDue || (this.#busy > 0 && !waits.hasTime)) return;
     this.#isCheckDue = true;
     setImmediate(Execution.#onCheck, this);
   }
@@ -459,7 +493,7 @@ export class Execution implements ReplayPort, RecorderPort {
 
   #checkWaits(): void {
     if (this.#stage !== "active" || this.#isReturned || this.host.abortReason !== undefined) return;
-    if (this.#busy > 0) this.#waits.armTimers();
+    if (this.#busy > 0) this.#waits.armTimers(this.replay.isOrdered ? this.#times : undefined);
     else if (this.#waits.size > 0 && !this.#waits.isAnyOver) this.#park();
   }
 

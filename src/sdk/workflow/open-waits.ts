@@ -6,6 +6,7 @@ import type { DurableWait, WaitEnd } from "./durable-wait.ts";
 import type { NewRecord } from "./new-record.ts";
 import type { Operation } from "../replay/operation.ts";
 import { parkRequest } from "./park-request.ts";
+import type { WaitTimes } from "./wait-times.ts";
 import type { Replay } from "../replay/replay.ts";
 
 /** How long ends of jobs are gathered before a parked handler asks for its slot. */
@@ -43,8 +44,9 @@ export class OpenWaits {
     return false;
   }
 
-  get hasSleep(): boolean {
-    for (const wait of this.#waits.values()) if (wait.awaited.kind.startsWith("sleep")) return true;
+  /** One of them ends at its time, or at the end of a sleep. */
+  get hasTime(): boolean {
+    for (const wait of this.#waits.values()) if (wait.sleepLeftMs() !== null || wait.timeLeftMs() !== null) return true;
     return false;
   }
 
@@ -87,9 +89,16 @@ export class OpenWaits {
     }
   }
 
-  /** Sleeps beside a running step end at their time, not when the step lets the handler park. */
-  armTimers(): void {
-    for (const wait of this.#waits.values()) this.#armTimer(wait);
+  /**
+   * Sleeps beside a running step end at their time, not when the step lets the handler park.
+   *
+   * @param times keeps the times of waits over a restart; undefined in a job that keeps no order
+   */
+  armTimers(times: WaitTimes | undefined): void {
+    for (const wait of this.#waits.values()) {
+      this.#armTimer(wait);
+      if (!wait.isOver) times?.keep(wait);
+    }
   }
 
   letGo(): void {

@@ -4,7 +4,7 @@ import type { AwaitEventOptions, AwaitSignalOptions } from "../context.ts";
 import { ReseolioError } from "../errors.ts";
 import { checkMs, checkOptions, checkTime, show } from "../option-faults.ts";
 import { decodeValue } from "../serialization.ts";
-import { type Awaited as AwaitedThing, DurableWait, type WaitEnd } from "./durable-wait.ts";
+import type { Awaited as AwaitedThing, WaitEnd } from "./durable-wait.ts";
 import type { Execution } from "./execution.ts";
 import type { Operation } from "../replay/operation.ts";
 import { EventTimeoutError, SignalTimeoutError } from "./workflow-errors.ts";
@@ -21,7 +21,7 @@ export async function sleepUntil(execution: Execution, operation: Operation, at:
 /** Of the code of an operation, which the handler itself is not given. @param label unique within the job */
 export async function pauseFor(execution: Execution, label: string, ms: number): Promise<void> {
   if (execution.journal.find(label) !== undefined) return;
-  await execution.wait(new DurableWait(label, { kind: "sleep_for", ms }, execution.clock, undefined));
+  await execution.wait(execution.makeWait(label, { kind: "sleep_for", ms }, undefined));
 }
 
 export async function awaitEvent(
@@ -70,7 +70,7 @@ async function messageFor(execution: Execution, operation: Operation, awaited: A
 async function waitFor(execution: Execution, operation: Operation, awaited: AwaitedThing): Promise<WaitEnd> {
   const record = await execution.recorded(operation);
   if (record === undefined) {
-    return execution.wait(new DurableWait(operation.label, awaited, execution.clock, operation));
+    return execution.wait(execution.makeWait(operation.label, awaited, operation));
   }
   return record.kind === CheckpointKind.SLEEP ? { kind: "slept" } : { kind: "message", checkpoint: record };
 }

@@ -98,6 +98,64 @@ testOnEachStore(
   },
 );
 
+/** Parks it under the first version, and wakes it under the second. */
+async function changed(world: ReplayWorld, change: string, ends: "cancelled" | "returns"): Promise<JobHandle> {
+  const job = await world.start("replay:changed", change, [change, ends], { timeoutMs: 6_000 });
+  await until(async () => (await job.status()) === "suspended", "the first version waits");
+  await world.replaceWorker(2);
+  return job;
+}
+
+testOnEachStore("steps that swapped places are found by their names, and none runs again", async (store) => {
+  await using world = await createReplayWorld(store, "replay/deploy", "kill -9");
+  const job = await changed(world, "swapped", "returns");
+  await world.cli("jobs", "retry", job.jobId);
+  await until(
+    async () => world.executionsOf("swapped") === 2 && (await job.status()) === "suspended",
+    "it waits again",
+  );
+  await job.signal("go");
+  expect(await job.result(20_000)).toBe("done");
+  expect(world.effectsOf("swapped")).toEqual(["check", "reserve goods", "send mail"]);
+});
+
+for (const change of ["a step more", "a step less", "swapped"]) {
+  testOnEachStore(`${change}: what went on under changed code is undone under it`, async (store) => {
+    await using world = await createReplayWorld(store, "replay/deploy", "kill -9");
+    const job = await changed(world, change, "cancelled");
+    await job.signal("go");
+    const isOn = async () => world.effectsOf(change).includes("send mail") && (await job.status()) === "suspended";
+    await until(isOn, "the second version goes on, and waits again");
+    await job.cancel();
+    const undo = async () => (await world.client.listJobs({ parentId: job.jobId })).jobs[0];
+    await until(async () => (await undo())?.status === "success", "it is undone");
+    expect(world.effectsOf(change).slice(-2)).toEqual(["undo send mail", "undo reserve goods"]);
+    expect(await undo()).toMatchObject({ failures: 0, attempt: 1 });
+  });
+}
+
+testOnEachStore("a job that its failed child ended is undone, whatever it recorded behind that", async (store) => {
+  await using world = await createReplayWorld(store, "replay/deploy", "kill -9");
+  const job = await world.start("replay:undone-behind-child", "order", [], { maxAttempts: 1 });
+  const undo = async () =>
+    (await world.client.listJobs({ parentId: job.jobId })).jobs.find(({ name }) => name !== "replay:failing");
+  await until(async () => (await undo())?.status === "success", "it is undone");
+  expect(world.effectsOf("order")).toEqual(["notify", "undo reserve goods"]);
+  expect(await undo()).toMatchObject({ failures: 0, attempt: 1 });
+});
+
+testOnEachStore(
+  "sources that swapped places are told apart, whether they are on record or still awaited",
+  async (store) => {
+    await using world = await createReplayWorld(store, "replay/deploy", "kill -9");
+    const job = await world.start<string>("replay:swapped-sources", "order", [], OPTIONS);
+    await until(async () => (await job.status()) === "suspended", "the first version waits");
+    await world.replaceWorker(2);
+    await world.client.emitEvent("order approved");
+    expect(await job.result(20_000)).toBe("approved");
+  },
+);
+
 testInterrupted(
   "code that adds a step and leaves one out goes on, and says so in the log and in jobs get (R10)",
   "replay/deploy",

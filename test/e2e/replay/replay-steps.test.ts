@@ -98,3 +98,28 @@ testInterrupted(
     expect(attempts).toEqual(["attempt 1", "attempt 2", "attempt 3"]);
   },
 );
+
+testInterrupted(
+  "P12: a wait beside a running step is over at its time, however often the process is killed",
+  "replay/steps",
+  async (world) => {
+    const job = await world.start("replay:waits-beside", "upload", [], { maxAttempts: 1, timeoutMs: 60_000 });
+    for (let kills = 0; kills < 2; kills++) {
+      await world.worker.line("works upload");
+      await Bun.sleep(700);
+      await world.replaceWorker();
+    }
+    await job.result(30_000);
+    const times = world.effectsOf("upload").map((line) => /^(\w+) at (\d+)$/.exec(line) ?? []);
+    const [began] = times.filter(([, what]) => what === "began").map(([, , at]) => Number(at));
+    const over = times.filter(([, what]) => what !== "began");
+    expect(over.map(([, what]) => what).sort()).toEqual(["first", "signal", "sleep"]);
+    for (const [, what, at] of over) {
+      const tookMs = Number(at) - (began ?? 0);
+      // Waits for messages are over when the step lets the handler park.
+      const isInTime = tookMs >= 3_999 && tookMs < (what === "sleep" ? 5_500 : 7_500);
+      expect({ what, tookMs, isInTime }).toMatchObject({ what, isInTime: true });
+    }
+  },
+  ["kill -9"],
+);

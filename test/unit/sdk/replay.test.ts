@@ -132,6 +132,20 @@ describe("branches beside each other", () => {
 });
 
 describe("names", () => {
+  test("that end with a number find their own records", async () => {
+    const ran: string[] = [];
+    await using world = await start(async ({ step, now }) => {
+      for (let page = 1; page <= 3; page++) await step(`page#${page}`, () => void ran.push(`page#${page}`));
+      const time = await now("time#1");
+      await Promise.all([1, 2, 3].map((item) => step(`item #${item}`, () => void ran.push(`item #${item}`))));
+      return time;
+    });
+    const first = await run(world, []);
+    const count = ran.length;
+    expect(resultOf(await run(world, first.records))).toBe(resultOf(first) as string);
+    expect([ran.length, count]).toEqual([6, 6]);
+  });
+
   test("P12: a wait that is registered keeps its name, and so its time, whichever of two is asked for first", async () => {
     let late = "a";
     await using world = await start(async ({ step, sleepFor, awaitAny }) => {

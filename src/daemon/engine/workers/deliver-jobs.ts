@@ -15,7 +15,12 @@ export interface Delivery {
   /** It is from before the order of records was kept. */
   readonly unordered: boolean;
   /** Of a job that is replayed: waits that are registered and not over. */
-  readonly openWaits: readonly OpenWait[];
+  readonly openWaits: readonly WaitLeft[];
+}
+
+export interface WaitLeft extends Omit<OpenWait, "dueAt"> {
+  /** Until its time is over; null where it has none. */
+  readonly leftMs: number | null;
 }
 
 /** Bytes of values read at once: a frame's worth. */
@@ -66,17 +71,23 @@ async function deliverWithCheckpoints(
   for (const job of jobs) if (!isLittle(job)) await sendInParts(engine, session, job, resumed, open);
 }
 
-type OpenWaits = ReadonlyMap<string, readonly OpenWait[]>;
+type OpenWaits = ReadonlyMap<string, readonly WaitLeft[]>;
 
 const NO_OPEN_WAITS: OpenWaits = new Map();
 
 async function openWaitsOf(
-  { store }: Engine,
+  { store, clock }: Engine,
   jobs: readonly Job[],
   sums: ReadonlyMap<string, CheckpointSum>,
 ): Promise<OpenWaits> {
   const waiting = jobs.map(({ jobId }) => jobId).filter((jobId) => (sums.get(jobId)?.open ?? 0) > 0);
-  return waiting.length === 0 ? NO_OPEN_WAITS : store.listOpenWaits(waiting);
+  if (waiting.length === 0) return NO_OPEN_WAITS;
+  const open = await store.listOpenWaits(waiting);
+  const now = clock.now();
+  const withLeft = ({ dueAt, ...wait }: OpenWait): WaitLeft => {
+    return { ...wait, leftMs: dueAt === null ? null : Math.max(0, Math.ceil(dueAt - now)) };
+  };
+  return new Map([...open].map(([jobId, waits]) => [jobId, waits.map(withLeft)]));
 }
 
 /** Whether it is read with others. */
@@ -158,12 +169,12 @@ export function delivery(
   job: Job,
   resumed: boolean,
   checkpointCount: number,
-  openWaits: readonly OpenWait[] = NO_WAITS,
+  openWaits: readonly WaitLeft[] = NO_WAITS,
 ): Delivery {
   return { job, resumed, checkpointCount, unordered: job.createdAt < store.orderedSince, openWaits };
 }
 
-const NO_WAITS: readonly OpenWait[] = [];
+const NO_WAITS: readonly WaitLeft[] = [];
 
 /** What a handler that goes on has not seen ended under the lease that it parked, or after. */
 function sinceTokenOf(job: Job, resumed: boolean): number | null {

@@ -35,8 +35,8 @@ const WAITS = `select ${WAIT_COLUMNS}, (
     where detail.job_id = checkpoints.job_id and detail.name = checkpoints.name
   ) from reseolio.checkpoints
   where job_id = $1::uuid and recorded_at is null and wakes order by name`;
-const IS_OPEN = "recorded_at is null and op is not null";
-const OPEN_WAITS = `select job_id, name, op::bigint, kind, gate from reseolio.checkpoints
+const IS_OPEN = "recorded_at is null";
+const OPEN_WAITS = `select job_id, name, coalesce(op, 0)::bigint, kind, gate, due_at from reseolio.checkpoints
   where job_id = any ($1::uuid[]) and ${IS_OPEN} order by job_id, name`;
 const SUMS = `select job_id, count(*)::int, count(*) filter (where ${IS_OPEN})::int,
     count(*) filter (where kind = 5)::int,
@@ -89,7 +89,7 @@ export async function listWaits(reads: Runner, jobId: string): Promise<readonly 
   return isJobId(jobId) ? (await reads.rows(WAITS, [jobId])).map(waitFromRow) : [];
 }
 
-/** Of each job the waits of operations that are not over. */
+/** Of each job the waits that are not over. */
 export async function listOpenWaits(
   reads: Runner,
   jobIds: readonly string[],
@@ -98,10 +98,17 @@ export async function listOpenWaits(
   const ids = distinctIds(jobIds);
   if (ids.length === 0) return found;
   for (const row of await reads.rows(OPEN_WAITS, [uuidArray(ids)])) {
-    const [jobId, name, op, kind, gate] = row as readonly [string, string, number, number, number | null];
+    const [jobId, name, op, kind, gate, dueAt] = row as readonly [
+      string,
+      string,
+      number,
+      number,
+      number | null,
+      number | null,
+    ];
     const list = found.get(jobId) ?? [];
     found.set(jobId, list);
-    list.push({ name: readText(name), op, kind: readKind(kind, gate) });
+    list.push({ name: readText(name), op, kind: readKind(kind, gate), dueAt });
   }
   return found;
 }

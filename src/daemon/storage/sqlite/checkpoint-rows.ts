@@ -42,13 +42,15 @@ export function prepareCheckpointReader(db: Database): CheckpointReader {
      ) from checkpoints
      where job_id = ? and recorded_at is null and wakes = 1`,
   );
-  const isOpen = "recorded_at is null and op is not null";
+  const isOpen = "recorded_at is null";
   const sum = db.prepare(
     `select count(*), count(*) filter (where ${isOpen}), count(*) filter (where kind = 5),
        coalesce(sum(length(value)), 0)
      from checkpoints where job_id = ?`,
   );
-  const open = db.prepare(`select name, op, kind, gate from checkpoints where job_id = ? and ${isOpen} order by name`);
+  const open = db.prepare(
+    `select name, op, kind, gate, due_at from checkpoints where job_id = ? and ${isOpen} order by name`,
+  );
   const isOrdered = db.prepare("select 1 from checkpoints where job_id = ? and gate is not null limit 1");
   const id = new Uint8Array(16);
 
@@ -82,11 +84,11 @@ export function prepareCheckpointReader(db: Database): CheckpointReader {
       const found = new Map<string, readonly OpenWait[]>();
       for (const jobId of jobIds) {
         if (!writeJobId(jobId, id)) continue;
-        const rows = open.values(id) as [string, number, number, number | null][];
+        const rows = open.values(id) as [string, number | null, number, number | null, number | null][];
         if (rows.length > 0)
           found.set(
             jobId,
-            rows.map(([name, op, kind, gate]) => ({ name, op, kind: readKind(kind, gate) })),
+            rows.map(([name, op, kind, gate, dueAt]) => ({ name, op: op ?? 0, kind: readKind(kind, gate), dueAt })),
           );
       }
       return found;
