@@ -14,6 +14,6 @@ export const jobsDelete = actCommand({
     { command: "reseolio jobs delete -s success --created-before 30d --dry-run", does: "count the old ones" },
   ],
   notes: [
-    "A job whose steps are being undone stays until that has ended; the job that undid them stays as long as it, unless both are deleted together.",
+    "A job whose steps are being undone stays until that has ended; the job that undid them stays as long as it, unless both are deleted together. Where undoing failed, or was cancelled half-way, only both can be deleted.",
   ],
 });

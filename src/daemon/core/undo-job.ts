@@ -21,6 +21,11 @@ export function mayHaveUndone({ attempt }: Pick<Job, "attempt">): boolean {
   return attempt > 0;
 }
 
+/** The undo job has ended, and what its job did may be undone in part, or not at all. */
+export function isHalfUndone(undo: Pick<Job, "attempt" | "state">): boolean {
+  return undo.state === "DEAD" || (undo.state === "CANCELLED" && mayHaveUndone(undo));
+}
+
 /** What stands between a job and its undo job in time. */
 type Ended = Pick<Job, "jobId" | "state" | "finishedAt">;
 

@@ -421,7 +421,7 @@ describe("retrying", () => {
         "it was cancelled; retry that one, which goes on undoing, and then this one, which starts from nothing",
     });
     expect((await explainJob(world.engine, job.jobId)).summary).toEndWith(
-      `which is CANCELLED; reseolio jobs retry ${undo.jobId} goes on undoing, and after that reseolio jobs retry ${job.jobId} starts it from nothing.`,
+      `which is CANCELLED; reseolio jobs retry ${undo.jobId} goes on undoing, and after that reseolio jobs retry ${job.jobId} starts it from nothing; the two can only be deleted together.`,
     );
     await retry(world, undo);
     await worker.report(await assigned(worker, 3), SUCCEED);
@@ -461,6 +461,27 @@ test("a job that is being undone is not deleted, and what undid it not without i
   expect(await remove(job, undo)).toHaveLength(2);
 });
 
+test("a job whose undoing failed, or was cancelled half-way, is deleted only together with what was to undo it", async () => {
+  await using world = await createEngineWorld();
+  const worker = await world.connect("w");
+  const remove = async (...jobs: readonly Job[]) => {
+    const filter = { jobIds: jobs.map(({ jobId }) => jobId) };
+    return (await deleteJobs(world.engine, { filter, dryRun: false, pageSize: 0, pageToken: "" })).jobIds;
+  };
+  for (const [count, end] of [
+    [2, (undo: Job) => worker.report(undo, fail("refused", true))],
+    [4, (undo: Job) => cancelJob(world.engine, undo.jobId)],
+  ] as const) {
+    const job = await begun(world, worker);
+    await worker.report(job, fail("no", true));
+    const undo = await assigned(worker, count);
+    await end(undo);
+    expect(await remove(job)).toEqual([]);
+    expect(await remove(undo)).toEqual([]);
+    expect(await remove(job, undo)).toHaveLength(2);
+  }
+});
+
 test("explain says how a job is being undone, and how to go on when that failed", async () => {
   await using world = await createEngineWorld();
   const worker = await world.connect("w");
@@ -477,7 +498,7 @@ test("explain says how a job is being undone, and how to go on when that failed"
   );
   await worker.report(undo, fail("refused", true));
   expect(await summary(job)).toBe(
-    `${dead} were to be undone by job ${undo.jobId}, which is DEAD (Error: refused); reseolio jobs retry ${undo.jobId} goes on undoing.`,
+    `${dead} were to be undone by job ${undo.jobId}, which is DEAD (Error: refused); reseolio jobs retry ${undo.jobId} goes on undoing; the two can only be deleted together.`,
   );
   await retryJob(world.engine, undo.jobId);
   await cancelJob(world.engine, undo.jobId);

@@ -1,5 +1,6 @@
 import type { Job, JobState } from "../../core/job.ts";
 import { isTerminal } from "../../core/job.ts";
+import { findCurrentUndo, isHalfUndone } from "../../core/undo-job.ts";
 import type { JobFilter } from "../../storage/job-store.ts";
 import { cancelTree } from "./cancel-job.ts";
 import type { LaneTransaction } from "../lane/lane-batch.ts";
@@ -45,11 +46,22 @@ export function retryJobs(engine: Engine, request: BulkRequest): Promise<BulkRes
   });
 }
 
-/** Deletes terminal jobs only; their idempotency keys are free again. */
+/**
+ * Deletes terminal jobs only; their idempotency keys are free again. One whose undoing failed, or was cancelled half-way,
+ * goes only together with the job that was to undo it: nobody could go on undoing.
+ */
 export function deleteJobs(engine: Engine, request: BulkRequest): Promise<BulkResult> {
   return actOnSlice(engine, request, {
     canChange: isTerminal,
-    change: (_, lane, jobs) => lane.tx.deleteJobs(jobs.map((job) => job.jobId)),
+    change: async (_, lane, jobs) => {
+      const undoJobs = await lane.tx.listUndoJobs(jobs.map(({ jobId }) => jobId));
+      const asked = new Set(jobs.map(({ jobId }) => jobId));
+      const isFree = (job: Job): boolean => {
+        const undo = findCurrentUndo(job, undoJobs);
+        return undo === null || !isHalfUndone(undo) || asked.has(undo.jobId);
+      };
+      return lane.tx.deleteJobs(jobs.filter(isFree).map(({ jobId }) => jobId));
+    },
   });
 }
 

@@ -11,6 +11,7 @@ export async function explainEnd(store: JobStore, job: Job): Promise<string> {
   const undo = findCurrentUndo(job, await store.listUndoJobs([jobId]));
   if (undo === null) return `reseolio jobs retry ${jobId} runs it again`;
   const by = `job ${undo.jobId}`;
+  const together = "; the two can only be deleted together";
   switch (undo.state) {
     case "PENDING":
     case "RUNNING":
@@ -19,12 +20,12 @@ export async function explainEnd(store: JobStore, job: Job): Promise<string> {
     case "SUCCESS":
       return `its steps were undone by ${by}; reseolio jobs retry ${jobId} starts it from nothing`;
     case "DEAD":
-      return `its steps were to be undone by ${by}, which is DEAD${errorOf(undo)}; reseolio jobs retry ${undo.jobId} goes on undoing`;
+      return `its steps were to be undone by ${by}, which is DEAD${errorOf(undo)}; reseolio jobs retry ${undo.jobId} goes on undoing${together}`;
     case "CANCELLED":
       return (
         `its steps were to be undone by ${by}, which is CANCELLED; reseolio jobs retry ${undo.jobId} goes on undoing, ` +
         (mayHaveUndone(undo)
-          ? `and after that reseolio jobs retry ${jobId} starts it from nothing`
+          ? `and after that reseolio jobs retry ${jobId} starts it from nothing${together}`
           : `reseolio jobs retry ${jobId} runs it again with what it recorded`)
       );
   }

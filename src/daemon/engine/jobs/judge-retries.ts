@@ -1,6 +1,6 @@
 import { DaemonError } from "../../core/errors.ts";
-import { findCurrentUndo, mayHaveUndone } from "../../core/undo-job.ts";
-import type { Job } from "../../core/job.ts";
+import { findCurrentUndo, isHalfUndone } from "../../core/undo-job.ts";
+import { isTerminal, type Job } from "../../core/job.ts";
 import type { JobTransaction } from "../../storage/job-store.ts";
 
 /** What may be retried of some jobs, as far as undo jobs are concerned. */
@@ -23,7 +23,7 @@ export async function judgeRetries(tx: JobTransaction, jobs: readonly Job[]): Pr
   for (const job of jobs) {
     const undo = findCurrentUndo(job, undoJobs);
     if (undo?.state === "SUCCESS") undone.push(job.jobId);
-    else if (undo !== null && (undo.state !== "CANCELLED" || mayHaveUndone(undo)))
+    else if (undo !== null && (!isTerminal(undo.state) || isHalfUndone(undo)))
       refusals.set(job.jobId, isBeingUndone(job, undo));
   }
   for (const refusal of await judgeUndoJobs(tx, jobs, refusals)) refusals.set(...refusal);
