@@ -11,6 +11,8 @@ export class Branch {
   #firstName: string | undefined;
   #firstCount = 0;
   #others: Map<string, number> | undefined;
+  /** Identities that its operation may have had in an attempt that came another way. */
+  alternatives: readonly number[] = NONE;
 
   /**
    * @param id of the operation that was asked for last here; it changes where changed code meets an old record
@@ -43,6 +45,8 @@ export class Branch {
     return this.#firstName === name && this.#firstKind === kind;
   }
 }
+
+const NONE: readonly number[] = [];
 
 /** Of what a handler asks for first. */
 export const ROOT_ID = 1;

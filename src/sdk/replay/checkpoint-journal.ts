@@ -88,6 +88,16 @@ export class CheckpointJournal {
     return this.#take(asked.otherId, (record) => record.prompt && isAlike(record) && isLooseOr(relation, record));
   }
 
+  /** As `claim`, under one of these identities. */
+  claimUnder({ kind, name }: Asked, ids: readonly number[]): Checkpoint | undefined {
+    for (const id of ids) {
+      const isAlike = (one: Checkpoint): boolean => one.kind === kind && isLabelOf(one.name, name);
+      const record = this.#take(id, isAlike);
+      if (record !== undefined) return record;
+    }
+    return undefined;
+  }
+
   /** Takes the name of a step that was tried and did not end yet. */
   takeNameOfTries(op: number): string | undefined {
     const label = this.#tries.get(op)?.name.replace(TRIES, "");

@@ -25,7 +25,7 @@ export class Identities {
     const relation = this.#relation(here);
     const others = this.hasRecords ? numbersAs(here, kind, name) : undefined;
     const { branch, nth } = this.#begin(here, kind, nameIn(relation, name));
-    const asked = new Asked(name, kind, this.sequence.isPrompt, relation, here.id, nth, others);
+    const asked = new Asked(name, kind, this.sequence.isPrompt, relation, here.id, nth, others, here.alternatives);
     return { branch, asked };
   }
 

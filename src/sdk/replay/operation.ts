@@ -1,6 +1,8 @@
 import type { Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { type Branch, nameIn, operationId, type Relation, RELATIONS } from "./branch.ts";
 
+const MOST_ALTERNATIVES = 4;
+
 /** Numbers that an operation would have. */
 export type OtherNumbers = Readonly<Record<Relation, number>>;
 
@@ -19,7 +21,22 @@ export class Asked {
     readonly nth: number,
     /** The same in the other relations, as they stand before this use; undefined where nothing is on record. */
     private readonly others: OtherNumbers | undefined,
+    /** Of what was asked for before it: see Branch. */
+    private readonly behindAlternatives: readonly number[],
   ) {}
+
+  /** Identities that it would have behind an operation that had another one. */
+  get behindOthers(): readonly number[] {
+    const { kind, name, relation, nth } = this;
+    return this.behindAlternatives.map((behind) => operationId(behind, kind, nameIn(relation, name), nth));
+  }
+
+  /** What it may have been in an attempt that came another way. */
+  get alternatives(): readonly number[] {
+    const other = this.otherId;
+    const all = other === 0 ? this.behindOthers : [other, ...this.behindOthers];
+    return all.slice(0, MOST_ALTERNATIVES);
+  }
 
   /** Its identity follows from the one before it and its name. */
   get isChained(): boolean {

@@ -62,6 +62,8 @@ export class Replay {
   readonly failures = new GivenFailures();
   readonly sequence: Sequence;
   readonly identities: Identities;
+  /** Something may be found again. */
+  private readonly hasRecords: boolean;
   /** Made when a replay is held for the first time. */
   #watch: ReplayWatch | undefined;
   /** New, and waits until the record is through. */
@@ -74,8 +76,8 @@ export class Replay {
   constructor(private readonly options: ReplayOptions) {
     this.journal = new CheckpointJournal(options.recorded, options.openWaits, options.isUnordered);
     this.sequence = new Sequence(this.journal.sequence, this);
-    const hasRecords = options.recorded.length + options.openWaits.length > 0;
-    this.identities = new Identities(this.sequence, options.context, this.isOrdered, hasRecords);
+    this.hasRecords = options.recorded.length + options.openWaits.length > 0;
+    this.identities = new Identities(this.sequence, options.context, this.isOrdered, this.hasRecords);
     if (this.sequence.isLive) this.onLive();
   }
 
@@ -188,13 +190,18 @@ export class Replay {
    * or the other way round, and keeps its identity all the same.
    */
   #claim(branch: Branch, asked: Asked): Checkpoint | undefined {
-    if (!this.isOrdered) return undefined;
+    if (!this.isOrdered || !this.hasRecords) return undefined;
+    // What is recorded behind it may be so under any of them.
+    branch.alternatives = asked.alternatives;
     const own = this.journal.claim(branch.id, asked.relation);
     if (own !== undefined) return own;
     // A step of its own that was tried is this one, and what is on record in the other relation is another one.
     if (this.journal.triesOf(branch.id, undefined) !== undefined) return undefined;
-    const other = this.journal.claimOther(asked) ?? this.#claimMoved(asked);
-    if (other !== undefined) this.identities.take(branch, this.journal.operationOf(other));
+    const other =
+      this.journal.claimOther(asked) ?? this.journal.claimUnder(asked, asked.behindOthers) ?? this.#claimMoved(asked);
+    if (other === undefined) return undefined;
+    branch.alternatives = [branch.id, ...branch.alternatives];
+    this.identities.take(branch, this.journal.operationOf(other));
     return other;
   }
 
