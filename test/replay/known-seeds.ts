@@ -253,6 +253,36 @@ export const KNOWN_PROGRAMS: readonly KnownProgram[] = [
       2,
     ),
   },
+  {
+    rule: "the winner of a race stays the winner, calls among them, while another branch goes on (R2)",
+    seed: 41,
+    program: program([
+      join("all", [
+        [step("x", { ms: 3 }), step("x2")],
+        [join("race", [[child("k"), sleep("s", 1)], [step("y", { ms: 4 })]])],
+      ]),
+      sleep("z", 10),
+    ]),
+  },
+  {
+    rule: "what is recorded behind an operation that had another identity is found by a retry that comes another way",
+    seed: 400122,
+    program: program(
+      [
+        {
+          kind: "try",
+          body: [{ kind: "loop", times: 2, body: [step("a1", { fails: 1 })] }],
+          caught: [
+            join("race", [[{ kind: "event", event: "e2", timeoutMs: 15 }], [step("b2"), step("c2", { ms: 8 })]]),
+            step("d2"),
+          ],
+          rethrows: true,
+          last: [],
+        },
+      ],
+      3,
+    ),
+  },
 ];
 
 /** Longer than a process lives. */

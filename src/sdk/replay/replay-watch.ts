@@ -4,6 +4,7 @@
  * goes on and that is noted. Otherwise nobody can tell what belongs together any more, and the replay ends.
  */
 import type { Placed } from "./checkpoint-journal.ts";
+import { operationsIn } from "./asked-count.ts";
 import { isLabelOf, KIND_NAMES } from "./checkpoint-names.ts";
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Operation } from "./operation.ts";
@@ -92,6 +93,7 @@ export class ReplayWatch {
     this.#timer = setTimeout(this.#check, Math.min(1_000, Math.max(PROMPT_MS, patienceMs / 10)));
     // A handler that waits for nothing durable is at work: its time limit is the limit.
     if (sequence.outstanding === 0) return;
+    if (this.#isAnswered(held.head, elapsed)) return;
     if (this.#isOther(held.head, elapsed) || this.#isOtherKind(held.head, elapsed)) return;
     if (this.#isDrift(held.head, elapsed) && this.#drift(held.head)) return;
     if (this.#spentMs + elapsed >= patienceMs) return this.port.mismatch(this.#describe(held.head));
@@ -100,6 +102,11 @@ export class ReplayWatch {
       this.port.warn(`the replay stands still: ${this.#describe(held.head)}`);
     }
   };
+
+  /** Code that calls more than before waits for the answer. */
+  #isAnswered({ record }: Placed, elapsed: number): boolean {
+    return elapsed >= (record.prompt ? PROMPT_MS : OTHER_MS) && this.port.sequence.answerAnyway();
+  }
 
   /** What the handler asks for was asked for in another turn by chance, when something took longer or shorter. */
   #isOther(head: Placed, elapsed: number): boolean {
@@ -191,7 +198,7 @@ export class ReplayWatch {
     const { record } = head;
     if (sequence.isRequested(head.op)) {
       return (
-        `${said(head)} was given to the handler when it had asked for ${record.asked} things, ` +
+        `${said(head)} was given to the handler when it had asked for ${operationsIn(record.asked)} things, ` +
         `and it has asked for ${sequence.asked} now`
       );
     }

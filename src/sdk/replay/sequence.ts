@@ -5,6 +5,7 @@
  * it.
  */
 import type { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { answersIn, askedCount, operationsIn } from "./asked-count.ts";
 import { ROOT_ID } from "./branch.ts";
 import type { Placed } from "./checkpoint-journal.ts";
 import type { Delivery, Place, SequenceEvents } from "./delivery.ts";
@@ -21,6 +22,8 @@ const IN_LINE = 64;
 export class Sequence {
   readonly #history: History;
   #asked = 0;
+  /** Answers to calls that were given to the handler, or have their place among what comes. */
+  #answered = 0;
   #outstanding = 0;
   #lastSeq: number;
   /** Identity of what the handler was given last; 0 where no record tells. */
@@ -165,7 +168,7 @@ export class Sequence {
 
   /** The place of what is recorded now, or of what ends while the handler is parked. */
   place(): Place {
-    return { seq: ++this.#lastSeq, asked: this.#asked, alone: this.#outstanding === 1 };
+    return { seq: ++this.#lastSeq, asked: askedCount(this.#asked, this.#answered), alone: this.#outstanding === 1 };
   }
 
   /** Whether the operation follows from what the handler was given last, so that its record needs no identity. */
@@ -198,6 +201,11 @@ export class Sequence {
 
   isPassedOver(placed: Placed): boolean {
     return this.#history.isPassedOver(placed);
+  }
+
+  /** In changed code: gives an answer that was not on its way then. */
+  answerAnyway(): boolean {
+    return !this.#isStopped && this.#giveAnswer();
   }
 
   /** Passed over and not asked for since, of this kind and name. */
@@ -272,11 +280,19 @@ export class Sequence {
     else this.#pumpHistory(head);
   }
 
-  /** The next answer that is here; it counts as asked for. */
+  /** The next answer that is here. */
   #takeAnswer(): Delivery | undefined {
     if (this.#answers[0]?.isReady !== true) return undefined;
-    this.#asked++;
+    this.#answered++;
     return this.#answers.shift();
+  }
+
+  #giveAnswer(): boolean {
+    const answer = this.#takeAnswer();
+    if (answer === undefined) return false;
+    this.#give(answer);
+    this.#pumpSoon();
+    return true;
   }
 
   #pumpLive(): void {
@@ -312,13 +328,9 @@ export class Sequence {
 
   #pumpHistory(head: Placed): void {
     const delivery = this.#requested.get(head.op);
-    if (delivery?.isReady !== true || this.#asked < head.record.asked) {
-      const answer = this.#takeAnswer();
-      if (answer !== undefined) {
-        this.#give(answer);
-        this.#pumpSoon();
-        return;
-      }
+    const isAnswered = this.#answered >= answersIn(head.record.asked);
+    if (delivery?.isReady !== true || !isAnswered || this.#asked < operationsIn(head.record.asked)) {
+      if (!isAnswered && this.#giveAnswer()) return;
       // Only where something new began before the record was through.
       if (this.#giveComing()) return;
       if (delivery === undefined || delivery.isReady) this.events.onHeld(head);
