@@ -3,8 +3,9 @@
  * execution, and is given it in the same order.
  */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { OpenWait, RecordRef } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { OpenWait } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { Branch } from "./branch.ts";
+import { type AttemptEnding, attemptEnding, type PlacedName } from "./attempt-ending.ts";
 import { CheckpointJournal, type Placed, timeOf } from "./checkpoint-journal.ts";
 import { KIND_NAMES } from "./checkpoint-names.ts";
 import { GivenFailures } from "./given-failures.ts";
@@ -44,18 +45,6 @@ export interface ReplayPort {
 
 /** Undefined where nothing but the record belongs to it. */
 export type ArrivalOf = (record: Checkpoint) => Promise<unknown> | undefined;
-
-/** What ended an attempt, as the daemon is told. */
-export interface AttemptEnding {
-  readonly endedBy: RecordRef[];
-  readonly loosened: RecordRef[];
-}
-
-interface PlacedName {
-  readonly name: string;
-  readonly op: number;
-  readonly seq: number;
-}
 
 export class Replay {
   readonly journal: CheckpointJournal;
@@ -135,27 +124,19 @@ export class Replay {
   place({ id, label, asked: { kind, isPrompt, relation }, asked }: Operation, delivery: Delivery): RecordPlace {
     const isChained = CHAINED.has(kind) && this.sequence.isChained(asked, label);
     const { seq, asked: count, alone } = this.sequence.place();
-    this.notePlace(label, id, seq);
+    this.notePlace(label, id);
     this.sequence.expect(delivery);
     return { seq, asked: count, alone, prompt: isPrompt, beside: relation === "beside", op: isChained ? 0 : id };
   }
 
-  notePlace(name: string, op: number, seq: number): void {
-    this.#placed.push({ name, op, seq });
+  notePlace(name: string, op: number): void {
+    this.#placed.push({ name, op });
   }
 
   /** The failures among what the handler was given that ended its attempt, and what it was given behind them. */
   endingOf(thrown: unknown): AttemptEnding {
     const operations = this.isOrdered ? this.failures.behind(thrown) : [];
-    const ended = new Set(operations.map(({ label }) => label));
-    const given = [...this.journal.sequence.map(nameOf), ...this.#placed];
-    // In the order in which they were given: waits that ended while the handler was parked share a place.
-    const first = given.findIndex(({ name }) => ended.has(name));
-    const behind = first < 0 ? [] : given.slice(first).filter(({ name }) => !ended.has(name));
-    return {
-      endedBy: operations.map(({ label, id }) => ref(label, id)),
-      loosened: behind.map(({ name, op }) => ref(name, op)),
-    };
+    return attemptEnding(operations, [...this.journal.sequence.map(nameOf), ...this.#placed]);
   }
 
   stop(): void {
@@ -294,10 +275,6 @@ const CHAINED: ReadonlySet<CheckpointKind> = new Set([
   CheckpointKind.CHOICE,
 ]);
 
-function nameOf({ record: { name, seq }, op }: Placed): PlacedName {
-  return { name, op, seq };
-}
-
-function ref(name: string, op: number): RecordRef {
-  return { $typeName: "reseolio.v1.RecordRef", name, op };
+function nameOf({ record: { name }, op }: Placed): PlacedName {
+  return { name, op };
 }

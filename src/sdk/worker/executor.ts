@@ -4,7 +4,7 @@ import { runInScope } from "../context.ts";
 import { ReseolioError } from "../errors.ts";
 import { failureOf } from "./failure.ts";
 import type { HandlerContext } from "../workflow/handler-context.ts";
-import type { AttemptEnding } from "../replay/replay.ts";
+import type { AttemptEnding } from "../replay/attempt-ending.ts";
 import type { FunctionDefinition } from "./registry.ts";
 import { decodeArgs, encodeResult } from "../serialization.ts";
 

@@ -12,7 +12,7 @@ import type {
 import { revocationError, stopped, takenOver, timedOut } from "./abort-reasons.ts";
 import { ArrivingCheckpoints } from "../session/arriving-checkpoints.ts";
 import type { ExecutionHost } from "../workflow/execution-host.ts";
-import type { AttemptEnding } from "../replay/replay.ts";
+import type { AttemptEnding } from "../replay/attempt-ending.ts";
 import { type AttemptEnd, execute, outcomeOf, parkOf, releaseOf } from "./executor.ts";
 import { Fifo } from "../session/fifo.ts";
 import { HandlerContext, type HandlerPort } from "../workflow/handler-context.ts";

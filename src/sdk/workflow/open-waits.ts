@@ -123,7 +123,7 @@ export class OpenWaits {
     wait.end ??= endFrom(wait, checkpoint);
     if (wait.operation === undefined || checkpoint.seq === 0) return;
     const { id, label } = wait.operation;
-    replay.notePlace(label, id, checkpoint.seq);
+    replay.notePlace(label, id);
     wait.delivery = { id, op: id, isReady: wait.end !== undefined, give: () => this.deliver(wait) };
     replay.sequence.expect(wait.delivery);
   }
