@@ -93,8 +93,8 @@ testOnEachStore(
     expect(replayed.assignment).toMatchObject({ attempt: 2, unordered: false, checkpointCount: 4 });
     expect(replayed.checkpoints.map(orderOf)).toEqual([
       ["a", 1, 1, 0, "alone,prompt,undo"],
-      ["b", 0, 0, 1, "endedAttempt"],
-      ["c", 0, 0, 1, ""],
+      ["b", 0, 3, 1, "endedAttempt"],
+      ["c", 0, 4, 1, ""],
       ["w", 2, 2, 4_000_000_000, "alone,prompt"],
     ]);
     const { job } = await call(world, (client) => client.jobs.getJob({ jobId }));
