@@ -110,7 +110,7 @@ class Generator {
   #left: number;
   /** Whoever waits for branches may go on beside the last of them: a plain timer there would let chance decide. */
   #isBeside = false;
-  /** A plain timer lies before the next operation: which of two equal calls comes first would be chance. */
+  /** A plain timer lies before the next operation: which of two equal calls, or uses of a name, comes first would be chance. */
   #isBehindPlain = false;
   #lateCalls = 0;
   readonly #maxAttempts: number;
@@ -288,6 +288,7 @@ class Generator {
   }
 
   #named(kind: "now" | "random" | "uuid"): Node {
+    if (this.#isBehindPlain) return { kind, name: `${this.#own(kind)}/${++this.#lateCalls}` };
     return this.#segment === 0 ? { kind } : { kind, name: this.#own(kind) };
   }
 

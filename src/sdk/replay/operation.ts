@@ -1,7 +1,7 @@
 import type { Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { type Branch, nameIn, operationId, type Relation, RELATIONS } from "./branch.ts";
 
-const MOST_ALTERNATIVES = 4;
+const MOST_ALTERNATIVES = 12;
 
 /** Numbers that an operation would have. */
 export type OtherNumbers = Readonly<Record<Relation, number>>;
@@ -31,11 +31,16 @@ export class Asked {
     return this.behindAlternatives.map((behind) => operationId(behind, kind, nameIn(relation, name), nth));
   }
 
-  /** What it may have been in an attempt that came another way. */
+  /** What it may have been in an execution that came another way, or in which something plain took longer or shorter. */
   get alternatives(): readonly number[] {
-    const other = this.otherId;
-    const all = other === 0 ? this.behindOthers : [other, ...this.behindOthers];
-    return all.slice(0, MOST_ALTERNATIVES);
+    const { others } = this;
+    if (others === undefined) return [];
+    const ids = [this.behind, ...this.behindAlternatives].flatMap((behind) =>
+      RELATIONS.filter((relation) => behind !== this.behind || relation !== this.relation).map((relation) =>
+        operationId(behind, this.kind, nameIn(relation, this.name), others[relation]),
+      ),
+    );
+    return ids.slice(0, MOST_ALTERNATIVES);
   }
 
   /** Its identity follows from the one before it and its name. */
@@ -52,9 +57,9 @@ export class Asked {
     return this.#idAs(this.relation === "own" ? "beside" : "own");
   }
 
-  /** Whether it would have that identity in another relation: as what lies before it took longer or shorter. */
+  /** Whether it would have that identity, had what lies before it taken longer or shorter. */
   isOther(op: number): boolean {
-    return RELATIONS.some((relation) => relation !== this.relation && this.#idAs(relation) === op);
+    return this.alternatives.includes(op);
   }
 
   #idAs(relation: Relation): number {
