@@ -93,6 +93,11 @@ export class ReplayWatch {
     this.#timer = setTimeout(this.#check, Math.min(1_000, Math.max(PROMPT_MS, patienceMs / 10)));
     // A handler that waits for nothing durable is at work: its time limit is the limit.
     if (sequence.outstanding === 0) return;
+    // What it asks for behind a call comes when the daemon has answered, which may take its time.
+    if (sequence.isAwaitingAnswer) {
+      this.#held = { head: held.head, since: performance.now() };
+      return;
+    }
     if (this.#isAnswered(held.head, elapsed)) return;
     if (this.#isOther(held.head, elapsed) || this.#isOtherKind(held.head, elapsed)) return;
     if (this.#isDrift(held.head, elapsed) && this.#drift(held.head)) return;

@@ -104,6 +104,11 @@ export class Sequence {
     return this.#answers.length > 0;
   }
 
+  /** The daemon has not answered the next call yet. */
+  get isAwaitingAnswer(): boolean {
+    return this.#answers[0]?.isReady === false;
+  }
+
   isRequested(op: number): boolean {
     return this.#requested.has(op);
   }
