@@ -37,6 +37,35 @@ testOnEachStore("P14: 100 parents of three children each get through one worker 
   expect({ attempt, status }).toEqual({ attempt: 1, status: "success" });
 });
 
+testOnEachStore(
+  "P11: a handler of more calls than a record can count is replayed without standing still",
+  async (store) => {
+    await using world = await store.createWorld();
+    const client = await worker(world, 50);
+    const same = client.durable("e2e:call:same", async (n: number) => n);
+    const tookMs: number[] = [];
+    const caller = client.durable(
+      "e2e:call:many",
+      async () => {
+        const { step, attempt } = context();
+        const startedAt = performance.now();
+        await Promise.all(Array.from({ length: 1_040 }, (_, n) => same(n)));
+        for (let n = 0; n < 20; n++) {
+          await same(2_000 + n);
+          await step(`step ${n}`, () => n);
+        }
+        tookMs.push(performance.now() - startedAt);
+        if (attempt === 1) throw new Error("once more");
+        return attempt;
+      },
+      { initialDelayMs: 1, timeoutMs: 0 },
+    );
+    expect(await (await caller()).result(60_000)).toBe(2);
+    // Each of the twenty would stand still for at least 0.1 s.
+    expect(tookMs[1]).toBeLessThan((tookMs[0] ?? 0) + 1_500);
+  },
+);
+
 testOnEachStore("P14: a tree five deep with fan-out 3 gets through one worker of concurrency 1", async (store) => {
   await using world = await store.createWorld();
   const client = await worker(world, 1);

@@ -5,7 +5,7 @@
 
 /** More operations than a job may record. */
 const ANSWER = 16_384;
-/** What the stores have room for. Beyond, a record is given when the handler has been given this many answers. */
+/** What the stores have room for. */
 const MAX_ANSWERS = 1_023;
 
 export function askedCount(operations: number, answers: number): number {
@@ -18,4 +18,9 @@ export function operationsIn(asked: number): number {
 
 export function answersIn(asked: number): number {
   return Math.floor(asked / ANSWER);
+}
+
+/** Nobody knows whether there were more. */
+export function isAnswersFull(asked: number): boolean {
+  return answersIn(asked) === MAX_ANSWERS;
 }

@@ -11,8 +11,10 @@ export class Branch {
   #firstName: string | undefined;
   #firstCount = 0;
   #others: Map<string, number> | undefined;
-  /** Identities that its operation may have had in an attempt that came another way. */
-  alternatives: readonly number[] = NONE;
+  /** How its operation was asked for, where something may be on record of it. */
+  asked: Alternatives | undefined;
+  /** Its identity before it took the one on record. */
+  #structuralId = 0;
 
   /**
    * @param id of the operation that was asked for last here; it changes where changed code meets an old record
@@ -23,6 +25,22 @@ export class Branch {
     readonly turn: number,
     readonly behind?: Branch,
   ) {}
+
+  /** What is asked for behind it is known by the identity that was recorded first. */
+  take(id: number): void {
+    this.#structuralId = this.id;
+    this.id = id;
+  }
+
+  /**
+   * Identities that its operation may have had in another execution: made only where something behind it is not found.
+   *
+   * @param depth of operations before it that may have had another one too
+   */
+  alternatives(depth: number): readonly number[] {
+    const others = this.asked?.alternatives(depth) ?? NONE;
+    return this.#structuralId === 0 ? others : [this.#structuralId, ...others];
+  }
 
   /** Number of the next operation of this kind and name here, from 1. */
   next(kind: CheckpointKind, name: string): number {
@@ -44,6 +62,10 @@ export class Branch {
   #isFirst(kind: CheckpointKind, name: string): boolean {
     return this.#firstName === name && this.#firstKind === kind;
   }
+}
+
+export interface Alternatives {
+  alternatives(depth: number): readonly number[];
 }
 
 const NONE: readonly number[] = [];

@@ -25,7 +25,7 @@ export class Identities {
     const relation = this.#relation(here);
     const others = this.hasRecords ? numbersAs(here, kind, name) : undefined;
     const { branch, nth } = this.#begin(here, kind, nameIn(relation, name));
-    const asked = new Asked(name, kind, this.sequence.isPrompt, relation, here.id, nth, others, here.alternatives);
+    const asked = new Asked(name, kind, this.sequence.isPrompt, relation, here, nth, others);
     return { branch, asked };
   }
 
@@ -66,7 +66,7 @@ export class Identities {
   take(branch: Branch, op: number | undefined): void {
     if (op === undefined || this.#ids.has(op)) return;
     this.#ids.add(op);
-    branch.id = op;
+    branch.take(op);
   }
 
   get #here(): Branch {

@@ -1,13 +1,19 @@
 import type { Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { type Branch, nameIn, operationId, type Relation, RELATIONS } from "./branch.ts";
+import { type Alternatives, type Branch, nameIn, operationId, type Relation, RELATIONS } from "./branch.ts";
 
+/** Operations before one whose identities may differ with it, and identities that are looked for. */
+const DEPTH = 3;
 const MOST_ALTERNATIVES = 12;
+const NONE: readonly number[] = [];
 
 /** Numbers that an operation would have. */
 export type OtherNumbers = Readonly<Record<Relation, number>>;
 
 /** How a handler asks for an operation. */
-export class Asked {
+export class Asked implements Alternatives {
+  /** Identity of what was asked for before it in the same branch. */
+  readonly behind: number;
+
   constructor(
     /** As the handler gave it. */
     readonly name: string,
@@ -15,32 +21,39 @@ export class Asked {
     /** In the turn in which the handler was started or given something. */
     readonly isPrompt: boolean,
     readonly relation: Relation,
-    /** Identity of what was asked for before it in the same branch. */
-    readonly behind: number,
+    /** Behind which it is asked for. */
+    private readonly here: Branch,
     /** Number of this use of the name in this relation. */
     readonly nth: number,
     /** The same in the other relations, as they stand before this use; undefined where nothing is on record. */
     private readonly others: OtherNumbers | undefined,
-    /** Of what was asked for before it: see Branch. */
-    private readonly behindAlternatives: readonly number[],
-  ) {}
+  ) {
+    this.behind = here.id;
+  }
 
   /** Identities that it would have behind an operation that had another one. */
   get behindOthers(): readonly number[] {
     const { kind, name, relation, nth } = this;
-    return this.behindAlternatives.map((behind) => operationId(behind, kind, nameIn(relation, name), nth));
+    return this.#behindOthers(DEPTH).map((behind) => operationId(behind, kind, nameIn(relation, name), nth));
   }
 
   /** What it may have been in an execution that came another way, or in which something plain took longer or shorter. */
-  get alternatives(): readonly number[] {
-    const { others } = this;
-    if (others === undefined) return [];
-    const ids = [this.behind, ...this.behindAlternatives].flatMap((behind) =>
-      RELATIONS.filter((relation) => behind !== this.behind || relation !== this.relation).map((relation) =>
-        operationId(behind, this.kind, nameIn(relation, this.name), others[relation]),
-      ),
-    );
-    return ids.slice(0, MOST_ALTERNATIVES);
+  alternatives(depth: number): readonly number[] {
+    const { behind, kind, name, others, relation } = this;
+    if (others === undefined) return NONE;
+    const ids: number[] = [];
+    for (const before of [behind, ...this.#behindOthers(depth)]) {
+      for (const other of RELATIONS) {
+        if (ids.length === MOST_ALTERNATIVES) return ids;
+        if (before === behind && other === relation) continue;
+        ids.push(operationId(before, kind, nameIn(other, name), others[other]));
+      }
+    }
+    return ids;
+  }
+
+  #behindOthers(depth: number): readonly number[] {
+    return depth === 0 ? NONE : this.here.alternatives(depth - 1);
   }
 
   /** Its identity follows from the one before it and its name. */
@@ -59,7 +72,7 @@ export class Asked {
 
   /** Whether it would have that identity, had what lies before it taken longer or shorter. */
   isOther(op: number): boolean {
-    return this.alternatives.includes(op);
+    return this.alternatives(DEPTH).includes(op);
   }
 
   #idAs(relation: Relation): number {

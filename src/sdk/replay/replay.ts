@@ -172,8 +172,7 @@ export class Replay {
    */
   #claim(branch: Branch, asked: Asked): Checkpoint | undefined {
     if (!this.isOrdered || !this.hasRecords) return undefined;
-    // What is recorded behind it may be so under any of them.
-    branch.alternatives = asked.alternatives;
+    branch.asked = asked;
     const own = this.journal.claim(branch.id, asked.relation);
     if (own !== undefined) return own;
     // A step of its own that was tried is this one, and what is on record in the other relation is another one.
@@ -181,7 +180,6 @@ export class Replay {
     const other =
       this.journal.claimOther(asked) ?? this.journal.claimUnder(asked, asked.behindOthers) ?? this.#claimMoved(asked);
     if (other === undefined) return undefined;
-    branch.alternatives = [branch.id, ...branch.alternatives];
     this.identities.take(branch, this.journal.operationOf(other));
     return other;
   }
@@ -229,7 +227,7 @@ export class Replay {
     this.#drop(operation);
     this.sequence.forgetWhenLive(go);
     this.journal.claim(op, record.beside ? "beside" : "own");
-    operation.branch.id = op;
+    operation.branch.take(op);
     operation.label = record.name;
     operation.record = record;
     adopt(record);

@@ -5,7 +5,7 @@
  * it.
  */
 import type { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { answersIn, askedCount, operationsIn } from "./asked-count.ts";
+import { answersIn, askedCount, isAnswersFull, operationsIn } from "./asked-count.ts";
 import { ROOT_ID } from "./branch.ts";
 import type { Placed } from "./checkpoint-journal.ts";
 import type { Delivery, Place, SequenceEvents } from "./delivery.ts";
@@ -335,7 +335,7 @@ export class Sequence {
     const delivery = this.#requested.get(head.op);
     const isAnswered = this.#answered >= answersIn(head.record.asked);
     if (delivery?.isReady !== true || !isAnswered || this.#asked < operationsIn(head.record.asked)) {
-      if (!isAnswered && this.#giveAnswer()) return;
+      if ((!isAnswered || isAnswersFull(head.record.asked)) && this.#giveAnswer()) return;
       // Only where something new began before the record was through.
       if (this.#giveComing()) return;
       if (delivery === undefined || delivery.isReady) this.events.onHeld(head);
