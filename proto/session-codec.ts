@@ -4,6 +4,7 @@
  * reflection took 40 % of the client's time. The daemon's side is `session-server-codec.ts`.
  */
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { JobErrorSchema, type JobOptions, JobOptionsSchema, type NewJob } from "./gen/reseolio/v1/job_pb.ts";
 import {
   type Assignment,
@@ -234,6 +235,9 @@ function readAssignmentField(reader: WireReader, assignment: Assignment): void {
       return;
     case tag(15, DELIMITED):
       assignment.openWaits.push(readOpenWait(reader));
+      return;
+    case tag(16, DELIMITED):
+      assignment.now = fromBinary(TimestampSchema, reader.bytes());
       return;
     default:
       reader.giveUp();

@@ -3,6 +3,7 @@
  * generated code by a test.
  */
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { StatusSchema } from "./gen/google/rpc/status_pb.ts";
 import { type EnqueuedJob, JobErrorSchema, JobOptionsSchema, type NewJob } from "./gen/reseolio/v1/job_pb.ts";
 import type { EnqueueResult } from "./gen/reseolio/v1/job_service_pb.ts";
@@ -273,6 +274,7 @@ function writeAssignment(assignment: Assignment): void {
   writer.flag(13, assignment.unordered);
   writer.text(14, assignment.undoOf);
   for (const wait of assignment.openWaits) writeOpenWait(wait);
+  if (assignment.now !== undefined) writer.member(16, toBinary(TimestampSchema, assignment.now));
   writer.unknown(assignment.$unknown);
   writer.end(mark);
 }

@@ -37,8 +37,8 @@ export interface RecordOrder {
   /** From 1; 0: recorded, but not given to the handler yet. */
   readonly seq: number;
   /**
-   * Operations that the handler had asked for when it was given this one. Without a place: the place that it had in an
-   * attempt that failed, 0 for none.
+   * How much the handler had asked for when it was given this one, as its client counts. Without a place: the place that it
+   * had in an attempt that failed, 0 for none.
    */
   readonly asked: number;
   /** Identifies the operation; 0: follows from the record before it, or is not given to the handler. */

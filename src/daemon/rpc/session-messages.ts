@@ -19,7 +19,7 @@ import type { Delivery, WaitLeft } from "../engine/workers/deliver-jobs.ts";
 import type { AttemptReport } from "../engine/jobs/settle-attempts.ts";
 import type { RevocationReason } from "../engine/workers/worker-session.ts";
 import { kindToProto, toFailureMarks, toLength, toParkReport } from "./checkpoint-messages.ts";
-import { fromJobError, jobStateToProto } from "./messages.ts";
+import { fromJobError, fromMs, jobStateToProto } from "./messages.ts";
 import { toReportedError } from "./outcome-messages.ts";
 
 /** Translates a session's frames from and to the words of the engine. */
@@ -98,7 +98,7 @@ function toEvent(outcome: Outcome, path: string): AttemptReport["event"] {
   }
 }
 
-export function toAssignment({ job, resumed, checkpointCount, unordered, openWaits }: Delivery): Assignment {
+export function toAssignment({ job, resumed, checkpointCount, unordered, openWaits, now }: Delivery): Assignment {
   return {
     $typeName: "reseolio.v1.Assignment",
     jobId: job.jobId,
@@ -116,6 +116,8 @@ export function toAssignment({ job, resumed, checkpointCount, unordered, openWai
     unordered,
     undoOf: job.undoOf ?? "",
     openWaits: openWaits.map(toOpenWait),
+    // Few jobs are replayed, and the others have nothing to hold it against.
+    ...(checkpointCount > 0 && { now: fromMs(now) }),
   };
 }
 

@@ -1,19 +1,18 @@
-import type { FinishedJob, Park, OpenWait } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { FinishedJob, Park } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { EmittedEvent } from "../calls/event-directory.ts";
 import { ReseolioError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { CheckpointRecord } from "../session/frame-items.ts";
 import type { HandlerClock, Rehearsal } from "./rehearsal.ts";
+import type { StartTimes } from "./wait-times.ts";
 
 /** The attempt whose handler this is. */
-export interface ExecutionHost {
+export interface ExecutionHost extends StartTimes {
   /** Of the job that the handler is about. */
   readonly jobId: string;
   /** Of the job that is leased: another one while steps are undone. */
   readonly leaseJobId: string;
   readonly functionName: string;
-  /** Waits that the job has registered and that were not over when the handler was started. */
-  readonly openWaits: readonly OpenWait[];
   /** Attempts of the job that have failed. */
   readonly failures: number;
   /** Of the lease that the handler runs under now. */

@@ -5,7 +5,7 @@
  * awaited is handed to it only when it has its slot again, so a parked handler stands still wherever it only waits.
  */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { FinishedJob, OpenWait } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { encodeValue } from "../serialization.ts";
 import type { Branch } from "../replay/branch.ts";
 import { CallNumbers } from "./call-numbers.ts";
@@ -56,9 +56,9 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
   #ends: Map<string, FinishedJob> | undefined;
   #openWaits: OpenWaits | undefined;
   #loose: LooseRecords | undefined;
-  #waitTimes: WaitTimes | undefined;
   readonly #pending = new PendingPromises();
   readonly #recorder: Recorder;
+  readonly #times: WaitTimes;
   #whenInSlot: (() => void)[] = [];
   #busy = 0;
   /** Whose code runs. */
@@ -92,6 +92,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
       pending: this.#pending,
     });
     this.#recorder = new Recorder(host, this.replay, this.#pending, this);
+    this.#times = new WaitTimes(this, host);
   }
 
   /** For its replay: milliseconds that it may stand still. */
@@ -460,15 +461,6 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
 
   get failures(): number {
     return this.host.failures;
-  }
-
-  get openWaits(): readonly OpenWait[] {
-    return this.host.openWaits;
-  }
-
-  get #times(): WaitTimes {
-    this.#waitTimes ??= new WaitTimes(this);
-    return this.#waitTimes;
   }
 
   #letGo(): void {

@@ -97,6 +97,11 @@ export class HandlerContext implements Context, ExecutionHost, HandlerScope {
     return this.assignment.openWaits;
   }
 
+  get startedAt(): number | undefined {
+    const { now } = this.assignment;
+    return now === undefined ? undefined : Number(now.seconds) * 1000 + Math.floor(now.nanos / 1e6);
+  }
+
   get scheduledAt(): Date | undefined {
     const text = this.headers[SCHEDULED_AT_HEADER];
     const at = text === undefined ? Number.NaN : Date.parse(text);

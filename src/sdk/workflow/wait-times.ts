@@ -4,7 +4,9 @@
  */
 import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { OpenWait } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { timeOf } from "../replay/checkpoint-journal.ts";
 import { boundedName } from "../replay/checkpoint-names.ts";
+import { LazyMap } from "../replay/lazy-map.ts";
 import type { Operation } from "../replay/operation.ts";
 import { decodeValue, encodeValue } from "../serialization.ts";
 import type { Awaited as AwaitedThing, DurableWait } from "./durable-wait.ts";
@@ -18,31 +20,48 @@ export interface WaitTimesPort {
   readonly functionName: string;
   /** Attempts of the job that have failed. */
   readonly failures: number;
-  /** When the handler was started. */
-  readonly openWaits: readonly OpenWait[];
   find(label: string): Checkpoint | undefined;
   /** Nobody waits for it. */
   note(label: string, value: Uint8Array): void;
 }
 
-export class WaitTimes {
-  readonly #startedAt: number;
-  #open: Map<string, OpenWait> | undefined;
+/** What the daemon tells as the handler is started. */
+export interface StartTimes {
+  readonly openWaits: readonly OpenWait[];
+  /** Its time, milliseconds; undefined where it tells none. */
+  readonly startedAt: number | undefined;
+}
 
-  constructor(private readonly port: WaitTimesPort) {
-    this.#startedAt = port.clock.monotonic();
+export class WaitTimes {
+  /** On the monotonic clock. */
+  readonly #madeAt: number;
+  readonly #startedAt: number | undefined;
+  readonly #registered = new LazyMap<string, OpenWait>();
+
+  /** To be made as the handler is started. */
+  constructor(
+    private readonly port: WaitTimesPort,
+    { openWaits, startedAt }: StartTimes,
+  ) {
+    this.#madeAt = port.clock.monotonic();
+    this.#startedAt = startedAt;
+    for (const wait of openWaits) this.#registered.set(wait.name, wait);
   }
 
   /** Milliseconds that are left of a wait that began in an earlier execution; undefined for a new one. */
   leftMs(name: string, awaited: AwaitedThing, operation: Operation | undefined): number | undefined {
-    const { clock, functionName } = this.port;
-    const known = this.#registered(name)?.leftMs;
-    if (known !== undefined) return Math.max(0, known - (clock.monotonic() - this.#startedAt));
-    const label = this.#labelOf(name, awaited, operation);
+    const leftMs = this.#registered.get(name)?.leftMs ?? this.#notedMs(this.#labelOf(name, awaited, operation));
+    return leftMs === undefined ? undefined : Math.max(0, leftMs - (this.port.clock.monotonic() - this.#madeAt));
+  }
+
+  /**
+   * What was left as the handler was started. Both times are the daemon's, as a worker whose clock is ahead must not end a
+   * wait early.
+   */
+  #notedMs(label: string): number | undefined {
     const note = this.port.find(label);
-    return note === undefined
-      ? undefined
-      : Math.max(0, Number(decodeValue(functionName, label, note.value)) - clock.now());
+    if (note === undefined || this.#startedAt === undefined) return undefined;
+    return Number(decodeValue(this.port.functionName, label, note.value)) - (this.#startedAt - timeOf(note));
   }
 
   /** The handler cannot park for it now. */
@@ -50,17 +69,9 @@ export class WaitTimes {
     const leftMs = wait.isTold || wait.isTimeKept ? null : wait.timeLeftMs();
     if (leftMs === null || leftMs < MIN_NOTED_MS) return;
     wait.isTimeKept = true;
-    const { clock, functionName } = this.port;
     const label = this.#labelOf(wait.name, wait.awaited, wait.operation);
-    if (this.#registered(wait.name) !== undefined || this.port.find(label) !== undefined) return;
-    this.port.note(label, encodeValue(functionName, label, Math.ceil(clock.now() + leftMs)));
-  }
-
-  #registered(name: string): OpenWait | undefined {
-    const { openWaits } = this.port;
-    if (openWaits.length === 0) return undefined;
-    this.#open ??= new Map(openWaits.map((wait) => [wait.name, wait]));
-    return this.#open.get(name);
+    if (this.#registered.has(wait.name) || this.port.find(label) !== undefined) return;
+    this.port.note(label, encodeValue(this.port.functionName, label, Math.ceil(leftMs)));
   }
 
   /** The time of a wait for a message is over in one attempt, and the next one waits the whole time. */

@@ -516,8 +516,8 @@ export type Checkpoint = Message<"reseolio.v1.Checkpoint"> & {
   seq: number;
 
   /**
-   * How many operations the handler had asked for when it was given this one: a replay holds it back until then. Where seq
-   * is 0: the seq that it had in an attempt that failed, if any.
+   * How much the handler had asked for when it was given this one, as its client counts: a replay holds it back until then.
+   * Where seq is 0: the seq that it had in an attempt that failed, if any.
    *
    * @generated from field: uint32 asked = 9;
    */

@@ -16,6 +16,8 @@ export interface Delivery {
   readonly unordered: boolean;
   /** Of a job that is replayed: waits that are registered and not over. */
   readonly openWaits: readonly WaitLeft[];
+  /** By the clock that tells when something was recorded. */
+  readonly now: number;
 }
 
 export interface WaitLeft extends Omit<OpenWait, "dueAt"> {
@@ -76,14 +78,14 @@ type OpenWaits = ReadonlyMap<string, readonly WaitLeft[]>;
 const NO_OPEN_WAITS: OpenWaits = new Map();
 
 async function openWaitsOf(
-  { store, clock }: Engine,
+  { store }: Engine,
   jobs: readonly Job[],
   sums: ReadonlyMap<string, CheckpointSum>,
 ): Promise<OpenWaits> {
   const waiting = jobs.map(({ jobId }) => jobId).filter((jobId) => (sums.get(jobId)?.open ?? 0) > 0);
   if (waiting.length === 0) return NO_OPEN_WAITS;
   const open = await store.listOpenWaits(waiting);
-  const now = clock.now();
+  const now = store.now();
   const withLeft = ({ dueAt, ...wait }: OpenWait): WaitLeft => {
     return { ...wait, leftMs: dueAt === null ? null : Math.max(0, Math.ceil(dueAt - now)) };
   };
@@ -171,7 +173,7 @@ export function delivery(
   checkpointCount: number,
   openWaits: readonly WaitLeft[] = NO_WAITS,
 ): Delivery {
-  return { job, resumed, checkpointCount, unordered: job.createdAt < store.orderedSince, openWaits };
+  return { job, resumed, checkpointCount, unordered: job.createdAt < store.orderedSince, openWaits, now: store.now() };
 }
 
 const NO_WAITS: readonly WaitLeft[] = [];
