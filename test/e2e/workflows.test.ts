@@ -66,6 +66,32 @@ testOnEachStore(
   },
 );
 
+testOnEachStore(
+  "a handler that is replayed while it waits for 6,000 events waits again for those that are left",
+  async (store) => {
+    await using world = await store.createWorld();
+    const client = await worker(world, 1, 0);
+    const seen: number[] = [];
+    const many = client.durable(
+      "e2e:waits:many",
+      async () => {
+        const { awaitEvent } = context();
+        const all = Array.from({ length: 6_000 }, (_, n) => awaitEvent<string>(`many ${n}`));
+        seen.push(all.length);
+        return Promise.race([all[0], all[1]].map(async (one) => [await one, await all[5_999]]));
+      },
+      { timeoutMs: 0 },
+    );
+    const job = await many();
+    await until(async () => (await job.status()) === "suspended");
+    await client.emitEvent("many 1", "first");
+    await until(async () => seen.length === 2 && (await job.status()) === "suspended");
+    await client.emitEvent("many 5999", "last");
+    expect(await job.result(20_000)).toEqual(["first", "last"]);
+    expect(await job.details()).toMatchObject({ failures: 0, attempt: 1 });
+  },
+);
+
 testOnEachStore("P14: a tree five deep with fan-out 3 gets through one worker of concurrency 1", async (store) => {
   await using world = await store.createWorld();
   const client = await worker(world, 1);

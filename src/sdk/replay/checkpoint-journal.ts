@@ -74,6 +74,11 @@ export class CheckpointJournal {
     return this.#operations.get(record) ?? (record.op === 0 ? undefined : record.op);
   }
 
+  /** Something on record was not asked for yet. */
+  get hasUnclaimed(): boolean {
+    return this.#byOperation.size > 0;
+  }
+
   /** What was recorded of an operation, once. @param relation in which it is asked for now */
   claim(op: number, relation: Relation): Checkpoint | undefined {
     return this.#take(op, (record) => isLooseOr(relation, record));

@@ -174,7 +174,7 @@ export class Replay {
     if (!this.isOrdered || !this.hasRecords) return undefined;
     branch.asked = asked;
     const own = this.journal.claim(branch.id, asked.relation);
-    if (own !== undefined) return own;
+    if (own !== undefined || !this.journal.hasUnclaimed) return own;
     // A step of its own that was tried is this one, and what is on record in the other relation is another one.
     if (this.journal.triesOf(branch.id, undefined) !== undefined) return undefined;
     const other =

@@ -6,6 +6,7 @@
  */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { ReseolioError } from "../errors.ts";
 import { encodeValue } from "../serialization.ts";
 import type { Branch } from "../replay/branch.ts";
 import { CallNumbers } from "./call-numbers.ts";
@@ -286,7 +287,10 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
   makeWait(name: string, awaited: AwaitedThing, operation: Operation | undefined): DurableWait {
     const hasTime = awaited.kind === "sleep_for" || ("timeoutMs" in awaited && awaited.timeoutMs !== undefined);
     const leftMs = hasTime && this.replay.isOrdered ? this.#times.leftMs(name, awaited, operation) : undefined;
-    return new DurableWait(name, awaited, this.clock, operation, leftMs);
+    const wait = new DurableWait(name, awaited, this.clock, operation, leftMs);
+    // Told again, each would count as one more.
+    wait.isTold = this.replay.isOrdered && this.#times.isRegistered(name);
+    return wait;
   }
 
   /** Waits for it, without the slot as soon as nothing else is under way. */
@@ -447,7 +451,12 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
 
   /** Records what nobody waits for: it does not keep the slot. */
   note(label: string, value: Uint8Array): void {
-    this.#recorder.as(label, { kind: CheckpointKind.NOTE, value }, INTERNAL).catch(() => {});
+    this.#recorder.as(label, { kind: CheckpointKind.NOTE, value }, INTERNAL).catch((error: unknown) => {
+      // Otherwise the handler's time is over, and the job goes on elsewhere or not at all.
+      if (error instanceof ReseolioError && error.code === "resource_exhausted") {
+        this.host.log.warn(`${error.message}; the handler goes on, but a later execution does not know of it`);
+      }
+    });
   }
 
   /** For the times of waits. */

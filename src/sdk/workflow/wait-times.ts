@@ -48,6 +48,11 @@ export class WaitTimes {
     for (const wait of openWaits) this.#registered.set(wait.name, wait);
   }
 
+  /** The daemon knew of it as the handler was started. */
+  isRegistered(name: string): boolean {
+    return this.#registered.has(name);
+  }
+
   /** Milliseconds that are left of a wait that began in an earlier execution; undefined for a new one. */
   leftMs(name: string, awaited: AwaitedThing, operation: Operation | undefined): number | undefined {
     const leftMs = this.#registered.get(name)?.leftMs ?? this.#notedMs(this.#labelOf(name, awaited, operation));
@@ -70,7 +75,7 @@ export class WaitTimes {
     if (leftMs === null || leftMs < MIN_NOTED_MS) return;
     wait.isTimeKept = true;
     const label = this.#labelOf(wait.name, wait.awaited, wait.operation);
-    if (this.#registered.has(wait.name) || this.port.find(label) !== undefined) return;
+    if (this.isRegistered(wait.name) || this.port.find(label) !== undefined) return;
     this.port.note(label, encodeValue(this.port.functionName, label, Math.ceil(leftMs)));
   }
 
