@@ -464,9 +464,15 @@ test("a job that is being undone is not deleted, and what undid it not without i
 test("a job whose undoing failed, or was cancelled half-way, is deleted only together with what was to undo it", async () => {
   await using world = await createEngineWorld();
   const worker = await world.connect("w");
+  const request = (dryRun: boolean, jobs: readonly Job[]) => {
+    return { filter: { jobIds: jobs.map(({ jobId }) => jobId) }, dryRun, pageSize: 0, pageToken: "" };
+  };
+  /** A dry run says the same as the act. */
   const remove = async (...jobs: readonly Job[]) => {
-    const filter = { jobIds: jobs.map(({ jobId }) => jobId) };
-    return (await deleteJobs(world.engine, { filter, dryRun: false, pageSize: 0, pageToken: "" })).jobIds;
+    const foretold = (await deleteJobs(world.engine, request(true, jobs))).jobIds;
+    const { jobIds } = await deleteJobs(world.engine, request(false, jobs));
+    expect(foretold.toSorted()).toEqual(jobIds.toSorted());
+    return jobIds;
   };
   for (const [count, end] of [
     [2, (undo: Job) => worker.report(undo, fail("refused", true))],
@@ -476,6 +482,7 @@ test("a job whose undoing failed, or was cancelled half-way, is deleted only tog
     await worker.report(job, fail("no", true));
     const undo = await assigned(worker, count);
     await end(undo);
+    expect((await retryJobs(world.engine, request(true, [job]))).jobIds).toEqual([]);
     expect(await remove(job)).toEqual([]);
     expect(await remove(undo)).toEqual([]);
     expect(await remove(job, undo)).toHaveLength(2);

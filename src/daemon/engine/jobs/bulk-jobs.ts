@@ -1,11 +1,12 @@
 import type { Job, JobState } from "../../core/job.ts";
 import { isTerminal } from "../../core/job.ts";
-import { findCurrentUndo, isHalfUndone } from "../../core/undo-job.ts";
 import type { JobFilter } from "../../storage/job-store.ts";
 import { cancelTree } from "./cancel-job.ts";
 import type { LaneTransaction } from "../lane/lane-batch.ts";
 import type { Engine } from "../engine.ts";
 import { checkPage, MAX_PAGE_SIZE } from "./read-jobs.ts";
+import { judgeDeletes } from "./judge-deletes.ts";
+import { type JudgeReads, judgeRetries } from "./judge-retries.ts";
 import { retryAll } from "./retry-job.ts";
 
 export interface BulkRequest {
@@ -27,6 +28,8 @@ export interface BulkResult {
 
 interface BulkAct {
   readonly canChange: (state: JobState) => boolean;
+  /** What a dry run leaves out besides; the act itself looks again, in its commit. */
+  readonly judge?: (reads: JudgeReads, jobs: readonly Job[]) => Promise<readonly Job[]>;
   readonly change: (engine: Engine, lane: LaneTransaction, jobs: readonly Job[]) => Promise<readonly string[]>;
 }
 
@@ -42,26 +45,17 @@ export function retryJobs(engine: Engine, request: BulkRequest): Promise<BulkRes
   const isNamed = (request.filter.jobIds?.length ?? 0) > 0;
   return actOnSlice(engine, request, {
     canChange: (state) => state === "DEAD" || state === "CANCELLED" || (isNamed && state === "SUSPENDED"),
+    judge: async (reads, jobs) => (await judgeRetries(reads, jobs)).allowed,
     change: retryAll,
   });
 }
 
-/**
- * Deletes terminal jobs only; their idempotency keys are free again. One whose undoing failed, or was cancelled half-way,
- * goes only together with the job that was to undo it: nobody could go on undoing.
- */
+/** Deletes terminal jobs only; their idempotency keys are free again. Some stay for their undo jobs. */
 export function deleteJobs(engine: Engine, request: BulkRequest): Promise<BulkResult> {
   return actOnSlice(engine, request, {
     canChange: isTerminal,
-    change: async (_, lane, jobs) => {
-      const undoJobs = await lane.tx.listUndoJobs(jobs.map(({ jobId }) => jobId));
-      const asked = new Set(jobs.map(({ jobId }) => jobId));
-      const isFree = (job: Job): boolean => {
-        const undo = findCurrentUndo(job, undoJobs);
-        return undo === null || !isHalfUndone(undo) || asked.has(undo.jobId);
-      };
-      return lane.tx.deleteJobs(jobs.filter(isFree).map(({ jobId }) => jobId));
-    },
+    judge: judgeDeletes,
+    change: async (_, lane, jobs) => lane.tx.deleteJobs((await judgeDeletes(lane.tx, jobs)).map(({ jobId }) => jobId)),
   });
 }
 
@@ -74,7 +68,9 @@ async function actOnSlice(engine: Engine, request: BulkRequest, act: BulkAct): P
     before: request.pageToken === "" ? null : request.pageToken,
   });
   const nextPageToken = page.next ?? "";
-  const candidates = page.jobs.filter((job) => act.canChange(job.state)).map((job) => job.jobId);
+  const able = page.jobs.filter((job) => act.canChange(job.state));
+  const judged = request.dryRun && act.judge !== undefined ? await act.judge(engine.store, able) : able;
+  const candidates = judged.map((job) => job.jobId);
   if (request.dryRun || candidates.length === 0) return { count: candidates.length, jobIds: candidates, nextPageToken };
   const changed = await engine.lane.run(async (lane) => {
     const jobs = (await lane.tx.getJobs(candidates)).filter((job) => act.canChange(job.state));

@@ -3,6 +3,9 @@ import { findCurrentUndo, isHalfUndone } from "../../core/undo-job.ts";
 import { isTerminal, type Job } from "../../core/job.ts";
 import type { JobTransaction } from "../../storage/job-store.ts";
 
+/** Of the store, or of a transaction that acts on what they say. */
+export type JudgeReads = Pick<JobTransaction, "getJobs" | "listUndoJobs">;
+
 /** What may be retried of some jobs, as far as undo jobs are concerned. */
 export interface RetryVerdict {
   readonly allowed: readonly Job[];
@@ -16,7 +19,7 @@ export interface RetryVerdict {
  * A job is not retried while its steps are being undone, nor after that failed or was cancelled half-way; one whose steps
  * were undone is retried from nothing. An undo job is retried only as long as it undoes the last end of its job.
  */
-export async function judgeRetries(tx: JobTransaction, jobs: readonly Job[]): Promise<RetryVerdict> {
+export async function judgeRetries(tx: JudgeReads, jobs: readonly Job[]): Promise<RetryVerdict> {
   const undoJobs = await tx.listUndoJobs(jobs.map(({ jobId }) => jobId));
   const undone: string[] = [];
   const refusals = new Map<string, DaemonError>();
@@ -32,7 +35,7 @@ export async function judgeRetries(tx: JobTransaction, jobs: readonly Job[]): Pr
 
 /** @param refused jobs among these that stay as they are */
 async function judgeUndoJobs(
-  tx: JobTransaction,
+  tx: JudgeReads,
   jobs: readonly Job[],
   refused: ReadonlyMap<string, unknown>,
 ): Promise<readonly (readonly [string, DaemonError])[]> {

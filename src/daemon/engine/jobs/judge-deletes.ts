@@ -1,0 +1,21 @@
+import { isTerminal, type Job } from "../../core/job.ts";
+import { findCurrentUndo, isHalfUndone } from "../../core/undo-job.ts";
+import type { JudgeReads } from "./judge-retries.ts";
+
+/**
+ * Those of the jobs that may be deleted as far as undo jobs are concerned: none that is being undone, and one whose undoing
+ * failed, or was cancelled half-way, only together with the job that was to undo it, as nobody could go on undoing. An undo
+ * job goes with the job whose last end it undid, or after it.
+ */
+export async function judgeDeletes(reads: JudgeReads, jobs: readonly Job[]): Promise<readonly Job[]> {
+  const undoJobs = await reads.listUndoJobs(jobs.map(({ jobId }) => jobId));
+  const asked = new Set(jobs.map(({ jobId }) => jobId));
+  const undone = jobs.flatMap(({ undoOf }) => (undoOf === null || asked.has(undoOf) ? [] : [undoOf]));
+  const staying = new Map((undone.length === 0 ? [] : await reads.getJobs(undone)).map((job) => [job.jobId, job]));
+  return jobs.filter((job) => {
+    const of = staying.get(job.undoOf ?? "");
+    if (of !== undefined && findCurrentUndo(of, [job]) !== null) return false;
+    const undo = findCurrentUndo(job, undoJobs);
+    return undo === null || (isTerminal(undo.state) && (!isHalfUndone(undo) || asked.has(undo.jobId)));
+  });
+}
