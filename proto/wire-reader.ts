@@ -154,7 +154,7 @@ export class WireReader {
     const length = this.number();
     const left = this.#end - this.#position;
     if (length <= left) return length;
-    throw new RangeError(`the field before byte ${this.#position} needs ${length} bytes, its message has ${left} left`);
+    throw this.#cutOff(length, left);
   }
 
   #longNumber(first: number): number {
@@ -169,7 +169,19 @@ export class WireReader {
   }
 
   #byte(): number {
-    if (this.#position >= this.#end) throw new RangeError(`a message ends at byte ${this.#end}, inside a field`);
+    if (this.#position >= this.#end) throw this.#endedInside();
     return this.#bytes[this.#position++] ?? 0;
+  }
+
+  // Apart from where they are thrown: the compiler copies what reads a byte into each place that reads a field.
+
+  #endedInside(): RangeError {
+    return new RangeError(`a message ends at byte ${this.#end}, inside a field`);
+  }
+
+  #cutOff(length: number, left: number): RangeError {
+    return new RangeError(
+      `the field before byte ${this.#position} needs ${length} bytes, its message has ${left} left`,
+    );
   }
 }

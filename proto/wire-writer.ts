@@ -40,20 +40,16 @@ export class WireWriter {
 
   /** A uint32, or an enum's number. Throws RangeError for what is neither, as nothing may be cut off in silence. */
   number(no: number, value: number): void {
-    if (value === 0) return;
-    this.#varint(tag(no, VARINT));
-    this.#varint(checked(no, value));
+    if (value !== 0) this.#pair(tag(no, VARINT), checked(no, value));
   }
 
   /** A number that is written also when it is 0. */
   optional(no: number, value: number | undefined): void {
-    if (value === undefined) return;
-    this.#varint(tag(no, VARINT));
-    this.#varint(checked(no, value));
+    if (value !== undefined) this.#pair(tag(no, VARINT), checked(no, value));
   }
 
   flag(no: number, value: boolean): void {
-    if (value) this.number(no, 1);
+    if (value) this.#pair(tag(no, VARINT), 1);
   }
 
   text(no: number, value: string): void {
@@ -81,8 +77,7 @@ export class WireWriter {
 
   /** Bytes that are written also when they are empty: a member of a oneof, or an encoded message. */
   member(no: number, value: Uint8Array): void {
-    this.#varint(tag(no, DELIMITED));
-    this.#varint(value.length);
+    this.#pair(tag(no, DELIMITED), value.length);
     this.#ensure(value.length);
     this.#bytes.set(value, this.#position);
     this.#position += value.length;
@@ -127,6 +122,18 @@ export class WireWriter {
       this.#bytes.set(data, this.#position);
       this.#position += data.length;
     }
+  }
+
+  /** Two whole numbers behind each other: a tag with a value or a length. Most of both have one byte. */
+  #pair(first: number, second: number): void {
+    if (first > 0x7f || second > 0x7f) {
+      this.#varint(first);
+      this.#varint(second);
+      return;
+    }
+    this.#ensure(2);
+    this.#bytes[this.#position++] = first;
+    this.#bytes[this.#position++] = second;
   }
 
   /** A whole number from 0 to 2^32 - 1: a value, a tag or a length. */

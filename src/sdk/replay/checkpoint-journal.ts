@@ -37,6 +37,10 @@ export class CheckpointJournal {
   constructor(recorded: readonly Checkpoint[], open: readonly OpenWait[], isUnordered: boolean) {
     this.isOrdered = !isUnordered && recorded.every((record) => record.op !== undefined);
     this.sequence = this.isOrdered && recorded.length > 0 ? inSequence(recorded) : NOTHING;
+    if (recorded.length + open.length > 0) this.#fill(recorded, open);
+  }
+
+  #fill(recorded: readonly Checkpoint[], open: readonly OpenWait[]): void {
     if (this.isOrdered) for (const wait of open) if (wait.op !== 0) this.#open.set(wait.op, wait);
     for (const record of recorded) this.#byName.set(record.name, record);
     for (const { record, op } of this.sequence) {

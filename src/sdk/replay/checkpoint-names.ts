@@ -20,6 +20,7 @@ export const KIND_NAMES: Readonly<Record<CheckpointKind, string>> = {
 
 /** @throws ReseolioError `invalid_argument` that shows the name */
 export function checkName(what: string, name: unknown): asserts name is string {
+  if (typeof name === "string" && name !== "" && isSurelyShort(name)) return;
   const length = typeof name === "string" ? Buffer.byteLength(name) : 0;
   if (length >= 1 && length <= WIRE_LIMITS.checkpointNameBytes) return;
   const given = typeof name === "string" ? `has ${length} bytes` : `is ${show(name)}`;
@@ -33,10 +34,15 @@ export function checkName(what: string, name: unknown): asserts name is string {
  */
 export function boundedName(given: string): string {
   const name = wholeCharacters(given);
-  if (name.length * 3 <= WIRE_LIMITS.checkpointNameBytes) return name;
+  if (isSurelyShort(name)) return name;
   if (Buffer.byteLength(name) <= WIRE_LIMITS.checkpointNameBytes) return name;
   const digest = createHash("sha256").update(name).digest("hex").slice(0, 32);
   return `${wholeCharacters(name.slice(0, 50))}…${digest}`;
+}
+
+/** Short enough whatever its characters are: in UTF-8 none that UTF-16 has as one unit takes more than three bytes. */
+function isSurelyShort(name: string): boolean {
+  return name.length * 3 <= WIRE_LIMITS.checkpointNameBytes;
 }
 
 function wholeCharacters(text: string): string {
@@ -51,7 +57,7 @@ export function isLabelOf(label: string, name: string): boolean {
 
 /** The name that was asked for, of a label that carries a number, if it did not end with one itself. */
 export function nameOfLabel(label: string): string {
-  return label.replace(/#\d+$/, "");
+  return label.includes("#") ? label.replace(/#\d+$/, "") : label;
 }
 
 export function jobLabel(jobId: string): string {

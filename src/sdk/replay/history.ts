@@ -8,6 +8,7 @@ export interface Requests {
 }
 
 const NONE: Set<Placed> = new Set();
+const NOTHING: readonly Placed[] = [];
 
 /** What is on record and was not given yet, in the order in which it is given. */
 export class History {
@@ -37,6 +38,7 @@ export class History {
   }
 
   get left(): readonly Placed[] {
+    if (this.#next === this.#records.length) return NOTHING;
     return this.#records.slice(this.#next);
   }
 

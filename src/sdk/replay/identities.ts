@@ -8,7 +8,7 @@ import type { Sequence } from "./sequence.ts";
 export class Identities {
   readonly #root = new Branch(ROOT_ID, 0);
   /** Of this execution. */
-  readonly #ids = new Set<number>([ROOT_ID]);
+  readonly #ids = new Set<number>();
 
   constructor(
     private readonly sequence: Pick<Sequence, "given" | "isPrompt" | "turn">,
@@ -17,21 +17,24 @@ export class Identities {
     private readonly isOrdered: boolean,
     /** Something may be found again under another identity. */
     private readonly hasRecords: boolean,
-  ) {}
+  ) {
+    this.#ids.add(ROOT_ID);
+  }
 
   /** Begins the branch of an operation behind the one in which it is asked for. */
   begin(name: string, kind: CheckpointKind): { readonly branch: Branch; readonly asked: Asked } {
     const here = this.#here;
     const relation = this.#relation(here);
     const others = this.hasRecords ? numbersAs(here, kind, name) : undefined;
-    const { branch, nth } = this.#begin(here, kind, nameIn(relation, name));
+    const said = nameIn(relation, name);
+    const nth = here.next(kind, said);
     const asked = new Asked(name, kind, this.sequence.isPrompt, relation, here, nth, others);
-    return { branch, asked };
+    return { branch: this.#branch(here, kind, said, nth), asked };
   }
 
   /** Begins a branch for a call in a job that keeps no order. */
   beginUnordered(call: string): Branch {
-    return this.#begin(this.#here, CheckpointKind.UNSPECIFIED, call).branch;
+    return this.#begin(this.#here, CheckpointKind.UNSPECIFIED, call);
   }
 
   /**
@@ -42,7 +45,7 @@ export class Identities {
    */
   beginCall(call: string, numberOf: (place: Branch) => number): Branch {
     const here = this.#here;
-    const { branch } = this.#begin(here, CheckpointKind.UNSPECIFIED, nameIn(this.#relation(here), call));
+    const branch = this.#begin(here, CheckpointKind.UNSPECIFIED, nameIn(this.#relation(here), call));
     const number = numberOf(branch);
     this.#ids.delete(branch.id);
     branch.id = this.#free(operationId(ROOT_ID, CheckpointKind.UNSPECIFIED, call, number));
@@ -82,12 +85,15 @@ export class Identities {
   }
 
   /** Begins a branch behind another one, for whatever the caller does behind it. */
-  #begin(here: Branch, kind: CheckpointKind, said: string): { readonly branch: Branch; readonly nth: number } {
-    const nth = here.next(kind, said);
+  #begin(here: Branch, kind: CheckpointKind, said: string): Branch {
+    return this.#branch(here, kind, said, here.next(kind, said));
+  }
+
+  #branch(here: Branch, kind: CheckpointKind, said: string, nth: number): Branch {
     const branch = new Branch(this.#free(operationId(here.id, kind, said, nth)), this.sequence.turn, here);
     this.#ids.add(branch.id);
     enterBranch(this.context, branch);
-    return { branch, nth };
+    return branch;
   }
 
   #free(id: number): number {

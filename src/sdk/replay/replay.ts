@@ -60,7 +60,7 @@ export class Replay {
   /** The code has changed since something on record was recorded. */
   #hasDrifted = false;
   /** Got a place in this execution. */
-  readonly #placed: PlacedName[] = [];
+  readonly #placed: Operation[] = [];
 
   constructor(private readonly options: ReplayOptions) {
     this.journal = new CheckpointJournal(options.recorded, options.openWaits, options.isUnordered);
@@ -78,7 +78,9 @@ export class Replay {
   /** On record, and the handler has not asked for them, which nobody has noted yet. */
   get notAskedFor(): readonly Placed[] {
     const { sequence } = this;
-    return sequence.left.filter((placed) => !sequence.isRequested(placed.op) && !sequence.isPassedOver(placed));
+    const { left } = sequence;
+    if (left.length === 0) return left;
+    return left.filter((placed) => !sequence.isRequested(placed.op) && !sequence.isPassedOver(placed));
   }
 
   /**
@@ -89,6 +91,9 @@ export class Replay {
   ask(name: string, kind: CheckpointKind, label?: string): Operation {
     this.sequence.ask();
     const { branch, asked } = this.identities.begin(name, kind);
+    if (label === undefined && this.isOrdered && !this.hasRecords) {
+      return new Operation(branch, asked, this.journal.takeName(name), undefined);
+    }
     const record = label === undefined ? this.#claim(branch, asked) : this.#find(branch, label);
     if (record?.endedAttempt === true && record.seq === 0) {
       return new Operation(branch, asked, record.name, undefined);
@@ -121,28 +126,30 @@ export class Replay {
   }
 
   /** The place of what is recorded now. @param delivery its way to the handler */
-  place({ id, label, asked: { kind, isPrompt, relation }, asked }: Operation, delivery: Delivery): RecordPlace {
+  place(operation: Operation, delivery: Delivery): RecordPlace {
+    const { id, label, asked } = operation;
+    const { kind, isPrompt, relation } = asked;
     const isChained = CHAINED.has(kind) && this.sequence.isChained(asked, label);
     const { seq, asked: count, alone } = this.sequence.place();
-    this.notePlace(label, id);
+    this.notePlace(operation);
     this.sequence.expect(delivery);
     return { seq, asked: count, alone, prompt: isPrompt, beside: relation === "beside", op: isChained ? 0 : id };
   }
 
-  notePlace(name: string, op: number): void {
-    this.#placed.push({ name, op });
+  notePlace(operation: Operation): void {
+    this.#placed.push(operation);
   }
 
   /** The failures among what the handler was given that ended its attempt, and what it was given behind them. */
   endingOf(thrown: unknown): AttemptEnding {
     const operations = this.isOrdered ? this.failures.behind(thrown) : [];
-    return attemptEnding(operations, [...this.journal.sequence.map(nameOf), ...this.#placed]);
+    return attemptEnding(operations, [...this.journal.sequence.map(nameOf), ...this.#placed.map(placedName)]);
   }
 
   stop(): void {
     this.#watch?.stop();
     this.sequence.stop();
-    this.#fresh.length = 0;
+    if (this.#fresh.length > 0) this.#fresh.length = 0;
   }
 
   #request(op: number, arrival: Promise<unknown> | undefined, give: () => void): void {
@@ -272,6 +279,10 @@ const CHAINED: ReadonlySet<CheckpointKind> = new Set([
   CheckpointKind.VALUE,
   CheckpointKind.CHOICE,
 ]);
+
+function placedName({ label, id }: Operation): PlacedName {
+  return { name: label, op: id };
+}
 
 function nameOf({ record: { name }, op }: Placed): PlacedName {
   return { name, op };

@@ -4,6 +4,7 @@ import type { FinishedJob, Wait } from "#proto/gen/reseolio/v1/session_service_p
 import type { Operation } from "../replay/operation.ts";
 import type { HandlerClock } from "./rehearsal.ts";
 import type { Delivery } from "../replay/delivery.ts";
+import type { Pending } from "../replay/pending-promises.ts";
 
 /** What a handler waits for. Lengths count from the making of the wait, on the monotonic clock. */
 export type Awaited =
@@ -27,7 +28,7 @@ export type WaitEnd =
   | { readonly kind: "job"; readonly job: FinishedJob };
 
 /** One thing that a handler waits for, from its registration to the moment at which the handler goes on. */
-export class DurableWait {
+export class DurableWait implements Pending {
   readonly promise: Promise<WaitEnd>;
   readonly reject: (reason: Error) => void;
   /** The daemon knows of it. */
@@ -45,6 +46,8 @@ export class DurableWait {
   holders = 1;
   /** Its place in the order of what the handler is given, when it has one. */
   delivery: Delivery | undefined;
+  previous: Pending | undefined;
+  next: Pending | undefined;
   readonly #resolve: (end: WaitEnd) => void;
   readonly #startedAt: number;
 

@@ -22,7 +22,7 @@ import { INTERNAL, type NewRecord } from "./new-record.ts";
 import { NO_BYTES, OpenWaits } from "./open-waits.ts";
 import type { Operation } from "../replay/operation.ts";
 import { PendingPromises } from "../replay/pending-promises.ts";
-import { Recorder, type RecorderPort } from "./recorder.ts";
+import { Recorder, RECORDED_WITHIN, type RecorderPort } from "./recorder.ts";
 import type { CheckpointRecord } from "../session/frame-items.ts";
 import type { HandlerClock } from "./rehearsal.ts";
 import { type ArrivalOf, Replay, type ReplayPort } from "../replay/replay.ts";
@@ -44,8 +44,6 @@ function withoutPlace({ id, asked: { isPrompt, relation } }: Operation): RecordP
   return { ...INTERNAL, op: id, prompt: isPrompt, beside: relation === "beside" };
 }
 
-/** What a record that is alone counts as: what is recorded, and the recording. */
-const RECORDING = 2;
 /** How long a replay may stand still where the attempt has no time limit. */
 const PATIENCE_MS = 60_000;
 /** Of the time limit: a mismatch is reported before the daemon ends the attempt. */
@@ -59,7 +57,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
   #loose: LooseRecords | undefined;
   readonly #pending = new PendingPromises();
   readonly #recorder: Recorder;
-  readonly #times: WaitTimes;
+  #waitTimes: WaitTimes | undefined;
   #whenInSlot: (() => void)[] = [];
   #busy = 0;
   /** Whose code runs. */
@@ -93,7 +91,8 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
       pending: this.#pending,
     });
     this.#recorder = new Recorder(host, this.replay, this.#pending, this);
-    this.#times = new WaitTimes(this, host);
+    // Its clock begins with the handler, where something is on record of waits.
+    if (records.length + host.openWaits.length > 0) this.#waitTimes = new WaitTimes(this, host);
   }
 
   /** For its replay: milliseconds that it may stand still. */
@@ -112,8 +111,8 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
   }
 
   /** For its recorder: in a test, the handler has died with what is on record now. */
-  isOver(label: string): boolean {
-    return this.isWatched && this.#dies(`record ${label}`, RECORDING);
+  isOver(label: string, busy: number): boolean {
+    return this.isWatched && this.#dies(`record ${label}`, busy);
   }
 
   get calls(): CallNumbers {
@@ -242,23 +241,25 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
   }
 
   /**
-   * Ends when it is on disk and when it is its turn to be given to the handler, which must have its slot.
+   * Ends when it is on disk and when it is its turn to be given to the handler, which must have its slot and keep it until
+   * then: between `enter` and `leave`, or with `during`.
    *
    * Of a handler that has failed or settled it is recorded without a place: it gets one when a later attempt asks for it.
    *
    * @throws the reason of the signal; ReseolioError `resource_exhausted` when the daemon refuses it
    */
   record(operation: Operation, record: NewRecord): Promise<void> {
-    if (!this.replay.isOrdered) return this.during(this.#recorder.as(operation.label, record, undefined));
+    if (!this.replay.isOrdered) return this.#recorder.as(operation.label, record, undefined);
     // The daemon is told already what ended the attempt: with a place, this would stand on record behind that for ever.
     if (this.isEnding || this.#stage === "ended")
-      return this.during(this.#recorder.as(operation.label, record, withoutPlace(operation)));
-    return this.during(this.#recorder.inPlace(operation, record));
+      return this.#recorder.as(operation.label, record, withoutPlace(operation));
+    return this.#recorder.inPlace(operation, record);
   }
 
-  /** As `record`, of what the handler itself is not given. */
+  /** Ends when it is on disk; the handler itself is not given it. Keeps the slot until then. */
   recordInternal(label: string, record: NewRecord, op = 0): Promise<void> {
-    return this.during(this.#recorder.as(label, record, this.replay.isOrdered ? { ...INTERNAL, op } : undefined));
+    const place = this.replay.isOrdered ? { ...INTERNAL, op } : undefined;
+    return this.during(this.#recorder.as(label, record, place, RECORDED_WITHIN));
   }
 
   /** The handler has done something that no later execution does again: in a test it may die here. */
@@ -296,7 +297,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
   /** Waits for it, without the slot as soon as nothing else is under way. */
   wait(wait: DurableWait): Promise<WaitEnd> {
     this.#waits.add(wait);
-    this.#pending.add(wait.reject);
+    this.#pending.add(wait);
     // Only with a slot can the daemon be told of it.
     if (this.#stage === "parked") this.port.needSlot(this.host);
     else this.#checkSoon();
@@ -419,15 +420,20 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
     });
   }
 
+  get #times(): WaitTimes {
+    this.#waitTimes ??= new WaitTimes(this, this.host);
+    return this.#waitTimes;
+  }
+
   get #waits(): OpenWaits {
     this.#openWaits ??= new OpenWaits({
       replay: this.replay,
       isActive: () => this.#stage === "active",
-      recordInPlace: (operation, record) => this.record(operation, record),
+      recordInPlace: (operation, record) => this.during(this.record(operation, record)),
       recordInternal: (label, record) => this.recordInternal(label, record),
       needSlot: () => this.port.needSlot(this.host),
       checkSoon: () => this.#checkSoon(),
-      forgetReject: (reject) => this.#pending.forget(reject),
+      forgetPending: (wait) => this.#pending.forget(wait),
     });
     return this.#openWaits;
   }

@@ -24,7 +24,7 @@ export interface WaitsPort {
   needSlot(): void;
   /** Something may have ended: what the handler does next decides whether it parks. */
   checkSoon(): void;
-  forgetReject(reject: (reason: Error) => void): void;
+  forgetPending(wait: DurableWait): void;
 }
 
 export class OpenWaits {
@@ -122,8 +122,8 @@ export class OpenWaits {
     wait.isOver = true;
     wait.end ??= endFrom(wait, checkpoint);
     if (wait.operation === undefined || checkpoint.seq === 0) return;
-    const { id, label } = wait.operation;
-    replay.notePlace(label, id);
+    const { id } = wait.operation;
+    replay.notePlace(wait.operation);
     wait.delivery = { id, op: id, isReady: wait.end !== undefined, give: () => this.deliver(wait) };
     replay.sequence.expect(wait.delivery);
   }
@@ -151,7 +151,7 @@ export class OpenWaits {
 
   #remove(wait: DurableWait): void {
     this.#waits.delete(wait.name);
-    this.port.forgetReject(wait.reject);
+    this.port.forgetPending(wait);
     wait.release();
   }
 

@@ -2,16 +2,26 @@
 import type { NewCheckpoint } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { Delivery, RecordPlace } from "../replay/delivery.ts";
 import type { Operation } from "../replay/operation.ts";
-import type { PendingPromises } from "../replay/pending-promises.ts";
+import type { Pending, PendingPromises } from "../replay/pending-promises.ts";
 import type { Replay } from "../replay/replay.ts";
 import type { CheckpointRecord, RecordAnswer } from "../session/frame-items.ts";
 import type { ExecutionHost } from "./execution-host.ts";
 import { checkpointOf, type NewRecord, recordError } from "./new-record.ts";
 
+/** What counts as under way while a record is made that is alone: the operation that is recorded. */
+const RECORDED = 1;
+/** Of a record that a step or a call makes on its way: the recording too. */
+export const RECORDED_WITHIN = 2;
+
 export interface RecorderPort {
   send(record: CheckpointRecord): void;
-  /** What was recorded concerns nobody: the handler never goes on. @param label of what is on record now */
-  isOver(label: string): boolean;
+  /**
+   * What was recorded concerns nobody: the handler never goes on.
+   *
+   * @param label of what is on record now
+   * @param busy how much of the handler is under way where that is all
+   */
+  isOver(label: string, busy: number): boolean;
   readonly isDropped: boolean;
 }
 
@@ -26,8 +36,8 @@ export class Recorder {
   /** Ends when it is on disk and when it is its turn to be given to the handler. */
   inPlace(operation: Operation, record: NewRecord): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.pending.add(reject);
       const placed = new PlacedRecord(this, operation, resolve, reject);
+      this.pending.add(placed);
       const place = this.replay.place(operation, placed);
       // The job goes on elsewhere.
       if (this.port.isDropped) return;
@@ -36,12 +46,12 @@ export class Recorder {
     });
   }
 
-  /** Ends when it is on disk. @param place undefined in a job that keeps no order */
-  as(label: string, record: NewRecord, place: RecordPlace | undefined): Promise<void> {
+  /** Ends when it is on disk. @param place undefined in a job that keeps no order @param busy see RecorderPort */
+  as(label: string, record: NewRecord, place: RecordPlace | undefined, busy = RECORDED): Promise<void> {
     return this.pending.make((resolve, reject) => {
       if (this.port.isDropped) return;
       const answer = (said: RecordAnswer): void => {
-        if (!this.goesOn(label, said)) return;
+        if (!this.goesOn(label, said, busy)) return;
         if (said.kind === "recorded") resolve();
         else reject(recordError(this.host, label, said));
       };
@@ -50,14 +60,14 @@ export class Recorder {
   }
 
   /** The daemon has answered, and the handler is there to be told. */
-  goesOn(label: string, said: RecordAnswer): boolean {
-    return !this.port.isDropped && (said.kind !== "recorded" || !this.port.isOver(label));
+  goesOn(label: string, said: RecordAnswer, busy: number): boolean {
+    return !this.port.isDropped && (said.kind !== "recorded" || !this.port.isOver(label, busy));
   }
 
   /** For a record on its way: the daemon has answered. */
   answered(placed: PlacedRecord, said: RecordAnswer): void {
     const { label } = placed.operation;
-    if (!this.goesOn(label, said)) return;
+    if (!this.goesOn(label, said, RECORDED)) return;
     const { sequence } = this.replay;
     if (said.kind === "recorded") return sequence.ready(placed);
     placed.refusal = recordError(this.host, label, said);
@@ -67,19 +77,21 @@ export class Recorder {
   }
 
   /** For a record on its way: it is given to the handler. */
-  give({ resolve, reject, refusal }: PlacedRecord): void {
-    this.pending.forget(reject);
-    if (refusal === undefined) resolve();
-    else reject(refusal);
+  give(placed: PlacedRecord): void {
+    this.pending.forget(placed);
+    if (placed.refusal === undefined) placed.resolve();
+    else placed.reject(placed.refusal);
   }
 }
 
 /** One record on its way to the daemon, and from there, when its turn comes, to the handler: one object for all of it. */
-class PlacedRecord implements CheckpointRecord, Delivery {
+class PlacedRecord implements CheckpointRecord, Delivery, Pending {
   readonly id: number;
   op: number;
   isReady = false;
   refusal: Error | undefined;
+  previous: Pending | undefined;
+  next: Pending | undefined;
   checkpoint!: NewCheckpoint;
 
   constructor(

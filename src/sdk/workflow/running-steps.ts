@@ -22,8 +22,11 @@ export class RunningSteps {
 
   /** It is recorded, or has failed. */
   delete(operation: Operation): void {
-    const index = this.#steps.lastIndexOf(operation);
-    if (index >= 0) this.#steps.splice(index, 1);
+    if (this.#steps.at(-1) === operation) this.#steps.pop();
+    else {
+      const index = this.#steps.lastIndexOf(operation);
+      if (index >= 0) this.#steps.splice(index, 1);
+    }
     if (this.#steps.length === 0) this.#onOver?.();
   }
 

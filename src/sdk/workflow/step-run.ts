@@ -9,19 +9,18 @@ import type { Operation } from "../replay/operation.ts";
  * throws.
  */
 export function runOnce<T>(
-  host: HandlerContext,
+  context: HandlerContext,
   operation: Pick<Operation, "id" | "label">,
   attempt: number,
   run: (step: StepRun) => T,
   timeoutMs: number | undefined,
 ): T | Promise<Awaited<T>> {
-  const { label } = operation;
-  const scope = { context: host, stepName: label, calls: new CallCounter(), branch: new Branch(operation.id, 0) };
-  if (timeoutMs !== undefined) return runTimed(scope, run, new TimedRun(host, label, attempt, timeoutMs));
-  return runInScope(scope, run as () => unknown, [new UntimedRun(host, label, attempt)]) as T;
+  const scope = new StepScope(context, operation, attempt);
+  if (timeoutMs !== undefined) return runTimed(scope, run, new TimedRun(scope, timeoutMs));
+  return runInScope(scope, run as () => unknown, [scope]) as T;
 }
 
-async function runTimed<T>(scope: HandlerScope, run: (step: StepRun) => T, clock: TimedRun): Promise<Awaited<T>> {
+async function runTimed<T>(scope: StepScope, run: (step: StepRun) => T, clock: TimedRun): Promise<Awaited<T>> {
   try {
     const running = runInScope(scope, run as () => unknown, [clock]);
     return (await Promise.race([running, clock.over])) as Awaited<T>;
@@ -30,16 +29,39 @@ async function runTimed<T>(scope: HandlerScope, run: (step: StepRun) => T, clock
   }
 }
 
-/** Its signal is the handler's, made only when it is asked for. */
-export class UntimedRun implements StepRun {
-  constructor(
-    private readonly host: HandlerContext,
-    readonly name: string,
-    readonly attempt: number,
-  ) {}
+/** One run of a step: where its code runs, and what it is given. What is not asked for is not made. */
+class StepScope implements HandlerScope, StepRun {
+  readonly #id: number;
+  readonly stepName: string;
+  #calls: CallCounter | undefined;
+  #branch: Branch | undefined;
 
+  constructor(
+    readonly context: HandlerContext,
+    { id, label }: Pick<Operation, "id" | "label">,
+    readonly attempt: number,
+  ) {
+    this.#id = id;
+    this.stepName = label;
+  }
+
+  get name(): string {
+    return this.stepName;
+  }
+
+  /** The handler's. */
   get signal(): AbortSignal {
-    return this.host.signal;
+    return this.context.signal;
+  }
+
+  get calls(): CallCounter {
+    this.#calls ??= new CallCounter();
+    return this.#calls;
+  }
+
+  get branch(): Branch {
+    this.#branch ??= new Branch(this.#id, 0);
+    return this.#branch;
   }
 }
 
@@ -48,12 +70,10 @@ class TimedRun implements StepRun {
   readonly over: Promise<never>;
   readonly #controller = new AbortController();
   readonly #timer: ReturnType<typeof setTimeout>;
-  readonly #onAbort = (): void => this.#controller.abort(this.host.signal.reason);
+  readonly #onAbort = (): void => this.#controller.abort(this.scope.context.signal.reason);
 
   constructor(
-    private readonly host: HandlerContext,
-    readonly name: string,
-    readonly attempt: number,
+    private readonly scope: StepScope,
     timeoutMs: number,
   ) {
     let reject!: (reason: Error) => void;
@@ -61,13 +81,21 @@ class TimedRun implements StepRun {
     this.over.catch(() => {});
     this.#timer = setTimeout(() => {
       const reason = new DOMException(
-        `step ${JSON.stringify(name)} ran longer than its ${timeoutMs} ms`,
+        `step ${JSON.stringify(scope.name)} ran longer than its ${timeoutMs} ms`,
         "TimeoutError",
       );
       this.#controller.abort(reason);
       reject(reason);
     }, timeoutMs);
-    host.signal.addEventListener("abort", this.#onAbort, { once: true });
+    scope.context.signal.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  get name(): string {
+    return this.scope.name;
+  }
+
+  get attempt(): number {
+    return this.scope.attempt;
   }
 
   get signal(): AbortSignal {
@@ -76,6 +104,6 @@ class TimedRun implements StepRun {
 
   stop(): void {
     clearTimeout(this.#timer);
-    this.host.signal.removeEventListener("abort", this.#onAbort);
+    this.scope.context.signal.removeEventListener("abort", this.#onAbort);
   }
 }

@@ -47,8 +47,11 @@ export async function runStep<T>(
   try {
     const { value, bytes } = await tryStep(host, execution, operation, work);
     if (!execution.isEnding) execution.check();
-    const undo = work.options.undo !== undefined && { undo: true };
-    await execution.record(operation, { kind: CheckpointKind.STEP, value: bytes, ...undo });
+    await execution.record(operation, {
+      kind: CheckpointKind.STEP,
+      value: bytes,
+      undo: work.options.undo !== undefined,
+    });
     // As it will read in every later execution; the type is the step's own after its trip through JSON.
     return asRecorded(host, operation.label, value, bytes) as JobResult<Awaited<T>>;
   } finally {
