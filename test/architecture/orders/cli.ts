@@ -1,0 +1,3 @@
+import type { RoomOrder } from "../room-order.ts";
+
+export const cliOrder: RoomOrder = { area: "src/cli", rooms: [] };

@@ -1,0 +1,3 @@
+import type { RoomOrder } from "../room-order.ts";
+
+export const storageOrder: RoomOrder = { area: "src/daemon/storage", rooms: [] };
