@@ -8,6 +8,12 @@ import { deliverJobs } from "./workers/deliver-jobs.ts";
 import { deliverUndoJobs } from "./workers/deliver-undo-jobs.ts";
 import { Dispatcher } from "./workers/dispatcher.ts";
 import type { Engine, EngineSettings } from "./engine.ts";
+import { enqueueKind } from "./jobs/enqueue-jobs.ts";
+import { settleKind } from "./jobs/settle-attempts.ts";
+import { emitKind } from "./workflows/emit-event.ts";
+import { recordKind } from "./workflows/record-checkpoints.ts";
+import { signalKind } from "./workflows/send-signal.ts";
+import { wakeAwaiters } from "./workflows/wake-jobs.ts";
 import { ScheduleWatch } from "./schedules/schedule-watch.ts";
 
 export interface EngineOptions {
@@ -28,6 +34,9 @@ export interface EngineOptions {
 /** Ticks so young may have been another daemon's to fire. SQLite has no other daemon (P18). */
 const OTHERS_GRACE_MS = 5_000;
 
+/** In the order in which a transaction applies them: signals come behind settlements, whose waits may take them. */
+const WRITE_KINDS = [enqueueKind, recordKind, settleKind, emitKind, signalKind];
+
 /** Puts the parts of an engine together. Nothing runs until it is given work or workers. */
 export function createEngine(options: EngineOptions): Engine {
   const { store, random, newJobId, settings, onDeadline, onFatal, onCommit } = options;
@@ -41,7 +50,9 @@ export function createEngine(options: EngineOptions): Engine {
     changes,
     onFatal,
     newJobId,
-    ...(onCommit === undefined ? {} : { onCommit }),
+    kinds: WRITE_KINDS,
+    beforeClaims: wakeAwaiters,
+    onCommit,
   });
   const engine: Engine = {
     ...{ store, lane, dispatcher, changes, schedules, clock, random, newJobId, settings, onDeadline },

@@ -271,7 +271,7 @@ test("an attempt that another daemon has ended is timed out once, not all the ti
   await connectTestWorker(it.one, "w");
   await cancelJob(it.two, jobId);
   await soon();
-  const tries = spyOn(it.one.lane, "settle");
+  const tries = spyOn(it.one.lane, "write");
   timer.start();
   await soon();
   await timer.stop();

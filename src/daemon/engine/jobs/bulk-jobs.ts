@@ -2,7 +2,7 @@ import type { Job, JobState } from "../../core/job.ts";
 import { isTerminal } from "../../core/job.ts";
 import type { JobFilter } from "../../storage/job-store.ts";
 import { cancelTree } from "./cancel-job.ts";
-import type { LaneTransaction } from "../lane/lane-batch.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { Engine } from "../engine.ts";
 import { checkPage, MAX_PAGE_SIZE } from "./read-jobs.ts";
 import { judgeDeletes } from "./judge-deletes.ts";

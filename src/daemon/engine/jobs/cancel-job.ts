@@ -2,7 +2,7 @@ import { jobNotFound } from "../../core/errors.ts";
 import type { MachineSettings } from "../../core/job-machine.ts";
 import { decide } from "../../core/job-machine.ts";
 import type { Job } from "../../core/job.ts";
-import type { LaneTransaction } from "../lane/lane-batch.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { Engine } from "../engine.ts";
 import { checkJobId } from "./read-jobs.ts";
 

@@ -1,6 +1,6 @@
 import { cancelTree } from "./cancel-job.ts";
 import type { Engine } from "../engine.ts";
-import type { LaneTransaction } from "../lane/lane-batch.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import { wakeJobs } from "../workflows/wake-jobs.ts";
 
 /** Jobs moved by one commit: bounds the time that the commit takes. */

@@ -1,7 +1,7 @@
 import { DaemonError, jobNotFound } from "../../core/errors.ts";
 import { decide } from "../../core/job-machine.ts";
 import type { Job } from "../../core/job.ts";
-import type { LaneTransaction } from "../lane/lane-batch.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { Engine } from "../engine.ts";
 import { judgeRetries } from "./judge-retries.ts";
 import { checkJobId } from "./read-jobs.ts";

@@ -1,23 +1,15 @@
 import type { Transition } from "../../core/job-machine.ts";
 import type { Job } from "../../core/job.ts";
 import { isTerminal } from "../../core/job.ts";
-import type { ClaimedJobs, EnqueueOutcome } from "../../storage/job-store.ts";
-import type { EmitOutcome, RecordOutcome } from "../../storage/checkpoint-store.ts";
-import type { SignalOutcome } from "../../storage/signal-store.ts";
+import type { ClaimedJobs } from "../../storage/job-store.ts";
 import type { StoredJob } from "../../storage/undo-store.ts";
 import type { CommittedChange } from "./change-feed.ts";
-import type { ParkOutcome } from "../workflows/park-jobs.ts";
 
 /** What one transaction did, told after its commit. */
 export interface Committed {
   readonly at: number;
-  readonly enqueued: readonly EnqueueOutcome[];
-  readonly recorded: readonly RecordOutcome[];
-  readonly settled: readonly boolean[];
-  readonly parked: readonly ParkOutcome[];
-  readonly emitted: readonly EmitOutcome[];
-  readonly signalled: readonly SignalOutcome[];
-  readonly worked: readonly unknown[];
+  /** By the position of their kind in the lane's list. */
+  readonly answers: readonly (readonly unknown[])[];
   /** Jobs that are new. */
   readonly stored: readonly StoredJob[];
   readonly applied: readonly Transition[];

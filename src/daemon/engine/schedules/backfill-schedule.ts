@@ -3,7 +3,7 @@ import { invalidArgument, scheduleNotFound } from "../../core/errors.ts";
 import { checkTime, LAST_TIME } from "../../core/job-options.ts";
 import type { Schedule } from "../../core/schedule.ts";
 import { tickAfter } from "../../core/schedule-ticks.ts";
-import type { LaneTransaction } from "../lane/lane-batch.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { Engine } from "../engine.ts";
 import { storeTickJobs, tickJob } from "./fire-schedules.ts";
 

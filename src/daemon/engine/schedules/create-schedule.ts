@@ -3,7 +3,7 @@ import type { Schedule, ScheduleSpec } from "../../core/schedule.ts";
 import type { ScheduleSpecInput } from "../../core/schedule-spec.ts";
 import { checkScheduleName, isSameSpec, resolveScheduleSpec } from "../../core/schedule-spec.ts";
 import { tickAfter } from "../../core/schedule-ticks.ts";
-import type { LaneTransaction } from "../lane/lane-batch.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { Engine } from "../engine.ts";
 
 /**

@@ -3,7 +3,7 @@ import { SCHEDULE_HEADERS } from "../../core/schedule.ts";
 import { dueTicks, jitterOf } from "../../core/schedule-ticks.ts";
 import type { JobToStore } from "../../storage/job-store.ts";
 import type { LiveTick, ScheduleAdvance, TickToStore } from "../../storage/schedule-store.ts";
-import type { LaneTransaction } from "../lane/lane-batch.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { Engine } from "../engine.ts";
 
 /** When a schedule whose ticks cannot be told is looked at again. */

@@ -4,7 +4,7 @@ import type { CheckpointSum } from "../../storage/checkpoint-store.ts";
 import type { WorkerToStore } from "../../storage/job-store.ts";
 import { noteSum } from "./deliver-jobs.ts";
 import type { Engine } from "../engine.ts";
-import type { LaneTransaction } from "../lane/lane-batch.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { WorkerPort } from "./worker-session.ts";
 import { WorkerSession } from "./worker-session.ts";
 

@@ -3,6 +3,7 @@ import { decide } from "../../core/job-machine.ts";
 import type { Job, Lease } from "../../core/job.ts";
 import type { CheckpointPage, CheckpointQuery, CheckpointSum } from "../../storage/checkpoint-store.ts";
 import type { Engine } from "../engine.ts";
+import { settleInBackground } from "../jobs/settle-attempts.ts";
 import type { HeldLease, WorkerSession } from "./worker-session.ts";
 
 /** A leased job on its way to its worker. */
@@ -207,6 +208,5 @@ export function giveBack(engine: Engine, session: WorkerSession, jobs: readonly 
     .map((held) => decide(held.job, { kind: "release", started: false, delayMs: RETRY_MS }, engine.settings, 0))
     .filter((transition) => transition !== null);
   for (const held of unsent) session.remove(held);
-  // A store that fails leaves them to the check of leases, or to the worker's next hello.
-  engine.lane.settle(transitions, { done: () => {}, failed: () => {} });
+  settleInBackground(engine, transitions);
 }

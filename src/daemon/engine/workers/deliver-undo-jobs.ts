@@ -2,6 +2,7 @@ import { decide } from "../../core/job-machine.ts";
 import type { Job } from "../../core/job.ts";
 import type { CheckpointSum } from "../../storage/checkpoint-store.ts";
 import type { Engine } from "../engine.ts";
+import { settleInBackground } from "../jobs/settle-attempts.ts";
 import { arrives, delivery, giveBack, isSmall, noteSum, sendPages } from "./deliver-jobs.ts";
 import type { WorkerSession } from "./worker-session.ts";
 
@@ -84,6 +85,5 @@ function endWithoutJob(engine: Engine, session: WorkerSession, { job, undoOf }: 
   const error = { name: "JobNotFoundError", message };
   const event = { kind: "fail", error, terminal: true, retryAfterMs: null } as const;
   const transition = decide(held.job, event, engine.settings, 0);
-  // A store that fails leaves it to the check of leases, or to the worker's next hello.
-  if (transition !== null) engine.lane.settle([transition], { done: () => {}, failed: () => {} });
+  if (transition !== null) settleInBackground(engine, [transition]);
 }

@@ -66,7 +66,7 @@ export class Dispatcher {
     if (this.#sessions.get(workerId)?.isWorker === true) this.#resumableWorkers.add(workerId);
   }
 
-  noteStored(item: JobToStore, isReady: boolean, now: number): void {
+  onStored(item: JobToStore, isReady: boolean, now: number): void {
     const { options } = item;
     if (isReady) this.markReady(item.functionName);
     else this.onDue(options.runAt ?? now + (options.delayMs ?? 0));
@@ -74,7 +74,7 @@ export class Dispatcher {
     if (Number.isFinite(within)) this.onDue(now + within);
   }
 
-  noteTransition(transition: Transition, now: number): void {
+  onTransition(transition: Transition, now: number): void {
     if (transition.change.state !== "PENDING") return;
     const runAfterMs = transition.change.runAfterMs ?? 0;
     if (transition.change.keepWorker === true && transition.workerId !== null) this.markResumable(transition.workerId);
@@ -107,7 +107,7 @@ export class Dispatcher {
   }
 
   /** A worker that got all that was woken is looked at again only when something is. */
-  noteResumes(demands: readonly ResumeDemand[], resumed: readonly ClaimedJobs[]): void {
+  onResumed(demands: readonly ResumeDemand[], resumed: readonly ClaimedJobs[]): void {
     for (const [index, { workerId, limit }] of demands.entries()) {
       if ((resumed[index]?.jobs.length ?? 0) < limit) this.#resumableWorkers.delete(workerId);
     }
@@ -154,7 +154,7 @@ export class Dispatcher {
   }
 
   /** A function of which a demand got all that was ready is looked at again only when something becomes ready. */
-  noteClaims(demands: readonly ClaimDemand[], claimed: readonly ClaimedJobs[]): void {
+  onClaimed(demands: readonly ClaimDemand[], claimed: readonly ClaimedJobs[]): void {
     for (const [index, claim] of claimed.entries()) {
       const maybeMore = new Set(claim.maybeMore);
       for (const name of demands[index]?.functionNames ?? []) {
@@ -196,7 +196,11 @@ export class Dispatcher {
   }
 
   /** Tells workers what was claimed for them, and that leases were taken back. */
-  afterCommit(applied: readonly Transition[], resumed: readonly ClaimedJobs[], claimed: readonly ClaimedJobs[]): void {
+  notifyWorkers(
+    applied: readonly Transition[],
+    resumed: readonly ClaimedJobs[],
+    claimed: readonly ClaimedJobs[],
+  ): void {
     for (const transition of applied) if (transition.change.revokeLease) this.#revoke(transition);
     for (const claim of resumed) this.#assign(claim, true);
     for (const claim of claimed) this.#assign(claim, false);

@@ -1,7 +1,7 @@
 import { RESUME_GRACE_MS } from "../../core/checkpoint.ts";
 import { decide } from "../../core/job-machine.ts";
 import type { ParkedJob } from "../../storage/checkpoint-store.ts";
-import type { LaneTransaction } from "../lane/lane-batch.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 
 /**
  * Makes parked jobs claimable again: while the worker that has the handler in memory is there, it alone may take the job
@@ -15,6 +15,11 @@ export async function wakeJobs(lane: LaneTransaction, parked: readonly ParkedJob
     )
     .filter((transition) => transition !== null);
   await lane.apply(transitions);
+}
+
+/** Wakes the jobs that waited for what this transaction has ended. */
+export async function wakeAwaiters(lane: LaneTransaction): Promise<void> {
+  await wakeJobs(lane, await lane.tx.takeAwaiters());
 }
 
 /** Waking depends on none. */
