@@ -36,6 +36,11 @@ export type JobEvent =
   /** A person makes it run again. One that is parked is woken: its handler asks again for what it waits for. */
   | { readonly kind: "retry" };
 
+/** Events whose outcome depends on the job alone. */
+export type UnconditionalEvent =
+  | Extract<JobEvent, { kind: "succeed" | "park" | "wake" | "cancel" | "retry" }>
+  | (Extract<JobEvent, { kind: "release" }> & { readonly mismatch?: never });
+
 /** The fields that a transition may set; an absent one stays as it is. */
 export interface JobChange {
   readonly state: JobState;
@@ -110,11 +115,13 @@ export type JobSnapshot = Pick<
  *
  * @param chance a number in [0, 1) for the jitter of a retry delay
  */
+export function decide(job: JobSnapshot, event: UnconditionalEvent): Transition | null;
+export function decide(job: JobSnapshot, event: JobEvent, settings: MachineSettings, chance: number): Transition | null;
 export function decide(
   job: JobSnapshot,
   event: JobEvent,
-  settings: MachineSettings,
-  chance: number,
+  settings: MachineSettings = NO_SETTINGS,
+  chance = 0,
 ): Transition | null {
   switch (event.kind) {
     case "succeed":
@@ -137,6 +144,9 @@ export function decide(
       return retry(job);
   }
 }
+
+/** No unconditional event reads them. */
+const NO_SETTINGS: MachineSettings = { maxLosses: 0 };
 
 function succeed(job: JobSnapshot, result: Uint8Array): Transition {
   return transition(job, { state: "SUCCESS", result }, null);

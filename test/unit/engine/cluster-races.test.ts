@@ -218,7 +218,7 @@ test("jobs that two daemons cancel in opposite orders end in no deadlock's failu
   const cancelEach = (engine: Engine, jobIds: readonly string[]) =>
     engine.lane.run(async (lane) => {
       for (const jobId of jobIds) {
-        await cancelTree(engine.settings, lane, await lane.tx.getJobs([jobId]), "cancelled");
+        await cancelTree(lane, await lane.tx.getJobs([jobId]), "cancelled");
         await Bun.sleep(50);
       }
     });

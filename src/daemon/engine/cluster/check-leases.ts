@@ -1,7 +1,7 @@
-import { decide } from "../../core/job-machine.ts";
 import type { Lease } from "../../core/job.ts";
 import type { JobTransaction, WorkerLease } from "../../storage/job-store.ts";
 import type { Engine } from "../engine.ts";
+import { applyEvent } from "../lane/apply-event.ts";
 import { noteMovedElsewhere } from "./note-moved-elsewhere.ts";
 import type { WorkerSession } from "../workers/worker-session.ts";
 
@@ -63,19 +63,16 @@ export class LeaseCheck {
 
   /** A lease that is on its way, or is being settled, is known by the next time. */
   async #giveBackUnknown(stored: readonly WorkerLease[]): Promise<void> {
-    const { dispatcher, lane, settings } = this.#engine;
+    const { dispatcher, lane } = this.#engine;
     const unknown = stored.filter((lease) => dispatcher.findSession(lease.workerId)?.find(lease) === null);
     const again = unknown.filter(({ jobId, leaseToken }) => this.#unknown.get(jobId) === leaseToken);
     this.#unknown = new Map(unknown.map(({ jobId, leaseToken }) => [jobId, leaseToken]));
     if (again.length === 0) return;
     const tokens = new Map(again.map(({ jobId, leaseToken }) => [jobId, leaseToken]));
-    await lane.run(async ({ tx, apply }) => {
-      const jobs = await tx.getJobs([...tokens.keys()]);
-      const transitions = jobs
-        .filter((job) => job.leaseToken === tokens.get(job.jobId))
-        .map((job) => decide(job, { kind: "release", started: false }, settings, 0))
-        .filter((transition) => transition !== null);
-      if (transitions.length > 0) await apply(transitions);
+    await lane.run(async (transaction) => {
+      const jobs = await transaction.tx.getJobs([...tokens.keys()]);
+      const stillLeased = jobs.filter((job) => job.leaseToken === tokens.get(job.jobId));
+      await applyEvent(transaction, stillLeased, { kind: "release", started: false });
     });
   }
 }

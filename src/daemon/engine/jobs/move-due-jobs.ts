@@ -16,7 +16,7 @@ export async function moveDueJobs(engine: Engine): Promise<number | null> {
       const promotion = await lane.tx.promoteDueJobs(SLICE);
       for (const name of promotion.functionNames) engine.dispatcher.markReady(name);
       const overdue = await lane.tx.listOverdueJobs(SLICE);
-      for (const { job, reason } of overdue) await cancelTree(engine.settings, lane, [job], reason);
+      for (const { job, reason } of overdue) await cancelTree(lane, [job], reason);
       const areWaitsFull = await endWaits(lane);
       const isFull = promotion.promoted === SLICE || overdue.length === SLICE || areWaitsFull;
       return { isFull, nextDueAt: isFull ? null : await lane.tx.nextDueAt() };

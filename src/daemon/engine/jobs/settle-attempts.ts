@@ -92,7 +92,8 @@ export function settleAttempts(
 }
 
 /** Writes that nobody waits for: what a failing store leaves undone is found by the lease check or the worker's next hello. */
-export function settleInBackground({ lane }: Engine, transitions: readonly Transition[]): void {
+export function settleInBackground({ lane }: Engine, decisions: readonly (Transition | null)[]): void {
+  const transitions = decisions.filter((transition) => transition !== null);
   const settlements = transitions.map((transition) => ({ transition, park: null }));
   lane.submit(settleKind, settlements, { done: () => {}, failed: () => {} });
 }
@@ -140,7 +141,7 @@ function prepare(engine: Engine, session: WorkerSession, report: AttemptReport):
   }
   const now = engine.clock.monotonic();
   const ranMs = ranMsAtPark(held.job, now - ranSince, deadline - DELIVERY_MS - now);
-  const transition = decide(snapshot, { kind: "park", ranMs }, engine.settings, 0);
+  const transition = decide(snapshot, { kind: "park", ranMs });
   if (transition === null) return STALE;
   const { waits, waitingNames, order = null } = event;
   return { kind: "write", held, transition, park: { waits, waitingNames, order, place: held.checkpointCount } };

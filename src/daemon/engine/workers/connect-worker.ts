@@ -1,9 +1,9 @@
-import { decide } from "../../core/job-machine.ts";
 import type { Job, Lease } from "../../core/job.ts";
 import type { CheckpointSum } from "../../storage/checkpoint-store.ts";
 import type { WorkerToStore } from "../../storage/job-store.ts";
 import { noteSum } from "./deliver-jobs.ts";
 import type { Engine } from "../engine.ts";
+import { applyEvent } from "../lane/apply-event.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { WorkerPort } from "./worker-session.ts";
 import { WorkerSession } from "./worker-session.ts";
@@ -120,15 +120,8 @@ async function adoptLeases(engine: Engine, lane: LaneTransaction, worker: Connec
     kept.push(job);
     leased.delete(lease.jobId);
   }
-  await giveBack(engine, lane, [...leased.values()]);
+  await applyEvent(lane, [...leased.values()], { kind: "release", started: false });
   return { kept, ...(await sortUnknown(lane, unknown)) };
-}
-
-async function giveBack(engine: Engine, lane: LaneTransaction, jobs: readonly Job[]): Promise<void> {
-  const transitions = jobs
-    .map((job) => decide(job, { kind: "release", started: false }, engine.settings, 0))
-    .filter((transition) => transition !== null);
-  if (transitions.length > 0) await lane.apply(transitions);
 }
 
 /** A lease that its worker settled itself, with the answer lost on the way, is not lost: the report will be repeated. */

@@ -204,9 +204,17 @@ const NONE: CheckpointSum = { count: 0, open: 0, awaited: 0, bytes: 0 };
 /** They never reached their worker, and are claimed again a moment later. */
 export function giveBack(engine: Engine, session: WorkerSession, jobs: readonly Job[]): void {
   const unsent = jobs.map((job) => session.find(job)).filter((held) => held?.isOnItsWay === true) as HeldLease[];
-  const transitions = unsent
-    .map((held) => decide(held.job, { kind: "release", started: false, delayMs: RETRY_MS }, engine.settings, 0))
-    .filter((transition) => transition !== null);
   for (const held of unsent) session.remove(held);
-  settleInBackground(engine, transitions);
+  settleInBackground(
+    engine,
+    unsent.map((held) => decide(held.job, { kind: "release", started: false, delayMs: RETRY_MS })),
+  );
+}
+
+/** Their worker left before the commit that claimed them: without this they would wait for the end of its lease. */
+export function giveBackUndeliverable(engine: Engine, jobs: readonly Job[]): void {
+  settleInBackground(
+    engine,
+    jobs.map((job) => decide(job, { kind: "release", started: false })),
+  );
 }

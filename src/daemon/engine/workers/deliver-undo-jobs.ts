@@ -84,6 +84,5 @@ function endWithoutJob(engine: Engine, session: WorkerSession, { job, undoOf }: 
   const message = `job ${undoOf}, whose steps this one was to undo, is gone with all that it recorded`;
   const error = { name: "JobNotFoundError", message };
   const event = { kind: "fail", error, terminal: true, retryAfterMs: null } as const;
-  const transition = decide(held.job, event, engine.settings, 0);
-  if (transition !== null) settleInBackground(engine, [transition]);
+  settleInBackground(engine, [decide(held.job, event, engine.settings, 0)]);
 }

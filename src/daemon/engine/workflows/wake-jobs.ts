@@ -1,6 +1,7 @@
 import { RESUME_GRACE_MS } from "../../core/checkpoint.ts";
 import { decide } from "../../core/job-machine.ts";
 import type { ParkedJob } from "../../storage/checkpoint-store.ts";
+import { applyDecisions } from "../lane/apply-event.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
 
 /**
@@ -8,19 +9,13 @@ import type { LaneTransaction } from "../lane/lane-transaction.ts";
  * for a moment; without it anyone may at once, and replays it from its checkpoints.
  */
 export async function wakeJobs(lane: LaneTransaction, parked: readonly ParkedJob[]): Promise<void> {
-  if (parked.length === 0) return;
-  const transitions = parked
-    .map(({ job, isWorkerThere }) =>
-      decide(job, { kind: "wake", graceMs: isWorkerThere ? RESUME_GRACE_MS : 0 }, NO_SETTINGS, 0),
-    )
-    .filter((transition) => transition !== null);
-  await lane.apply(transitions);
+  await applyDecisions(
+    lane,
+    parked.map(({ job, isWorkerThere }) => decide(job, { kind: "wake", graceMs: isWorkerThere ? RESUME_GRACE_MS : 0 })),
+  );
 }
 
 /** Wakes the jobs that waited for what this transaction has ended. */
 export async function wakeAwaiters(lane: LaneTransaction): Promise<void> {
   await wakeJobs(lane, await lane.tx.takeAwaiters());
 }
-
-/** Waking depends on none. */
-const NO_SETTINGS = { maxLosses: 0 };

@@ -1,7 +1,7 @@
-import { decide } from "../../core/job-machine.ts";
 import { RESUME_GRACE_MS } from "../../core/checkpoint.ts";
 import type { Lease } from "../../core/job.ts";
 import type { Engine } from "../engine.ts";
+import { applyEvent } from "../lane/apply-event.ts";
 import type { WorkerSession } from "../workers/worker-session.ts";
 
 /**
@@ -12,10 +12,7 @@ export async function wakeParked(engine: Engine, session: WorkerSession, leases:
   const tokens = new Map(leases.map((lease) => [lease.jobId, lease.leaseToken]));
   await engine.lane.run(async (lane) => {
     const jobs = await lane.tx.getJobs([...tokens.keys()]);
-    const transitions = jobs
-      .filter((job) => job.leaseToken === tokens.get(job.jobId) && job.workerId === session.workerId)
-      .map((job) => decide(job, { kind: "wake", graceMs: RESUME_GRACE_MS }, engine.settings, 0))
-      .filter((transition) => transition !== null);
-    if (transitions.length > 0) await lane.apply(transitions);
+    const parked = jobs.filter((job) => job.leaseToken === tokens.get(job.jobId) && job.workerId === session.workerId);
+    await applyEvent(lane, parked, { kind: "wake", graceMs: RESUME_GRACE_MS });
   });
 }
