@@ -229,7 +229,7 @@ function firingTests(makeStore: MakeStore): void {
       });
     await write("Mars/Olympus");
     const faults: string[] = [];
-    world.engine.schedules.onFault = (fault) => faults.push(fault);
+    world.engine.schedules.faults.add((fault) => faults.push(fault));
     await world.run(70);
     expect(await world.tickTimes()).toEqual([schedule.createdAt + 60_000]);
     expect(await world.tickTimes("strange")).toEqual([]);

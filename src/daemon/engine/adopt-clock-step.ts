@@ -13,6 +13,6 @@ export async function adoptClockStep(engine: Engine, clock: SteadyClock): Promis
   await engine.lane.run(({ tx }) => tx.moveLengths(step));
   clock.adopt(step);
   // Whoever waits for a time that was read before the step looks again.
-  engine.dispatcher.onDue(-Infinity);
+  engine.dispatcher.due.notify(-Infinity);
   return step;
 }

@@ -1,12 +1,14 @@
 import type { Clock, Random } from "../core/clock.ts";
+import type { Job } from "../core/job.ts";
 import type { DaemonError } from "../core/errors.ts";
 import type { JobStore } from "../storage/job-store.ts";
 import { ChangeFeed } from "./lane/change-feed.ts";
 import type { CommitLaneOptions } from "./lane/commit-lane.ts";
 import { CommitLane } from "./lane/commit-lane.ts";
-import { deliverJobs } from "./workers/deliver-jobs.ts";
+import { deliverJobs, giveBackUndeliverable } from "./workers/deliver-jobs.ts";
 import { deliverUndoJobs } from "./workers/deliver-undo-jobs.ts";
 import { Dispatcher } from "./workers/dispatcher.ts";
+import type { WorkerSession } from "./workers/worker-session.ts";
 import type { Engine, EngineSettings } from "./engine.ts";
 import { enqueueKind } from "./jobs/enqueue-jobs.ts";
 import { settleKind } from "./jobs/settle-attempts.ts";
@@ -41,7 +43,11 @@ const WRITE_KINDS = [enqueueKind, recordKind, settleKind, emitKind, signalKind];
 export function createEngine(options: EngineOptions): Engine {
   const { store, random, newJobId, settings, onDeadline, onFatal, onCommit } = options;
   const clock: Clock = { now: () => store.now(), monotonic: () => options.clock.monotonic() };
-  const dispatcher = new Dispatcher({ maxConcurrent: settings.maxConcurrent });
+  const dispatcher = new Dispatcher({
+    maxConcurrent: settings.maxConcurrent,
+    onAssigned: (session, jobs, resumed) => deliverClaimed(engine, session, jobs, resumed),
+    onUndeliverable: (jobs) => giveBackUndeliverable(engine, jobs),
+  });
   const changes = new ChangeFeed();
   const schedules = new ScheduleWatch(store.kind === "sqlite" ? 0 : OTHERS_GRACE_MS);
   const lane = new CommitLane({
@@ -59,12 +65,14 @@ export function createEngine(options: EngineOptions): Engine {
     onUndelivered: options.onUndelivered ?? (() => {}),
     onUnordered: options.onUnordered ?? (() => {}),
   };
-  dispatcher.onAssigned = (session, jobs, resumed) => {
-    // A handler that goes on where it waits has seen what it undoes.
-    const undoing = resumed ? [] : jobs.filter((job) => job.undoOf !== null);
-    const others = undoing.length === 0 ? jobs : jobs.filter((job) => job.undoOf === null);
-    deliverJobs(engine, session, others, resumed);
-    if (undoing.length > 0) deliverUndoJobs(engine, session, undoing);
-  };
   return engine;
+}
+
+/** Sends jobs that were claimed to their worker. */
+function deliverClaimed(engine: Engine, session: WorkerSession, jobs: readonly Job[], resumed: boolean): void {
+  // A handler that resumes in memory has already received the records that it undoes.
+  const undoing = resumed ? [] : jobs.filter((job) => job.undoOf !== null);
+  const others = undoing.length === 0 ? jobs : jobs.filter((job) => job.undoOf === null);
+  deliverJobs(engine, session, others, resumed);
+  if (undoing.length > 0) deliverUndoJobs(engine, session, undoing);
 }

@@ -42,7 +42,7 @@ export class ClusterWatch implements Loop {
       if (hint.changes === undefined) void this.#heed(hint);
       else telling = telling.then(() => this.#heed(hint));
     });
-    this.#engine.changes.onWatched = async (isWatched) => (await this.#listening)?.wantChanges(isWatched);
+    this.#engine.changes.follow({ want: async (isWanted) => (await this.#listening)?.wantChanges(isWanted) });
     this.#listening.catch((error: unknown) => this.#logger.warn("hints of other daemons are off", { error }));
   }
 

@@ -35,12 +35,17 @@ interface Watcher {
   readonly onGap: () => void;
 }
 
+/** Changes that other daemons commit. */
+export interface RemoteChanges {
+  /** Starts or stops passing them to the feed; resolves when other daemons know. */
+  want(isWanted: boolean): Promise<void>;
+}
+
 /** Tells committed changes inside this process: to those who await one job, and to those who watch many. */
 export class ChangeFeed {
   readonly #watchers = new Set<Watcher>();
   readonly #awaiters = new Map<string, Set<EndListener>>();
-  /** Whether somebody watches; resolves when changes of other daemons come here too. */
-  onWatched: (isWatched: boolean) => Promise<void> = async () => {};
+  #remote: RemoteChanges | null = null;
 
   /** Whether anybody watches: lets the commit lane spare the work of describing changes that only watchers see. */
   get isWatched(): boolean {
@@ -84,10 +89,10 @@ export class ChangeFeed {
   watch(watcher: Watcher): { readonly ready: Promise<void>; stop(): void } {
     this.#watchers.add(watcher);
     return {
-      ready: this.onWatched(true),
+      ready: this.#wantRemote(true),
       stop: () => {
         // What cannot be told now is told with the next renewal.
-        if (this.#watchers.delete(watcher) && !this.isWatched) this.onWatched(false).catch(() => {});
+        if (this.#watchers.delete(watcher) && !this.isWatched) this.#wantRemote(false).catch(() => {});
       },
     };
   }
@@ -98,6 +103,15 @@ export class ChangeFeed {
     if (listeners === undefined) return;
     this.#awaiters.delete(jobId);
     for (const listener of listeners) listener(end);
+  }
+
+  /** While somebody watches, asks for the changes of other daemons too. */
+  follow(remote: RemoteChanges): void {
+    this.#remote = remote;
+  }
+
+  async #wantRemote(isWanted: boolean): Promise<void> {
+    await this.#remote?.want(isWanted);
   }
 
   #forget(jobId: string, listener: EndListener): void {

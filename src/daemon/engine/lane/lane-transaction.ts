@@ -35,7 +35,7 @@ export function openLaneTransaction(
     tx,
     apply: (transitions) => applyTransitions(tx, transitions, writes, newJobId),
     enqueue: (items) => enqueue(tx, items, writes, dispatcher),
-    expectDue: (dueAt) => dispatcher.onDue(dueAt),
+    expectDue: (dueAt) => dispatcher.due.notify(dueAt),
   };
   return { lane, writes };
 }

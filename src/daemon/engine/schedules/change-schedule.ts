@@ -29,6 +29,6 @@ export async function changeSchedule(
     if (slice === null) break;
     engine.schedules.note(slice);
   }
-  engine.schedules.onChange();
+  engine.schedules.changed.notify();
   return getSchedule(engine, name);
 }

@@ -22,7 +22,7 @@ export async function createSchedule(
   const all = [...(name === "" ? [] : checkScheduleName(name, "name")), ...violations];
   if (all.length > 0) throw invalidArgument(all);
   const answer = await engine.lane.run((lane) => create(engine, lane, chosen, spec));
-  if (answer.created) engine.schedules.onChange();
+  if (answer.created) engine.schedules.changed.notify();
   return answer;
 }
 

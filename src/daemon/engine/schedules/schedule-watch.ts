@@ -1,3 +1,5 @@
+import { Listeners } from "../dispatch/listeners.ts";
+
 /** Upper bounds in seconds of how late ticks were fired. */
 export const LATENESS_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60] as const;
 
@@ -20,10 +22,10 @@ export class ScheduleWatch {
   latenessSeconds = 0;
   /** Ticks that enqueued none, since an earlier job had not ended. */
   skipped = 0;
-  /** Called with a schedule's name and why its ticks cannot be told. */
-  onFault: (fault: string) => void = () => {};
-  /** Called when a schedule's next tick is nearer than before or its rule changed. */
-  onChange: () => void = () => {};
+  /** Names of schedules whose ticks cannot be computed, each with the reason. */
+  readonly faults = new Listeners<string>();
+  /** A schedule was created or changed: its next tick may be sooner. */
+  readonly changed = new Listeners<void>();
 
   /**
    * @param graceMs how long a tick may have been due before this watch began and still count as seen, because another
@@ -48,7 +50,7 @@ export class ScheduleWatch {
     readonly skipped: number;
     readonly faults: readonly string[];
   }): void {
-    for (const fault of report.faults) this.onFault(fault);
+    for (const fault of report.faults) this.faults.notify(fault);
     this.fired += report.fired;
     this.skipped += report.skipped;
     for (const lateMs of report.lateMs) {

@@ -2,8 +2,18 @@ import type { Transition } from "../../core/job-machine.ts";
 import type { Job } from "../../core/job.ts";
 import type { ResumeDemand } from "../../storage/checkpoint-store.ts";
 import type { ClaimDemand, ClaimedJobs, JobToStore } from "../../storage/job-store.ts";
+import { Listeners } from "../dispatch/listeners.ts";
 import { revocationReason, revoke } from "./revoke-lease.ts";
 import type { WorkerSession } from "./worker-session.ts";
+
+export interface DispatcherOptions {
+  /** Jobs running at once; 0 = no limit. */
+  readonly maxConcurrent: number;
+  /** Called with jobs that were claimed for a session and that it holds now. */
+  readonly onAssigned: (session: WorkerSession, jobs: readonly Job[], resumed: boolean) => void;
+  /** Called with jobs that were claimed for a worker that left before the commit. */
+  readonly onUndeliverable: (jobs: readonly Job[]) => void;
+}
 
 /**
  * Who gets what next. Knows the connected workers, the functions that may have ready jobs, and when the next delayed
@@ -12,21 +22,17 @@ import type { WorkerSession } from "./worker-session.ts";
  * What it knows is a hint that saves queries: a function marked in vain costs one look, and the poll marks all.
  */
 export class Dispatcher {
-  readonly #maxConcurrent: number;
+  readonly #options: DispatcherOptions;
   readonly #sessions = new Map<string, WorkerSession>();
   readonly #readyFunctions = new Set<string>();
   /** Workers whose parked jobs may have been woken. */
   readonly #resumableWorkers = new Set<string>();
   #isPaused = false;
-  /** Called with claimed jobs whose worker has gone meanwhile. */
-  onUnclaimed: (jobs: readonly Job[]) => void = () => {};
-  /** Called with jobs that were claimed for a session, which counts them as its own. */
-  onAssigned: (session: WorkerSession, jobs: readonly Job[], resumed: boolean) => void = () => {};
-  /** Called when a time is nearer than all that were noted before; milliseconds on the store's clock. */
-  onDue: (dueAt: number) => void = () => {};
+  /** Times at which something becomes due: milliseconds on the store's clock. */
+  readonly due = new Listeners<number>();
 
-  constructor(options: { readonly maxConcurrent: number }) {
-    this.#maxConcurrent = options.maxConcurrent;
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
   }
 
   get sessions(): Iterable<WorkerSession> {
@@ -69,16 +75,16 @@ export class Dispatcher {
   onStored(item: JobToStore, isReady: boolean, now: number): void {
     const { options } = item;
     if (isReady) this.markReady(item.functionName);
-    else this.onDue(options.runAt ?? now + (options.delayMs ?? 0));
+    else this.due.notify(options.runAt ?? now + (options.delayMs ?? 0));
     const within = Math.min(options.startWithinMs ?? Infinity, options.finishWithinMs ?? Infinity);
-    if (Number.isFinite(within)) this.onDue(now + within);
+    if (Number.isFinite(within)) this.due.notify(now + within);
   }
 
   onTransition(transition: Transition, now: number): void {
     if (transition.change.state !== "PENDING") return;
     const runAfterMs = transition.change.runAfterMs ?? 0;
     if (transition.change.keepWorker === true && transition.workerId !== null) this.markResumable(transition.workerId);
-    if (runAfterMs > 0) this.onDue(now + runAfterMs);
+    if (runAfterMs > 0) this.due.notify(now + runAfterMs);
     else this.markReady(transition.functionName);
   }
 
@@ -220,7 +226,8 @@ export class Dispatcher {
   }
 
   #concurrencyLeft(): number {
-    return this.#maxConcurrent === 0 ? Infinity : this.#maxConcurrent - this.runningCount();
+    const { maxConcurrent } = this.#options;
+    return maxConcurrent === 0 ? Infinity : maxConcurrent - this.runningCount();
   }
 
   #readyFunctionsOf(session: WorkerSession): readonly string[] {
@@ -237,11 +244,11 @@ export class Dispatcher {
     if (claim.jobs.length === 0) return;
     const session = this.#sessions.get(claim.workerId);
     if (session === undefined) {
-      this.onUnclaimed(claim.jobs);
+      this.#options.onUndeliverable(claim.jobs);
       return;
     }
     session.add(claim.jobs, () => null);
-    this.onAssigned(session, claim.jobs, resumed);
+    this.#options.onAssigned(session, claim.jobs, resumed);
   }
 
   #revoke(transition: Transition): void {
