@@ -5,7 +5,8 @@ import { deleteSchedule } from "../../src/daemon/engine/schedules/delete-schedul
 import { fireDue } from "../../src/daemon/engine/schedules/fire-schedules.ts";
 import { pauseSchedule } from "../../src/daemon/engine/schedules/pause-schedule.ts";
 import { getSchedule, listSchedules } from "../../src/daemon/engine/schedules/read-schedules.ts";
-import { pruneJobs, pruneSchedules } from "../../src/daemon/engine/jobs/prune-jobs.ts";
+import { pruneJobs } from "../../src/daemon/engine/jobs/prune-jobs.ts";
+import { pruneSchedules } from "../../src/daemon/engine/schedules/prune-schedules.ts";
 import { resumeSchedule } from "../../src/daemon/engine/schedules/resume-schedule.ts";
 import { triggerSchedule } from "../../src/daemon/engine/schedules/trigger-schedule.ts";
 import { updateSchedule } from "../../src/daemon/engine/schedules/update-schedule.ts";

@@ -109,14 +109,16 @@ export type JobSnapshot = Pick<
   | "ranMs"
 >;
 
+/** What an event does to a job when its outcome depends on the job alone; null when the job's state does not allow it. */
+export function decide(job: JobSnapshot, event: UnconditionalEvent): Transition | null;
 /**
- * The transition that an event asks for, or null when the job's state does not allow it: a terminal job moves only
- * by retry, and only from DEAD or CANCELLED, and retry wakes a parked one; only a RUNNING job can be settled.
+ * What an event does to a job, or null when the job's state does not allow it: only a RUNNING job can be settled; a
+ * terminal job changes only by retry, and only from DEAD or CANCELLED; retry also wakes a parked job.
  *
  * @param chance a number in [0, 1) for the jitter of a retry delay
  */
-export function decide(job: JobSnapshot, event: UnconditionalEvent): Transition | null;
 export function decide(job: JobSnapshot, event: JobEvent, settings: MachineSettings, chance: number): Transition | null;
+/** Unconditional events read neither settings nor chance. */
 export function decide(
   job: JobSnapshot,
   event: JobEvent,
@@ -145,7 +147,6 @@ export function decide(
   }
 }
 
-/** No unconditional event reads them. */
 const NO_SETTINGS: MachineSettings = { maxLosses: 0 };
 
 function succeed(job: JobSnapshot, result: Uint8Array): Transition {

@@ -1,6 +1,6 @@
-import { LeaseCheck } from "../engine/cluster/check-leases.ts";
+import { LeaseCheck } from "../engine/cluster/compare-leases.ts";
 import type { Engine } from "../engine/engine.ts";
-import { heedHint } from "../engine/cluster/note-moved-elsewhere.ts";
+import { heedHint } from "../engine/cluster/follow-other-daemons.ts";
 import { sweepAwaited } from "../engine/cluster/sweep-awaited.ts";
 import type { Logger } from "../logger.ts";
 import type { HintListener, StoreHint } from "../storage/store-hint.ts";

@@ -1,7 +1,7 @@
 /** Two daemons on one database that end, undo and retry the same job in the same moment. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Job } from "../../../src/daemon/core/job.ts";
-import { heedHint } from "../../../src/daemon/engine/cluster/note-moved-elsewhere.ts";
+import { heedHint } from "../../../src/daemon/engine/cluster/follow-other-daemons.ts";
 import { cancelJob } from "../../../src/daemon/engine/jobs/cancel-job.ts";
 import { enqueueJobs } from "../../../src/daemon/engine/jobs/enqueue-jobs.ts";
 import { retryJob } from "../../../src/daemon/engine/jobs/retry-job.ts";

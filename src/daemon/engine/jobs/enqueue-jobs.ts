@@ -6,7 +6,7 @@ import type { JobState } from "../../core/job.ts";
 import type { EnqueueOutcome, JobToStore } from "../../storage/job-store.ts";
 import { type AloneParts, type AppliedAlone, type Completion, toPromise, type WriteKind } from "../lane/write-kind.ts";
 import type { Engine } from "../engine.ts";
-import { isJobId, isUuid } from "./job-id.ts";
+import { isUuidV7, isUuid } from "../../core/uuid.ts";
 import { storeCalls } from "./store-calls.ts";
 
 export const enqueueKind: WriteKind<JobToStore, EnqueueOutcome> = {
@@ -116,7 +116,7 @@ const NO_ARGS = new TextEncoder().encode("[]");
 
 function checkIds(item: EnqueueItem, path: string): readonly FieldViolation[] {
   const violations: FieldViolation[] = [];
-  if (item.jobId !== null && !isJobId(item.jobId)) {
+  if (item.jobId !== null && !isUuidV7(item.jobId)) {
     violations.push({
       field: `${path}.job_id`,
       description: `${JSON.stringify(item.jobId)} is not a UUID of version 7 in lower case; leave it empty to get one`,

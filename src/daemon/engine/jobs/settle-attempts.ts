@@ -10,12 +10,13 @@ import { LIMITS } from "../../core/job-options.ts";
 import type { JobEvent, Transition } from "../../core/job-machine.ts";
 import { decide } from "../../core/job-machine.ts";
 import type { Job, Lease } from "../../core/job.ts";
-import { cutError, cutText } from "./cut-error.ts";
+import { cutError, cutText } from "../../core/cut-error.ts";
+import type { SettleResult } from "../dispatch/settle-result.ts";
 import type { Engine } from "../engine.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { WriteKind } from "../lane/write-kind.ts";
 import { type Park, type ParkOutcome, parkJobs, type ParkRequest } from "../workflows/park-jobs.ts";
-import { DELIVERY_MS, type HeldLease, type WorkerSession } from "../workers/worker-session.ts";
+import { DELIVERY_MS, type HeldLease, type WorkerSession } from "../dispatch/worker-session.ts";
 
 /** The handler waits for something and needs no slot meanwhile. */
 export interface ParkReport {
@@ -34,15 +35,6 @@ export interface AttemptReport extends Lease {
   /** As the worker measured it; 0 when unknown. */
   readonly runMs: number;
 }
-
-export type SettleResult =
-  | "accepted"
-  /** The lease is no longer the worker's: nothing changed. */
-  | "stale"
-  /** Not stored for now: report it again. */
-  | "retry"
-  /** The report breaks a limit: report a failure instead. */
-  | "invalid";
 
 /** A guarded write that ends an attempt, gives its job back, or parks it. */
 export interface Settlement {

@@ -1,7 +1,7 @@
 import type { Transition } from "../../core/job-machine.ts";
 import { decide } from "../../core/job-machine.ts";
 import type { Engine } from "../engine.ts";
-import type { HeldLease } from "../workers/worker-session.ts";
+import type { HeldLease } from "../dispatch/worker-session.ts";
 import { settleKind } from "./settle-attempts.ts";
 
 /**

@@ -1,6 +1,15 @@
 import type { Transition } from "../../core/job-machine.ts";
-import type { JobTransaction } from "../../storage/job-store.ts";
-import type { JobWrites } from "./lane-transaction.ts";
+import type { JobToStore, JobTransaction } from "../../storage/job-store.ts";
+import type { StoredJob } from "../../storage/undo-store.ts";
+
+/** What one transaction has done to jobs so far. */
+export interface JobWrites {
+  /** Jobs that callers enqueued. */
+  readonly stored: JobToStore[];
+  readonly transitions: Transition[];
+  /** Jobs that undo the steps of jobs that ended; ready at once. */
+  readonly undoJobs: StoredJob[];
+}
 
 /**
  * Guarded writes, added to what the transaction has done. The same transaction stores the job that undoes the steps of

@@ -1,7 +1,6 @@
 import type { JobError, JobState } from "../../core/job.ts";
 import { isTerminal } from "../../core/job.ts";
 import type { JobFilter } from "../../storage/job-store.ts";
-import type { Engine } from "../engine.ts";
 
 /** One change of a job's state, told after its commit. */
 export interface CommittedChange {
@@ -119,19 +118,6 @@ export class ChangeFeed {
     listeners?.delete(listener);
     if (listeners?.size === 0) this.#awaiters.delete(jobId);
   }
-}
-
-/**
- * Calls `onChanges` with the committed changes that match, of every daemon on the database, until stopped; from `ready`
- * on none is missed, or `onGap` is called. The past is not told.
- */
-export function watchJobs(
-  engine: Engine,
-  filter: JobFilter,
-  onChanges: ChangeListener,
-  onGap: () => void,
-): { readonly ready: Promise<void>; stop(): void } {
-  return engine.changes.watch({ filter, listener: onChanges, onGap });
 }
 
 /** Fields of the filter that a change does not carry (key, creation time) are not looked at. */

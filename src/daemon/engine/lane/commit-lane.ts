@@ -1,7 +1,7 @@
 import { DaemonError } from "../../core/errors.ts";
 import type { Transition } from "../../core/job-machine.ts";
 import type { JobStore, JobTransaction } from "../../storage/job-store.ts";
-import type { Dispatcher } from "../workers/dispatcher.ts";
+import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import { Batch } from "./batch.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import { type Committed, describeChanges } from "./committed-changes.ts";

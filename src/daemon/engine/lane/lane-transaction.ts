@@ -1,8 +1,7 @@
 import type { Transition } from "../../core/job-machine.ts";
 import type { EnqueueOutcome, JobToStore, JobTransaction } from "../../storage/job-store.ts";
-import type { StoredJob } from "../../storage/undo-store.ts";
-import type { Dispatcher } from "../workers/dispatcher.ts";
-import { applyTransitions } from "./apply-transitions.ts";
+import type { Dispatcher } from "../dispatch/dispatcher.ts";
+import { applyTransitions, type JobWrites } from "./apply-transitions.ts";
 
 /** A transaction of the commit lane, as the writes that share it see it. */
 export interface LaneTransaction {
@@ -13,15 +12,6 @@ export interface LaneTransaction {
   enqueue(items: readonly JobToStore[]): Promise<readonly EnqueueOutcome[]>;
   /** Something becomes due at this time, on the store's clock. */
   expectDue(dueAt: number): void;
-}
-
-/** What one transaction has done to jobs so far. */
-export interface JobWrites {
-  /** Jobs that callers enqueued. */
-  readonly stored: JobToStore[];
-  readonly transitions: Transition[];
-  /** Jobs that undo the steps of jobs that ended; ready at once. */
-  readonly undoJobs: StoredJob[];
 }
 
 /** @param newJobId makes IDs of undo jobs */

@@ -1,7 +1,7 @@
 import type { DaemonError } from "../../core/errors.ts";
 import type { JobStore } from "../../storage/job-store.ts";
 import type { StoredJob } from "../../storage/undo-store.ts";
-import type { Dispatcher } from "../workers/dispatcher.ts";
+import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import type { LaneTransaction } from "./lane-transaction.ts";
 
 /**

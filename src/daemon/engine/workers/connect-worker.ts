@@ -5,8 +5,8 @@ import { noteSum } from "./deliver-jobs.ts";
 import type { Engine } from "../engine.ts";
 import { applyEvent } from "../lane/apply-event.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
-import type { WorkerPort } from "./worker-session.ts";
-import { WorkerSession } from "./worker-session.ts";
+import type { WorkerPort } from "../dispatch/worker-port.ts";
+import { WorkerSession } from "../dispatch/worker-session.ts";
 
 /** Who connects, and what it says it still holds. */
 export interface ConnectingWorker extends Omit<WorkerToStore, "nodeId"> {

@@ -4,27 +4,8 @@ import type { Job, Lease } from "../../core/job.ts";
 import type { CheckpointPage, CheckpointQuery, CheckpointSum } from "../../storage/checkpoint-store.ts";
 import type { Engine } from "../engine.ts";
 import { settleInBackground } from "../jobs/settle-attempts.ts";
-import type { HeldLease, WorkerSession } from "./worker-session.ts";
-
-/** A leased job on its way to its worker. */
-export interface Delivery {
-  readonly job: Job;
-  /** The handler that the worker parked goes on. */
-  readonly resumed: boolean;
-  /** Checkpoints that were sent before it. */
-  readonly checkpointCount: number;
-  /** It is from before the order of records was kept. */
-  readonly unordered: boolean;
-  /** Of a job that is replayed: waits that are registered and not over. */
-  readonly openWaits: readonly WaitLeft[];
-  /** By the clock that tells when something was recorded. */
-  readonly now: number;
-}
-
-export interface WaitLeft extends Omit<OpenWait, "dueAt"> {
-  /** Until its time is over; null where it has none. */
-  readonly leftMs: number | null;
-}
+import type { Delivery, WaitLeft } from "../dispatch/worker-port.ts";
+import type { HeldLease, WorkerSession } from "../dispatch/worker-session.ts";
 
 /** Bytes of values read at once: a frame's worth. */
 const PAGE_BYTES = 1024 * 1024;

@@ -4,7 +4,7 @@ import type { CheckpointSum } from "../../storage/checkpoint-store.ts";
 import type { Engine } from "../engine.ts";
 import { settleInBackground } from "../jobs/settle-attempts.ts";
 import { arrives, delivery, giveBack, isSmall, noteSum, sendPages } from "./deliver-jobs.ts";
-import type { WorkerSession } from "./worker-session.ts";
+import type { WorkerSession } from "../dispatch/worker-session.ts";
 
 /** An undo job, and the job whose steps it undoes. */
 interface Undoing {

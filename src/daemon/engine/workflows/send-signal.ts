@@ -3,7 +3,7 @@ import { DaemonError, type FieldViolation, invalidArgument, jobNotFound } from "
 import { SIGNAL_LIMITS } from "../../core/signal.ts";
 import type { SignalOutcome, SignalToStore } from "../../storage/signal-store.ts";
 import type { Engine } from "../engine.ts";
-import { isJobId, isUuid } from "../jobs/job-id.ts";
+import { isUuidV7, isUuid } from "../../core/uuid.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { WriteKind } from "../lane/write-kind.ts";
 import { checkPayload } from "./check-payload.ts";
@@ -65,7 +65,7 @@ function checkIds({ jobId, signalId }: Pick<SignalToStore, "jobId" | "signalId">
       description: `${JSON.stringify(jobId)} is not a job id; ids look like 019a9c4e-7c1b-7d60-9c5a-0f6e1d2c3b4a`,
     });
   }
-  if (!isJobId(signalId)) {
+  if (!isUuidV7(signalId)) {
     violations.push({
       field: "signal_id",
       description: `${JSON.stringify(signalId)} is not a UUID of version 7 in lower case; leave it empty to get one`,

@@ -1,7 +1,10 @@
 import { RESUME_GRACE_MS } from "../../core/checkpoint.ts";
 import { decide } from "../../core/job-machine.ts";
+import type { Lease } from "../../core/job.ts";
 import type { ParkedJob } from "../../storage/checkpoint-store.ts";
-import { applyDecisions } from "../lane/apply-event.ts";
+import type { WorkerSession } from "../dispatch/worker-session.ts";
+import type { Engine } from "../engine.ts";
+import { applyDecisions, applyEvent } from "../lane/apply-event.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
 
 /**
@@ -18,4 +21,17 @@ export async function wakeJobs(lane: LaneTransaction, parked: readonly ParkedJob
 /** Wakes the jobs that waited for what this transaction has ended. */
 export async function wakeAwaiters(lane: LaneTransaction): Promise<void> {
   await wakeJobs(lane, await lane.tx.takeAwaiters());
+}
+
+/**
+ * Wakes jobs that this worker parked and whose handlers can go on for a reason of their own. One that is not SUSPENDED
+ * under the lease any more changes nothing.
+ */
+export async function wakeParked(engine: Engine, session: WorkerSession, leases: readonly Lease[]): Promise<void> {
+  const tokens = new Map(leases.map((lease) => [lease.jobId, lease.leaseToken]));
+  await engine.lane.run(async (lane) => {
+    const jobs = await lane.tx.getJobs([...tokens.keys()]);
+    const parked = jobs.filter((job) => job.leaseToken === tokens.get(job.jobId) && job.workerId === session.workerId);
+    await applyEvent(lane, parked, { kind: "wake", graceMs: RESUME_GRACE_MS });
+  });
 }

@@ -1,7 +1,7 @@
 import { isTerminal } from "../../core/job.ts";
 import type { StoreHint, ToldChange } from "../../storage/store-hint.ts";
 import type { Engine } from "../engine.ts";
-import { hasHandler, tellHandlers } from "../workers/tell-handlers.ts";
+import { hasHandler, tellHandlers } from "../workers/notify-handlers.ts";
 
 /**
  * Acts on what another daemon committed: jobs that may be claimed now are claimed, handlers of this daemon's workers

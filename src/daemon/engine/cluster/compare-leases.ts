@@ -2,8 +2,8 @@ import type { Lease } from "../../core/job.ts";
 import type { JobTransaction, WorkerLease } from "../../storage/job-store.ts";
 import type { Engine } from "../engine.ts";
 import { applyEvent } from "../lane/apply-event.ts";
-import { noteMovedElsewhere } from "./note-moved-elsewhere.ts";
-import type { WorkerSession } from "../workers/worker-session.ts";
+import { noteMovedElsewhere } from "./follow-other-daemons.ts";
+import type { WorkerSession } from "../dispatch/worker-session.ts";
 
 interface Seen {
   readonly moved: readonly WorkerSession[];

@@ -1,7 +1,7 @@
-import { invalidArgument } from "../core/errors.ts";
-import type { Job } from "../core/job.ts";
-import type { ManualClock } from "../core/manual-clock.ts";
-import type { Engine } from "./engine.ts";
+import { invalidArgument } from "../../core/errors.ts";
+import type { Job } from "../../core/job.ts";
+import type { ManualClock } from "../../core/manual-clock.ts";
+import type { Engine } from "../engine.ts";
 
 /** What a clock that is moved by hand needs besides the engine. */
 export interface ManualTime {

@@ -1,5 +1,6 @@
 import type { JobError } from "../../core/job.ts";
-import type { HeldLease, RevocationReason, WorkerSession } from "./worker-session.ts";
+import type { RevocationReason } from "./worker-port.ts";
+import type { HeldLease, WorkerSession } from "./worker-session.ts";
 
 /** Tells a worker that its lease is gone. Its slot stays taken until it says that the handler has ended. */
 export function revoke(session: WorkerSession, held: HeldLease, reason: RevocationReason): void {

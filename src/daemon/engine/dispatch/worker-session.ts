@@ -1,24 +1,7 @@
-import type { Checkpoint } from "../../core/checkpoint.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Job, Lease } from "../../core/job.ts";
-import type { Delivery } from "./deliver-jobs.ts";
 import { PrefetchGauge } from "./prefetch-gauge.ts";
-
-export type RevocationReason = "cancelled" | "timeout" | "start_deadline" | "finish_deadline" | "stale";
-
-/** The stream to a worker, as the engine sees it. None of these may throw. */
-export interface WorkerPort {
-  assign(deliveries: readonly Delivery[]): void;
-  /**
-   * Checkpoints of a job that will be assigned, or, if so said, of the job that it undoes. Resolves when there is room for
-   * more.
-   */
-  replay(lease: Lease, checkpoints: readonly Checkpoint[], ofUndone?: boolean): Promise<void>;
-  revoke(lease: Lease, reason: RevocationReason): void;
-  recall(leases: readonly Lease[]): void;
-  /** The daemon stops, or another stream took the worker over: end the stream. */
-  end(): void;
-}
+import type { WorkerPort } from "./worker-port.ts";
 
 /** A lease held through this daemon. */
 export interface HeldLease extends Lease {

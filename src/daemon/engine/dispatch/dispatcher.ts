@@ -2,7 +2,7 @@ import type { Transition } from "../../core/job-machine.ts";
 import type { Job } from "../../core/job.ts";
 import type { ResumeDemand } from "../../storage/checkpoint-store.ts";
 import type { ClaimDemand, ClaimedJobs, JobToStore } from "../../storage/job-store.ts";
-import { Listeners } from "../dispatch/listeners.ts";
+import { Listeners } from "./listeners.ts";
 import { revocationReason, revoke } from "./revoke-lease.ts";
 import type { WorkerSession } from "./worker-session.ts";
 

@@ -1,5 +1,5 @@
-import type { SteadyClock } from "../core/steady-clock.ts";
-import type { Engine } from "./engine.ts";
+import type { SteadyClock } from "../../core/steady-clock.ts";
+import type { Engine } from "../engine.ts";
 
 /**
  * Follows a step of the wall clock: moves every length of time that is under way (retry delays, sleeps, timeouts of

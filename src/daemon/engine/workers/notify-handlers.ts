@@ -1,9 +1,9 @@
 import { isTerminal } from "../../core/job.ts";
 import type { Job } from "../../core/job.ts";
 import type { JobStatus } from "../../storage/job-store.ts";
-import type { Dispatcher } from "./dispatcher.ts";
-import { revocationReason, revoke } from "./revoke-lease.ts";
-import type { WorkerSession } from "./worker-session.ts";
+import type { Dispatcher } from "../dispatch/dispatcher.ts";
+import { revocationReason, revoke } from "../dispatch/revoke-lease.ts";
+import type { WorkerSession } from "../dispatch/worker-session.ts";
 
 /** What is read of a job that another daemon may have moved. */
 type MovedJob = Pick<Job, "jobId" | "state" | "leaseToken" | "workerId" | "error">;
