@@ -281,7 +281,7 @@ function firingTests(makeStore: MakeStore): void {
     // It looks, but what it fires has to wait, as when the disk is busy.
     for (let second = 0; second < 4; second++) {
       world.world.clock.advance(1_000);
-      world.engine.schedules.look(world.now);
+      world.engine.schedules.observe(world.now);
     }
     await world.look();
     expect(await world.ticks(start)).toEqual([1, 2, 3, 4]);

@@ -5,7 +5,7 @@ import type { JobStore } from "../storage/job-store.ts";
 import { ChangeFeed } from "./lane/change-feed.ts";
 import type { CommitLaneOptions } from "./lane/commit-lane.ts";
 import { CommitLane } from "./lane/commit-lane.ts";
-import { deliverJobs, giveBackUndeliverable } from "./workers/deliver-jobs.ts";
+import { deliverJobs, releaseUndeliverable } from "./workers/deliver-jobs.ts";
 import { deliverUndoJobs } from "./workers/deliver-undo-jobs.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import type { WorkerSession } from "./dispatch/worker-session.ts";
@@ -46,7 +46,7 @@ export function createEngine(options: EngineOptions): Engine {
   const dispatcher = new Dispatcher({
     maxConcurrent: settings.maxConcurrent,
     onAssigned: (session, jobs, resumed) => deliverClaimed(engine, session, jobs, resumed),
-    onUndeliverable: (jobs) => giveBackUndeliverable(engine, jobs),
+    onUndeliverable: (jobs) => releaseUndeliverable(engine, jobs),
   });
   const changes = new ChangeFeed();
   const schedules = new ScheduleWatch(store.kind === "sqlite" ? 0 : OTHERS_GRACE_MS);

@@ -1,6 +1,6 @@
-import { LeaseCheck } from "../engine/cluster/compare-leases.ts";
+import { LeaseCheck } from "../engine/cluster/lease-check.ts";
 import type { Engine } from "../engine/engine.ts";
-import { heedHint } from "../engine/cluster/follow-other-daemons.ts";
+import { applyHint } from "../engine/cluster/follow-other-daemons.ts";
 import { sweepAwaited } from "../engine/cluster/sweep-awaited.ts";
 import type { Logger } from "../logger.ts";
 import type { HintListener, StoreHint } from "../storage/store-hint.ts";
@@ -58,7 +58,7 @@ export class ClusterWatch implements Loop {
 
   async #heed(hint: StoreHint): Promise<void> {
     try {
-      if (await heedHint(this.#engine, hint)) for (const loop of this.#loops) loop.within(SOON_MS);
+      if (await applyHint(this.#engine, hint)) for (const loop of this.#loops) loop.within(SOON_MS);
     } catch (error) {
       this.#logger.debug("a hint of another daemon could not be followed; the next look makes up for it", { error });
     }

@@ -46,7 +46,7 @@ export class WorkerReaper extends SelfPacedLoop {
   }
 
   /** A worker's stream ended: look soon whether its process did, and count its silence from its last frame. */
-  noteDisconnected(session: WorkerSession): void {
+  onDisconnected(session: WorkerSession): void {
     const { leaseMs } = this.#engine.settings;
     this.#silent.set(session.workerId, { lostAt: session.lastSeenAt + leaseMs, seen: null });
     const now = this.#engine.clock.monotonic();

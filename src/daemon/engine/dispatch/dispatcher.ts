@@ -196,7 +196,7 @@ export class Dispatcher {
     for (const session of this.#sessions.values()) {
       const late = session.waitingLeases().filter((lease) => lease.heldSince < heldBefore);
       if (late.length === 0) continue;
-      session.gauge.forget();
+      session.gauge.reset();
       session.port.recall(late);
     }
   }
@@ -259,7 +259,7 @@ export class Dispatcher {
     const held = session.find(lease);
     const reason = revocationReason(transition.change.error);
     // Without a lease the job was parked: its handler is in the worker's memory, and is to end too.
-    session.forgetPark(lease.jobId);
+    session.removeParked(lease.jobId);
     if (held === null) session.port.revoke(lease, reason);
     else if (!held.isRevoked) revoke(session, held, reason);
   }

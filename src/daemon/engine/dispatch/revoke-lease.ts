@@ -7,7 +7,7 @@ export function revoke(session: WorkerSession, held: HeldLease, reason: Revocati
   held.isRevoked = true;
   held.deadline = Infinity;
   // What never reached its worker needs no end there.
-  if (held.isOnItsWay) session.remove(held);
+  if (held.isInTransit) session.remove(held);
   else session.port.revoke(held, reason);
 }
 

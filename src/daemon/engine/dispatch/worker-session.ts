@@ -20,7 +20,7 @@ export interface HeldLease extends Lease {
   awaitedCount: number;
   checkpointBytes: number;
   /** Its checkpoints are being read: the worker has not got it. */
-  isOnItsWay: boolean;
+  isInTransit: boolean;
   /** On the monotonic clock: since when it is held here. */
   readonly heldSince: number;
   /** The daemon took it back; its slot stays taken until the worker says that the handler has ended. */
@@ -40,7 +40,7 @@ export class WorkerSession {
   /** Its client replays jobs in the order in which they were recorded. */
   readonly isOrdered: boolean;
   /** The log has told that it gets no jobs with an order. */
-  isToldUnordered = false;
+  isUnorderedReported = false;
   isDraining = false;
   /** On the monotonic clock; moved by every frame of the worker. */
   lastSeenAt: number;
@@ -113,7 +113,7 @@ export class WorkerSession {
         checkpointCount: 0,
         awaitedCount: 0,
         checkpointBytes: 0,
-        isOnItsWay: false,
+        isInTransit: false,
         heldSince: this.#clock.monotonic(),
         isRevoked: false,
       };
@@ -145,7 +145,7 @@ export class WorkerSession {
   }
 
   /** Its handler waits in memory without a lease; what another daemon does to the job is to be told all the same. */
-  notePark({ jobId, leaseToken }: Lease): void {
+  addParked({ jobId, leaseToken }: Lease): void {
     this.#parked.set(jobId, leaseToken);
   }
 
@@ -157,7 +157,7 @@ export class WorkerSession {
     return this.#parked.get(jobId);
   }
 
-  forgetPark(jobId: string): void {
+  removeParked(jobId: string): void {
     this.#parked.delete(jobId);
   }
 
@@ -207,11 +207,11 @@ export class WorkerSession {
     // The wall clock may have jumped since an earlier start; never give more than a whole timeout again.
     const ranMs = (lease.job.ranMs ?? 0) + Math.max(0, this.#clock.now() - startedAt);
     lease.ranSince = now - ranMs;
-    if (lease.job.timeoutMs > 0) this.limit(lease, Math.max(0, lease.job.timeoutMs - ranMs), now);
+    if (lease.job.timeoutMs > 0) this.setDeadline(lease, Math.max(0, lease.job.timeoutMs - ranMs), now);
   }
 
   /** The attempt ends so long after a time on the monotonic clock, unless it has no limit or has not started. */
-  limit(lease: HeldLease, leftMs: number, now: number): void {
+  setDeadline(lease: HeldLease, leftMs: number, now: number): void {
     if (lease.job.timeoutMs === 0 || lease.startedAt === null) return;
     lease.deadline = now + leftMs + DELIVERY_MS;
     this.#onDeadline(lease.deadline);

@@ -19,6 +19,6 @@ export function heartbeatAttempts(
   for (const heartbeat of heartbeats) {
     const held = session.find(heartbeat);
     if (held === null) session.port.revoke(heartbeat, "stale");
-    else if (!held.isRevoked) session.limit(held, heartbeat.extendMs, engine.clock.monotonic());
+    else if (!held.isRevoked) session.setDeadline(held, heartbeat.extendMs, engine.clock.monotonic());
   }
 }

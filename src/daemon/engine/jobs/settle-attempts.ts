@@ -76,7 +76,7 @@ export function settleAttempts(
   };
   const afterWrite = ({ held, park }: WriteStep, result: SettleResult | undefined): void => {
     if (result === "retry" || result === "invalid") session.restore(held);
-    if (park !== null && result === "accepted" && engine.store.isShared) session.notePark(held);
+    if (park !== null && result === "accepted" && engine.store.isShared) session.addParked(held);
   };
   const writes = steps.filter((step) => step.kind === "write");
   // Without any write too: a report of an unknown lease is answered behind what this commit settles.
@@ -231,5 +231,5 @@ function measureSpeed(
     if (step !== undefined && "held" in step) bytes += step.held.argsBytes;
   }
   const count = reports.length;
-  if (count > 0) session.gauge.note(count, runMs / count, bytes / count, engine.clock.monotonic());
+  if (count > 0) session.gauge.record(count, runMs / count, bytes / count, engine.clock.monotonic());
 }

@@ -52,12 +52,12 @@ export class ChangeFeed {
   }
 
   publish(changes: readonly CommittedChange[]): void {
-    for (const change of changes) if (isTerminal(change.state)) this.tellEnd(change.jobId, change);
-    this.tellWatchers(changes);
+    for (const change of changes) if (isTerminal(change.state)) this.notifyEnd(change.jobId, change);
+    this.notifyWatchers(changes);
   }
 
   /** What another daemon committed: those who await an end find out by themselves. */
-  tellWatchers(changes: readonly CommittedChange[]): void {
+  notifyWatchers(changes: readonly CommittedChange[]): void {
     for (const watcher of this.#watchers) {
       const matching = changes.filter((change) => matchesFilter(change, watcher.filter));
       if (matching.length > 0) watcher.listener(matching);
@@ -65,7 +65,7 @@ export class ChangeFeed {
   }
 
   /** Changes of other daemons were lost. */
-  tellGap(): void {
+  notifyGap(): void {
     for (const watcher of this.#watchers) watcher.onGap();
   }
 
@@ -97,7 +97,7 @@ export class ChangeFeed {
   }
 
   /** To those who await the job; null when it is gone. A second call finds nobody. */
-  tellEnd(jobId: string, end: JobEnd | null): void {
+  notifyEnd(jobId: string, end: JobEnd | null): void {
     const listeners = this.#awaiters.get(jobId);
     if (listeners === undefined) return;
     this.#awaiters.delete(jobId);

@@ -4,7 +4,7 @@ import type { JobStore, JobTransaction } from "../../storage/job-store.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import { Batch } from "./batch.ts";
 import type { ChangeFeed } from "./change-feed.ts";
-import { type Committed, describeChanges } from "./committed-changes.ts";
+import { type Committed, toChanges } from "./committed-changes.ts";
 import { type LaneTransaction, openLaneTransaction } from "./lane-transaction.ts";
 import { type Work, workKind } from "./work-kind.ts";
 import { type Completion, toPromise, type WriteKind } from "./write-kind.ts";
@@ -179,7 +179,7 @@ export class CommitLane {
     const { dispatcher, changes } = this.#options;
     for (const [index, answers] of committed.answers.entries()) batch.answer(index, answers);
     dispatcher.notifyWorkers(committed.applied, committed.resumed, committed.claimed);
-    changes.publish(describeChanges(committed, changes.isWatched));
+    changes.publish(toChanges(committed, changes.isWatched));
   }
 
   /** Tries a batch of several entries again one by one, so that one bad entry does not fail the others. */

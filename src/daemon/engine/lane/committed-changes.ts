@@ -18,7 +18,7 @@ export interface Committed {
 }
 
 /** New and claimed jobs are of interest to watchers only; transitions also to those who await an end. */
-export function describeChanges(committed: Committed, isWatched: boolean): readonly CommittedChange[] {
+export function toChanges(committed: Committed, isWatched: boolean): readonly CommittedChange[] {
   const { at } = committed;
   const changes: CommittedChange[] = [];
   for (const transition of committed.applied) {

@@ -27,7 +27,7 @@ export async function changeSchedule(
       return null;
     });
     if (slice === null) break;
-    engine.schedules.note(slice);
+    engine.schedules.record(slice);
   }
   engine.schedules.changed.notify();
   return getSchedule(engine, name);

@@ -14,7 +14,7 @@ const STALL_MS = 5_000;
 export class ScheduleWatch {
   readonly #graceMs: number;
   #since: number | null = null;
-  #lookedAt = -Infinity;
+  #observedAt = -Infinity;
   readonly buckets: number[] = LATENESS_BUCKETS.map(() => 0);
   /** Ticks that enqueued a job, and the seconds that they were late in all, but for those that were missed. */
   fired = 0;
@@ -36,15 +36,15 @@ export class ScheduleWatch {
   }
 
   /** Notes a look at the store's time `now`. Returns the time before which due ticks are missed. */
-  look(now: number): number {
-    const isBroken = now - this.#lookedAt > STALL_MS || now < this.#lookedAt - STALL_MS;
+  observe(now: number): number {
+    const isBroken = now - this.#observedAt > STALL_MS || now < this.#observedAt - STALL_MS;
     if (this.#since === null || isBroken) this.#since = now;
-    this.#lookedAt = now;
+    this.#observedAt = now;
     return this.#since - this.#graceMs;
   }
 
   /** Called after the commit. */
-  note(report: {
+  record(report: {
     readonly lateMs: readonly number[];
     readonly fired: number;
     readonly skipped: number;

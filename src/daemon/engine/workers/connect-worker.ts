@@ -1,7 +1,7 @@
 import type { Job, Lease } from "../../core/job.ts";
 import type { CheckpointSum } from "../../storage/checkpoint-store.ts";
 import type { WorkerToStore } from "../../storage/job-store.ts";
-import { noteSum } from "./deliver-jobs.ts";
+import { addCheckpointSum } from "./deliver-jobs.ts";
 import type { Engine } from "../engine.ts";
 import { applyEvent } from "../lane/apply-event.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
@@ -51,7 +51,7 @@ export async function connectWorker(
   });
   const started = new Set(worker.heldLeases.filter((lease) => lease.started).map((lease) => lease.jobId));
   session.add(kept, (job) => (started.has(job.jobId) ? job.startedAt : null));
-  if (engine.store.isShared) for (const lease of parked) session.notePark(lease);
+  if (engine.store.isShared) for (const lease of parked) session.addParked(lease);
   limitExtended(engine, session, worker);
   countCheckpoints(engine, session, kept);
   engine.dispatcher.addSession(session);
@@ -63,7 +63,7 @@ export async function connectWorker(
 function limitExtended(engine: Engine, session: WorkerSession, { heldLeases }: ConnectingWorker): void {
   for (const lease of heldLeases) {
     const held = lease.timeLeftMs === undefined ? null : session.find(lease);
-    if (held !== null) session.limit(held, lease.timeLeftMs ?? 0, engine.clock.monotonic());
+    if (held !== null) session.setDeadline(held, lease.timeLeftMs ?? 0, engine.clock.monotonic());
   }
 }
 
@@ -74,7 +74,7 @@ function countCheckpoints(engine: Engine, session: WorkerSession, kept: readonly
     for (const job of kept) {
       const held = session.find(job);
       const sum = sums.get(job.jobId);
-      if (held !== null && sum !== undefined) noteSum(held, sum);
+      if (held !== null && sum !== undefined) addCheckpointSum(held, sum);
     }
   };
   // Unknown sums only let a job have more checkpoints than it should.

@@ -29,7 +29,7 @@ export function wasTakenOver({ sessions }: Dispatcher, { jobId, leaseToken }: Jo
  * Tells workers of this daemon that a job is no longer theirs, if that is so: another daemon moved it. What was read
  * before a lease was made, as the lower token shows, says nothing of that lease.
  */
-export function tellHandlers({ sessions }: Dispatcher, job: MovedJob): void {
+export function notifyHandlers({ sessions }: Dispatcher, job: MovedJob): void {
   for (const session of sessions) {
     endParked(session, job);
     const held = session.holding(job.jobId);
@@ -44,6 +44,6 @@ function endParked(session: WorkerSession, { jobId, state, leaseToken, workerId,
   const token = session.parkedToken(jobId);
   if (token === undefined || leaseToken <= token) return;
   if (!isTerminal(state) && workerId === session.workerId) return;
-  session.forgetPark(jobId);
+  session.removeParked(jobId);
   session.port.revoke({ jobId, leaseToken: token }, revocationReason(error));
 }

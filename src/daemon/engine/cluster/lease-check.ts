@@ -2,10 +2,10 @@ import type { Lease } from "../../core/job.ts";
 import type { JobTransaction, WorkerLease } from "../../storage/job-store.ts";
 import type { Engine } from "../engine.ts";
 import { applyEvent } from "../lane/apply-event.ts";
-import { noteMovedElsewhere } from "./follow-other-daemons.ts";
+import { notifyOfMovedJobs } from "./follow-other-daemons.ts";
 import type { WorkerSession } from "../dispatch/worker-session.ts";
 
-interface Seen {
+interface Snapshot {
   readonly moved: readonly WorkerSession[];
   /** By the sessions, as they were then. */
   readonly held: readonly Lease[];
@@ -31,18 +31,18 @@ export class LeaseCheck {
     // Their records are saved before this look comes to its turn in the lane.
     const workers = [...dispatcher.sessions].filter((session) => session.isWorker);
     if (workers.length === 0) return;
-    const seen = await lane.run(({ tx }) => this.#look(tx, workers));
+    const seen = await lane.run(({ tx }) => this.#read(tx, workers));
     for (const session of seen.moved) this.#endSession(session);
     const stored = new Map(seen.stored.map((lease) => [lease.jobId, lease.leaseToken]));
     const lost = seen.held.filter(({ jobId, leaseToken }) => stored.get(jobId) !== leaseToken);
-    await noteMovedElsewhere(
+    await notifyOfMovedJobs(
       this.#engine,
       lost.map(({ jobId }) => jobId),
     );
-    await this.#giveBackUnknown(seen.stored);
+    await this.#releaseUnknown(seen.stored);
   }
 
-  async #look(tx: JobTransaction, workers: readonly WorkerSession[]): Promise<Seen> {
+  async #read(tx: JobTransaction, workers: readonly WorkerSession[]): Promise<Snapshot> {
     const { nodeId } = this.#engine.settings;
     const records = await tx.listWorkers();
     const own = new Set(records.filter((record) => record.nodeId === nodeId).map((record) => record.workerId));
@@ -62,7 +62,7 @@ export class LeaseCheck {
   }
 
   /** A lease that is on its way, or is being settled, is known by the next time. */
-  async #giveBackUnknown(stored: readonly WorkerLease[]): Promise<void> {
+  async #releaseUnknown(stored: readonly WorkerLease[]): Promise<void> {
     const { dispatcher, lane } = this.#engine;
     const unknown = stored.filter((lease) => dispatcher.findSession(lease.workerId)?.find(lease) === null);
     const again = unknown.filter(({ jobId, leaseToken }) => this.#unknown.get(jobId) === leaseToken);
