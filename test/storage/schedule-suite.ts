@@ -5,7 +5,8 @@ import { deleteSchedule } from "../../src/daemon/engine/schedules/delete-schedul
 import { fireDue } from "../../src/daemon/engine/schedules/fire-schedules.ts";
 import { pauseSchedule } from "../../src/daemon/engine/schedules/pause-schedule.ts";
 import { getSchedule, listSchedules } from "../../src/daemon/engine/schedules/read-schedules.ts";
-import { pruneJobs, pruneSchedules } from "../../src/daemon/engine/jobs/prune-jobs.ts";
+import { pruneJobs } from "../../src/daemon/engine/jobs/prune-jobs.ts";
+import { pruneSchedules } from "../../src/daemon/engine/schedules/prune-schedules.ts";
 import { resumeSchedule } from "../../src/daemon/engine/schedules/resume-schedule.ts";
 import { triggerSchedule } from "../../src/daemon/engine/schedules/trigger-schedule.ts";
 import { updateSchedule } from "../../src/daemon/engine/schedules/update-schedule.ts";
@@ -229,7 +230,7 @@ function firingTests(makeStore: MakeStore): void {
       });
     await write("Mars/Olympus");
     const faults: string[] = [];
-    world.engine.schedules.onFault = (fault) => faults.push(fault);
+    world.engine.schedules.faults.add((fault) => faults.push(fault));
     await world.run(70);
     expect(await world.tickTimes()).toEqual([schedule.createdAt + 60_000]);
     expect(await world.tickTimes("strange")).toEqual([]);
@@ -280,7 +281,7 @@ function firingTests(makeStore: MakeStore): void {
     // It looks, but what it fires has to wait, as when the disk is busy.
     for (let second = 0; second < 4; second++) {
       world.world.clock.advance(1_000);
-      world.engine.schedules.look(world.now);
+      world.engine.schedules.observe(world.now);
     }
     await world.look();
     expect(await world.ticks(start)).toEqual([1, 2, 3, 4]);

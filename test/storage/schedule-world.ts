@@ -44,7 +44,7 @@ export class ScheduleWorld implements AsyncDisposable {
   /** What the runner does at each look. */
   async look(): Promise<void> {
     const { now, nextRunAt } = await this.world.store.nextTick();
-    this.engine.schedules.look(now);
+    this.engine.schedules.observe(now);
     if (nextRunAt !== null && nextRunAt <= now) await fireSchedules(this.engine);
   }
 

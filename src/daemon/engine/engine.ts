@@ -4,8 +4,8 @@ import type { MachineSettings } from "../core/job-machine.ts";
 import type { JobStore } from "../storage/job-store.ts";
 import type { ChangeFeed } from "./lane/change-feed.ts";
 import type { CommitLane } from "./lane/commit-lane.ts";
-import type { Dispatcher } from "./workers/dispatcher.ts";
-import type { WorkerSession } from "./workers/worker-session.ts";
+import type { Dispatcher } from "./dispatch/dispatcher.ts";
+import type { WorkerSession } from "./dispatch/worker-session.ts";
 import type { ScheduleWatch } from "./schedules/schedule-watch.ts";
 
 /** What the verbs of the engine work with; made once, in `daemon.ts`. */

@@ -1,6 +1,6 @@
-import { LeaseCheck } from "../engine/cluster/check-leases.ts";
+import { LeaseCheck } from "../engine/cluster/lease-check.ts";
 import type { Engine } from "../engine/engine.ts";
-import { heedHint } from "../engine/cluster/note-moved-elsewhere.ts";
+import { applyHint } from "../engine/cluster/follow-other-daemons.ts";
 import { sweepAwaited } from "../engine/cluster/sweep-awaited.ts";
 import type { Logger } from "../logger.ts";
 import type { HintListener, StoreHint } from "../storage/store-hint.ts";
@@ -42,7 +42,7 @@ export class ClusterWatch implements Loop {
       if (hint.changes === undefined) void this.#heed(hint);
       else telling = telling.then(() => this.#heed(hint));
     });
-    this.#engine.changes.onWatched = async (isWatched) => (await this.#listening)?.wantChanges(isWatched);
+    this.#engine.changes.follow({ want: async (isWanted) => (await this.#listening)?.wantChanges(isWanted) });
     this.#listening.catch((error: unknown) => this.#logger.warn("hints of other daemons are off", { error }));
   }
 
@@ -58,7 +58,7 @@ export class ClusterWatch implements Loop {
 
   async #heed(hint: StoreHint): Promise<void> {
     try {
-      if (await heedHint(this.#engine, hint)) for (const loop of this.#loops) loop.within(SOON_MS);
+      if (await applyHint(this.#engine, hint)) for (const loop of this.#loops) loop.within(SOON_MS);
     } catch (error) {
       this.#logger.debug("a hint of another daemon could not be followed; the next look makes up for it", { error });
     }

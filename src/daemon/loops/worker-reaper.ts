@@ -1,6 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import { loseWorker, type SeenRecord } from "../engine/workers/lose-worker.ts";
-import type { WorkerSession } from "../engine/workers/worker-session.ts";
+import type { WorkerSession } from "../engine/dispatch/worker-session.ts";
 import type { Logger } from "../logger.ts";
 import type { WorkerRecord } from "../storage/job-store.ts";
 import { SelfPacedLoop } from "./loop.ts";
@@ -46,7 +46,7 @@ export class WorkerReaper extends SelfPacedLoop {
   }
 
   /** A worker's stream ended: look soon whether its process did, and count its silence from its last frame. */
-  noteDisconnected(session: WorkerSession): void {
+  onDisconnected(session: WorkerSession): void {
     const { leaseMs } = this.#engine.settings;
     this.#silent.set(session.workerId, { lostAt: session.lastSeenAt + leaseMs, seen: null });
     const now = this.#engine.clock.monotonic();

@@ -6,14 +6,14 @@ import { afterAll, beforeAll, expect, spyOn, test } from "bun:test";
 import type { Job } from "../../../src/daemon/core/job.ts";
 import type { JobOptionsInput } from "../../../src/daemon/core/job-options.ts";
 import { cancelJob, cancelTree } from "../../../src/daemon/engine/jobs/cancel-job.ts";
-import { LeaseCheck } from "../../../src/daemon/engine/cluster/check-leases.ts";
+import { LeaseCheck } from "../../../src/daemon/engine/cluster/lease-check.ts";
 import type { Engine } from "../../../src/daemon/engine/engine.ts";
 import { enqueueJobs } from "../../../src/daemon/engine/jobs/enqueue-jobs.ts";
 import { loseWorker } from "../../../src/daemon/engine/workers/lose-worker.ts";
-import { heedHint } from "../../../src/daemon/engine/cluster/note-moved-elsewhere.ts";
+import { applyHint } from "../../../src/daemon/engine/cluster/follow-other-daemons.ts";
 import { awaitEnds } from "../../../src/daemon/engine/jobs/await-jobs.ts";
 import { moveDueJobs } from "../../../src/daemon/engine/jobs/move-due-jobs.ts";
-import { tellHandlers } from "../../../src/daemon/engine/workers/tell-handlers.ts";
+import { notifyHandlers } from "../../../src/daemon/engine/workers/notify-handlers.ts";
 import { sweepAwaited } from "../../../src/daemon/engine/cluster/sweep-awaited.ts";
 import { TimerWheel } from "../../../src/daemon/loops/timer-wheel.ts";
 import { AttemptTimer } from "../../../src/daemon/loops/attempt-timer.ts";
@@ -82,7 +82,7 @@ test("P10: a job that another daemon is claiming this moment is cancelled all th
   expect((await cancelling).cancelled).toBe(true);
   await worker.assignedCount(1);
   expect((await read(it.one, jobId)).state).toBe("CANCELLED");
-  await heedHint(it.two, { functionNames: [], jobIds: [jobId], workerIds: [] });
+  await applyHint(it.two, { functionNames: [], jobIds: [jobId], workerIds: [] });
   expect(worker.revoked).toMatchObject([{ jobId, reason: "cancelled" }]);
 });
 
@@ -185,7 +185,7 @@ test("a hint that was read before a lease was made says nothing of that lease", 
   const pending = await read(it.one, jobId);
   const worker = await connectTestWorker(it.two, "w");
   await worker.assignedCount(1);
-  tellHandlers(it.two.dispatcher, pending);
+  notifyHandlers(it.two.dispatcher, pending);
   expect(worker.revoked).toEqual([]);
 });
 
@@ -202,7 +202,7 @@ for (const how of ["by a hint", "by a look"]) {
     await sweepAwaited(it.two);
     expect(worker.revoked).toEqual([]);
     await cancelJob(it.one, jobId);
-    if (how === "by a hint") await heedHint(it.two, { functionNames: [], jobIds: [jobId], workerIds: [] });
+    if (how === "by a hint") await applyHint(it.two, { functionNames: [], jobIds: [jobId], workerIds: [] });
     else await sweepAwaited(it.two);
     expect(worker.revoked).toEqual([{ jobId, leaseToken: lease.leaseToken, reason: "cancelled" }]);
     await sweepAwaited(it.two);
@@ -218,7 +218,7 @@ test("jobs that two daemons cancel in opposite orders end in no deadlock's failu
   const cancelEach = (engine: Engine, jobIds: readonly string[]) =>
     engine.lane.run(async (lane) => {
       for (const jobId of jobIds) {
-        await cancelTree(engine.settings, lane, await lane.tx.getJobs([jobId]), "cancelled");
+        await cancelTree(lane, await lane.tx.getJobs([jobId]), "cancelled");
         await Bun.sleep(50);
       }
     });
@@ -271,7 +271,7 @@ test("an attempt that another daemon has ended is timed out once, not all the ti
   await connectTestWorker(it.one, "w");
   await cancelJob(it.two, jobId);
   await soon();
-  const tries = spyOn(it.one.lane, "settle");
+  const tries = spyOn(it.one.lane, "write");
   timer.start();
   await soon();
   await timer.stop();

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { resolveJobOptions } from "../../../src/daemon/core/job-options.ts";
 import type { Engine } from "../../../src/daemon/engine/engine.ts";
-import { explainJob } from "../../../src/daemon/engine/jobs/explain-job.ts";
+import { explainJob } from "../../../src/daemon/engine/explain/explain-job.ts";
 import { moveDueJobs } from "../../../src/daemon/engine/jobs/move-due-jobs.ts";
 import { createPostgresStore } from "../../../src/daemon/storage/postgres/postgres-store.ts";
 import { createEngineWorld, fail } from "../../support/engine-world.ts";

@@ -1,7 +1,7 @@
 /** Two daemons on one database that end, undo and retry the same job in the same moment. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Job } from "../../../src/daemon/core/job.ts";
-import { heedHint } from "../../../src/daemon/engine/cluster/note-moved-elsewhere.ts";
+import { applyHint } from "../../../src/daemon/engine/cluster/follow-other-daemons.ts";
 import { cancelJob } from "../../../src/daemon/engine/jobs/cancel-job.ts";
 import { enqueueJobs } from "../../../src/daemon/engine/jobs/enqueue-jobs.ts";
 import { retryJob } from "../../../src/daemon/engine/jobs/retry-job.ts";
@@ -76,7 +76,7 @@ test("another daemon is told of the undo job at once, and gives it to a worker o
   await using it = await twoDaemons(database);
   const { worker, job } = await begun(it.one);
   const other = await connectTestWorker(it.two, "other");
-  const listener = await it.two.store.listen((hint) => void heedHint(it.two, hint));
+  const listener = await it.two.store.listen((hint) => void applyHint(it.two, hint));
   await worker.report(job, fail("no", true));
   await other.assignedCount(1);
   await listener.stop();

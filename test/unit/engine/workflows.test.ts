@@ -12,7 +12,7 @@ import {
   type RecordResult,
 } from "../../../src/daemon/engine/workflows/record-checkpoints.ts";
 import { timeOutAttempts } from "../../../src/daemon/engine/jobs/time-out-attempts.ts";
-import { wakeParked } from "../../../src/daemon/engine/workflows/wake-parked.ts";
+import { wakeParked } from "../../../src/daemon/engine/workflows/wake-jobs.ts";
 import { createEngineWorld, type EngineWorld, fail, SUCCEED, type TestWorker } from "../../support/engine-world.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);

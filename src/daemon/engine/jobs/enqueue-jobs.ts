@@ -4,10 +4,17 @@ import type { JobOptionsInput } from "../../core/job-options.ts";
 import { checkFunctionName, LIMITS, resolveJobOptions } from "../../core/job-options.ts";
 import type { JobState } from "../../core/job.ts";
 import type { EnqueueOutcome, JobToStore } from "../../storage/job-store.ts";
-import type { Ticket } from "../lane/lane-batch.ts";
-import { ticketed } from "../lane/commit-lane.ts";
+import { type AloneParts, type AppliedAlone, type Completion, toPromise, type WriteKind } from "../lane/write-kind.ts";
 import type { Engine } from "../engine.ts";
-import { isJobId, isUuid } from "./job-id.ts";
+import { isUuidV7, isUuid } from "../../core/uuid.ts";
+import { storeCalls } from "./store-calls.ts";
+
+export const enqueueKind: WriteKind<JobToStore, EnqueueOutcome> = {
+  name: "enqueue",
+  readsTimeLate: true,
+  apply: storeCalls,
+  applyAlone: storeAlone,
+};
 
 /** A call as it came in. */
 export interface EnqueueItem {
@@ -32,24 +39,24 @@ export type EnqueueResult =
 
 /** Stores a batch; each item succeeds or fails on its own. Resolves after the commit is on disk. */
 export function enqueueJobs(engine: Engine, items: readonly EnqueueItem[]): Promise<readonly EnqueueResult[]> {
-  return ticketed((ticket) => submitEnqueues(engine, items, ticket));
+  return toPromise((completion) => submitEnqueues(engine, items, completion));
 }
 
-/** The same, told on the commit lane itself: for sessions, whose answers go out with what else the commit did. */
+/** Completes on the commit lane itself, so that a session's answers leave together with the commit's other news. */
 export function submitEnqueues(
   engine: Engine,
   items: readonly EnqueueItem[],
-  ticket: Ticket<readonly EnqueueResult[]>,
+  completion: Completion<readonly EnqueueResult[]>,
 ): void {
   const checked = items.map((item, index) => checkItem(engine, item, index));
   const toStore = checked.filter((one): one is JobToStore => !(one instanceof DaemonError));
   if (toStore.length === 0) {
-    ticket.done(checked.map((error) => ({ ok: false, error: error as DaemonError })));
+    completion.done(checked.map((error) => ({ ok: false, error: error as DaemonError })));
     return;
   }
-  engine.lane.enqueue(toStore, {
-    done: (outcomes) => ticket.done(join(checked, outcomes)),
-    failed: (error) => ticket.failed(error),
+  engine.lane.submit(enqueueKind, toStore, {
+    done: (outcomes) => completion.done(join(checked, outcomes)),
+    failed: (error) => completion.failed(error),
   });
 }
 
@@ -61,6 +68,29 @@ function join(
   return checked.map((one) =>
     one instanceof DaemonError ? { ok: false, error: one } : toResult(one, outcomes[next++] as EnqueueOutcome),
   );
+}
+
+/** Fast path for jobs without parents that no worker of this daemon can take at once, where the store has one. */
+async function storeAlone(
+  { store, dispatcher }: AloneParts,
+  items: readonly JobToStore[],
+): Promise<AppliedAlone<EnqueueOutcome> | null> {
+  if (store.storeAlone === undefined || items.some(({ parentId }) => parentId !== null)) return null;
+  for (const item of items) if (startsAtOnce(item)) dispatcher.markReady(item.functionName);
+  if (dispatcher.hasDemand()) return null;
+  const done = await store.storeAlone(items);
+  if (done === null) return null;
+  const { now, outcomes } = done;
+  for (const [index, item] of items.entries()) dispatcher.onStored(item, isReady(outcomes[index]), now);
+  return { at: now, answers: outcomes, stored: items };
+}
+
+function startsAtOnce({ options: { runAt, delayMs } }: JobToStore): boolean {
+  return runAt === null && (delayMs ?? 0) <= 0;
+}
+
+function isReady(outcome: EnqueueOutcome | undefined): boolean {
+  return outcome?.kind === "stored" && outcome.ready;
 }
 
 function checkItem(engine: Engine, item: EnqueueItem, index: number): JobToStore | DaemonError {
@@ -86,7 +116,7 @@ const NO_ARGS = new TextEncoder().encode("[]");
 
 function checkIds(item: EnqueueItem, path: string): readonly FieldViolation[] {
   const violations: FieldViolation[] = [];
-  if (item.jobId !== null && !isJobId(item.jobId)) {
+  if (item.jobId !== null && !isUuidV7(item.jobId)) {
     violations.push({
       field: `${path}.job_id`,
       description: `${JSON.stringify(item.jobId)} is not a UUID of version 7 in lower case; leave it empty to get one`,

@@ -1,6 +1,6 @@
 import { cancelTree } from "./cancel-job.ts";
 import type { Engine } from "../engine.ts";
-import type { LaneTransaction } from "../lane/lane-batch.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import { wakeJobs } from "../workflows/wake-jobs.ts";
 
 /** Jobs moved by one commit: bounds the time that the commit takes. */
@@ -16,7 +16,7 @@ export async function moveDueJobs(engine: Engine): Promise<number | null> {
       const promotion = await lane.tx.promoteDueJobs(SLICE);
       for (const name of promotion.functionNames) engine.dispatcher.markReady(name);
       const overdue = await lane.tx.listOverdueJobs(SLICE);
-      for (const { job, reason } of overdue) await cancelTree(engine.settings, lane, [job], reason);
+      for (const { job, reason } of overdue) await cancelTree(lane, [job], reason);
       const areWaitsFull = await endWaits(lane);
       const isFull = promotion.promoted === SLICE || overdue.length === SLICE || areWaitsFull;
       return { isFull, nextDueAt: isFull ? null : await lane.tx.nextDueAt() };

@@ -4,7 +4,7 @@ import type { Attempt, Job } from "../../core/job.ts";
 import type { JobTick } from "../../core/schedule.ts";
 import type { JobFilter } from "../../storage/job-store.ts";
 import type { Engine } from "../engine.ts";
-import { isUuid } from "./job-id.ts";
+import { isUuid } from "../../core/uuid.ts";
 
 /** A job with all that belongs to it. */
 export interface JobDetails {

@@ -1,21 +1,19 @@
 import type { JobState } from "../../core/job.ts";
 import type { EnqueueOutcome, JobToStore, JobTransaction } from "../../storage/job-store.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 
 /**
- * Stores calls, but for those of handlers whose jobs are CANCELLED or DEAD: nobody would look for what these start, and
- * the cancellation has looked for children already. What such a handler stored before is told as ever.
- *
- * @param store what stores the others
+ * Stores new jobs, except children of jobs that are CANCELLED or DEAD: nobody would read their results, and the
+ * cancellation has already looked for children. A call that was stored before is answered as usual.
  */
 export async function storeCalls(
-  tx: JobTransaction,
+  { tx, enqueue }: LaneTransaction,
   items: readonly JobToStore[],
-  store: (items: readonly JobToStore[]) => Promise<readonly EnqueueOutcome[]>,
 ): Promise<readonly EnqueueOutcome[]> {
   const ended = await findEnded(tx, items);
-  if (ended.size === 0) return store(items);
+  if (ended.size === 0) return enqueue(items);
   const refusals = items.map((item) => refusalOf(item, ended));
-  const stored = await store(items.filter((_, index) => refusals[index] === null));
+  const stored = await enqueue(items.filter((_, index) => refusals[index] === null));
   const found = await tx.findEnqueued(items.filter((_, index) => refusals[index] !== null));
   let [nextStored, nextFound] = [0, 0];
   return refusals.map((refusal) =>

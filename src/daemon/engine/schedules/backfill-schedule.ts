@@ -3,7 +3,7 @@ import { invalidArgument, scheduleNotFound } from "../../core/errors.ts";
 import { checkTime, LAST_TIME } from "../../core/job-options.ts";
 import type { Schedule } from "../../core/schedule.ts";
 import { tickAfter } from "../../core/schedule-ticks.ts";
-import type { LaneTransaction } from "../lane/lane-batch.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { Engine } from "../engine.ts";
 import { storeTickJobs, tickJob } from "./fire-schedules.ts";
 
@@ -49,7 +49,7 @@ export async function backfillSchedule(engine: Engine, request: BackfillRequest)
       lane,
       open.map((tickAt) => tickJob(engine, schedule, tickAt)),
     );
-    await noteOldJobs(lane, schedule, Math.min(...open));
+    await includeOldJobs(lane, schedule, Math.min(...open));
     return { count: stored.length, jobIds: stored.map(({ job }) => job.jobId), nextPageToken };
   });
 }
@@ -83,7 +83,7 @@ async function withoutJobs(
 }
 
 /** Later ticks must see that these jobs have not ended. */
-async function noteOldJobs(lane: LaneTransaction, schedule: Schedule, oldest: number): Promise<void> {
+async function includeOldJobs(lane: LaneTransaction, schedule: Schedule, oldest: number): Promise<void> {
   const { scheduleId, nextRunAt } = schedule;
   const liveFrom = Math.min(schedule.liveFrom, oldest);
   await lane.tx.schedules.advanceSchedules([{ scheduleId, nextRunAt, lastRun: null, skipped: 0, liveFrom }]);

@@ -27,8 +27,8 @@ export async function changeSchedule(
       return null;
     });
     if (slice === null) break;
-    engine.schedules.note(slice);
+    engine.schedules.record(slice);
   }
-  engine.schedules.onChange();
+  engine.schedules.changed.notify();
   return getSchedule(engine, name);
 }

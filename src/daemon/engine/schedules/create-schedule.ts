@@ -3,7 +3,7 @@ import type { Schedule, ScheduleSpec } from "../../core/schedule.ts";
 import type { ScheduleSpecInput } from "../../core/schedule-spec.ts";
 import { checkScheduleName, isSameSpec, resolveScheduleSpec } from "../../core/schedule-spec.ts";
 import { tickAfter } from "../../core/schedule-ticks.ts";
-import type { LaneTransaction } from "../lane/lane-batch.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { Engine } from "../engine.ts";
 
 /**
@@ -22,7 +22,7 @@ export async function createSchedule(
   const all = [...(name === "" ? [] : checkScheduleName(name, "name")), ...violations];
   if (all.length > 0) throw invalidArgument(all);
   const answer = await engine.lane.run((lane) => create(engine, lane, chosen, spec));
-  if (answer.created) engine.schedules.onChange();
+  if (answer.created) engine.schedules.changed.notify();
   return answer;
 }
 

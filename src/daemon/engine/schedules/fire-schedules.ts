@@ -3,11 +3,11 @@ import { SCHEDULE_HEADERS } from "../../core/schedule.ts";
 import { dueTicks, jitterOf } from "../../core/schedule-ticks.ts";
 import type { JobToStore } from "../../storage/job-store.ts";
 import type { LiveTick, ScheduleAdvance, TickToStore } from "../../storage/schedule-store.ts";
-import type { LaneTransaction } from "../lane/lane-batch.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { Engine } from "../engine.ts";
 
 /** When a schedule whose ticks cannot be told is looked at again. */
-const FAULTY_MS = 60_000;
+const FAULT_RETRY_MS = 60_000;
 /** Ticks fired by one commit: about 15 ms, so that nobody waits for the schedules. */
 const TICKS_PER_SLICE = 500;
 
@@ -34,7 +34,7 @@ export async function fireSchedules(engine: Engine): Promise<number> {
       const due = await lane.tx.schedules.listDueSchedules(TICKS_PER_SLICE);
       return { ...(await fireDue(engine, lane, due)), due: due.length };
     });
-    engine.schedules.note(slice);
+    engine.schedules.record(slice);
     found += slice.due;
     if (!slice.isFull) return found;
   }
@@ -55,9 +55,9 @@ export async function fireDue(
   schedules: readonly Schedule[],
 ): Promise<FiredSlice> {
   const { now } = lane.tx;
-  const missedBefore = engine.schedules.look(now);
+  const missedBefore = engine.schedules.observe(now);
   const firings = planSlice(schedules, now, missedBefore);
-  const liveFrom = await lookForOverlaps(lane, firings);
+  const liveFrom = await findOverlaps(lane, firings);
   const planned = firings.map((firing) => withoutOverlaps(firing, liveFrom.get(firing.schedule.scheduleId)));
   const jobIds = await enqueueTicks(engine, lane, planned);
   await lane.tx.schedules.advanceSchedules(planned.map((one) => advanceOf(one, jobIds)));
@@ -97,7 +97,7 @@ function planFiring(schedule: Schedule, now: number, missedBefore: number, limit
     return { schedule, ...dueTicks(schedule, now, missedBefore, limit), fault: null };
   } catch (error) {
     const fault = `${JSON.stringify(schedule.name)}: ${error instanceof Error ? error.message : String(error)}`;
-    return { schedule, ticks: [], nextRunAt: now + FAULTY_MS, fault };
+    return { schedule, ticks: [], nextRunAt: now + FAULT_RETRY_MS, fault };
   }
 }
 
@@ -108,7 +108,7 @@ interface PlannedFiring extends Firing {
 
 type Overlaps = ReadonlyMap<string, LiveTick>;
 
-async function lookForOverlaps(lane: LaneTransaction, firings: readonly Firing[]): Promise<Overlaps> {
+async function findOverlaps(lane: LaneTransaction, firings: readonly Firing[]): Promise<Overlaps> {
   const careful = firings.filter(({ schedule, ticks }) => schedule.spec.overlap === "skip" && ticks.length > 0);
   if (careful.length === 0) return new Map();
   const looks = careful.map(({ schedule }) => ({ scheduleId: schedule.scheduleId, from: schedule.liveFrom }));

@@ -2,7 +2,7 @@ import { invalidArgument, scheduleNotFound } from "../../core/errors.ts";
 import type { ScheduleState, ScheduleStatus } from "../../core/schedule.ts";
 import type { ScheduleCursor } from "../../storage/schedule-store.ts";
 import type { Engine } from "../engine.ts";
-import { isUuid } from "../jobs/job-id.ts";
+import { isUuid } from "../../core/uuid.ts";
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "../jobs/read-jobs.ts";
 
 /** One schedule with its last job as it stands now. Throws not_found. */

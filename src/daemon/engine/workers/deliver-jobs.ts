@@ -3,27 +3,9 @@ import { decide } from "../../core/job-machine.ts";
 import type { Job, Lease } from "../../core/job.ts";
 import type { CheckpointPage, CheckpointQuery, CheckpointSum } from "../../storage/checkpoint-store.ts";
 import type { Engine } from "../engine.ts";
-import type { HeldLease, WorkerSession } from "./worker-session.ts";
-
-/** A leased job on its way to its worker. */
-export interface Delivery {
-  readonly job: Job;
-  /** The handler that the worker parked goes on. */
-  readonly resumed: boolean;
-  /** Checkpoints that were sent before it. */
-  readonly checkpointCount: number;
-  /** It is from before the order of records was kept. */
-  readonly unordered: boolean;
-  /** Of a job that is replayed: waits that are registered and not over. */
-  readonly openWaits: readonly WaitLeft[];
-  /** By the clock that tells when something was recorded. */
-  readonly now: number;
-}
-
-export interface WaitLeft extends Omit<OpenWait, "dueAt"> {
-  /** Until its time is over; null where it has none. */
-  readonly leftMs: number | null;
-}
+import { settleInBackground } from "../jobs/settle-attempts.ts";
+import type { Delivery, WaitLeft } from "../dispatch/worker-port.ts";
+import type { HeldLease, WorkerSession } from "../dispatch/worker-session.ts";
 
 /** Bytes of values read at once: a frame's worth. */
 const PAGE_BYTES = 1024 * 1024;
@@ -45,11 +27,11 @@ export function deliverJobs(engine: Engine, session: WorkerSession, jobs: readon
   if (others.length === 0) return;
   for (const job of others) {
     const held = session.find(job);
-    if (held !== null) held.isOnItsWay = true;
+    if (held !== null) held.isInTransit = true;
   }
   deliverWithCheckpoints(engine, session, others, resumed).catch((error: unknown) => {
     engine.onUndelivered(error);
-    giveBack(engine, session, others);
+    releaseUnsent(engine, session, others);
   });
 }
 
@@ -65,12 +47,12 @@ async function deliverWithCheckpoints(
   for (const job of jobs) {
     const held = session.find(job);
     const sum = sums.get(job.jobId);
-    if (held !== null && sum !== undefined) noteSum(held, sum);
+    if (held !== null && sum !== undefined) addCheckpointSum(held, sum);
   }
   const open = resumed ? NO_OPEN_WAITS : await openWaitsOf(engine, jobs, sums);
-  const isLittle = ({ jobId }: Job): boolean => isSmall(sums.get(jobId));
-  await sendTogether(engine, session, jobs.filter(isLittle), resumed, open);
-  for (const job of jobs) if (!isLittle(job)) await sendInParts(engine, session, job, resumed, open);
+  const isSmallDelivery = ({ jobId }: Job): boolean => isSmall(sums.get(jobId));
+  await sendTogether(engine, session, jobs.filter(isSmallDelivery), resumed, open);
+  for (const job of jobs) if (!isSmallDelivery(job)) await sendInParts(engine, session, job, resumed, open);
 }
 
 type OpenWaits = ReadonlyMap<string, readonly WaitLeft[]>;
@@ -103,9 +85,9 @@ async function withoutOrdered(engine: Engine, session: WorkerSession, jobs: read
   const unfit = jobs.filter((job) => ordered.has(job.jobId));
   const [first] = unfit;
   if (first === undefined) return jobs;
-  giveBack(engine, session, unfit);
-  if (!session.isToldUnordered) engine.onUnordered(session, first);
-  session.isToldUnordered = true;
+  releaseUnsent(engine, session, unfit);
+  if (!session.isUnorderedReported) engine.onUnordered(session, first);
+  session.isUnorderedReported = true;
   return jobs.filter((job) => !ordered.has(job.jobId));
 }
 
@@ -122,7 +104,7 @@ async function sendTogether(
   );
   const deliveries: Delivery[] = [];
   for (const job of jobs) {
-    if (!arrives(session, job)) continue;
+    if (!stillInTransit(session, job)) continue;
     const checkpoints = recorded.get(job.jobId) ?? [];
     // Room is waited for where there is much to send.
     if (checkpoints.length > 0) void session.port.replay(job, checkpoints);
@@ -140,7 +122,7 @@ async function sendInParts(
 ): Promise<void> {
   const { jobId } = job;
   const count = await sendPages(engine, session, job, { jobId, sinceToken: sinceTokenOf(job, resumed) });
-  if (arrives(session, job)) session.port.assign([delivery(engine, job, resumed, count, open.get(jobId))]);
+  if (stillInTransit(session, job)) session.port.assign([delivery(engine, job, resumed, count, open.get(jobId))]);
 }
 
 /**
@@ -184,15 +166,15 @@ function sinceTokenOf(job: Job, resumed: boolean): number | null {
 }
 
 /** False when the lease was taken back meanwhile: then nothing is sent. */
-export function arrives(session: WorkerSession, job: Job): boolean {
+export function stillInTransit(session: WorkerSession, job: Job): boolean {
   const held = session.find(job);
-  if (held?.isOnItsWay !== true) return false;
-  held.isOnItsWay = false;
+  if (held?.isInTransit !== true) return false;
+  held.isInTransit = false;
   return true;
 }
 
 /** Counts what was recorded before, besides what this session has seen. */
-export function noteSum(held: HeldLease, sum: CheckpointSum): void {
+export function addCheckpointSum(held: HeldLease, sum: CheckpointSum): void {
   held.checkpointCount += sum.count;
   held.awaitedCount += sum.awaited;
   held.checkpointBytes += sum.bytes;
@@ -201,12 +183,19 @@ export function noteSum(held: HeldLease, sum: CheckpointSum): void {
 const NONE: CheckpointSum = { count: 0, open: 0, awaited: 0, bytes: 0 };
 
 /** They never reached their worker, and are claimed again a moment later. */
-export function giveBack(engine: Engine, session: WorkerSession, jobs: readonly Job[]): void {
-  const unsent = jobs.map((job) => session.find(job)).filter((held) => held?.isOnItsWay === true) as HeldLease[];
-  const transitions = unsent
-    .map((held) => decide(held.job, { kind: "release", started: false, delayMs: RETRY_MS }, engine.settings, 0))
-    .filter((transition) => transition !== null);
+export function releaseUnsent(engine: Engine, session: WorkerSession, jobs: readonly Job[]): void {
+  const unsent = jobs.map((job) => session.find(job)).filter((held) => held?.isInTransit === true) as HeldLease[];
   for (const held of unsent) session.remove(held);
-  // A store that fails leaves them to the check of leases, or to the worker's next hello.
-  engine.lane.settle(transitions, { done: () => {}, failed: () => {} });
+  settleInBackground(
+    engine,
+    unsent.map((held) => decide(held.job, { kind: "release", started: false, delayMs: RETRY_MS })),
+  );
+}
+
+/** Their worker left before the commit that claimed them: without this they would wait for the end of its lease. */
+export function releaseUndeliverable(engine: Engine, jobs: readonly Job[]): void {
+  settleInBackground(
+    engine,
+    jobs.map((job) => decide(job, { kind: "release", started: false })),
+  );
 }

@@ -1,6 +1,7 @@
 import { decide } from "../../core/job-machine.ts";
 import type { JobTransaction, WorkerRecord } from "../../storage/job-store.ts";
 import type { Engine } from "../engine.ts";
+import { applyDecisions } from "../lane/apply-event.ts";
 
 /** A worker as it was judged: null when it has no record. */
 export type SeenRecord = Pick<WorkerRecord, "workerId" | "nodeId" | "leaseExpiresAt"> | null;
@@ -19,11 +20,11 @@ export async function loseWorker(engine: Engine, workerId: string, judged?: Seen
   return engine.lane.run(async (lane) => {
     if (!(await removeRecord(engine, lane.tx, workerId, judged))) return 0;
     const jobs = await lane.tx.listLeasedJobs(workerId);
-    const transitions = jobs
-      .map((job) => decide(job, { kind: "lose" }, engine.settings, 0))
-      .filter((transition) => transition !== null);
-    if (transitions.length > 0) await lane.apply(transitions);
-    return transitions.length;
+    const lost = await applyDecisions(
+      lane,
+      jobs.map((job) => decide(job, { kind: "lose" }, engine.settings, 0)),
+    );
+    return lost.length;
   });
 }
 

@@ -3,10 +3,17 @@ import { CHECKPOINT_LIMITS, checkName, isPlace } from "../../core/checkpoint.ts"
 import { LIMITS } from "../../core/job-options.ts";
 import type { Lease } from "../../core/job.ts";
 import type { CheckpointToStore, RecordOutcome } from "../../storage/checkpoint-store.ts";
-import { cutError } from "../jobs/cut-error.ts";
+import { cutError } from "../../core/cut-error.ts";
 import type { Engine } from "../engine.ts";
-import type { SettleResult } from "../jobs/settle-attempts.ts";
-import type { HeldLease, WorkerSession } from "../workers/worker-session.ts";
+import type { WriteKind } from "../lane/write-kind.ts";
+import type { SettleResult } from "../dispatch/settle-result.ts";
+import type { HeldLease, WorkerSession } from "../dispatch/worker-session.ts";
+
+export const recordKind: WriteKind<CheckpointToStore, RecordOutcome> = {
+  name: "record",
+  readsTimeLate: true,
+  apply: ({ tx }, checkpoints) => tx.recordCheckpoints(checkpoints),
+};
 
 /** A checkpoint as a worker reports it. */
 export interface CheckpointReport
@@ -37,7 +44,7 @@ export function recordCheckpoints(
     onRecorded(steps as readonly RecordResult[]);
     return;
   }
-  engine.lane.record(items, {
+  engine.lane.submit(recordKind, items, {
     done: (outcomes) => {
       let written = 0;
       onRecorded(steps.map((step) => ("result" in step ? step : settle(session, step, outcomes[written++]))));

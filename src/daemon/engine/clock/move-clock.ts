@@ -1,7 +1,7 @@
-import { invalidArgument } from "../core/errors.ts";
-import type { Job } from "../core/job.ts";
-import type { ManualClock } from "../core/manual-clock.ts";
-import type { Engine } from "./engine.ts";
+import { invalidArgument } from "../../core/errors.ts";
+import type { Job } from "../../core/job.ts";
+import type { ManualClock } from "../../core/manual-clock.ts";
+import type { Engine } from "../engine.ts";
 
 /** What a clock that is moved by hand needs besides the engine. */
 export interface ManualTime {
@@ -40,13 +40,13 @@ export async function moveClock(
     const busy = await untilQuiet(engine, time, endAt);
     const now = time.clock.now();
     const nextDueAt = await findNextDue(engine);
-    const isDueStill = nextDueAt !== null && nextDueAt <= now && busy.length === 0;
-    if (!isDueStill || look === MOST_LOOKS) return { now, nextDueAt, busy };
+    const isStillDue = nextDueAt !== null && nextDueAt <= now && busy.length === 0;
+    if (!isStillDue || look === MOST_ROUNDS) return { now, nextDueAt, busy };
   }
 }
 
 /** Loops take what is due in slices. */
-const MOST_LOOKS = 1_000;
+const MOST_ROUNDS = 1_000;
 
 /** Jobs that still run when the time is over. */
 async function untilQuiet(engine: Engine, time: ManualTime, endAt: number): Promise<readonly Job[]> {

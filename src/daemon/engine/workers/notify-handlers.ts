@@ -1,9 +1,9 @@
 import { isTerminal } from "../../core/job.ts";
 import type { Job } from "../../core/job.ts";
 import type { JobStatus } from "../../storage/job-store.ts";
-import type { Dispatcher } from "./dispatcher.ts";
-import { revocationReason, revoke } from "./revoke-lease.ts";
-import type { WorkerSession } from "./worker-session.ts";
+import type { Dispatcher } from "../dispatch/dispatcher.ts";
+import { revocationReason, revoke } from "../dispatch/revoke-lease.ts";
+import type { WorkerSession } from "../dispatch/worker-session.ts";
 
 /** What is read of a job that another daemon may have moved. */
 type MovedJob = Pick<Job, "jobId" | "state" | "leaseToken" | "workerId" | "error">;
@@ -29,7 +29,7 @@ export function wasTakenOver({ sessions }: Dispatcher, { jobId, leaseToken }: Jo
  * Tells workers of this daemon that a job is no longer theirs, if that is so: another daemon moved it. What was read
  * before a lease was made, as the lower token shows, says nothing of that lease.
  */
-export function tellHandlers({ sessions }: Dispatcher, job: MovedJob): void {
+export function notifyHandlers({ sessions }: Dispatcher, job: MovedJob): void {
   for (const session of sessions) {
     endParked(session, job);
     const held = session.holding(job.jobId);
@@ -44,6 +44,6 @@ function endParked(session: WorkerSession, { jobId, state, leaseToken, workerId,
   const token = session.parkedToken(jobId);
   if (token === undefined || leaseToken <= token) return;
   if (!isTerminal(state) && workerId === session.workerId) return;
-  session.forgetPark(jobId);
+  session.removeParked(jobId);
   session.port.revoke({ jobId, leaseToken: token }, revocationReason(error));
 }

@@ -1,24 +1,7 @@
-import type { Checkpoint } from "../../core/checkpoint.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Job, Lease } from "../../core/job.ts";
-import type { Delivery } from "./deliver-jobs.ts";
 import { PrefetchGauge } from "./prefetch-gauge.ts";
-
-export type RevocationReason = "cancelled" | "timeout" | "start_deadline" | "finish_deadline" | "stale";
-
-/** The stream to a worker, as the engine sees it. None of these may throw. */
-export interface WorkerPort {
-  assign(deliveries: readonly Delivery[]): void;
-  /**
-   * Checkpoints of a job that will be assigned, or, if so said, of the job that it undoes. Resolves when there is room for
-   * more.
-   */
-  replay(lease: Lease, checkpoints: readonly Checkpoint[], ofUndone?: boolean): Promise<void>;
-  revoke(lease: Lease, reason: RevocationReason): void;
-  recall(leases: readonly Lease[]): void;
-  /** The daemon stops, or another stream took the worker over: end the stream. */
-  end(): void;
-}
+import type { WorkerPort } from "./worker-port.ts";
 
 /** A lease held through this daemon. */
 export interface HeldLease extends Lease {
@@ -37,7 +20,7 @@ export interface HeldLease extends Lease {
   awaitedCount: number;
   checkpointBytes: number;
   /** Its checkpoints are being read: the worker has not got it. */
-  isOnItsWay: boolean;
+  isInTransit: boolean;
   /** On the monotonic clock: since when it is held here. */
   readonly heldSince: number;
   /** The daemon took it back; its slot stays taken until the worker says that the handler has ended. */
@@ -57,7 +40,7 @@ export class WorkerSession {
   /** Its client replays jobs in the order in which they were recorded. */
   readonly isOrdered: boolean;
   /** The log has told that it gets no jobs with an order. */
-  isToldUnordered = false;
+  isUnorderedReported = false;
   isDraining = false;
   /** On the monotonic clock; moved by every frame of the worker. */
   lastSeenAt: number;
@@ -130,7 +113,7 @@ export class WorkerSession {
         checkpointCount: 0,
         awaitedCount: 0,
         checkpointBytes: 0,
-        isOnItsWay: false,
+        isInTransit: false,
         heldSince: this.#clock.monotonic(),
         isRevoked: false,
       };
@@ -162,7 +145,7 @@ export class WorkerSession {
   }
 
   /** Its handler waits in memory without a lease; what another daemon does to the job is to be told all the same. */
-  notePark({ jobId, leaseToken }: Lease): void {
+  addParked({ jobId, leaseToken }: Lease): void {
     this.#parked.set(jobId, leaseToken);
   }
 
@@ -174,7 +157,7 @@ export class WorkerSession {
     return this.#parked.get(jobId);
   }
 
-  forgetPark(jobId: string): void {
+  removeParked(jobId: string): void {
     this.#parked.delete(jobId);
   }
 
@@ -224,11 +207,11 @@ export class WorkerSession {
     // The wall clock may have jumped since an earlier start; never give more than a whole timeout again.
     const ranMs = (lease.job.ranMs ?? 0) + Math.max(0, this.#clock.now() - startedAt);
     lease.ranSince = now - ranMs;
-    if (lease.job.timeoutMs > 0) this.limit(lease, Math.max(0, lease.job.timeoutMs - ranMs), now);
+    if (lease.job.timeoutMs > 0) this.setDeadline(lease, Math.max(0, lease.job.timeoutMs - ranMs), now);
   }
 
   /** The attempt ends so long after a time on the monotonic clock, unless it has no limit or has not started. */
-  limit(lease: HeldLease, leftMs: number, now: number): void {
+  setDeadline(lease: HeldLease, leftMs: number, now: number): void {
     if (lease.job.timeoutMs === 0 || lease.startedAt === null) return;
     lease.deadline = now + leftMs + DELIVERY_MS;
     this.#onDeadline(lease.deadline);

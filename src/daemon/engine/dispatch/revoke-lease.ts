@@ -1,12 +1,13 @@
 import type { JobError } from "../../core/job.ts";
-import type { HeldLease, RevocationReason, WorkerSession } from "./worker-session.ts";
+import type { RevocationReason } from "./worker-port.ts";
+import type { HeldLease, WorkerSession } from "./worker-session.ts";
 
 /** Tells a worker that its lease is gone. Its slot stays taken until it says that the handler has ended. */
 export function revoke(session: WorkerSession, held: HeldLease, reason: RevocationReason): void {
   held.isRevoked = true;
   held.deadline = Infinity;
   // What never reached its worker needs no end there.
-  if (held.isOnItsWay) session.remove(held);
+  if (held.isInTransit) session.remove(held);
   else session.port.revoke(held, reason);
 }
 

@@ -11,7 +11,7 @@ export class PrefetchGauge {
   #windowCount = 0;
 
   /** Outcomes that arrived together at a monotonic time, with the mean run time and size of their jobs. */
-  note(count: number, meanRunMs: number, meanBytes: number, at: number): void {
+  record(count: number, meanRunMs: number, meanBytes: number, at: number): void {
     this.#meanRunMs = Number.isFinite(this.#meanRunMs) ? mix(this.#meanRunMs, meanRunMs) : meanRunMs;
     this.#meanBytes = mix(this.#meanBytes, meanBytes);
     this.#windowCount += count;
@@ -23,7 +23,7 @@ export class PrefetchGauge {
   }
 
   /** What was learnt holds no more: nothing is leased ahead until the next outcomes. */
-  forget(): void {
+  reset(): void {
     this.#perMs = 0;
     this.#meanRunMs = Number.POSITIVE_INFINITY;
   }

@@ -4,7 +4,7 @@ import type { Engine } from "../engine.ts";
  * Asks all workers for the leases that they have not started, and waits until they are back or the time is over. What
  * does not come back stays leased: its worker brings it to the next daemon.
  */
-export async function handBackWaiting(engine: Engine, withinMs: number): Promise<void> {
+export async function recallUnstarted(engine: Engine, withinMs: number): Promise<void> {
   const deadline = engine.clock.monotonic() + withinMs;
   for (const session of engine.dispatcher.sessions) {
     const waiting = session.waitingLeases();

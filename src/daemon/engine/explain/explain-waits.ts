@@ -3,7 +3,7 @@ import type { Job } from "../../core/job.ts";
 import type { Engine } from "../engine.ts";
 
 /** The last ones: what the job waits for now came after them. */
-const RECORDS_LOOKED_AT = 100;
+const RECORDS_READ = 100;
 /** A parent of a thousand children is explained by some of them. */
 const MOST_WAITS = 10;
 
@@ -38,7 +38,7 @@ export async function explainWaits(
  * code was changed while the job was parked. Only a wait of this execution wakes it.
  */
 async function messagesNotTaken({ store }: Engine, jobId: string): Promise<readonly string[]> {
-  const records = await store.listRecords(jobId, RECORDS_LOOKED_AT);
+  const records = await store.listRecords(jobId, RECORDS_READ);
   const left = records.filter(
     ({ kind, order, timedOut }) => (kind === "signal" || kind === "event") && order?.seq === 0 && !timedOut,
   );

@@ -1,11 +1,10 @@
 import type { PendingWait } from "../../core/checkpoint.ts";
 import type { Job, JobError } from "../../core/job.ts";
 import type { Engine } from "../engine.ts";
-import { explainEnd } from "./explain-undo.ts";
-import { explainWaits } from "../workflows/explain-waits.ts";
-import { isConnectedElsewhere } from "../workers/known-workers.ts";
-import { readJob } from "./read-jobs.ts";
-import { findServing, type Serving } from "../workers/serving-workers.ts";
+import { explainEnd } from "./explain-end.ts";
+import { explainWaits } from "./explain-waits.ts";
+import { readJob } from "../jobs/read-jobs.ts";
+import { findServing, isConnectedElsewhere, type Serving } from "../workers/worker-stats.ts";
 
 export interface Blocker {
   readonly kind:

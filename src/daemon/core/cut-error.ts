@@ -1,4 +1,4 @@
-import { LIMITS } from "../../core/job-options.ts";
+import { LIMITS } from "./job-options.ts";
 
 /** An error whose texts are no longer than what is kept. */
 export function cutError<E extends { readonly name: string; readonly message: string; readonly stack?: string }>(
@@ -8,6 +8,7 @@ export function cutError<E extends { readonly name: string; readonly message: st
   return { ...error, name: cutText(error.name), message: cutText(error.message), ...stack };
 }
 
+/** A text that is no longer than what is kept of an error. */
 export function cutText(text: string): string {
   const limit = LIMITS.errorTextBytes;
   if (text.length * 3 <= limit || Buffer.byteLength(text) <= limit) return text;

@@ -1,5 +1,5 @@
-import type { SteadyClock } from "../core/steady-clock.ts";
-import type { Engine } from "./engine.ts";
+import type { SteadyClock } from "../../core/steady-clock.ts";
+import type { Engine } from "../engine.ts";
 
 /**
  * Follows a step of the wall clock: moves every length of time that is under way (retry delays, sleeps, timeouts of
@@ -13,6 +13,6 @@ export async function adoptClockStep(engine: Engine, clock: SteadyClock): Promis
   await engine.lane.run(({ tx }) => tx.moveLengths(step));
   clock.adopt(step);
   // Whoever waits for a time that was read before the step looks again.
-  engine.dispatcher.onDue(-Infinity);
+  engine.dispatcher.due.notify(-Infinity);
   return step;
 }

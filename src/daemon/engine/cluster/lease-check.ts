@@ -1,11 +1,11 @@
-import { decide } from "../../core/job-machine.ts";
 import type { Lease } from "../../core/job.ts";
 import type { JobTransaction, WorkerLease } from "../../storage/job-store.ts";
 import type { Engine } from "../engine.ts";
-import { noteMovedElsewhere } from "./note-moved-elsewhere.ts";
-import type { WorkerSession } from "../workers/worker-session.ts";
+import { applyEvent } from "../lane/apply-event.ts";
+import { notifyOfMovedJobs } from "./follow-other-daemons.ts";
+import type { WorkerSession } from "../dispatch/worker-session.ts";
 
-interface Seen {
+interface Snapshot {
   readonly moved: readonly WorkerSession[];
   /** By the sessions, as they were then. */
   readonly held: readonly Lease[];
@@ -31,18 +31,18 @@ export class LeaseCheck {
     // Their records are saved before this look comes to its turn in the lane.
     const workers = [...dispatcher.sessions].filter((session) => session.isWorker);
     if (workers.length === 0) return;
-    const seen = await lane.run(({ tx }) => this.#look(tx, workers));
+    const seen = await lane.run(({ tx }) => this.#read(tx, workers));
     for (const session of seen.moved) this.#endSession(session);
     const stored = new Map(seen.stored.map((lease) => [lease.jobId, lease.leaseToken]));
     const lost = seen.held.filter(({ jobId, leaseToken }) => stored.get(jobId) !== leaseToken);
-    await noteMovedElsewhere(
+    await notifyOfMovedJobs(
       this.#engine,
       lost.map(({ jobId }) => jobId),
     );
-    await this.#giveBackUnknown(seen.stored);
+    await this.#releaseUnknown(seen.stored);
   }
 
-  async #look(tx: JobTransaction, workers: readonly WorkerSession[]): Promise<Seen> {
+  async #read(tx: JobTransaction, workers: readonly WorkerSession[]): Promise<Snapshot> {
     const { nodeId } = this.#engine.settings;
     const records = await tx.listWorkers();
     const own = new Set(records.filter((record) => record.nodeId === nodeId).map((record) => record.workerId));
@@ -62,20 +62,17 @@ export class LeaseCheck {
   }
 
   /** A lease that is on its way, or is being settled, is known by the next time. */
-  async #giveBackUnknown(stored: readonly WorkerLease[]): Promise<void> {
-    const { dispatcher, lane, settings } = this.#engine;
+  async #releaseUnknown(stored: readonly WorkerLease[]): Promise<void> {
+    const { dispatcher, lane } = this.#engine;
     const unknown = stored.filter((lease) => dispatcher.findSession(lease.workerId)?.find(lease) === null);
     const again = unknown.filter(({ jobId, leaseToken }) => this.#unknown.get(jobId) === leaseToken);
     this.#unknown = new Map(unknown.map(({ jobId, leaseToken }) => [jobId, leaseToken]));
     if (again.length === 0) return;
     const tokens = new Map(again.map(({ jobId, leaseToken }) => [jobId, leaseToken]));
-    await lane.run(async ({ tx, apply }) => {
-      const jobs = await tx.getJobs([...tokens.keys()]);
-      const transitions = jobs
-        .filter((job) => job.leaseToken === tokens.get(job.jobId))
-        .map((job) => decide(job, { kind: "release", started: false }, settings, 0))
-        .filter((transition) => transition !== null);
-      if (transitions.length > 0) await apply(transitions);
+    await lane.run(async (transaction) => {
+      const jobs = await transaction.tx.getJobs([...tokens.keys()]);
+      const stillLeased = jobs.filter((job) => job.leaseToken === tokens.get(job.jobId));
+      await applyEvent(transaction, stillLeased, { kind: "release", started: false });
     });
   }
 }

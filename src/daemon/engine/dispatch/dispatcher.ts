@@ -2,8 +2,18 @@ import type { Transition } from "../../core/job-machine.ts";
 import type { Job } from "../../core/job.ts";
 import type { ResumeDemand } from "../../storage/checkpoint-store.ts";
 import type { ClaimDemand, ClaimedJobs, JobToStore } from "../../storage/job-store.ts";
+import { Listeners } from "./listeners.ts";
 import { revocationReason, revoke } from "./revoke-lease.ts";
 import type { WorkerSession } from "./worker-session.ts";
+
+export interface DispatcherOptions {
+  /** Jobs running at once; 0 = no limit. */
+  readonly maxConcurrent: number;
+  /** Called with jobs that were claimed for a session and that it holds now. */
+  readonly onAssigned: (session: WorkerSession, jobs: readonly Job[], resumed: boolean) => void;
+  /** Called with jobs that were claimed for a worker that left before the commit. */
+  readonly onUndeliverable: (jobs: readonly Job[]) => void;
+}
 
 /**
  * Who gets what next. Knows the connected workers, the functions that may have ready jobs, and when the next delayed
@@ -12,21 +22,17 @@ import type { WorkerSession } from "./worker-session.ts";
  * What it knows is a hint that saves queries: a function marked in vain costs one look, and the poll marks all.
  */
 export class Dispatcher {
-  readonly #maxConcurrent: number;
+  readonly #options: DispatcherOptions;
   readonly #sessions = new Map<string, WorkerSession>();
   readonly #readyFunctions = new Set<string>();
   /** Workers whose parked jobs may have been woken. */
   readonly #resumableWorkers = new Set<string>();
   #isPaused = false;
-  /** Called with claimed jobs whose worker has gone meanwhile. */
-  onUnclaimed: (jobs: readonly Job[]) => void = () => {};
-  /** Called with jobs that were claimed for a session, which counts them as its own. */
-  onAssigned: (session: WorkerSession, jobs: readonly Job[], resumed: boolean) => void = () => {};
-  /** Called when a time is nearer than all that were noted before; milliseconds on the store's clock. */
-  onDue: (dueAt: number) => void = () => {};
+  /** Times at which something becomes due: milliseconds on the store's clock. */
+  readonly due = new Listeners<number>();
 
-  constructor(options: { readonly maxConcurrent: number }) {
-    this.#maxConcurrent = options.maxConcurrent;
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
   }
 
   get sessions(): Iterable<WorkerSession> {
@@ -66,19 +72,19 @@ export class Dispatcher {
     if (this.#sessions.get(workerId)?.isWorker === true) this.#resumableWorkers.add(workerId);
   }
 
-  noteStored(item: JobToStore, isReady: boolean, now: number): void {
+  onStored(item: JobToStore, isReady: boolean, now: number): void {
     const { options } = item;
     if (isReady) this.markReady(item.functionName);
-    else this.onDue(options.runAt ?? now + (options.delayMs ?? 0));
+    else this.due.notify(options.runAt ?? now + (options.delayMs ?? 0));
     const within = Math.min(options.startWithinMs ?? Infinity, options.finishWithinMs ?? Infinity);
-    if (Number.isFinite(within)) this.onDue(now + within);
+    if (Number.isFinite(within)) this.due.notify(now + within);
   }
 
-  noteTransition(transition: Transition, now: number): void {
+  onTransition(transition: Transition, now: number): void {
     if (transition.change.state !== "PENDING") return;
     const runAfterMs = transition.change.runAfterMs ?? 0;
     if (transition.change.keepWorker === true && transition.workerId !== null) this.markResumable(transition.workerId);
-    if (runAfterMs > 0) this.onDue(now + runAfterMs);
+    if (runAfterMs > 0) this.due.notify(now + runAfterMs);
     else this.markReady(transition.functionName);
   }
 
@@ -107,7 +113,7 @@ export class Dispatcher {
   }
 
   /** A worker that got all that was woken is looked at again only when something is. */
-  noteResumes(demands: readonly ResumeDemand[], resumed: readonly ClaimedJobs[]): void {
+  onResumed(demands: readonly ResumeDemand[], resumed: readonly ClaimedJobs[]): void {
     for (const [index, { workerId, limit }] of demands.entries()) {
       if ((resumed[index]?.jobs.length ?? 0) < limit) this.#resumableWorkers.delete(workerId);
     }
@@ -154,7 +160,7 @@ export class Dispatcher {
   }
 
   /** A function of which a demand got all that was ready is looked at again only when something becomes ready. */
-  noteClaims(demands: readonly ClaimDemand[], claimed: readonly ClaimedJobs[]): void {
+  onClaimed(demands: readonly ClaimDemand[], claimed: readonly ClaimedJobs[]): void {
     for (const [index, claim] of claimed.entries()) {
       const maybeMore = new Set(claim.maybeMore);
       for (const name of demands[index]?.functionNames ?? []) {
@@ -190,13 +196,17 @@ export class Dispatcher {
     for (const session of this.#sessions.values()) {
       const late = session.waitingLeases().filter((lease) => lease.heldSince < heldBefore);
       if (late.length === 0) continue;
-      session.gauge.forget();
+      session.gauge.reset();
       session.port.recall(late);
     }
   }
 
   /** Tells workers what was claimed for them, and that leases were taken back. */
-  afterCommit(applied: readonly Transition[], resumed: readonly ClaimedJobs[], claimed: readonly ClaimedJobs[]): void {
+  notifyWorkers(
+    applied: readonly Transition[],
+    resumed: readonly ClaimedJobs[],
+    claimed: readonly ClaimedJobs[],
+  ): void {
     for (const transition of applied) if (transition.change.revokeLease) this.#revoke(transition);
     for (const claim of resumed) this.#assign(claim, true);
     for (const claim of claimed) this.#assign(claim, false);
@@ -216,7 +226,8 @@ export class Dispatcher {
   }
 
   #concurrencyLeft(): number {
-    return this.#maxConcurrent === 0 ? Infinity : this.#maxConcurrent - this.runningCount();
+    const { maxConcurrent } = this.#options;
+    return maxConcurrent === 0 ? Infinity : maxConcurrent - this.runningCount();
   }
 
   #readyFunctionsOf(session: WorkerSession): readonly string[] {
@@ -233,11 +244,11 @@ export class Dispatcher {
     if (claim.jobs.length === 0) return;
     const session = this.#sessions.get(claim.workerId);
     if (session === undefined) {
-      this.onUnclaimed(claim.jobs);
+      this.#options.onUndeliverable(claim.jobs);
       return;
     }
     session.add(claim.jobs, () => null);
-    this.onAssigned(session, claim.jobs, resumed);
+    this.#options.onAssigned(session, claim.jobs, resumed);
   }
 
   #revoke(transition: Transition): void {
@@ -248,7 +259,7 @@ export class Dispatcher {
     const held = session.find(lease);
     const reason = revocationReason(transition.change.error);
     // Without a lease the job was parked: its handler is in the worker's memory, and is to end too.
-    session.forgetPark(lease.jobId);
+    session.removeParked(lease.jobId);
     if (held === null) session.port.revoke(lease, reason);
     else if (!held.isRevoked) revoke(session, held, reason);
   }
