@@ -3,7 +3,7 @@ import { DaemonError, invalidArgument } from "../../core/errors.ts";
 import type { JobOptionsInput } from "../../core/job-options.ts";
 import { checkFunctionName, LIMITS, resolveJobOptions } from "../../core/job-options.ts";
 import type { JobState } from "../../core/job.ts";
-import type { EnqueueOutcome, JobToStore } from "../../storage/job-store.ts";
+import type { EnqueueOutcome, NewJob } from "../../storage/seam/jobs.ts";
 import type { Ticket } from "../lane/lane-batch.ts";
 import { ticketed } from "../lane/commit-lane.ts";
 import type { Engine } from "../engine.ts";
@@ -42,7 +42,7 @@ export function submitEnqueues(
   ticket: Ticket<readonly EnqueueResult[]>,
 ): void {
   const checked = items.map((item, index) => checkItem(engine, item, index));
-  const toStore = checked.filter((one): one is JobToStore => !(one instanceof DaemonError));
+  const toStore = checked.filter((one): one is NewJob => !(one instanceof DaemonError));
   if (toStore.length === 0) {
     ticket.done(checked.map((error) => ({ ok: false, error: error as DaemonError })));
     return;
@@ -54,7 +54,7 @@ export function submitEnqueues(
 }
 
 function join(
-  checked: readonly (JobToStore | DaemonError)[],
+  checked: readonly (NewJob | DaemonError)[],
   outcomes: readonly EnqueueOutcome[],
 ): readonly EnqueueResult[] {
   let next = 0;
@@ -63,7 +63,7 @@ function join(
   );
 }
 
-function checkItem(engine: Engine, item: EnqueueItem, index: number): JobToStore | DaemonError {
+function checkItem(engine: Engine, item: EnqueueItem, index: number): NewJob | DaemonError {
   const path = `jobs[${index}]`;
   const { options, violations } = resolveJobOptions(item.options, `${path}.options`);
   const all: FieldViolation[] = [
@@ -108,7 +108,7 @@ function argsTooLarge(item: EnqueueItem, path: string): DaemonError {
   });
 }
 
-function toResult(item: JobToStore, outcome: EnqueueOutcome): EnqueueResult {
+function toResult(item: NewJob, outcome: EnqueueOutcome): EnqueueResult {
   switch (outcome.kind) {
     case "stored":
     case "repeated":
@@ -130,7 +130,7 @@ function toResult(item: JobToStore, outcome: EnqueueOutcome): EnqueueResult {
   }
 }
 
-function alreadyExists(item: JobToStore, jobId: string, state: JobState): DaemonError {
+function alreadyExists(item: NewJob, jobId: string, state: JobState): DaemonError {
   return new DaemonError(
     "already_exists",
     `job ${jobId} (${state}) of ${item.functionName} has the idempotency key ` +
@@ -147,7 +147,7 @@ function orphaned(parentId: string, state: JobState): DaemonError {
   );
 }
 
-function idTaken(item: JobToStore, functionName: string): DaemonError {
+function idTaken(item: NewJob, functionName: string): DaemonError {
   return new DaemonError(
     "already_exists",
     `the job id ${item.jobId} belongs to a job of ${functionName}; choose a new one for each call`,

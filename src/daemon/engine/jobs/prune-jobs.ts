@@ -20,7 +20,7 @@ export async function pruneJobs(engine: Engine, retention: Retention, shouldStop
     let done = keepMs === 0;
     while (!done && !shouldStop()) {
       const slice = await engine.lane.run(({ tx }) =>
-        tx.pruneJobs({ state, finishedBefore: tx.now - keepMs, limit: SLICE }),
+        tx.jobs.prune({ state, finishedBefore: tx.now - keepMs, limit: SLICE }),
       );
       deleted += slice.deleted;
       done = slice.done;
@@ -34,7 +34,7 @@ export async function pruneEvents(engine: Engine, { eventMs }: Retention, should
   let deleted = 0;
   let isDone = eventMs === 0;
   while (!isDone && !shouldStop()) {
-    const slice = await engine.lane.run(({ tx }) => tx.pruneEvents(tx.now - eventMs, SLICE));
+    const slice = await engine.lane.run(({ tx }) => tx.events.prune(tx.now - eventMs, SLICE));
     deleted += slice;
     isDone = slice < SLICE;
   }
@@ -47,7 +47,7 @@ export async function pruneEvents(engine: Engine, { eventMs }: Retention, should
  */
 export async function pruneSchedules(engine: Engine, { finishedMs }: Retention): Promise<number> {
   if (finishedMs === 0) return 0;
-  return engine.lane.run(({ tx }) => tx.schedules.pruneSchedules(tx.now - finishedMs, SLICE));
+  return engine.lane.run(({ tx }) => tx.schedules.prune(tx.now - finishedMs, SLICE));
 }
 
 function retentions(retention: Retention): readonly (readonly [TerminalState, number])[] {

@@ -1,6 +1,6 @@
 import type { Transition } from "../../core/job-machine.ts";
-import type { JobTransaction } from "../../storage/job-store.ts";
-import type { StoredJob } from "../../storage/undo-store.ts";
+import type { Transaction } from "../../storage/seam/store.ts";
+import type { StoredJob } from "../../storage/seam/workflows.ts";
 
 /** What one transaction has done to jobs so far. */
 export interface Applied {
@@ -16,18 +16,18 @@ export interface Applied {
  * @param newJobId makes an id for an undo job
  */
 export async function applyTransitions(
-  tx: JobTransaction,
+  tx: Transaction,
   transitions: readonly Transition[],
   applied: Applied,
   newJobId: () => string,
 ): Promise<readonly boolean[]> {
-  const results = await tx.applyTransitions(transitions);
+  const results = await tx.jobs.applyTransitions(transitions);
   const done = transitions.filter((_, index) => results[index] === true);
   applied.transitions.push(...done);
   const ended = done.filter(mayHaveSteps);
   if (ended.length === 0) return results;
   const items = ended.map(({ jobId }) => ({ jobId, undoId: newJobId() }));
-  applied.undoJobs.push(...(await tx.storeUndoJobs(items)));
+  applied.undoJobs.push(...(await tx.workflows.storeUndoJobs(items)));
   return results;
 }
 

@@ -1,8 +1,10 @@
 import { DaemonError } from "../../core/errors.ts";
 import type { Transition } from "../../core/job-machine.ts";
-import type { CheckpointToStore, EmitOutcome, EventToStore, RecordOutcome } from "../../storage/checkpoint-store.ts";
-import type { EnqueueOutcome, JobStore, JobToStore, JobTransaction } from "../../storage/job-store.ts";
-import type { SignalOutcome, SignalToStore } from "../../storage/signal-store.ts";
+import type { NewCheckpoint, RecordOutcome } from "../../storage/seam/workflows.ts";
+import type { EmitOutcome, NewEvent } from "../../storage/seam/events.ts";
+import type { EnqueueOutcome, NewJob } from "../../storage/seam/jobs.ts";
+import type { Store, Transaction } from "../../storage/seam/store.ts";
+import type { SignalOutcome, NewSignal } from "../../storage/seam/workflows.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import { type Committed, describeChanges } from "./committed-changes.ts";
 import type { Dispatcher } from "../workers/dispatcher.ts";
@@ -17,7 +19,7 @@ import { sendSignals } from "../workflows/send-signals.ts";
 import { wakeJobs } from "../workflows/wake-jobs.ts";
 
 export interface CommitLaneOptions {
-  readonly store: JobStore;
+  readonly store: Store;
   readonly dispatcher: Dispatcher;
   readonly changes: ChangeFeed;
   /** Called when the store says that the daemon cannot go on. */
@@ -45,13 +47,13 @@ export class CommitLane {
     this.#options = options;
   }
 
-  enqueue(items: readonly JobToStore[], ticket: Ticket<readonly EnqueueOutcome[]>): void {
+  enqueue(items: readonly NewJob[], ticket: Ticket<readonly EnqueueOutcome[]>): void {
     if (this.#refuse(ticket)) return;
     this.#next.enqueues.push({ items, ticket });
     this.#schedule();
   }
 
-  record(items: readonly CheckpointToStore[], ticket: Ticket<readonly RecordOutcome[]>): void {
+  record(items: readonly NewCheckpoint[], ticket: Ticket<readonly RecordOutcome[]>): void {
     if (this.#refuse(ticket)) return;
     this.#next.records.push({ items, ticket });
     this.#schedule();
@@ -69,13 +71,13 @@ export class CommitLane {
     this.#schedule();
   }
 
-  emit(items: readonly EventToStore[], ticket: Ticket<readonly EmitOutcome[]>): void {
+  emit(items: readonly NewEvent[], ticket: Ticket<readonly EmitOutcome[]>): void {
     if (this.#refuse(ticket)) return;
     this.#next.emits.push({ items, ticket });
     this.#schedule();
   }
 
-  signal(items: readonly SignalToStore[], ticket: Ticket<readonly SignalOutcome[]>): void {
+  signal(items: readonly NewSignal[], ticket: Ticket<readonly SignalOutcome[]>): void {
     if (this.#refuse(ticket)) return;
     this.#next.signals.push({ items, ticket });
     this.#schedule();
@@ -155,11 +157,11 @@ export class CommitLane {
   /** The short way of a commit that only stores jobs, of which nobody here can take one; null when it is not open. */
   async #storeAlone(batch: Batch): Promise<Committed | null> {
     const { store, dispatcher } = this.#options;
-    if (store.storeAlone === undefined || !isPlain(batch)) return null;
+    if (store.jobs.insertInOneStatement === undefined || !isPlain(batch)) return null;
     const items = itemsOf(batch.enqueues);
     for (const item of items) if (startsAtOnce(item)) dispatcher.markReady(item.functionName);
     if (dispatcher.hasDemand()) return null;
-    const done = await store.storeAlone(items);
+    const done = await store.jobs.insertInOneStatement(items);
     if (done === null) return null;
     const { now, outcomes } = done;
     for (const [index, item] of items.entries()) dispatcher.noteStored(item, isReadyOutcome(outcomes[index]), now);
@@ -168,11 +170,11 @@ export class CommitLane {
     return { ...NOTHING_DONE, at: now, enqueued: outcomes, stored: items };
   }
 
-  async #apply(tx: JobTransaction, batch: Batch): Promise<Committed> {
+  async #apply(tx: Transaction, batch: Batch): Promise<Committed> {
     const { dispatcher } = this.#options;
     const eventNames = eventNamesOf(batch);
-    if (eventNames.length > 0) await tx.lockEvents(eventNames);
-    const stored: JobToStore[] = [];
+    if (eventNames.length > 0) await tx.events.lock(eventNames);
+    const stored: NewJob[] = [];
     const enqueued = await storeCalls(tx, itemsOf(batch.enqueues), (items) => this.#storeJobs(tx, items, stored));
     const applied: Applied = { transitions: [], undoJobs: [] };
     const lane: LaneTransaction = {
@@ -181,7 +183,7 @@ export class CommitLane {
       enqueue: (items) => this.#storeJobs(tx, items, stored),
     };
     const checkpoints = itemsOf(batch.records);
-    const recorded = checkpoints.length > 0 ? await tx.recordCheckpoints(checkpoints) : [];
+    const recorded = checkpoints.length > 0 ? await tx.workflows.record(checkpoints) : [];
     const transitions = itemsOf(batch.settles);
     const settled = transitions.length > 0 ? await lane.apply(transitions) : [];
     const parks = itemsOf(batch.parks);
@@ -192,7 +194,7 @@ export class CommitLane {
     const signalled = signals.length > 0 ? await sendSignals(lane, signals) : [];
     const worked: unknown[] = [];
     for (const entry of batch.works) worked.push(await entry.work(lane));
-    await wakeJobs(lane, await tx.takeAwaiters());
+    await wakeJobs(lane, await tx.workflows.takeAwaiters());
     for (const transition of applied.transitions) dispatcher.noteTransition(transition, tx.now);
     for (const { functionName } of applied.undoJobs) dispatcher.markReady(functionName);
     return {
@@ -203,28 +205,24 @@ export class CommitLane {
   }
 
   /** Handlers that wait in memory go on before new jobs begin. */
-  async #applyClaims(tx: JobTransaction): Promise<Pick<Committed, "resumed" | "claimed">> {
+  async #applyClaims(tx: Transaction): Promise<Pick<Committed, "resumed" | "claimed">> {
     const { dispatcher } = this.#options;
     const resumes = dispatcher.planResumes();
-    const resumed = resumes.length > 0 ? await tx.resumeJobs(resumes) : [];
+    const resumed = resumes.length > 0 ? await tx.jobs.resume(resumes) : [];
     dispatcher.noteResumes(resumes, resumed);
     const demands = dispatcher.planClaims(resumed);
-    const claimed = demands.length > 0 ? await tx.claimJobs(demands) : [];
+    const claimed = demands.length > 0 ? await tx.jobs.claim(demands) : [];
     dispatcher.noteClaims(demands, claimed);
     return { resumed, claimed };
   }
 
   /** Adds to `stored` what is new. */
-  async #storeJobs(
-    tx: JobTransaction,
-    items: readonly JobToStore[],
-    stored: JobToStore[],
-  ): Promise<readonly EnqueueOutcome[]> {
+  async #storeJobs(tx: Transaction, items: readonly NewJob[], stored: NewJob[]): Promise<readonly EnqueueOutcome[]> {
     if (items.length === 0) return [];
-    const outcomes = await tx.enqueueJobs(items);
+    const outcomes = await tx.jobs.enqueue(items);
     for (const [index, outcome] of outcomes.entries()) {
       if (outcome.kind !== "stored") continue;
-      const item = items[index] as JobToStore;
+      const item = items[index] as NewJob;
       stored.push(item);
       this.#options.dispatcher.noteStored(item, outcome.ready, tx.now);
     }
@@ -269,7 +267,7 @@ function isPlain({ enqueues, ...rest }: Batch): boolean {
   return enqueues.every(({ items }) => items.every((item) => item.parentId === null));
 }
 
-function startsAtOnce({ options: { runAt, delayMs } }: JobToStore): boolean {
+function startsAtOnce({ options: { runAt, delayMs } }: NewJob): boolean {
   return runAt === null && (delayMs ?? 0) <= 0;
 }
 

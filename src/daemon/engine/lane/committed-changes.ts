@@ -1,10 +1,11 @@
 import type { Transition } from "../../core/job-machine.ts";
 import type { Job } from "../../core/job.ts";
 import { isTerminal } from "../../core/job.ts";
-import type { ClaimedJobs, EnqueueOutcome } from "../../storage/job-store.ts";
-import type { EmitOutcome, RecordOutcome } from "../../storage/checkpoint-store.ts";
-import type { SignalOutcome } from "../../storage/signal-store.ts";
-import type { StoredJob } from "../../storage/undo-store.ts";
+import type { ClaimedJobs, EnqueueOutcome } from "../../storage/seam/jobs.ts";
+import type { EmitOutcome } from "../../storage/seam/events.ts";
+import type { RecordOutcome } from "../../storage/seam/workflows.ts";
+import type { SignalOutcome } from "../../storage/seam/workflows.ts";
+import type { StoredJob } from "../../storage/seam/workflows.ts";
 import type { CommittedChange } from "./change-feed.ts";
 import type { ParkOutcome } from "../workflows/park-jobs.ts";
 

@@ -1,8 +1,10 @@
 import type { DaemonError } from "../../core/errors.ts";
 import type { Transition } from "../../core/job-machine.ts";
-import type { CheckpointToStore, EmitOutcome, EventToStore, RecordOutcome } from "../../storage/checkpoint-store.ts";
-import type { EnqueueOutcome, JobToStore, JobTransaction } from "../../storage/job-store.ts";
-import type { SignalOutcome, SignalToStore } from "../../storage/signal-store.ts";
+import type { NewCheckpoint, RecordOutcome } from "../../storage/seam/workflows.ts";
+import type { EmitOutcome, NewEvent } from "../../storage/seam/events.ts";
+import type { EnqueueOutcome, NewJob } from "../../storage/seam/jobs.ts";
+import type { Transaction } from "../../storage/seam/store.ts";
+import type { SignalOutcome, NewSignal } from "../../storage/seam/workflows.ts";
 import type { ParkOutcome, ParkToStore } from "../workflows/park-jobs.ts";
 
 /** Told once, after the commit is on disk, or with what prevented it. Called on the lane: must be short, must not throw. */
@@ -13,11 +15,11 @@ export interface Ticket<T> {
 
 /** What a piece of work sees of the transaction that it shares with others. */
 export interface LaneTransaction {
-  readonly tx: JobTransaction;
+  readonly tx: Transaction;
   /** Guarded writes that the lane also tells to dispatcher and change feed. */
   apply(transitions: readonly Transition[]): Promise<readonly boolean[]>;
   /** New jobs, which the lane tells to dispatcher and watchers too. */
-  enqueue(items: readonly JobToStore[]): Promise<readonly EnqueueOutcome[]>;
+  enqueue(items: readonly NewJob[]): Promise<readonly EnqueueOutcome[]>;
 }
 
 /** Items of one caller, and the answer to each in order. */
@@ -35,12 +37,12 @@ export interface WorkEntry {
 
 /** What goes into one transaction, in this order. */
 export interface Batch {
-  readonly enqueues: Entry<JobToStore, EnqueueOutcome>[];
-  readonly records: Entry<CheckpointToStore, RecordOutcome>[];
+  readonly enqueues: Entry<NewJob, EnqueueOutcome>[];
+  readonly records: Entry<NewCheckpoint, RecordOutcome>[];
   readonly settles: Entry<Transition, boolean>[];
   readonly parks: Entry<ParkToStore, ParkOutcome>[];
-  readonly emits: Entry<EventToStore, EmitOutcome>[];
-  readonly signals: Entry<SignalToStore, SignalOutcome>[];
+  readonly emits: Entry<NewEvent, EmitOutcome>[];
+  readonly signals: Entry<NewSignal, SignalOutcome>[];
   readonly works: WorkEntry[];
 }
 

@@ -1,4 +1,4 @@
-import type { WorkerRecord } from "../../storage/job-store.ts";
+import type { WorkerRecord } from "../../storage/seam/workers.ts";
 import type { Engine } from "../engine.ts";
 
 /** A worker that may take jobs, of this daemon or of another one on the same database. */
@@ -34,9 +34,9 @@ function workersHere(engine: Engine): readonly KnownWorker[] {
 
 async function workersElsewhere(engine: Engine): Promise<readonly KnownWorker[]> {
   if (!engine.store.isShared) return [];
-  const records = (await engine.store.listWorkers()).filter((record) => isConnectedElsewhere(engine, record));
+  const records = (await engine.store.workers.list()).filter((record) => isConnectedElsewhere(engine, record));
   if (records.length === 0) return [];
-  const leases = new Map((await engine.store.countLeases()).map(({ workerId, count }) => [workerId, count]));
+  const leases = new Map((await engine.store.workers.countLeases()).map(({ workerId, count }) => [workerId, count]));
   return records.map(({ workerId, functionNames, concurrency }) => ({
     functionNames: new Set(functionNames),
     slots: concurrency,

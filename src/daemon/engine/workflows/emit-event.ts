@@ -1,6 +1,6 @@
 import { checkName, type Event } from "../../core/checkpoint.ts";
 import { invalidArgument } from "../../core/errors.ts";
-import type { EmitOutcome } from "../../storage/checkpoint-store.ts";
+import type { EmitOutcome } from "../../storage/seam/events.ts";
 import { ticketed } from "../lane/commit-lane.ts";
 import type { Engine } from "../engine.ts";
 import { checkPayload } from "./check-payload.ts";
@@ -30,8 +30,8 @@ export async function getEvent(
   name: string,
 ): Promise<{ readonly event: Event | null; readonly waiting: number }> {
   checkEventName(name);
-  const event = await engine.store.getEvent(name);
-  return { event, waiting: event === null ? await engine.store.countWaiting(name) : 0 };
+  const event = await engine.store.events.get(name);
+  return { event, waiting: event === null ? await engine.store.events.countWaiting(name) : 0 };
 }
 
 /** Throws invalid_argument. */

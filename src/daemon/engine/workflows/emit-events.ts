@@ -1,4 +1,4 @@
-import type { EmitOutcome, EventToStore } from "../../storage/checkpoint-store.ts";
+import type { EmitOutcome, NewEvent } from "../../storage/seam/events.ts";
 import type { Dispatcher } from "../workers/dispatcher.ts";
 import type { LaneTransaction } from "../lane/lane-batch.ts";
 import { wakeJobs } from "./wake-jobs.ts";
@@ -10,9 +10,9 @@ const EVENT_SLICE = 500;
 export async function emitEvents(
   lane: LaneTransaction,
   dispatcher: Dispatcher,
-  events: readonly EventToStore[],
+  events: readonly NewEvent[],
 ): Promise<readonly EmitOutcome[]> {
-  const outcomes = await lane.tx.emitEvents(events, EVENT_SLICE);
+  const outcomes = await lane.tx.events.emit(events, EVENT_SLICE);
   await wakeJobs(
     lane,
     outcomes.flatMap(({ woken }) => woken),

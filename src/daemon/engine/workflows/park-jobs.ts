@@ -1,6 +1,6 @@
 import type { NewWait, ParkOrder } from "../../core/checkpoint.ts";
 import type { Transition } from "../../core/job-machine.ts";
-import type { NamesOfJob } from "../../storage/checkpoint-store.ts";
+import type { NamesOfJob } from "../../storage/seam/workflows.ts";
 import type { Dispatcher } from "../workers/dispatcher.ts";
 import type { LaneTransaction } from "../lane/lane-batch.ts";
 import { wakeJobs } from "./wake-jobs.ts";
@@ -34,7 +34,7 @@ export async function parkJobs(
   dispatcher: Dispatcher,
   parks: readonly ParkToStore[],
 ): Promise<readonly ParkOutcome[]> {
-  const known = await lane.tx.findKinds(parks.map(namesOf));
+  const known = await lane.tx.workflows.findKinds(parks.map(namesOf));
   const sound = parks.filter((park, index) => isSound(park, known[index] ?? NOTHING));
   const applied = await lane.apply(sound.map(({ transition }) => transition));
   const parked = sound.filter((_, place) => applied[place] === true);
@@ -45,7 +45,7 @@ export async function parkJobs(
 }
 
 async function register(lane: LaneTransaction, dispatcher: Dispatcher, parked: readonly ParkToStore[]): Promise<void> {
-  const { over, nextDueAt } = await lane.tx.registerWaits(
+  const { over, nextDueAt } = await lane.tx.workflows.park(
     parked.map(({ transition: { jobId, expected }, ...waits }) => ({
       jobId,
       leaseToken: expected.leaseToken,

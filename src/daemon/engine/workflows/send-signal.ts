@@ -1,7 +1,7 @@
 import { checkName } from "../../core/checkpoint.ts";
 import { DaemonError, type FieldViolation, invalidArgument, jobNotFound } from "../../core/errors.ts";
 import { SIGNAL_LIMITS } from "../../core/signal.ts";
-import type { SignalOutcome, SignalToStore } from "../../storage/signal-store.ts";
+import type { SignalOutcome, NewSignal } from "../../storage/seam/workflows.ts";
 import type { Engine } from "../engine.ts";
 import { isJobId, isUuid } from "../jobs/job-id.ts";
 import { ticketed } from "../lane/commit-lane.ts";
@@ -39,7 +39,7 @@ export async function sendSignal(engine: Engine, request: SignalRequest): Promis
 
 const NULL = new TextEncoder().encode("null");
 
-function checkIds({ jobId, signalId }: Pick<SignalToStore, "jobId" | "signalId">): readonly FieldViolation[] {
+function checkIds({ jobId, signalId }: Pick<NewSignal, "jobId" | "signalId">): readonly FieldViolation[] {
   const violations: FieldViolation[] = [];
   if (!isUuid(jobId)) {
     violations.push({
@@ -56,7 +56,7 @@ function checkIds({ jobId, signalId }: Pick<SignalToStore, "jobId" | "signalId">
   return violations;
 }
 
-function takenOf({ signalId, jobId }: SignalToStore, outcome: SignalOutcome): boolean {
+function takenOf({ signalId, jobId }: NewSignal, outcome: SignalOutcome): boolean {
   switch (outcome.kind) {
     case "sent":
       return outcome.taken;

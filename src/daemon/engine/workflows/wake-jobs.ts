@@ -1,6 +1,6 @@
 import { RESUME_GRACE_MS } from "../../core/checkpoint.ts";
 import { decide } from "../../core/job-machine.ts";
-import type { ParkedJob } from "../../storage/checkpoint-store.ts";
+import type { ParkedJob } from "../../storage/seam/workflows.ts";
 import type { LaneTransaction } from "../lane/lane-batch.ts";
 
 /**

@@ -11,7 +11,7 @@ import type { WorkerSession } from "../workers/worker-session.ts";
 export async function wakeParked(engine: Engine, session: WorkerSession, leases: readonly Lease[]): Promise<void> {
   const tokens = new Map(leases.map((lease) => [lease.jobId, lease.leaseToken]));
   await engine.lane.run(async (lane) => {
-    const jobs = await lane.tx.getJobs([...tokens.keys()]);
+    const jobs = await lane.tx.jobs.getMany([...tokens.keys()]);
     const transitions = jobs
       .filter((job) => job.leaseToken === tokens.get(job.jobId) && job.workerId === session.workerId)
       .map((job) => decide(job, { kind: "wake", graceMs: RESUME_GRACE_MS }, engine.settings, 0))
