@@ -19,7 +19,9 @@ const proto = /^proto\//;
 const core = /^src\/daemon\/core\//;
 const engine = /^src\/daemon\/engine\//;
 /** Types of the seam between engine and database. */
-const jobStore = /^src\/daemon\/storage\/((job|checkpoint|schedule|signal|undo)-store|leadership|store-hint)\.ts$/;
+const seam = /^src\/daemon\/storage\/seam\//;
+/** What both stores build on. */
+const sharedStorage = /^src\/daemon\/storage\/((seam|rows|copy)\/)?[^/]+$/;
 const logger = /^src\/daemon\/logger\.ts$/;
 const connect = /^@connectrpc\//;
 const protobuf = /^@bufbuild\/protobuf(\/|$)/;
@@ -37,20 +39,20 @@ const rooms: readonly Room[] = [
 
   { files: /^src\/daemon\/core\/cron\.ts$/, mayImport: [core, /^cron-parser$/] },
   { files: core, mayImport: [/^src\/daemon\/core\/cron\.ts$/] },
-  { files: /^src\/daemon\/storage\/sqlite\//, mayImport: [core, /^src\/daemon\/storage\/[^/]+$/, /^bun:/, node] },
+  { files: /^src\/daemon\/storage\/sqlite\//, mayImport: [core, sharedStorage, /^bun:/, node] },
   {
     files: /^src\/daemon\/storage\/postgres\//,
-    mayImport: [core, /^src\/daemon\/storage\/[^/]+$/, /^postgres$/, node],
+    mayImport: [core, sharedStorage, /^postgres$/, node],
   },
   // The one place that knows both stores.
   { files: /^src\/daemon\/storage\/open-store\.ts$/, mayImport: [core, /^src\/daemon\/storage\//] },
-  { files: /^src\/daemon\/storage\/[^/]+$/, mayImport: [core, node] },
-  { files: engine, mayImport: [core, jobStore, node] },
-  { files: /^src\/daemon\/loops\//, mayImport: [core, engine, jobStore, logger, node] },
+  { files: sharedStorage, mayImport: [core, node] },
+  { files: engine, mayImport: [core, seam, node] },
+  { files: /^src\/daemon\/loops\//, mayImport: [core, engine, seam, logger, node] },
   // The store's filter is the engine's filter too: one type, read there.
   {
     files: /^src\/daemon\/rpc\/messages\.ts$/,
-    mayImport: [core, engine, proto, connect, protobuf, jobStore, /^src\/daemon\/rpc\//],
+    mayImport: [core, engine, proto, connect, protobuf, seam, /^src\/daemon\/rpc\//],
   },
   {
     files: /^src\/daemon\/rpc\//,

@@ -35,8 +35,8 @@ import { createStreams } from "./rpc/session-stream.ts";
 import { OpenSessions } from "./rpc/session-service.ts";
 import type { Server } from "./server.ts";
 import { startServer } from "./server.ts";
-import type { JobStore } from "./storage/job-store.ts";
-import { openPatiently } from "./storage/open-patiently.ts";
+import type { Store } from "./storage/seam/store.ts";
+import { openPatiently } from "./storage/open-with-retry.ts";
 import { isPostgresUrl, openStore } from "./storage/open-store.ts";
 
 /** How long a start waits for the database. */
@@ -106,7 +106,7 @@ interface DaemonParts {
   readonly logger: Logger;
   readonly nodeId: string;
   readonly clock: Clock;
-  readonly store: JobStore;
+  readonly store: Store;
 }
 
 class RunningDaemon implements Daemon {

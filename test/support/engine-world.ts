@@ -14,7 +14,7 @@ import type { WorkerSession } from "../../src/daemon/engine/dispatch/worker-sess
 import type { Clock } from "../../src/daemon/core/clock.ts";
 import type { Job, Lease } from "../../src/daemon/core/job.ts";
 import { openStore } from "../../src/daemon/storage/open-store.ts";
-import type { JobStore } from "../../src/daemon/storage/job-store.ts";
+import type { Store } from "../../src/daemon/storage/seam/store.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { testDatabase } from "./postgres-database.ts";
 import type { TestDatabase } from "./postgres-database.ts";
@@ -85,7 +85,7 @@ export async function createEngineWorld(
     engine,
     clock,
     enqueue: (functionName, item) => enqueueOne(engine, functionName, item ?? {}),
-    read: async (jobId) => (await store.getJob(jobId)) as Job,
+    read: async (jobId) => (await store.jobs.get(jobId)) as Job,
     connect: (workerId, options) => connectTestWorker(engine, workerId, options),
     settled: () => engine.lane.run(() => Promise.resolve()),
     [Symbol.asyncDispose]: async () => {
@@ -96,7 +96,7 @@ export async function createEngineWorld(
 }
 
 interface EngineStore {
-  readonly store: JobStore;
+  readonly store: Store;
   /** Moved by hand. */
   readonly clock: ManualClock;
   /** Of store and engine. */
@@ -117,7 +117,7 @@ async function openEngineStore(watched: (hands: ManualClock) => Clock): Promise<
   const { clock } = world;
   // What it knows of the server's time moves in real time; the test's clock does not.
   const store = new Proxy(world.store, {
-    get: (target, name: keyof JobStore) => (name === "now" ? () => clock.now() : target[name]),
+    get: (target, name: keyof Store) => (name === "now" ? () => clock.now() : target[name]),
   });
   return { store, clock, shown: watched(clock), close: async () => await world[Symbol.asyncDispose]() };
 }

@@ -1,7 +1,7 @@
 import type { Clock, Random } from "../core/clock.ts";
 import type { Job } from "../core/job.ts";
 import type { DaemonError } from "../core/errors.ts";
-import type { JobStore } from "../storage/job-store.ts";
+import type { Store } from "../storage/seam/store.ts";
 import { ChangeFeed } from "./lane/change-feed.ts";
 import type { CommitLaneOptions } from "./lane/commit-lane.ts";
 import { CommitLane } from "./lane/commit-lane.ts";
@@ -19,7 +19,7 @@ import { wakeAwaiters } from "./workflows/wake-jobs.ts";
 import { ScheduleWatch } from "./schedules/schedule-watch.ts";
 
 export interface EngineOptions {
-  readonly store: JobStore;
+  readonly store: Store;
   readonly clock: Clock;
   readonly random: Random;
   readonly newJobId: () => string;

@@ -3,7 +3,7 @@ import type { Engine } from "../engine/engine.ts";
 import { applyHint } from "../engine/cluster/follow-other-daemons.ts";
 import { sweepAwaited } from "../engine/cluster/sweep-awaited.ts";
 import type { Logger } from "../logger.ts";
-import type { HintListener, StoreHint } from "../storage/store-hint.ts";
+import type { HintListener, StoreHint } from "../storage/seam/cluster.ts";
 import type { Loop } from "./loop.ts";
 import { SelfPacedLoop } from "./loop.ts";
 
@@ -38,7 +38,7 @@ export class ClusterWatch implements Loop {
     for (const loop of this.#loops) loop.start();
     // Changes one after the other, so that watchers see them in their order.
     let telling = Promise.resolve();
-    this.#listening ??= this.#engine.store.listen((hint) => {
+    this.#listening ??= this.#engine.store.cluster.listen((hint) => {
       if (hint.changes === undefined) void this.#heed(hint);
       else telling = telling.then(() => this.#heed(hint));
     });

@@ -15,7 +15,7 @@ const TAKEN_MS = 50;
  */
 export function createScheduleRunner(engine: Engine, logger: Logger): Loop {
   const loop = new SelfPacedLoop("the runner of schedules", logger, async () => {
-    const { now, nextRunAt } = await engine.store.nextTick();
+    const { now, nextRunAt } = await engine.store.schedules.nextTick();
     engine.schedules.observe(now);
     if (nextRunAt === null || nextRunAt > now) return Math.min(MAX_WAIT_MS, (nextRunAt ?? Infinity) - now);
     return (await fireSchedules(engine)) === 0 ? TAKEN_MS : 0;

@@ -36,12 +36,12 @@ async function enqueue(engine: Engine, parentId: string | null = null, options: 
   return result.jobId;
 }
 
-const read = async (engine: Engine, jobId: string) => (await engine.store.getJob(jobId)) as Job;
+const read = async (engine: Engine, jobId: string) => (await engine.store.jobs.get(jobId)) as Job;
 const quiet = { debug() {}, info() {}, warn() {}, error() {} } as never;
 const soon = () => Bun.sleep(150);
 
 test("P10: a child stored through one daemon while its parent is cancelled through another is cancelled with it", async () => {
-  const gate = new Gate("getJobs");
+  const gate = new Gate("jobs.getMany");
   await using it = await twoDaemons(database, { two: gate });
   const parentId = await enqueue(it.one);
   // The second daemon has seen that the parent lives, and holds it until the child is committed.
@@ -57,7 +57,7 @@ test("P10: a child stored through one daemon while its parent is cancelled throu
 });
 
 test("P10: a child is refused when the cancellation has looked for children and has not committed", async () => {
-  const gate = new Gate("listLiveChildren");
+  const gate = new Gate("jobs.listLiveChildren");
   await using it = await twoDaemons(database, { one: gate });
   const parentId = await enqueue(it.one);
   const cancelling = cancelJob(it.one, parentId);
@@ -70,7 +70,7 @@ test("P10: a child is refused when the cancellation has looked for children and 
 });
 
 test("P10: a job that another daemon is claiming this moment is cancelled all the same, and its worker told", async () => {
-  const gate = new Gate("claimJobs");
+  const gate = new Gate("jobs.claim");
   await using it = await twoDaemons(database, { two: gate });
   const jobId = await enqueue(it.one);
   const connecting = connectTestWorker(it.two, "w");
@@ -92,7 +92,7 @@ test("P7: a worker that reaches another daemon while it is being given up keeps 
   const before = await connectTestWorker(it.one, "w");
   await before.assignedCount(1);
   const [lease] = before.assigned as [Job];
-  const [judged] = await it.one.store.listWorkers();
+  const [judged] = await it.one.store.workers.list();
   it.one.dispatcher.removeSession(before.session);
   const after = await connectTestWorker(it.two, "w", { heldLeases: [{ ...lease, started: true }] });
   expect(after.lost).toEqual([]);
@@ -171,7 +171,7 @@ test("P16: without any hint a look finds awaited jobs that ended or were deleted
   await soon();
   await cancelJob(it.one, doneId);
   await cancelJob(it.one, goneId);
-  await it.one.lane.run(({ tx }) => tx.deleteJobs([goneId]));
+  await it.one.lane.run(({ tx }) => tx.jobs.delete([goneId]));
   expect(told).toEqual([]);
   await sweepAwaited(it.two);
   expect(told.toSorted()).toEqual([`CANCELLED ${doneId}`, `missing ${goneId}`]);
@@ -218,7 +218,7 @@ test("jobs that two daemons cancel in opposite orders end in no deadlock's failu
   const cancelEach = (engine: Engine, jobIds: readonly string[]) =>
     engine.lane.run(async (lane) => {
       for (const jobId of jobIds) {
-        await cancelTree(lane, await lane.tx.getJobs([jobId]), "cancelled");
+        await cancelTree(lane, await lane.tx.jobs.getMany([jobId]), "cancelled");
         await Bun.sleep(50);
       }
     });
@@ -231,21 +231,21 @@ test("a worker of many functions is told that there may be more, when another da
   const names = [FN, "test:other"];
   for (let count = 0; count < 30; count++) await enqueue(it.one);
   await it.one.store.transact(async (tx) => {
-    await tx.claimJobs([{ workerId: "greedy", functionNames: names, limit: 10 }]);
+    await tx.jobs.claim([{ workerId: "greedy", functionNames: names, limit: 10 }]);
     const [claimed] = await it.two.store.transact((other) =>
-      other.claimJobs([{ workerId: "modest", functionNames: names, limit: 2 }]),
+      other.jobs.claim([{ workerId: "modest", functionNames: names, limit: 2 }]),
     );
     expect(claimed).toEqual({ workerId: "modest", jobs: [], maybeMore: names });
   });
   const [claimed] = await it.two.store.transact((tx) =>
-    tx.claimJobs([{ workerId: "modest", functionNames: names, limit: 50 }]),
+    tx.jobs.claim([{ workerId: "modest", functionNames: names, limit: 50 }]),
   );
   expect(claimed).toMatchObject({ maybeMore: [] });
   expect(claimed!.jobs).toHaveLength(20);
 });
 
 test("what another daemon holds in the middle of moving it is looked at now and then, not all the time", async () => {
-  const gate = new Gate("promoteDueJobs");
+  const gate = new Gate("jobs.promoteDue");
   await using it = await twoDaemons(database, { one: gate });
   await enqueue(it.two, null, { delayMs: 20 });
   await soon();

@@ -151,7 +151,7 @@ test("P10: a handler whose job is CANCELLED or DEAD stores no more calls; one th
     expect(await world.enqueue("test:child", keyed)).toBe(jobId);
     const replaced = { ...keyed, options: { ...keyed.options, onDuplicate: "replace_finished" as const } };
     if (state === "CANCELLED") await expect(world.enqueue("test:child", replaced)).rejects.toThrow("no more calls");
-    const page = await world.engine.store.listJobs({ filter: { parentId }, limit: 10, before: null });
+    const page = await world.engine.store.jobs.list({ filter: { parentId }, limit: 10, before: null });
     expect(page.jobs.map((job) => job.jobId)).toEqual([jobId]);
   }
 });

@@ -61,7 +61,7 @@ async function untilQuiet(engine: Engine, time: ManualTime, endAt: number): Prom
 
 async function findNextDue(engine: Engine): Promise<number | null> {
   const dueAt = await engine.lane.run(({ tx }) => tx.nextDueAt());
-  const { nextRunAt } = await engine.store.nextTick();
+  const { nextRunAt } = await engine.store.schedules.nextTick();
   return dueAt === null || nextRunAt === null ? (dueAt ?? nextRunAt) : Math.min(dueAt, nextRunAt);
 }
 

@@ -1,5 +1,5 @@
 import { isTerminal } from "../../core/job.ts";
-import type { StoreHint, ToldChange } from "../../storage/store-hint.ts";
+import type { StoreHint, HintedChange } from "../../storage/seam/cluster.ts";
 import type { Engine } from "../engine.ts";
 import { hasHandler, notifyHandlers } from "../workers/notify-handlers.ts";
 
@@ -22,10 +22,12 @@ export async function applyHint(engine: Engine, hint: StoreHint): Promise<boolea
 }
 
 /** Errors are too long for a hint: they are read. */
-async function notifyWatchers({ changes, store }: Engine, told: readonly ToldChange[]): Promise<void> {
+async function notifyWatchers({ changes, store }: Engine, told: readonly HintedChange[]): Promise<void> {
   if (!changes.isWatched) return;
   const failed = told.filter(({ hasError }) => hasError).map(({ jobId }) => jobId);
-  const errors = new Map(failed.length === 0 ? [] : (await store.getJobs(failed)).map((job) => [job.jobId, job.error]));
+  const errors = new Map(
+    failed.length === 0 ? [] : (await store.jobs.getMany(failed)).map((job) => [job.jobId, job.error]),
+  );
   changes.notifyWatchers(
     told.map(({ hasError, ...change }) => ({
       ...change,
@@ -40,7 +42,7 @@ export async function notifyOfMovedJobs(engine: Engine, jobIds: readonly string[
   const { changes, dispatcher } = engine;
   const ours = jobIds.filter((jobId) => changes.isAwaited(jobId) || hasHandler(dispatcher, jobId));
   if (ours.length === 0) return;
-  const jobs = await engine.store.getJobs(ours);
+  const jobs = await engine.store.jobs.getMany(ours);
   for (const job of jobs) {
     notifyHandlers(dispatcher, job);
     if (isTerminal(job.state)) changes.notifyEnd(job.jobId, job);

@@ -1,5 +1,6 @@
 import type { Lease } from "../../core/job.ts";
-import type { JobTransaction, WorkerLease } from "../../storage/job-store.ts";
+import type { Transaction } from "../../storage/seam/store.ts";
+import type { WorkerLease } from "../../storage/seam/workers.ts";
 import type { Engine } from "../engine.ts";
 import { applyEvent } from "../lane/apply-event.ts";
 import { notifyOfMovedJobs } from "./follow-other-daemons.ts";
@@ -42,16 +43,16 @@ export class LeaseCheck {
     await this.#releaseUnknown(seen.stored);
   }
 
-  async #read(tx: JobTransaction, workers: readonly WorkerSession[]): Promise<Snapshot> {
+  async #read(tx: Transaction, workers: readonly WorkerSession[]): Promise<Snapshot> {
     const { nodeId } = this.#engine.settings;
-    const records = await tx.listWorkers();
+    const records = await tx.workers.list();
     const own = new Set(records.filter((record) => record.nodeId === nodeId).map((record) => record.workerId));
     const here = workers.filter((session) => own.has(session.workerId));
     const held = here.flatMap((session) => [...session.leases].filter((lease) => !lease.isRevoked));
     return {
       moved: workers.filter((session) => !own.has(session.workerId)),
       held: held.map(({ jobId, leaseToken }) => ({ jobId, leaseToken })),
-      stored: await tx.listLeases(here.map((session) => session.workerId)),
+      stored: await tx.workers.listLeases(here.map((session) => session.workerId)),
     };
   }
 
@@ -70,7 +71,7 @@ export class LeaseCheck {
     if (again.length === 0) return;
     const tokens = new Map(again.map(({ jobId, leaseToken }) => [jobId, leaseToken]));
     await lane.run(async (transaction) => {
-      const jobs = await transaction.tx.getJobs([...tokens.keys()]);
+      const jobs = await transaction.tx.jobs.getMany([...tokens.keys()]);
       const stillLeased = jobs.filter((job) => job.leaseToken === tokens.get(job.jobId));
       await applyEvent(transaction, stillLeased, { kind: "release", started: false });
     });

@@ -1,7 +1,7 @@
 import type { Transition } from "../../core/job-machine.ts";
 import type { Job } from "../../core/job.ts";
-import type { ResumeDemand } from "../../storage/checkpoint-store.ts";
-import type { ClaimDemand, ClaimedJobs, JobToStore } from "../../storage/job-store.ts";
+import type { ResumeDemand } from "../../storage/seam/jobs.ts";
+import type { ClaimDemand, ClaimedJobs, NewJob } from "../../storage/seam/jobs.ts";
 import { Listeners } from "./listeners.ts";
 import { revocationReason, revoke } from "./revoke-lease.ts";
 import type { WorkerSession } from "./worker-session.ts";
@@ -72,7 +72,7 @@ export class Dispatcher {
     if (this.#sessions.get(workerId)?.isWorker === true) this.#resumableWorkers.add(workerId);
   }
 
-  onStored(item: JobToStore, isReady: boolean, now: number): void {
+  onStored(item: NewJob, isReady: boolean, now: number): void {
     const { options } = item;
     if (isReady) this.markReady(item.functionName);
     else this.due.notify(options.runAt ?? now + (options.delayMs ?? 0));

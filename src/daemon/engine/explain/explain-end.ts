@@ -1,14 +1,14 @@
 import { findCurrentUndo, mayHaveUndone } from "../../core/undo-job.ts";
 import type { Job } from "../../core/job.ts";
-import type { JobStore } from "../../storage/job-store.ts";
+import type { Store } from "../../storage/seam/store.ts";
 
 /**
  * What can be done with a DEAD or CANCELLED job, and how its steps are undone, if they are: a clause to be put behind its
  * state.
  */
-export async function explainEnd(store: JobStore, job: Job): Promise<string> {
+export async function explainEnd(store: Store, job: Job): Promise<string> {
   const { jobId } = job;
-  const undo = findCurrentUndo(job, await store.listUndoJobs([jobId]));
+  const undo = findCurrentUndo(job, await store.workflows.listUndoJobs([jobId]));
   if (undo === null) return `reseolio jobs retry ${jobId} runs it again`;
   const by = `job ${undo.jobId}`;
   const together = "; the two can only be deleted together";

@@ -25,7 +25,7 @@ export interface Explanation {
 /** Why a job is not running, or not finished. Throws not_found. */
 export async function explainJob(engine: Engine, jobId: string): Promise<Explanation> {
   const job = await readJob(engine, jobId);
-  const waits = job.state === "SUSPENDED" ? await engine.store.listWaits(jobId) : [];
+  const waits = job.state === "SUSPENDED" ? await engine.store.workflows.listWaits(jobId) : [];
   const blockers = await findBlockers(engine, job, waits);
   return { job, waits, blockers, summary: await summarise(engine, job, blockers) };
 }
@@ -70,7 +70,7 @@ async function running(engine: Engine, { attempt, workerId, error }: Job): Promi
 
 async function whereabouts(engine: Engine, workerId: string): Promise<string> {
   if (engine.dispatcher.findSession(workerId) !== null) return "which is connected";
-  const record = (await engine.store.listWorkers()).find((one) => one.workerId === workerId);
+  const record = (await engine.store.workers.list()).find((one) => one.workerId === workerId);
   if (record !== undefined && isConnectedElsewhere(engine, record)) return "which is connected to another daemon";
   return "whose connection is lost, until its lease ends";
 }

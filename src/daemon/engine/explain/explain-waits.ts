@@ -22,7 +22,7 @@ export async function explainWaits(
   if (waits.length === 0) return ["it is parked until what it awaits happens"];
   const shown = waits.slice(0, MOST_WAITS);
   const ids = shown.flatMap(({ awaitedJobId }) => (awaitedJobId === null ? [] : [awaitedJobId]));
-  const awaited = new Map((await engine.store.getJobs(ids)).map((job) => [job.jobId, job]));
+  const awaited = new Map((await engine.store.jobs.getMany(ids)).map((job) => [job.jobId, job]));
   const sentences = shown.map((wait) => sentenceOf(wait, awaited.get(wait.awaitedJobId ?? ""), hindrance));
   const left = waits.length - shown.length;
   return [
@@ -38,7 +38,7 @@ export async function explainWaits(
  * code was changed while the job was parked. Only a wait of this execution wakes it.
  */
 async function messagesNotTaken({ store }: Engine, jobId: string): Promise<readonly string[]> {
-  const records = await store.listRecords(jobId, RECORDS_READ);
+  const records = await store.workflows.listRecords(jobId, RECORDS_READ);
   const left = records.filter(
     ({ kind, order, timedOut }) => (kind === "signal" || kind === "event") && order?.seq === 0 && !timedOut,
   );
@@ -52,7 +52,7 @@ async function messagesNotTaken({ store }: Engine, jobId: string): Promise<reado
 
 /** What was sent under names that the job does not wait for now: perhaps one of them is misspelt. */
 async function signalsToCome({ store }: Engine, jobId: string): Promise<readonly string[]> {
-  const counts = [...(await store.countSignals(jobId))];
+  const counts = [...(await store.workflows.countSignals(jobId))];
   if (counts.length === 0) return [];
   const shown = counts.slice(0, MOST_WAITS).map(([name, count]) => `${JSON.stringify(name)} (${count})`);
   return [`it has not awaited these signals yet: ${shown.join(", ")}${counts.length > MOST_WAITS ? ", …" : ""}`];

@@ -1,6 +1,6 @@
 import type { Job, JobState } from "../../core/job.ts";
 import { isTerminal } from "../../core/job.ts";
-import type { JobFilter } from "../../storage/job-store.ts";
+import type { JobFilter } from "../../storage/seam/jobs.ts";
 import { cancelTree } from "./cancel-job.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { Engine } from "../engine.ts";
@@ -55,14 +55,14 @@ export function deleteJobs(engine: Engine, request: BulkRequest): Promise<BulkRe
   return actOnSlice(engine, request, {
     canChange: isTerminal,
     judge: judgeDeletes,
-    change: async (lane, jobs) => lane.tx.deleteJobs((await judgeDeletes(lane.tx, jobs)).map(({ jobId }) => jobId)),
+    change: async (lane, jobs) => lane.tx.jobs.delete((await judgeDeletes(lane.tx, jobs)).map(({ jobId }) => jobId)),
   });
 }
 
 /** Reads a slice outside any transaction, then changes in one commit those that still can be changed. */
 async function actOnSlice(engine: Engine, request: BulkRequest, act: BulkAct): Promise<BulkResult> {
   checkPage(request);
-  const page = await engine.store.listJobs({
+  const page = await engine.store.jobs.list({
     filter: request.filter,
     limit: request.pageSize === 0 ? MAX_PAGE_SIZE : request.pageSize,
     before: request.pageToken === "" ? null : request.pageToken,
@@ -73,7 +73,7 @@ async function actOnSlice(engine: Engine, request: BulkRequest, act: BulkAct): P
   const candidates = judged.map((job) => job.jobId);
   if (request.dryRun || candidates.length === 0) return { count: candidates.length, jobIds: candidates, nextPageToken };
   const changed = await engine.lane.run(async (lane) => {
-    const jobs = (await lane.tx.getJobs(candidates)).filter((job) => act.canChange(job.state));
+    const jobs = (await lane.tx.jobs.getMany(candidates)).filter((job) => act.canChange(job.state));
     return act.change(lane, jobs);
   });
   const asked = new Set(candidates);

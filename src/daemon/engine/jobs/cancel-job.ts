@@ -17,9 +17,9 @@ export async function cancelJob(
 ): Promise<{ readonly cancelled: boolean; readonly job: Job }> {
   checkJobId(jobId, "job_id");
   const cancelled = await engine.lane.run(async (lane) =>
-    cancelTree(lane, await lane.tx.getJobs([jobId]), "cancelled"),
+    cancelTree(lane, await lane.tx.jobs.getMany([jobId]), "cancelled"),
   );
-  const job = await engine.store.getJob(jobId);
+  const job = await engine.store.jobs.get(jobId);
   if (job === null) throw jobNotFound(jobId);
   return { cancelled: cancelled.includes(jobId), job };
 }
@@ -36,7 +36,7 @@ export async function cancelTree(
   while (level.length > 0) {
     const done = await applyEvent(lane, level, { kind: "cancel", reason: levelReason });
     cancelled.push(...done);
-    const children = done.length > 0 ? await lane.tx.listLiveChildren(done) : [];
+    const children = done.length > 0 ? await lane.tx.jobs.listLiveChildren(done) : [];
     // That their steps are undone is what the cancellation brought about.
     level = children.filter((child) => child.undoOf === null);
     // A child did not miss its own deadline: it goes because its parent went.

@@ -3,13 +3,13 @@ import { DaemonError, invalidArgument } from "../../core/errors.ts";
 import type { JobOptionsInput } from "../../core/job-options.ts";
 import { checkFunctionName, LIMITS, resolveJobOptions } from "../../core/job-options.ts";
 import type { JobState } from "../../core/job.ts";
-import type { EnqueueOutcome, JobToStore } from "../../storage/job-store.ts";
+import type { EnqueueOutcome, NewJob } from "../../storage/seam/jobs.ts";
 import { type AloneParts, type AppliedAlone, type Completion, toPromise, type WriteKind } from "../lane/write-kind.ts";
 import type { Engine } from "../engine.ts";
 import { isUuidV7, isUuid } from "../../core/uuid.ts";
 import { storeCalls } from "./store-calls.ts";
 
-export const enqueueKind: WriteKind<JobToStore, EnqueueOutcome> = {
+export const enqueueKind: WriteKind<NewJob, EnqueueOutcome> = {
   name: "enqueue",
   readsTimeLate: true,
   apply: storeCalls,
@@ -49,7 +49,7 @@ export function submitEnqueues(
   completion: Completion<readonly EnqueueResult[]>,
 ): void {
   const checked = items.map((item, index) => checkItem(engine, item, index));
-  const toStore = checked.filter((one): one is JobToStore => !(one instanceof DaemonError));
+  const toStore = checked.filter((one): one is NewJob => !(one instanceof DaemonError));
   if (toStore.length === 0) {
     completion.done(checked.map((error) => ({ ok: false, error: error as DaemonError })));
     return;
@@ -61,7 +61,7 @@ export function submitEnqueues(
 }
 
 function join(
-  checked: readonly (JobToStore | DaemonError)[],
+  checked: readonly (NewJob | DaemonError)[],
   outcomes: readonly EnqueueOutcome[],
 ): readonly EnqueueResult[] {
   let next = 0;
@@ -73,19 +73,19 @@ function join(
 /** Fast path for jobs without parents that no worker of this daemon can take at once, where the store has one. */
 async function storeAlone(
   { store, dispatcher }: AloneParts,
-  items: readonly JobToStore[],
+  items: readonly NewJob[],
 ): Promise<AppliedAlone<EnqueueOutcome> | null> {
-  if (store.storeAlone === undefined || items.some(({ parentId }) => parentId !== null)) return null;
+  if (store.jobs.insertInOneStatement === undefined || items.some(({ parentId }) => parentId !== null)) return null;
   for (const item of items) if (startsAtOnce(item)) dispatcher.markReady(item.functionName);
   if (dispatcher.hasDemand()) return null;
-  const done = await store.storeAlone(items);
+  const done = await store.jobs.insertInOneStatement(items);
   if (done === null) return null;
   const { now, outcomes } = done;
   for (const [index, item] of items.entries()) dispatcher.onStored(item, isReady(outcomes[index]), now);
   return { at: now, answers: outcomes, stored: items };
 }
 
-function startsAtOnce({ options: { runAt, delayMs } }: JobToStore): boolean {
+function startsAtOnce({ options: { runAt, delayMs } }: NewJob): boolean {
   return runAt === null && (delayMs ?? 0) <= 0;
 }
 
@@ -93,7 +93,7 @@ function isReady(outcome: EnqueueOutcome | undefined): boolean {
   return outcome?.kind === "stored" && outcome.ready;
 }
 
-function checkItem(engine: Engine, item: EnqueueItem, index: number): JobToStore | DaemonError {
+function checkItem(engine: Engine, item: EnqueueItem, index: number): NewJob | DaemonError {
   const path = `jobs[${index}]`;
   const { options, violations } = resolveJobOptions(item.options, `${path}.options`);
   const all: FieldViolation[] = [
@@ -138,7 +138,7 @@ function argsTooLarge(item: EnqueueItem, path: string): DaemonError {
   });
 }
 
-function toResult(item: JobToStore, outcome: EnqueueOutcome): EnqueueResult {
+function toResult(item: NewJob, outcome: EnqueueOutcome): EnqueueResult {
   switch (outcome.kind) {
     case "stored":
     case "repeated":
@@ -160,7 +160,7 @@ function toResult(item: JobToStore, outcome: EnqueueOutcome): EnqueueResult {
   }
 }
 
-function alreadyExists(item: JobToStore, jobId: string, state: JobState): DaemonError {
+function alreadyExists(item: NewJob, jobId: string, state: JobState): DaemonError {
   return new DaemonError(
     "already_exists",
     `job ${jobId} (${state}) of ${item.functionName} has the idempotency key ` +
@@ -177,7 +177,7 @@ function orphaned(parentId: string, state: JobState): DaemonError {
   );
 }
 
-function idTaken(item: JobToStore, functionName: string): DaemonError {
+function idTaken(item: NewJob, functionName: string): DaemonError {
   return new DaemonError(
     "already_exists",
     `the job id ${item.jobId} belongs to a job of ${functionName}; choose a new one for each call`,

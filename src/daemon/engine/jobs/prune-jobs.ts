@@ -18,7 +18,7 @@ export async function pruneJobs(engine: Engine, retention: JobRetention, shouldS
     let done = keepMs === 0;
     while (!done && !shouldStop()) {
       const slice = await engine.lane.run(({ tx }) =>
-        tx.pruneJobs({ state, finishedBefore: tx.now - keepMs, limit: SLICE }),
+        tx.jobs.prune({ state, finishedBefore: tx.now - keepMs, limit: SLICE }),
       );
       deleted += slice.deleted;
       done = slice.done;

@@ -15,9 +15,9 @@ import { checkJobId } from "./read-jobs.ts";
 export async function retryJob(engine: Engine, jobId: string): Promise<Job> {
   checkJobId(jobId, "job_id");
   const { retried, refusals } = await engine.lane.run(async (lane) =>
-    retryJudged(lane, await lane.tx.getJobs([jobId])),
+    retryJudged(lane, await lane.tx.jobs.getMany([jobId])),
   );
-  const job = await engine.store.getJob(jobId);
+  const job = await engine.store.jobs.get(jobId);
   if (job === null) throw jobNotFound(jobId);
   if (!retried.includes(jobId)) {
     const [refusal] = refusals.values();
@@ -40,13 +40,13 @@ export async function retryAwaited(engine: Engine, jobId: string, awaitedBy: str
   checkJobId(jobId, "job_id");
   checkJobId(awaitedBy, "awaited_by");
   await engine.lane.run(async (lane) => {
-    const jobs = (await lane.tx.getJobs([jobId, awaitedBy])).filter((job) => job.jobId === jobId.toLowerCase());
+    const jobs = (await lane.tx.jobs.getMany([jobId, awaitedBy])).filter((job) => job.jobId === jobId.toLowerCase());
     if (jobs.length === 0) throw jobNotFound(jobId);
-    if (!(await lane.tx.forgetAwaited({ jobId, awaitedBy }))) throw notOnRecord(jobId, awaitedBy);
+    if (!(await lane.tx.workflows.forgetAwaited({ jobId, awaitedBy }))) throw notOnRecord(jobId, awaitedBy);
     const [refusal] = (await retryJudged(lane, jobs)).refusals.values();
     if (refusal !== undefined) throw refusal;
   });
-  const job = await engine.store.getJob(jobId);
+  const job = await engine.store.jobs.get(jobId);
   if (job === null) throw jobNotFound(jobId);
   return job;
 }
@@ -70,6 +70,6 @@ async function retryJudged(
 ): Promise<{ readonly retried: readonly string[]; readonly refusals: ReadonlyMap<string, DaemonError> }> {
   const { allowed, undone, refusals } = await judgeRetries(lane.tx, jobs);
   // Before what the retry makes of the records.
-  if (undone.length > 0) await lane.tx.forgetRecords(undone);
+  if (undone.length > 0) await lane.tx.workflows.forgetRecords(undone);
   return { retried: await applyEvent(lane, allowed, { kind: "retry" }), refusals };
 }

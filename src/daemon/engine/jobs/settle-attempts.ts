@@ -188,7 +188,7 @@ function answerUnchanged(
     onSettled(results);
     return;
   }
-  void engine.store.getJobs(unchanged.map(({ lease }) => lease.jobId)).then(
+  void engine.store.jobs.getMany(unchanged.map(({ lease }) => lease.jobId)).then(
     (jobs) => {
       for (const { lease, index } of unchanged) if (wasSettled(jobs, lease)) results[index] = "accepted";
       onSettled(results);

@@ -1,5 +1,6 @@
 import type { JobState } from "../../core/job.ts";
-import type { EnqueueOutcome, JobToStore, JobTransaction } from "../../storage/job-store.ts";
+import type { EnqueueOutcome, NewJob } from "../../storage/seam/jobs.ts";
+import type { Transaction } from "../../storage/seam/store.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
 
 /**
@@ -8,13 +9,13 @@ import type { LaneTransaction } from "../lane/lane-transaction.ts";
  */
 export async function storeCalls(
   { tx, enqueue }: LaneTransaction,
-  items: readonly JobToStore[],
+  items: readonly NewJob[],
 ): Promise<readonly EnqueueOutcome[]> {
   const ended = await findEnded(tx, items);
   if (ended.size === 0) return enqueue(items);
   const refusals = items.map((item) => refusalOf(item, ended));
   const stored = await enqueue(items.filter((_, index) => refusals[index] === null));
-  const found = await tx.findEnqueued(items.filter((_, index) => refusals[index] !== null));
+  const found = await tx.jobs.findEnqueued(items.filter((_, index) => refusals[index] !== null));
   let [nextStored, nextFound] = [0, 0];
   return refusals.map((refusal) =>
     refusal === null ? (stored[nextStored++] as EnqueueOutcome) : (found[nextFound++] ?? refusal),
@@ -22,17 +23,17 @@ export async function storeCalls(
 }
 
 /** Null for a call that may be stored. */
-function refusalOf({ parentId }: JobToStore, ended: ReadonlyMap<string, JobState>): EnqueueOutcome | null {
+function refusalOf({ parentId }: NewJob, ended: ReadonlyMap<string, JobState>): EnqueueOutcome | null {
   const id = parentId?.toLowerCase() ?? "";
   const state = ended.get(id);
   return state === undefined ? null : { kind: "orphaned", parentId: id, state };
 }
 
 /** The parents that are CANCELLED or DEAD; they stay so until the transaction is over. */
-async function findEnded(tx: JobTransaction, items: readonly JobToStore[]): Promise<ReadonlyMap<string, JobState>> {
+async function findEnded(tx: Transaction, items: readonly NewJob[]): Promise<ReadonlyMap<string, JobState>> {
   const parentIds = new Set(items.flatMap(({ parentId }) => (parentId === null ? [] : [parentId.toLowerCase()])));
   if (parentIds.size === 0) return new Map();
-  const parents = await tx.getJobs([...parentIds]);
+  const parents = await tx.jobs.getMany([...parentIds]);
   const ended = parents.filter(({ state }) => state === "CANCELLED" || state === "DEAD");
   return new Map(ended.map(({ jobId, state }) => [jobId, state]));
 }

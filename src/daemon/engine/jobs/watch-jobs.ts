@@ -1,4 +1,4 @@
-import type { JobFilter } from "../../storage/job-store.ts";
+import type { JobFilter } from "../../storage/seam/jobs.ts";
 import type { Engine } from "../engine.ts";
 import type { ChangeListener } from "../lane/change-feed.ts";
 

@@ -1,6 +1,6 @@
 import type { JobError, JobState } from "../../core/job.ts";
 import { isTerminal } from "../../core/job.ts";
-import type { JobFilter } from "../../storage/job-store.ts";
+import type { JobFilter } from "../../storage/seam/jobs.ts";
 
 /** One change of a job's state, told after its commit. */
 export interface CommittedChange {

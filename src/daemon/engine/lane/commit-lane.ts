@@ -1,6 +1,6 @@
 import { DaemonError } from "../../core/errors.ts";
 import type { Transition } from "../../core/job-machine.ts";
-import type { JobStore, JobTransaction } from "../../storage/job-store.ts";
+import type { Store, Transaction } from "../../storage/seam/store.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import { Batch } from "./batch.ts";
 import type { ChangeFeed } from "./change-feed.ts";
@@ -10,7 +10,7 @@ import { type Work, workKind } from "./work-kind.ts";
 import { type Completion, toPromise, type WriteKind } from "./write-kind.ts";
 
 export interface CommitLaneOptions {
-  readonly store: JobStore;
+  readonly store: Store;
   readonly dispatcher: Dispatcher;
   readonly changes: ChangeFeed;
   /** In the order in which a transaction applies them; `run` comes behind all of them. */
@@ -144,10 +144,10 @@ export class CommitLane {
   }
 
   /** @param items by kind */
-  async #apply(tx: JobTransaction, items: readonly (readonly unknown[])[]): Promise<Committed> {
+  async #apply(tx: Transaction, items: readonly (readonly unknown[])[]): Promise<Committed> {
     const { dispatcher, newJobId, beforeClaims } = this.#options;
     const eventNames = this.#kinds.flatMap((kind, index) => kind.eventNames?.(items[index] ?? NO_ITEMS) ?? NO_NAMES);
-    if (eventNames.length > 0) await tx.lockEvents(eventNames);
+    if (eventNames.length > 0) await tx.events.lock(eventNames);
     const { lane, writes } = openLaneTransaction(tx, dispatcher, newJobId);
     const answers: (readonly unknown[])[] = [];
     for (const [index, kind] of this.#kinds.entries()) {
@@ -163,13 +163,13 @@ export class CommitLane {
   }
 
   /** Parked handlers resume before new jobs start. */
-  async #claim(tx: JobTransaction): Promise<Pick<Committed, "resumed" | "claimed">> {
+  async #claim(tx: Transaction): Promise<Pick<Committed, "resumed" | "claimed">> {
     const { dispatcher } = this.#options;
     const resumes = dispatcher.planResumes();
-    const resumed = resumes.length > 0 ? await tx.resumeJobs(resumes) : [];
+    const resumed = resumes.length > 0 ? await tx.jobs.resume(resumes) : [];
     dispatcher.onResumed(resumes, resumed);
     const demands = dispatcher.planClaims(resumed);
-    const claimed = demands.length > 0 ? await tx.claimJobs(demands) : [];
+    const claimed = demands.length > 0 ? await tx.jobs.claim(demands) : [];
     dispatcher.onClaimed(demands, claimed);
     return { resumed, claimed };
   }

@@ -1,8 +1,8 @@
 import type { Transition } from "../../core/job-machine.ts";
 import type { Job } from "../../core/job.ts";
 import { isTerminal } from "../../core/job.ts";
-import type { ClaimedJobs } from "../../storage/job-store.ts";
-import type { StoredJob } from "../../storage/undo-store.ts";
+import type { ClaimedJobs } from "../../storage/seam/jobs.ts";
+import type { StoredJob } from "../../storage/seam/workflows.ts";
 import type { CommittedChange } from "./change-feed.ts";
 
 /** What one transaction did, told after its commit. */

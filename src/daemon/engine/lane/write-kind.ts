@@ -1,6 +1,6 @@
 import type { DaemonError } from "../../core/errors.ts";
-import type { JobStore } from "../../storage/job-store.ts";
-import type { StoredJob } from "../../storage/undo-store.ts";
+import type { Store } from "../../storage/seam/store.ts";
+import type { StoredJob } from "../../storage/seam/workflows.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import type { LaneTransaction } from "./lane-transaction.ts";
 
@@ -22,7 +22,7 @@ export interface WriteKind<Item, Answer> {
 
 /** What the fast path of a kind works with: it opens no transaction. */
 export interface AloneParts {
-  readonly store: JobStore;
+  readonly store: Store;
   readonly dispatcher: Dispatcher;
 }
 

@@ -37,7 +37,7 @@ export const MAX_BACKFILL = 1_000;
 export async function backfillSchedule(engine: Engine, request: BackfillRequest): Promise<BackfillResult> {
   const from = checkRequest(request);
   return engine.lane.run(async (lane) => {
-    const schedule = await lane.tx.schedules.getSchedule(request.name);
+    const schedule = await lane.tx.schedules.get(request.name);
     if (schedule === null) throw scheduleNotFound(request.name);
     const to = request.to ?? lane.tx.now;
     if (to > lane.tx.now + 1) throw invalidArgument([inFuture(to)]);
@@ -86,7 +86,7 @@ async function withoutJobs(
 async function includeOldJobs(lane: LaneTransaction, schedule: Schedule, oldest: number): Promise<void> {
   const { scheduleId, nextRunAt } = schedule;
   const liveFrom = Math.min(schedule.liveFrom, oldest);
-  await lane.tx.schedules.advanceSchedules([{ scheduleId, nextRunAt, lastRun: null, skipped: 0, liveFrom }]);
+  await lane.tx.schedules.advance([{ scheduleId, nextRunAt, lastRun: null, skipped: 0, liveFrom }]);
 }
 
 /** Returns the first time to look at. */

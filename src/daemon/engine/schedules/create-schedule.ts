@@ -33,12 +33,12 @@ async function create(
   spec: ScheduleSpec,
 ): Promise<{ readonly schedule: Schedule; readonly created: boolean }> {
   const { schedules } = lane.tx;
-  const there = await schedules.getSchedule(name);
+  const there = await schedules.get(name);
   if (there !== null) return { schedule: sameOrRefused(there, spec), created: false };
   const schedule = newSchedule(engine, lane.tx.now, name, spec);
-  if (await schedules.insertSchedule(schedule)) return { schedule, created: true };
+  if (await schedules.insert(schedule)) return { schedule, created: true };
   // Another daemon was first, and has committed by now.
-  const other = await schedules.getSchedule(name);
+  const other = await schedules.get(name);
   if (other === null)
     throw new DaemonError("unavailable", `schedule ${JSON.stringify(name)} comes and goes: try again`);
   return { schedule: sameOrRefused(other, spec), created: false };

@@ -1,8 +1,8 @@
 import type { Schedule } from "../../core/schedule.ts";
 import { SCHEDULE_HEADERS } from "../../core/schedule.ts";
 import { dueTicks, jitterOf } from "../../core/schedule-ticks.ts";
-import type { JobToStore } from "../../storage/job-store.ts";
-import type { LiveTick, ScheduleAdvance, TickToStore } from "../../storage/schedule-store.ts";
+import type { NewJob } from "../../storage/seam/jobs.ts";
+import type { LiveTick, ScheduleAdvance, NewTick } from "../../storage/seam/schedules.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { Engine } from "../engine.ts";
 
@@ -31,7 +31,7 @@ export interface FiredSlice {
 export async function fireSchedules(engine: Engine): Promise<number> {
   for (let found = 0; ;) {
     const slice = await engine.lane.run(async (lane) => {
-      const due = await lane.tx.schedules.listDueSchedules(TICKS_PER_SLICE);
+      const due = await lane.tx.schedules.listDue(TICKS_PER_SLICE);
       return { ...(await fireDue(engine, lane, due)), due: due.length };
     });
     engine.schedules.record(slice);
@@ -60,7 +60,7 @@ export async function fireDue(
   const liveFrom = await findOverlaps(lane, firings);
   const planned = firings.map((firing) => withoutOverlaps(firing, liveFrom.get(firing.schedule.scheduleId)));
   const jobIds = await enqueueTicks(engine, lane, planned);
-  await lane.tx.schedules.advanceSchedules(planned.map((one) => advanceOf(one, jobIds)));
+  await lane.tx.schedules.advance(planned.map((one) => advanceOf(one, jobIds)));
   const ticks = planned.flatMap((one) => one.ticks);
   return {
     isFull:
@@ -136,8 +136,8 @@ async function enqueueTicks(
 
 /** A job and the tick that it belongs to. */
 export interface TickJob {
-  readonly tick: TickToStore;
-  readonly job: JobToStore;
+  readonly tick: NewTick;
+  readonly job: NewJob;
 }
 
 /** Records the ticks, and stores the jobs of those that had none yet; returns these. */

@@ -13,5 +13,5 @@ export async function pruneSchedules(
   { finishedMs }: Pick<JobRetention, "finishedMs">,
 ): Promise<number> {
   if (finishedMs === 0) return 0;
-  return engine.lane.run(({ tx }) => tx.schedules.pruneSchedules(tx.now - finishedMs, SLICE));
+  return engine.lane.run(({ tx }) => tx.schedules.prune(tx.now - finishedMs, SLICE));
 }

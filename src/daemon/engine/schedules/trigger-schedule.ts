@@ -1,7 +1,7 @@
 import { DaemonError, invalidArgument, scheduleNotFound } from "../../core/errors.ts";
 import type { Schedule } from "../../core/schedule.ts";
 import { SCHEDULE_HEADERS } from "../../core/schedule.ts";
-import type { JobToStore } from "../../storage/job-store.ts";
+import type { NewJob } from "../../storage/seam/jobs.ts";
 import type { Engine } from "../engine.ts";
 import { isUuidV7 } from "../../core/uuid.ts";
 
@@ -17,7 +17,7 @@ export async function triggerSchedule(engine: Engine, name: string, jobId: strin
     throw invalidArgument([{ field: "job_id", description }]);
   }
   return engine.lane.run(async (lane) => {
-    const schedule = await lane.tx.schedules.getSchedule(name);
+    const schedule = await lane.tx.schedules.get(name);
     if (schedule === null) throw scheduleNotFound(name);
     const job = triggeredJob(schedule, jobId ?? engine.newJobId());
     const [outcome] = await lane.enqueue([job]);
@@ -29,7 +29,7 @@ export async function triggerSchedule(engine: Engine, name: string, jobId: strin
   });
 }
 
-function triggeredJob({ name, spec }: Schedule, jobId: string): JobToStore {
+function triggeredJob({ name, spec }: Schedule, jobId: string): NewJob {
   const headers = { ...spec.options.headers, [SCHEDULE_HEADERS.name]: name };
   return {
     jobId,

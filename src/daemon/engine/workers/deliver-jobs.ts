@@ -1,7 +1,7 @@
 import type { OpenWait } from "../../core/checkpoint.ts";
 import { decide } from "../../core/job-machine.ts";
 import type { Job, Lease } from "../../core/job.ts";
-import type { CheckpointPage, CheckpointQuery, CheckpointSum } from "../../storage/checkpoint-store.ts";
+import type { CheckpointPage, CheckpointQuery, CheckpointSum } from "../../storage/seam/workflows.ts";
 import type { Engine } from "../engine.ts";
 import { settleInBackground } from "../jobs/settle-attempts.ts";
 import type { Delivery, WaitLeft } from "../dispatch/worker-port.ts";
@@ -43,7 +43,7 @@ async function deliverWithCheckpoints(
 ): Promise<void> {
   const jobs = session.isOrdered ? claimed : await withoutOrdered(engine, session, claimed);
   if (jobs.length === 0) return;
-  const sums = await engine.store.sumCheckpoints(jobs.map((job) => job.jobId));
+  const sums = await engine.store.workflows.sumCheckpoints(jobs.map((job) => job.jobId));
   for (const job of jobs) {
     const held = session.find(job);
     const sum = sums.get(job.jobId);
@@ -66,7 +66,7 @@ async function openWaitsOf(
 ): Promise<OpenWaits> {
   const waiting = jobs.map(({ jobId }) => jobId).filter((jobId) => (sums.get(jobId)?.open ?? 0) > 0);
   if (waiting.length === 0) return NO_OPEN_WAITS;
-  const open = await store.listOpenWaits(waiting);
+  const open = await store.workflows.listOpenWaits(waiting);
   const now = store.now();
   const withLeft = ({ dueAt, ...wait }: OpenWait): WaitLeft => {
     return { ...wait, leftMs: dueAt === null ? null : Math.max(0, Math.ceil(dueAt - now)) };
@@ -81,7 +81,7 @@ export function isSmall({ count, bytes }: CheckpointSum = NONE): boolean {
 
 /** A client that knows no order would replay a wrong one: jobs that have it go back to other workers. */
 async function withoutOrdered(engine: Engine, session: WorkerSession, jobs: readonly Job[]): Promise<readonly Job[]> {
-  const ordered = await engine.store.findOrdered(jobs.map((job) => job.jobId));
+  const ordered = await engine.store.workflows.findOrdered(jobs.map((job) => job.jobId));
   const unfit = jobs.filter((job) => ordered.has(job.jobId));
   const [first] = unfit;
   if (first === undefined) return jobs;
@@ -99,7 +99,7 @@ async function sendTogether(
   resumed: boolean,
   open: OpenWaits,
 ): Promise<void> {
-  const recorded = await engine.store.listFewCheckpoints(
+  const recorded = await engine.store.workflows.listFewCheckpoints(
     jobs.map((job) => ({ jobId: job.jobId, sinceToken: sinceTokenOf(job, resumed) })),
   );
   const deliveries: Delivery[] = [];
@@ -140,7 +140,11 @@ export async function sendPages(
   let count = 0;
   let afterName: string | null = null;
   do {
-    const page: CheckpointPage = await engine.store.listCheckpoints({ ...source, afterName, maxBytes: PAGE_BYTES });
+    const page: CheckpointPage = await engine.store.workflows.listCheckpoints({
+      ...source,
+      afterName,
+      maxBytes: PAGE_BYTES,
+    });
     count += page.checkpoints.length;
     if (page.checkpoints.length > 0) await session.port.replay(lease, page.checkpoints, ofUndone);
     afterName = page.next;

@@ -1,6 +1,6 @@
 import { decide } from "../../core/job-machine.ts";
 import type { Job } from "../../core/job.ts";
-import type { CheckpointSum } from "../../storage/checkpoint-store.ts";
+import type { CheckpointSum } from "../../storage/seam/workflows.ts";
 import type { Engine } from "../engine.ts";
 import { settleInBackground } from "../jobs/settle-attempts.ts";
 import { stillInTransit, delivery, releaseUnsent, isSmall, addCheckpointSum, sendPages } from "./deliver-jobs.ts";
@@ -34,8 +34,8 @@ export function deliverUndoJobs(engine: Engine, session: WorkerSession, jobs: re
 
 async function deliver(engine: Engine, session: WorkerSession, undoing: readonly Undoing[]): Promise<void> {
   const { store } = engine;
-  const there = new Set((await store.listStatuses(undoing.map(({ undoOf }) => undoOf))).map(({ jobId }) => jobId));
-  const sums = await store.sumCheckpoints(undoing.flatMap(({ job, undoOf }) => [undoOf, job.jobId]));
+  const there = new Set((await store.jobs.listStatuses(undoing.map(({ undoOf }) => undoOf))).map(({ jobId }) => jobId));
+  const sums = await store.workflows.sumCheckpoints(undoing.flatMap(({ job, undoOf }) => [undoOf, job.jobId]));
   const small: Undoing[] = [];
   const large: Undoing[] = [];
   for (const one of undoing) {
@@ -62,7 +62,9 @@ function isSmallDelivery(
 async function sendTogether(engine: Engine, session: WorkerSession, undoing: readonly Undoing[]): Promise<void> {
   if (undoing.length === 0) return;
   const jobIds = undoing.flatMap(({ job, undoOf }) => [undoOf, job.jobId]);
-  const recorded = await engine.store.listFewCheckpoints(jobIds.map((jobId) => ({ jobId, sinceToken: null })));
+  const recorded = await engine.store.workflows.listFewCheckpoints(
+    jobIds.map((jobId) => ({ jobId, sinceToken: null })),
+  );
   for (const { job, undoOf } of undoing) {
     if (!stillInTransit(session, job)) continue;
     const undone = recorded.get(undoOf) ?? [];

@@ -1,6 +1,6 @@
 import { isTerminal } from "../../core/job.ts";
 import type { Job } from "../../core/job.ts";
-import type { JobStatus } from "../../storage/job-store.ts";
+import type { JobStatus } from "../../storage/seam/jobs.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import { revocationReason, revoke } from "../dispatch/revoke-lease.ts";
 import type { WorkerSession } from "../dispatch/worker-session.ts";

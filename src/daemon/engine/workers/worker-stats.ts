@@ -1,5 +1,5 @@
 import type { JobState } from "../../core/job.ts";
-import type { WorkerRecord } from "../../storage/job-store.ts";
+import type { WorkerRecord } from "../../storage/seam/workers.ts";
 import type { Engine } from "../engine.ts";
 
 export interface FunctionStats {
@@ -44,7 +44,7 @@ export async function describeStats(engine: Engine): Promise<Stats> {
 
 /** Functions that have jobs or workers, by name. */
 export async function describeFunctions(engine: Engine): Promise<readonly FunctionStats[]> {
-  const counts = Map.groupBy(await engine.store.countJobs(), (one) => one.functionName);
+  const counts = Map.groupBy(await engine.store.jobs.count(), (one) => one.functionName);
   const serving = byFunction(await listKnownWorkers(engine));
   return [...new Set([...counts.keys(), ...serving.keys()])].sort().map((functionName) => {
     const workers = serving.get(functionName) ?? [];
@@ -70,8 +70,8 @@ function byFunction(workers: readonly KnownWorker[]): ReadonlyMap<string, readon
 }
 
 export async function describeWorkers(engine: Engine): Promise<readonly WorkerStats[]> {
-  const records = await engine.store.listWorkers();
-  const leases = new Map((await engine.store.countLeases()).map(({ workerId, count }) => [workerId, count]));
+  const records = await engine.store.workers.list();
+  const leases = new Map((await engine.store.workers.countLeases()).map(({ workerId, count }) => [workerId, count]));
   return records.map((record) => {
     const session = engine.dispatcher.findSession(record.workerId);
     const elsewhere = isConnectedElsewhere(engine, record) ? (leases.get(record.workerId) ?? 0) : null;
@@ -146,9 +146,9 @@ function workersHere(engine: Engine): readonly KnownWorker[] {
 
 async function workersElsewhere(engine: Engine): Promise<readonly KnownWorker[]> {
   if (!engine.store.isShared) return [];
-  const records = (await engine.store.listWorkers()).filter((record) => isConnectedElsewhere(engine, record));
+  const records = (await engine.store.workers.list()).filter((record) => isConnectedElsewhere(engine, record));
   if (records.length === 0) return [];
-  const leases = new Map((await engine.store.countLeases()).map(({ workerId, count }) => [workerId, count]));
+  const leases = new Map((await engine.store.workers.countLeases()).map(({ workerId, count }) => [workerId, count]));
   return records.map(({ workerId, functionNames, concurrency }) => ({
     functionNames: new Set(functionNames),
     slots: concurrency,

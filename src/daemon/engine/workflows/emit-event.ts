@@ -1,6 +1,6 @@
 import { checkName, type Event } from "../../core/checkpoint.ts";
 import { invalidArgument } from "../../core/errors.ts";
-import type { EmitOutcome, EventToStore } from "../../storage/checkpoint-store.ts";
+import type { EmitOutcome, NewEvent } from "../../storage/seam/events.ts";
 import type { Engine } from "../engine.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { WriteKind } from "../lane/write-kind.ts";
@@ -10,7 +10,7 @@ import { wakeJobs } from "./wake-jobs.ts";
 /** Waits that one commit ends for one event: bounds the duration of the commit. */
 const EVENT_SLICE = 500;
 
-export const emitKind: WriteKind<EventToStore, EmitOutcome> = {
+export const emitKind: WriteKind<NewEvent, EmitOutcome> = {
   name: "emit",
   readsTimeLate: false,
   eventNames: (events) => events.map(({ name }) => name),
@@ -37,8 +37,8 @@ export async function emitEvent(engine: Engine, name: string, payload: Uint8Arra
 }
 
 /** A job that several events of a commit wake is woken once: the second write finds it awake. */
-async function emitEvents(lane: LaneTransaction, events: readonly EventToStore[]): Promise<readonly EmitOutcome[]> {
-  const outcomes = await lane.tx.emitEvents(events, EVENT_SLICE);
+async function emitEvents(lane: LaneTransaction, events: readonly NewEvent[]): Promise<readonly EmitOutcome[]> {
+  const outcomes = await lane.tx.events.emit(events, EVENT_SLICE);
   await wakeJobs(
     lane,
     outcomes.flatMap(({ woken }) => woken),
@@ -54,8 +54,8 @@ export async function getEvent(
   name: string,
 ): Promise<{ readonly event: Event | null; readonly waiting: number }> {
   checkEventName(name);
-  const event = await engine.store.getEvent(name);
-  return { event, waiting: event === null ? await engine.store.countWaiting(name) : 0 };
+  const event = await engine.store.events.get(name);
+  return { event, waiting: event === null ? await engine.store.events.countWaiting(name) : 0 };
 }
 
 /** Throws invalid_argument. */

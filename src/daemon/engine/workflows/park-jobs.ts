@@ -1,6 +1,6 @@
 import type { NewWait, ParkOrder } from "../../core/checkpoint.ts";
 import type { Transition } from "../../core/job-machine.ts";
-import type { NamesOfJob } from "../../storage/checkpoint-store.ts";
+import type { NamesOfJob } from "../../storage/seam/workflows.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import { wakeJobs } from "./wake-jobs.ts";
 
@@ -37,7 +37,7 @@ export async function parkJobs(
   lane: LaneTransaction,
   requests: readonly ParkRequest[],
 ): Promise<readonly ParkOutcome[]> {
-  const known = await lane.tx.findKinds(requests.map(namesOf));
+  const known = await lane.tx.workflows.findKinds(requests.map(namesOf));
   const valid = requests.filter(({ park }, index) => isValid(park, known[index] ?? NOTHING));
   const applied = await lane.apply(valid.map(({ transition }) => transition));
   const parked = valid.filter((_, index) => applied[index] === true);
@@ -48,7 +48,7 @@ export async function parkJobs(
 }
 
 async function register(lane: LaneTransaction, parked: readonly ParkRequest[]): Promise<void> {
-  const { over, nextDueAt } = await lane.tx.registerWaits(
+  const { over, nextDueAt } = await lane.tx.workflows.park(
     parked.map(({ transition: { jobId, expected }, park }) => ({
       jobId,
       leaseToken: expected.leaseToken,

@@ -8,7 +8,7 @@ export async function pruneEvents(engine: Engine, eventMs: number, shouldStop: (
   let deleted = 0;
   let isDone = eventMs === 0;
   while (!isDone && !shouldStop()) {
-    const slice = await engine.lane.run(({ tx }) => tx.pruneEvents(tx.now - eventMs, SLICE));
+    const slice = await engine.lane.run(({ tx }) => tx.events.prune(tx.now - eventMs, SLICE));
     deleted += slice;
     isDone = slice < SLICE;
   }

@@ -1,7 +1,7 @@
 import { checkName } from "../../core/checkpoint.ts";
 import { DaemonError, type FieldViolation, invalidArgument, jobNotFound } from "../../core/errors.ts";
 import { SIGNAL_LIMITS } from "../../core/signal.ts";
-import type { SignalOutcome, SignalToStore } from "../../storage/signal-store.ts";
+import type { SignalOutcome, NewSignal } from "../../storage/seam/workflows.ts";
 import type { Engine } from "../engine.ts";
 import { isUuidV7, isUuid } from "../../core/uuid.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
@@ -9,7 +9,7 @@ import type { WriteKind } from "../lane/write-kind.ts";
 import { checkPayload } from "./check-payload.ts";
 import { wakeJobs } from "./wake-jobs.ts";
 
-export const signalKind: WriteKind<SignalToStore, SignalOutcome> = {
+export const signalKind: WriteKind<NewSignal, SignalOutcome> = {
   name: "signal",
   readsTimeLate: false,
   apply: sendSignals,
@@ -48,16 +48,13 @@ export async function sendSignal(engine: Engine, request: SignalRequest): Promis
 const NULL = new TextEncoder().encode("null");
 
 /** Applied behind the parks of the same commit, whose waits may take the signals. */
-async function sendSignals(
-  lane: LaneTransaction,
-  signals: readonly SignalToStore[],
-): Promise<readonly SignalOutcome[]> {
-  const { outcomes, woken } = await lane.tx.sendSignals(signals);
+async function sendSignals(lane: LaneTransaction, signals: readonly NewSignal[]): Promise<readonly SignalOutcome[]> {
+  const { outcomes, woken } = await lane.tx.workflows.sendSignals(signals);
   await wakeJobs(lane, woken);
   return outcomes;
 }
 
-function checkIds({ jobId, signalId }: Pick<SignalToStore, "jobId" | "signalId">): readonly FieldViolation[] {
+function checkIds({ jobId, signalId }: Pick<NewSignal, "jobId" | "signalId">): readonly FieldViolation[] {
   const violations: FieldViolation[] = [];
   if (!isUuid(jobId)) {
     violations.push({
@@ -74,7 +71,7 @@ function checkIds({ jobId, signalId }: Pick<SignalToStore, "jobId" | "signalId">
   return violations;
 }
 
-function takenOf({ signalId, jobId }: SignalToStore, outcome: SignalOutcome): boolean {
+function takenOf({ signalId, jobId }: NewSignal, outcome: SignalOutcome): boolean {
   switch (outcome.kind) {
     case "sent":
       return outcome.taken;

@@ -1,7 +1,7 @@
 import { RESUME_GRACE_MS } from "../../core/checkpoint.ts";
 import { decide } from "../../core/job-machine.ts";
 import type { Lease } from "../../core/job.ts";
-import type { ParkedJob } from "../../storage/checkpoint-store.ts";
+import type { ParkedJob } from "../../storage/seam/workflows.ts";
 import type { WorkerSession } from "../dispatch/worker-session.ts";
 import type { Engine } from "../engine.ts";
 import { applyDecisions, applyEvent } from "../lane/apply-event.ts";
@@ -20,7 +20,7 @@ export async function wakeJobs(lane: LaneTransaction, parked: readonly ParkedJob
 
 /** Wakes the jobs that waited for what this transaction has ended. */
 export async function wakeAwaiters(lane: LaneTransaction): Promise<void> {
-  await wakeJobs(lane, await lane.tx.takeAwaiters());
+  await wakeJobs(lane, await lane.tx.workflows.takeAwaiters());
 }
 
 /**
@@ -30,7 +30,7 @@ export async function wakeAwaiters(lane: LaneTransaction): Promise<void> {
 export async function wakeParked(engine: Engine, session: WorkerSession, leases: readonly Lease[]): Promise<void> {
   const tokens = new Map(leases.map((lease) => [lease.jobId, lease.leaseToken]));
   await engine.lane.run(async (lane) => {
-    const jobs = await lane.tx.getJobs([...tokens.keys()]);
+    const jobs = await lane.tx.jobs.getMany([...tokens.keys()]);
     const parked = jobs.filter((job) => job.leaseToken === tokens.get(job.jobId) && job.workerId === session.workerId);
     await applyEvent(lane, parked, { kind: "wake", graceMs: RESUME_GRACE_MS });
   });
