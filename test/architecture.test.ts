@@ -30,7 +30,7 @@ const rooms: readonly Room[] = [
   // The order in which a handler is given things, whatever the things are.
   {
     files: /^src\/sdk\/replay\//,
-    mayImport: [proto, node, /^src\/sdk\/(context|errors|option-faults)\.ts$/],
+    mayImport: [proto, node, /^src\/sdk\/(context|errors|options\/option-faults)\.ts$/],
   },
   { files: /^src\/sdk\//, mayImport: [/^src\/sdk\//, proto, connect, protobuf, node] },
   { files: /^src\/testing\//, mayImport: [/^src\/sdk\//, proto, connect, protobuf, node] },
@@ -78,7 +78,7 @@ const rooms: readonly Room[] = [
 function cli(): readonly RegExp[] {
   return [
     /^src\/cli\//,
-    /^src\/sdk\/(client|errors|address|transport)\.ts$/,
+    /^src\/sdk\/(errors|transport\/(client|address|transport))\.ts$/,
     proto,
     connect,
     protobuf,

@@ -8,14 +8,14 @@ import {
   type Welcome,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { uuidV7 } from "#proto/uuid-v7.ts";
-import { type Client, createClient } from "./client.ts";
+import { type Client, createClient } from "./transport/client.ts";
 import type { ReseolioError } from "./errors.ts";
-import { EventDirectory } from "./calls/event-directory.ts";
-import { JobDirectory } from "./calls/job-directory.ts";
-import type { ReseolioSettings } from "./options.ts";
+import { EventsClient } from "./calls/events-client.ts";
+import { JobsClient } from "./calls/jobs-client.ts";
+import type { ReseolioSettings } from "./reseolio-options.ts";
 import { readProcessIdentity } from "./worker/process-identity.ts";
 import type { Registry } from "./worker/registry.ts";
-import { ScheduleDirectory } from "./calls/schedule-directory.ts";
+import { SchedulesClient } from "./calls/schedules-client.ts";
 import { Session } from "./session/session.ts";
 import { isRefusal, type SessionOwner } from "./session/session-settings.ts";
 import { Sidecar } from "./sidecar/sidecar.ts";
@@ -36,9 +36,9 @@ const WARNING_INTERVAL_MS = 60_000;
 
 /** Everything that lives between a start and a stop: the connection, the session over it and the worker behind it. */
 export class Connection implements SessionOwner {
-  readonly jobs: JobDirectory;
-  readonly events: EventDirectory;
-  readonly schedules: ScheduleDirectory;
+  readonly jobs: JobsClient;
+  readonly events: EventsClient;
+  readonly schedules: SchedulesClient;
   readonly #client: Client;
   readonly #session: Session;
   readonly #worker: Worker;
@@ -73,9 +73,9 @@ export class Connection implements SessionOwner {
       rehearsal: settings.rehearsal,
     });
     const calls = new UnaryCalls(this.#session, settings.session.callTimeoutMs);
-    this.jobs = new JobDirectory(this.#client, calls);
-    this.events = new EventDirectory(this.#client, calls);
-    this.schedules = new ScheduleDirectory(this.#client, calls);
+    this.jobs = new JobsClient(this.#client, calls);
+    this.events = new EventsClient(this.#client, calls);
+    this.schedules = new SchedulesClient(this.#client, calls);
   }
 
   async open(): Promise<void> {

@@ -3,11 +3,11 @@ import type { AwaitSource, FirstOf } from "./workflow/await-any.ts";
 import type { Branch } from "./replay/branch.ts";
 import type { CallCounter } from "./workflow/child-calls.ts";
 import { ReseolioError } from "./errors.ts";
-import type { EmittedEvent } from "./calls/event-directory.ts";
+import type { EmittedEvent } from "./calls/events-client.ts";
 import type { HandlerContext } from "./workflow/handler-context.ts";
 import type { Logger } from "./logger.ts";
 import type { JobResult } from "./serialized.ts";
-import type { StepOptions } from "./step-options.ts";
+import type { StepOptions } from "./options/step-options.ts";
 
 /**
  * What a handler knows of the attempt it runs in.

@@ -4,8 +4,8 @@ import { isUuid } from "#proto/uuid-v7.ts";
 import { currentScope } from "./context.ts";
 import { JobCancelledError, JobFailedError, ReseolioError } from "./errors.ts";
 import { type JobDetails, type JobStatus, reasonOf } from "./calls/job-details.ts";
-import type { SentSignal } from "./calls/job-directory.ts";
-import { show } from "./option-faults.ts";
+import type { SentSignal } from "./calls/jobs-client.ts";
+import { show } from "./options/option-faults.ts";
 import { decodeResult } from "./serialization.ts";
 
 /** @throws ReseolioError `invalid_argument` that shows what was given */

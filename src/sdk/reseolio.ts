@@ -1,19 +1,19 @@
 import type { EnqueuedJob, JobOptions as JobOptionsMessage, NewJob } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { uuidV7 } from "#proto/uuid-v7.ts";
-import { reseolioErrorFrom } from "./connect-errors.ts";
+import { reseolioErrorFrom } from "./transport/connect-errors.ts";
 import { Connection } from "./connection.ts";
 import { callChild, type StoredChild } from "./workflow/child-calls.ts";
 import { type Context, context, currentScope, type HandlerScope } from "./context.ts";
 import { createDurableFunction, type DurableFunction } from "./durable-function.ts";
 import { ReseolioError } from "./errors.ts";
-import type { EmittedEvent } from "./calls/event-directory.ts";
+import type { EmittedEvent } from "./calls/events-client.ts";
 import { JobHandle } from "./job-handle.ts";
-import { encodeJobOptions, type JobOptions, mergeJobOptions } from "./job-options.ts";
-import { type ReseolioOptions, type ReseolioSettings, resolveOptions } from "./options.ts";
+import { encodeJobOptions, type JobOptions, mergeJobOptions } from "./options/job-options.ts";
+import { type ReseolioOptions, type ReseolioSettings, resolveOptions } from "./reseolio-options.ts";
 import { checkFunctionName, type FunctionDefinition, isNamespaced, namespace, Registry } from "./worker/registry.ts";
 import { ScheduleCalls } from "./calls/schedule-calls.ts";
 import { encodeArgs } from "./serialization.ts";
-import { connectionEvents, tell } from "./calls/tell-events.ts";
+import { connectionEvents, tell } from "./client-events.ts";
 
 type Stage =
   | { readonly kind: "stopped" }

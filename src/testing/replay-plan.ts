@@ -1,4 +1,4 @@
-import type { CrashPlan, RehearsedEnd, RehearsedSight } from "../sdk/workflow/rehearsal.ts";
+import type { CrashPlan, RehearsedEnd, RehearsedSight } from "../sdk/workflow/test-hooks.ts";
 import { StepOrder } from "./step-order.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { ReseolioError } from "../sdk/errors.ts";
-import type { ReseolioOptions } from "../sdk/options.ts";
-import { type Rehearsal, REHEARSAL } from "../sdk/workflow/rehearsal.ts";
+import type { ReseolioOptions } from "../sdk/reseolio-options.ts";
+import { type Rehearsal, REHEARSAL } from "../sdk/workflow/test-hooks.ts";
 import { Reseolio } from "../sdk/reseolio.ts";
 import { lengthMs } from "./length.ts";
 import { ReplayPlan } from "./replay-plan.ts";

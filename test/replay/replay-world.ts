@@ -1,6 +1,6 @@
 /** A daemon and two clients of it that run programs: one keeps the handlers that wait, one gives up their memory. */
 import { Reseolio } from "../../src/sdk/index.ts";
-import { type CrashPlan, REAL_CLOCK, type Rehearsal, REHEARSAL } from "../../src/sdk/workflow/rehearsal.ts";
+import { type CrashPlan, REAL_CLOCK, type Rehearsal, REHEARSAL } from "../../src/sdk/workflow/test-hooks.ts";
 import { type StoreDaemonOptions, type StoreKind, testStore } from "../support/each-store.ts";
 import { AT_END, DeathList, type Deaths } from "./deaths.ts";
 import { type CallChild, interpret } from "./interpreter.ts";

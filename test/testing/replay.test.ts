@@ -1,7 +1,7 @@
 /** Killed after every checkpoint: the kit finds what is not safe to replay, and passes what is. */
 import { describe, expect, test } from "bun:test";
 import { context, Reseolio } from "../../src/sdk/index.ts";
-import { REHEARSAL, rehearsalOf } from "../../src/sdk/workflow/rehearsal.ts";
+import { REHEARSAL, rehearsalOf } from "../../src/sdk/workflow/test-hooks.ts";
 import { createTestWorld, type TestWorldOptions, UnsafeReplayError } from "../../src/testing/index.ts";
 import { executableFile } from "../support/executable-file.ts";
 import { rejection } from "../support/rejection.ts";

@@ -3,9 +3,9 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { CatchUp, Overlap, type ScheduleSpecSchema } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { ReseolioError } from "../errors.ts";
-import { encodeJobOptions, type JobOptions } from "../job-options.ts";
-import { checkChoice, checkDate, checkNames, checkWhole, show } from "../option-faults.ts";
-import type { ScheduleJobOptions, ScheduleOptions, ScheduleRule, ScheduleUpdate } from "../schedule-options.ts";
+import { encodeJobOptions, type JobOptions } from "../options/job-options.ts";
+import { checkChoice, checkDate, checkNames, checkWhole, show } from "../options/option-faults.ts";
+import type { ScheduleJobOptions, ScheduleOptions, ScheduleRule, ScheduleUpdate } from "../options/schedule-options.ts";
 import { encodeArgs } from "../serialization.ts";
 
 export type ScheduleSpecInit = Exclude<MessageInitShape<typeof ScheduleSpecSchema>, { $typeName: string }>;

@@ -3,7 +3,7 @@ import type { Connection } from "../connection.ts";
 import { currentScope } from "../context.ts";
 import type { ReseolioEvents } from "../events.ts";
 import type { JobDetails } from "./job-details.ts";
-import type { JobPage, JobQuery, SentSignal } from "./job-directory.ts";
+import type { JobPage, JobQuery, SentSignal } from "./jobs-client.ts";
 import { JobFailedError } from "../errors.ts";
 import type { Execution } from "../workflow/execution.ts";
 import type { Operation } from "../replay/operation.ts";

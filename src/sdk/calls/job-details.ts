@@ -8,7 +8,7 @@ import {
   JobState,
 } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { JobErrorReason } from "../errors.ts";
-import type { JobOptions } from "../job-options.ts";
+import type { JobOptions } from "../options/job-options.ts";
 import { decodeArgs, decodeResult } from "../serialization.ts";
 
 /** Where a job stands; the last three are terminal. */

@@ -1,13 +1,13 @@
 import { ReseolioError } from "../errors.ts";
 import { JobCalls } from "./job-calls.ts";
 import type { JobHandle } from "../job-handle.ts";
-import type { JobOptions } from "../job-options.ts";
+import type { JobOptions } from "../options/job-options.ts";
 import { checkFunctionName } from "../worker/registry.ts";
 import type { ScheduleDetails, ScheduleTick } from "./schedule-details.ts";
-import type { BackfillWindow, PreviewWindow, SchedulePage, ScheduleQuery } from "./schedule-directory.ts";
+import type { BackfillWindow, PreviewWindow, SchedulePage, ScheduleQuery } from "./schedules-client.ts";
 import { type ScheduleAccess, ScheduleHandle } from "../schedule-handle.ts";
 import { encodeSchedule } from "./encode-schedule.ts";
-import type { ScheduleOptions, ScheduleRule, ScheduleUpdate } from "../schedule-options.ts";
+import type { ScheduleOptions, ScheduleRule, ScheduleUpdate } from "../options/schedule-options.ts";
 
 /** The part of the client that is about schedules. They are known by their names. */
 export abstract class ScheduleCalls extends JobCalls implements ScheduleAccess {

@@ -8,7 +8,7 @@ import {
   type Tick,
 } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { dateOf, type JobErrorDetails, jobErrorOf, jobOptionsOf, type JobStatus, jobStatusOf } from "./job-details.ts";
-import type { ScheduleJobOptions } from "../schedule-options.ts";
+import type { ScheduleJobOptions } from "../options/schedule-options.ts";
 import { decodeArgs } from "../serialization.ts";
 
 /** Where a schedule stands. A deleted one is found by `listSchedules` only. */

@@ -8,8 +8,8 @@ import type { FinishedJob, SessionResponse, Welcome } from "#proto/gen/reseolio/
 import { AwaitedJobs } from "./awaited-jobs.ts";
 import { Batcher } from "./batcher.ts";
 import { Backoff } from "./backoff.ts";
-import type { Client } from "../client.ts";
-import { reseolioErrorFrom } from "../connect-errors.ts";
+import type { Client } from "../transport/client.ts";
+import { reseolioErrorFrom } from "../transport/connect-errors.ts";
 import type { ReseolioError } from "../errors.ts";
 import { Outbox } from "./outbox.ts";
 import { closedError, endedError, protocolError, silentError } from "./session-errors.ts";

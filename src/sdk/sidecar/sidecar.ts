@@ -7,8 +7,8 @@ import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { GetInfoResponse } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
-import type { Client } from "../client.ts";
-import { reseolioErrorFrom } from "../connect-errors.ts";
+import type { Client } from "../transport/client.ts";
+import { reseolioErrorFrom } from "../transport/connect-errors.ts";
 import { ConnectionError, ReseolioError } from "../errors.ts";
 import { findBinary } from "./find-binary.ts";
 import type { Logger } from "../logger.ts";

@@ -2,7 +2,7 @@ import type { JobError } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Assignment, Failure, Outcome, Park } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { runInScope } from "../context.ts";
 import { ReseolioError } from "../errors.ts";
-import { failureOf } from "./failure.ts";
+import { failureOf } from "../workflow/failure.ts";
 import type { HandlerContext } from "../workflow/handler-context.ts";
 import type { AttemptEnding } from "../replay/attempt-ending.ts";
 import type { FunctionDefinition } from "./registry.ts";

@@ -1,7 +1,7 @@
 import { WIRE_LIMITS } from "#proto/contract.ts";
 import type { JobOptions as JobOptionsMessage } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { ReseolioError } from "../errors.ts";
-import { encodeJobOptions, type JobOptions } from "../job-options.ts";
+import { encodeJobOptions, type JobOptions } from "../options/job-options.ts";
 
 /** Any handler; the types of its arguments are kept by the durable function made from it. */
 export type Handler = (...args: never[]) => unknown;

@@ -1,4 +1,4 @@
-import { timeoutError } from "./abort-reasons.ts";
+import { timeoutError } from "../workflow/abort-reasons.ts";
 import type { LeasedJob } from "./leased-job.ts";
 import type { Logger } from "../logger.ts";
 import { WaitList } from "../session/wait-list.ts";

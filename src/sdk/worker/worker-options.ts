@@ -1,9 +1,9 @@
 import type { Assignment, FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { EmittedEvent } from "../calls/event-directory.ts";
+import type { EmittedEvent } from "../calls/events-client.ts";
 import type { Logger } from "../logger.ts";
 import type { Outbox } from "../session/outbox.ts";
 import type { Registry } from "./registry.ts";
-import type { Rehearsal } from "../workflow/rehearsal.ts";
+import type { Rehearsal } from "../workflow/test-hooks.ts";
 
 /** The way to the daemon. */
 export interface WorkerPort {

@@ -9,14 +9,14 @@ import type {
   Revocation,
   SessionResponse,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { revocationError, stopped, takenOver, timedOut } from "./abort-reasons.ts";
+import { revocationError, stopped, takenOver, timedOut } from "../workflow/abort-reasons.ts";
 import { ArrivingCheckpoints } from "../session/arriving-checkpoints.ts";
 import type { ExecutionHost } from "../workflow/execution-host.ts";
 import type { AttemptEnding } from "../replay/attempt-ending.ts";
 import { type AttemptEnd, execute, outcomeOf, parkOf, releaseOf } from "./executor.ts";
 import { Fifo } from "../session/fifo.ts";
 import { HandlerContext, type HandlerPort } from "../workflow/handler-context.ts";
-import { HandlerDeaths } from "./handler-deaths.ts";
+import { HandlerDeaths } from "./injected-crashes.ts";
 import { HeldLeases } from "./held-leases.ts";
 import { LeaseReports } from "./lease-reports.ts";
 import { LeasedJob } from "./leased-job.ts";

@@ -4,7 +4,7 @@ import { JobFailedError, ReseolioError } from "../errors.ts";
 import type { Execution } from "./execution.ts";
 import { checkName } from "../replay/checkpoint-names.ts";
 import { checkJobId, type JobHandle, resultOf } from "../job-handle.ts";
-import { checkMs, checkTime, show } from "../option-faults.ts";
+import { checkMs, checkTime, show } from "../options/option-faults.ts";
 import { endOf } from "./job-wait.ts";
 import type { Operation } from "../replay/operation.ts";
 import { decodeValue } from "../serialization.ts";

@@ -1,9 +1,9 @@
 import type { FinishedJob, Park } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { EmittedEvent } from "../calls/event-directory.ts";
+import type { EmittedEvent } from "../calls/events-client.ts";
 import { ReseolioError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { CheckpointRecord } from "../session/frame-items.ts";
-import type { HandlerClock, Rehearsal } from "./rehearsal.ts";
+import type { HandlerClock, Rehearsal } from "./test-hooks.ts";
 import type { StartTimes } from "./wait-times.ts";
 
 /** The attempt whose handler this is. */

@@ -24,7 +24,7 @@ import type { Operation } from "../replay/operation.ts";
 import { PendingPromises } from "../replay/pending-promises.ts";
 import { Recorder, RECORDED_WITHIN, type RecorderPort } from "./recorder.ts";
 import type { CheckpointRecord } from "../session/frame-items.ts";
-import type { HandlerClock } from "./rehearsal.ts";
+import type { HandlerClock } from "./test-hooks.ts";
 import { type ArrivalOf, Replay, type ReplayPort } from "../replay/replay.ts";
 import { RunningSteps } from "./running-steps.ts";
 

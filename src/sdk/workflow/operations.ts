@@ -1,10 +1,10 @@
 import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { EmittedEvent } from "../calls/event-directory.ts";
+import type { EmittedEvent } from "../calls/events-client.ts";
 import { type AwaitEventOptions, type AwaitSignalOptions, type Context, currentScope } from "../context.ts";
 import { ReseolioError } from "../errors.ts";
-import { checkMs } from "../option-faults.ts";
+import { checkMs } from "../options/option-faults.ts";
 import { decodeValue, encodeValue } from "../serialization.ts";
-import { checkStepOptions, type StepOptions } from "../step-options.ts";
+import { checkStepOptions, type StepOptions } from "../options/step-options.ts";
 import { awaitAny } from "./await-any.ts";
 import { boundedName, checkName } from "../replay/checkpoint-names.ts";
 import { derivedNumber, derivedUuid } from "./derived-values.ts";

@@ -1,7 +1,7 @@
 /** Attempts of a step with retries of its own: how many failed is on record, so that a crash does not start them over. */
 import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { decodeValue, encodeValue } from "../serialization.ts";
-import { stepDelayMs, type StepOptions } from "../step-options.ts";
+import { stepDelayMs, type StepOptions } from "../options/step-options.ts";
 import { boundedName, triesLabel } from "../replay/checkpoint-names.ts";
 import type { Execution } from "./execution.ts";
 import type { HandlerContext } from "./handler-context.ts";

@@ -2,11 +2,11 @@
 import { type Checkpoint, CheckpointKind, type JobError } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { StepRun } from "../context.ts";
 import { ReseolioError } from "../errors.ts";
-import { show } from "../option-faults.ts";
+import { show } from "../options/option-faults.ts";
 import type { JobResult } from "../serialized.ts";
 import { decodeValue, encodeValue } from "../serialization.ts";
-import type { StepOptions } from "../step-options.ts";
-import { failureOf } from "../worker/failure.ts";
+import type { StepOptions } from "../options/step-options.ts";
+import { failureOf } from "./failure.ts";
 import type { Execution } from "./execution.ts";
 import type { HandlerContext } from "./handler-context.ts";
 import { NO_BYTES } from "./open-waits.ts";

@@ -3,8 +3,8 @@
  * undoes each step. The last step is undone first; each undo is a step of the undo job, so that it runs once.
  */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { UndoRun } from "../step-options.ts";
-import type { StepOptions } from "../step-options.ts";
+import type { UndoRun } from "../options/step-options.ts";
+import type { StepOptions } from "../options/step-options.ts";
 import { decodeValue, encodeValue } from "../serialization.ts";
 import { byPlace, timeOf } from "../replay/checkpoint-journal.ts";
 import { boundedName } from "../replay/checkpoint-names.ts";

@@ -10,7 +10,7 @@ import { LazyMap } from "../replay/lazy-map.ts";
 import type { Operation } from "../replay/operation.ts";
 import { decodeValue, encodeValue } from "../serialization.ts";
 import type { Awaited as AwaitedThing, DurableWait } from "./durable-wait.ts";
-import type { HandlerClock } from "./rehearsal.ts";
+import type { HandlerClock } from "./test-hooks.ts";
 
 /** A shorter wait is not worth a record: a restart takes longer. */
 const MIN_NOTED_MS = 200;

@@ -16,8 +16,8 @@ import {
   encodeSchedule,
   encodeScheduleUpdate,
 } from "../../../src/sdk/calls/encode-schedule.ts";
-import type { ScheduleOptions, ScheduleUpdate } from "../../../src/sdk/schedule-options.ts";
-import { NO_REHEARSAL, REAL_CLOCK } from "../../../src/sdk/workflow/rehearsal.ts";
+import type { ScheduleOptions, ScheduleUpdate } from "../../../src/sdk/options/schedule-options.ts";
+import { NO_REHEARSAL, REAL_CLOCK } from "../../../src/sdk/workflow/test-hooks.ts";
 import { faultOf } from "./waiting.ts";
 
 const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);

@@ -1,4 +1,4 @@
-import type { Client } from "../client.ts";
+import type { Client } from "../transport/client.ts";
 import { checkName } from "../replay/checkpoint-names.ts";
 import { encodeValue } from "../serialization.ts";
 import type { UnaryCalls } from "./unary-calls.ts";
@@ -20,7 +20,7 @@ export interface EmittedEvent {
 }
 
 /** Emits and deletes events, waiting for the session first when it is broken. */
-export class EventDirectory {
+export class EventsClient {
   constructor(
     private readonly client: Client,
     private readonly calls: UnaryCalls,

@@ -1,8 +1,8 @@
 /** Why a handler's signal fires, as the signal's `reason`. */
 import type { Assignment } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { HandlerContext } from "../workflow/handler-context.ts";
+import type { HandlerContext } from "./handler-context.ts";
 import { JobCancelledError, ReseolioError } from "../errors.ts";
-import type { AttemptEnd } from "./executor.ts";
+import type { AttemptEnd } from "../worker/executor.ts";
 
 /** The daemon took the lease back. */
 export function revocationError(assignment: Assignment, reason: string): Error {

@@ -1,6 +1,6 @@
 import type { AttemptEnd } from "./executor.ts";
 import type { LeasedJob } from "./leased-job.ts";
-import type { CrashPlan } from "../workflow/rehearsal.ts";
+import type { CrashPlan } from "../workflow/test-hooks.ts";
 
 /** Where handlers die, in a test world that wants them to; elsewhere nowhere. */
 export class HandlerDeaths {

@@ -13,7 +13,7 @@ import { type Address, parseAddresses } from "./address.ts";
 import { connectionErrorFrom } from "./connect-errors.ts";
 import { FailoverTransport } from "./failover-transport.ts";
 import { GRPC_HEADERS, GrpcStream } from "./grpc-stream.ts";
-import { SDK_VERSION } from "./version.ts";
+import { SDK_VERSION } from "../version.ts";
 
 export interface TransportOptions {
   /** `host:port`, `http://…` or `https://…`; several daemons of one cluster in the order to try them. [127.0.0.1:50051] */

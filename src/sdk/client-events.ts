@@ -1,7 +1,7 @@
 import type { EventEmitter } from "node:events";
 import type { Assignment } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { ConnectionEvents } from "../connection.ts";
-import type { JobEventInfo, ReseolioEvents } from "../events.ts";
+import type { ConnectionEvents } from "./connection.ts";
+import type { JobEventInfo, ReseolioEvents } from "./events.ts";
 
 type Emitter = EventEmitter<ReseolioEvents>;
 

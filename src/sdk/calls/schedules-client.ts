@@ -2,10 +2,10 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { BackfillScheduleRequestSchema, Schedule } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { uuidV7 } from "#proto/uuid-v7.ts";
-import type { Client } from "../client.ts";
+import type { Client } from "../transport/client.ts";
 import { ReseolioError } from "../errors.ts";
-import type { JobOptions } from "../job-options.ts";
-import { checkDate, checkNames, show } from "../option-faults.ts";
+import type { JobOptions } from "../options/job-options.ts";
+import { checkDate, checkNames, show } from "../options/option-faults.ts";
 import {
   type ScheduleDetails,
   scheduleDetailsOf,
@@ -21,7 +21,7 @@ import {
   encodeScheduleUpdate,
   type ScheduleSpecInit,
 } from "./encode-schedule.ts";
-import type { ScheduleRule, ScheduleUpdate } from "../schedule-options.ts";
+import type { ScheduleRule, ScheduleUpdate } from "../options/schedule-options.ts";
 import { pageSizeOf, type UnaryCalls } from "./unary-calls.ts";
 
 /**
@@ -60,7 +60,7 @@ export interface SchedulePage {
 }
 
 /** Creates, reads and changes schedules. All but deleting may be carried out twice, so lost answers are asked for again. */
-export class ScheduleDirectory {
+export class SchedulesClient {
   constructor(
     private readonly client: Client,
     private readonly calls: UnaryCalls,

@@ -3,9 +3,9 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { JobFilterSchema } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import { uuidV7 } from "#proto/uuid-v7.ts";
-import type { Client } from "../client.ts";
+import type { Client } from "../transport/client.ts";
 import { ReseolioError } from "../errors.ts";
-import { checkChoice, checkDate, checkNames } from "../option-faults.ts";
+import { checkChoice, checkDate, checkNames } from "../options/option-faults.ts";
 import { JOB_STATES, type JobDetails, jobDetailsOf, jobStateOf, type JobStatus } from "./job-details.ts";
 import { encodeValue } from "../serialization.ts";
 import { checkName } from "../replay/checkpoint-names.ts";
@@ -68,7 +68,7 @@ export interface SentSignal {
 }
 
 /** Reads and changes single jobs, waiting for the session first when it is broken. */
-export class JobDirectory {
+export class JobsClient {
   constructor(
     private readonly client: Client,
     private readonly calls: UnaryCalls,
