@@ -2,7 +2,7 @@
 import { createInterface } from "node:readline";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type Client, createClient } from "../../src/sdk/transport/client.ts";
-import { context } from "../../src/sdk/context.ts";
+import { context } from "../../src/sdk/replay/scope.ts";
 import { Reseolio } from "../../src/sdk/reseolio.ts";
 import { helloFrame, openSessionStream } from "../../src/sdk/session/session-stream.ts";
 import { JobState } from "#proto/gen/reseolio/v1/job_pb.ts";

@@ -3,7 +3,7 @@ import type { ContextValues, StreamResponse, UnaryResponse } from "@connectrpc/c
 import type { Address } from "./address.ts";
 import { isUnreached } from "./connect-errors.ts";
 import type { GrpcStream } from "./grpc-stream.ts";
-import type { DaemonTransport, HeadersLike, StreamEvents } from "./transport.ts";
+import type { DaemonTransport, HeadersLike, StreamEvents } from "./daemon-transport.ts";
 
 /**
  * Several daemons of one cluster, one of which is spoken to. A call that did not reach it, so that it cannot have been

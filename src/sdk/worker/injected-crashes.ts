@@ -1,4 +1,4 @@
-import type { AttemptEnd } from "./executor.ts";
+import type { AttemptEnd } from "../workflow/attempt-end.ts";
 import type { LeasedJob } from "./leased-job.ts";
 import type { CrashPlan } from "../workflow/test-hooks.ts";
 

@@ -28,6 +28,11 @@ export class Registry {
     return this.#definitions.get(name);
   }
 
+  /** The function's own options; none for a function that other programs run. */
+  optionsOf(name: string): JobOptions {
+    return this.#definitions.get(name)?.options ?? NO_OPTIONS;
+  }
+
   /**
    * @param place where the registration stands in the program
    * @throws ReseolioError `invalid_argument` for a bad name, handler or option, `already_exists` for a second handler
@@ -46,6 +51,8 @@ export class Registry {
     return definition;
   }
 }
+
+const NO_OPTIONS: JobOptions = {};
 
 function duplicate(earlier: FunctionDefinition, later: FunctionDefinition): ReseolioError {
   return new ReseolioError(

@@ -13,9 +13,11 @@ import { revocationError, stopped, takenOver, timedOut } from "../workflow/abort
 import { ArrivingCheckpoints } from "../session/arriving-checkpoints.ts";
 import type { ExecutionHost } from "../workflow/execution-host.ts";
 import type { AttemptEnding } from "../replay/attempt-ending.ts";
-import { type AttemptEnd, execute, outcomeOf, parkOf, releaseOf } from "./executor.ts";
+import type { AttemptEnd } from "../workflow/attempt-end.ts";
+import { execute, outcomeOf, parkOf, releaseOf } from "./executor.ts";
 import { Fifo } from "../session/fifo.ts";
-import { HandlerContext, type HandlerPort } from "../workflow/handler-context.ts";
+import type { HandlerPort } from "../workflow/execution-host.ts";
+import { HandlerContext } from "../workflow/handler-context.ts";
 import { HandlerDeaths } from "./injected-crashes.ts";
 import { HeldLeases } from "./held-leases.ts";
 import { LeaseReports } from "./lease-reports.ts";
@@ -45,12 +47,12 @@ export class Worker {
     const { port, logger, owner } = options;
     this.#running = new RunningJobs(logger);
     this.#deaths = new HandlerDeaths(options.rehearsal.crashes);
-    this.#parked = new ParkedHandlers(options.maxParkedHandlers, (lease) => port.outbox.wake(lease));
-    this.#reports = new LeaseReports(this.#held, this.#parked, (job) => port.outbox.report(job), logger);
+    this.#parked = new ParkedHandlers(options.maxParkedHandlers, (lease) => port.batcher.wake(lease));
+    this.#reports = new LeaseReports(this.#held, this.#parked, (job) => port.batcher.report(job), logger);
     this.#handlerPort = {
       logger,
       owner,
-      record: (record) => port.outbox.record(record),
+      record: (record) => port.batcher.record(record),
       watchEnd: (jobId, onEnd) => port.watchEnd(jobId, onEnd),
       emitEvent: (name, payload) => port.emitEvent(name, payload),
       retryJob: (jobId, awaitedBy) => port.retryJob(jobId, awaitedBy),
@@ -93,7 +95,7 @@ export class Worker {
   disconnected(): void {
     this.#arriving.clear();
     for (const job of this.#running) if (job.isRevoked) job.isForgotten = true;
-    this.options.port.outbox.dropReports((outcome) => this.#held.find(outcome) === undefined);
+    this.options.port.batcher.dropReports((outcome) => this.#held.find(outcome) === undefined);
   }
 
   /**
@@ -121,7 +123,7 @@ export class Worker {
     const job = this.#held.find(lease);
     if (job === undefined) return;
     this.#held.remove(job);
-    this.options.port.outbox.dropReports((outcome) => job.isLease(outcome));
+    this.options.port.batcher.dropReports((outcome) => job.isLease(outcome));
     this.#reports.drop(job);
     // It may have been lost by being parked: then its handler is in its place.
     if (job.stage === "ended") this.#parked.recorded(lease);
@@ -326,7 +328,7 @@ export class Worker {
 
   #heartbeat(host: ExecutionHost, ms: number): void {
     const job = this.#jobOf(host);
-    if (job !== undefined) this.options.port.outbox.heartbeat(job.extend(ms));
+    if (job !== undefined) this.options.port.batcher.heartbeat(job.extend(ms));
   }
 }
 

@@ -1,5 +1,5 @@
 import type { FinishedJob, Park } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { EmittedEvent } from "../calls/events-client.ts";
+import type { EmittedEvent } from "../sent-messages.ts";
 import { ReseolioError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { CheckpointRecord } from "../session/frame-items.ts";
@@ -41,6 +41,14 @@ export interface ExecutionPort {
   dies(host: ExecutionHost, point: string): boolean;
   /** In a test. */
   readonly rehearsal: Rehearsal;
+}
+
+/** What all handlers of one client share. */
+export interface HandlerPort extends ExecutionPort {
+  readonly logger: Logger;
+  /** The client that runs the handlers: only its own calls are children of their jobs. */
+  readonly owner: object;
+  heartbeat(host: ExecutionHost, ms: number): void;
 }
 
 export function endedError({ functionName, jobId }: ExecutionHost): ReseolioError {

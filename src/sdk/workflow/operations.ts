@@ -1,6 +1,7 @@
 import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { EmittedEvent } from "../calls/events-client.ts";
-import { type AwaitEventOptions, type AwaitSignalOptions, type Context, currentScope } from "../context.ts";
+import type { EmittedEvent } from "../sent-messages.ts";
+import type { AwaitEventOptions, AwaitSignalOptions, Context } from "../context.ts";
+import { currentScope } from "../replay/scope.ts";
 import { ReseolioError } from "../errors.ts";
 import { checkMs } from "../options/option-faults.ts";
 import { decodeValue, encodeValue } from "../serialization.ts";
@@ -9,7 +10,8 @@ import { awaitAny } from "./await-any.ts";
 import { boundedName, checkName } from "../replay/checkpoint-names.ts";
 import { derivedNumber, derivedUuid } from "./derived-values.ts";
 import type { Execution } from "./execution.ts";
-import type { HandlerContext, HandlerPort } from "./handler-context.ts";
+import type { HandlerPort } from "./execution-host.ts";
+import type { RunningHandler } from "./running-handler.ts";
 import type { Operation } from "../replay/operation.ts";
 import { checkRun, runStep } from "./step.ts";
 import { awaitEvent, awaitSignal, sleepFor, sleepUntil } from "./waiting.ts";
@@ -19,8 +21,8 @@ const NO_OPTIONS = Object.freeze({});
 /** The durable part of a context. Its members need no `this`, so that handlers can take them out of it. */
 export class Operations {
   constructor(
-    private readonly host: HandlerContext,
-    private readonly port: HandlerPort,
+    private readonly host: RunningHandler,
+    private readonly port: Pick<HandlerPort, "emitEvent" | "heartbeat">,
   ) {}
 
   readonly step: Context["step"] = (name, run, options = NO_OPTIONS) =>
@@ -142,7 +144,7 @@ function watched<T>(execution: Execution, operation: Operation, operating: Promi
 
 /** Made once, and the same in every execution. */
 async function recordedValue<T>(
-  { functionName }: HandlerContext,
+  { functionName }: RunningHandler,
   execution: Execution,
   operation: Operation,
   make: () => T | Promise<T>,

@@ -4,7 +4,7 @@ import { decodeValue, encodeValue } from "../serialization.ts";
 import { stepDelayMs, type StepOptions } from "../options/step-options.ts";
 import { boundedName, triesLabel } from "../replay/checkpoint-names.ts";
 import type { Execution } from "./execution.ts";
-import type { HandlerContext } from "./handler-context.ts";
+import type { RunningHandler } from "./running-handler.ts";
 import type { Operation } from "../replay/operation.ts";
 import { pauseFor } from "./waiting.ts";
 
@@ -22,7 +22,7 @@ interface Tries {
 
 export class StepTries {
   constructor(
-    private readonly host: HandlerContext,
+    private readonly host: RunningHandler,
     private readonly execution: Execution,
     private readonly operation: Operation,
     private readonly options: StepOptions,

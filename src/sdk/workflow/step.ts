@@ -8,7 +8,7 @@ import { decodeValue, encodeValue } from "../serialization.ts";
 import type { StepOptions } from "../options/step-options.ts";
 import { failureOf } from "./failure.ts";
 import type { Execution } from "./execution.ts";
-import type { HandlerContext } from "./handler-context.ts";
+import type { RunningHandler } from "./running-handler.ts";
 import { NO_BYTES } from "./open-waits.ts";
 import type { Operation } from "../replay/operation.ts";
 import { errorOf, membersOf } from "./step-failure.ts";
@@ -31,7 +31,7 @@ export function checkRun(name: string, run: unknown): void {
 }
 
 export async function runStep<T>(
-  host: HandlerContext,
+  host: RunningHandler,
   execution: Execution,
   operation: Operation,
   work: StepWork<T>,
@@ -66,7 +66,7 @@ function isStillTrue({ replay, host }: Execution, { error, failures }: Checkpoin
 }
 
 function replayed(
-  host: HandlerContext,
+  host: RunningHandler,
   execution: Execution,
   operation: Operation,
   { options }: StepWork<unknown>,
@@ -78,7 +78,7 @@ function replayed(
 }
 
 /** Primitive values need no trip through JSON to read as they are recorded. */
-function asRecorded(host: HandlerContext, label: string, value: unknown, bytes: Uint8Array): unknown {
+function asRecorded(host: RunningHandler, label: string, value: unknown, bytes: Uint8Array): unknown {
   if (value === undefined || value === null) return null;
   if (typeof value === "string" || typeof value === "boolean") return value;
   return decodeValue(host.functionName, `step ${JSON.stringify(label)}`, bytes);
@@ -91,7 +91,7 @@ interface Tried {
 }
 
 async function tryStep<T>(
-  host: HandlerContext,
+  host: RunningHandler,
   execution: Execution,
   operation: Operation,
   { run, options }: StepWork<T>,

@@ -237,7 +237,7 @@ describe("the session", () => {
     const opened = session.open();
     (await daemon.nextSession()).welcome();
     await opened;
-    const call = session.outbox.enqueue(newJob, (_, job) => job.jobId);
+    const call = session.enqueue(newJob, (_, job) => job.jobId);
     const second = await daemon.nextSession();
     second.welcome();
     void answerAll(second).catch(() => {});
