@@ -68,7 +68,7 @@ export class Connection implements SessionOwner {
       events: listeners,
       logger,
       owner,
-      rehearsal: settings.rehearsal,
+      testHooks: settings.testHooks,
     });
     const calls = new UnaryCalls(this.session, settings.session.callTimeoutMs);
     this.jobs = new JobsClient(this.#client, calls);

@@ -3,7 +3,7 @@ import { parseAddresses } from "./transport/address.ts";
 import { ReseolioError } from "./errors.ts";
 import { checkOptions } from "./options/option-faults.ts";
 import { type Logger, stderrLogger } from "./logger.ts";
-import { type Rehearsal, rehearsalOf } from "./workflow/test-hooks.ts";
+import { type TestHooks, testHooksOf } from "./workflow/test-hooks.ts";
 import { SESSION_DEFAULTS, type SessionSettings } from "./session/session-settings.ts";
 import type { SidecarOptions } from "./sidecar/sidecar.ts";
 import { DEFAULT_STORAGE, parseStorage, type Storage } from "./sidecar/storage.ts";
@@ -63,7 +63,7 @@ export interface ReseolioSettings {
   readonly drainTimeoutMs: number;
   readonly logger: Logger;
   /** Of a client in a test world. */
-  readonly rehearsal: Rehearsal;
+  readonly testHooks: TestHooks;
 }
 
 const DEFAULT_CONCURRENCY = 10;
@@ -126,7 +126,7 @@ export function resolveOptions(options: ReseolioOptions, env: NodeJS.ProcessEnv,
     ),
     drainTimeoutMs: whole("drainTimeoutMs", options.drainTimeoutMs, DEFAULT_DRAIN_TIMEOUT_MS, 0, MAX_TIME_MS),
     logger: options.logger ?? stderrLogger,
-    rehearsal: rehearsalOf(options),
+    testHooks: testHooksOf(options),
   };
 }
 

@@ -122,7 +122,7 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
     handler: (...args: Args) => Result,
     options: JobOptions = {},
   ): DurableFunction<Args, Awaited<Result>> {
-    const definition = this.#registry.add(name, handler, options, callerPlace());
+    const definition = this.#registry.add(name, handler, options, callerLocation());
     if (!isNamespaced(name)) this.#warnAboutName(name);
     this.#lifecycle.started?.addFunction(name);
     return createDurableFunction<Args, Awaited<Result>>(definition, {
@@ -408,7 +408,7 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
 const NO_OPTIONS: FunctionOptions = { options: {}, encodedOptions: undefined };
 
 /** File and line of the call of `durable`, for messages. */
-function callerPlace(): string {
+function callerLocation(): string {
   const line = new Error().stack?.split("\n")[3] ?? "";
   return line.trim().replace(/^at /, "") || "an unknown place";
 }

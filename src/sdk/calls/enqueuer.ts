@@ -66,7 +66,7 @@ export class Enqueuer {
     const enqueue = (keyed: NewJob): Promise<StoredChild> =>
       session.enqueue(keyed, (answer, stored) => ({ job: stored, answer }));
     const { answer, job: stored } = await callChild(parent, job, enqueue);
-    if (!answer.deduplicated) await execution.rehearse(`child ${stored.options?.idempotencyKey}`);
+    if (!answer.deduplicated) await execution.crashPoint(`child ${stored.options?.idempotencyKey}`);
     if (isKeyed) return this.#onEnqueued(answer, stored);
     return new JobHandle(answer.jobId === "" ? stored.jobId : answer.jobId, this.#options.jobs);
   }

@@ -219,7 +219,7 @@ export class Session {
   /** Every daemon is tried once before the first wait. */
   #nextDelayMs(): number {
     const { transport } = this.client;
-    transport.goOn();
+    transport.failOver();
     return ++this.#failures % transport.addressCount === 0 ? this.#backoff.nextMs() : 0;
   }
 

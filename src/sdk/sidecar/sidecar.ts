@@ -97,7 +97,7 @@ export class Sidecar {
     for (;;) {
       const log = openLog(storage, this.options.client.transport.address.port);
       const { child, exit } = this.#spawn(binary, storage, log);
-      const info = await this.#waitUntilReady(exit, log).finally(() => letGo(child));
+      const info = await this.#waitUntilReady(exit, log).finally(() => detach(child));
       if (info !== null) return info;
       if (!hasRival(log) || performance.now() >= rivalEndAt) throw notStarted(exit, log);
     }
@@ -146,7 +146,7 @@ export class Sidecar {
 }
 
 /** The daemon lives on; nothing of it keeps this process alive. */
-function letGo(child: ChildProcess): void {
+function detach(child: ChildProcess): void {
   child.removeAllListeners();
   // A late failure of a process that was given up on is no news.
   child.on("error", () => {});

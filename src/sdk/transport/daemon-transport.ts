@@ -9,7 +9,7 @@ export interface DaemonTransport extends Transport {
   /** Of all that it may speak to. */
   readonly addressCount: number;
   /** Speaks to the next daemon from now on, because this one cannot be reached or is stopping. */
-  goOn(): void;
+  failOver(): void;
   /** Opens a bidirectional call of the method at this path, for messages as bytes. Faults come by `onEnd`. */
   openStream(path: string, events: StreamEvents): GrpcStream;
   /** Closes the connection and ends what runs on it. A later call opens a new one. */

@@ -175,7 +175,7 @@ class DeadlineTransport implements DaemonTransport {
     );
   }
 
-  goOn(): void {}
+  failOver(): void {}
 
   close(): void {
     this.sessions.abort();

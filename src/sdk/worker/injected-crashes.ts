@@ -3,23 +3,23 @@ import type { LeasedJob } from "./leased-job.ts";
 import type { CrashPlan } from "../workflow/test-hooks.ts";
 
 /** Where handlers die, in a test world that wants them to; elsewhere nowhere. */
-export class HandlerDeaths {
+export class InjectedCrashes {
   constructor(private readonly plan: CrashPlan | undefined) {}
 
-  after({ assignment, isRevoked, context }: LeasedJob, point: string): boolean {
-    return !isRevoked && context !== undefined && this.plan?.diesAfter(assignment.jobId, point) === true;
+  crashesAfter({ assignment, isRevoked, context }: LeasedJob, point: string): boolean {
+    return !isRevoked && context !== undefined && this.plan?.crashesAfter(assignment.jobId, point) === true;
   }
 
   /** Only when something came of what it waited for: a replay comes no further otherwise. */
-  resuming({ assignment, recorded }: LeasedJob): boolean {
+  crashesOnResume({ assignment, recorded }: LeasedJob): boolean {
     const names = recorded.map(({ name }) => name).join();
-    return names !== "" && this.plan?.diesAfter(assignment.jobId, `wait ${names}`) === true;
+    return names !== "" && this.plan?.crashesAfter(assignment.jobId, `wait ${names}`) === true;
   }
 
-  atEnd({ assignment, context, isRevoked }: LeasedJob, end: AttemptEnd): boolean {
+  crashesAtEnd({ assignment, context, isRevoked }: LeasedJob, end: AttemptEnd): boolean {
     if (this.plan === undefined || isRevoked || end.kind === "failure") return false;
     const { jobId, functionName, failures } = assignment;
     const notAskedFor = context?.startedExecution?.journal.notAskedFor ?? [];
-    return this.plan.diesAtEnd({ jobId, functionName, failures, result: end.bytes, notAskedFor });
+    return this.plan.crashesAtEnd({ jobId, functionName, failures, result: end.bytes, notAskedFor });
   }
 }

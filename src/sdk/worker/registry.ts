@@ -13,7 +13,7 @@ export interface FunctionDefinition {
   /** The options as they go on the wire; undefined when none is set. */
   readonly encodedOptions: JobOptionsMessage | undefined;
   /** File and line of the registration, for messages. */
-  readonly place: string;
+  readonly location: string;
 }
 
 /** The functions of one client, by name. */
@@ -34,17 +34,17 @@ export class Registry {
   }
 
   /**
-   * @param place where the registration stands in the program
+   * @param location where the registration stands in the program
    * @throws ReseolioError `invalid_argument` for a bad name, handler or option, `already_exists` for a second handler
    * of the same name
    */
-  add(name: string, handler: Handler, options: JobOptions, place: string): FunctionDefinition {
+  add(name: string, handler: Handler, options: JobOptions, location: string): FunctionDefinition {
     checkFunctionName(name);
     if (typeof handler !== "function") {
       throw new ReseolioError("invalid_argument", `${name}: the handler is a ${typeof handler}; give a function`);
     }
     const encodedOptions = encodeJobOptions(name, options);
-    const definition = { name, handler, options: Object.freeze({ ...options }), encodedOptions, place };
+    const definition = { name, handler, options: Object.freeze({ ...options }), encodedOptions, location };
     const earlier = this.#definitions.get(name);
     if (earlier !== undefined) throw duplicate(earlier, definition);
     this.#definitions.set(name, definition);
@@ -61,8 +61,8 @@ function duplicate(earlier: FunctionDefinition, later: FunctionDefinition): Rese
   );
 }
 
-function show({ handler, place }: FunctionDefinition): string {
-  return `${handler.name === "" ? "an anonymous handler" : handler.name} (${place})`;
+function show({ handler, location }: FunctionDefinition): string {
+  return `${handler.name === "" ? "an anonymous handler" : handler.name} (${location})`;
 }
 
 /** @throws ReseolioError `invalid_argument` that shows the name and says what is right */

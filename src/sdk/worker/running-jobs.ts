@@ -57,7 +57,7 @@ export class RunningJobs {
   }
 
   /** The client stops and leaves them behind. */
-  warnOfDeaf(): void {
+  warnOfUnresponsive(): void {
     if (this.#running.size === 0) return;
     this.logger.warn("stopped while handlers still run: they ignore their signals", {
       functions: [...new Set([...this.#running].map((job) => job.assignment.functionName))].join(","),

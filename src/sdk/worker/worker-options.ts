@@ -3,7 +3,7 @@ import type { EmittedEvent } from "../sent-messages.ts";
 import type { Logger } from "../logger.ts";
 import type { Batcher } from "../session/batcher.ts";
 import type { Registry } from "./registry.ts";
-import type { Rehearsal } from "../workflow/test-hooks.ts";
+import type { TestHooks } from "../workflow/test-hooks.ts";
 
 /** The way to the daemon. */
 export interface WorkerPort {
@@ -29,5 +29,5 @@ export interface WorkerOptions {
   readonly logger: Logger;
   /** Given to contexts, so that calls made inside handlers are known as children. */
   readonly owner: object;
-  readonly rehearsal: Rehearsal;
+  readonly testHooks: TestHooks;
 }

@@ -32,7 +32,7 @@ export class DurableWait implements Pending {
   readonly promise: Promise<WaitEnd>;
   readonly reject: (reason: Error) => void;
   /** The daemon knows of it. */
-  isTold = false;
+  isSent = false;
   /** Its end wakes the parked handler by itself. */
   wakes = true;
   /** What was awaited has happened; what came of it may still be on its way. */

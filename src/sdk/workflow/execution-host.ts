@@ -3,7 +3,7 @@ import type { EmittedEvent } from "../sent-messages.ts";
 import { ReseolioError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { CheckpointRecord } from "../session/frame-items.ts";
-import type { HandlerClock, Rehearsal } from "./test-hooks.ts";
+import type { HandlerClock, TestHooks } from "./test-hooks.ts";
 import type { StartTimes } from "./wait-times.ts";
 
 /** The attempt whose handler this is. */
@@ -38,9 +38,9 @@ export interface ExecutionPort {
   mismatch(host: ExecutionHost, message: string): void;
   readonly clock: HandlerClock;
   /** True when the handler dies here, in a test: it must never go on. @param point the same in every execution */
-  dies(host: ExecutionHost, point: string): boolean;
+  crashes(host: ExecutionHost, point: string): boolean;
   /** In a test. */
-  readonly rehearsal: Rehearsal;
+  readonly testHooks: TestHooks;
 }
 
 /** What all handlers of one client share. */

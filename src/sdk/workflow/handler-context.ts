@@ -17,7 +17,7 @@ import { Undos } from "./undos.ts";
 
 /** How long a handler that has returned may take to ask for what is on record. */
 const ASKING_MS = 1_000;
-const LOOK_MS = 10;
+const POLL_MS = 10;
 /** Named in a message. */
 const MOST_NAMES = 5;
 
@@ -212,7 +212,7 @@ export class HandlerContext implements RunningHandler, HandlerScope {
   async whenAsked(): Promise<void> {
     const until = performance.now() + Math.min(ASKING_MS, this.timeLimitMs / 2);
     while (this.hasUnasked && this.#reason === undefined && performance.now() < until) {
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }
 

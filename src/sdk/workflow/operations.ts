@@ -65,7 +65,7 @@ export class Operations {
   readonly emitEvent = (name: string, payload?: unknown): Promise<EmittedEvent> => {
     const emit = async (): Promise<EmittedEvent> => {
       const emitted = await this.host.execution.during(this.port.emitEvent(name, payload));
-      if (emitted.created) await this.host.execution.rehearse(`event ${name}`);
+      if (emitted.created) await this.host.execution.crashPoint(`event ${name}`);
       return emitted;
     };
     if (isInStep()) return guarded(emit());
@@ -135,9 +135,9 @@ export class Operations {
 /** Tells a test what the handler is given. */
 function watched<T>(execution: Execution, operation: Operation, operating: Promise<T>): Promise<T> {
   operating.then(
-    (value) => execution.saw(operation, JSON.stringify(value) ?? "nothing"),
+    (value) => execution.observe(operation, JSON.stringify(value) ?? "nothing"),
     (error: unknown) =>
-      execution.saw(operation, error instanceof Error ? `${error.name}: ${error.message}` : "no error"),
+      execution.observe(operation, error instanceof Error ? `${error.name}: ${error.message}` : "no error"),
   );
   return operating;
 }

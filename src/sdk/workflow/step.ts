@@ -103,8 +103,8 @@ async function tryStep<T>(
       const value = await runOnce(host, operation, attempt, run, options.timeoutMs);
       // Encoded here: what JSON loses is a failure of the step like others.
       const bytes = encodeValue(host.functionName, `step ${JSON.stringify(label)}`, value);
-      const rehearsed = execution.rehearseStep();
-      if (rehearsed !== undefined) await rehearsed;
+      const hooked = execution.afterStepRun();
+      if (hooked !== undefined) await hooked;
       return { value, bytes };
     } catch (thrown) {
       if (execution.isEnding && tries === undefined) await recordLate(execution, operation, thrown);

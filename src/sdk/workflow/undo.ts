@@ -14,7 +14,7 @@ import type { Undo } from "./undos.ts";
 /** How long a handler may take to ask for a step that is on record but was never given to it; also a share of its time. */
 const PATIENCE_MS = 5_000;
 const PATIENCE_SHARE = 0.4;
-const LOOK_MS = 20;
+const POLL_MS = 20;
 
 /**
  * @param undone records of the job whose steps are undone
@@ -71,8 +71,8 @@ async function undoStep(host: RunningHandler, step: Checkpoint, label: string): 
 /** A step that was recorded beside others may be asked for a little later than what was given to the handler. */
 async function undoOf({ undos, timeLimitMs }: RunningHandler, stepName: string): Promise<Undo | undefined> {
   const patienceMs = Math.min(PATIENCE_MS, timeLimitMs * PATIENCE_SHARE);
-  for (let waited = 0; waited < patienceMs && undos.find(stepName) === undefined; waited += LOOK_MS) {
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  for (let waited = 0; waited < patienceMs && undos.find(stepName) === undefined; waited += POLL_MS) {
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
   return undos.find(stepName);
 }

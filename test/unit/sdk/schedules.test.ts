@@ -18,7 +18,7 @@ import {
   encodeScheduleUpdate,
 } from "../../../src/sdk/calls/encode-schedule.ts";
 import type { ScheduleOptions, ScheduleUpdate } from "../../../src/sdk/options/schedule-options.ts";
-import { NO_REHEARSAL, REAL_CLOCK } from "../../../src/sdk/workflow/test-hooks.ts";
+import { NO_TEST_HOOKS, REAL_CLOCK } from "../../../src/sdk/workflow/test-hooks.ts";
 import { faultOf } from "./waiting.ts";
 
 const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);
@@ -218,7 +218,7 @@ const idlePort: HandlerPort = {
   logger: stderrLogger,
   owner: {},
   clock: REAL_CLOCK,
-  dies: () => false,
+  crashes: () => false,
   record() {},
   park() {},
   needSlot() {},
@@ -227,7 +227,7 @@ const idlePort: HandlerPort = {
   emitEvent: async () => ({ created: true, woken: 0 }),
   retryJob: async () => {},
   mismatch() {},
-  rehearsal: NO_REHEARSAL,
+  testHooks: NO_TEST_HOOKS,
 };
 
 test("the context of a tick's job knows the tick", () => {

@@ -10,7 +10,7 @@ import type { LeasedJob } from "./leased-job.ts";
  * @param onFinished called when the attempt can end
  * @returns false when nothing is to be waited for, and then nothing is called
  */
-export function finishes(
+export function defersEnd(
   context: HandlerContext,
   end: AttemptEnd,
   job: LeasedJob | undefined,
