@@ -5,7 +5,7 @@ import {
   SessionService,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { readSessionResponse, writeSessionRequest } from "#proto/session-codec.ts";
-import type { Client } from "../client.ts";
+import type { Client } from "../transport/client.ts";
 
 /** One Session stream, from its opening to its end. */
 export interface SessionStream {

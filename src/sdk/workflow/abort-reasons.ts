@@ -1,8 +1,7 @@
 /** Why a handler's signal fires, as the signal's `reason`. */
 import type { Assignment } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { HandlerContext } from "../workflow/handler-context.ts";
 import { JobCancelledError, ReseolioError } from "../errors.ts";
-import type { AttemptEnd } from "./executor.ts";
+import type { AttemptEnd } from "./attempt-end.ts";
 
 /** The daemon took the lease back. */
 export function revocationError(assignment: Assignment, reason: string): Error {
@@ -33,7 +32,10 @@ export function stopped(): ReseolioError {
 }
 
 /** Whatever a handler throws after its time was up, the timeout is why it failed. */
-export function timedOut(context: HandlerContext | undefined, end: AttemptEnd): AttemptEnd {
+export function timedOut(
+  context: { readonly abortReason: Error | undefined } | undefined,
+  end: AttemptEnd,
+): AttemptEnd {
   const reason = context?.abortReason;
   return end.kind === "failure" && reason?.name === "TimeoutError" ? { kind: "failure", thrown: reason } : end;
 }

@@ -7,74 +7,10 @@ import {
   type JobOptions as JobOptionsMessage,
   JobState,
 } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { JobErrorReason } from "../errors.ts";
-import type { JobOptions } from "../job-options.ts";
+import type { AttemptDetails, JobDetails, JobErrorDetails, JobStatus } from "../job-details.ts";
+import type { JobOptions } from "../options/job-options.ts";
+import { reasonOf } from "../session/job-result.ts";
 import { decodeArgs, decodeResult } from "../serialization.ts";
-
-/** Where a job stands; the last three are terminal. */
-export type JobStatus = "pending" | "running" | "suspended" | "success" | "dead" | "cancelled";
-
-/**
- * A stored job. Args and result are what JSON made of them.
- *
- * @example
- * ```ts
- * const { attempt, failures, error, attempts } = await job.details();
- * console.log(`attempt ${attempt}, ${failures} failures, last: ${error?.message ?? "none"}`, attempts.length);
- * ```
- */
-export interface JobDetails {
-  readonly id: string;
-  readonly name: string;
-  /** Empty in a list. */
-  readonly args: readonly unknown[];
-  readonly status: JobStatus;
-  /** Only with the status `success`; undefined in a list. */
-  readonly result?: unknown;
-  /** The last error, whatever the status. */
-  readonly error?: JobErrorDetails;
-  /** Number of the last execution; 0 before the first. */
-  readonly attempt: number;
-  readonly maxAttempts: number;
-  /** Attempts that ended in an error or a timeout. */
-  readonly failures: number;
-  /** Attempts that ended because their worker vanished. */
-  readonly losses: number;
-  /** As resolved by the daemon at the call. */
-  readonly options: JobOptions;
-  readonly createdAt: Date;
-  readonly runAt: Date;
-  readonly startedAt?: Date;
-  readonly finishedAt?: Date;
-  /** The worker that runs it, or that ended it. */
-  readonly workerId?: string;
-  /** The job in whose handler it was called. */
-  readonly parentId?: string;
-  /** Name of the schedule that enqueued it. */
-  readonly schedule?: string;
-  /** The tick that it was enqueued for. */
-  readonly scheduledAt?: Date;
-  /** The last 50 attempts that ended without success, oldest first; empty in a list. */
-  readonly attempts: readonly AttemptDetails[];
-}
-
-/** Why an attempt or a job ended without a result. */
-export interface JobErrorDetails {
-  readonly name: string;
-  readonly message: string;
-  readonly stack?: string;
-  readonly reason: JobErrorReason;
-}
-
-/** One attempt that ended without success. */
-export interface AttemptDetails {
-  readonly attempt: number;
-  readonly outcome: "failed" | "timeout" | "lost" | "cancelled";
-  readonly workerId: string;
-  readonly startedAt: Date;
-  readonly endedAt: Date;
-  readonly error?: JobErrorDetails;
-}
 
 export function jobDetailsOf(job: Job): JobDetails {
   return {
@@ -131,26 +67,6 @@ export function jobStateOf(status: JobStatus): JobState {
 export function jobErrorOf(error: JobError): JobErrorDetails {
   const { name, message, stack } = error;
   return { name, message, ...(stack === "" ? {} : { stack }), reason: reasonOf(error) };
-}
-
-const REASONS: ReadonlySet<string> = new Set<JobErrorReason>([
-  "handler",
-  "terminal",
-  "timeout",
-  "worker_lost",
-  "cancelled",
-  "start_deadline",
-  "finish_deadline",
-  "replay_mismatch",
-]);
-
-/** A reason that this version does not know counts as the handler's. */
-export function reasonOf(error: JobError | undefined): JobErrorReason {
-  return isReason(error?.reason) ? error.reason : "handler";
-}
-
-function isReason(text: string | undefined): text is JobErrorReason {
-  return text !== undefined && REASONS.has(text);
 }
 
 function attemptOf(attempt: Attempt): AttemptDetails {

@@ -1,4 +1,4 @@
-import { ReseolioError } from "./errors.ts";
+import { ReseolioError } from "../errors.ts";
 import { checkChoice, checkNames, checkOptions, checkWhole, show } from "./option-faults.ts";
 
 /**

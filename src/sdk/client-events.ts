@@ -1,12 +1,12 @@
 import type { EventEmitter } from "node:events";
 import type { Assignment } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { ConnectionEvents } from "../connection.ts";
-import type { JobEventInfo, ReseolioEvents } from "../events.ts";
+import type { ConnectionEvents } from "./connection.ts";
+import type { JobEventInfo, ReseolioEvents } from "./events.ts";
 
 type Emitter = EventEmitter<ReseolioEvents>;
 
 /** A listener that throws is a fault of the program, not of the job: it surfaces as an uncaught exception. */
-export function tell<Name extends keyof ReseolioEvents>(
+export function notify<Name extends keyof ReseolioEvents>(
   emitter: Emitter,
   name: Name,
   ...values: ReseolioEvents[Name]
@@ -24,16 +24,16 @@ export function tell<Name extends keyof ReseolioEvents>(
 export function connectionEvents(emitter: Emitter): ConnectionEvents {
   return {
     onStart: (job) => {
-      if (emitter.listenerCount("job:start") > 0) tell(emitter, "job:start", infoOf(job));
+      if (emitter.listenerCount("job:start") > 0) notify(emitter, "job:start", infoOf(job));
     },
     onSuccess: (job, result) => {
-      if (emitter.listenerCount("job:success") > 0) tell(emitter, "job:success", infoOf(job), result);
+      if (emitter.listenerCount("job:success") > 0) notify(emitter, "job:success", infoOf(job), result);
     },
     onError: (job, error) => {
-      if (emitter.listenerCount("job:error") > 0) tell(emitter, "job:error", infoOf(job), error);
+      if (emitter.listenerCount("job:error") > 0) notify(emitter, "job:error", infoOf(job), error);
     },
-    onDisconnected: (error) => tell(emitter, "disconnected", error),
-    onReconnected: () => tell(emitter, "reconnected"),
+    onDisconnected: (error) => notify(emitter, "disconnected", error),
+    onReconnected: () => notify(emitter, "reconnected"),
   };
 }
 

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { ConnectionError, ReseolioError, type ReseolioErrorCode } from "./errors.ts";
+import { ConnectionError, ReseolioError, type ReseolioErrorCode } from "../errors.ts";
 
 /**
  * A ConnectionError when the daemon was not reached, could not serve or let the transport's own deadline pass;

@@ -13,7 +13,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
  *
  * @throws ReseolioError `invalid_argument` that shows the length
  */
-export function lengthMs(length: string | number): number {
+export function durationMs(length: string | number): number {
   const ms = typeof length === "number" ? length : parseLength(length);
   if (Number.isFinite(ms) && ms >= 0) return Math.round(ms);
   throw new ReseolioError(

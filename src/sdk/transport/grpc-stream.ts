@@ -179,12 +179,12 @@ function headersFrom(incoming: IncomingHttpHeaders): Headers {
     if (name.startsWith(":") || value === undefined) continue;
     for (const one of Array.isArray(value) ? value : [value]) headers.append(name, one);
   }
-  mendText(headers);
+  fixStatusMessage(headers);
   return headers;
 }
 
 /** A status text must not cost the status: what is not percent-encoded is taken as it is. */
-function mendText(headers: Headers): void {
+function fixStatusMessage(headers: Headers): void {
   const text = headers.get("grpc-message");
   if (text === null) return;
   try {

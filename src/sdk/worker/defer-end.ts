@@ -1,6 +1,6 @@
 /** What a handler that has settled leaves under way, and is waited for before its attempt ends. */
 import type { HandlerContext } from "../workflow/handler-context.ts";
-import type { AttemptEnd } from "./executor.ts";
+import type { AttemptEnd } from "../workflow/attempt-end.ts";
 import type { LeasedJob } from "./leased-job.ts";
 
 /**
@@ -10,7 +10,7 @@ import type { LeasedJob } from "./leased-job.ts";
  * @param onFinished called when the attempt can end
  * @returns false when nothing is to be waited for, and then nothing is called
  */
-export function finishes(
+export function defersEnd(
   context: HandlerContext,
   end: AttemptEnd,
   job: LeasedJob | undefined,

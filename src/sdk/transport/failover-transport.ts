@@ -3,7 +3,7 @@ import type { ContextValues, StreamResponse, UnaryResponse } from "@connectrpc/c
 import type { Address } from "./address.ts";
 import { isUnreached } from "./connect-errors.ts";
 import type { GrpcStream } from "./grpc-stream.ts";
-import type { DaemonTransport, HeadersLike, StreamEvents } from "./transport.ts";
+import type { DaemonTransport, HeadersLike, StreamEvents } from "./daemon-transport.ts";
 
 /**
  * Several daemons of one cluster, one of which is spoken to. A call that did not reach it, so that it cannot have been
@@ -11,7 +11,7 @@ import type { DaemonTransport, HeadersLike, StreamEvents } from "./transport.ts"
  */
 export class FailoverTransport implements DaemonTransport {
   readonly #each: readonly DaemonTransport[];
-  #place = 0;
+  #index = 0;
 
   /** @param each in the order in which they are tried; at least one */
   constructor(each: readonly DaemonTransport[]) {
@@ -26,8 +26,8 @@ export class FailoverTransport implements DaemonTransport {
     return this.#each.length;
   }
 
-  goOn(): void {
-    this.#place = (this.#place + 1) % this.#each.length;
+  failOver(): void {
+    this.#index = (this.#index + 1) % this.#each.length;
   }
 
   unary<I extends DescMessage, O extends DescMessage>(
@@ -61,7 +61,7 @@ export class FailoverTransport implements DaemonTransport {
   }
 
   get #current(): DaemonTransport {
-    return this.#each[this.#place] as DaemonTransport;
+    return this.#each[this.#index] as DaemonTransport;
   }
 
   async #reaching<T>(call: (transport: DaemonTransport) => Promise<T>): Promise<T> {
@@ -72,7 +72,7 @@ export class FailoverTransport implements DaemonTransport {
       } catch (error) {
         if (!isUnreached(error) || tried === this.#each.length) throw error;
         // Another call may have gone on already.
-        if (this.#current === transport) this.goOn();
+        if (this.#current === transport) this.failOver();
       }
     }
   }

@@ -7,7 +7,7 @@ import {
   JobOptionsSchema,
   OnDuplicate,
 } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { ReseolioError } from "./errors.ts";
+import { ReseolioError } from "../errors.ts";
 import { checkChoice, checkDate, checkNames, checkOptions, checkWhole, show } from "./option-faults.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { DEFAULT_PORT } from "#proto/contract.ts";
-import { ReseolioError } from "./errors.ts";
+import { ReseolioError } from "../errors.ts";
 
 /** Where a daemon is. */
 export interface Address {

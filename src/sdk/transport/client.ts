@@ -4,7 +4,8 @@ import { EventService } from "#proto/gen/reseolio/v1/event_service_pb.ts";
 import { JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import { ScheduleService } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { SessionService } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { createTransport, type DaemonTransport, type TransportOptions } from "./transport.ts";
+import type { DaemonTransport } from "./daemon-transport.ts";
+import { createTransport, type TransportOptions } from "./transport.ts";
 
 export type ClientOptions = TransportOptions;
 

@@ -1,4 +1,4 @@
-import { ReseolioError } from "./errors.ts";
+import { ReseolioError } from "../errors.ts";
 
 /** Checks of single options: each adds a fault with the option's name, its value and what is right. */
 

@@ -13,17 +13,17 @@ export const REAL_CLOCK: HandlerClock = { now: () => Date.now(), monotonic: () =
 /** A handler that dies stands still for ever, as if its process were gone, and its job is replayed. */
 export interface CrashPlan {
   /** Whether it dies right after this was recorded, stored or told to it. @param point the same in every execution */
-  diesAfter(jobId: string, point: string): boolean;
+  crashesAfter(jobId: string, point: string): boolean;
   /** Whether it dies when it has returned, before that is recorded. */
-  diesAtEnd(end: RehearsedEnd): boolean;
+  crashesAtEnd(end: ReturnedHandler): boolean;
   /** The handler was given what it asked for. */
-  saw(seen: RehearsedSight): void;
+  observe(seen: GivenValue): void;
   /** A step has run, of `running` that began and have not gone on: it goes on when the promise ends. */
-  stepHasRun(jobId: string, running: number): Promise<void>;
+  afterStepRun(jobId: string, running: number): Promise<void>;
 }
 
 /** What a handler was given. */
-export interface RehearsedSight {
+export interface GivenValue {
   readonly jobId: string;
   readonly functionName: string;
   /** Attempts of the job that have failed. */
@@ -36,7 +36,7 @@ export interface RehearsedSight {
 }
 
 /** A handler that has returned. */
-export interface RehearsedEnd {
+export interface ReturnedHandler {
   readonly jobId: string;
   readonly functionName: string;
   /** Attempts of the job that have failed. */
@@ -47,7 +47,7 @@ export interface RehearsedEnd {
   readonly notAskedFor: readonly string[];
 }
 
-export interface Rehearsal {
+export interface TestHooks {
   readonly clock: HandlerClock;
   /** Undefined: nobody dies. */
   readonly crashes: CrashPlan | undefined;
@@ -56,14 +56,14 @@ export interface Rehearsal {
 }
 
 /**
- * Under it a test world puts a Rehearsal into the options of its clients; a symbol is no option of a program. The same
+ * Under it a test world puts a TestHooks into the options of its clients; a symbol is no option of a program. The same
  * in every copy of the package that a bundler makes.
  */
-export const REHEARSAL: unique symbol = Symbol.for("reseolio.rehearsal");
+export const TEST_HOOKS: unique symbol = Symbol.for("reseolio.test-hooks");
 
-export const NO_REHEARSAL: Rehearsal = { clock: REAL_CLOCK, crashes: undefined };
+export const NO_TEST_HOOKS: TestHooks = { clock: REAL_CLOCK, crashes: undefined };
 
 /** What a test world has put into options. */
-export function rehearsalOf(options: object): Rehearsal {
-  return (options as { readonly [REHEARSAL]?: Rehearsal })[REHEARSAL] ?? NO_REHEARSAL;
+export function testHooksOf(options: object): TestHooks {
+  return (options as { readonly [TEST_HOOKS]?: TestHooks })[TEST_HOOKS] ?? NO_TEST_HOOKS;
 }

@@ -3,72 +3,19 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { JobFilterSchema } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import { uuidV7 } from "#proto/uuid-v7.ts";
-import type { Client } from "../client.ts";
+import type { Client } from "../transport/client.ts";
 import { ReseolioError } from "../errors.ts";
-import { checkChoice, checkDate, checkNames } from "../option-faults.ts";
-import { JOB_STATES, type JobDetails, jobDetailsOf, jobStateOf, type JobStatus } from "./job-details.ts";
+import { checkChoice, checkDate, checkNames } from "../options/option-faults.ts";
+import type { JobDetails } from "../job-details.ts";
+import type { JobPage, JobQuery } from "../job-query.ts";
+import type { SentSignal } from "../sent-messages.ts";
+import { JOB_STATES, jobDetailsOf, jobStateOf } from "./decode-job.ts";
 import { encodeValue } from "../serialization.ts";
 import { checkName } from "../replay/checkpoint-names.ts";
 import { pageSizeOf, type UnaryCalls } from "./unary-calls.ts";
 
-/**
- * Which jobs; fields are joined by and, values of one field by or.
- *
- * @example
- * ```ts
- * const lastHour: JobQuery = { name: "orders:pay", status: ["dead", "cancelled"], createdAfter: new Date(Date.now() - 3_600_000) };
- * ```
- */
-export interface JobQuery {
-  readonly status?: JobStatus | readonly JobStatus[];
-  readonly name?: string | readonly string[];
-  readonly ids?: readonly string[];
-  readonly idempotencyKey?: string;
-  readonly parentId?: string;
-  /** Name of the schedule that enqueued them. */
-  readonly schedule?: string;
-  readonly createdAfter?: Date;
-  readonly createdBefore?: Date;
-  /** Jobs of one page, 1 to 1000. [50] */
-  readonly limit?: number;
-  /** From the page before. */
-  readonly pageToken?: string;
-}
-
-/**
- * One page of jobs, newest first; without args, results and stacks.
- *
- * @example
- * ```ts
- * for (let pageToken: string | undefined = ""; pageToken !== undefined; ) {
- *   const page: JobPage = await reseolio.listJobs({ status: "pending", pageToken });
- *   for (const { id, name } of page.jobs) console.log(id, name);
- *   pageToken = page.nextPageToken;
- * }
- * ```
- */
-export interface JobPage {
-  readonly jobs: readonly JobDetails[];
-  /** Absent on the last page. */
-  readonly nextPageToken?: string;
-}
-
-/**
- * What became of a signal.
- *
- * @example
- * ```ts
- * const { taken } = await job.signal("approved", { by: "Ada" });
- * console.log(taken ? "the job was waiting for it" : "it is kept until the job awaits it");
- * ```
- */
-export interface SentSignal {
-  /** The job was waiting for it. */
-  readonly taken: boolean;
-}
-
 /** Reads and changes single jobs, waiting for the session first when it is broken. */
-export class JobDirectory {
+export class JobsClient {
   constructor(
     private readonly client: Client,
     private readonly calls: UnaryCalls,

@@ -2,18 +2,13 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { BackfillScheduleRequestSchema, Schedule } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { uuidV7 } from "#proto/uuid-v7.ts";
-import type { Client } from "../client.ts";
+import type { Client } from "../transport/client.ts";
 import { ReseolioError } from "../errors.ts";
-import type { JobOptions } from "../job-options.ts";
-import { checkDate, checkNames, show } from "../option-faults.ts";
-import {
-  type ScheduleDetails,
-  scheduleDetailsOf,
-  scheduleStateOf,
-  type ScheduleStatus,
-  type ScheduleTick,
-  tickOf,
-} from "./schedule-details.ts";
+import type { JobOptions } from "../options/job-options.ts";
+import { checkDate, checkNames, show } from "../options/option-faults.ts";
+import type { ScheduleDetails, ScheduleStatus, ScheduleTick } from "../schedule-details.ts";
+import type { BackfillWindow, PreviewWindow, SchedulePage, ScheduleQuery } from "../schedule-query.ts";
+import { scheduleDetailsOf, scheduleStateOf, tickOf } from "./decode-schedule.ts";
 import {
   checkScheduleName,
   CLEARABLE_FIELDS,
@@ -21,53 +16,22 @@ import {
   encodeScheduleUpdate,
   type ScheduleSpecInit,
 } from "./encode-schedule.ts";
-import type { ScheduleRule, ScheduleUpdate } from "../schedule-options.ts";
+import type { ScheduleRule, ScheduleUpdate } from "../options/schedule-options.ts";
 import { pageSizeOf, type UnaryCalls } from "./unary-calls.ts";
 
-/**
- * Which schedules; fields are joined by and, values of one field by or.
- *
- * @example
- * ```ts
- * const asleep: ScheduleQuery = { status: "paused", functionName: "reports:build", limit: 10 };
- * ```
- */
-export interface ScheduleQuery {
-  /** [active and paused] */
-  readonly status?: ScheduleStatus | readonly ScheduleStatus[];
-  readonly functionName?: string;
-  /** Schedules of one page, 1 to 1000. [50] */
-  readonly limit?: number;
-  /** From the page before. */
-  readonly pageToken?: string;
-}
-
-/**
- * One page of schedules, by name.
- *
- * @example
- * ```ts
- * const { schedules, total }: SchedulePage = await reseolio.listSchedules({ limit: 10 });
- * console.log(`${schedules.length} of ${total}`);
- * ```
- */
-export interface SchedulePage {
-  readonly schedules: readonly ScheduleDetails[];
-  /** Of all pages. */
-  readonly total: number;
-  /** Absent on the last page. */
-  readonly nextPageToken?: string;
-}
-
 /** Creates, reads and changes schedules. All but deleting may be carried out twice, so lost answers are asked for again. */
-export class ScheduleDirectory {
+export class SchedulesClient {
   constructor(
     private readonly client: Client,
     private readonly calls: UnaryCalls,
   ) {}
 
   /** @param onDuplicate what to do when a schedule of this name has other content */
-  async create(name: string, spec: ScheduleSpecInit, onDuplicate: "reject" | "update"): Promise<ScheduleDetails> {
+  async createSchedule(
+    name: string,
+    spec: ScheduleSpecInit,
+    onDuplicate: "reject" | "update",
+  ): Promise<ScheduleDetails> {
     try {
       const { schedule } = await this.calls.repeat(() => this.client.schedules.createSchedule({ name, spec }));
       return detailsOf(schedule, name);
@@ -87,13 +51,13 @@ export class ScheduleDirectory {
     return detailsOf(schedule, name);
   }
 
-  async get(name: string): Promise<ScheduleDetails> {
+  async getSchedule(name: string): Promise<ScheduleDetails> {
     checkScheduleName(name);
     const { schedule } = await this.calls.repeat(() => this.client.schedules.getSchedule({ name }));
     return detailsOf(schedule, name);
   }
 
-  async list(query: ScheduleQuery): Promise<SchedulePage> {
+  async listSchedules(query: ScheduleQuery): Promise<SchedulePage> {
     const { status, functionName = "", pageToken = "" } = query;
     const statuses = status === undefined ? [] : typeof status === "string" ? [status] : status;
     const request = { states: statuses.map(checkedState), functionName, pageSize: pageSizeOf(query.limit), pageToken };
@@ -104,7 +68,7 @@ export class ScheduleDirectory {
   }
 
   /** @param optionsOf the own options of a function: defaults of the job options, when those are changed */
-  async update(
+  async updateSchedule(
     name: string,
     update: ScheduleUpdate,
     optionsOf: (functionName: string) => JobOptions,
@@ -112,32 +76,32 @@ export class ScheduleDirectory {
     checkScheduleName(name);
     // From JavaScript it may be anything; what it is not is said by the check.
     const needsBase = ((update as ScheduleUpdate | undefined)?.jobOptions ?? null) !== null;
-    const base = needsBase ? optionsOf(update.functionName ?? (await this.get(name)).functionName) : {};
+    const base = needsBase ? optionsOf(update.functionName ?? (await this.getSchedule(name)).functionName) : {};
     const request = { name, ...encodeScheduleUpdate(name, update, base) };
     const { schedule } = await this.calls.repeat(() => this.client.schedules.updateSchedule(request));
     return detailsOf(schedule, name);
   }
 
-  async pause(name: string): Promise<ScheduleDetails> {
+  async pauseSchedule(name: string): Promise<ScheduleDetails> {
     checkScheduleName(name);
     const { schedule } = await this.calls.repeat(() => this.client.schedules.pauseSchedule({ name }));
     return detailsOf(schedule, name);
   }
 
-  async resume(name: string): Promise<ScheduleDetails> {
+  async resumeSchedule(name: string): Promise<ScheduleDetails> {
     checkScheduleName(name);
     const { schedule } = await this.calls.repeat(() => this.client.schedules.resumeSchedule({ name }));
     return detailsOf(schedule, name);
   }
 
   /** Not repeated when its answer is lost: the second answer would be false for the first one's act. */
-  async delete(name: string): Promise<boolean> {
+  async deleteSchedule(name: string): Promise<boolean> {
     checkScheduleName(name);
     return (await this.calls.once(() => this.client.schedules.deleteSchedule({ name }))).deleted;
   }
 
   /** @returns the job's id, chosen here, so that a repeated call enqueues one job */
-  async trigger(name: string): Promise<string> {
+  async triggerSchedule(name: string): Promise<string> {
     checkScheduleName(name);
     const jobId = uuidV7();
     const answer = await this.calls.repeat(() => this.client.schedules.triggerSchedule({ name, jobId }));
@@ -145,7 +109,7 @@ export class ScheduleDirectory {
   }
 
   /** A slice whose answer was lost is counted by its second answer: as what it still found to do. */
-  async backfill(name: string, window: BackfillWindow): Promise<number> {
+  async backfillSchedule(name: string, window: BackfillWindow): Promise<number> {
     checkScheduleName(name);
     const request = { name, ...encodeBackfill(name, window) };
     let count = 0;
@@ -159,7 +123,7 @@ export class ScheduleDirectory {
     return count;
   }
 
-  async preview(
+  async previewSchedule(
     schedule: string | ScheduleRule,
     window: PreviewWindow,
   ): Promise<{ readonly timezone: string; readonly ticks: readonly ScheduleTick[] }> {
@@ -174,31 +138,6 @@ export class ScheduleDirectory {
     const { ticks, timeZone } = await this.calls.repeat(() => this.client.schedules.previewSchedule(request));
     return { timezone: timeZone, ticks: ticks.map(tickOf) };
   }
-}
-
-/** Which ticks of a preview. */
-export interface PreviewWindow {
-  /** Ticks after this time. [now] */
-  readonly after?: Date;
-  /** 1 to 1000. [10] */
-  readonly count?: number;
-}
-
-/**
- * Which past ticks get the jobs that they lack.
- *
- * @example
- * ```ts
- * const lastWeek: BackfillWindow = { from: new Date(Date.now() - 7 * 86_400_000), dryRun: true };
- * ```
- */
-export interface BackfillWindow {
-  /** The first tick is the one at this time or after it, whatever the schedule's `startAt` says. */
-  readonly from: Date;
-  /** Ticks before this time only, not after now. [now] */
-  readonly to?: Date;
-  /** Only counts. [false] */
-  readonly dryRun?: boolean;
 }
 
 const BACKFILL_NAMES: ReadonlySet<string> = new Set<keyof BackfillWindow>(["from", "to", "dryRun"]);

@@ -1,13 +1,13 @@
 import { DEFAULT_ADDRESS } from "#proto/contract.ts";
-import { parseAddresses } from "./address.ts";
+import { parseAddresses } from "./transport/address.ts";
 import { ReseolioError } from "./errors.ts";
-import { checkOptions } from "./option-faults.ts";
+import { checkOptions } from "./options/option-faults.ts";
 import { type Logger, stderrLogger } from "./logger.ts";
-import { type Rehearsal, rehearsalOf } from "./workflow/rehearsal.ts";
+import { type TestHooks, testHooksOf } from "./workflow/test-hooks.ts";
 import { SESSION_DEFAULTS, type SessionSettings } from "./session/session-settings.ts";
 import type { SidecarOptions } from "./sidecar/sidecar.ts";
 import { DEFAULT_STORAGE, parseStorage, type Storage } from "./sidecar/storage.ts";
-import type { TlsOptions, TransportOptions } from "./transport.ts";
+import type { TlsOptions, TransportOptions } from "./transport/transport.ts";
 
 /**
  * How a client is made. Everything is optional; an option goes before its variable, a variable before the default.
@@ -63,7 +63,7 @@ export interface ReseolioSettings {
   readonly drainTimeoutMs: number;
   readonly logger: Logger;
   /** Of a client in a test world. */
-  readonly rehearsal: Rehearsal;
+  readonly testHooks: TestHooks;
 }
 
 const DEFAULT_CONCURRENCY = 10;
@@ -126,7 +126,7 @@ export function resolveOptions(options: ReseolioOptions, env: NodeJS.ProcessEnv,
     ),
     drainTimeoutMs: whole("drainTimeoutMs", options.drainTimeoutMs, DEFAULT_DRAIN_TIMEOUT_MS, 0, MAX_TIME_MS),
     logger: options.logger ?? stderrLogger,
-    rehearsal: rehearsalOf(options),
+    testHooks: testHooksOf(options),
   };
 }
 

@@ -11,9 +11,10 @@ import {
 } from "#proto/contract.ts";
 import { type Address, parseAddresses } from "./address.ts";
 import { connectionErrorFrom } from "./connect-errors.ts";
+import type { DaemonTransport, HeadersLike, StreamEvents } from "./daemon-transport.ts";
 import { FailoverTransport } from "./failover-transport.ts";
 import { GRPC_HEADERS, GrpcStream } from "./grpc-stream.ts";
-import { SDK_VERSION } from "./version.ts";
+import { SDK_VERSION } from "../version.ts";
 
 export interface TransportOptions {
   /** `host:port`, `http://…` or `https://…`; several daemons of one cluster in the order to try them. [127.0.0.1:50051] */
@@ -43,29 +44,6 @@ export interface TlsOptions {
   /** Name to check the daemon's certificate against, when it is not the host of the address. */
   readonly serverName?: string;
 }
-
-/** One HTTP/2 connection to a daemon, opened on first use and again after a break. */
-export interface DaemonTransport extends Transport {
-  /** Of the daemon that it speaks to now. */
-  readonly address: Address;
-  /** Of all that it may speak to. */
-  readonly addressCount: number;
-  /** Speaks to the next daemon from now on, because this one cannot be reached or is stopping. */
-  goOn(): void;
-  /** Opens a bidirectional call of the method at this path, for messages as bytes. Faults come by `onEnd`. */
-  openStream(path: string, events: StreamEvents): GrpcStream;
-  /** Closes the connection and ends what runs on it. A later call opens a new one. */
-  close(): void;
-}
-
-export interface StreamEvents {
-  /** Called in order. May keep the bytes. What it throws ends the stream as a message that cannot be read. */
-  readonly onMessage: (bytes: Uint8Array) => void;
-  /** Called once, last: the error that broke the stream, as any call's, or null when the daemon ended it. */
-  readonly onEnd: (error: unknown) => void;
-}
-
-export type HeadersLike = ConstructorParameters<typeof Headers>[0];
 
 export const DEFAULT_CALL_TIMEOUT_MS = 15_000;
 const PING_INTERVAL_MS = 15_000;
@@ -197,7 +175,7 @@ class DeadlineTransport implements DaemonTransport {
     );
   }
 
-  goOn(): void {}
+  failOver(): void {}
 
   close(): void {
     this.sessions.abort();
