@@ -70,7 +70,10 @@ const rooms: readonly Room[] = [
     files: /^src\/cli\/commands\/serve\.ts$/,
     mayImport: [...cli(), /^src\/daemon\/(daemon|config|settings|logger)\.ts$/],
   },
-  { files: /^src\/cli\/commands\/db-[^/]+\.ts$/, mayImport: [...cli(), /^src\/daemon\/database\.ts$/] },
+  {
+    files: /^src\/cli\/(commands\/db-[^/]+|doctor\/examine-database)\.ts$/,
+    mayImport: [...cli(), /^src\/daemon\/database\.ts$/],
+  },
   { files: /^src\/cli\/commands\/work\.ts$/, mayImport: [...cli(), /^src\/sdk\/reseolio\.ts$/] },
   { files: /^src\/cli\//, mayImport: cli() },
 ];

@@ -2,7 +2,7 @@
 import { statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
-import { formatBytes } from "../views/bytes.ts";
+import { formatBytes } from "../text/bytes.ts";
 import { type Finding, fine, wrong } from "./finding.ts";
 
 /** What is read from the database itself. */

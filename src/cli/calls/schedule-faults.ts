@@ -1,6 +1,6 @@
 import { CliError } from "../exit.ts";
-import { cliErrorFrom } from "../calls/rpc-errors.ts";
-import { suggest } from "./suggest.ts";
+import { suggest } from "../text/suggest.ts";
+import { cliErrorFrom } from "./rpc-errors.ts";
 
 /** Where a flag has not the name of the field, with its unit left out and dashes. */
 const FLAGS: Readonly<Record<string, string>> = {

@@ -1,4 +1,3 @@
-import type { Paint } from "./terminal/color.ts";
 import {
   type AnyCommand,
   type CommandGroup,
@@ -7,8 +6,9 @@ import {
   type Flag,
   isGroup,
   type Operand,
-} from "./command.ts";
-import { EXIT_CODES } from "./exit.ts";
+} from "../command.ts";
+import { EXIT_CODES } from "../exit.ts";
+import type { Paint } from "../terminal/color.ts";
 
 export type PaintText = (paint: Paint, text: string) => string;
 

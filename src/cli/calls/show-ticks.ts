@@ -1,8 +1,8 @@
 import type { PreviewScheduleResponse, Tick } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import type { Client } from "../../sdk/client.ts";
-import { onePage } from "../calls/list-jobs.ts";
+import { onePage } from "../terminal/one-page.ts";
 import type { Output } from "../terminal/output.ts";
-import { tickListing, tickRows } from "./tick-view.ts";
+import { tickListing, tickRows } from "../views/tick-view.ts";
 
 /** How many ticks are shown after a change. */
 const SHOWN = 5;

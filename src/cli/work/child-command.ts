@@ -1,7 +1,7 @@
 /** One command run for one attempt of a job. */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { WIRE_LIMITS } from "#proto/contract.ts";
-import { parseExact } from "./terminal/json-text.ts";
+import { parseExact } from "../text/json-text.ts";
 
 export interface ChildCommand {
   /** The program and its arguments, started without a shell. */

@@ -1,4 +1,4 @@
-import { formatDuration } from "../flags/duration.ts";
+import { formatDuration } from "./duration.ts";
 
 const ISO = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d{1,9})?)?)?(Z|[+-]\d{2}:?\d{2})?$/i;
 

@@ -1,6 +1,6 @@
 /** Completion scripts, generated from the command table. */
-import { type AnyCommand, type CommandTable, isGroup } from "./command.ts";
-import { TOPICS } from "./help.ts";
+import { type AnyCommand, type CommandTable, isGroup } from "../command.ts";
+import { TOPICS } from "./help-text.ts";
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 export type Shell = (typeof SHELLS)[number];
