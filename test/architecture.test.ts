@@ -49,17 +49,13 @@ const rooms: readonly Room[] = [
   { files: /^src\/daemon\/loops\//, mayImport: [core, engine, jobStore, logger, node] },
   // The store's filter is the engine's filter too: one type, read there.
   {
-    files: /^src\/daemon\/rpc\/messages\.ts$/,
-    mayImport: [core, engine, proto, connect, protobuf, jobStore, /^src\/daemon\/rpc\//],
-  },
-  {
     files: /^src\/daemon\/rpc\//,
     mayImport: [core, engine, proto, connect, protobuf, logger, node, /^src\/daemon\/(rpc|http)\//],
   },
   { files: logger, mayImport: [core, node, /^consola/] },
   {
     files: /^src\/daemon\/(config|settings)\.ts$/,
-    mayImport: [core, proto, node, logger, /^src\/daemon\/(settings|http\/(bind-address|own-names))\.ts$/],
+    mayImport: [core, proto, node, logger, /^src\/daemon\/(settings|http\/(bind-address|allowed-hosts))\.ts$/],
   },
   { files: /^src\/daemon\/http\//, mayImport: [core, proto, connect, protobuf, logger, node] },
   { files: /^src\/daemon\/server\.ts$/, mayImport: [core, proto, connect, logger, node, /^src\/daemon\/(rpc|http)\//] },

@@ -9,12 +9,12 @@ import { DaemonError } from "./core/errors.ts";
 import { BearerToken } from "./http/bearer-token.ts";
 import { exposureFault, formatAddress } from "./http/bind-address.ts";
 import { ConnectionTable } from "./http/connection-table.ts";
-import type { Servers, TlsFiles } from "./http/door.ts";
-import { createPlainDoor, createTlsDoor } from "./http/door.ts";
+import type { Servers, TlsFiles } from "./http/protocol-switch.ts";
+import { listenForBothProtocols, listenWithTls } from "./http/protocol-switch.ts";
 import type { GrpcStreamHandler } from "./http/grpc-stream.ts";
 import type { HttpRoutes } from "./http/http-route.ts";
 import { listen } from "./http/listen.ts";
-import { OwnNames } from "./http/own-names.ts";
+import { AllowedHosts } from "./http/allowed-hosts.ts";
 import { RequestGuard } from "./http/request-guard.ts";
 import { createRequestListener } from "./http/request-listener.ts";
 import { createRpcHandlers } from "./http/rpc-handler.ts";
@@ -118,9 +118,9 @@ function createServers(limits: ServerLimits): Servers {
 const MAX_HEADER_BYTES = 32 * 1024;
 
 function createDoor({ tls, logger }: ServerOptions, servers: Servers, connections: ConnectionTable): NetServer {
-  if (tls === undefined || tls === null) return createPlainDoor(servers, connections);
+  if (tls === undefined || tls === null) return listenForBothProtocols(servers, connections);
   try {
-    return createTlsDoor(servers, connections, tls, logger);
+    return listenWithTls(servers, connections, tls, logger);
   } catch (error) {
     const message = `the TLS certificate and key (--tls-cert, --tls-key) cannot be used: ${error instanceof Error ? error.message : String(error)}`;
     throw new DaemonError("failed_precondition", message, { cause: error });
@@ -128,7 +128,7 @@ function createDoor({ tls, logger }: ServerOptions, servers: Servers, connection
 }
 
 function createGuard({ host, tls, token, hostNames = [] }: ServerOptions): RequestGuard {
-  const names = new OwnNames({ host, certificate: tls?.cert ?? null, extra: hostNames });
+  const names = new AllowedHosts({ host, certificate: tls?.cert ?? null, extra: hostNames });
   return new RequestGuard(names, typeof token === "string" && token !== "" ? new BearerToken(token) : null);
 }
 

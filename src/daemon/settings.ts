@@ -1,6 +1,6 @@
 /** Every setting of `serve`, declared once: the parser, the help and the table in docs/operations.md come from here. */
 import { DEFAULT_ADDRESS } from "#proto/contract.ts";
-import { isHostName } from "./http/own-names.ts";
+import { isHostName } from "./http/allowed-hosts.ts";
 import type { LogFormat, LogLevel } from "./logger.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "./logger.ts";
 

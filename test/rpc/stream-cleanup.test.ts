@@ -7,8 +7,8 @@ import { Health } from "#proto/gen/grpc/health/v1/health_pb.ts";
 import { JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import { SessionRequestSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { DaemonError } from "../../src/daemon/core/errors.ts";
-import { SessionConnection } from "../../src/daemon/rpc/session-connection.ts";
-import { StreamBuffer } from "../../src/daemon/rpc/stream-buffer.ts";
+import { ClientSession } from "../../src/daemon/rpc/session/client-session.ts";
+import { StreamBuffer } from "../../src/daemon/rpc/streams/stream-buffer.ts";
 import type { HttpWorld } from "../support/http-world.ts";
 import { createEngineWorld } from "../support/engine-world.ts";
 import { startHttpWorld, TEST_INFO } from "../support/http-world.ts";
@@ -92,7 +92,7 @@ describe("a client that does not read", () => {
   test("has the ends of the jobs that it awaits kept in the store, not in memory, and gets each once when it reads", async () => {
     await using world = await createEngineWorld();
     const hello = create(SessionRequestSchema, { hello: { workerId: "slow", concurrency: 0 } });
-    const connection = new SessionConnection(world.engine, TEST_INFO, hello);
+    const connection = new ClientSession(world.engine, TEST_INFO, hello);
     await connection.open(hello);
     const jobIds = await Promise.all(Array.from({ length: 80 }, () => world.enqueue("a:b")));
     connection.receive(create(SessionRequestSchema, { frameId: 1, awaitJobIds: jobIds }));

@@ -5,7 +5,7 @@ import { EventService } from "#proto/gen/reseolio/v1/event_service_pb.ts";
 import { JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import { ScheduleService } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { createRoutes } from "../../src/daemon/rpc/routes.ts";
-import { OpenSessions } from "../../src/daemon/rpc/session-service.ts";
+import { OpenSessions } from "../../src/daemon/rpc/session/open-sessions.ts";
 import type { EngineWorld } from "./engine-world.ts";
 import { createEngineWorld } from "./engine-world.ts";
 import type { LoggedLine } from "./http-world.ts";

@@ -1,13 +1,13 @@
 import type { SessionRequest } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { decodeSessionRequest, encodeSessionResponse } from "#proto/session-server-codec.ts";
-import { DaemonError } from "../core/errors.ts";
-import type { Engine } from "../engine/engine.ts";
-import type { GrpcStream, GrpcStreamEvents, GrpcStreamHandler } from "../http/grpc-stream.ts";
-import type { Logger } from "../logger.ts";
-import type { DaemonInfo } from "./daemon-info.ts";
-import { translateFault } from "./error-interceptor.ts";
-import { SessionConnection } from "./session-connection.ts";
-import type { OpenSessions } from "./session-service.ts";
+import { DaemonError } from "../../core/errors.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { GrpcStream, GrpcStreamEvents, GrpcStreamHandler } from "../../http/grpc-stream.ts";
+import type { Logger } from "../../logger.ts";
+import type { DaemonInfo } from "../daemon-info.ts";
+import { translateFault } from "../errors/error-interceptor.ts";
+import { ClientSession } from "./client-session.ts";
+import type { OpenSessions } from "./open-sessions.ts";
 
 const PATH = "/reseolio.v1.SessionService/Session";
 
@@ -27,7 +27,7 @@ class SessionStream implements GrpcStreamEvents {
   readonly #open: OpenSessions;
   readonly #logger: Logger;
   readonly #stream: GrpcStream;
-  #connection: SessionConnection | null = null;
+  #connection: ClientSession | null = null;
   /** Frames that came while the session was being opened. */
   #early: SessionRequest[] | null = [];
   #isHalfClosed = false;
@@ -78,14 +78,14 @@ class SessionStream implements GrpcStreamEvents {
   }
 
   #begin(first: SessionRequest): void {
-    const connection = new SessionConnection(this.#engine, this.#info, first);
+    const connection = new ClientSession(this.#engine, this.#info, first);
     this.#connection = connection;
     this.#open.add(connection);
     void this.#send(connection);
     connection.open(first).then(() => this.#goOn(connection), this.onFault);
   }
 
-  #goOn(connection: SessionConnection): void {
+  #goOn(connection: ClientSession): void {
     const early = this.#early ?? [];
     this.#early = null;
     // The client may have gone while its session was opened: its worker must not stay.
@@ -101,14 +101,14 @@ class SessionStream implements GrpcStreamEvents {
     }
   }
 
-  #take(connection: SessionConnection, frame: SessionRequest): void {
+  #take(connection: ClientSession, frame: SessionRequest): void {
     connection.receive(frame);
     if (!connection.isBusy) return;
     this.#stream.pause();
     connection.onReady = () => this.#stream.resume();
   }
 
-  async #send(connection: SessionConnection): Promise<void> {
+  async #send(connection: ClientSession): Promise<void> {
     for await (const frame of connection.outbox.frames()) {
       if (this.#isOver) return;
       const taken = this.#stream.send(encodeSessionResponse(frame));

@@ -1,13 +1,12 @@
 import { WIRE_LIMITS } from "#proto/contract.ts";
 import type { Job as JobMessage } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { DaemonError, invalidArgument, jobNotFound } from "../core/errors.ts";
-import { isTerminal } from "../core/job.ts";
-import { awaitEnds } from "../engine/jobs/await-jobs.ts";
-import type { Engine } from "../engine/engine.ts";
-import { checkJobId, readJob } from "../engine/jobs/read-jobs.ts";
-import { tellJob } from "./tell-job.ts";
-import type { StreamSignals } from "./stream-buffer.ts";
-import { StreamBuffer } from "./stream-buffer.ts";
+import { DaemonError, invalidArgument, jobNotFound } from "../../core/errors.ts";
+import { isTerminal } from "../../core/job.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { awaitEnds } from "../../engine/jobs/await-jobs.ts";
+import { checkJobId, readJob } from "../../engine/jobs/read-jobs.ts";
+import { fromJobWithTick } from "../messages/job-with-tick.ts";
+import { StreamBuffer, type StreamSignals } from "./stream-buffer.ts";
 
 /**
  * One message for each job as it becomes terminal, then the end. Only ids wait in memory; a job is read when the
@@ -35,7 +34,7 @@ export async function* awaitJobsStream(
         const job = await readJob(engine, jobId);
         // A person made it run again between its end and this read.
         if (!isTerminal(job.state)) waits.push(wait([jobId]));
-        else if (left.delete(jobId)) yield { job: await tellJob(engine, job) };
+        else if (left.delete(jobId)) yield { job: await fromJobWithTick(engine, job) };
       }
     }
   } finally {

@@ -1,44 +1,10 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { SessionRequest, SessionResponse, SessionService } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { invalidArgument } from "../core/errors.ts";
-import type { Engine } from "../engine/engine.ts";
-import type { WorkerSession } from "../engine/workers/worker-session.ts";
-import type { DaemonInfo } from "./daemon-info.ts";
-import { SessionConnection } from "./session-connection.ts";
-
-/** Streams that are open, so that a stopping daemon can say so to their clients. */
-export class OpenSessions {
-  readonly #connections = new Set<SessionConnection>();
-  readonly #onClosed: (session: WorkerSession) => void;
-
-  /** @param onClosed called when a worker's stream is over, with the session that it had */
-  constructor(onClosed: (session: WorkerSession) => void) {
-    this.#onClosed = onClosed;
-  }
-
-  get size(): number {
-    return this.#connections.size;
-  }
-
-  add(connection: SessionConnection): void {
-    this.#connections.add(connection);
-  }
-
-  delete(connection: SessionConnection): void {
-    this.#connections.delete(connection);
-    if (connection.session !== null) this.#onClosed(connection.session);
-  }
-
-  /** Tells every client to connect again. */
-  drain(): void {
-    for (const connection of this.#connections) connection.outbox.drain();
-  }
-
-  /** Ends every stream after what waits in it. */
-  end(): void {
-    for (const connection of this.#connections) connection.outbox.end();
-  }
-}
+import { invalidArgument } from "../../core/errors.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { DaemonInfo } from "../daemon-info.ts";
+import { ClientSession } from "./client-session.ts";
+import type { OpenSessions } from "./open-sessions.ts";
 
 /** SessionService: one stream for each client. */
 export function createSessionService(
@@ -59,7 +25,7 @@ async function* serve(
   const frames = requests[Symbol.asyncIterator]();
   const first = await frames.next();
   if (first.done === true) throw invalidArgument([{ field: "hello", description: "is missing: the stream was empty" }]);
-  const connection = new SessionConnection(engine, info, first.value);
+  const connection = new ClientSession(engine, info, first.value);
   const onAbort = (): void => connection.close();
   context.signal.addEventListener("abort", onAbort);
   open.add(connection);
@@ -81,7 +47,7 @@ async function* serve(
 
 /** Takes frames until the client ends its side, then lets the answers under way go out. */
 async function read(
-  connection: SessionConnection,
+  connection: ClientSession,
   first: SessionRequest,
   frames: AsyncIterator<SessionRequest>,
 ): Promise<void> {

@@ -1,13 +1,10 @@
 import type { JobChange as JobChangeMessage } from "#proto/gen/reseolio/v1/job_service_pb.ts";
-import { DaemonError, invalidArgument } from "../core/errors.ts";
-import type { CommittedChange } from "../engine/lane/change-feed.ts";
-import { watchJobs } from "../engine/lane/change-feed.ts";
-import type { Engine } from "../engine/engine.ts";
-import type { PageRequest } from "../engine/jobs/read-jobs.ts";
-import { checkPage } from "../engine/jobs/read-jobs.ts";
-import { fromJobChange } from "./messages.ts";
-import type { StreamSignals } from "./stream-buffer.ts";
-import { StreamBuffer } from "./stream-buffer.ts";
+import { DaemonError, invalidArgument } from "../../core/errors.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { checkPage, type PageRequest } from "../../engine/jobs/read-jobs.ts";
+import { type CommittedChange, watchJobs } from "../../engine/lane/change-feed.ts";
+import { fromJobChange } from "../messages/job-messages.ts";
+import { StreamBuffer, type StreamSignals } from "./stream-buffer.ts";
 
 type JobFilter = PageRequest["filter"];
 

@@ -5,13 +5,18 @@ import type {
   ScheduleStats as ScheduleStatsMessage,
   Worker as WorkerMessage,
 } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
-import type { FunctionStats, WorkerStats } from "../engine/describe.ts";
-import { describeFunctions, describeStats, describeWorkers } from "../engine/describe.ts";
-import type { Engine } from "../engine/engine.ts";
-import type { ScheduleStats } from "../engine/schedules/read-schedules.ts";
-import { describeSchedules } from "../engine/schedules/read-schedules.ts";
-import type { DaemonInfo } from "./daemon-info.ts";
-import { fromMs, jobStateToProto } from "./messages.ts";
+import {
+  describeFunctions,
+  describeStats,
+  describeWorkers,
+  type FunctionStats,
+  type WorkerStats,
+} from "../../engine/describe.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { describeSchedules, type ScheduleStats } from "../../engine/schedules/read-schedules.ts";
+import type { DaemonInfo } from "../daemon-info.ts";
+import { jobStateToProto } from "../messages/job-messages.ts";
+import { fromMs } from "../messages/timestamps.ts";
 
 /** DaemonService: what this daemon is and how it fares. */
 export function createDaemonService(engine: Engine, info: DaemonInfo): ServiceImpl<typeof DaemonService> {

@@ -1,5 +1,4 @@
-import type { DescFile, DescMessage, DescService } from "@bufbuild/protobuf";
-import { toBinary } from "@bufbuild/protobuf";
+import { type DescFile, type DescMessage, type DescService, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 
 /** Files and symbols behind a set of services, as reflection asks for them. */

@@ -1,25 +1,26 @@
 import { create } from "@bufbuild/protobuf";
 import { UNANSWERED_FRAME_ID } from "#proto/contract.ts";
-import type { HeldLease, Reply, SessionRequest } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { HeldLeaseSchema, WelcomeSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { DaemonError, invalidArgument } from "../core/errors.ts";
-import type { EndListener, Waiting } from "../engine/jobs/await-jobs.ts";
-import { awaitEnds } from "../engine/jobs/await-jobs.ts";
-import type { ConnectingWorker } from "../engine/workers/connect-worker.ts";
-import { addFunctions, connectWorker } from "../engine/workers/connect-worker.ts";
-import type { EnqueueResult } from "../engine/jobs/enqueue-jobs.ts";
-import { submitEnqueues } from "../engine/jobs/enqueue-jobs.ts";
-import type { Engine } from "../engine/engine.ts";
-import { heartbeatAttempts } from "../engine/jobs/heartbeat-attempts.ts";
-import { recordCheckpoints } from "../engine/workflows/record-checkpoints.ts";
-import { settleAttempts } from "../engine/jobs/settle-attempts.ts";
-import { wakeParked } from "../engine/workflows/wake-parked.ts";
-import type { WorkerSession } from "../engine/workers/worker-session.ts";
-import { fromRecordResult, toCheckpointReport, toRecordedCheckpoint } from "./checkpoint-messages.ts";
-import type { DaemonInfo } from "./daemon-info.ts";
-import { fromEnqueueResult, toEnqueueItem } from "./messages.ts";
-import { SessionOutbox } from "./session-outbox.ts";
-import { fromSettleResult } from "./outcome-messages.ts";
+import {
+  type HeldLease,
+  HeldLeaseSchema,
+  type Reply,
+  type SessionRequest,
+  WelcomeSchema,
+} from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { DaemonError, invalidArgument } from "../../core/errors.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { awaitEnds, type EndListener, type Waiting } from "../../engine/jobs/await-jobs.ts";
+import { type EnqueueResult, submitEnqueues } from "../../engine/jobs/enqueue-jobs.ts";
+import { heartbeatAttempts } from "../../engine/jobs/heartbeat-attempts.ts";
+import { settleAttempts } from "../../engine/jobs/settle-attempts.ts";
+import { addFunctions, type ConnectingWorker, connectWorker } from "../../engine/workers/connect-worker.ts";
+import type { WorkerSession } from "../../engine/workers/worker-session.ts";
+import { recordCheckpoints } from "../../engine/workflows/record-checkpoints.ts";
+import { wakeParked } from "../../engine/workflows/wake-parked.ts";
+import type { DaemonInfo } from "../daemon-info.ts";
+import { fromRecordResult, toCheckpointReport, toRecordedCheckpoint } from "../messages/checkpoint-messages.ts";
+import { fromEnqueueResult, toEnqueueItem } from "../messages/job-messages.ts";
+import { fromSettleResult } from "../messages/outcome-messages.ts";
 import {
   checkFunctionNames,
   missingJob,
@@ -30,6 +31,7 @@ import {
   toHeldLease,
   toRevocation,
 } from "./session-messages.ts";
+import { SessionOutbox } from "./session-outbox.ts";
 
 /** Calls in one frame. */
 const MAX_FRAME_ITEMS = 10_000;
@@ -41,7 +43,7 @@ const MAX_AWAITED = 1_000_000;
 const POSTPONED_AT_ONCE = 32;
 
 /** One client's stream: takes its frames to the engine and puts what comes back into its outbox. */
-export class SessionConnection {
+export class ClientSession {
   readonly outbox = new SessionOutbox();
   readonly #engine: Engine;
   readonly #info: DaemonInfo;

@@ -1,12 +1,10 @@
+import { create, type Message, type MessageInitShape } from "@bufbuild/protobuf";
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
-import type { Message, MessageInitShape } from "@bufbuild/protobuf";
-import { create } from "@bufbuild/protobuf";
 import { anyPack, durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "#proto/gen/google/rpc/error_details_pb.ts";
-import type { Status } from "#proto/gen/google/rpc/status_pb.ts";
-import { StatusSchema } from "#proto/gen/google/rpc/status_pb.ts";
-import type { DaemonError, ErrorCode } from "../core/errors.ts";
+import { type Status, StatusSchema } from "#proto/gen/google/rpc/status_pb.ts";
+import type { DaemonError, ErrorCode } from "../../core/errors.ts";
 
 /** Domain of the ErrorInfo that every fault carries; its reason is the daemon's code in capitals. */
 export const ERROR_DOMAIN = "reseolio";

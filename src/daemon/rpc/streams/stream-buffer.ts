@@ -1,4 +1,4 @@
-import { DaemonError } from "../core/errors.ts";
+import { DaemonError } from "../../core/errors.ts";
 
 /**
  * Between a source that pushes and a server stream that its client reads at its own pace. Bounded: what does not fit

@@ -1,21 +1,20 @@
 /** Schedules as proto messages and back. */
-import type { Job as JobMessage } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { JobState as JobStateMessage } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type {
-  Schedule as ScheduleMessage,
-  ScheduleSpec as ScheduleSpecMessage,
-  Tick as TickMessage,
-} from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
+import { type Job as JobMessage, JobState as JobStateMessage } from "#proto/gen/reseolio/v1/job_pb.ts";
 import {
   CatchUp as CatchUpMessage,
   Overlap as OverlapMessage,
+  type Schedule as ScheduleMessage,
+  type ScheduleSpec as ScheduleSpecMessage,
   ScheduleState as ScheduleStateMessage,
+  type Tick as TickMessage,
 } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
-import type { CatchUp, JobTick, Overlap, ScheduleSpec, ScheduleState, ScheduleStatus } from "../core/schedule.ts";
-import type { ScheduleSpecInput } from "../core/schedule-spec.ts";
-import type { PreviewedTick } from "../engine/schedules/preview-schedule.ts";
-import { fromJobError, fromJobOptions, fromMs, jobStateToProto, toJobOptions, toMs } from "./messages.ts";
-import { inShort, unknownEnumValue } from "./messages.ts";
+import type { ScheduleSpecInput } from "../../core/schedule-spec.ts";
+import type { CatchUp, JobTick, Overlap, ScheduleSpec, ScheduleState, ScheduleStatus } from "../../core/schedule.ts";
+import type { PreviewedTick } from "../../engine/schedules/preview-schedule.ts";
+import { fromJobError, inShort, jobStateToProto } from "./job-messages.ts";
+import { fromJobOptions, toJobOptions } from "./option-messages.ts";
+import { fromMs, toMs } from "./timestamps.ts";
+import { unknownEnumValue } from "./unknown-enum-value.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 

@@ -1,11 +1,11 @@
 /** Checkpoints, waits and events: proto messages to core values and back. */
+import type { Event as EventMessage } from "#proto/gen/reseolio/v1/event_service_pb.ts";
 import {
   type Checkpoint as CheckpointMessage,
   CheckpointKind as KindMessage,
   type JobError as JobErrorMessage,
   type PendingWait as PendingWaitMessage,
 } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { Event as EventMessage } from "#proto/gen/reseolio/v1/event_service_pb.ts";
 import type {
   Failure,
   NewCheckpoint,
@@ -23,15 +23,15 @@ import type {
   PendingWait,
   RecordOrder,
   StepError,
-} from "../core/checkpoint.ts";
-import { invalidArgument } from "../core/errors.ts";
-import { LAST_TIME, MAX_LENGTH_MS } from "../core/job-options.ts";
-import { ERROR_REASONS, type Lease } from "../core/job.ts";
-import type { CheckpointReport, RecordResult } from "../engine/workflows/record-checkpoints.ts";
-import type { ParkReport } from "../engine/jobs/settle-attempts.ts";
-import { isUuid } from "../engine/jobs/job-id.ts";
-import { fromMs, toMs } from "./messages.ts";
+} from "../../core/checkpoint.ts";
+import { invalidArgument } from "../../core/errors.ts";
+import { LAST_TIME, MAX_LENGTH_MS } from "../../core/job-options.ts";
+import { ERROR_REASONS, type Lease } from "../../core/job.ts";
+import { isUuid } from "../../engine/jobs/job-id.ts";
+import type { ParkReport } from "../../engine/jobs/settle-attempts.ts";
+import type { CheckpointReport, RecordResult } from "../../engine/workflows/record-checkpoints.ts";
 import { fromSettleResult, toReportedError } from "./outcome-messages.ts";
+import { fromMs, toMs } from "./timestamps.ts";
 
 const NO_BYTES = new Uint8Array(0);
 const KIND_WORDS = "STEP, SLEEP, EVENT, VALUE, CHOICE, JOB, SIGNAL, TRY, NOTE";

@@ -1,9 +1,10 @@
 import type { Attempt as AttemptMessage, JobError as JobErrorMessage } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { SettleResult as SettleResultMessage } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { StepError } from "../core/checkpoint.ts";
-import type { Attempt } from "../core/job.ts";
-import type { SettleResult } from "../engine/jobs/settle-attempts.ts";
-import { fromJobError, fromMs } from "./messages.ts";
+import type { StepError } from "../../core/checkpoint.ts";
+import type { Attempt } from "../../core/job.ts";
+import type { SettleResult } from "../../engine/jobs/settle-attempts.ts";
+import { fromJobError } from "./job-messages.ts";
+import { fromMs } from "./timestamps.ts";
 
 /** An error as a worker reports it. */
 export function toReportedError(error: JobErrorMessage | undefined): StepError {

@@ -1,10 +1,13 @@
 import type { DescService, MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { Health, HealthCheckResponseSchema } from "#proto/gen/grpc/health/v1/health_pb.ts";
-import { HealthCheckResponse_ServingStatus as ServingStatus } from "#proto/gen/grpc/health/v1/health_pb.ts";
-import { DaemonError } from "../core/errors.ts";
-import type { Engine } from "../engine/engine.ts";
-import type { StreamSignals } from "./stream-buffer.ts";
+import {
+  type Health,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+  type HealthCheckResponseSchema,
+} from "#proto/gen/grpc/health/v1/health_pb.ts";
+import { DaemonError } from "../../core/errors.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { StreamSignals } from "../streams/stream-buffer.ts";
 
 /** How often a watched health is looked at. */
 const WATCH_INTERVAL_MS = 5_000;

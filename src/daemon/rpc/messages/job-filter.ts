@@ -1,10 +1,11 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { JobState as JobStateMessage } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { JobFilter as JobFilterMessage } from "#proto/gen/reseolio/v1/job_service_pb.ts";
-import { LAST_TIME } from "../core/job-options.ts";
-import type { JobState } from "../core/job.ts";
-import type { PageRequest } from "../engine/jobs/read-jobs.ts";
-import { toMs, unknownEnumValue } from "./messages.ts";
+import { LAST_TIME } from "../../core/job-options.ts";
+import type { JobState } from "../../core/job.ts";
+import type { PageRequest } from "../../engine/jobs/read-jobs.ts";
+import { toMs } from "./timestamps.ts";
+import { unknownEnumValue } from "./unknown-enum-value.ts";
 
 type JobFilter = PageRequest["filter"];
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };

@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { hostname, networkInterfaces } from "node:os";
 import { isLoopback } from "./bind-address.ts";
 
-export interface OwnNamesOptions {
+export interface AllowedHostsOptions {
   /** Bound host. */
   readonly host: string;
   /** PEM; its names are ours. Null without TLS. */
@@ -19,10 +19,10 @@ const AUTHORITY = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[1-9]\d{0,4})?$/;
  * still calls by that name, and is refused for it. Ports are not compared: such a page cannot choose another name by
  * them, and a forwarded port (ssh -L, docker -p) is a good reason for a foreign one.
  */
-export class OwnNames {
+export class AllowedHosts {
   readonly #names: ReadonlySet<string>;
 
-  constructor(options: OwnNamesOptions) {
+  constructor(options: AllowedHostsOptions) {
     this.#names = new Set([...ownHosts(options), ...options.extra.map((name) => name.toLowerCase())]);
   }
 
@@ -33,7 +33,7 @@ export class OwnNames {
   }
 }
 
-function ownHosts(options: OwnNamesOptions): readonly string[] {
+function ownHosts(options: AllowedHostsOptions): readonly string[] {
   const names = ["localhost", "127.0.0.1", "[::1]", inUrl(options.host.toLowerCase())];
   if (options.certificate !== null) names.push(...certificateNames(options.certificate));
   if (isLoopback(options.host)) return names;

@@ -1,7 +1,6 @@
-import type { Interceptor, StreamResponse } from "@connectrpc/connect";
-import { Code, ConnectError } from "@connectrpc/connect";
-import { DaemonError } from "../core/errors.ts";
-import type { Logger } from "../logger.ts";
+import { Code, ConnectError, type Interceptor, type StreamResponse } from "@connectrpc/connect";
+import { DaemonError } from "../../core/errors.ts";
+import type { Logger } from "../../logger.ts";
 import { connectErrorFrom } from "./error-details.ts";
 
 /**

@@ -1,12 +1,10 @@
 import type { Server as HttpServer } from "node:http";
 import type { Http2Server, ServerHttp2Session } from "node:http2";
-import type { Server as NetServer, Socket } from "node:net";
-import { createServer } from "node:net";
-import type { TLSSocket } from "node:tls";
-import { createServer as createTlsServer } from "node:tls";
+import { createServer, type Server as NetServer, type Socket } from "node:net";
+import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import type { Logger } from "../logger.ts";
-import type { Connection } from "./connection.ts";
 import type { ConnectionTable } from "./connection-table.ts";
+import type { Connection } from "./connection.ts";
 
 /** The two servers behind the one port. */
 export interface Servers {
@@ -25,7 +23,7 @@ const PEER_CHECK_MS = 30_000;
 const HTTP2_PREFACE = Buffer.from("PRI");
 
 /** Listens without TLS: the first bytes of a connection tell which server it is for. */
-export function createPlainDoor(servers: Servers, connections: ConnectionTable): NetServer {
+export function listenForBothProtocols(servers: Servers, connections: ConnectionTable): NetServer {
   return createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: PEER_CHECK_MS }, (socket) => {
     const connection = connections.admit(socket);
     if (connection === null) return;
@@ -57,7 +55,7 @@ function readFirstBytes(socket: Socket): Promise<boolean> {
 }
 
 /** Listens with TLS: the handshake tells the protocol (ALPN). */
-export function createTlsDoor(
+export function listenWithTls(
   servers: Servers,
   connections: ConnectionTable,
   tls: TlsFiles,

@@ -1,13 +1,21 @@
-import type { DescFile, DescMethodBiDiStreaming, DescService } from "@bufbuild/protobuf";
-import { clone, create, createFileRegistry, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  clone,
+  create,
+  createFileRegistry,
+  type DescFile,
+  type DescMethodBiDiStreaming,
+  type DescService,
+  fromBinary,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import type { ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
-import { Code } from "@connectrpc/connect";
-import type { ServerReflectionRequest, ServerReflectionResponse } from "#proto/gen/grpc/reflection/v1/reflection_pb.ts";
+import { Code, type ConnectRouter, type ConnectRouterOptions } from "@connectrpc/connect";
 import {
   file_grpc_reflection_v1_reflection,
   ServerReflection,
+  type ServerReflectionRequest,
   ServerReflectionRequestSchema,
+  type ServerReflectionResponse,
   ServerReflectionResponseSchema,
 } from "#proto/gen/grpc/reflection/v1/reflection_pb.ts";
 import { DescriptorIndex } from "./descriptor-index.ts";

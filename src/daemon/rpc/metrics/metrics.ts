@@ -1,10 +1,9 @@
-import type { Transition } from "../core/job-machine.ts";
-import type { JobState } from "../core/job.ts";
-import { JOB_STATES } from "../core/job.ts";
-import { describeStats } from "../engine/describe.ts";
-import type { Engine } from "../engine/engine.ts";
-import { LATENESS_BUCKETS, type ScheduleWatch } from "../engine/schedules/schedule-watch.ts";
-import type { DaemonInfo } from "./daemon-info.ts";
+import type { Transition } from "../../core/job-machine.ts";
+import { JOB_STATES, type JobState } from "../../core/job.ts";
+import { describeStats } from "../../engine/describe.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { LATENESS_BUCKETS, type ScheduleWatch } from "../../engine/schedules/schedule-watch.ts";
+import type { DaemonInfo } from "../daemon-info.ts";
 import { MetricsText } from "./metrics-text.ts";
 
 /** Upper bounds in seconds: from a commit that waits for nothing to a disk in trouble. */

@@ -1,25 +1,24 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { BackfillScheduleRequest, ScheduleService } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
-import { invalidArgument } from "../core/errors.ts";
-import type { BackfillRequest } from "../engine/schedules/backfill-schedule.ts";
-import { backfillSchedule } from "../engine/schedules/backfill-schedule.ts";
-import { createSchedule } from "../engine/schedules/create-schedule.ts";
-import { deleteSchedule } from "../engine/schedules/delete-schedule.ts";
-import type { Engine } from "../engine/engine.ts";
-import { pauseSchedule } from "../engine/schedules/pause-schedule.ts";
-import { previewSchedule } from "../engine/schedules/preview-schedule.ts";
-import { getSchedule, listSchedules } from "../engine/schedules/read-schedules.ts";
-import { resumeSchedule } from "../engine/schedules/resume-schedule.ts";
-import { triggerSchedule } from "../engine/schedules/trigger-schedule.ts";
-import { updateSchedule } from "../engine/schedules/update-schedule.ts";
-import { toMs } from "./messages.ts";
+import { invalidArgument } from "../../core/errors.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { type BackfillRequest, backfillSchedule } from "../../engine/schedules/backfill-schedule.ts";
+import { createSchedule } from "../../engine/schedules/create-schedule.ts";
+import { deleteSchedule } from "../../engine/schedules/delete-schedule.ts";
+import { pauseSchedule } from "../../engine/schedules/pause-schedule.ts";
+import { previewSchedule } from "../../engine/schedules/preview-schedule.ts";
+import { getSchedule, listSchedules } from "../../engine/schedules/read-schedules.ts";
+import { resumeSchedule } from "../../engine/schedules/resume-schedule.ts";
+import { triggerSchedule } from "../../engine/schedules/trigger-schedule.ts";
+import { updateSchedule } from "../../engine/schedules/update-schedule.ts";
 import {
   fromListedSchedule,
   fromScheduleStatus,
   fromTick,
   toScheduleSpec,
   toScheduleState,
-} from "./schedule-messages.ts";
+} from "../messages/schedule-messages.ts";
+import { toMs } from "../messages/timestamps.ts";
 
 /** ScheduleService: decodes, calls the engine's verb of the same name, encodes. */
 export function createScheduleService(engine: Engine): ServiceImpl<typeof ScheduleService> {

@@ -1,26 +1,29 @@
 import { create } from "@bufbuild/protobuf";
 import { JobState as JobStateMessage } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type {
-  Assignment,
-  FinishedJob,
-  HeldLease,
-  Hello,
-  OpenWait,
-  Outcome,
-  Revocation,
+import {
+  type Assignment,
+  type FinishedJob,
+  FinishedJobSchema,
+  type HeldLease,
+  HeldLeaseSchema,
+  type Hello,
+  type OpenWait,
+  type Outcome,
+  type Revocation,
+  RevocationSchema,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { FinishedJobSchema, HeldLeaseSchema, RevocationSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { invalidArgument } from "../core/errors.ts";
-import { checkFunctionName } from "../core/job-options.ts";
-import type { Lease } from "../core/job.ts";
-import type { JobEnd } from "../engine/jobs/await-jobs.ts";
-import type { ConnectingWorker } from "../engine/workers/connect-worker.ts";
-import type { Delivery, WaitLeft } from "../engine/workers/deliver-jobs.ts";
-import type { AttemptReport } from "../engine/jobs/settle-attempts.ts";
-import type { RevocationReason } from "../engine/workers/worker-session.ts";
-import { kindToProto, toFailureMarks, toLength, toParkReport } from "./checkpoint-messages.ts";
-import { fromJobError, fromMs, jobStateToProto } from "./messages.ts";
-import { toReportedError } from "./outcome-messages.ts";
+import { invalidArgument } from "../../core/errors.ts";
+import { checkFunctionName } from "../../core/job-options.ts";
+import type { Lease } from "../../core/job.ts";
+import type { JobEnd } from "../../engine/jobs/await-jobs.ts";
+import type { AttemptReport } from "../../engine/jobs/settle-attempts.ts";
+import type { ConnectingWorker } from "../../engine/workers/connect-worker.ts";
+import type { Delivery, WaitLeft } from "../../engine/workers/deliver-jobs.ts";
+import type { RevocationReason } from "../../engine/workers/worker-session.ts";
+import { kindToProto, toFailureMarks, toLength, toParkReport } from "../messages/checkpoint-messages.ts";
+import { fromJobError, jobStateToProto } from "../messages/job-messages.ts";
+import { toReportedError } from "../messages/outcome-messages.ts";
+import { fromMs } from "../messages/timestamps.ts";
 
 /** Translates a session's frames from and to the words of the engine. */
 

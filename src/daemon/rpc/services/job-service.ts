@@ -2,25 +2,23 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { WIRE_LIMITS } from "#proto/contract.ts";
 import type { NewJob } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { JobFilter, JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
-import { invalidArgument } from "../core/errors.ts";
-import type { BulkRequest, BulkResult } from "../engine/jobs/bulk-jobs.ts";
-import { cancelJobs, deleteJobs, retryJobs } from "../engine/jobs/bulk-jobs.ts";
-import { cancelJob } from "../engine/jobs/cancel-job.ts";
-import type { EnqueueItem } from "../engine/jobs/enqueue-jobs.ts";
-import { enqueueJobs } from "../engine/jobs/enqueue-jobs.ts";
-import type { Engine } from "../engine/engine.ts";
-import { explainJob } from "../engine/jobs/explain-job.ts";
-import { getJob, listJobs } from "../engine/jobs/read-jobs.ts";
-import { retryAwaited, retryJob } from "../engine/jobs/retry-job.ts";
-import { sendSignal } from "../engine/workflows/send-signal.ts";
-import { awaitJobsStream } from "./await-jobs-stream.ts";
-import { fromCheckpoint, fromPendingWait } from "./checkpoint-messages.ts";
-import { toJobFilter } from "./job-filter.ts";
-import { fromEnqueueResult, fromListedJob, toEnqueueItem } from "./messages.ts";
-import { fromAttempt } from "./outcome-messages.ts";
-import { tickFields } from "./schedule-messages.ts";
-import { tellJob } from "./tell-job.ts";
-import { watchJobsStream } from "./watch-jobs-stream.ts";
+import { invalidArgument } from "../../core/errors.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { type BulkRequest, type BulkResult, cancelJobs, deleteJobs, retryJobs } from "../../engine/jobs/bulk-jobs.ts";
+import { cancelJob } from "../../engine/jobs/cancel-job.ts";
+import { type EnqueueItem, enqueueJobs } from "../../engine/jobs/enqueue-jobs.ts";
+import { explainJob } from "../../engine/jobs/explain-job.ts";
+import { getJob, listJobs } from "../../engine/jobs/read-jobs.ts";
+import { retryAwaited, retryJob } from "../../engine/jobs/retry-job.ts";
+import { sendSignal } from "../../engine/workflows/send-signal.ts";
+import { fromCheckpoint, fromPendingWait } from "../messages/checkpoint-messages.ts";
+import { toJobFilter } from "../messages/job-filter.ts";
+import { fromEnqueueResult, fromListedJob, toEnqueueItem } from "../messages/job-messages.ts";
+import { fromJobWithTick } from "../messages/job-with-tick.ts";
+import { fromAttempt } from "../messages/outcome-messages.ts";
+import { tickFields } from "../messages/schedule-messages.ts";
+import { awaitJobsStream } from "../streams/await-jobs-stream.ts";
+import { watchJobsStream } from "../streams/watch-jobs-stream.ts";
 
 /** JobService: decodes, calls the engine's verb of the same name, encodes. */
 export function createJobService(engine: Engine, draining: AbortSignal): ServiceImpl<typeof JobService> {
@@ -32,7 +30,7 @@ export function createJobService(engine: Engine, draining: AbortSignal): Service
     getJob: async ({ jobId }) => {
       const { job, attempts, waits, records } = await getJob(engine, jobId);
       const rest = { waits: waits.map(fromPendingWait), checkpoints: records.map(fromCheckpoint) };
-      return { job: await tellJob(engine, job, { attempts: attempts.map(fromAttempt), ...rest }) };
+      return { job: await fromJobWithTick(engine, job, { attempts: attempts.map(fromAttempt), ...rest }) };
     },
     listJobs: async ({ filter, pageSize, pageToken }) => {
       const page = await listJobs(engine, { filter: toJobFilter(filter), pageSize, pageToken });
@@ -44,11 +42,11 @@ export function createJobService(engine: Engine, draining: AbortSignal): Service
       watchJobsStream(engine, toJobFilter(filter), { cancelled: context.signal, draining }),
     cancelJob: async ({ jobId }) => {
       const { cancelled, job } = await cancelJob(engine, jobId);
-      return { cancelled, job: await tellJob(engine, job) };
+      return { cancelled, job: await fromJobWithTick(engine, job) };
     },
     retryJob: async ({ jobId, awaitedBy }) => {
       const job = awaitedBy === "" ? await retryJob(engine, jobId) : await retryAwaited(engine, jobId, awaitedBy);
-      return { job: await tellJob(engine, job) };
+      return { job: await fromJobWithTick(engine, job) };
     },
     sendSignal: (request) => sendSignal(engine, request),
     cancelJobs: async (request) => fromBulkResult(await cancelJobs(engine, toBulkRequest(request))),
@@ -56,7 +54,7 @@ export function createJobService(engine: Engine, draining: AbortSignal): Service
     deleteJobs: async (request) => fromBulkResult(await deleteJobs(engine, toBulkRequest(request))),
     explainJob: async ({ jobId }) => {
       const { job, waits, blockers, summary } = await explainJob(engine, jobId);
-      const message = await tellJob(engine, job, { waits: waits.map(fromPendingWait) });
+      const message = await fromJobWithTick(engine, job, { waits: waits.map(fromPendingWait) });
       return { job: message, blockers: blockers.map(({ kind, message }) => ({ kind, message })), summary };
     },
   };

@@ -2,29 +2,24 @@
  * Proto messages to core values and back. Messages are built as literals with every field, not by `create`: sessions
  * convert tens of thousands a second.
  */
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type {
-  EnqueuedJob as EnqueuedJobMessage,
-  Job as JobMessage,
-  JobError as JobErrorMessage,
-  JobOptions as JobOptionsMessage,
-  NewJob,
-} from "#proto/gen/reseolio/v1/job_pb.ts";
 import {
-  Backoff,
+  type EnqueuedJob as EnqueuedJobMessage,
+  type Job as JobMessage,
+  type JobError as JobErrorMessage,
   JobState as JobStateMessage,
-  OnDuplicate as OnDuplicateMessage,
+  type NewJob,
 } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type {
   EnqueueResult as EnqueueResultMessage,
   JobChange as JobChangeMessage,
 } from "#proto/gen/reseolio/v1/job_service_pb.ts";
-import { invalidArgument } from "../core/errors.ts";
-import type { JobOptionsInput, OnDuplicate } from "../core/job-options.ts";
-import type { BackoffKind, Job, JobError, JobSettings, JobState } from "../core/job.ts";
-import type { CommittedChange } from "../engine/lane/change-feed.ts";
-import type { EnqueueItem, EnqueueResult } from "../engine/jobs/enqueue-jobs.ts";
-import { statusFromError } from "./error-details.ts";
+import type { JobOptionsInput } from "../../core/job-options.ts";
+import type { Job, JobError, JobState } from "../../core/job.ts";
+import type { EnqueueItem, EnqueueResult } from "../../engine/jobs/enqueue-jobs.ts";
+import type { CommittedChange } from "../../engine/lane/change-feed.ts";
+import { statusFromError } from "../errors/error-details.ts";
+import { fromJobOptions, toJobOptions } from "./option-messages.ts";
+import { fromMs } from "./timestamps.ts";
 
 const NO_ARGS = new TextEncoder().encode("[]");
 const NO_BYTES = new Uint8Array(0);
@@ -44,64 +39,6 @@ export function toEnqueueItem(message: NewJob, path: string): EnqueueItem {
     options: message.options === undefined ? NO_OPTIONS : toJobOptions(message.options, path),
     parentId: message.parentId === "" ? null : message.parentId,
   };
-}
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
-export function toJobOptions(message: JobOptionsMessage, path: string): JobOptionsInput {
-  const options: Mutable<JobOptionsInput> = {};
-  if (message.maxAttempts !== undefined) options.maxAttempts = message.maxAttempts;
-  if (message.backoff !== Backoff.UNSPECIFIED) options.backoff = toBackoff(message.backoff, path);
-  if (message.initialDelayMs !== undefined) options.initialDelayMs = message.initialDelayMs;
-  if (message.maxDelayMs !== undefined) options.maxDelayMs = message.maxDelayMs;
-  if (message.jitter !== undefined) options.jitter = message.jitter;
-  if (message.timeoutMs !== undefined) options.timeoutMs = message.timeoutMs;
-  if (message.delayMs !== undefined) options.delayMs = Number(message.delayMs);
-  if (message.runAt !== undefined) options.runAt = toMs(message.runAt);
-  if (message.priority !== undefined) options.priority = message.priority;
-  if (message.startWithinMs !== undefined) options.startWithinMs = Number(message.startWithinMs);
-  if (message.finishWithinMs !== undefined) options.finishWithinMs = Number(message.finishWithinMs);
-  if (message.idempotencyKey !== "") options.idempotencyKey = message.idempotencyKey;
-  if (message.onDuplicate !== OnDuplicateMessage.UNSPECIFIED) {
-    options.onDuplicate = toOnDuplicate(message.onDuplicate, path);
-  }
-  options.headers = message.headers;
-  return options;
-}
-
-function toBackoff(value: Backoff, path: string): BackoffKind {
-  switch (value) {
-    case Backoff.FIXED:
-      return "fixed";
-    case Backoff.LINEAR:
-      return "linear";
-    case Backoff.EXPONENTIAL:
-    case Backoff.UNSPECIFIED:
-      return "exponential";
-    default:
-      throw unknownEnumValue(`${path}.options.backoff`, value, Backoff);
-  }
-}
-
-function toOnDuplicate(value: OnDuplicateMessage, path: string): OnDuplicate {
-  switch (value) {
-    case OnDuplicateMessage.RETURN_EXISTING:
-    case OnDuplicateMessage.UNSPECIFIED:
-      return "return_existing";
-    case OnDuplicateMessage.REJECT:
-      return "reject";
-    case OnDuplicateMessage.REPLACE_FINISHED:
-      return "replace_finished";
-    default:
-      throw unknownEnumValue(`${path}.options.onDuplicate`, value, OnDuplicateMessage);
-  }
-}
-
-/** Proto enums are open: a number from a newer client, or a mistake. Never taken for the default in silence. */
-export function unknownEnumValue(field: string, value: number, names: Record<string, string | number>): Error {
-  const known = Object.entries(names).filter(([, number]) => typeof number === "number" && number !== 0);
-  const list = known.map(([name, number]) => `${number} (${name})`).join(", ");
-  return invalidArgument([{ field, description: `is ${value}, which this daemon does not know; give one of ${list}` }]);
 }
 
 /**
@@ -169,33 +106,6 @@ export function fromListedJob(job: Job): JobMessage {
   return message;
 }
 
-export function fromJobOptions(job: JobSettings): JobOptionsMessage {
-  return {
-    $typeName: "reseolio.v1.JobOptions",
-    maxAttempts: job.maxAttempts,
-    backoff: backoffToProto(job.backoff),
-    initialDelayMs: job.initialDelayMs,
-    maxDelayMs: job.maxDelayMs,
-    jitter: job.jitter,
-    timeoutMs: job.timeoutMs,
-    priority: job.priority,
-    idempotencyKey: job.idempotencyKey ?? "",
-    onDuplicate: OnDuplicateMessage.UNSPECIFIED,
-    headers: { ...job.headers },
-  };
-}
-
-function backoffToProto(backoff: BackoffKind): Backoff {
-  switch (backoff) {
-    case "fixed":
-      return Backoff.FIXED;
-    case "linear":
-      return Backoff.LINEAR;
-    case "exponential":
-      return Backoff.EXPONENTIAL;
-  }
-}
-
 export function fromJobError(error: JobError): JobErrorMessage {
   return {
     $typeName: "reseolio.v1.JobError",
@@ -248,19 +158,4 @@ export function jobStateToProto(state: JobState): JobStateMessage {
     case "CANCELLED":
       return JobStateMessage.CANCELLED;
   }
-}
-
-/** @param ms milliseconds since the epoch */
-export function fromMs(ms: number): Timestamp {
-  const seconds = Math.floor(ms / 1_000);
-  return {
-    $typeName: "google.protobuf.Timestamp",
-    seconds: BigInt(seconds),
-    nanos: Math.round((ms - seconds * 1_000) * 1_000_000),
-  };
-}
-
-/** Milliseconds since the epoch, rounded down. */
-export function toMs(timestamp: Timestamp): number {
-  return Number(timestamp.seconds) * 1_000 + Math.floor(timestamp.nanos / 1_000_000);
 }
