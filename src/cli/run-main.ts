@@ -1,4 +1,5 @@
 /** From words to an exit code: finds the command, checks its words, runs it, reports how it ended. */
+import { cliErrorFrom } from "./calls/rpc-errors.ts";
 import {
   type AnyCommand,
   type CommandContext,
@@ -7,15 +8,14 @@ import {
   isGroup,
   type LazyCommand,
 } from "./command.ts";
-import { painter, wantsColor } from "./terminal/color.ts";
 import { EXIT, type ExitCode, usageError } from "./exit.ts";
-import { commandHelp, groupHelp, rootHelp, TOPICS } from "./help.ts";
+import { scanWords } from "./flags/scan-words.ts";
+import { commandHelp, groupHelp, rootHelp, TOPICS } from "./help/help-text.ts";
+import { painter, wantsColor } from "./terminal/color.ts";
 import { type Messages, type MessageSink, openMessages } from "./terminal/messages.ts";
 import { Output } from "./terminal/output.ts";
-import { cliErrorFrom } from "./calls/rpc-errors.ts";
-import { scanWords } from "./flags/scan-words.ts";
 import type { Stdout } from "./terminal/stdout.ts";
-import { suggest } from "./flags/suggest.ts";
+import { suggest } from "./text/suggest.ts";
 import { VERSION } from "./version.ts";
 
 /** The world that a run of the command line sees. */

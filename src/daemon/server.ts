@@ -1,25 +1,21 @@
 import type { ConnectRouter } from "@connectrpc/connect";
-import type { Server as HttpServer } from "node:http";
-import { createServer as createHttpServer } from "node:http";
-import type { Http2Server } from "node:http2";
-import { createServer as createHttp2Server } from "node:http2";
+import { type Server as HttpServer, createServer as createHttpServer } from "node:http";
+import { type Http2Server, createServer as createHttp2Server } from "node:http2";
 import type { AddressInfo, Server as NetServer } from "node:net";
 import { HTTP2_WINDOW_BYTES } from "#proto/contract.ts";
 import { DaemonError } from "./core/errors.ts";
 import { BearerToken } from "./http/bearer-token.ts";
 import { exposureFault, formatAddress } from "./http/bind-address.ts";
 import { ConnectionTable } from "./http/connection-table.ts";
-import type { Servers, TlsFiles } from "./http/door.ts";
-import { createPlainDoor, createTlsDoor } from "./http/door.ts";
+import { type Servers, type TlsFiles, listenForBothProtocols, listenWithTls } from "./http/protocol-switch.ts";
 import type { GrpcStreamHandler } from "./http/grpc-stream.ts";
 import type { HttpRoutes } from "./http/http-route.ts";
 import { listen } from "./http/listen.ts";
-import { OwnNames } from "./http/own-names.ts";
+import { AllowedHosts } from "./http/allowed-hosts.ts";
 import { RequestGuard } from "./http/request-guard.ts";
 import { createRequestListener } from "./http/request-listener.ts";
 import { createRpcHandlers } from "./http/rpc-handler.ts";
-import type { ServerLimits } from "./http/server-limits.ts";
-import { DEFAULT_SERVER_LIMITS } from "./http/server-limits.ts";
+import { type ServerLimits, DEFAULT_SERVER_LIMITS } from "./http/server-limits.ts";
 import type { Logger } from "./logger.ts";
 
 export interface ServerOptions {
@@ -118,9 +114,9 @@ function createServers(limits: ServerLimits): Servers {
 const MAX_HEADER_BYTES = 32 * 1024;
 
 function createDoor({ tls, logger }: ServerOptions, servers: Servers, connections: ConnectionTable): NetServer {
-  if (tls === undefined || tls === null) return createPlainDoor(servers, connections);
+  if (tls === undefined || tls === null) return listenForBothProtocols(servers, connections);
   try {
-    return createTlsDoor(servers, connections, tls, logger);
+    return listenWithTls(servers, connections, tls, logger);
   } catch (error) {
     const message = `the TLS certificate and key (--tls-cert, --tls-key) cannot be used: ${error instanceof Error ? error.message : String(error)}`;
     throw new DaemonError("failed_precondition", message, { cause: error });
@@ -128,7 +124,7 @@ function createDoor({ tls, logger }: ServerOptions, servers: Servers, connection
 }
 
 function createGuard({ host, tls, token, hostNames = [] }: ServerOptions): RequestGuard {
-  const names = new OwnNames({ host, certificate: tls?.cert ?? null, extra: hostNames });
+  const names = new AllowedHosts({ host, certificate: tls?.cert ?? null, extra: hostNames });
   return new RequestGuard(names, typeof token === "string" && token !== "" ? new BearerToken(token) : null);
 }
 

@@ -7,9 +7,9 @@ import { CheckpointKind, type Job, JobSchema, JobState } from "../../proto/gen/r
 import { emittedSheet, eventJson, eventSheet } from "../../src/cli/views/event-view.ts";
 import { FUNCTIONS } from "../../src/cli/views/function-view.ts";
 import { type JobNode, TREE_LISTING, treeJson, treeRows } from "../../src/cli/views/job-tree.ts";
-import { toJson } from "../../src/cli/terminal/json-text.ts";
+import { toJson } from "../../src/cli/text/json-text.ts";
 import { jobJson, JOB_LISTING, jobSheet } from "../../src/cli/views/job-view.ts";
-import { onePage } from "../../src/cli/calls/list-jobs.ts";
+import { onePage } from "../../src/cli/terminal/one-page.ts";
 import { Output, type FormatFlags } from "../../src/cli/terminal/output.ts";
 import { expectGolden } from "./golden.ts";
 import { Recorder } from "./recorder.ts";

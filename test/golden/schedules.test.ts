@@ -10,10 +10,10 @@ import {
   ScheduleState,
   TickSchema,
 } from "../../proto/gen/reseolio/v1/schedule_service_pb.ts";
-import { onePage } from "../../src/cli/calls/list-jobs.ts";
+import { onePage } from "../../src/cli/terminal/one-page.ts";
 import { Output, type FormatFlags } from "../../src/cli/terminal/output.ts";
 import { scheduleJson, scheduleSheet, SCHEDULE_LISTING } from "../../src/cli/views/schedule-view.ts";
-import { showTicks } from "../../src/cli/views/show-ticks.ts";
+import { showTicks } from "../../src/cli/calls/show-ticks.ts";
 import { expectGolden } from "./golden.ts";
 import { Recorder } from "./recorder.ts";
 

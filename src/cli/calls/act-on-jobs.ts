@@ -1,17 +1,17 @@
 /** Cancel, retry and delete: which jobs, whether really, and how it went. */
 import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Client } from "../../sdk/transport/client.ts";
-import type { AnyCommand, CommandContext, Example, Flags } from "../command.ts";
-import { defineCommand } from "../command.ts";
+import { type AnyCommand, type CommandContext, type Example, type Flags, defineCommand } from "../command.ts";
 import { confirm } from "../terminal/confirm.ts";
 import { CONNECTION_FLAGS, withClient } from "./connection.ts";
 import { CliError, usageError } from "../exit.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 import { FILTER_FLAGS, hasFilter, type JobFilterInit, readFilter } from "../flags/job-filter.ts";
-import { resolveJobIds } from "../views/job-id.ts";
-import { type StateName, stateName } from "../views/job-states.ts";
-import { JOB_LISTING } from "../views/job-view.ts";
-import { FORMAT_FLAGS, type Listing } from "../terminal/output.ts";
 import { readIds } from "../flags/read-ids.ts";
+import type { Listing } from "../terminal/output.ts";
+import { stateName, type StateName } from "../text/job-states.ts";
+import { JOB_LISTING } from "../views/job-view.ts";
+import { resolveJobIds } from "./resolve-job-ids.ts";
 
 interface ActPage {
   readonly jobIds: readonly string[];

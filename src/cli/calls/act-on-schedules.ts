@@ -1,12 +1,13 @@
 /** Pause, resume and delete: one act on each schedule that is named. */
 import type { Client } from "../../sdk/transport/client.ts";
 import { type AnyCommand, type CommandContext, defineCommand, type Example, type Flags } from "../command.ts";
-import { CONNECTION_FLAGS, withClient } from "./connection.ts";
 import { CliError, usageError } from "../exit.ts";
-import type { Listing } from "../terminal/output.ts";
 import { stdinLines } from "../flags/read-input.ts";
-import { cliErrorFrom } from "./rpc-errors.ts";
 import { checkScheduleName, NAME_FORMAT_FLAGS } from "../flags/schedule-flags.ts";
+import { onePage } from "../terminal/one-page.ts";
+import type { Listing } from "../terminal/output.ts";
+import { CONNECTION_FLAGS, withClient } from "./connection.ts";
+import { cliErrorFrom } from "./rpc-errors.ts";
 
 /** One of the acts in words and calls. */
 export interface ScheduleAct {
@@ -78,10 +79,6 @@ function noSchedule(name: string): CliError {
 async function report(act: ScheduleAct, { output, messages }: Context, done: readonly string[]): Promise<void> {
   if (output.format !== "table") await output.list(onePage(done), NAMES);
   if (done.length > 0) messages.success(`${done.length === 1 ? done[0] : `${done.length} schedules`} ${act.done}`);
-}
-
-async function* onePage(names: readonly string[]): AsyncGenerator<readonly string[]> {
-  yield names;
 }
 
 const NAMES: Listing<string> = {

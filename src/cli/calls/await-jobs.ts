@@ -1,14 +1,14 @@
 import { WIRE_LIMITS } from "#proto/contract.ts";
 import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Client } from "../../sdk/transport/client.ts";
-import { formatDuration } from "../flags/duration.ts";
 import { CliError } from "../exit.ts";
+import { durationFlag } from "../flags/parse-flag.ts";
 import { interruptible } from "../terminal/interrupt.ts";
-import { stateName } from "../views/job-states.ts";
-import { endedJobJson, errorLine } from "../views/job-view.ts";
 import type { Messages } from "../terminal/messages.ts";
 import type { Output } from "../terminal/output.ts";
-import { durationFlag } from "../flags/parse-flag.ts";
+import { formatDuration } from "../text/duration.ts";
+import { stateName } from "../text/job-states.ts";
+import { endedJobJson, errorLine } from "../views/job-view.ts";
 import { throughRestarts } from "./reconnect.ts";
 
 export const WAIT_FLAGS = {

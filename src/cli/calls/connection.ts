@@ -2,9 +2,9 @@
 import { DEFAULT_ADDRESS } from "#proto/contract.ts";
 import type { Client } from "../../sdk/transport/client.ts";
 import type { CommandContext, Flags } from "../command.ts";
-import { parseDuration } from "../flags/duration.ts";
 import { type CliError, usageError } from "../exit.ts";
 import { readTextFile } from "../flags/read-input.ts";
+import { parseDuration } from "../text/duration.ts";
 import { cliErrorFrom } from "./rpc-errors.ts";
 import { whenStarted } from "./starting-daemon.ts";
 

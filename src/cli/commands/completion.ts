@@ -1,6 +1,6 @@
-import { isShell, SHELLS, completionScript } from "../completion-script.ts";
 import { defineCommand } from "../command.ts";
 import { usageError } from "../exit.ts";
+import { completionScript, isShell, SHELLS } from "../help/completion-script.ts";
 
 export const completion = defineCommand({
   meta: { name: "completion", description: "Print a script that completes commands, flags and live function names." },

@@ -1,7 +1,7 @@
-import { formatBytes } from "../views/bytes.ts";
 import { defineCommand } from "../command.ts";
 import { databaseUrl, DB_FLAGS } from "../flags/db-flags.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
+import { formatBytes } from "../text/bytes.ts";
 
 export const dbBackup = defineCommand({
   meta: {

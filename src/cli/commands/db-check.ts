@@ -1,7 +1,7 @@
 import { defineCommand } from "../command.ts";
-import { databaseUrl, DB_FLAGS } from "../flags/db-flags.ts";
 import { CliError } from "../exit.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
+import { databaseUrl, DB_FLAGS } from "../flags/db-flags.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 
 export const dbCheck = defineCommand({
   meta: {

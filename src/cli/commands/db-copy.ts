@@ -1,7 +1,7 @@
 import type { CopyReport } from "../../daemon/database.ts";
 import { defineCommand } from "../command.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 import type { Progress } from "../terminal/messages.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
 
 export const dbCopy = defineCommand({
   meta: {

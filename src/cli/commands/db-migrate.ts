@@ -1,6 +1,6 @@
 import { defineCommand } from "../command.ts";
 import { databaseUrl, DB_FLAGS } from "../flags/db-flags.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 
 export const dbMigrate = defineCommand({
   meta: {

@@ -1,16 +1,10 @@
-import type {
-  DatabaseDescription,
-  PostgresDescription,
-  PostgresExamination,
-  SqliteDescription,
-} from "../../daemon/database.ts";
-import { formatBytes } from "../views/bytes.ts";
+import type { DatabaseDescription, PostgresDescription, SqliteDescription } from "../../daemon/database.ts";
 import { defineCommand } from "../command.ts";
 import { databaseUrl, DB_FLAGS } from "../flags/db-flags.ts";
-import { STATE_NAMES } from "../views/job-states.ts";
-import { FORMAT_FLAGS, type Sheet } from "../terminal/output.ts";
-
-export type { PostgresExamination };
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
+import type { Sheet } from "../terminal/output.ts";
+import { formatBytes } from "../text/bytes.ts";
+import { STATE_NAMES } from "../text/job-states.ts";
 
 export const dbStats = defineCommand({
   meta: { name: "db stats", description: "Show what a database holds and how large it is." },
@@ -25,12 +19,6 @@ export const dbStats = defineCommand({
 async function describe(url: string): Promise<DatabaseDescription> {
   const { describeDatabase } = await import("../../daemon/database.ts");
   return describeDatabase(url);
-}
-
-/** The same with all that the doctor judges. */
-export async function examine(url: string): Promise<SqliteDescription | PostgresExamination> {
-  const { examineDatabase } = await import("../../daemon/database.ts");
-  return examineDatabase(url);
 }
 
 function statsSheet(database: DatabaseDescription): Sheet {

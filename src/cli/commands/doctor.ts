@@ -1,17 +1,17 @@
 import { existsSync } from "node:fs";
 import type { GetInfoResponse } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
-import { type CommandContext, defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS } from "../calls/connection.ts";
-import { databaseUrl, DB_FLAGS } from "../flags/db-flags.ts";
+import { cliErrorFrom } from "../calls/rpc-errors.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
 import { examineDaemon } from "../doctor/examine-daemon.ts";
+import { examine } from "../doctor/examine-database.ts";
 import { examinePostgres } from "../doctor/examine-postgres.ts";
 import { examineStorage } from "../doctor/examine-storage.ts";
-import { CliError } from "../exit.ts";
 import { type Finding, FINDINGS, fine, wrong } from "../doctor/finding.ts";
-import { onePage } from "../calls/list-jobs.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
-import { cliErrorFrom } from "../calls/rpc-errors.ts";
-import { examine } from "./db-stats.ts";
+import { CliError } from "../exit.ts";
+import { databaseUrl, DB_FLAGS } from "../flags/db-flags.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
+import { onePage } from "../terminal/one-page.ts";
 
 const FLAGS = {
   db: { ...DB_FLAGS.db, description: "The database to examine when no daemon on this machine names its own" },

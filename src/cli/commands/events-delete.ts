@@ -1,7 +1,7 @@
-import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { defineCommand } from "../command.ts";
 import { CliError } from "../exit.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 import { eventName } from "./events-emit.ts";
 
 export const eventsDelete = defineCommand({

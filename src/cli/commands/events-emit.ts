@@ -1,9 +1,9 @@
-import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
-import { emittedSheet } from "../views/event-view.ts";
+import { defineCommand } from "../command.ts";
 import { CliError, usageError } from "../exit.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 import { PAYLOAD_FLAG, readPayload } from "../flags/payload-flag.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
+import { emittedSheet } from "../views/event-view.ts";
 
 export const eventsEmit = defineCommand({
   meta: { name: "events emit", description: "Let an event happen: jobs that await it, now or later, go on." },

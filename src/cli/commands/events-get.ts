@@ -1,8 +1,8 @@
-import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
-import { eventSheet } from "../views/event-view.ts";
+import { defineCommand } from "../command.ts";
 import { CliError } from "../exit.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
+import { eventSheet } from "../views/event-view.ts";
 import { eventName } from "./events-emit.ts";
 
 export const eventsGet = defineCommand({

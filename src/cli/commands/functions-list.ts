@@ -1,8 +1,8 @@
-import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { defineCommand } from "../command.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
+import { onePage } from "../terminal/one-page.ts";
 import { FUNCTIONS } from "../views/function-view.ts";
-import { onePage } from "../calls/list-jobs.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
 
 export const functionsList = defineCommand({
   meta: { name: "functions list", description: "List functions with their jobs by state and their workers." },

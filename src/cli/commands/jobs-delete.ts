@@ -1,5 +1,5 @@
 import { actCommand } from "../calls/act-on-jobs.ts";
-import { isTerminal } from "../views/job-states.ts";
+import { isTerminal } from "../text/job-states.ts";
 
 export const jobsDelete = actCommand({
   verb: "delete",

@@ -1,18 +1,20 @@
-import { defineCommand, type CommandContext } from "../command.ts";
-import { awaitJobs, jobFailure, printResult, readWaitTimeout, WAIT_FLAGS } from "../calls/await-jobs.ts";
-import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
-import { enqueueBatch, checkNewJob, newJob, type NewJobInit } from "../calls/enqueue.ts";
-import { enqueueLines, type LineOutcome } from "../calls/enqueue-lines.ts";
-import { CliError, usageError } from "../exit.ts";
-import { JOB_OPTION_FLAGS, readJobOptions } from "../flags/job-options.ts";
-import { stateName } from "../views/job-states.ts";
-import { endedJobJson } from "../views/job-view.ts";
-import type { Progress } from "../terminal/messages.ts";
-import { FORMAT_FLAGS, type Listing } from "../terminal/output.ts";
-import { argsBytes, readTextFlag, stdinLines, fileLines } from "../flags/read-input.ts";
-import { cliErrorFromStatus } from "../calls/rpc-errors.ts";
 import type { EnqueuedJob } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Client } from "../../sdk/transport/client.ts";
+import { awaitJobs, jobFailure, printResult, readWaitTimeout, WAIT_FLAGS } from "../calls/await-jobs.ts";
+import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { enqueueLines, type LineOutcome } from "../calls/enqueue-lines.ts";
+import { enqueueBatch, newJob, type NewJobInit } from "../calls/enqueue.ts";
+import { cliErrorFromStatus } from "../calls/rpc-errors.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
+import { CliError, usageError } from "../exit.ts";
+import { checkNewJob } from "../flags/check-new-job.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
+import { JOB_OPTION_FLAGS, readJobOptions } from "../flags/job-options.ts";
+import { argsBytes, fileLines, readTextFlag, stdinLines } from "../flags/read-input.ts";
+import type { Progress } from "../terminal/messages.ts";
+import type { Listing } from "../terminal/output.ts";
+import { stateName } from "../text/job-states.ts";
+import { endedJobJson } from "../views/job-view.ts";
 
 const FLAGS = {
   args: {

@@ -1,10 +1,12 @@
 import type { ExplainJobResponse } from "#proto/gen/reseolio/v1/job_service_pb.ts";
-import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
-import { checkJobId, resolveJobIds } from "../views/job-id.ts";
-import { stateName } from "../views/job-states.ts";
+import { resolveJobIds } from "../calls/resolve-job-ids.ts";
+import { defineCommand } from "../command.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
+import type { Sheet } from "../terminal/output.ts";
+import { checkJobId } from "../text/job-id.ts";
+import { stateName } from "../text/job-states.ts";
 import { jobSummaryJson } from "../views/job-view.ts";
-import { FORMAT_FLAGS, type Sheet } from "../terminal/output.ts";
 
 export const jobsExplain = defineCommand({
   meta: { name: "jobs explain", description: "Say why a job is not running, or not finished." },

@@ -1,12 +1,15 @@
-import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { readJobTree, type TreeBounds } from "../calls/read-job-tree.ts";
+import { resolveJobIds } from "../calls/resolve-job-ids.ts";
+import { defineCommand } from "../command.ts";
 import { CliError, usageError } from "../exit.ts";
-import { checkJobId, resolveJobIds } from "../views/job-id.ts";
-import { type JobNode, readJobTree, TREE_LISTING, type TreeBounds, treeJson, treeRows } from "../views/job-tree.ts";
-import { jobSheet } from "../views/job-view.ts";
-import { onePage } from "../calls/list-jobs.ts";
-import { FORMAT_FLAGS, type Output } from "../terminal/output.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 import { numberFlag } from "../flags/parse-flag.ts";
+import { onePage } from "../terminal/one-page.ts";
+import type { Output } from "../terminal/output.ts";
+import { checkJobId } from "../text/job-id.ts";
+import { type JobNode, TREE_LISTING, treeJson, treeRows } from "../views/job-tree.ts";
+import { jobSheet } from "../views/job-view.ts";
 
 export const jobsGet = defineCommand({
   meta: { name: "jobs get", description: "Show everything about a job: arguments, result, options, attempts." },

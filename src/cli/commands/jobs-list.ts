@@ -1,11 +1,11 @@
-import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
-import { usageError } from "../exit.ts";
-import { FILTER_FLAGS, readFilter } from "../flags/job-filter.ts";
-import { JOB_LISTING } from "../views/job-view.ts";
 import { listJobs } from "../calls/list-jobs.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
+import { defineCommand } from "../command.ts";
+import { usageError } from "../exit.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
+import { FILTER_FLAGS, readFilter } from "../flags/job-filter.ts";
 import { numberFlag } from "../flags/parse-flag.ts";
+import { JOB_LISTING } from "../views/job-view.ts";
 
 const DEFAULT_LIMIT = 50;
 

@@ -1,11 +1,13 @@
-import { awaitJobs, jobFailure, printResult, readWaitTimeout, WAIT_FLAGS } from "../calls/await-jobs.ts";
-import { defineCommand } from "../command.ts";
-import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
-import { CliError, usageError } from "../exit.ts";
-import { checkJobId, resolveJobIds } from "../views/job-id.ts";
-import { isTerminal, stateName } from "../views/job-states.ts";
-import { FORMAT_FLAGS, type Output } from "../terminal/output.ts";
 import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { awaitJobs, jobFailure, printResult, readWaitTimeout, WAIT_FLAGS } from "../calls/await-jobs.ts";
+import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { resolveJobIds } from "../calls/resolve-job-ids.ts";
+import { defineCommand } from "../command.ts";
+import { CliError, usageError } from "../exit.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
+import type { Output } from "../terminal/output.ts";
+import { checkJobId } from "../text/job-id.ts";
+import { isTerminal, stateName } from "../text/job-states.ts";
 
 export const jobsResult = defineCommand({
   meta: { name: "jobs result", description: "Print the result of a job that has one." },

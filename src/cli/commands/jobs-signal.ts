@@ -1,10 +1,12 @@
 import type { SendSignalResponse } from "#proto/gen/reseolio/v1/job_service_pb.ts";
-import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { resolveJobIds } from "../calls/resolve-job-ids.ts";
+import { defineCommand } from "../command.ts";
 import { usageError } from "../exit.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 import { PAYLOAD_FLAG, readPayload } from "../flags/payload-flag.ts";
-import { FORMAT_FLAGS, type Sheet } from "../terminal/output.ts";
-import { checkJobId, resolveJobIds } from "../views/job-id.ts";
+import type { Sheet } from "../terminal/output.ts";
+import { checkJobId } from "../text/job-id.ts";
 
 export const jobsSignal = defineCommand({
   meta: {

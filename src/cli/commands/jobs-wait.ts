@@ -1,13 +1,13 @@
 import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { awaitJobs, jobFailure, readWaitTimeout, WAIT_FLAGS } from "../calls/await-jobs.ts";
-import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { resolveJobIds } from "../calls/resolve-job-ids.ts";
+import { defineCommand } from "../command.ts";
 import { CliError } from "../exit.ts";
-import { resolveJobIds } from "../views/job-id.ts";
-import { stateName } from "../views/job-states.ts";
-import { endedJobJson, JOB_LISTING } from "../views/job-view.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 import { readIds } from "../flags/read-ids.ts";
+import { stateName } from "../text/job-states.ts";
+import { endedJobJson, JOB_LISTING } from "../views/job-view.ts";
 
 export const jobsWait = defineCommand({
   meta: { name: "jobs wait", description: "Wait until jobs have ended; one line for each as it ends." },

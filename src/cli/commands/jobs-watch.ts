@@ -2,15 +2,17 @@ import type { JobChange } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import type { Client } from "../../sdk/transport/client.ts";
 import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
-import { CliError } from "../exit.ts";
-import { interruptible } from "../terminal/interrupt.ts";
-import { FILTER_FLAGS, readFilter, type JobFilterInit } from "../flags/job-filter.ts";
-import { shortId } from "../views/job-id.ts";
-import { STATE_PAINT, stateName } from "../views/job-states.ts";
-import { errorJson, errorLine } from "../views/job-view.ts";
-import { FORMAT_FLAGS, type Listing, type Output } from "../terminal/output.ts";
 import { throughRestarts } from "../calls/reconnect.ts";
-import { fromTimestamp, isoTime } from "../views/timestamps.ts";
+import { CliError } from "../exit.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
+import { FILTER_FLAGS, type JobFilterInit, readFilter } from "../flags/job-filter.ts";
+import { interruptible } from "../terminal/interrupt.ts";
+import type { Listing, Output } from "../terminal/output.ts";
+import { shortId } from "../text/job-id.ts";
+import { stateName } from "../text/job-states.ts";
+import { fromTimestamp, isoTime } from "../text/timestamps.ts";
+import { errorJson, errorLine } from "../views/job-view.ts";
+import { STATE_PAINT } from "../views/state-paint.ts";
 
 export const jobsWatch = defineCommand({
   meta: { name: "jobs watch", description: "Follow jobs: one line for each change of state, until Ctrl-C." },

@@ -1,5 +1,5 @@
-import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { defineCommand } from "../command.ts";
 import { CliError } from "../exit.ts";
 import { checkScheduleName, NAME_FORMAT_FLAGS } from "../flags/schedule-flags.ts";
 import { scheduleSheet } from "../views/schedule-view.ts";

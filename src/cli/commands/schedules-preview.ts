@@ -1,13 +1,13 @@
-import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { namingFlags } from "../calls/schedule-faults.ts";
+import { showTicks } from "../calls/show-ticks.ts";
+import { defineCommand } from "../command.ts";
 import { usageError } from "../exit.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 import { instantFlag, numberFlag } from "../flags/parse-flag.ts";
 import { checkScheduleName, CRON_HINT, readRule, RULE_FLAGS } from "../flags/schedule-flags.ts";
-import { namingFlags } from "../flags/schedule-faults.ts";
-import { showTicks } from "../views/show-ticks.ts";
+import { toTimestamp } from "../text/timestamps.ts";
 import { tickJson } from "../views/tick-view.ts";
-import { toTimestamp } from "../views/timestamps.ts";
 
 export const schedulesPreview = defineCommand({
   meta: {

@@ -1,13 +1,13 @@
 import { awaitJobs, jobFailure, printResult, readWaitTimeout, WAIT_FLAGS } from "../calls/await-jobs.ts";
-import { type CommandContext, defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
 import { repeated } from "../calls/enqueue.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
 import { usageError } from "../exit.ts";
-import { stateName } from "../views/job-states.ts";
-import { endedJobJson } from "../views/job-view.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 import { checkScheduleName } from "../flags/schedule-flags.ts";
 import type { Client } from "../../sdk/transport/client.ts";
+import { stateName } from "../text/job-states.ts";
+import { endedJobJson } from "../views/job-view.ts";
 
 const FLAGS = {
   wait: { type: "boolean", description: "Wait for the end and print the result" },

@@ -1,18 +1,18 @@
 import type { Schedule } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
-import { type CommandContext, defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { namingFlags } from "../calls/schedule-faults.ts";
+import { nextTicks, showTicks } from "../calls/show-ticks.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
 import { CliError, usageError } from "../exit.ts";
 import {
   checkScheduleName,
+  NAME_FORMAT_FLAGS,
   readSchedule,
   SCHEDULE_FLAGS,
   type ScheduleSpecInit,
-  NAME_FORMAT_FLAGS,
 } from "../flags/schedule-flags.ts";
-import { namingFlags } from "../flags/schedule-faults.ts";
+import { suggest } from "../text/suggest.ts";
 import { scheduleJson } from "../views/schedule-view.ts";
-import { nextTicks, showTicks } from "../views/show-ticks.ts";
-import { suggest } from "../flags/suggest.ts";
 import { tickJson } from "../views/tick-view.ts";
 import type { Client } from "../../sdk/transport/client.ts";
 

@@ -1,14 +1,15 @@
 import type { GetInfoResponse, GetStatsResponse } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
-import { formatBytes } from "../views/bytes.ts";
-import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { defineCommand } from "../command.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
+import { onePage } from "../terminal/one-page.ts";
+import type { Sheet } from "../terminal/output.ts";
+import { formatBytes } from "../text/bytes.ts";
+import { relativeTime } from "../text/instant.ts";
+import { STATE_NAMES } from "../text/job-states.ts";
+import { fromTimestamp, isoTime } from "../text/timestamps.ts";
 import { FUNCTIONS, totals } from "../views/function-view.ts";
-import { relativeTime } from "../views/instant.ts";
-import { STATE_NAMES } from "../views/job-states.ts";
-import { onePage } from "../calls/list-jobs.ts";
-import { FORMAT_FLAGS, type Sheet } from "../terminal/output.ts";
 import { scheduleStatsJson, scheduleStatsText } from "../views/schedule-stats-view.ts";
-import { fromTimestamp, isoTime } from "../views/timestamps.ts";
 
 export const status = defineCommand({
   meta: { name: "status", description: "Show the daemon, its storage, and the jobs by state and function." },

@@ -1,5 +1,5 @@
 import { defineCommand } from "../command.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 import { VERSION } from "../version.ts";
 
 export const version = defineCommand({

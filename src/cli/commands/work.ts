@@ -1,15 +1,15 @@
-import { type ChildOutcome, runChild } from "../child-command.ts";
-import { type CommandContext, defineCommand } from "../command.ts";
 import { ADDRESS_FLAGS, type Endpoint, readEndpoint } from "../calls/connection.ts";
-import { formatDuration } from "../flags/duration.ts";
-import { usageError } from "../exit.ts";
-import { shortId } from "../views/job-id.ts";
-import { mayLoseDigits } from "../terminal/json-text.ts";
-import type { Messages } from "../terminal/messages.ts";
-import { durationFlag, numberFlag } from "../flags/parse-flag.ts";
-import { LinePrefixer } from "../terminal/prefix-lines.ts";
 import { cliErrorFrom } from "../calls/rpc-errors.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
+import { usageError } from "../exit.ts";
+import { durationFlag, numberFlag } from "../flags/parse-flag.ts";
+import type { Messages } from "../terminal/messages.ts";
+import { LinePrefixer } from "../terminal/prefix-lines.ts";
 import { type StopSignals, untilStopped } from "../terminal/stop-signals.ts";
+import { formatDuration } from "../text/duration.ts";
+import { shortId } from "../text/job-id.ts";
+import { mayLoseDigits } from "../text/json-text.ts";
+import { type ChildOutcome, runChild } from "../work/child-command.ts";
 
 const DEFAULT_CONCURRENCY = 10;
 const DEFAULT_GRACE_MS = 10_000;

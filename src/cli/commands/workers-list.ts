@@ -1,11 +1,12 @@
 import type { Worker } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
-import type { Paint } from "../terminal/color.ts";
-import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
-import { relativeTime } from "../views/instant.ts";
-import { FORMAT_FLAGS, type Listing } from "../terminal/output.ts";
-import { onePage } from "../calls/list-jobs.ts";
-import { fromTimestamp, isoTime } from "../views/timestamps.ts";
+import { defineCommand } from "../command.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
+import type { Paint } from "../terminal/color.ts";
+import { onePage } from "../terminal/one-page.ts";
+import type { Listing } from "../terminal/output.ts";
+import { relativeTime } from "../text/instant.ts";
+import { fromTimestamp, isoTime } from "../text/timestamps.ts";
 
 export const workersList = defineCommand({
   meta: { name: "workers list", description: "List the workers that hold a session or a lease." },

@@ -1,15 +1,15 @@
 /** What the doctor asks the daemon. */
 import type { FunctionStats, GetInfoResponse } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
-import type { CommandContext } from "../command.ts";
 import { type CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
-import { formatDuration } from "../flags/duration.ts";
-import type { CliError } from "../exit.ts";
-import { type Finding, fine, wrong } from "./finding.ts";
-import { countOf } from "../views/function-view.ts";
 import { cliErrorFrom } from "../calls/rpc-errors.ts";
-import { examineSchedules } from "../views/schedule-stats-view.ts";
-import { fromTimestamp } from "../views/timestamps.ts";
+import type { CommandContext } from "../command.ts";
+import type { CliError } from "../exit.ts";
+import { formatDuration } from "../text/duration.ts";
+import { fromTimestamp } from "../text/timestamps.ts";
 import { VERSION } from "../version.ts";
+import { countOf } from "../views/function-view.ts";
+import { examineSchedules } from "./examine-schedules.ts";
+import { type Finding, fine, wrong } from "./finding.ts";
 
 export interface DaemonExamination {
   readonly findings: readonly Finding[];

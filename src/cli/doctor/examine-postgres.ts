@@ -1,7 +1,7 @@
 /** What the doctor says of a PostgreSQL database: facts of the server, judged, each with the statement that mends it. */
-import type { PostgresExamination } from "../commands/db-stats.ts";
-import { formatBytes } from "../views/bytes.ts";
-import { formatDuration } from "../flags/duration.ts";
+import { formatBytes } from "../text/bytes.ts";
+import { formatDuration } from "../text/duration.ts";
+import type { PostgresExamination } from "./examine-database.ts";
 import { examineSchema } from "./examine-storage.ts";
 import { type Finding, fine, wrong } from "./finding.ts";
 

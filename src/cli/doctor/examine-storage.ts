@@ -1,8 +1,7 @@
 /** What the doctor sees of an SQLite database beside its daemon. */
 import { statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-
-import { formatBytes } from "../views/bytes.ts";
+import { formatBytes } from "../text/bytes.ts";
 import { type Finding, fine, wrong } from "./finding.ts";
 
 /** What is read from the database itself. */

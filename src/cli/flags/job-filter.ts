@@ -2,10 +2,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { JobFilterSchema } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import type { CommandContext, Flags } from "../command.ts";
-import { checkJobId } from "../views/job-id.ts";
-import { parseStates } from "../views/job-states.ts";
+import { checkJobId } from "../text/job-id.ts";
+import { toTimestamp } from "../text/timestamps.ts";
 import { pastFlag } from "./parse-flag.ts";
-import { toTimestamp } from "../views/timestamps.ts";
+import { parseStates } from "./parse-states.ts";
 
 export type JobFilterInit = Exclude<MessageInitShape<typeof JobFilterSchema>, { $typeName: string }>;
 

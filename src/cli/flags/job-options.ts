@@ -3,9 +3,9 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { JobOptionsSchema } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { CommandContext, Flags } from "../command.ts";
 import { usageError } from "../exit.ts";
+import { suggest } from "../text/suggest.ts";
+import { toTimestamp } from "../text/timestamps.ts";
 import { durationFlag, instantFlag, numberFlag } from "./parse-flag.ts";
-import { suggest } from "./suggest.ts";
-import { toTimestamp } from "../views/timestamps.ts";
 
 export type JobOptionsInit = Exclude<MessageInitShape<typeof JobOptionsSchema>, { $typeName: string }>;
 

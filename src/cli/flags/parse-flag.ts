@@ -1,7 +1,7 @@
 /** Flag texts to values; each fault is a usage error that names the flag, the text and what is right. */
-import { parseDuration } from "./duration.ts";
 import { usageError } from "../exit.ts";
-import { parseInstant } from "../views/instant.ts";
+import { parseDuration } from "../text/duration.ts";
+import { parseInstant } from "../text/instant.ts";
 
 /** Milliseconds of a length; undefined when the flag is absent. */
 export function durationFlag(name: string, text: string | undefined): number | undefined {

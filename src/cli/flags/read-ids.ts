@@ -1,6 +1,6 @@
 import { usageError } from "../exit.ts";
-import { checkJobId } from "../views/job-id.ts";
 import type { Messages } from "../terminal/messages.ts";
+import { checkJobId } from "../text/job-id.ts";
 import { stdinLines } from "./read-input.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { accessSync, constants, readFileSync } from "node:fs";
 import { type CliError, usageError } from "../exit.ts";
-import { findJsonFault } from "../terminal/json-text.ts";
+import { findJsonFault } from "../text/json-text.ts";
 
 /** @throws CliError `usage` that names what the file is for */
 export function readTextFile(path: string, purpose: string): string {

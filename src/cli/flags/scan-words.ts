@@ -6,7 +6,7 @@
 import { parseArgs } from "citty";
 import type { AnyCommand, Flag, Flags } from "../command.ts";
 import { type CliError, usageError } from "../exit.ts";
-import { suggest } from "./suggest.ts";
+import { suggest } from "../text/suggest.ts";
 
 export interface ScannedWords {
   readonly flags: Readonly<Record<string, string | boolean | readonly string[] | undefined>>;

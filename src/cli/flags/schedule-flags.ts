@@ -2,14 +2,14 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ScheduleSpecSchema } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import type { CommandContext, Flags } from "../command.ts";
-import { checkNewJob } from "../calls/enqueue.ts";
 import { usageError } from "../exit.ts";
-import { JOB_OPTION_FLAGS, type JobOptionsInit, readJobOptions } from "./job-options.ts";
 import type { Messages } from "../terminal/messages.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
+import { toTimestamp } from "../text/timestamps.ts";
+import { checkNewJob } from "./check-new-job.ts";
+import { FORMAT_FLAGS } from "./format-flags.ts";
+import { JOB_OPTION_FLAGS, type JobOptionsInit, readJobOptions } from "./job-options.ts";
 import { durationFlag, instantFlag, numberFlag } from "./parse-flag.ts";
 import { argsBytes, readTextFlag } from "./read-input.ts";
-import { toTimestamp } from "../views/timestamps.ts";
 
 export type ScheduleSpecInit = Omit<
   Exclude<MessageInitShape<typeof ScheduleSpecSchema>, { $typeName: string }>,

@@ -1,8 +1,8 @@
 import { createConsola, type LogObject } from "consola/core";
-import { isContinuousIntegration, painter, wantsColor } from "./color.ts";
 import type { CliError } from "../exit.ts";
-import { toJson } from "./json-text.ts";
-import { plainBlock } from "./plain-text.ts";
+import { toJson } from "../text/json-text.ts";
+import { plainBlock } from "../text/plain-text.ts";
+import { isContinuousIntegration, painter, wantsColor } from "./color.ts";
 
 /** Where messages go: stderr, or a recorder in tests. */
 export interface MessageSink {

@@ -1,20 +1,12 @@
-import { isContinuousIntegration, painter, wantsColor } from "./color.ts";
-import type { Flags } from "../command.ts";
 import { usageError } from "../exit.ts";
-import { toJson } from "./json-text.ts";
-import { plainBlock, plainText, safeJson } from "./plain-text.ts";
+import { toJson } from "../text/json-text.ts";
+import { plainBlock, plainText, safeJson } from "../text/plain-text.ts";
+import { isContinuousIntegration, painter, wantsColor } from "./color.ts";
 import type { Stdout } from "./stdout.ts";
 import { type Column, renderTable, renderTsv } from "./table.ts";
 
 /** table on a terminal, tsv off it, unless a flag chooses another. */
 export type Format = "table" | "tsv" | "json" | "jsonl" | "ids";
-
-export const FORMAT_FLAGS = {
-  json: { type: "boolean", description: "One JSON document; errors too, on stderr" },
-  jsonl: { type: "boolean", description: "One JSON object a line" },
-  quiet: { type: "boolean", alias: "q", description: "Only ids, one per line" },
-  raw: { type: "boolean", description: "Do not neutralise control characters in text" },
-} as const satisfies Flags;
 
 /** Read from a command's flags: whatever is not one of these switches, such as an input named jsonl, is no choice. */
 export interface FormatFlags {

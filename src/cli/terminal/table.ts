@@ -1,5 +1,5 @@
+import { plainText } from "../text/plain-text.ts";
 import type { Paint } from "./color.ts";
-import { plainText } from "./plain-text.ts";
 
 /** One column of a listing. */
 export interface Column<Row> {

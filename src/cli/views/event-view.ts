@@ -1,9 +1,9 @@
 /** How an event is shown, and the JSON shape that programs rely on. */
 import type { Event } from "#proto/gen/reseolio/v1/event_service_pb.ts";
-import { relativeTime } from "./instant.ts";
-import { embedJson } from "../terminal/json-text.ts";
 import type { Sheet } from "../terminal/output.ts";
-import { fromTimestamp, isoTime } from "./timestamps.ts";
+import { relativeTime } from "../text/instant.ts";
+import { embedJson } from "../text/json-text.ts";
+import { fromTimestamp, isoTime } from "../text/timestamps.ts";
 
 export function eventJson(event: Event): Record<string, unknown> {
   return { name: event.name, payload: embedJson(event.payload), emittedAt: isoTime(event.emittedAt) };

@@ -1,6 +1,7 @@
 import type { FunctionStats } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
-import { STATE_NAMES, STATE_PAINT, type StateName, stateName } from "./job-states.ts";
 import type { Listing } from "../terminal/output.ts";
+import { STATE_NAMES, stateName, type StateName } from "../text/job-states.ts";
+import { STATE_PAINT } from "./state-paint.ts";
 
 /** Jobs of a function in a state. */
 export function countOf(stats: FunctionStats, state: StateName): number {

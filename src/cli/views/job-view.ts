@@ -1,13 +1,14 @@
 /** How jobs are shown: columns, sheets, and the JSON shape that programs rely on. */
 import type { Attempt, Job, JobError, JobOptions } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { formatDuration } from "../flags/duration.ts";
-import { embedJson } from "../terminal/json-text.ts";
-import { shortId } from "./job-id.ts";
-import { STATE_PAINT, stateName } from "./job-states.ts";
 import type { Listing, Sheet } from "../terminal/output.ts";
 import type { Column } from "../terminal/table.ts";
+import { formatDuration } from "../text/duration.ts";
+import { shortId } from "../text/job-id.ts";
+import { stateName } from "../text/job-states.ts";
+import { embedJson } from "../text/json-text.ts";
+import { fromTimestamp, isoTime } from "../text/timestamps.ts";
+import { STATE_PAINT } from "./state-paint.ts";
 import { timeColumn, timeField } from "./time-view.ts";
-import { fromTimestamp, isoTime } from "./timestamps.ts";
 import { checkpointJson, checkpointsText, waitJson, waitsText } from "./wait-view.ts";
 
 const BACKOFF_NAMES = ["exponential", "fixed", "linear", "exponential"] as const;

@@ -1,13 +1,14 @@
 /** How schedules are shown: columns, sheets, and the JSON shape that programs rely on. */
 import type { Schedule, ScheduleSpec } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
-import { formatDuration } from "../flags/duration.ts";
-import { STATE_PAINT, stateName } from "./job-states.ts";
-import { errorJson, errorLine, optionsJson, optionsLine } from "./job-view.ts";
-import { embedJson } from "../terminal/json-text.ts";
 import type { Listing, Sheet } from "../terminal/output.ts";
-import { SCHEDULE_STATE_PAINT, scheduleStateName } from "./schedule-states.ts";
+import { formatDuration } from "../text/duration.ts";
+import { stateName } from "../text/job-states.ts";
+import { embedJson } from "../text/json-text.ts";
+import { scheduleStateName } from "../text/schedule-states.ts";
+import { isoTime } from "../text/timestamps.ts";
+import { errorJson, errorLine, optionsJson, optionsLine } from "./job-view.ts";
+import { SCHEDULE_STATE_PAINT, STATE_PAINT } from "./state-paint.ts";
 import { timeColumn, timeField } from "./time-view.ts";
-import { isoTime } from "./timestamps.ts";
 
 const CATCH_UP_NAMES = ["latest", "none", "latest", "all"] as const;
 const OVERLAP_NAMES = ["allow", "allow", "skip"] as const;

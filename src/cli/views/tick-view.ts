@@ -1,8 +1,8 @@
 /** How the ticks to come are shown: in the schedule's zone and in UTC, with what clocks do to them. */
 import type { Tick } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
-import { relativeTime } from "./instant.ts";
 import type { Listing } from "../terminal/output.ts";
-import { fromTimestamp, isoTime } from "./timestamps.ts";
+import { relativeTime } from "../text/instant.ts";
+import { fromTimestamp, isoTime } from "../text/timestamps.ts";
 
 interface TickRow {
   readonly tick: Tick;

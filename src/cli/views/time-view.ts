@@ -1,9 +1,9 @@
 /** How times are shown: ISO in UTC to programs, how far away to people. */
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { relativeTime } from "./instant.ts";
 import type { SheetField } from "../terminal/output.ts";
 import type { Column } from "../terminal/table.ts";
-import { fromTimestamp, isoTime } from "./timestamps.ts";
+import { relativeTime } from "../text/instant.ts";
+import { fromTimestamp, isoTime } from "../text/timestamps.ts";
 
 /** @param applies rows in which the time means something to people */
 export function timeColumn<Row>(

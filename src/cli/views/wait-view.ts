@@ -1,8 +1,8 @@
 /** How what a job waits for, and what it recorded, are shown. */
 import { shownName } from "#proto/contract.ts";
 import { type Checkpoint, CheckpointKind, type PendingWait } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { relativeTime } from "./instant.ts";
-import { fromTimestamp, isoTime } from "./timestamps.ts";
+import { relativeTime } from "../text/instant.ts";
+import { fromTimestamp, isoTime } from "../text/timestamps.ts";
 
 const KIND_NAMES: Readonly<Record<CheckpointKind, string>> = {
   [CheckpointKind.UNSPECIFIED]: "unknown",

@@ -1,5 +1,4 @@
-import type { Server as NetServer } from "node:net";
-import { createServer } from "node:net";
+import { createServer, type Server as NetServer } from "node:net";
 import { DaemonError } from "../core/errors.ts";
 import { formatAddress } from "./bind-address.ts";
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
+import type { AllowedHosts } from "./allowed-hosts.ts";
 import type { BearerToken } from "./bearer-token.ts";
-import type { OwnNames } from "./own-names.ts";
 
 /** Why a request is not served. */
 export interface Refusal {
@@ -17,10 +17,10 @@ export interface Refusal {
  * serves. Everything else does, reflection and metrics too.
  */
 export class RequestGuard {
-  readonly #names: OwnNames;
+  readonly #names: AllowedHosts;
   readonly #token: BearerToken | null;
 
-  constructor(names: OwnNames, token: BearerToken | null) {
+  constructor(names: AllowedHosts, token: BearerToken | null) {
     this.#names = names;
     this.#token = token;
   }

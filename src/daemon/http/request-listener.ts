@@ -1,12 +1,10 @@
 import { constants } from "node:http2";
 import type { Logger } from "../logger.ts";
-import type { Connection } from "./connection.ts";
 import type { ConnectionTable } from "./connection-table.ts";
-import type { HttpRoutes } from "./http-route.ts";
-import { answerPlain, plainText } from "./http-route.ts";
+import type { Connection } from "./connection.ts";
+import { answerPlain, type HttpRoutes, plainText } from "./http-route.ts";
 import type { RequestGuard } from "./request-guard.ts";
-import type { HttpRequest, HttpResponse } from "./respond.ts";
-import { refuse, respond } from "./respond.ts";
+import { type HttpRequest, type HttpResponse, refuse, respond } from "./respond.ts";
 import type { RpcHandler } from "./rpc-handler.ts";
 import type { ServerLimits } from "./server-limits.ts";
 

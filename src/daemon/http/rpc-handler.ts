@@ -1,6 +1,5 @@
 import { createRegistry } from "@bufbuild/protobuf";
-import type { ConnectRouter } from "@connectrpc/connect";
-import { Code, ConnectError, createConnectRouter } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
 import {
   compressionBrotli,
   compressionGzip,
@@ -10,8 +9,7 @@ import {
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "#proto/gen/google/rpc/error_details_pb.ts";
 import type { Logger } from "../logger.ts";
-import type { GrpcStreamHandler } from "./grpc-stream.ts";
-import { GrpcStream, isPlainGrpc } from "./grpc-stream.ts";
+import { GrpcStream, type GrpcStreamHandler, isPlainGrpc } from "./grpc-stream.ts";
 import type { HttpRequest, HttpResponse } from "./respond.ts";
 
 /** What a google.rpc.Status of ours may carry: JSON has to look them up by name. */

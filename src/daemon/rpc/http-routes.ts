@@ -1,7 +1,6 @@
 import type { DaemonError } from "../core/errors.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { HttpRoute, HttpRoutes } from "../http/http-route.ts";
-import { plainText } from "../http/http-route.ts";
+import { type HttpRoute, type HttpRoutes, plainText } from "../http/http-route.ts";
 import type { PlainAnswer } from "../http/respond.ts";
 import { redact } from "../logger.ts";
 

@@ -10,16 +10,16 @@ import type { Engine } from "../engine/engine.ts";
 import type { ManualTime } from "../engine/clock/move-clock.ts";
 import type { Logger } from "../logger.ts";
 import type { DaemonInfo } from "./daemon-info.ts";
-import { createDaemonService } from "./daemon-service.ts";
-import { createErrorInterceptor } from "./error-interceptor.ts";
-import { createEventService } from "./event-service.ts";
-import { createHealthService } from "./health-service.ts";
-import { createJobService } from "./job-service.ts";
-import { addReflection } from "./reflection-service.ts";
-import { createScheduleService } from "./schedule-service.ts";
-import type { OpenSessions } from "./session-service.ts";
-import { createSessionService } from "./session-service.ts";
-import { createTestingService } from "./testing-service.ts";
+import { createErrorInterceptor } from "./errors/error-interceptor.ts";
+import { createDaemonService } from "./services/daemon-service.ts";
+import { createEventService } from "./services/event-service.ts";
+import { createHealthService } from "./services/health-service.ts";
+import { createJobService } from "./services/job-service.ts";
+import { addReflection } from "./services/reflection-service.ts";
+import { createScheduleService } from "./services/schedule-service.ts";
+import { createTestingService } from "./services/testing-service.ts";
+import type { OpenSessions } from "./session/open-sessions.ts";
+import { createSessionService } from "./session/session-service.ts";
 
 export interface RouteContext {
   readonly sessions: OpenSessions;

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { CliError } from "../../../src/cli/exit.ts";
 import { openMessages } from "../../../src/cli/terminal/messages.ts";
 import { checkScheduleName, readRule, readSchedule, SCHEDULE_FLAGS } from "../../../src/cli/flags/schedule-flags.ts";
-import { namingFlags, withFlags } from "../../../src/cli/flags/schedule-faults.ts";
+import { namingFlags, withFlags } from "../../../src/cli/calls/schedule-faults.ts";
 import { schedulesCreate } from "../../../src/cli/commands/schedules-create.ts";
 import { scanWords } from "../../../src/cli/flags/scan-words.ts";
 

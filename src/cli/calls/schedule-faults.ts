@@ -1,0 +1,42 @@
+import { CliError } from "../exit.ts";
+import { suggest } from "../text/suggest.ts";
+import { cliErrorFrom } from "./rpc-errors.ts";
+
+/** Where a flag has not the name of the field, with its unit left out and dashes. */
+const FLAGS: Readonly<Record<string, string>> = {
+  time_zone: "tz",
+  function_name: "function",
+  "options.jitter": "retry-jitter",
+};
+
+/** What the daemon finds wrong with a schedule, by the names of the flags instead of the protocol's. */
+export async function namingFlags<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    const fault = cliErrorFrom(error);
+    if (fault.code !== "usage") throw fault;
+    const hint = zoneHint(fault.message) ?? fault.hint;
+    throw new CliError("usage", withFlags(fault.message), { ...(hint === undefined ? {} : { hint }), cause: error });
+  }
+}
+
+/** @param message of the daemon, such as `spec.time_zone: "Mars" is no IANA time zone; …` */
+export function withFlags(message: string): string {
+  return message.replaceAll(/(^|; )spec\.([a-z_.]+): /g, (_match, before: string, field: string) => {
+    const plain = field.replace(/^options\./, "").replace(/_ms$/, "");
+    return `${before}--${FLAGS[field] ?? plain.replaceAll("_", "-")}: `;
+  });
+}
+
+/** The zone that was probably meant: people forget the continent, or write a space. */
+function zoneHint(message: string): string | undefined {
+  const given = /spec\.time_zone: "([^"]*)"/.exec(message)?.[1]?.replaceAll(" ", "_").toLowerCase();
+  if (given === undefined) return undefined;
+  const zones = new Map<string, string>();
+  for (const zone of Intl.supportedValuesOf("timeZone")) {
+    zones.set(zone.toLowerCase(), zone).set(zone.slice(zone.lastIndexOf("/") + 1).toLowerCase(), zone);
+  }
+  const near = suggest(given, [...zones.keys()]);
+  return near === undefined ? undefined : `did you mean ${zones.get(near)}?`;
+}

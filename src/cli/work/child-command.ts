@@ -1,0 +1,225 @@
+/** One command run for one attempt of a job. */
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { WIRE_LIMITS } from "#proto/contract.ts";
+import { parseExact } from "../text/json-text.ts";
+
+export interface ChildCommand {
+  /** The program and its arguments, started without a shell. */
+  readonly command: readonly string[];
+  /** JSON array: written to stdin, and given as RESEOLIO_ARGS when it fits. */
+  readonly args: string;
+  readonly jobId: string;
+  readonly functionName: string;
+  readonly attempt: number;
+  /** The tick of a schedule that the job is for. */
+  readonly scheduledAt?: Date | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Aborting sends SIGTERM to the command's process group, and SIGKILL `killAfterMs` later. */
+  readonly signal: AbortSignal;
+  readonly killAfterMs: () => number;
+  /** Aborting sends SIGKILL at once. */
+  readonly killNow: AbortSignal;
+  /** Called with each piece of stderr as it comes. */
+  readonly onStderr: (text: string) => void;
+}
+
+/** How a command ended, in the words of a job. */
+export type ChildOutcome =
+  | { readonly kind: "success"; readonly result: unknown }
+  /** Exit code 75, EX_TEMPFAIL. */
+  | { readonly kind: "retry_later"; readonly message: string }
+  | { readonly kind: "failure"; readonly message: string };
+
+const EXIT_RETRY_LATER = 75;
+// One string of an environment may have 128 KiB on Linux; the rest of it needs room, too.
+const ENV_ARGS_BYTES = 96 * 1024;
+/** Windows has no process groups: there only the command itself is stopped. */
+const HAS_GROUPS = process.platform !== "win32";
+const STDERR_TAIL_BYTES = 4 * 1024;
+
+/**
+ * Runs the command to its end. It gets a process group of its own, so that what it starts ends with it. Never throws: a
+ * command that cannot start, prints too much or dies of a signal is a failure that says so.
+ */
+export async function runChild(child: ChildCommand): Promise<ChildOutcome> {
+  let running: ChildProcessWithoutNullStreams;
+  try {
+    running = start(child);
+  } catch (error) {
+    return cannotStart(child, error);
+  }
+  const stop = new GroupStop(running, child.killAfterMs);
+  const onAbort = (): void => stop.begin();
+  const onKill = (): void => stop.kill();
+  child.signal.addEventListener("abort", onAbort, { once: true });
+  child.killNow.addEventListener("abort", onKill, { once: true });
+  if (child.signal.aborted) onAbort();
+  try {
+    return await finish(running, child, stop);
+  } finally {
+    child.signal.removeEventListener("abort", onAbort);
+    child.killNow.removeEventListener("abort", onKill);
+    stop.end();
+  }
+}
+
+function start(child: ChildCommand): ChildProcessWithoutNullStreams {
+  const [program = "", ...words] = child.command;
+  const running = spawn(program, words, { env: childEnv(child), detached: HAS_GROUPS, windowsHide: true });
+  // A command may end without reading its stdin: that is its right.
+  running.stdin.on("error", () => {});
+  running.stdin.end(child.args);
+  return running;
+}
+
+function childEnv(child: ChildCommand): Record<string, string> {
+  const { RESEOLIO_TOKEN: _secret, RESEOLIO_ARGS: _outer, RESEOLIO_SCHEDULED_AT: _tick, ...inherited } = child.env;
+  const own: Record<string, string> = {
+    RESEOLIO_JOB_ID: child.jobId,
+    RESEOLIO_FUNCTION: child.functionName,
+    RESEOLIO_ATTEMPT: String(child.attempt),
+  };
+  if (child.scheduledAt !== undefined) own["RESEOLIO_SCHEDULED_AT"] = child.scheduledAt.toISOString();
+  if (Buffer.byteLength(child.args) <= ENV_ARGS_BYTES) own["RESEOLIO_ARGS"] = child.args;
+  const defined = Object.entries(inherited).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return { ...Object.fromEntries(defined), ...own };
+}
+
+async function finish(
+  running: ChildProcessWithoutNullStreams,
+  child: ChildCommand,
+  stop: GroupStop,
+): Promise<ChildOutcome> {
+  const stdout: Buffer[] = [];
+  let stdoutBytes = 0;
+  const tail = new TextTail(STDERR_TAIL_BYTES);
+  running.stdout.on("data", (chunk: Buffer) => {
+    stdoutBytes += chunk.length;
+    if (stdoutBytes <= WIRE_LIMITS.payloadBytes) stdout.push(chunk);
+    else stop.begin();
+  });
+  const decoder = new TextDecoder();
+  running.stderr.on("data", (chunk: Buffer) => {
+    const text = decoder.decode(chunk, { stream: true });
+    tail.push(text);
+    child.onStderr(text);
+  });
+  const end = await ended(running);
+  if (end instanceof Error) return cannotStart(child, end);
+  if (stdoutBytes > WIRE_LIMITS.payloadBytes) return tooLarge(child);
+  return outcomeOf(child, end, Buffer.concat(stdout), tail.text);
+}
+
+interface ExitStatus {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+function ended(running: ChildProcessWithoutNullStreams): Promise<ExitStatus | Error> {
+  return new Promise((resolve) => {
+    running.once("error", resolve);
+    running.once("close", (code, signal) => resolve({ code, signal }));
+  });
+}
+
+function outcomeOf(child: ChildCommand, { code, signal }: ExitStatus, stdout: Buffer, stderr: string): ChildOutcome {
+  if (code === 0) return resultOf(child, stdout);
+  const how = signal === null ? `exit code ${code ?? "unknown"}` : `signal ${signal}`;
+  const said = stderr.trim() === "" ? "" : `: ${stderr.trim()}`;
+  const message = `${nameOf(child)} ended with ${how}${said}`;
+  return { kind: code === EXIT_RETRY_LATER ? "retry_later" : "failure", message };
+}
+
+/** JSON when stdout is that, every digit kept, else its text without the last newline. */
+function resultOf(child: ChildCommand, stdout: Buffer): ChildOutcome {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(stdout);
+  } catch {
+    return {
+      kind: "failure",
+      message: `${nameOf(child)} printed bytes that are not UTF-8; encode them, as with base64`,
+    };
+  }
+  try {
+    return { kind: "success", result: parseExact(text) };
+  } catch {
+    return { kind: "success", result: text.replace(/\r?\n$/, "") };
+  }
+}
+
+function cannotStart(child: ChildCommand, error: unknown): ChildOutcome {
+  const why = error instanceof Error ? error.message : String(error);
+  return { kind: "failure", message: `${nameOf(child)} cannot be started: ${why}` };
+}
+
+function tooLarge(child: ChildCommand): ChildOutcome {
+  const limit = WIRE_LIMITS.payloadBytes;
+  return {
+    kind: "failure",
+    message: `${nameOf(child)} printed more than ${limit} bytes; write them elsewhere and print where they are`,
+  };
+}
+
+function nameOf(child: ChildCommand): string {
+  return child.command[0] ?? "";
+}
+
+/** SIGTERM to a process group, SIGKILL when it has not ended in time. */
+class GroupStop {
+  private timer: NodeJS.Timeout | undefined;
+  private begun = false;
+
+  constructor(
+    private readonly running: ChildProcessWithoutNullStreams,
+    private readonly killAfterMs: () => number,
+  ) {}
+
+  begin(): void {
+    if (this.begun) return;
+    this.begun = true;
+    this.send("SIGTERM");
+    this.timer = setTimeout(() => this.kill(), this.killAfterMs());
+  }
+
+  kill(): void {
+    this.send("SIGKILL");
+  }
+
+  end(): void {
+    clearTimeout(this.timer);
+  }
+
+  private send(signal: "SIGTERM" | "SIGKILL"): void {
+    const { pid } = this.running;
+    if (pid === undefined) return;
+    if (!HAS_GROUPS) {
+      this.running.kill(signal);
+      return;
+    }
+    try {
+      process.kill(-pid, signal);
+    } catch (error) {
+      // A group that is gone is no fault: that is what was wanted.
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
+  }
+}
+
+/** The last part of a text that may be long. */
+class TextTail {
+  private kept = "";
+  private isCut = false;
+
+  constructor(private readonly length: number) {}
+
+  push(text: string): void {
+    const whole = this.kept + text;
+    this.isCut ||= whole.length > this.length;
+    this.kept = whole.slice(-this.length);
+  }
+
+  get text(): string {
+    return this.isCut ? `…${this.kept}` : this.kept;
+  }
+}
