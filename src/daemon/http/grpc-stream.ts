@@ -2,7 +2,7 @@ import type { ConnectError } from "@connectrpc/connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { constants } from "node:http2";
 import type { Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import { GrpcFrameError, GrpcFrameReader, writeGrpcFrame } from "#proto/grpc-frames.ts";
+import { GrpcFrameError, GrpcFrameReader, writeGrpcFrame } from "#proto/wire/grpc-frames.ts";
 import { DaemonError } from "../core/errors.ts";
 import type { HttpRequest } from "./respond.ts";
 

@@ -1,5 +1,5 @@
 import type { SessionRequest } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { decodeSessionRequest, encodeSessionResponse } from "#proto/session-server-codec.ts";
+import { decodeSessionRequest, encodeSessionResponse } from "#proto/gen/reseolio/v1/session_daemon_frames.ts";
 import { DaemonError } from "../core/errors.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { GrpcStream, GrpcStreamEvents, GrpcStreamHandler } from "../http/grpc-stream.ts";

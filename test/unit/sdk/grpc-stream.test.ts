@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import { join } from "node:path";
-import { GrpcFrameReader, writeGrpcFrame } from "#proto/grpc-frames.ts";
+import { GrpcFrameReader, writeGrpcFrame } from "#proto/wire/grpc-frames.ts";
 import { reseolioErrorFrom } from "../../../src/sdk/connect-errors.ts";
 import { createTransport } from "../../../src/sdk/transport.ts";
 import { checkout } from "../../support/executable.ts";
