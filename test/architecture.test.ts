@@ -14,7 +14,8 @@ interface Room {
 }
 
 const node = /^node:/;
-const proto = /^proto\//;
+/** But for the code generator, which nothing imports. */
+const proto = /^proto\/(?!plugin\/)/;
 const core = /^src\/daemon\/core\//;
 const engine = /^src\/daemon\/engine\//;
 /** Types of the seam between engine and database. */
@@ -27,6 +28,7 @@ const protobuf = /^@bufbuild\/protobuf(\/|$)/;
 
 /** DESIGN's table, with the deviations it allows. */
 const rooms: readonly Room[] = [
+  { files: /^proto\/plugin\//, mayImport: [/^proto\/wire\//, protobuf, /^@bufbuild\/protoplugin$/] },
   { files: /^proto\//, mayImport: [protobuf] },
   // The order in which a handler is given things, whatever the things are.
   {

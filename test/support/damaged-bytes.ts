@@ -1,7 +1,7 @@
 /** Messages in protobuf's wire format that somebody cut, stretched or wrote over. */
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { expect } from "bun:test";
-import { MalformedFrameError } from "#proto/wire-reader.ts";
+import { MalformedFrameError } from "#proto/wire/reader.ts";
 import type { Random } from "./seeded-random.ts";
 
 /** Read as numbers, lengths and tags: longer than 32 bits, longer than 64 bits, without end, and just very large. */

@@ -1,7 +1,7 @@
 import { constants, type Http2ServerResponse, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { ConnectError } from "@connectrpc/connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
-import { GrpcFrameError, GrpcFrameReader, writeGrpcFrame } from "#proto/grpc-frames.ts";
+import { GrpcFrameError, GrpcFrameReader, writeGrpcFrame } from "#proto/wire/grpc-frames.ts";
 import { DaemonError } from "../core/errors.ts";
 import type { HttpRequest } from "./respond.ts";
 

@@ -4,8 +4,8 @@ import {
   type SessionResponse,
   SessionService,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { readSessionResponse, writeSessionRequest } from "#proto/session-codec.ts";
 import type { Client } from "../transport/client.ts";
+import { decodeSessionResponse, encodeSessionRequest } from "#proto/gen/reseolio/v1/session_client_frames.ts";
 
 /** One Session stream, from its opening to its end. */
 export interface SessionStream {
@@ -29,12 +29,12 @@ export interface SessionStreamEvents {
 /** Opens the stream; faults come by `onEnd`, never as a throw. */
 export function openSessionStream(client: Client, events: SessionStreamEvents): SessionStream {
   const stream = client.transport.openStream(PATH, {
-    onMessage: (bytes) => events.onFrame(readSessionResponse(bytes)),
+    onMessage: (bytes) => events.onFrame(decodeSessionResponse(bytes)),
     onEnd: events.onEnd,
   });
   return {
     ended: stream.ended,
-    send: (frame) => stream.send(writeSessionRequest(frame)),
+    send: (frame) => stream.send(encodeSessionRequest(frame)),
     finish: () => stream.finish(),
     abort: () => stream.abort(),
   };

@@ -4,7 +4,7 @@
  */
 import { Code, ConnectError } from "@connectrpc/connect";
 import { constants } from "node:http2";
-import { GrpcFrameError } from "#proto/grpc-frames.ts";
+import { GrpcFrameError } from "#proto/wire/grpc-frames.ts";
 
 /** Nobody was reached, or the request was not one: what the connection says, with its code. */
 export function openingFault(reason: unknown): ConnectError {

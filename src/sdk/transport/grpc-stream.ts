@@ -1,7 +1,7 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { validateResponseWithCompression, validateTrailer } from "@connectrpc/connect/protocol-grpc";
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from "node:http2";
-import { GrpcFrameReader, writeGrpcFrame } from "#proto/grpc-frames.ts";
+import { GrpcFrameReader, writeGrpcFrame } from "#proto/wire/grpc-frames.ts";
 import { openingFault, readingFault, streamFault } from "./grpc-faults.ts";
 
 export interface GrpcStreamEvents {

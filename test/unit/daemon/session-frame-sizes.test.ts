@@ -8,7 +8,7 @@ import {
   ReplySchema,
   type SessionResponse,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { encodeSessionResponse } from "#proto/session-server-codec.ts";
+import { encodeSessionResponse } from "#proto/gen/reseolio/v1/session_daemon_frames.ts";
 import { DaemonError } from "../../../src/daemon/core/errors.ts";
 import { fromEnqueueResult } from "../../../src/daemon/rpc/messages/job-messages.ts";
 import { SessionOutbox } from "../../../src/daemon/rpc/session/session-outbox.ts";

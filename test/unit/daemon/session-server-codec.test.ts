@@ -2,7 +2,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, test } from "bun:test";
 import { SessionRequestSchema, SessionResponseSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { decodeSessionRequest, encodeSessionResponse } from "#proto/session-server-codec.ts";
+import { decodeSessionRequest, encodeSessionResponse } from "#proto/gen/reseolio/v1/session_daemon_frames.ts";
 import { damaged, isReadAlike, nested } from "../../support/damaged-bytes.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { FrameMaker } from "../../support/session-frames.ts";

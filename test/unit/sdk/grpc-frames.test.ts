@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { GrpcFrameError, GrpcFrameReader, writeGrpcFrame } from "#proto/grpc-frames.ts";
+import { GrpcFrameError, GrpcFrameReader, writeGrpcFrame } from "#proto/wire/grpc-frames.ts";
 
 const texts = ["", "a", "hello", "", "x".repeat(300), "last"];
 const bytes = Buffer.concat(texts.map((text) => writeGrpcFrame(Buffer.from(text))));

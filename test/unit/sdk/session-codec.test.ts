@@ -6,7 +6,7 @@ import {
   SessionRequestSchema,
   SessionResponseSchema,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { readSessionResponse, writeSessionRequest } from "#proto/session-codec.ts";
+import { decodeSessionResponse, encodeSessionRequest } from "#proto/gen/reseolio/v1/session_client_frames.ts";
 import { damaged, isReadAlike, nested } from "../../support/damaged-bytes.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { FrameMaker } from "../../support/session-frames.ts";
@@ -18,7 +18,7 @@ describe("the client's side of a session's codec", () => {
     const frames = new FrameMaker(random);
     for (let round = 0; round < 300; round++) {
       const frame = frames.request();
-      expect(writeSessionRequest(frame)).toEqual(toBinary(SessionRequestSchema, frame));
+      expect(encodeSessionRequest(frame)).toEqual(toBinary(SessionRequestSchema, frame));
     }
   });
 
@@ -26,7 +26,7 @@ describe("the client's side of a session's codec", () => {
     const frames = new FrameMaker(random);
     for (let round = 0; round < 300; round++) {
       const bytes = toBinary(SessionResponseSchema, frames.response());
-      expect(readSessionResponse(bytes)).toEqual(fromBinary(SessionResponseSchema, bytes));
+      expect(decodeSessionResponse(bytes)).toEqual(fromBinary(SessionResponseSchema, bytes));
     }
   });
 
@@ -36,7 +36,7 @@ describe("the client's side of a session's codec", () => {
     for (let round = 0; round < 12; round++) {
       const whole = toBinary(SessionResponseSchema, frames.response());
       for (const bytes of damaged(whole, random)) {
-        verdicts.add(isReadAlike(SessionResponseSchema, bytes, readSessionResponse));
+        verdicts.add(isReadAlike(SessionResponseSchema, bytes, decodeSessionResponse));
       }
     }
     expect(verdicts.size).toBe(2);
@@ -50,18 +50,18 @@ describe("the client's side of a session's codec", () => {
     ["a header", nested(3, ...nested(8, ...nested(1, 97), ...nested(2, 98)), ...nested(8, ...nested(1, 97)))],
   ])("%s that comes twice is read as the generated code reads it", (_, numbers) => {
     const bytes = Uint8Array.from(numbers);
-    expect(readSessionResponse(bytes)).toEqual(fromBinary(SessionResponseSchema, bytes));
+    expect(decodeSessionResponse(bytes)).toEqual(fromBinary(SessionResponseSchema, bytes));
   });
 
   test("an enum's number that this version does not know keeps its sign", () => {
     const bytes = Uint8Array.from(nested(2, ...nested(3, 9, 0xff, 0xff, 0xff, 0xff, 0x0f)));
-    expect(readSessionResponse(bytes).replies[0]?.settled.map(Number)).toEqual([9, -1]);
-    expect(readSessionResponse(bytes)).toEqual(fromBinary(SessionResponseSchema, bytes));
+    expect(decodeSessionResponse(bytes).replies[0]?.settled.map(Number)).toEqual([9, -1]);
+    expect(decodeSessionResponse(bytes)).toEqual(fromBinary(SessionResponseSchema, bytes));
   });
 
   test("a name like the one before is no excuse for bytes that are not UTF-8", () => {
     const bytes = Uint8Array.from([...nested(3, ...nested(3, 0xc3, 0xa9)), ...nested(3, ...nested(3, 0xe9))]);
-    expect(() => readSessionResponse(bytes)).toThrow("SessionResponse of 11 bytes is malformed");
+    expect(() => decodeSessionResponse(bytes)).toThrow("SessionResponse of 11 bytes is malformed");
   });
 
   test("a field of a later version is kept, and hides nothing", () => {
@@ -69,26 +69,26 @@ describe("the client's side of a session's codec", () => {
     const first = create(AssignmentSchema, { jobId: "a" });
     first.$unknown = later;
     const sent = create(SessionResponseSchema, { assignments: [first, { jobId: "b" }] });
-    const frame = readSessionResponse(toBinary(SessionResponseSchema, sent));
+    const frame = decodeSessionResponse(toBinary(SessionResponseSchema, sent));
     expect(frame.assignments.map((assignment) => assignment.jobId)).toEqual(["a", "b"]);
     expect(frame.assignments[0]?.$unknown).toEqual(later);
   });
 
   test("a length beyond its message is an error, and so is text that is not UTF-8", () => {
     const longer = Uint8Array.of(0x12, 4, 0x12, 0x10, 0x0a, 0x00, ...new Uint8Array(20));
-    expect(() => readSessionResponse(longer)).toThrow(
+    expect(() => decodeSessionResponse(longer)).toThrow(
       "SessionResponse of 26 bytes is malformed: the field before byte 4 needs 16 bytes, its message has 2 left",
     );
     const text = Uint8Array.of(0x1a, 3, 0x0a, 1, 0xff);
-    expect(() => readSessionResponse(text)).toThrow("SessionResponse of 5 bytes is malformed");
+    expect(() => decodeSessionResponse(text)).toThrow("SessionResponse of 5 bytes is malformed");
     const number = Uint8Array.of(0x12, 6, 0x08, 0xff, 0xff, 0xff, 0xff, 0x1f);
-    expect(() => readSessionResponse(number)).toThrow("the number before byte 8 has more than 32 bits");
+    expect(() => decodeSessionResponse(number)).toThrow("the number before byte 8 has more than 32 bits");
   });
 
   test.each([1.5, -1, 2 ** 32, Number.NaN])("refuses to write %p where a uint32 belongs", (durationUs) => {
     const frame = create(SessionRequestSchema, { frameId: 1, outcomes: [{ jobId: "a", durationUs }] });
-    expect(() => writeSessionRequest(frame)).toThrow(`field 6 is ${durationUs}; it must be a whole number`);
+    expect(() => encodeSessionRequest(frame)).toThrow(`field 6 is ${durationUs}; it must be a whole number`);
     const next = create(SessionRequestSchema, { frameId: 2 });
-    expect(writeSessionRequest(next)).toEqual(Uint8Array.of(8, 2));
+    expect(encodeSessionRequest(next)).toEqual(Uint8Array.of(8, 2));
   });
 });

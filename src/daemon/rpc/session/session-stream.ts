@@ -1,5 +1,4 @@
 import type { SessionRequest } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { decodeSessionRequest, encodeSessionResponse } from "#proto/session-server-codec.ts";
 import { DaemonError } from "../../core/errors.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { GrpcStream, GrpcStreamEvents, GrpcStreamHandler } from "../../http/grpc-stream.ts";
@@ -8,6 +7,7 @@ import type { DaemonInfo } from "../daemon-info.ts";
 import { translateFault } from "../errors/error-interceptor.ts";
 import { ClientSession } from "./client-session.ts";
 import type { OpenSessions } from "./open-sessions.ts";
+import { decodeSessionRequest, encodeSessionResponse } from "#proto/gen/reseolio/v1/session_daemon_frames.ts";
 
 const PATH = "/reseolio.v1.SessionService/Session";
 

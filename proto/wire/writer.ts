@@ -91,6 +91,15 @@ export class WireWriter {
     this.end(mark);
   }
 
+  textMap(no: number, map: Readonly<Record<string, string>>): void {
+    for (const key of Object.keys(map)) {
+      const mark = this.begin(no);
+      this.element(1, key);
+      this.element(2, map[key] ?? "");
+      this.end(mark);
+    }
+  }
+
   /** Begins a nested message; the mark is for `end`. */
   begin(no: number): number {
     this.#varint(tag(no, DELIMITED));

@@ -1,5 +1,6 @@
 /** Reads protobuf's wire format, as far as the hot messages of a session need it. */
 import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
+import { DELIMITED, tag } from "./writer.ts";
 
 /** Bytes that are no message of the expected kind. */
 export class MalformedFrameError extends Error {
@@ -31,7 +32,13 @@ export function readMessage<Desc extends DescMessage>(
   }
 }
 
-const NO_BYTES = Buffer.alloc(0);
+/** An absent field of bytes, shared by all messages. */
+export const NO_BYTES = new Uint8Array(0);
+
+const CLOSED = Buffer.alloc(0);
+
+const ENTRY_KEY = tag(1, DELIMITED);
+const ENTRY_VALUE = tag(2, DELIMITED);
 
 /** After any bytes, so that every loop over a message ends. */
 const GIVEN_UP = 0x7fff_ffff;
@@ -44,7 +51,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  * Reading is a loop of `while (!reader.isAtEnd) switch (reader.tag())`, which `giveUp` ends at every depth.
  */
 export class WireReader {
-  #bytes: Buffer = NO_BYTES;
+  #bytes: Buffer = CLOSED;
   #position = 0;
   #end = 0;
   /** The last name that was read: most messages of a frame repeat it. */
@@ -59,7 +66,7 @@ export class WireReader {
 
   /** Lets go of the bytes. */
   close(): void {
-    this.#bytes = NO_BYTES;
+    this.#bytes = CLOSED;
     this.#position = 0;
     this.#end = 0;
   }
@@ -147,6 +154,41 @@ export class WireReader {
 
   leave(outer: number): void {
     this.#end = outer;
+  }
+
+  /** Reads a packed list of enum numbers. */
+  packed(values: number[]): void {
+    const outer = this.enter();
+    while (!this.isAtEnd) values.push(this.enum());
+    this.leave(outer);
+  }
+
+  /** Reads an entry of a `map<string, string>`. */
+  textEntry(map: Record<string, string>): void {
+    let key = "";
+    let value = "";
+    const outer = this.enter();
+    while (!this.isAtEnd) {
+      const field = this.tag();
+      if (field === ENTRY_KEY) key = this.text();
+      else if (field === ENTRY_VALUE) value = this.text();
+      else this.giveUp();
+    }
+    this.leave(outer);
+    // An assignment would set the prototype.
+    if (key === "__proto__") this.giveUp();
+    else map[key] = value;
+  }
+
+  /** Skips these bytes if they come next within the message; returns whether they did. */
+  skip(bytes: readonly number[]): boolean {
+    const start = this.#position;
+    if (this.#end - start < bytes.length) return false;
+    for (let index = 0; index < bytes.length; index++) {
+      if (this.#bytes[start + index] !== bytes[index]) return false;
+    }
+    this.#position = start + bytes.length;
+    return true;
   }
 
   /** Bytes that follow, never more than the message has. */
