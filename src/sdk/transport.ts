@@ -67,7 +67,7 @@ export interface StreamEvents {
 
 export type HeadersLike = ConstructorParameters<typeof Headers>[0];
 
-export const DEFAULT_CALL_TIMEOUT_MS = 15_000;
+const DEFAULT_CALL_TIMEOUT_MS = 15_000;
 const PING_INTERVAL_MS = 15_000;
 const PING_TIMEOUT_MS = 10_000;
 /** Slack for a daemon whose limit is not ours. */
