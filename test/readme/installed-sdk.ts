@@ -1,32 +1,29 @@
 /** The npm tarballs installed in an empty project, as a user has them; made once for all tests of a run. */
 import { rmSync } from "node:fs";
-import { mkdtemp, writeFile } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import manifest from "../../package.json" with { type: "json" };
-import { buildSdk } from "../../scripts/build-sdk.ts";
+import { installSdk } from "../../scripts/install-sdk.ts";
 import { checkout } from "../support/executable.ts";
-import { runCommand, runOrThrow } from "../support/run-command.ts";
+import { runCommand } from "../support/run-command.ts";
 
 let installed: Promise<string> | undefined;
 
-/** The `node_modules` of the project. Takes up to a minute the first time. */
+/**
+ * The `node_modules` of the project: that of `RESEOLIO_TEST_MODULES`, which `bun run check` makes, or a new one, which
+ * takes up to a minute.
+ */
 export function installedModules(): Promise<string> {
   installed ??= install();
   return installed;
 }
 
 async function install(): Promise<string> {
+  const made = process.env["RESEOLIO_TEST_MODULES"];
+  if (made !== undefined && made !== "") return made;
   const project = await mkdtemp(join(tmpdir(), "reseolio-installed-"));
   process.on("exit", () => rmSync(project, { recursive: true, force: true }));
-  const tarballs = await buildSdk({ published: false, outDirectory: join(project, "tarballs") });
-  await writeFile(join(project, "package.json"), '{ "private": true, "type": "module" }\n');
-  const types = `@types/node@${manifest.devDependencies["@types/node"]}`;
-  await runOrThrow(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error", types, ...tarballs], {
-    cwd: project,
-    timeoutMs: 120_000,
-  });
-  return join(project, "node_modules");
+  return await installSdk(project);
 }
 
 /** What the strictest compiler says of a program that uses the installed package; empty when nothing. */

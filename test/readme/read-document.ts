@@ -40,10 +40,17 @@ export function readDocument(path: string): string {
 }
 
 /** The guides beside the README: `docs/jobs.md`. */
-export const guides: readonly string[] = readdirSync(join(checkout, "docs"))
-  .filter((name) => name.endsWith(".md"))
-  .sort()
-  .map((name) => `docs/${name}`);
+export const guides: readonly string[] = pagesOf("docs");
+
+/** Why things are as they are, by subject: `docs/decisions/leases.md`. */
+export const decisions: readonly string[] = pagesOf("docs/decisions");
+
+function pagesOf(folder: string): readonly string[] {
+  return readdirSync(join(checkout, folder))
+    .filter((name) => name.endsWith(".md"))
+    .sort()
+    .map((name) => `${folder}/${name}`);
+}
 
 /** All fenced blocks in order. Throws for a comment that it does not know. */
 export function readSnippets(document: string): readonly Snippet[] {

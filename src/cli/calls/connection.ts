@@ -79,7 +79,7 @@ export async function withClient<T>(context: ConnectionContext, work: (client: C
 }
 
 /** The same without closing it: the caller does. */
-export async function openClient(context: ConnectionContext): Promise<Client> {
+async function openClient(context: ConnectionContext): Promise<Client> {
   const endpoint = readEndpoint(context);
   const timeoutMs = readCallTimeout(context.flags["call-timeout"] ?? nonEmpty(context.env["RESEOLIO_CALL_TIMEOUT"]));
   // Loaded here, so that help and usage errors do not pay for it.

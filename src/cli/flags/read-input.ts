@@ -17,7 +17,7 @@ function unreadable(path: string, purpose: string, error: unknown): CliError {
 }
 
 /** All of stdin. Says so on a terminal, where it would otherwise look as if nothing happened. */
-export async function readStdin(say: (text: string) => void): Promise<string> {
+async function readStdin(say: (text: string) => void): Promise<string> {
   if (process.stdin.isTTY) say("reading stdin; end it with Ctrl-D");
   return await Bun.stdin.text();
 }

@@ -3,7 +3,7 @@ import type { FieldViolation } from "./errors.ts";
 import type { Job, JobError } from "./job.ts";
 
 /** Every kind; the words are those of the protocol and of the store. */
-export const CHECKPOINT_KINDS = [
+const CHECKPOINT_KINDS = [
   /** The result of a step, or the error after which it is not tried again. */
   "step",
   /** A sleep. */

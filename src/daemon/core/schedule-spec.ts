@@ -24,7 +24,7 @@ export interface ScheduleSpecInput {
 }
 
 /** Most ticks that one schedule catches up. */
-export const MAX_CATCH_UP = 10_000;
+const MAX_CATCH_UP = 10_000;
 /** UTF-8 bytes of a schedule's name. */
 const NAME_BYTES = 256;
 const MAX_UINT32 = 0xffff_ffff;

@@ -45,7 +45,7 @@ export interface TlsOptions {
   readonly serverName?: string;
 }
 
-export const DEFAULT_CALL_TIMEOUT_MS = 15_000;
+const DEFAULT_CALL_TIMEOUT_MS = 15_000;
 const PING_INTERVAL_MS = 15_000;
 const PING_TIMEOUT_MS = 10_000;
 /** Slack for a daemon whose limit is not ours. */

@@ -180,7 +180,7 @@ export function refuseInStep(what: string, name: string): void {
 }
 
 /** A handler that unwinds leaves promises behind that nobody listens to; they must not end the process. */
-export function guarded<T>(promise: Promise<T>): Promise<T> {
+function guarded<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;
 }

@@ -18,7 +18,7 @@ export interface JobDetails {
 }
 
 /** An answer must stay below the size of a message, also of a job that fails for days: an error may have 32 KiB. */
-export const ATTEMPTS_SHOWN = 50;
+const ATTEMPTS_SHOWN = 50;
 const RECORDS_SHOWN = 1_000;
 
 /** One job with all that belongs to it. Throws not_found. */

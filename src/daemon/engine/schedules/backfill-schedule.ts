@@ -28,7 +28,7 @@ export interface BackfillResult {
   readonly nextPageToken: string;
 }
 
-export const MAX_BACKFILL = 1_000;
+const MAX_BACKFILL = 1_000;
 
 /**
  * Enqueues the jobs of past ticks that have none, oldest first, whatever catchUp and overlap say, also of ticks before

@@ -31,8 +31,8 @@ export interface PreviewRequest {
   readonly count: number;
 }
 
-export const DEFAULT_PREVIEW = 10;
-export const MAX_PREVIEW = 1_000;
+const DEFAULT_PREVIEW = 10;
+const MAX_PREVIEW = 1_000;
 
 /** The ticks to come, whatever the schedule's state. Throws not_found, and invalid_argument for a faulty rule. */
 export async function previewSchedule(

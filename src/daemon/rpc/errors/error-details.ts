@@ -7,7 +7,7 @@ import { type Status, StatusSchema } from "#proto/gen/google/rpc/status_pb.ts";
 import type { DaemonError, ErrorCode } from "../../core/errors.ts";
 
 /** Domain of the ErrorInfo that every fault carries; its reason is the daemon's code in capitals. */
-export const ERROR_DOMAIN = "reseolio";
+const ERROR_DOMAIN = "reseolio";
 
 /** What a client is told to wait before it tries again: long enough for a commit or a restart, short for a person. */
 const RETRY_AFTER_MS = 1_000;

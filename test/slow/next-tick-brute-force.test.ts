@@ -3,9 +3,9 @@
  * stated here once more, minute by minute, with offsets that come from the zone's wall clock.
  */
 import { expect, test } from "bun:test";
-import { cronRule } from "../../../src/daemon/core/cron.ts";
-import { nextTick } from "../../../src/daemon/core/next-tick.ts";
-import { timeZoneOf } from "../../../src/daemon/core/time-zone.ts";
+import { cronRule } from "../../src/daemon/core/cron.ts";
+import { nextTick } from "../../src/daemon/core/next-tick.ts";
+import { timeZoneOf } from "../../src/daemon/core/time-zone.ts";
 
 const MINUTE = 60_000;
 const DAY = 1_440;

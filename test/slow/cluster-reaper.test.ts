@@ -1,10 +1,10 @@
 /** How a daemon judges the workers of another one that is gone: by what it saw of their renewals, on its own stopwatch. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { resolveJobOptions } from "../../../src/daemon/core/job-options.ts";
-import type { Engine } from "../../../src/daemon/engine/engine.ts";
-import { WorkerReaper } from "../../../src/daemon/loops/worker-reaper.ts";
-import { type TestDatabase, testDatabase } from "../../support/postgres-database.ts";
-import { twoDaemons } from "../../support/two-daemons.ts";
+import { resolveJobOptions } from "../../src/daemon/core/job-options.ts";
+import type { Engine } from "../../src/daemon/engine/engine.ts";
+import { WorkerReaper } from "../../src/daemon/loops/worker-reaper.ts";
+import { type TestDatabase, testDatabase } from "../support/postgres-database.ts";
+import { twoDaemons } from "../support/two-daemons.ts";
 
 const FN = "test:fn";
 const LEASE_MS = 15_000;

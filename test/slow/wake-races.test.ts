@@ -3,16 +3,16 @@
  * committed: held open where it hurts, a job would wait for ever when a lock is missing.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import type { NewWait } from "../../../src/daemon/core/checkpoint.ts";
-import type { Job } from "../../../src/daemon/core/job.ts";
-import { cancelJob } from "../../../src/daemon/engine/jobs/cancel-job.ts";
-import { emitEvent } from "../../../src/daemon/engine/workflows/emit-event.ts";
-import type { Engine } from "../../../src/daemon/engine/engine.ts";
-import { enqueueJobs } from "../../../src/daemon/engine/jobs/enqueue-jobs.ts";
-import { moveDueJobs } from "../../../src/daemon/engine/jobs/move-due-jobs.ts";
-import { connectTestWorker, SUCCEED, type TestWorker } from "../../support/engine-world.ts";
-import { type TestDatabase, testDatabase } from "../../support/postgres-database.ts";
-import { Gate, twoDaemons } from "../../support/two-daemons.ts";
+import type { NewWait } from "../../src/daemon/core/checkpoint.ts";
+import type { Job } from "../../src/daemon/core/job.ts";
+import { cancelJob } from "../../src/daemon/engine/jobs/cancel-job.ts";
+import { emitEvent } from "../../src/daemon/engine/workflows/emit-event.ts";
+import type { Engine } from "../../src/daemon/engine/engine.ts";
+import { enqueueJobs } from "../../src/daemon/engine/jobs/enqueue-jobs.ts";
+import { moveDueJobs } from "../../src/daemon/engine/jobs/move-due-jobs.ts";
+import { connectTestWorker, SUCCEED, type TestWorker } from "../support/engine-world.ts";
+import { type TestDatabase, testDatabase } from "../support/postgres-database.ts";
+import { Gate, twoDaemons } from "../support/two-daemons.ts";
 
 const PAYLOAD = new TextEncoder().encode('"here"');
 

@@ -1,14 +1,14 @@
 /** Two daemons on one PostgreSQL database that fire and make the same schedules in the same moment. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { createSchedule } from "../../../src/daemon/engine/schedules/create-schedule.ts";
-import type { Engine } from "../../../src/daemon/engine/engine.ts";
-import { fireDue, fireSchedules } from "../../../src/daemon/engine/schedules/fire-schedules.ts";
-import { pauseSchedule } from "../../../src/daemon/engine/schedules/pause-schedule.ts";
-import { SILENT_LOGGER } from "../../../src/daemon/logger.ts";
-import { createScheduleRunner } from "../../../src/daemon/loops/schedule-runner.ts";
-import { type TestDatabase, testDatabase } from "../../support/postgres-database.ts";
-import { rejection } from "../../support/rejection.ts";
-import { twoDaemons } from "../../support/two-daemons.ts";
+import { createSchedule } from "../../src/daemon/engine/schedules/create-schedule.ts";
+import type { Engine } from "../../src/daemon/engine/engine.ts";
+import { fireDue, fireSchedules } from "../../src/daemon/engine/schedules/fire-schedules.ts";
+import { pauseSchedule } from "../../src/daemon/engine/schedules/pause-schedule.ts";
+import { SILENT_LOGGER } from "../../src/daemon/logger.ts";
+import { createScheduleRunner } from "../../src/daemon/loops/schedule-runner.ts";
+import { type TestDatabase, testDatabase } from "../support/postgres-database.ts";
+import { rejection } from "../support/rejection.ts";
+import { twoDaemons } from "../support/two-daemons.ts";
 
 const FN = "test:fn";
 

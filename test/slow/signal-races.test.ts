@@ -3,17 +3,17 @@
  * committed: held open where it hurts, a signal would be lost when a lock is missing.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import type { NewWait } from "../../../src/daemon/core/checkpoint.ts";
-import type { Job } from "../../../src/daemon/core/job.ts";
-import type { Engine } from "../../../src/daemon/engine/engine.ts";
-import { enqueueJobs } from "../../../src/daemon/engine/jobs/enqueue-jobs.ts";
-import { moveDueJobs } from "../../../src/daemon/engine/jobs/move-due-jobs.ts";
-import { deleteEvent } from "../../../src/daemon/engine/workflows/delete-event.ts";
-import { emitEvent } from "../../../src/daemon/engine/workflows/emit-event.ts";
-import { sendSignal } from "../../../src/daemon/engine/workflows/send-signal.ts";
-import { connectTestWorker, SUCCEED, type TestWorker } from "../../support/engine-world.ts";
-import { type TestDatabase, testDatabase } from "../../support/postgres-database.ts";
-import { Gate, twoDaemons } from "../../support/two-daemons.ts";
+import type { NewWait } from "../../src/daemon/core/checkpoint.ts";
+import type { Job } from "../../src/daemon/core/job.ts";
+import type { Engine } from "../../src/daemon/engine/engine.ts";
+import { enqueueJobs } from "../../src/daemon/engine/jobs/enqueue-jobs.ts";
+import { moveDueJobs } from "../../src/daemon/engine/jobs/move-due-jobs.ts";
+import { deleteEvent } from "../../src/daemon/engine/workflows/delete-event.ts";
+import { emitEvent } from "../../src/daemon/engine/workflows/emit-event.ts";
+import { sendSignal } from "../../src/daemon/engine/workflows/send-signal.ts";
+import { connectTestWorker, SUCCEED, type TestWorker } from "../support/engine-world.ts";
+import { type TestDatabase, testDatabase } from "../support/postgres-database.ts";
+import { Gate, twoDaemons } from "../support/two-daemons.ts";
 
 let database: TestDatabase;
 beforeAll(async () => {
