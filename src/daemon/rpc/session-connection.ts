@@ -267,7 +267,7 @@ export class SessionConnection {
       if (this.#isClosed) return;
       const jobIds = this.#postponed.values().take(POSTPONED_AT_ONCE).toArray();
       for (const jobId of jobIds) this.#postponed.delete(jobId);
-      await this.#awaitEnds(jobIds).looked;
+      await this.#awaitEnds(jobIds).checked;
     }
     this.#isTellingPostponed = false;
   }
