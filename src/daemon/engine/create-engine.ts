@@ -27,19 +27,19 @@ export interface EngineOptions {
   readonly onDeadline: (deadline: number) => void;
   readonly onUndelivered?: Engine["onUndelivered"];
   readonly onUnordered?: Engine["onUnordered"];
-  /** The store says that the daemon cannot go on. */
+  /** Called when the store says that the daemon cannot go on. */
   readonly onFatal: (error: DaemonError) => void;
-  /** Called after each commit with its length and what it changed in jobs that were there. */
+  /** Called after each commit with its duration and its transitions. */
   readonly onCommit?: CommitLaneOptions["onCommit"];
 }
 
-/** Ticks so young may have been another daemon's to fire. SQLite has no other daemon (P18). */
+/** Another daemon may have been there for ticks that are not older than this. SQLite has no other daemon (P18). */
 const OTHERS_GRACE_MS = 5_000;
 
 /** In the order in which a transaction applies them: signals come behind settlements, whose waits may take them. */
 const WRITE_KINDS = [enqueueKind, recordKind, settleKind, emitKind, signalKind];
 
-/** Puts the parts of an engine together. Nothing runs until it is given work or workers. */
+/** Puts an engine together. Nothing runs until it gets work or workers. */
 export function createEngine(options: EngineOptions): Engine {
   const { store, random, newJobId, settings, onDeadline, onFatal, onCommit } = options;
   const clock: Clock = { now: () => store.now(), monotonic: () => options.clock.monotonic() };

@@ -6,9 +6,9 @@ import { everyInterval } from "./loop.ts";
 
 const INTERVAL_MS = 2_000;
 
-/** Keeps the counts of jobs short, which each transaction of each daemon adds rows to. */
+/** Folds the counters of jobs, to which every transaction of every daemon adds rows. */
 export function createCounterFolder(engine: Engine, leader: Leader, logger: Logger): Loop {
-  return everyInterval("the folding of counters", INTERVAL_MS, logger, async () => {
+  return everyInterval("counter folding", INTERVAL_MS, logger, async () => {
     if (leader.isLeading) await engine.store.jobs.foldCounters();
   });
 }

@@ -16,9 +16,9 @@ export const enqueueKind: WriteKind<NewJob, EnqueueOutcome> = {
   applyAlone: storeAlone,
 };
 
-/** A call as it came in. */
+/** A call as it arrived. */
 export interface EnqueueItem {
-  /** Chosen by the caller, also the request id: a repeated call stores nothing new. Null: the daemon chooses. */
+  /** Also the request ID: a repeated call stores nothing new. Null: the daemon chooses one. */
   readonly jobId: string | null;
   readonly functionName: string;
   readonly args: Uint8Array;
@@ -32,12 +32,12 @@ export type EnqueueResult =
       readonly jobId: string;
       readonly deduplicated: boolean;
       readonly argsDiffer: boolean;
-      /** Of the job that was there, when deduplicated. */
+      /** State of the existing job, when deduplicated. */
       readonly state: JobState | null;
     }
   | { readonly ok: false; readonly error: DaemonError };
 
-/** Stores a batch; each item succeeds or fails on its own. Resolves after the commit is on disk. */
+/** Stores a batch, of which each item succeeds or fails on its own. Resolves when the commit is on disk. */
 export function enqueueJobs(engine: Engine, items: readonly EnqueueItem[]): Promise<readonly EnqueueResult[]> {
   return toPromise((completion) => submitEnqueues(engine, items, completion));
 }

@@ -7,10 +7,9 @@ import { judgeRetries } from "./judge-retries.ts";
 import { checkJobId } from "./read-jobs.ts";
 
 /**
- * Makes a DEAD or CANCELLED job PENDING again: failures start at 0, attempt numbers go on, its start and finish
- * deadlines no longer hold. A parked one is woken, and
- * waits again for what has not happened. Throws not_found, and failed_precondition in any other state, or when an undo job
- * stands in the way.
+ * Makes a DEAD or CANCELLED job PENDING again: failures restart at 0, attempt numbers continue, and start and finish
+ * deadlines no longer apply. A parked job is woken, and waits again for what has not happened. Throws not_found, and
+ * failed_precondition in any other state or when an undo job prevents the retry.
  */
 export async function retryJob(engine: Engine, jobId: string): Promise<Job> {
   checkJobId(jobId, "job_id");
@@ -59,7 +58,7 @@ function notOnRecord(jobId: string, awaitedBy: string): DaemonError {
   );
 }
 
-/** Retries those of the jobs that can be. Returns their ids. */
+/** Retries the jobs that allow it. Returns their IDs. */
 export async function retryAll(lane: LaneTransaction, jobs: readonly Job[]): Promise<readonly string[]> {
   return (await retryJudged(lane, jobs)).retried;
 }
@@ -69,7 +68,7 @@ async function retryJudged(
   jobs: readonly Job[],
 ): Promise<{ readonly retried: readonly string[]; readonly refusals: ReadonlyMap<string, DaemonError> }> {
   const { allowed, undone, refusals } = await judgeRetries(lane.tx, jobs);
-  // Before what the retry makes of the records.
+  // Before the retry changes the records that stay.
   if (undone.length > 0) await lane.tx.workflows.forgetRecords(undone);
   return { retried: await applyEvent(lane, allowed, { kind: "retry" }), refusals };
 }

@@ -269,7 +269,7 @@ export class ClientSession {
       if (this.#isClosed) return;
       const jobIds = this.#postponed.values().take(POSTPONED_AT_ONCE).toArray();
       for (const jobId of jobIds) this.#postponed.delete(jobId);
-      await this.#awaitEnds(jobIds).looked;
+      await this.#awaitEnds(jobIds).checked;
     }
     this.#isTellingPostponed = false;
   }
