@@ -18,7 +18,7 @@ export interface JobDetails {
 }
 
 /** Keeps the answer below the message limit even for a job that fails for days: an error may have 32 KiB. */
-export const ATTEMPTS_SHOWN = 50;
+const ATTEMPTS_SHOWN = 50;
 const RECORDS_SHOWN = 1_000;
 
 /** Throws not_found. */
