@@ -31,9 +31,9 @@ describe("the README with its guides", () => {
     expect(runnable.filter((snippet) => snippet.fate.kind === "unmarked")).toEqual([]);
     const left = runnable.filter((snippet) => snippet.fate.kind === "not run").map((snippet) => snippet.text);
     expect(left).toEqual([
+      "npx -y bun@1.4.5 run build:sdk\ncd your-project && npm install path/to/dist/npm/reseolio-*.tgz",
       "npx -y bun@1.4.5 run demo",
       "npx -y bun@1.4.5 run verify",
-      "npx -y bun@1.4.5 run build:sdk\ncd your-project && npm install path/to/dist/npm/reseolio-*.tgz",
     ]);
     expect(runnable.length).toBeGreaterThan(10);
   });
