@@ -30,12 +30,17 @@ async function install(): Promise<string> {
 export async function typeFaults(
   directory: string,
   file: string,
-  { unusedIsFine = false }: { readonly unusedIsFine?: boolean } = {},
+  { unusedIsFine = false, isBundled = false }: { readonly unusedIsFine?: boolean; readonly isBundled?: boolean } = {},
 ): Promise<string> {
   const tsc = join(checkout, "node_modules", ".bin", "tsc");
   const settings = "--noEmit --ignoreConfig --strict --exactOptionalPropertyTypes --noUncheckedIndexedAccess";
-  const target = "--module nodenext --target es2022 --types node --verbatimModuleSyntax";
-  const flags = [...settings.split(" "), ...target.split(" "), ...(unusedIsFine ? [] : ["--noUnusedLocals"])];
+  const target = "--target es2022 --types node --verbatimModuleSyntax";
+  // Packages of others have faults of their own.
+  const modules = isBundled
+    ? "--module esnext --moduleResolution bundler --experimentalDecorators --skipLibCheck"
+    : "--module nodenext";
+  const unused = unusedIsFine ? [] : ["--noUnusedLocals"];
+  const flags = [settings, target, modules].flatMap((words) => words.split(" ")).concat(unused);
   const { stdout, stderr } = await runCommand([tsc, ...flags, file], { cwd: directory });
   return stdout + stderr;
 }

@@ -133,7 +133,7 @@ describe("the guides' other tables", () => {
 });
 
 describe("the README and its guides", () => {
-  const limits = readme.split("\n## Limits\n")[1]!.split("\n## ")[0]!.replaceAll(/\s+/g, " ");
+  const limits = guide("limits").replaceAll(/\s+/g, " ");
 
   test("limits are those of the daemon", () => {
     const kib = (bytes: number): string => (bytes >= 1024 ** 2 ? `${bytes / 1024 ** 2} MiB` : `${bytes / 1024} KiB`);
