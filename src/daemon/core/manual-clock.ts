@@ -1,8 +1,8 @@
 import type { Clock } from "./clock.ts";
 
 /**
- * For tests: the time of day stands still until it is moved. The monotonic hand goes on as it does, so that leases and
- * the time limits of attempts, which watch real work, keep their real length.
+ * A clock for tests: the time stands still until it is moved. Monotonic time runs on, so that leases and time limits of
+ * attempts, which apply to real work, keep their real duration.
  */
 export class ManualClock implements Clock {
   #now: number;
@@ -22,7 +22,7 @@ export class ManualClock implements Clock {
     return this.steady.monotonic();
   }
 
-  /** Forward only; false when that time has passed already, and then nothing changes. */
+  /** Moves the time forward. False, and no change, for a time in the past. */
   moveTo(now: number): boolean {
     if (now < this.#now) return false;
     this.#now = now;
