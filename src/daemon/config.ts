@@ -1,9 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { exposureFault } from "./http/bind-address.ts";
-import type { LogFormat, LogLevel } from "./logger.ts";
-import { redact } from "./logger.ts";
-import type { Address, Setting } from "./settings.ts";
-import { SETTINGS } from "./settings.ts";
+import { type LogFormat, type LogLevel, redact } from "./logger.ts";
+import { type Address, type Setting, SETTINGS } from "./settings.ts";
 
 /** The configuration of a daemon. Durations in milliseconds. */
 export interface DaemonConfig {

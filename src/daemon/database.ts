@@ -22,6 +22,7 @@ import {
 } from "./storage/postgres/maintenance/describe-database.ts";
 import { examinePostgresDatabase, type PostgresExamination } from "./storage/postgres/maintenance/examine-database.ts";
 import { migratePostgresDatabase } from "./storage/postgres/maintenance/migrate-database.ts";
+import { IN_MEMORY, resolveDatabasePath } from "./storage/sqlite/database-path.ts";
 import {
   type BackupProgress,
   type BackupReport,
@@ -29,7 +30,6 @@ import {
 } from "./storage/sqlite/maintenance/backup-database.ts";
 import { type CheckReport, checkSqliteDatabase } from "./storage/sqlite/maintenance/check-database.ts";
 import { openSqliteSource, openSqliteTarget } from "./storage/sqlite/maintenance/copy-side.ts";
-import { IN_MEMORY, resolveDatabasePath } from "./storage/sqlite/database-path.ts";
 import { describeSqliteDatabase, type SqliteDescription } from "./storage/sqlite/maintenance/describe-database.ts";
 import { type DatabaseMigration, migrateSqliteDatabase } from "./storage/sqlite/maintenance/migrate-database.ts";
 

@@ -1,8 +1,7 @@
 /** Every setting of `serve`, declared once: the parser, the help and the table in docs/operations.md use it. */
 import { DEFAULT_ADDRESS } from "#proto/contract.ts";
 import { isHostName } from "./http/own-names.ts";
-import type { LogFormat, LogLevel } from "./logger.ts";
-import { LOG_FORMATS, LOG_LEVELS } from "./logger.ts";
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./logger.ts";
 
 /** The value of a text that the user gave. `expected` completes the sentence "give …". */
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly expected: string };

@@ -10,7 +10,7 @@ export type ErrorCode =
   | "resource_exhausted"
   /** Temporary: retry. */
   | "unavailable"
-  /** The daemon cannot go on and stops. */
+  /** The daemon cannot continue, and stops. */
   | "fatal"
   | "internal";
 

@@ -3,8 +3,15 @@
  * state and lease token are still these"). A rejected write means that somebody else changed the job first.
  */
 import type { FailureMarks } from "./checkpoint.ts";
-import type { Attempt, AttemptOutcome, ErrorReason, Job, JobError, JobState } from "./job.ts";
-import { isTerminal } from "./job.ts";
+import {
+  type Attempt,
+  type AttemptOutcome,
+  type ErrorReason,
+  isTerminal,
+  type Job,
+  type JobError,
+  type JobState,
+} from "./job.ts";
 import { retryDelayMs } from "./retry-policy.ts";
 
 /** What happened to a job. */

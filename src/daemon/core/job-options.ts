@@ -157,13 +157,16 @@ function inSnakeCase(name: string): string {
 }
 
 class OptionCheck {
-  constructor(
-    private readonly path: string,
-    private readonly violations: FieldViolation[],
-  ) {}
+  readonly #path: string;
+  readonly #violations: FieldViolation[];
+
+  constructor(path: string, violations: FieldViolation[]) {
+    this.#path = path;
+    this.#violations = violations;
+  }
 
   add(name: string, description: string): void {
-    this.violations.push({ field: `${this.path}.${inSnakeCase(name)}`, description });
+    this.#violations.push({ field: `${this.#path}.${inSnakeCase(name)}`, description });
   }
 
   integer(name: string, value: number | undefined, min: number, max: number): void {

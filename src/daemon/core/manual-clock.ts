@@ -5,12 +5,11 @@ import type { Clock } from "./clock.ts";
  * attempts, which apply to real work, keep their real duration.
  */
 export class ManualClock implements Clock {
+  readonly #steady: Pick<Clock, "monotonic">;
   #now: number;
 
-  constructor(
-    startAt: number,
-    private readonly steady: Pick<Clock, "monotonic">,
-  ) {
+  constructor(startAt: number, steady: Pick<Clock, "monotonic">) {
+    this.#steady = steady;
     this.#now = startAt;
   }
 
@@ -19,7 +18,7 @@ export class ManualClock implements Clock {
   }
 
   monotonic(): number {
-    return this.steady.monotonic();
+    return this.#steady.monotonic();
   }
 
   /** Moves the time forward. False, and no change, for a time in the past. */

@@ -1,10 +1,16 @@
 /** Checks of the schedules that callers give. */
 import { parseCron } from "./cron.ts";
 import type { FieldViolation } from "./errors.ts";
-import type { JobOptions, JobOptionsInput } from "./job-options.ts";
-import { checkFunctionName, checkTime, hasControlCharacter, LIMITS, resolveJobOptions } from "./job-options.ts";
-import type { CatchUp, Overlap, ScheduleSpec } from "./schedule.ts";
-import { SCHEDULE_DEFAULTS } from "./schedule.ts";
+import {
+  checkFunctionName,
+  checkTime,
+  hasControlCharacter,
+  type JobOptions,
+  type JobOptionsInput,
+  LIMITS,
+  resolveJobOptions,
+} from "./job-options.ts";
+import { type CatchUp, type Overlap, SCHEDULE_DEFAULTS, type ScheduleSpec } from "./schedule.ts";
 import { findTimeZone } from "./time-zone.ts";
 
 /** A schedule as a caller gives it; an absent field takes its default. */

@@ -22,12 +22,12 @@ export async function applyHint(engine: Engine, hint: StoreHint): Promise<boolea
 }
 
 /** Reads the errors of failed jobs, which are too long for a hint. */
-async function notifyWatchers({ changes, store }: Engine, told: readonly ToldChange[]): Promise<void> {
+async function notifyWatchers({ changes, store }: Engine, remote: readonly ToldChange[]): Promise<void> {
   if (!changes.isWatched) return;
-  const failed = told.filter(({ hasError }) => hasError).map(({ jobId }) => jobId);
+  const failed = remote.filter(({ hasError }) => hasError).map(({ jobId }) => jobId);
   const errors = new Map(failed.length === 0 ? [] : (await store.getJobs(failed)).map((job) => [job.jobId, job.error]));
   changes.notifyWatchers(
-    told.map(({ hasError, ...change }) => ({
+    remote.map(({ hasError, ...change }) => ({
       ...change,
       error: hasError ? (errors.get(change.jobId) ?? null) : null,
       result: null,

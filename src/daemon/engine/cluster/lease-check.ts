@@ -1,9 +1,9 @@
 import type { Lease } from "../../core/job.ts";
 import type { JobTransaction, WorkerLease } from "../../storage/job-store.ts";
+import type { WorkerSession } from "../dispatch/worker-session.ts";
 import type { Engine } from "../engine.ts";
 import { applyEvent } from "../lane/apply-event.ts";
 import { notifyOfMovedJobs } from "./follow-other-daemons.ts";
-import type { WorkerSession } from "../dispatch/worker-session.ts";
 
 interface Snapshot {
   readonly moved: readonly WorkerSession[];

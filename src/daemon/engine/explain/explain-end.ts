@@ -1,5 +1,5 @@
-import { findCurrentUndo, mayHaveUndone } from "../../core/undo-job.ts";
 import type { Job } from "../../core/job.ts";
+import { findCurrentUndo, mayHaveUndone } from "../../core/undo-job.ts";
 import type { JobStore } from "../../storage/job-store.ts";
 
 /**

@@ -1,8 +1,8 @@
 import { invalidArgument, scheduleNotFound } from "../../core/errors.ts";
 import type { ScheduleState, ScheduleStatus } from "../../core/schedule.ts";
+import { isUuid } from "../../core/uuid.ts";
 import type { ScheduleCursor } from "../../storage/schedule-store.ts";
 import type { Engine } from "../engine.ts";
-import { isUuid } from "../../core/uuid.ts";
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "../jobs/read-jobs.ts";
 
 /** A schedule with the present state of its last job. Throws not_found. */

@@ -1,12 +1,12 @@
 import type { Job, Lease } from "../../core/job.ts";
 import type { CheckpointSum } from "../../storage/checkpoint-store.ts";
 import type { WorkerToStore } from "../../storage/job-store.ts";
-import { addCheckpointSum } from "./deliver-jobs.ts";
+import type { WorkerPort } from "../dispatch/worker-port.ts";
+import { WorkerSession } from "../dispatch/worker-session.ts";
 import type { Engine } from "../engine.ts";
 import { applyEvent } from "../lane/apply-event.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
-import type { WorkerPort } from "../dispatch/worker-port.ts";
-import { WorkerSession } from "../dispatch/worker-session.ts";
+import { addCheckpointSum } from "./deliver-jobs.ts";
 
 /** A worker that connects, and the leases that it claims to hold. */
 export interface ConnectingWorker extends Omit<WorkerToStore, "nodeId"> {

@@ -2,10 +2,10 @@ import type { OpenWait } from "../../core/checkpoint.ts";
 import { decide } from "../../core/job-machine.ts";
 import type { Job, Lease } from "../../core/job.ts";
 import type { CheckpointPage, CheckpointQuery, CheckpointSum } from "../../storage/checkpoint-store.ts";
-import type { Engine } from "../engine.ts";
-import { settleInBackground } from "../jobs/settle-attempts.ts";
 import type { Delivery, WaitLeft } from "../dispatch/worker-port.ts";
 import type { HeldLease, WorkerSession } from "../dispatch/worker-session.ts";
+import type { Engine } from "../engine.ts";
+import { settleInBackground } from "../jobs/settle-attempts.ts";
 
 /** Bytes of values per read: as much as a frame holds. */
 const PAGE_BYTES = 1024 * 1024;

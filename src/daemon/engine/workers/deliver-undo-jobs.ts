@@ -1,10 +1,10 @@
 import { decide } from "../../core/job-machine.ts";
 import type { Job } from "../../core/job.ts";
 import type { CheckpointSum } from "../../storage/checkpoint-store.ts";
+import type { WorkerSession } from "../dispatch/worker-session.ts";
 import type { Engine } from "../engine.ts";
 import { settleInBackground } from "../jobs/settle-attempts.ts";
-import { stillInTransit, delivery, releaseUnsent, isSmall, addCheckpointSum, sendPages } from "./deliver-jobs.ts";
-import type { WorkerSession } from "../dispatch/worker-session.ts";
+import { addCheckpointSum, delivery, isSmall, releaseUnsent, sendPages, stillInTransit } from "./deliver-jobs.ts";
 
 /** An undo job, and the job whose steps it undoes. */
 interface Undoing {

@@ -1,9 +1,9 @@
 import { checkName } from "../../core/checkpoint.ts";
 import { DaemonError, type FieldViolation, invalidArgument, jobNotFound } from "../../core/errors.ts";
 import { SIGNAL_LIMITS } from "../../core/signal.ts";
+import { isUuid, isUuidV7 } from "../../core/uuid.ts";
 import type { SignalOutcome, SignalToStore } from "../../storage/signal-store.ts";
 import type { Engine } from "../engine.ts";
-import { isUuidV7, isUuid } from "../../core/uuid.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { WriteKind } from "../lane/write-kind.ts";
 import { checkPayload } from "./check-payload.ts";
