@@ -185,8 +185,6 @@ export const SETTINGS = {
   },
 } as const satisfies Readonly<Record<string, Setting<unknown>>>;
 
-export type SettingName = keyof typeof SETTINGS;
-
 function accept<T>(value: T): Parsed<T> {
   return { ok: true, value };
 }

@@ -1,7 +1,8 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { EventService } from "#proto/gen/reseolio/v1/event_service_pb.ts";
 import { deleteEvent } from "../engine/workflows/delete-event.ts";
-import { emitEvent, getEvent } from "../engine/workflows/emit-event.ts";
+import { emitEvent } from "../engine/workflows/emit-event.ts";
+import { getEvent } from "../engine/workflows/get-event.ts";
 import type { Engine } from "../engine/engine.ts";
 import { fromEvent } from "./checkpoint-messages.ts";
 
