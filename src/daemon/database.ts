@@ -1,35 +1,22 @@
 /**
- * The `db` commands' door to the storage: whatever may take long and so runs in the command's own process, beside a
- * daemon that may be running. `url` is what `--db` takes.
+ * The storage operations of the `db` commands, which may take long and so run in the command's own process, next to a daemon
+ * that may be running. `url` is a value of `--db`.
  */
 import { DaemonError } from "./core/errors.ts";
-import {
-  type CopiedTable,
-  type CopyOptions,
-  type CopyProgress,
-  type CopyReport,
-  copyTables,
-} from "./storage/copy/copy-database.ts";
+import { type CopiedTable, type CopyOptions, type CopyProgress, type CopyReport, copyTables } from "./storage/copy/copy-database.ts";
 import type { CopySource, CopyTarget } from "./storage/copy/copy-side.ts";
 import { isPostgresUrl, sqlitePath } from "./storage/open-store.ts";
 import { parsePostgresUrl } from "./storage/postgres/connection/address.ts";
 import { backupAdvice } from "./storage/postgres/maintenance/backup-advice.ts";
 import { checkPostgresDatabase } from "./storage/postgres/maintenance/check-database.ts";
 import { openPostgresSource, openPostgresTarget } from "./storage/postgres/maintenance/copy-side.ts";
-import {
-  describePostgresDatabase,
-  type PostgresDescription,
-} from "./storage/postgres/maintenance/describe-database.ts";
+import { describePostgresDatabase, type PostgresDescription } from "./storage/postgres/maintenance/describe-database.ts";
 import { examinePostgresDatabase, type PostgresExamination } from "./storage/postgres/maintenance/examine-database.ts";
 import { migratePostgresDatabase } from "./storage/postgres/maintenance/migrate-database.ts";
-import {
-  type BackupProgress,
-  type BackupReport,
-  backupSqliteDatabase,
-} from "./storage/sqlite/maintenance/backup-database.ts";
+import { IN_MEMORY, resolveDatabasePath } from "./storage/sqlite/connection/database-path.ts";
+import { type BackupProgress, type BackupReport, backupSqliteDatabase } from "./storage/sqlite/maintenance/backup-database.ts";
 import { type CheckReport, checkSqliteDatabase } from "./storage/sqlite/maintenance/check-database.ts";
 import { openSqliteSource, openSqliteTarget } from "./storage/sqlite/maintenance/copy-side.ts";
-import { IN_MEMORY, resolveDatabasePath } from "./storage/sqlite/connection/database-path.ts";
 import { describeSqliteDatabase, type SqliteDescription } from "./storage/sqlite/maintenance/describe-database.ts";
 import { type DatabaseMigration, migrateSqliteDatabase } from "./storage/sqlite/maintenance/migrate-database.ts";
 
@@ -39,18 +26,18 @@ export type { DatabaseMigration, PostgresDescription, PostgresExamination, Sqlit
 
 export type DatabaseDescription = SqliteDescription | PostgresDescription;
 
-/** Brings a database to the newest schema; refuses a file that a daemon serves. A crash leaves a whole version. */
+/** Migrates a database to the newest schema; refuses a file that a daemon serves. A crash leaves a complete version. */
 export async function migrateDatabase(url: string): Promise<DatabaseMigration> {
   if (isPostgresUrl(url)) return migratePostgresDatabase(url);
   return migrateSqliteDatabase(filePath(url), { now: () => Date.now(), monotonic: () => performance.now() });
 }
 
-/** Examines a whole database; problems are in the report, not thrown. */
+/** Checks a whole database. Problems are reported, not thrown. */
 export async function checkDatabase(url: string): Promise<CheckReport> {
   return isPostgresUrl(url) ? checkPostgresDatabase(url) : checkSqliteDatabase(filePath(url));
 }
 
-/** Copies an SQLite database to a new file, complete or not at all. PostgreSQL has its own tool, which the error names. */
+/** Copies an SQLite database to a new file, completely or not at all. For PostgreSQL the error names the tool to use. */
 export async function backupDatabase(
   url: string,
   destination: string,
@@ -60,26 +47,23 @@ export async function backupDatabase(
   return backupSqliteDatabase(filePath(url), destination, onProgress);
 }
 
-/** Versions, sizes and counts. */
+/** Reads versions, sizes and counts. */
 export async function describeDatabase(url: string): Promise<DatabaseDescription> {
   return isPostgresUrl(url) ? describePostgresDatabase(url) : describeSqliteDatabase(filePath(url));
 }
 
-/** What the doctor judges. */
+/** Reads what `doctor` judges. */
 export async function examineDatabase(url: string): Promise<SqliteDescription | PostgresExamination> {
   return isPostgresUrl(url) ? examinePostgresDatabase(url) : describeSqliteDatabase(filePath(url));
 }
 
 /**
- * Copies all that one database holds into another, empty one, between stores of any kind, and compares the two. Refuses
- * both while daemons work on them. Killed at any point, the same call goes on where it was.
+ * Copies one database into another, empty one, between stores of any kind, and compares the two. Refuses either while a
+ * daemon uses it. After a crash at any point the same call continues.
  */
 export async function copyDatabase(from: string, to: string, options: CopyOptions = {}): Promise<CopyReport> {
-  if (placeOf(from) === placeOf(to)) {
-    throw new DaemonError(
-      "invalid_argument",
-      `db copy: both addresses name ${placeOf(from)}; give another one to fill`,
-    );
+  if (addressOf(from) === addressOf(to)) {
+    throw new DaemonError("invalid_argument", `db copy: both addresses name ${addressOf(from)}; give another target`);
   }
   const source = await openSource(from);
   try {
@@ -102,12 +86,12 @@ function openTarget(url: string): Promise<CopyTarget> {
   return isPostgresUrl(url) ? openPostgresTarget(url) : openSqliteTarget(filePath(url));
 }
 
-function placeOf(url: string): string {
+function addressOf(url: string): string {
   return isPostgresUrl(url) ? parsePostgresUrl(url).name : resolveDatabasePath(filePath(url));
 }
 
 function filePath(url: string): string {
   const path = sqlitePath(url);
   if (path !== IN_MEMORY) return path;
-  throw new DaemonError("invalid_argument", `db: ${url} lives inside its daemon only; give the path of a file`);
+  throw new DaemonError("invalid_argument", `db: ${url} exists only inside its daemon; give the path of a file`);
 }

@@ -3,10 +3,10 @@ import type { FieldViolation } from "./errors.ts";
 import type { BackoffKind, JobSettings } from "./job.ts";
 import { UNDO_HEADER } from "./undo-job.ts";
 
-/** What to do with a call whose function and idempotency key belong to a job that is there already. */
+/** What to do with a call whose function and idempotency key belong to an existing job. */
 export type OnDuplicate = "return_existing" | "reject" | "replace_finished";
 
-/** As a caller gives them; an absent one takes its default. */
+/** Options as a caller gives them; an absent one takes its default. */
 export interface JobOptionsInput {
   readonly maxAttempts?: number;
   readonly backoff?: BackoffKind;
@@ -27,7 +27,7 @@ export interface JobOptionsInput {
 
 /** Options with every default filled in. */
 export interface JobOptions extends JobSettings {
-  /** Lengths from the time of the enqueue; `runAt` is a time. At most one of delayMs and runAt is not null. */
+  /** Durations count from the enqueue; `runAt` is a time. At most one of delayMs and runAt is not null. */
   readonly delayMs: number | null;
   readonly runAt: number | null;
   readonly startWithinMs: number | null;
@@ -35,7 +35,7 @@ export interface JobOptions extends JobSettings {
   readonly onDuplicate: OnDuplicate;
 }
 
-/** What an absent option means; lengths in milliseconds. */
+/** Defaults of absent options; durations in milliseconds. */
 export const JOB_OPTION_DEFAULTS = {
   maxAttempts: 3,
   backoff: "exponential",
@@ -47,9 +47,9 @@ export const JOB_OPTION_DEFAULTS = {
   onDuplicate: "return_existing",
 } as const;
 
-/** A hundred years: longer lengths are a mistake, and times stay far from the end of the number range. */
+/** A hundred years: longer durations are a mistake, and times stay far from the end of the number range. */
 export const MAX_LENGTH_MS = 100 * 365.25 * 24 * 3_600_000;
-/** The end of the year 9999, in milliseconds since 1970: no later time can be written in JSON, and none is meant. */
+/** The end of the year 9999, in milliseconds since 1970: the last time that JSON can represent. */
 export const LAST_TIME = 253_402_300_799_999;
 const MAX_UINT32 = 0xffff_ffff;
 const MAX_INT32 = 0x7fff_ffff;
@@ -62,14 +62,14 @@ export const LIMITS = {
   payloadBytes: 1024 * 1024,
   /** Bytes of all header names and values of a job. */
   headersBytes: 16 * 1024,
-  /** Bytes kept of an error's message and of its stack; longer ones are cut. */
+  /** Bytes kept of an error's message, and of its stack; the rest is cut. */
   errorTextBytes: 16 * 1024,
 } as const;
 
 /**
- * Fills in defaults and reports every fault with the field's path under `path`.
+ * Fills in defaults and reports every violation with the field's path under `path`.
  *
- * @param path where the options stand in the request, such as `jobs[0].options`
+ * @param path path of the options in the request, such as `jobs[0].options`
  */
 export function resolveJobOptions(
   input: JobOptionsInput,
@@ -90,7 +90,7 @@ export function resolveJobOptions(
   check.bytes("idempotencyKey", input.idempotencyKey, 1, LIMITS.idempotencyKeyBytes);
   check.headers(input.headers);
   if (input.delayMs !== undefined && input.runAt !== undefined) {
-    check.add("delayMs", "excludes run_at: give one of the two");
+    check.add("delayMs", "cannot be combined with run_at: give one of the two");
   }
   return { options: withDefaults(input), violations };
 }
@@ -117,13 +117,13 @@ function withDefaults(input: JobOptionsInput): JobOptions {
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 
-/** Faults of a time in milliseconds since 1970; empty when it is fine. */
+/** Violations of a time in milliseconds since 1970; empty when it is valid. */
 export function checkTime(time: number, field: string): readonly FieldViolation[] {
   if (time >= 0 && time <= LAST_TIME) return [];
   return [{ field, description: `is ${time} ms since 1970; give a time from 1970 to 9999` }];
 }
 
-/** Faults of a function's name; empty when it is fine. */
+/** Violations in a function's name; empty when it is valid. */
 export function checkFunctionName(name: string, field: string): readonly FieldViolation[] {
   const violations: FieldViolation[] = [];
   if (name.trim() === "") {
@@ -142,7 +142,7 @@ export function checkFunctionName(name: string, field: string): readonly FieldVi
   return violations;
 }
 
-/** Whether the text has a character that no terminal should be sent. */
+/** Whether the text contains a control character, which must not reach a terminal. */
 export function hasControlCharacter(text: string): boolean {
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);
@@ -151,19 +151,22 @@ export function hasControlCharacter(text: string): boolean {
   return false;
 }
 
-/** Fields are named as in the protocol's files, whatever language the caller speaks. */
+/** Converts a field's name to the protocol's spelling, which every language shares. */
 function inSnakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 class OptionCheck {
-  constructor(
-    private readonly path: string,
-    private readonly violations: FieldViolation[],
-  ) {}
+  readonly #path: string;
+  readonly #violations: FieldViolation[];
+
+  constructor(path: string, violations: FieldViolation[]) {
+    this.#path = path;
+    this.#violations = violations;
+  }
 
   add(name: string, description: string): void {
-    this.violations.push({ field: `${this.path}.${inSnakeCase(name)}`, description });
+    this.#violations.push({ field: `${this.#path}.${inSnakeCase(name)}`, description });
   }
 
   integer(name: string, value: number | undefined, min: number, max: number): void {
@@ -185,7 +188,10 @@ class OptionCheck {
   headers(headers: Readonly<Record<string, string>> | undefined): void {
     if (headers === undefined) return;
     if (Object.hasOwn(headers, UNDO_HEADER)) {
-      this.add("headers", `have ${UNDO_HEADER}, which only the daemon sets, on the jobs that undo steps: leave it out`);
+      this.add(
+        "headers",
+        `contain ${UNDO_HEADER}, which only the daemon may set, on jobs that undo steps: leave it out`,
+      );
     }
     let length = 0;
     for (const [name, value] of Object.entries(headers)) length += Buffer.byteLength(name) + Buffer.byteLength(value);

@@ -1,11 +1,11 @@
 import type { Clock, Random } from "../core/clock.ts";
-import type { Job } from "../core/job.ts";
 import type { MachineSettings } from "../core/job-machine.ts";
+import type { Job } from "../core/job.ts";
 import type { Store } from "../storage/seam/store.ts";
-import type { ChangeFeed } from "./lane/change-feed.ts";
-import type { CommitLane } from "./lane/commit-lane.ts";
 import type { Dispatcher } from "./dispatch/dispatcher.ts";
 import type { WorkerSession } from "./dispatch/worker-session.ts";
+import type { ChangeFeed } from "./lane/change-feed.ts";
+import type { CommitLane } from "./lane/commit-lane.ts";
 import type { ScheduleWatch } from "./schedules/schedule-watch.ts";
 
 /** The parts that the engine's verbs work with; created once, in `daemon.ts`. */

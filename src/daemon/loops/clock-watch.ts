@@ -2,8 +2,7 @@ import type { SteadyClock } from "../core/steady-clock.ts";
 import { adoptClockStep } from "../engine/clock/adopt-clock-step.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Logger } from "../logger.ts";
-import type { Loop } from "./loop.ts";
-import { everyInterval } from "./loop.ts";
+import { everyInterval, type Loop } from "./loop.ts";
 
 const CHECK_MS = 1_000;
 

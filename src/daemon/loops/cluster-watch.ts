@@ -1,11 +1,10 @@
-import { LeaseCheck } from "../engine/cluster/lease-check.ts";
-import type { Engine } from "../engine/engine.ts";
 import { applyHint } from "../engine/cluster/follow-other-daemons.ts";
+import { LeaseCheck } from "../engine/cluster/lease-check.ts";
 import { sweepAwaited } from "../engine/cluster/sweep-awaited.ts";
+import type { Engine } from "../engine/engine.ts";
 import type { Logger } from "../logger.ts";
 import type { HintListener, StoreHint } from "../storage/seam/cluster.ts";
-import type { Loop } from "./loop.ts";
-import { SelfPacedLoop } from "./loop.ts";
+import { type Loop, SelfPacedLoop } from "./loop.ts";
 
 /** Interval of full checks: they make up for lost hints, and replace hints where a pooler blocks them. */
 const CHECK_MS = 500;

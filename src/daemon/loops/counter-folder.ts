@@ -1,8 +1,7 @@
 import type { Engine } from "../engine/engine.ts";
 import type { Logger } from "../logger.ts";
 import type { Leader } from "./leader.ts";
-import type { Loop } from "./loop.ts";
-import { everyInterval } from "./loop.ts";
+import { everyInterval, type Loop } from "./loop.ts";
 
 const INTERVAL_MS = 2_000;
 

@@ -1,7 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import type { Logger } from "../logger.ts";
-import type { Loop } from "./loop.ts";
-import { SelfPacedLoop } from "./loop.ts";
+import { type Loop, SelfPacedLoop } from "./loop.ts";
 
 /** Interval at which every function is queried, whatever the dispatcher knows. */
 const FULL_CHECK_MS = 1_000;

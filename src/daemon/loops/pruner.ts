@@ -4,8 +4,7 @@ import { pruneSchedules } from "../engine/schedules/prune-schedules.ts";
 import { pruneEvents } from "../engine/workflows/prune-events.ts";
 import type { Logger } from "../logger.ts";
 import type { Leader } from "./leader.ts";
-import type { Loop } from "./loop.ts";
-import { SelfPacedLoop } from "./loop.ts";
+import { type Loop, SelfPacedLoop } from "./loop.ts";
 
 export interface Retention extends JobRetention {
   /** For events; 0 = forever. */

@@ -1,8 +1,7 @@
 import type { Engine } from "../engine/engine.ts";
 import { fireSchedules } from "../engine/schedules/fire-schedules.ts";
 import type { Logger } from "../logger.ts";
-import type { Loop } from "./loop.ts";
-import { SelfPacedLoop } from "./loop.ts";
+import { type Loop, SelfPacedLoop } from "./loop.ts";
 
 /** Longest time between queries: other daemons create schedules too, and clocks are set. */
 const MAX_WAIT_MS = 1_000;

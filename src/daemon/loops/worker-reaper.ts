@@ -1,6 +1,6 @@
+import type { WorkerSession } from "../engine/dispatch/worker-session.ts";
 import type { Engine } from "../engine/engine.ts";
 import { loseWorker, type SeenRecord } from "../engine/workers/lose-worker.ts";
-import type { WorkerSession } from "../engine/dispatch/worker-session.ts";
 import type { Logger } from "../logger.ts";
 import type { WorkerRecord } from "../storage/seam/workers.ts";
 import { SelfPacedLoop } from "./loop.ts";

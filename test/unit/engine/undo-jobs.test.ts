@@ -496,7 +496,7 @@ test("explain says how a job is being undone, and how to go on when that failed"
   const undo = await assigned(worker, 2);
   const dead = `job ${job.jobId} of test:fn is DEAD after 1 failures and 0 losses: Error: no; its steps`;
   expect(await summary(job)).toBe(
-    `${dead} are being undone by job ${undo.jobId}, which is RUNNING: it can be retried or deleted after that.`,
+    `${dead} are being undone by job ${undo.jobId}, which is RUNNING: the job can be retried or deleted after that.`,
   );
   expect(await summary(undo)).toStartWith(
     `job ${undo.jobId} of test:fn, which undoes steps of job ${job.jobId}, is RUNNING: `,

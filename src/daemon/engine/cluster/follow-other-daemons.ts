@@ -22,14 +22,12 @@ export async function applyHint(engine: Engine, hint: StoreHint): Promise<boolea
 }
 
 /** Reads the errors of failed jobs, which are too long for a hint. */
-async function notifyWatchers({ changes, store }: Engine, told: readonly HintedChange[]): Promise<void> {
+async function notifyWatchers({ changes, store }: Engine, remote: readonly HintedChange[]): Promise<void> {
   if (!changes.isWatched) return;
-  const failed = told.filter(({ hasError }) => hasError).map(({ jobId }) => jobId);
-  const errors = new Map(
-    failed.length === 0 ? [] : (await store.jobs.getMany(failed)).map((job) => [job.jobId, job.error]),
-  );
+  const failed = remote.filter(({ hasError }) => hasError).map(({ jobId }) => jobId);
+  const errors = new Map(failed.length === 0 ? [] : (await store.jobs.getMany(failed)).map((job) => [job.jobId, job.error]));
   changes.notifyWatchers(
-    told.map(({ hasError, ...change }) => ({
+    remote.map(({ hasError, ...change }) => ({
       ...change,
       error: hasError ? (errors.get(change.jobId) ?? null) : null,
       result: null,

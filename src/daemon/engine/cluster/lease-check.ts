@@ -1,10 +1,10 @@
 import type { Lease } from "../../core/job.ts";
 import type { Transaction } from "../../storage/seam/store.ts";
 import type { WorkerLease } from "../../storage/seam/workers.ts";
+import type { WorkerSession } from "../dispatch/worker-session.ts";
 import type { Engine } from "../engine.ts";
 import { applyEvent } from "../lane/apply-event.ts";
 import { notifyOfMovedJobs } from "./follow-other-daemons.ts";
-import type { WorkerSession } from "../dispatch/worker-session.ts";
 
 interface Snapshot {
   readonly moved: readonly WorkerSession[];

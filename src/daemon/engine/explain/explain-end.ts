@@ -1,5 +1,5 @@
-import { findCurrentUndo, mayHaveUndone } from "../../core/undo-job.ts";
 import type { Job } from "../../core/job.ts";
+import { findCurrentUndo, mayHaveUndone } from "../../core/undo-job.ts";
 import type { Store } from "../../storage/seam/store.ts";
 
 /**
@@ -25,7 +25,7 @@ export async function explainEnd(store: Store, job: Job): Promise<string> {
       return (
         `its steps were to be undone by ${by}, which is CANCELLED; reseolio jobs retry ${undo.jobId} continues undoing, ` +
         (mayHaveUndone(undo)
-          ? `and after that reseolio jobs retry ${jobId} starts it from nothing${together}`
+          ? `and after that reseolio jobs retry ${jobId} runs it from scratch${together}`
           : `reseolio jobs retry ${jobId} runs it again with what it recorded`)
       );
   }

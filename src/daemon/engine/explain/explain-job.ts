@@ -1,10 +1,10 @@
 import type { PendingWait } from "../../core/checkpoint.ts";
 import type { Job, JobError } from "../../core/job.ts";
 import type { Engine } from "../engine.ts";
-import { explainEnd } from "./explain-end.ts";
-import { explainWaits } from "./explain-waits.ts";
 import { readJob } from "../jobs/read-jobs.ts";
 import { findServing, isConnectedElsewhere, type Serving } from "../workers/worker-stats.ts";
+import { explainEnd } from "./explain-end.ts";
+import { explainWaits } from "./explain-waits.ts";
 
 export interface Blocker {
   readonly kind:

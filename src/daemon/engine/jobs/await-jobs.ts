@@ -1,7 +1,6 @@
-import type { Job } from "../../core/job.ts";
-import { isTerminal } from "../../core/job.ts";
-import type { JobEnd } from "../lane/change-feed.ts";
+import { isTerminal, type Job } from "../../core/job.ts";
 import type { Engine } from "../engine.ts";
+import type { JobEnd } from "../lane/change-feed.ts";
 
 export type { JobEnd };
 

@@ -1,12 +1,11 @@
-import type { Job, JobState } from "../../core/job.ts";
-import { isTerminal } from "../../core/job.ts";
+import { isTerminal, type Job, type JobState } from "../../core/job.ts";
 import type { JobFilter } from "../../storage/seam/jobs.ts";
-import { cancelTree } from "./cancel-job.ts";
-import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { Engine } from "../engine.ts";
-import { checkPage, MAX_PAGE_SIZE } from "./read-jobs.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
+import { cancelTree } from "./cancel-job.ts";
 import { judgeDeletes } from "./judge-deletes.ts";
 import { type JudgeReads, judgeRetries } from "./judge-retries.ts";
+import { checkPage, MAX_PAGE_SIZE } from "./read-jobs.ts";
 import { retryAll } from "./retry-job.ts";
 
 export interface BulkRequest {

@@ -1,12 +1,10 @@
-import type { FieldViolation } from "../../core/errors.ts";
-import { DaemonError, invalidArgument } from "../../core/errors.ts";
-import type { JobOptionsInput } from "../../core/job-options.ts";
-import { checkFunctionName, LIMITS, resolveJobOptions } from "../../core/job-options.ts";
+import { DaemonError, type FieldViolation, invalidArgument } from "../../core/errors.ts";
+import { checkFunctionName, type JobOptionsInput, LIMITS, resolveJobOptions } from "../../core/job-options.ts";
 import type { JobState } from "../../core/job.ts";
+import { isUuid, isUuidV7 } from "../../core/uuid.ts";
 import type { EnqueueOutcome, NewJob } from "../../storage/seam/jobs.ts";
-import { type AloneParts, type AppliedAlone, type Completion, toPromise, type WriteKind } from "../lane/write-kind.ts";
 import type { Engine } from "../engine.ts";
-import { isUuidV7, isUuid } from "../../core/uuid.ts";
+import { type AloneParts, type AppliedAlone, type Completion, toPromise, type WriteKind } from "../lane/write-kind.ts";
 import { storeCalls } from "./store-calls.ts";
 
 export const enqueueKind: WriteKind<NewJob, EnqueueOutcome> = {

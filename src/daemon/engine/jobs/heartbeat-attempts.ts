@@ -1,6 +1,6 @@
 import type { Lease } from "../../core/job.ts";
-import type { Engine } from "../engine.ts";
 import type { WorkerSession } from "../dispatch/worker-session.ts";
+import type { Engine } from "../engine.ts";
 
 /** An attempt that asks for more time. */
 export interface AttemptHeartbeat extends Lease {

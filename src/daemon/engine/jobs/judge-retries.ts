@@ -1,6 +1,6 @@
 import { DaemonError } from "../../core/errors.ts";
-import { findCurrentUndo, isHalfUndone } from "../../core/undo-job.ts";
 import { isTerminal, type Job } from "../../core/job.ts";
+import { findCurrentUndo, isHalfUndone } from "../../core/undo-job.ts";
 import type { Transaction } from "../../storage/seam/store.ts";
 
 /** Reads by the store, or by a transaction that acts on the answers. */

@@ -1,7 +1,7 @@
-import { cancelTree } from "./cancel-job.ts";
 import type { Engine } from "../engine.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import { wakeJobs } from "../workflows/wake-jobs.ts";
+import { cancelTree } from "./cancel-job.ts";
 
 /** Jobs that one commit moves: bounds the duration of the commit. */
 const SLICE = 500;

@@ -2,9 +2,9 @@ import type { Checkpoint, PendingWait } from "../../core/checkpoint.ts";
 import { invalidArgument, jobNotFound } from "../../core/errors.ts";
 import type { Attempt, Job } from "../../core/job.ts";
 import type { JobTick } from "../../core/schedule.ts";
+import { isUuid } from "../../core/uuid.ts";
 import type { JobFilter } from "../../storage/seam/jobs.ts";
 import type { Engine } from "../engine.ts";
-import { isUuid } from "../../core/uuid.ts";
 
 /** A job with its attempts, waits and records. */
 export interface JobDetails {

@@ -1,8 +1,8 @@
 import { DaemonError, jobNotFound } from "../../core/errors.ts";
 import type { Job } from "../../core/job.ts";
+import type { Engine } from "../engine.ts";
 import { applyEvent } from "../lane/apply-event.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
-import type { Engine } from "../engine.ts";
 import { judgeRetries } from "./judge-retries.ts";
 import { checkJobId } from "./read-jobs.ts";
 
@@ -31,9 +31,9 @@ export async function retryJob(engine: Engine, jobId: string): Promise<Job> {
 }
 
 /**
- * The same for a job whose end ended an attempt of the one that awaited it, and which is called again there. One that was
- * retried by somebody else meanwhile is awaited as it is. Throws failed_precondition when no such end is on record, or when
- * an undo job stands in the way.
+ * Retries a job on behalf of a job that awaited it: its end has failed an attempt of that job, which now calls it again. A
+ * job that somebody else has retried meanwhile stays as it is. Throws failed_precondition when no such end is on record, or
+ * when an undo job prevents the retry.
  */
 export async function retryAwaited(engine: Engine, jobId: string, awaitedBy: string): Promise<Job> {
   checkJobId(jobId, "job_id");
@@ -53,7 +53,7 @@ export async function retryAwaited(engine: Engine, jobId: string, awaitedBy: str
 function notOnRecord(jobId: string, awaitedBy: string): DaemonError {
   return new DaemonError(
     "failed_precondition",
-    `job ${awaitedBy} has no record that the end of job ${jobId} ended an attempt of it: that did not happen, or the job was retried already`,
+    `job ${awaitedBy} has no record that the end of job ${jobId} failed one of its attempts: either it did not, or the job was already retried`,
     { metadata: { jobId, awaitedBy } },
   );
 }

@@ -1,22 +1,21 @@
 import {
-  CHECKPOINT_LIMITS,
   checkName,
+  CHECKPOINT_LIMITS,
   isPlace,
   type NewWait,
   type ParkOrder,
   ranMsAtPark,
 } from "../../core/checkpoint.ts";
-import { LIMITS } from "../../core/job-options.ts";
-import type { JobEvent, Transition } from "../../core/job-machine.ts";
-import { decide } from "../../core/job-machine.ts";
-import type { Job, Lease } from "../../core/job.ts";
 import { cutError, cutText } from "../../core/cut-error.ts";
+import { decide, type JobEvent, type Transition } from "../../core/job-machine.ts";
+import { LIMITS } from "../../core/job-options.ts";
+import type { Job, Lease } from "../../core/job.ts";
 import type { SettleResult } from "../dispatch/settle-result.ts";
+import { DELIVERY_MS, type HeldLease, type WorkerSession } from "../dispatch/worker-session.ts";
 import type { Engine } from "../engine.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { WriteKind } from "../lane/write-kind.ts";
-import { type Park, type ParkOutcome, parkJobs, type ParkRequest } from "../workflows/park-jobs.ts";
-import { DELIVERY_MS, type HeldLease, type WorkerSession } from "../dispatch/worker-session.ts";
+import { type Park, parkJobs, type ParkOutcome, type ParkRequest } from "../workflows/park-jobs.ts";
 
 /** The handler waits for something, and needs no slot meanwhile. */
 export interface ParkReport {
@@ -36,10 +35,10 @@ export interface AttemptReport extends Lease {
   readonly runMs: number;
 }
 
-/** A guarded write that ends an attempt, gives its job back, or parks it. */
+/** A guarded write that ends an attempt, releases its job, or parks it. */
 export interface Settlement {
   readonly transition: Transition;
-  /** What the job waits for, when it is parked. */
+  /** What the job waits for, if the write parks it. */
   readonly park: Park | null;
 }
 

@@ -1,7 +1,6 @@
-import type { Transition } from "../../core/job-machine.ts";
-import { decide } from "../../core/job-machine.ts";
-import type { Engine } from "../engine.ts";
+import { decide, type Transition } from "../../core/job-machine.ts";
 import type { HeldLease } from "../dispatch/worker-session.ts";
+import type { Engine } from "../engine.ts";
 import { settleKind } from "./settle-attempts.ts";
 
 /**

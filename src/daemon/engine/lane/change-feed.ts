@@ -1,5 +1,4 @@
-import type { JobError, JobState } from "../../core/job.ts";
-import { isTerminal } from "../../core/job.ts";
+import { isTerminal, type JobError, type JobState } from "../../core/job.ts";
 import type { JobFilter } from "../../storage/seam/jobs.ts";
 
 /** One change of a job's state, published after its commit. */

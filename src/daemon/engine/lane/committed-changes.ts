@@ -1,6 +1,5 @@
 import type { Transition } from "../../core/job-machine.ts";
-import type { Job } from "../../core/job.ts";
-import { isTerminal } from "../../core/job.ts";
+import { isTerminal, type Job } from "../../core/job.ts";
 import type { ClaimedJobs } from "../../storage/seam/jobs.ts";
 import type { StoredJob } from "../../storage/seam/workflows.ts";
 import type { CommittedChange } from "./change-feed.ts";
@@ -8,7 +7,7 @@ import type { CommittedChange } from "./change-feed.ts";
 /** What one transaction did. */
 export interface Committed {
   readonly at: number;
-  /** By the position of their kind in the lane's list. */
+  /** Answers to the items, by the position of their kind in the lane's list. */
   readonly answers: readonly (readonly unknown[])[];
   /** Jobs that are new. */
   readonly stored: readonly StoredJob[];

@@ -1,10 +1,9 @@
-import type { FieldViolation } from "../../core/errors.ts";
-import { invalidArgument, scheduleNotFound } from "../../core/errors.ts";
+import { type FieldViolation, invalidArgument, scheduleNotFound } from "../../core/errors.ts";
 import { checkTime, LAST_TIME } from "../../core/job-options.ts";
-import type { Schedule } from "../../core/schedule.ts";
 import { tickAfter } from "../../core/schedule-ticks.ts";
-import type { LaneTransaction } from "../lane/lane-transaction.ts";
+import type { Schedule } from "../../core/schedule.ts";
 import type { Engine } from "../engine.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import { storeTickJobs, tickJob } from "./fire-schedules.ts";
 
 export interface BackfillRequest {

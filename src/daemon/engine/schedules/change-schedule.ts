@@ -1,8 +1,7 @@
 import { scheduleNotFound } from "../../core/errors.ts";
 import type { Schedule, ScheduleStatus } from "../../core/schedule.ts";
 import type { Engine } from "../engine.ts";
-import type { FiredSlice } from "./fire-schedules.ts";
-import { fireDue } from "./fire-schedules.ts";
+import { type FiredSlice, fireDue } from "./fire-schedules.ts";
 import { getSchedule } from "./read-schedules.ts";
 
 /**

@@ -1,10 +1,14 @@
 import { DaemonError, invalidArgument } from "../../core/errors.ts";
-import type { Schedule, ScheduleSpec } from "../../core/schedule.ts";
-import type { ScheduleSpecInput } from "../../core/schedule-spec.ts";
-import { checkScheduleName, isSameSpec, resolveScheduleSpec } from "../../core/schedule-spec.ts";
+import {
+  checkScheduleName,
+  isSameSpec,
+  resolveScheduleSpec,
+  type ScheduleSpecInput,
+} from "../../core/schedule-spec.ts";
 import { tickAfter } from "../../core/schedule-ticks.ts";
-import type { LaneTransaction } from "../lane/lane-transaction.ts";
+import type { Schedule, ScheduleSpec } from "../../core/schedule.ts";
 import type { Engine } from "../engine.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 
 /**
  * Stores a schedule; its first tick is the next one from now, or from startAt. A repeated call with the same name and content

@@ -1,10 +1,9 @@
-import type { Schedule } from "../../core/schedule.ts";
-import { SCHEDULE_HEADERS } from "../../core/schedule.ts";
 import { dueTicks, jitterOf } from "../../core/schedule-ticks.ts";
+import { type Schedule, SCHEDULE_HEADERS } from "../../core/schedule.ts";
 import type { NewJob } from "../../storage/seam/jobs.ts";
 import type { LiveTick, ScheduleAdvance, NewTick } from "../../storage/seam/schedules.ts";
-import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { Engine } from "../engine.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 
 /** Delay before a schedule whose ticks cannot be computed is tried again. */
 const FAULT_RETRY_MS = 60_000;
@@ -116,7 +115,7 @@ async function findOverlaps(lane: LaneTransaction, firings: readonly Firing[]): 
   return new Map(careful.map(({ schedule }, index) => [schedule.scheduleId, found[index] as LiveTick]));
 }
 
-/** Of several ticks at once the first is enqueued, and is what the others overlap with. */
+/** Skips overlapping ticks. Of several ticks at once the first is enqueued, and the others overlap with it. */
 function withoutOverlaps(firing: Firing, overlap: ReturnType<Overlaps["get"]>): PlannedFiring {
   if (overlap === undefined) return { ...firing, skipped: 0, liveFrom: firing.schedule.liveFrom };
   const ticks = overlap.isLive ? [] : firing.ticks.slice(0, 1);

@@ -1,10 +1,9 @@
-import { invalidArgument } from "../../core/errors.ts";
 import { cronRule } from "../../core/cron.ts";
-import { nextTick } from "../../core/next-tick.ts";
-import type { TickRule } from "../../core/schedule-ticks.ts";
-import type { ScheduleSpecInput } from "../../core/schedule-spec.ts";
+import { invalidArgument } from "../../core/errors.ts";
 import { checkTime } from "../../core/job-options.ts";
-import { checkRule } from "../../core/schedule-spec.ts";
+import { nextTick } from "../../core/next-tick.ts";
+import { checkRule, type ScheduleSpecInput } from "../../core/schedule-spec.ts";
+import type { TickRule } from "../../core/schedule-ticks.ts";
 import { SCHEDULE_DEFAULTS } from "../../core/schedule.ts";
 import { timeZoneOf } from "../../core/time-zone.ts";
 import type { Engine } from "../engine.ts";

@@ -1,8 +1,8 @@
 import { invalidArgument, scheduleNotFound } from "../../core/errors.ts";
 import type { ScheduleState, ScheduleStatus } from "../../core/schedule.ts";
+import { isUuid } from "../../core/uuid.ts";
 import type { ScheduleCursor } from "../../storage/seam/schedules.ts";
 import type { Engine } from "../engine.ts";
-import { isUuid } from "../../core/uuid.ts";
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "../jobs/read-jobs.ts";
 
 /** A schedule with the present state of its last job. Throws not_found. */
@@ -54,11 +54,7 @@ export interface ScheduleStats {
 export async function describeSchedules({ store }: Engine): Promise<ScheduleStats> {
   const count = async (state: ScheduleState): Promise<number> =>
     (await store.schedules.list({ states: [state], functionName: null, limit: 1, after: null })).total;
-  const [active, paused, { now, nextRunAt }] = await Promise.all([
-    count("ACTIVE"),
-    count("PAUSED"),
-    store.schedules.nextTick(),
-  ]);
+  const [active, paused, { now, nextRunAt }] = await Promise.all([count("ACTIVE"), count("PAUSED"), store.schedules.nextTick()]);
   return { active, paused, nextRunAt, overdueMs: nextRunAt === null ? 0 : Math.max(0, now - nextRunAt) };
 }
 

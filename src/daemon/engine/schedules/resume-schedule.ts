@@ -1,7 +1,7 @@
-import type { ScheduleStatus } from "../../core/schedule.ts";
 import { tickAfter } from "../../core/schedule-ticks.ts";
-import { changeSchedule } from "./change-schedule.ts";
+import type { ScheduleStatus } from "../../core/schedule.ts";
 import type { Engine } from "../engine.ts";
+import { changeSchedule } from "./change-schedule.ts";
 
 /** Resumes a schedule with its next tick from now. Idempotent. Throws not_found. */
 export function resumeSchedule(engine: Engine, name: string): Promise<ScheduleStatus> {

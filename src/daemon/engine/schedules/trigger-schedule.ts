@@ -1,9 +1,8 @@
 import { DaemonError, invalidArgument, scheduleNotFound } from "../../core/errors.ts";
-import type { Schedule } from "../../core/schedule.ts";
-import { SCHEDULE_HEADERS } from "../../core/schedule.ts";
+import { type Schedule, SCHEDULE_HEADERS } from "../../core/schedule.ts";
+import { isUuidV7 } from "../../core/uuid.ts";
 import type { NewJob } from "../../storage/seam/jobs.ts";
 import type { Engine } from "../engine.ts";
-import { isUuidV7 } from "../../core/uuid.ts";
 
 /**
  * Enqueues one job now, in addition to the ticks, even while the schedule is paused. Returns its ID. Throws not_found, and

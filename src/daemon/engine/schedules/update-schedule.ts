@@ -1,12 +1,10 @@
-import type { FieldViolation } from "../../core/errors.ts";
-import { invalidArgument } from "../../core/errors.ts";
+import { type FieldViolation, invalidArgument } from "../../core/errors.ts";
 import type { JobOptionsInput } from "../../core/job-options.ts";
-import type { Schedule, ScheduleSpec, ScheduleStatus } from "../../core/schedule.ts";
-import type { ScheduleSpecInput } from "../../core/schedule-spec.ts";
-import { resolveScheduleSpec } from "../../core/schedule-spec.ts";
+import { resolveScheduleSpec, type ScheduleSpecInput } from "../../core/schedule-spec.ts";
 import { tickAfter } from "../../core/schedule-ticks.ts";
-import { changeSchedule } from "./change-schedule.ts";
+import type { Schedule, ScheduleSpec, ScheduleStatus } from "../../core/schedule.ts";
 import type { Engine } from "../engine.ts";
+import { changeSchedule } from "./change-schedule.ts";
 
 /** Fields that can be reset to their defaults, by their names in the protocol. */
 const CLEARABLE = {

@@ -1,12 +1,12 @@
 import type { Job, Lease } from "../../core/job.ts";
 import type { CheckpointSum } from "../../storage/seam/workflows.ts";
 import type { NewWorker } from "../../storage/seam/workers.ts";
-import { addCheckpointSum } from "./deliver-jobs.ts";
+import type { WorkerPort } from "../dispatch/worker-port.ts";
+import { WorkerSession } from "../dispatch/worker-session.ts";
 import type { Engine } from "../engine.ts";
 import { applyEvent } from "../lane/apply-event.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
-import type { WorkerPort } from "../dispatch/worker-port.ts";
-import { WorkerSession } from "../dispatch/worker-session.ts";
+import { addCheckpointSum } from "./deliver-jobs.ts";
 
 /** A worker that connects, and the leases that it claims to hold. */
 export interface ConnectingWorker extends Omit<NewWorker, "nodeId"> {
@@ -93,10 +93,7 @@ export async function addFunctions(
     engine.dispatcher.markReady(name);
   }
   await engine.lane.run(({ tx }) =>
-    tx.workers.save(
-      toRecord(engine, { ...worker, functionNames: [...session.functionNames] }),
-      engine.settings.leaseMs,
-    ),
+    tx.workers.save(toRecord(engine, { ...worker, functionNames: [...session.functionNames] }), engine.settings.leaseMs),
   );
 }
 

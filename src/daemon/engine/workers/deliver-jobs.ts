@@ -2,10 +2,10 @@ import type { OpenWait } from "../../core/checkpoint.ts";
 import { decide } from "../../core/job-machine.ts";
 import type { Job, Lease } from "../../core/job.ts";
 import type { CheckpointPage, CheckpointQuery, CheckpointSum } from "../../storage/seam/workflows.ts";
-import type { Engine } from "../engine.ts";
-import { settleInBackground } from "../jobs/settle-attempts.ts";
 import type { Delivery, WaitLeft } from "../dispatch/worker-port.ts";
 import type { HeldLease, WorkerSession } from "../dispatch/worker-session.ts";
+import type { Engine } from "../engine.ts";
+import { settleInBackground } from "../jobs/settle-attempts.ts";
 
 /** Bytes of values per read: as much as a frame holds. */
 const PAGE_BYTES = 1024 * 1024;
@@ -140,11 +140,7 @@ export async function sendPages(
   let count = 0;
   let afterName: string | null = null;
   do {
-    const page: CheckpointPage = await engine.store.workflows.listCheckpoints({
-      ...source,
-      afterName,
-      maxBytes: PAGE_BYTES,
-    });
+    const page: CheckpointPage = await engine.store.workflows.listCheckpoints({ ...source, afterName, maxBytes: PAGE_BYTES });
     count += page.checkpoints.length;
     if (page.checkpoints.length > 0) await session.port.replay(lease, page.checkpoints, ofUndone);
     afterName = page.next;

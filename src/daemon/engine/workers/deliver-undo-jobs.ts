@@ -1,10 +1,10 @@
 import { decide } from "../../core/job-machine.ts";
 import type { Job } from "../../core/job.ts";
 import type { CheckpointSum } from "../../storage/seam/workflows.ts";
+import type { WorkerSession } from "../dispatch/worker-session.ts";
 import type { Engine } from "../engine.ts";
 import { settleInBackground } from "../jobs/settle-attempts.ts";
-import { stillInTransit, delivery, releaseUnsent, isSmall, addCheckpointSum, sendPages } from "./deliver-jobs.ts";
-import type { WorkerSession } from "../dispatch/worker-session.ts";
+import { addCheckpointSum, delivery, isSmall, releaseUnsent, sendPages, stillInTransit } from "./deliver-jobs.ts";
 
 /** An undo job, and the job whose steps it undoes. */
 interface Undoing {
@@ -62,9 +62,7 @@ function isSmallDelivery(
 async function sendTogether(engine: Engine, session: WorkerSession, undoing: readonly Undoing[]): Promise<void> {
   if (undoing.length === 0) return;
   const jobIds = undoing.flatMap(({ job, undoOf }) => [undoOf, job.jobId]);
-  const recorded = await engine.store.workflows.listFewCheckpoints(
-    jobIds.map((jobId) => ({ jobId, sinceToken: null })),
-  );
+  const recorded = await engine.store.workflows.listFewCheckpoints(jobIds.map((jobId) => ({ jobId, sinceToken: null })));
   for (const { job, undoOf } of undoing) {
     if (!stillInTransit(session, job)) continue;
     const undone = recorded.get(undoOf) ?? [];

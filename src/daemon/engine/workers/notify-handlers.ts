@@ -1,5 +1,4 @@
-import { isTerminal } from "../../core/job.ts";
-import type { Job } from "../../core/job.ts";
+import { isTerminal, type Job } from "../../core/job.ts";
 import type { JobStatus } from "../../storage/seam/jobs.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import { revocationReason, revoke } from "../dispatch/revoke-lease.ts";

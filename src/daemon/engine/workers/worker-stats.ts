@@ -12,7 +12,7 @@ export interface FunctionStats {
 
 export interface Stats {
   readonly functions: readonly FunctionStats[];
-  /** From here on, figures of this daemon alone. */
+  /** This figure and those below count this daemon alone. */
   readonly workers: number;
   readonly sessions: number;
   readonly running: number;

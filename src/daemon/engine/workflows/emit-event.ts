@@ -48,16 +48,6 @@ async function emitEvents(lane: LaneTransaction, events: readonly NewEvent[]): P
   return outcomes;
 }
 
-/** The event, or the number of jobs that wait for it when it has not been emitted. */
-export async function getEvent(
-  engine: Engine,
-  name: string,
-): Promise<{ readonly event: Event | null; readonly waiting: number }> {
-  checkEventName(name);
-  const event = await engine.store.events.get(name);
-  return { event, waiting: event === null ? await engine.store.events.countWaiting(name) : 0 };
-}
-
 /** Throws invalid_argument. */
 export function checkEventName(name: string): void {
   const violations = checkName(name, "name");

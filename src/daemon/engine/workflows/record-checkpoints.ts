@@ -1,13 +1,12 @@
-import type { Checkpoint } from "../../core/checkpoint.ts";
-import { CHECKPOINT_LIMITS, checkName, isPlace } from "../../core/checkpoint.ts";
+import { checkName, type Checkpoint, CHECKPOINT_LIMITS, isPlace } from "../../core/checkpoint.ts";
+import { cutError } from "../../core/cut-error.ts";
 import { LIMITS } from "../../core/job-options.ts";
 import type { Lease } from "../../core/job.ts";
 import type { NewCheckpoint, RecordOutcome } from "../../storage/seam/workflows.ts";
-import { cutError } from "../../core/cut-error.ts";
-import type { Engine } from "../engine.ts";
-import type { WriteKind } from "../lane/write-kind.ts";
 import type { SettleResult } from "../dispatch/settle-result.ts";
 import type { HeldLease, WorkerSession } from "../dispatch/worker-session.ts";
+import type { Engine } from "../engine.ts";
+import type { WriteKind } from "../lane/write-kind.ts";
 
 export const recordKind: WriteKind<NewCheckpoint, RecordOutcome> = {
   name: "record",

@@ -1,9 +1,9 @@
 import { checkName } from "../../core/checkpoint.ts";
 import { DaemonError, type FieldViolation, invalidArgument, jobNotFound } from "../../core/errors.ts";
 import { SIGNAL_LIMITS } from "../../core/signal.ts";
+import { isUuid, isUuidV7 } from "../../core/uuid.ts";
 import type { SignalOutcome, NewSignal } from "../../storage/seam/workflows.ts";
 import type { Engine } from "../engine.ts";
-import { isUuidV7, isUuid } from "../../core/uuid.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { WriteKind } from "../lane/write-kind.ts";
 import { checkPayload } from "./check-payload.ts";
@@ -48,7 +48,10 @@ export async function sendSignal(engine: Engine, request: SignalRequest): Promis
 const NULL = new TextEncoder().encode("null");
 
 /** Runs after the settlements of the same commit, since waits of parked jobs may take the signals. */
-async function sendSignals(lane: LaneTransaction, signals: readonly NewSignal[]): Promise<readonly SignalOutcome[]> {
+async function sendSignals(
+  lane: LaneTransaction,
+  signals: readonly NewSignal[],
+): Promise<readonly SignalOutcome[]> {
   const { outcomes, woken } = await lane.tx.workflows.sendSignals(signals);
   await wakeJobs(lane, woken);
   return outcomes;

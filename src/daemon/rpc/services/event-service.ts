@@ -2,8 +2,9 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { EventService } from "#proto/gen/reseolio/v1/event_service_pb.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { deleteEvent } from "../../engine/workflows/delete-event.ts";
-import { emitEvent, getEvent } from "../../engine/workflows/emit-event.ts";
+import { emitEvent } from "../../engine/workflows/emit-event.ts";
 import { fromEvent } from "../messages/checkpoint-messages.ts";
+import { getEvent } from "../../engine/workflows/get-event.ts";
 
 /** EventService: decodes, calls the engine's verb of the same name, encodes. */
 export function createEventService(engine: Engine): ServiceImpl<typeof EventService> {
