@@ -45,8 +45,8 @@ const rooms: readonly Room[] = [
     files: /^src\/daemon\/storage\/postgres\//,
     mayImport: [core, sharedStorage, /^postgres$/, node],
   },
-  // The one place that knows both stores.
-  { files: /^src\/daemon\/storage\/open-store\.ts$/, mayImport: [core, /^src\/daemon\/storage\//] },
+  // The two places that know both stores.
+  { files: /^src\/daemon\/storage\/open-(store|maintenance)\.ts$/, mayImport: [core, /^src\/daemon\/storage\//] },
   { files: sharedStorage, mayImport: [core, node] },
   { files: engine, mayImport: [core, seam, node] },
   { files: /^src\/daemon\/loops\//, mayImport: [core, engine, seam, logger, node] },

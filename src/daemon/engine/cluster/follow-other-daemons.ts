@@ -25,7 +25,9 @@ export async function applyHint(engine: Engine, hint: StoreHint): Promise<boolea
 async function notifyWatchers({ changes, store }: Engine, remote: readonly HintedChange[]): Promise<void> {
   if (!changes.isWatched) return;
   const failed = remote.filter(({ hasError }) => hasError).map(({ jobId }) => jobId);
-  const errors = new Map(failed.length === 0 ? [] : (await store.jobs.getMany(failed)).map((job) => [job.jobId, job.error]));
+  const errors = new Map(
+    failed.length === 0 ? [] : (await store.jobs.getMany(failed)).map((job) => [job.jobId, job.error]),
+  );
   changes.notifyWatchers(
     remote.map(({ hasError, ...change }) => ({
       ...change,

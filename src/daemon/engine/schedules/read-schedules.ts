@@ -54,7 +54,11 @@ export interface ScheduleStats {
 export async function describeSchedules({ store }: Engine): Promise<ScheduleStats> {
   const count = async (state: ScheduleState): Promise<number> =>
     (await store.schedules.list({ states: [state], functionName: null, limit: 1, after: null })).total;
-  const [active, paused, { now, nextRunAt }] = await Promise.all([count("ACTIVE"), count("PAUSED"), store.schedules.nextTick()]);
+  const [active, paused, { now, nextRunAt }] = await Promise.all([
+    count("ACTIVE"),
+    count("PAUSED"),
+    store.schedules.nextTick(),
+  ]);
   return { active, paused, nextRunAt, overdueMs: nextRunAt === null ? 0 : Math.max(0, now - nextRunAt) };
 }
 

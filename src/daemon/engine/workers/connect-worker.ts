@@ -93,7 +93,10 @@ export async function addFunctions(
     engine.dispatcher.markReady(name);
   }
   await engine.lane.run(({ tx }) =>
-    tx.workers.save(toRecord(engine, { ...worker, functionNames: [...session.functionNames] }), engine.settings.leaseMs),
+    tx.workers.save(
+      toRecord(engine, { ...worker, functionNames: [...session.functionNames] }),
+      engine.settings.leaseMs,
+    ),
   );
 }
 

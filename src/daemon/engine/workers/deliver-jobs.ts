@@ -140,7 +140,11 @@ export async function sendPages(
   let count = 0;
   let afterName: string | null = null;
   do {
-    const page: CheckpointPage = await engine.store.workflows.listCheckpoints({ ...source, afterName, maxBytes: PAGE_BYTES });
+    const page: CheckpointPage = await engine.store.workflows.listCheckpoints({
+      ...source,
+      afterName,
+      maxBytes: PAGE_BYTES,
+    });
     count += page.checkpoints.length;
     if (page.checkpoints.length > 0) await session.port.replay(lease, page.checkpoints, ofUndone);
     afterName = page.next;

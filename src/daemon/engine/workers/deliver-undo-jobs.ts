@@ -62,7 +62,9 @@ function isSmallDelivery(
 async function sendTogether(engine: Engine, session: WorkerSession, undoing: readonly Undoing[]): Promise<void> {
   if (undoing.length === 0) return;
   const jobIds = undoing.flatMap(({ job, undoOf }) => [undoOf, job.jobId]);
-  const recorded = await engine.store.workflows.listFewCheckpoints(jobIds.map((jobId) => ({ jobId, sinceToken: null })));
+  const recorded = await engine.store.workflows.listFewCheckpoints(
+    jobIds.map((jobId) => ({ jobId, sinceToken: null })),
+  );
   for (const { job, undoOf } of undoing) {
     if (!stillInTransit(session, job)) continue;
     const undone = recorded.get(undoOf) ?? [];

@@ -48,10 +48,7 @@ export async function sendSignal(engine: Engine, request: SignalRequest): Promis
 const NULL = new TextEncoder().encode("null");
 
 /** Runs after the settlements of the same commit, since waits of parked jobs may take the signals. */
-async function sendSignals(
-  lane: LaneTransaction,
-  signals: readonly NewSignal[],
-): Promise<readonly SignalOutcome[]> {
+async function sendSignals(lane: LaneTransaction, signals: readonly NewSignal[]): Promise<readonly SignalOutcome[]> {
   const { outcomes, woken } = await lane.tx.workflows.sendSignals(signals);
   await wakeJobs(lane, woken);
   return outcomes;
