@@ -147,7 +147,7 @@ class RunningDaemon implements Daemon {
           "a worker of an older reseolio gets no jobs that a newer one has begun; they wait for workers of that one",
           { workerId, jobId, functionName },
         ),
-      onCommit: (milliseconds, applied) => this.#commits.note(milliseconds, applied),
+      onCommit: (milliseconds, applied) => this.#commits.record(milliseconds, applied),
     });
     const attemptTimer = new AttemptTimer(this.#engine, logger);
     const leader = new LeaderLoop(this.#engine, logger);

@@ -175,7 +175,7 @@ describe("a flood", () => {
     using sixth = await openRawSocket(world.port);
     expect(await sixth.closed).toBeLessThan(1_000);
     expect(world.server.openConnections()).toBe(5);
-    expect(world.logged.map((line) => line.message)).toContain("connections were refused: the limit is reached");
+    expect(world.logged.map((line) => line.message)).toContain("refused connections: limit reached");
     opened[0]![Symbol.dispose]();
     await opened[0]!.closed;
     await waitUntil(() => world.server.openConnections() === 4);
@@ -202,7 +202,7 @@ describe("a flood", () => {
     const [headers] = await once(stream, "response");
     expect(headers[":status"]).toBe(200);
     const warnings = world.logged.filter((line) => line.level === "warn");
-    expect(warnings.map((line) => line.message)).toEqual(["a connection was dropped: it reset too many streams"]);
+    expect(warnings.map((line) => line.message)).toEqual(["dropped connection: too many stream resets"]);
   });
 
   test("of streams on one connection is held at the limit", async () => {

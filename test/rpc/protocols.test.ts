@@ -121,7 +121,7 @@ describe("plain JSON by POST, as curl sends it", () => {
     await using world = await startHttpWorld();
     const missing = await world.post("JobService/Nothing", {});
     expect(missing.status).toBe(404);
-    expect(await missing.text()).toContain("there is nothing at");
+    expect(await missing.text()).toContain("nothing is served at");
     expect((await fetch(`${world.url}/healthz`, { method: "POST", body: "x" })).status).toBe(405);
     expect((await fetch(`${world.url}/reseolio.v1.JobService/ListJobs`)).status).not.toBe(200);
   });

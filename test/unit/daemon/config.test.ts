@@ -159,7 +159,7 @@ describe("faults", () => {
   test("name what an address that others can reach needs", () => {
     expect(faultsOf({ addr: "0.0.0.0:1" }).join()).toMatch(/^--addr: 0\.0\.0\.0 .*token.*TLS.*--insecure/);
     expect(faultsOf({}, { RESEOLIO_ADDR: "[::]:1", RESEOLIO_TOKEN: "x" }).join()).toMatch(
-      /^RESEOLIO_ADDR: :: .*needs TLS/,
+      /^RESEOLIO_ADDR: :: .*requires TLS/,
     );
     expect(faultsOf({ addr: "127.0.0.1:1" })).toEqual([]);
   });

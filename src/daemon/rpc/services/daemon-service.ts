@@ -18,7 +18,7 @@ import type { DaemonInfo } from "../daemon-info.ts";
 import { jobStateToProto } from "../messages/job-messages.ts";
 import { fromMs } from "../messages/timestamps.ts";
 
-/** DaemonService: what this daemon is and how it fares. */
+/** DaemonService: facts and statistics about this daemon. */
 export function createDaemonService(engine: Engine, info: DaemonInfo): ServiceImpl<typeof DaemonService> {
   return {
     getInfo: () => ({ ...info, startedAt: fromMs(info.startedAt) }),

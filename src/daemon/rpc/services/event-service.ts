@@ -5,7 +5,7 @@ import { deleteEvent } from "../../engine/workflows/delete-event.ts";
 import { emitEvent, getEvent } from "../../engine/workflows/emit-event.ts";
 import { fromEvent } from "../messages/checkpoint-messages.ts";
 
-/** EventService: decodes, calls the engine's verb of the same name, encodes. */
+/** EventService: decodes the request, calls the engine function of the same name, encodes the result. */
 export function createEventService(engine: Engine): ServiceImpl<typeof EventService> {
   return {
     emitEvent: async ({ name, payload }) => {

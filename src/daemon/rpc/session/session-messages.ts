@@ -25,9 +25,9 @@ import { fromJobError, jobStateToProto } from "../messages/job-messages.ts";
 import { toReportedError } from "../messages/outcome-messages.ts";
 import { fromMs } from "../messages/timestamps.ts";
 
-/** Translates a session's frames from and to the words of the engine. */
+/** Converts session frames to and from values of the engine. */
 
-/** More leases than a worker could hold are a mistake of the client, and would be looked up one by one. */
+/** Upper limit for held leases: more are a client error, and each would be looked up separately. */
 const MAX_CONCURRENCY = 100_000;
 
 export function toConnectingWorker(hello: Hello): ConnectingWorker {
