@@ -41,7 +41,7 @@ testOnEachStore("events emit and get: the first payload is kept, and waiting job
 
   const missing = await cli(world, ["events", "get", "packed:1"]);
   expect(missing).toMatchObject({ stdout: "", exitCode: 3 });
-  expect(missing.stderr).toContain("the event packed:1 has not happened; 1 job waits for it");
+  expect(missing.stderr).toContain("event packed:1 was not emitted; 1 job waits for it");
 
   const emitted = await cli(
     world,
@@ -55,7 +55,7 @@ testOnEachStore("events emit and get: the first payload is kept, and waiting job
 
   const again = await cli(world, ["events", "emit", "packed:1", "--payload", '"late"']);
   expect(again.exitCode).toBe(0);
-  expect(again.stderr).toContain("had happened before: its first payload is kept");
+  expect(again.stderr).toContain("was already emitted: its first payload is kept");
   expect(again.stdout).toContain("created\tfalse");
   expect(await json(world, "events", "emit", "packed:1")).toMatchObject({ created: false, woken: 0 });
   expect(await json(world, "events", "get", "packed:1")).toMatchObject({ name: "packed:1" });
@@ -68,8 +68,8 @@ testOnEachStore("events refuse what is no event before they call anybody", async
   await using world = await store.createWorld();
   const cases: readonly (readonly [readonly string[], string])[] = [
     [["events", "emit", ""], "the event's name is empty"],
-    [["events", "emit", "x", "--payload", "{"], "--payload is not JSON"],
-    [["events", "emit", "x", "--payload", "@missing.json"], "cannot be read"],
+    [["events", "emit", "x", "--payload", "{"], "--payload is not valid JSON"],
+    [["events", "emit", "x", "--payload", "@missing.json"], "cannot read missing.json"],
     [["events", "emit"], "NAME is missing"],
     [["events", "emit", "x".repeat(300)], "name"],
   ];

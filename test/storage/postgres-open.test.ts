@@ -89,7 +89,7 @@ describe("an address that cannot be used is refused with what to change", () => 
     await (await createPostgresStore({ url: guarded("owned") })).close();
   });
 
-  test("an encoding that cannot hold every text", async () => {
+  test("an encoding that cannot store all text", async () => {
     await sql.unsafe("create database narrow encoding 'LATIN1' template template0 locale 'C'");
     const fault = await refusal(server.url("narrow"));
     expect(fault).toMatchObject({ code: "failed_precondition", message: expect.stringContaining("LATIN1") });

@@ -1,4 +1,4 @@
-/** Cancel, retry and delete: which jobs, whether really, and how it went. */
+/** Cancel, retry and delete: selects the jobs, asks for confirmation, performs the action and reports the outcome. */
 import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Client } from "../../sdk/client.ts";
 import { type AnyCommand, type CommandContext, defineCommand, type Example, type Flags } from "../command.ts";
@@ -8,62 +8,67 @@ import { FILTER_FLAGS, hasFilter, type JobFilterInit, readFilter } from "../flag
 import { readIds } from "../flags/read-ids.ts";
 import { confirm } from "../terminal/confirm.ts";
 import type { Listing } from "../terminal/output.ts";
-import { stateName, type StateName } from "../text/job-states.ts";
+import { counted } from "../text/counted.ts";
+import { type StateName, stateName } from "../text/job-states.ts";
 import { JOB_LISTING } from "../views/job-view.ts";
 import { CONNECTION_FLAGS, withClient } from "./connection.ts";
 import { resolveJobIds } from "./resolve-job-ids.ts";
 
-interface ActPage {
+interface ActionPage {
   readonly jobIds: readonly string[];
   readonly nextPageToken: string;
 }
 
-interface ActRequest {
+interface ActionRequest {
   readonly filter: JobFilterInit;
   readonly dryRun: boolean;
   readonly pageSize: number;
   readonly pageToken: string;
 }
 
-/** One of the acts in words and calls. */
-export interface Act {
+/** What differs between the actions. */
+export interface JobAction {
   readonly verb: "cancel" | "retry" | "delete";
   readonly done: string;
   readonly description: string;
-  /** What a job must be for it, as in "is SUCCESS: only … can be …". */
+  /** The condition on a job's state, as in "is SUCCESS: only … can be …". */
   readonly needs: string;
-  /** Whether a job of this state can be acted on, if nothing else stands in the way. */
+  /** Whether the state of a job allows the action, if nothing else prevents it. */
   readonly allows: (state: StateName) => boolean;
-  /** The same of a job that undoes another one's steps, where more is needed. */
-  readonly needsOfUndo?: string;
-  readonly call: (client: Client, request: ActRequest) => Promise<ActPage>;
+  /** The additional condition on an undo job, if there is one. */
+  readonly undoCondition?: string;
+  readonly call: (client: Client, request: ActionRequest) => Promise<ActionPage>;
   readonly examples: readonly Example[];
   readonly notes: readonly string[];
 }
 
-const ACT_FLAGS = {
+const ACTION_FLAGS = {
   ...FILTER_FLAGS,
-  all: { type: "boolean", alias: "a", description: "Every job; without it some filter or id is needed" },
-  "dry-run": { type: "boolean", alias: "n", description: "Only say how many and which" },
-  yes: { type: "boolean", alias: "y", description: "Do not ask; needed off a terminal for filters and stdin" },
+  all: { type: "boolean", alias: "a", description: "Every job; otherwise IDs or filters are required" },
+  "dry-run": { type: "boolean", alias: "n", description: "Only show how many jobs, and which" },
+  yes: {
+    type: "boolean",
+    alias: "y",
+    description: "Do not ask for confirmation; required for IDs from stdin, and for filters without a terminal",
+  },
   ...FORMAT_FLAGS,
   ...CONNECTION_FLAGS,
 } as const satisfies Flags;
 
-type Context = CommandContext<typeof ACT_FLAGS>;
+type Context = CommandContext<typeof ACTION_FLAGS>;
 
-/** The command for an act. */
-export function actCommand(act: Act): AnyCommand {
+/** The command for an action. */
+export function jobActionCommand(action: JobAction): AnyCommand {
   return defineCommand({
-    meta: { name: `jobs ${act.verb}`, description: act.description },
-    args: ACT_FLAGS,
-    operands: [{ name: "ID", description: "Ids or their first characters; - reads them from stdin", repeat: true }],
-    examples: act.examples,
+    meta: { name: `jobs ${action.verb}`, description: action.description },
+    args: ACTION_FLAGS,
+    operands: [{ name: "ID", description: "Job IDs or their first characters; - reads them from stdin", repeat: true }],
+    examples: action.examples,
     notes: [
-      ...act.notes,
-      `Prints the ids of the jobs that it ${act.done}, or with --dry-run would have. Ids given as words are not asked about. Exit codes: 3 an id is unknown, 8 a job's state does not allow it; the others are ${act.done} all the same.`,
+      ...action.notes,
+      `Prints the IDs of the jobs that were ${action.done}, or with --dry-run those that would be. IDs given as arguments need no confirmation. Exit codes: 3 an ID is unknown, 8 the state of a job does not allow it; the other jobs are ${action.done} nevertheless.`,
     ],
-    run: (context) => run(act, context),
+    run: (context) => run(action, context),
   });
 }
 
@@ -71,28 +76,28 @@ type Selection =
   | { readonly kind: "ids"; readonly ids: readonly string[]; readonly fromStdin: boolean }
   | { readonly kind: "filter"; readonly filter: JobFilterInit };
 
-async function run(act: Act, context: Context): Promise<void> {
-  checkSelection(act, context);
+async function run(action: JobAction, context: Context): Promise<void> {
+  checkSelection(action, context);
   const fromStdin = context.operands.includes("-");
   const needsConsent = !context.flags["dry-run"] && !context.flags.yes && (context.operands.length === 0 || fromStdin);
-  if (needsConsent && (fromStdin || !canAsk(context))) throw refusal(act);
+  if (needsConsent && (fromStdin || !canAsk(context))) throw refusal(fromStdin);
   const selection = await readSelection(context, fromStdin);
   await withClient(context, async (client) => {
-    if (needsConsent && selection.kind === "filter" && !(await askAbout(act, context, client, selection.filter)))
+    if (needsConsent && selection.kind === "filter" && !(await askAbout(action, context, client, selection.filter)))
       return;
-    if (selection.kind === "filter") await actOnFilter(act, context, client, selection.filter);
-    else await actOnIds(act, context, client, selection.ids);
+    if (selection.kind === "filter") await applyToFilter(action, context, client, selection.filter);
+    else await applyToIds(action, context, client, selection.ids);
   });
 }
 
-function checkSelection(act: Act, { flags, operands }: Context): void {
+function checkSelection(action: JobAction, { flags, operands }: Context): void {
   const filtered = hasFilter(flags) || flags.all;
-  if (operands.length > 0 && filtered) throw usageError("ids and filters exclude each other", "give one of them");
-  if (hasFilter(flags) && flags.all) throw usageError("--all and filters exclude each other", "give one of them");
+  if (operands.length > 0 && filtered) throw usageError("use either IDs or filters, not both");
+  if (hasFilter(flags) && flags.all) throw usageError("use either --all or filters, not both");
   if (operands.length === 0 && !filtered) {
     throw usageError(
-      `nothing chosen to ${act.verb}`,
-      "give ids, - for ids on stdin, filters such as --state or --function, or --all",
+      `no jobs selected to ${action.verb}`,
+      "pass job IDs, - to read IDs from stdin, filters such as --state or --function, or --all",
     );
   }
 }
@@ -106,54 +111,54 @@ function canAsk({ output }: Context): boolean {
   return output.interactive && process.stdin.isTTY;
 }
 
-function refusal(act: Act): CliError {
+function refusal(fromStdin: boolean): CliError {
   return usageError(
-    `reseolio jobs ${act.verb} would act on many jobs and there is nobody to ask`,
-    "add --yes to do it, or --dry-run to see what it would do",
+    fromStdin ? "cannot ask for confirmation: stdin is in use" : "cannot ask for confirmation: not a terminal",
+    "pass --yes to confirm, or --dry-run to see which jobs would be affected",
   );
 }
 
 const PAGE = 1_000;
 const SAMPLE = 5;
 
-async function askAbout(act: Act, context: Context, client: Client, filter: JobFilterInit): Promise<boolean> {
+async function askAbout(action: JobAction, context: Context, client: Client, filter: JobFilterInit): Promise<boolean> {
   const { messages } = context;
   const progress = messages.progress("found");
   const sample: string[] = [];
   let count = 0;
-  for await (const page of slices(act, client, filter, true)) {
+  for await (const page of slices(action, client, filter, true)) {
     sample.push(...page.slice(0, SAMPLE - sample.length));
     count += page.length;
     progress.update(count);
   }
   progress.end();
   if (count === 0) {
-    messages.info(`no job to ${act.verb} matches`);
+    messages.info(`no job to ${action.verb} matches`);
     return false;
   }
   for (const line of await describeSample(client, sample)) messages.info(`  ${line}`);
   if (count > sample.length) messages.info(`  and ${count - sample.length} more`);
-  const answer = await confirm(`${act.verb} ${count === 1 ? "this job" : `these ${count} jobs`}?`);
-  if (answer === null) throw new CliError("interrupted", "interrupted; nothing was done");
-  if (!answer) messages.info("nothing was done");
+  const answer = await confirm(`${action.verb} ${count === 1 ? "this job" : `these ${count} jobs`}?`);
+  if (answer === null) throw new CliError("interrupted", "interrupted; nothing was changed");
+  if (!answer) messages.info("nothing was changed");
   return answer;
 }
 
-/** What a person needs to know an id by. */
+/** Describes jobs so that a person recognizes them. */
 async function describeSample(client: Client, ids: readonly string[]): Promise<readonly string[]> {
   const { jobs } = await client.jobs.listJobs({ filter: { jobIds: [...ids] }, pageSize: SAMPLE });
   return jobs.map((job) => `${job.jobId}  ${job.functionName}  ${stateName(job.state)}`);
 }
 
 async function* slices(
-  act: Act,
+  action: JobAction,
   client: Client,
   filter: JobFilterInit,
   dryRun: boolean,
 ): AsyncGenerator<readonly string[]> {
   let pageToken = "";
   do {
-    const page = await act.call(client, { filter, dryRun, pageSize: PAGE, pageToken });
+    const page = await action.call(client, { filter, dryRun, pageSize: PAGE, pageToken });
     yield page.jobIds;
     pageToken = page.nextPageToken;
   } while (pageToken !== "");
@@ -167,13 +172,18 @@ const ID_LISTING: Listing<string> = {
   empty: "",
 };
 
-async function actOnFilter(act: Act, context: Context, client: Client, filter: JobFilterInit): Promise<void> {
+async function applyToFilter(
+  action: JobAction,
+  context: Context,
+  client: Client,
+  filter: JobFilterInit,
+): Promise<void> {
   const { messages, output, flags } = context;
   const dryRun = flags["dry-run"];
-  const progress = messages.progress(act.done);
+  const progress = messages.progress(action.done);
   let count = 0;
   const counted = async function* (): AsyncGenerator<readonly string[]> {
-    for await (const page of slices(act, client, filter, dryRun)) {
+    for await (const page of slices(action, client, filter, dryRun)) {
       count += page.length;
       progress.update(count);
       yield page;
@@ -184,11 +194,11 @@ async function actOnFilter(act: Act, context: Context, client: Client, filter: J
   } finally {
     progress.end();
   }
-  if (dryRun && output.format === "table" && count === 0) messages.info(`no job to ${act.verb} matches`);
-  else report(act, context, count);
+  if (dryRun && output.format === "table" && count === 0) messages.info(`no job to ${action.verb} matches`);
+  else report(action, context, count);
 }
 
-/** A terminal gets a sample of a dry run and nothing of the act itself: the count says enough. */
+/** On a terminal, shows a sample of a dry run, and of a real run only the final count. */
 async function show(
   { output, flags }: Context,
   client: Client,
@@ -205,19 +215,19 @@ async function show(
   await output.rows(jobs, JOB_LISTING);
 }
 
-function report(act: Act, { messages, flags }: Context, count: number): void {
-  const jobs = count === 1 ? "1 job" : `${count} jobs`;
-  if (flags["dry-run"]) messages.info(`${jobs} would be ${act.done}; this was a dry run`);
-  else messages.success(`${jobs} ${act.done}`);
+function report(action: JobAction, { messages, flags }: Context, count: number): void {
+  const jobs = counted(count, "job");
+  if (flags["dry-run"]) messages.info(`dry run: ${jobs} would be ${action.done}`);
+  else messages.success(`${jobs} ${action.done}`);
 }
 
-async function actOnIds(act: Act, context: Context, client: Client, ids: readonly string[]): Promise<void> {
+async function applyToIds(action: JobAction, context: Context, client: Client, ids: readonly string[]): Promise<void> {
   const jobIds = await resolveJobIds(client, ids);
   const done = new Set<string>();
   const pages = async function* (): AsyncGenerator<readonly string[]> {
     for (let at = 0; at < jobIds.length; at += PAGE) {
       const slice = jobIds.slice(at, at + PAGE);
-      for await (const page of slices(act, client, { jobIds: slice }, context.flags["dry-run"])) {
+      for await (const page of slices(action, client, { jobIds: slice }, context.flags["dry-run"])) {
         for (const id of page) done.add(id);
         yield page;
       }
@@ -225,30 +235,35 @@ async function actOnIds(act: Act, context: Context, client: Client, ids: readonl
   };
   await show(context, client, pages());
   const missed = jobIds.filter((id) => !done.has(id));
-  if (missed.length === 0) return report(act, context, done.size);
-  throw await explainMissed(act, client, missed, done.size);
+  if (missed.length === 0) return report(action, context, done.size);
+  throw await explainMissed(action, client, missed, done.size);
 }
 
-/** Why the act left some ids out: unknown, or in a state that does not allow it. */
-async function explainMissed(act: Act, client: Client, missed: readonly string[], done: number): Promise<CliError> {
+/** Why some IDs were left out: they are unknown, or the state of the job does not allow the action. */
+async function explainMissed(
+  action: JobAction,
+  client: Client,
+  missed: readonly string[],
+  done: number,
+): Promise<CliError> {
   const found = new Map<string, Job>();
   for (let at = 0; at < missed.length; at += PAGE) {
     const page = await client.jobs.listJobs({ filter: { jobIds: missed.slice(at, at + PAGE) }, pageSize: PAGE });
     for (const job of page.jobs) found.set(job.jobId, job);
   }
   const lines: string[] = [];
-  for (const id of missed.slice(0, SAMPLE)) lines.push(await reasonMissed(act, client, id, found.get(id)));
+  for (const id of missed.slice(0, SAMPLE)) lines.push(await reasonMissed(action, client, id, found.get(id)));
   if (missed.length > SAMPLE) lines.push(`and ${missed.length - SAMPLE} more`);
   const unknown = missed.some((id) => !found.has(id));
-  const rest = done === 0 ? "" : `; ${done} ${act.done}`;
+  const rest = done === 0 ? "" : `; ${done} ${action.done}`;
   return new CliError(unknown ? "not_found" : "conflict", `${lines.join("\n")}${rest}`);
 }
 
-async function reasonMissed(act: Act, client: Client, id: string, job: Job | undefined): Promise<string> {
-  if (job === undefined) return `no job has the id ${id}`;
-  if (!act.allows(stateName(job.state))) return `job ${id} is ${stateName(job.state)}: ${act.needs}`;
-  if (job.undoOf !== "" && act.needsOfUndo !== undefined)
-    return `job ${id} undoes steps of job ${job.undoOf}: ${act.needsOfUndo}`;
-  // What is being undone stands in the way, or it changed this moment: the daemon knows.
+async function reasonMissed(action: JobAction, client: Client, id: string, job: Job | undefined): Promise<string> {
+  if (job === undefined) return `there is no job ${id}`;
+  if (!action.allows(stateName(job.state))) return `job ${id} is ${stateName(job.state)}: ${action.needs}`;
+  if (job.undoOf !== "" && action.undoCondition !== undefined)
+    return `job ${id} undoes job ${job.undoOf}: ${action.undoCondition}`;
+  // An undo job blocks it, or its state has just changed: ask the daemon.
   return (await client.jobs.explainJob({ jobId: id })).summary;
 }

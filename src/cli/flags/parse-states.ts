@@ -29,5 +29,5 @@ function parseName<State extends number>(text: string, numbers: Readonly<Record<
   const names = Object.keys(numbers);
   const near = suggest(name, names);
   const meant = near === undefined ? "" : `; did you mean ${near}?`;
-  throw usageError(`--state is ${JSON.stringify(text)}${meant}`, `give some of: ${names.join(", ")}`);
+  throw usageError(`invalid value for --state: ${JSON.stringify(text)}${meant}`, `valid values: ${names.join(", ")}`);
 }

@@ -4,21 +4,21 @@ import { toJson } from "../text/json-text.ts";
 import { plainBlock } from "../text/plain-text.ts";
 import { isContinuousIntegration, painter, wantsColor } from "./color.ts";
 
-/** Where messages go: stderr, or a recorder in tests. */
+/** Destination of messages: stderr, or a recorder in tests. */
 export interface MessageSink {
   readonly isTTY?: boolean;
   write(text: string): unknown;
 }
 
-/** Messages and progress for people, all on stderr, so that stdout carries nothing but data. */
+/** Messages and progress for people. All go to stderr, so that stdout contains only data. */
 export interface Messages {
   info(text: string): void;
   success(text: string): void;
   warn(text: string): void;
   error(error: CliError): void;
-  /** Text as it is, such as the stderr of a command. */
+  /** Writes text unchanged, such as the stderr of a command. */
   write(text: string): void;
-  /** Shown on a terminal only, after half a second, on one line that is overwritten. */
+  /** Starts a progress line. It appears only on a terminal, after half a second, and is overwritten in place. */
   progress(label: string, total?: number): Progress;
 }
 
@@ -29,7 +29,7 @@ export interface Progress {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** @param json errors are one JSON document, and nothing else is said */
+/** @param json writes errors as one JSON document, and no other messages */
 export function openMessages(sink: MessageSink, env: Environment, json: boolean): Messages {
   return new StderrMessages(sink, env, json);
 }
@@ -46,7 +46,7 @@ class StderrMessages implements Messages {
   ) {
     this.paint = painter(wantsColor(sink.isTTY === true, env));
     this.showsProgress = sink.isTTY === true && env["TERM"] !== "dumb" && !isContinuousIntegration(env) && !json;
-    // consola sends info to stdout by itself; with this reporter everything goes to stderr.
+    // By default consola writes info messages to stdout; this reporter writes everything to stderr.
     this.consola = createConsola({ level: 3, throttle: 0, reporters: [{ log: (entry) => this.report(entry) }] });
   }
 

@@ -1,4 +1,4 @@
-/** Puts a prefix before each line of a text that comes in pieces, so that lines of several writers stay whole. */
+/** Prefixes each line of a text that arrives in chunks, and writes whole lines so that several writers do not mix. */
 export class LinePrefixer {
   private rest = "";
 
@@ -13,7 +13,7 @@ export class LinePrefixer {
     if (lines.length > 0) this.write(lines.map((line) => `${this.prefix}${line}\n`).join(""));
   }
 
-  /** Writes what came after the last newline. */
+  /** Writes the text after the last newline. */
   end(): void {
     if (this.rest !== "") this.write(`${this.prefix}${this.rest}\n`);
     this.rest = "";

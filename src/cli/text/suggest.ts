@@ -1,4 +1,4 @@
-/** The known word that was probably meant, or undefined when none is near enough. */
+/** The known word that was probably meant; undefined if none is similar enough. */
 export function suggest(word: string, known: readonly string[]): string | undefined {
   const limit = word.length <= 3 ? 1 : word.length <= 6 ? 2 : 3;
   let best: string | undefined;
@@ -17,7 +17,7 @@ function isTruncation(word: string, candidate: string): boolean {
   return word.length >= 3 && candidate.startsWith(word);
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours that turn one word into the other. */
+/** Number of insertions, deletions, replacements and swaps of adjacent letters that turn one word into the other. */
 export function editDistance(from: string, to: string): number {
   const rows: number[][] = [Array.from({ length: to.length + 1 }, (_, column) => column)];
   for (let row = 1; row <= from.length; row++) {
