@@ -12,7 +12,7 @@ import { jobJson, JOB_LISTING, jobRecord } from "../../src/cli/views/job-view.ts
 import { onePage } from "../../src/cli/terminal/one-page.ts";
 import { Output, type FormatFlags } from "../../src/cli/terminal/output.ts";
 import { expectGolden } from "./golden.ts";
-import { Recorder } from "./recorder.ts";
+import { linesOver80, Recorder } from "./recorder.ts";
 
 const at = (iso: string) => timestampFromDate(new Date(iso));
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -254,6 +254,17 @@ describe("jobs for people", () => {
     const text = await listed({}, new Recorder(true));
     expectGolden("json/jobs.table.txt", text.replaceAll(/\u001b\[\d+m/g, ""));
     expect(text).not.toContain("\u001b[2J");
+  });
+
+  test("tables fit into 80 columns, with everything but the error", async () => {
+    const jobs = await listed({}, new Recorder(true, 80));
+    const stdout = new Recorder(true, 80);
+    const listing = { ...TREE_LISTING, columns: TREE_LISTING.columns.slice(1) };
+    await new Output(stdout, {}, { NO_COLOR: "1" }, () => now).list(onePage(treeRows(tree)), listing);
+    const text = jobs.replaceAll(/\u001b\[\d+m/g, "");
+    expectGolden("json/jobs.80.txt", text);
+    expectGolden("json/job-tree.80.txt", stdout.text);
+    expect(linesOver80(text + stdout.text)).toEqual([]);
   });
 
   test("--raw lets them through", async () => {

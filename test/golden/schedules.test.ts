@@ -15,7 +15,7 @@ import { Output, type FormatFlags } from "../../src/cli/terminal/output.ts";
 import { scheduleJson, scheduleRecord, SCHEDULE_LISTING } from "../../src/cli/views/schedule-view.ts";
 import { showTicks } from "../../src/cli/calls/show-ticks.ts";
 import { expectGolden } from "./golden.ts";
-import { Recorder } from "./recorder.ts";
+import { linesOver80, Recorder } from "./recorder.ts";
 
 const at = (iso: string) => timestampFromDate(new Date(iso));
 
@@ -118,6 +118,14 @@ describe("schedules for people", () => {
 
   test("a table of schedules", async () => {
     expectGolden("json/schedules.table.txt", await listed({}, new Recorder(true)));
+  });
+
+  test("tables fit into 80 columns", async () => {
+    const schedules = await listed({}, new Recorder(true, 80));
+    const shownTicks = await previewed({}, new Recorder(true, 80));
+    expectGolden("json/schedules.80.txt", schedules);
+    expectGolden("json/ticks.80.txt", shownTicks);
+    expect(linesOver80(schedules + shownTicks)).toEqual([]);
   });
 
   test("a table of ticks says what clocks do", async () => {
