@@ -8,7 +8,7 @@ import { checkNewJob } from "../flags/check-new-job.ts";
 import { type JobOptionsInit, optionsAsFlags, readJobOptions } from "../flags/job-options.ts";
 import { argsBytes } from "../flags/read-input.ts";
 import { parseExact } from "../text/json-text.ts";
-import { suggest } from "../text/suggest.ts";
+import { didYouMean } from "../text/suggest.ts";
 import { enqueueBatch, newJob, type NewJobInit } from "./enqueue.ts";
 import { cliErrorFrom, cliErrorFromStatus } from "./rpc-errors.ts";
 
@@ -115,11 +115,8 @@ function parseLine(text: string): Readonly<Record<string, unknown>> {
 }
 
 function unknownKey(key: string): CliError {
-  const near = suggest(key, LINE_KEYS);
-  return usageError(
-    `unknown key ${JSON.stringify(key)}${near === undefined ? "" : `; did you mean "${near}"?`}`,
-    LINE_HINT,
-  );
+  const meant = didYouMean(key, LINE_KEYS, (near) => `"${near}"`);
+  return usageError(`unknown key ${JSON.stringify(key)}${meant}`, LINE_HINT);
 }
 
 function lineOptions(options: unknown): JobOptionsInit {

@@ -85,7 +85,7 @@ function networkFault(error: Error, code: number, message: string): { message: s
   }
   if (cause === null && code !== CANCELLED) return null;
   return {
-    message: `the connection to the daemon broke (${message})`,
+    message: `lost the connection to the daemon (${message})`,
     hint: "try again; if this persists, check that a Reseolio daemon listens there and whether it requires TLS (--tls, --tls-ca)",
   };
 }

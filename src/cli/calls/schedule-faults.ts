@@ -21,7 +21,7 @@ export async function withFlagNames<T>(call: Promise<T>): Promise<T> {
   }
 }
 
-/** @param message of the daemon, such as `spec.time_zone: "Mars" is no IANA time zone; …` */
+/** @param message from the daemon, such as `spec.time_zone: "Mars" is no IANA time zone; …` */
 export function withFlags(message: string): string {
   return message.replaceAll(/(^|; )spec\.([a-z_.]+): /g, (_match, before: string, field: string) => {
     const plain = field.replace(/^options\./, "").replace(/_ms$/, "");

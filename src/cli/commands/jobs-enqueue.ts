@@ -177,40 +177,42 @@ async function enqueueMany(context: Context, source: string): Promise<void> {
 /** Counts lines as they pass, shows progress and reports the lines that failed. */
 class Tally {
   failed = 0;
-  private stored = 0;
-  private deduplicated = 0;
-  private readonly progress: Progress;
+  #stored = 0;
+  #deduplicated = 0;
+  readonly #progress: Progress;
+  readonly #context: Context;
 
-  constructor(private readonly context: Context) {
-    this.progress = context.messages.progress("enqueued");
+  constructor(context: Context) {
+    this.#context = context;
+    this.#progress = context.messages.progress("enqueued");
   }
 
   get summary(): string {
-    const there = this.deduplicated === 0 ? "" : `, ${this.deduplicated} of them already existed`;
-    return `enqueued ${counted(this.stored, "job")}${there}`;
+    const there = this.#deduplicated === 0 ? "" : `, ${this.#deduplicated} of them already existed`;
+    return `enqueued ${counted(this.#stored, "job")}${there}`;
   }
 
   async *count(pages: AsyncIterable<readonly LineOutcome[]>): AsyncGenerator<readonly LineOutcome[]> {
-    const { output } = this.context;
+    const { output } = this.#context;
     for await (const page of pages) {
-      for (const outcome of page) this.record(outcome);
-      this.progress.update(this.stored);
+      for (const outcome of page) this.#record(outcome);
+      this.#progress.update(this.#stored);
       yield output.isJson ? page : page.filter((outcome) => outcome.kind === "enqueued");
     }
   }
 
   end(): void {
-    this.progress.end();
+    this.#progress.end();
   }
 
-  private record(outcome: LineOutcome): void {
+  #record(outcome: LineOutcome): void {
     if (outcome.kind === "enqueued") {
-      this.stored++;
-      if (outcome.job.deduplicated) this.deduplicated++;
+      this.#stored++;
+      if (outcome.job.deduplicated) this.#deduplicated++;
       return;
     }
     this.failed++;
     const { message, hint } = outcome.error;
-    this.context.messages.warn(`line ${outcome.line}: ${message}${hint === undefined ? "" : `; ${hint}`}`);
+    this.#context.messages.warn(`line ${outcome.line}: ${message}${hint === undefined ? "" : `; ${hint}`}`);
   }
 }

@@ -16,7 +16,7 @@ import {
   type ScheduleSpecInit,
 } from "../flags/schedule-flags.ts";
 import type { Messages } from "../terminal/messages.ts";
-import { suggest } from "../text/suggest.ts";
+import { didYouMean } from "../text/suggest.ts";
 import { scheduleJson } from "../views/schedule-view.ts";
 import { tickJson } from "../views/tick-view.ts";
 
@@ -80,8 +80,7 @@ async function warnAboutFunction(client: Client, name: string, messages: Message
   const { functions } = await client.daemon.listFunctions({});
   const served = functions.filter((one) => one.workers > 0).map((one) => one.functionName);
   if (served.includes(name)) return;
-  const near = suggest(name, served);
-  messages.warn(`no worker serves ${name} at the moment${near === undefined ? "" : `; did you mean ${near}?`}`);
+  messages.warn(`no worker serves ${name} at the moment${didYouMean(name, served)}`);
 }
 
 interface Stored {

@@ -12,7 +12,7 @@ import {
   SCHEDULE_FLAGS,
   type ScheduleSpecInit,
 } from "../flags/schedule-flags.ts";
-import { suggest } from "../text/suggest.ts";
+import { didYouMean } from "../text/suggest.ts";
 import { scheduleJson } from "../views/schedule-view.ts";
 import { tickJson } from "../views/tick-view.ts";
 
@@ -107,8 +107,7 @@ function readClear(values: readonly string[]): string[] {
 
 function clearedField(word: string): string {
   if (Object.hasOwn(CLEARABLE, word)) return CLEARABLE[word as keyof typeof CLEARABLE];
-  const near = suggest(word, Object.keys(CLEARABLE));
-  const meant = near === undefined ? "" : `; did you mean ${near}?`;
+  const meant = didYouMean(word, Object.keys(CLEARABLE));
   throw usageError(
     `invalid value for --clear: ${JSON.stringify(word)}${meant}`,
     `valid values: ${Object.keys(CLEARABLE).join(", ")}`,

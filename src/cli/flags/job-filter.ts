@@ -35,7 +35,7 @@ export const FILTER_FLAGS = {
 
 type FilterFlags = CommandContext<typeof FILTER_FLAGS>["flags"];
 
-/** @throws CliError `usage` naming the flag */
+/** @throws CliError `usage` that names the flag */
 export function readFilter(flags: FilterFlags, now: number): JobFilterInit {
   const createdAfter = pastFlag("created-after", flags["created-after"], now);
   const createdBefore = pastFlag("created-before", flags["created-before"], now);

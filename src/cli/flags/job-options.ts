@@ -3,7 +3,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { JobOptionsSchema } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { CommandContext, Flags } from "../command.ts";
 import { usageError } from "../exit.ts";
-import { suggest } from "../text/suggest.ts";
+import { didYouMean } from "../text/suggest.ts";
 import { toTimestamp } from "../text/timestamps.ts";
 import { durationFlag, instantFlag, numberFlag } from "./parse-flag.ts";
 
@@ -49,7 +49,7 @@ const MAX_UINT32 = 0xffff_ffff;
 
 type OptionFlags = CommandContext<typeof JOB_OPTION_FLAGS>["flags"];
 
-/** @throws CliError `usage` naming the flag */
+/** @throws CliError `usage` that names the flag */
 export function readJobOptions(flags: OptionFlags): JobOptionsInit {
   const delayMs = durationFlag("delay", flags.delay);
   const runAt = instantFlag("run-at", flags["run-at"]);
@@ -182,8 +182,7 @@ function headerTexts(key: string, value: unknown): ReturnType<OptionReader> {
 }
 
 function unknownOption(key: string): Error {
-  const near = suggest(key, Object.keys(LINE_OPTIONS));
-  const meant = near === undefined ? "" : `; did you mean ${near}?`;
+  const meant = didYouMean(key, Object.keys(LINE_OPTIONS));
   return usageError(
     `unknown option ${JSON.stringify(key)}${meant}`,
     `valid options: ${Object.keys(LINE_OPTIONS).join(", ")}`,

@@ -6,7 +6,7 @@
 import { parseArgs } from "citty";
 import type { AnyCommand, Flag, Flags } from "../command.ts";
 import { type CliError, usageError } from "../exit.ts";
-import { suggest } from "../text/suggest.ts";
+import { didYouMean, suggest } from "../text/suggest.ts";
 
 export interface ScannedWords {
   readonly flags: Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
@@ -15,7 +15,7 @@ export interface ScannedWords {
   readonly rest: readonly string[];
 }
 
-/** @throws CliError `usage` naming the word */
+/** @throws CliError `usage` that names the word */
 export function scanWords(words: readonly string[], command: AnyCommand): ScannedWords {
   const scan = new WordScan(words, command);
   scan.run();
@@ -27,65 +27,68 @@ class WordScan {
   readonly operands: string[] = [];
   readonly given = new Map<string, string[]>();
   rest: readonly string[] = [];
-  private at = 0;
+  #at = 0;
+  readonly #words: readonly string[];
+  readonly #command: AnyCommand;
 
-  constructor(
-    private readonly words: readonly string[],
-    private readonly command: AnyCommand,
-  ) {}
+  constructor(words: readonly string[], command: AnyCommand) {
+    this.#words = words;
+    this.#command = command;
+  }
 
   run(): void {
-    for (; this.at < this.words.length; this.at++) {
-      const word = this.words[this.at] ?? "";
+    for (; this.#at < this.#words.length; this.#at++) {
+      const word = this.#words[this.#at] ?? "";
       if (word === "--") {
-        this.rest = this.words.slice(this.at + 1);
+        this.rest = this.#words.slice(this.#at + 1);
         return;
       }
-      if (word.startsWith("--")) this.longFlag(word);
-      else if (word.startsWith("-") && word.length > 1) this.shortFlags(word);
+      if (word.startsWith("--")) this.#longFlag(word);
+      else if (word.startsWith("-") && word.length > 1) this.#shortFlags(word);
       else this.operands.push(word);
     }
   }
 
-  private longFlag(word: string): void {
+  #longFlag(word: string): void {
     const equals = word.indexOf("=");
     const name = equals < 0 ? word.slice(2) : word.slice(2, equals);
-    const flag = Object.hasOwn(this.command.args, name) ? this.command.args[name] : undefined;
-    if (flag === undefined) throw unknownFlag(`--${name}`, this.command);
-    this.give(name, flag, `--${name}`, equals < 0 ? undefined : word.slice(equals + 1));
+    const flag = Object.hasOwn(this.#command.args, name) ? this.#command.args[name] : undefined;
+    if (flag === undefined) throw unknownFlag(`--${name}`, this.#command);
+    this.#give(name, flag, `--${name}`, equals < 0 ? undefined : word.slice(equals + 1));
   }
 
-  private shortFlags(word: string): void {
+  #shortFlags(word: string): void {
     for (let index = 1; index < word.length; index++) {
       const letter = word[index] ?? "";
-      const found = Object.entries(this.command.args).find(([, flag]) => flag.alias === letter);
-      if (found === undefined) throw unknownFlag(word, this.command);
+      const found = Object.entries(this.#command.args).find(([, flag]) => flag.alias === letter);
+      if (found === undefined) throw unknownFlag(word, this.#command);
       const [name, flag] = found;
       if (flag.type === "boolean") {
-        this.give(name, flag, `-${letter}`, undefined);
+        this.#give(name, flag, `-${letter}`, undefined);
         continue;
       }
       const attached = word.slice(index + 1);
-      return this.give(name, flag, `-${letter}`, attached === "" ? undefined : attached.replace(/^=/, ""));
+      return this.#give(name, flag, `-${letter}`, attached === "" ? undefined : attached.replace(/^=/, ""));
     }
   }
 
-  private give(name: string, flag: Flag, spelling: string, attached: string | undefined): void {
-    const value = flag.type === "boolean" ? booleanValue(spelling, attached) : (attached ?? this.nextValue(name, flag));
+  #give(name: string, flag: Flag, spelling: string, attached: string | undefined): void {
+    const value =
+      flag.type === "boolean" ? booleanValue(spelling, attached) : (attached ?? this.#nextValue(name, flag));
     if (flag.type === "enum") checkWord(spelling, value, flag.options ?? []);
     const values = this.given.get(name) ?? [];
     if (values.length > 0 && flag.repeat !== true) throw usageError(`${spelling} was given more than once`);
     this.given.set(name, [...values, value]);
   }
 
-  private nextValue(name: string, flag: Flag): string {
-    const next = this.words[this.at + 1];
+  #nextValue(name: string, flag: Flag): string {
+    const next = this.#words[this.#at + 1];
     const isValue = next !== undefined && (next === "-" || !next.startsWith("-") || /^-[\d.]/.test(next));
     if (!isValue) {
       const hint = `write --${name} ${flag.valueHint ?? "VALUE"}; if the value begins with a dash, write --${name}=VALUE`;
       throw usageError(`--${name} requires a value`, hint);
     }
-    this.at++;
+    this.#at++;
     return next;
   }
 }
@@ -98,8 +101,7 @@ function booleanValue(spelling: string, attached: string | undefined): string {
 
 function checkWord(spelling: string, value: string, options: readonly string[]): void {
   if (options.includes(value)) return;
-  const near = suggest(value, options);
-  const meant = near === undefined ? "" : `; did you mean ${near}?`;
+  const meant = didYouMean(value, options);
   throw usageError(
     `invalid value for ${spelling}: ${JSON.stringify(value)}${meant}`,
     `valid values: ${options.join(", ")}`,

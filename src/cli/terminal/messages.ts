@@ -35,36 +35,36 @@ export function openMessages(sink: MessageSink, env: Environment, json: boolean)
 }
 
 class StderrMessages implements Messages {
-  private readonly paint;
-  private readonly consola;
-  private readonly showsProgress: boolean;
+  readonly #paint;
+  readonly #consola;
+  readonly #showsProgress: boolean;
+  readonly #sink: MessageSink;
+  readonly #json: boolean;
 
-  constructor(
-    private readonly sink: MessageSink,
-    env: Environment,
-    private readonly json: boolean,
-  ) {
-    this.paint = painter(wantsColor(sink.isTTY === true, env));
-    this.showsProgress = sink.isTTY === true && env["TERM"] !== "dumb" && !isContinuousIntegration(env) && !json;
+  constructor(sink: MessageSink, env: Environment, json: boolean) {
+    this.#sink = sink;
+    this.#json = json;
+    this.#paint = painter(wantsColor(sink.isTTY === true, env));
+    this.#showsProgress = sink.isTTY === true && env["TERM"] !== "dumb" && !isContinuousIntegration(env) && !json;
     // By default consola writes info messages to stdout; this reporter writes everything to stderr.
-    this.consola = createConsola({ level: 3, throttle: 0, reporters: [{ log: (entry) => this.report(entry) }] });
+    this.#consola = createConsola({ level: 3, throttle: 0, reporters: [{ log: (entry) => this.#report(entry) }] });
   }
 
   info(text: string): void {
-    if (!this.json) this.consola.info(text);
+    if (!this.#json) this.#consola.info(text);
   }
 
   success(text: string): void {
-    if (!this.json) this.consola.success(text);
+    if (!this.#json) this.#consola.success(text);
   }
 
   warn(text: string): void {
-    if (!this.json) this.consola.warn(text);
+    if (!this.#json) this.#consola.warn(text);
   }
 
   error(error: CliError): void {
-    if (!this.json) {
-      this.consola.error(error.hint === undefined ? error.message : `${error.message}\n${error.hint}`);
+    if (!this.#json) {
+      this.#consola.error(error.hint === undefined ? error.message : `${error.message}\n${error.hint}`);
       return;
     }
     const document = { code: error.code, message: error.message, hint: error.hint ?? null };
@@ -72,26 +72,26 @@ class StderrMessages implements Messages {
   }
 
   write(text: string): void {
-    this.sink.write(text);
+    this.#sink.write(text);
   }
 
   progress(label: string, total?: number): Progress {
-    return this.showsProgress ? new ProgressLine(label, total, (text) => this.write(text)) : SILENT;
+    return this.#showsProgress ? new ProgressLine(label, total, (text) => this.write(text)) : SILENT;
   }
 
-  private report(entry: LogObject): void {
+  #report(entry: LogObject): void {
     const [first = "", ...more] = plainBlock(entry.args.map(String).join(" ")).split("\n");
-    this.write([this.prefix(entry.type) + first, ...more, ""].join("\n"));
+    this.write([this.#prefix(entry.type) + first, ...more, ""].join("\n"));
   }
 
-  private prefix(type: string): string {
+  #prefix(type: string): string {
     switch (type) {
       case "error":
-        return this.paint("red", "error: ");
+        return this.#paint("red", "error: ");
       case "warn":
-        return this.paint("yellow", "warning: ");
+        return this.#paint("yellow", "warning: ");
       case "success":
-        return this.paint("green", "✓ ");
+        return this.#paint("green", "✓ ");
       default:
         return "";
     }
@@ -103,25 +103,28 @@ const SHOW_AFTER_MS = 500;
 const REDRAW_MS = 100;
 
 class ProgressLine implements Progress {
-  private readonly startedAt = performance.now();
-  private drawnAt = 0;
+  readonly #startedAt = performance.now();
+  #drawnAt = 0;
+  readonly #label: string;
+  readonly #total: number | undefined;
+  readonly #write: (text: string) => void;
 
-  constructor(
-    private readonly label: string,
-    private readonly total: number | undefined,
-    private readonly write: (text: string) => void,
-  ) {}
+  constructor(label: string, total: number | undefined, write: (text: string) => void) {
+    this.#label = label;
+    this.#total = total;
+    this.#write = write;
+  }
 
   update(done: number): void {
     const now = performance.now();
-    if (now - this.startedAt < SHOW_AFTER_MS || now - this.drawnAt < REDRAW_MS) return;
-    this.drawnAt = now;
-    const rate = Math.round(done / ((now - this.startedAt) / 1_000));
-    const of = this.total === undefined ? "" : ` of ${this.total}`;
-    this.write(`\r\u001b[K${this.label} ${done}${of}, ${rate}/s`);
+    if (now - this.#startedAt < SHOW_AFTER_MS || now - this.#drawnAt < REDRAW_MS) return;
+    this.#drawnAt = now;
+    const rate = Math.round(done / ((now - this.#startedAt) / 1_000));
+    const of = this.#total === undefined ? "" : ` of ${this.#total}`;
+    this.#write(`\r\u001b[K${this.#label} ${done}${of}, ${rate}/s`);
   }
 
   end(): void {
-    if (this.drawnAt > 0) this.write("\r\u001b[K");
+    if (this.#drawnAt > 0) this.#write("\r\u001b[K");
   }
 }

@@ -45,15 +45,21 @@ export interface RecordField {
 export class Output {
   readonly format: Format;
   readonly paint: ReturnType<typeof painter>;
-  private headerShown = false;
-  private readonly widths: number[] = [];
+  #headerShown = false;
+  readonly #widths: number[] = [];
+  readonly #stdout: Stdout;
+  readonly #flags: FormatFlags;
+  readonly #now: () => number;
 
   constructor(
-    private readonly stdout: Stdout,
-    private readonly flags: FormatFlags,
+    stdout: Stdout,
+    flags: FormatFlags,
     env: Readonly<Record<string, string | undefined>>,
-    private readonly now: () => number = Date.now,
+    now: () => number = Date.now,
   ) {
+    this.#stdout = stdout;
+    this.#flags = flags;
+    this.#now = now;
     this.format = chooseFormat(flags, stdout.isTerminal);
     this.paint = painter(wantsColor(stdout.isTerminal, env));
     this.interactive = stdout.isTerminal && !isContinuousIntegration(env);
@@ -64,7 +70,7 @@ export class Output {
 
   /** Whether the reader has closed the pipe. */
   get closed(): boolean {
-    return this.stdout.closed;
+    return this.#stdout.closed;
   }
 
   get isJson(): boolean {
@@ -73,26 +79,26 @@ export class Output {
 
   /** Writes text unchanged. */
   text(text: string): Promise<void> {
-    return this.stdout.write(text);
+    return this.#stdout.write(text);
   }
 
   /** Writes one JSON document: indented for --json, on one line for --jsonl. */
   document(value: unknown): Promise<void> {
-    return this.stdout.write(`${toJson(value, this.format === "jsonl" ? undefined : 2)}\n`);
+    return this.#stdout.write(`${toJson(value, this.format === "jsonl" ? undefined : 2)}\n`);
   }
 
   /** Escapes control characters in job data, unless --raw is set. */
   safe(text: string): string {
-    return this.flags.raw === true ? text : plainText(text);
+    return this.#flags.raw === true ? text : plainText(text);
   }
 
   safeBlock(text: string): string {
-    return this.flags.raw === true ? text : plainBlock(text);
+    return this.#flags.raw === true ? text : plainBlock(text);
   }
 
   /** JSON text of a job with the same value, escaped for terminals unless --raw is set. */
   safeJson(text: string): string {
-    return this.flags.raw === true ? text : safeJson(text);
+    return this.#flags.raw === true ? text : safeJson(text);
   }
 
   /**
@@ -110,7 +116,7 @@ export class Output {
     for await (const page of pages) {
       await this.text(opening);
       opening = "";
-      await this.page(page, listing, count > 0);
+      await this.#page(page, listing, count > 0);
       count += page.length;
       if (this.closed && !acts) break;
     }
@@ -120,7 +126,7 @@ export class Output {
 
   /** Writes rows without an enclosing document; --json writes them like --jsonl. */
   async rows<Row>(rows: readonly Row[], listing: Listing<Row>): Promise<void> {
-    await this.text(this.format === "json" ? this.jsonLines(rows, listing) : this.render(rows, listing));
+    await this.text(this.format === "json" ? this.#jsonLines(rows, listing) : this.#render(rows, listing));
   }
 
   async record(record: RecordView): Promise<void> {
@@ -131,59 +137,59 @@ export class Output {
       case "ids":
         return this.text(`${record.id}\n`);
       case "tsv":
-        return this.text(this.recordLines(record, (field) => `${field.label}\t${this.safe(field.value ?? "")}\n`));
+        return this.text(this.#recordLines(record, (field) => `${field.label}\t${this.safe(field.value ?? "")}\n`));
       case "table":
-        return this.text(this.recordTable(record));
+        return this.text(this.#recordTable(record));
     }
   }
 
-  private page<Row>(rows: readonly Row[], listing: Listing<Row>, more: boolean): Promise<void> {
-    if (this.format !== "json") return this.text(this.render(rows, listing));
+  #page<Row>(rows: readonly Row[], listing: Listing<Row>, more: boolean): Promise<void> {
+    if (this.format !== "json") return this.text(this.#render(rows, listing));
     const lines = rows.map((row) => `\n${toJson(listing.json(row))}`).join(",");
     return this.text(more && lines !== "" ? `,${lines}` : lines);
   }
 
-  private render<Row>(rows: readonly Row[], listing: Listing<Row>): string {
+  #render<Row>(rows: readonly Row[], listing: Listing<Row>): string {
     switch (this.format) {
       case "json":
       case "jsonl":
-        return this.jsonLines(rows, listing);
+        return this.#jsonLines(rows, listing);
       case "ids":
         return rows.map((row) => `${listing.id(row)}\n`).join("");
       case "tsv":
         return renderTsv(rows, listing.columns, (text) => this.safe(text));
       case "table":
-        return this.table(rows, listing);
+        return this.#table(rows, listing);
     }
   }
 
-  private jsonLines<Row>(rows: readonly Row[], listing: Listing<Row>): string {
+  #jsonLines<Row>(rows: readonly Row[], listing: Listing<Row>): string {
     return rows.map((row) => `${toJson(listing.json(row))}\n`).join("");
   }
 
-  private table<Row>(rows: readonly Row[], listing: Listing<Row>): string {
+  #table<Row>(rows: readonly Row[], listing: Listing<Row>): string {
     const text = renderTable(rows, listing.columns, {
-      width: this.stdout.columns ?? Number.POSITIVE_INFINITY,
-      now: this.now(),
-      header: !this.headerShown,
-      widths: this.widths,
+      width: this.#stdout.columns ?? Number.POSITIVE_INFINITY,
+      now: this.#now(),
+      header: !this.#headerShown,
+      widths: this.#widths,
       paint: this.paint,
       safe: (cell) => this.safe(cell),
     });
-    if (rows.length > 0) this.headerShown = true;
+    if (rows.length > 0) this.#headerShown = true;
     return text;
   }
 
-  private recordTable(record: RecordView): string {
+  #recordTable(record: RecordView): string {
     const width = Math.max(...record.fields.map((field) => (field.value === undefined ? 0 : field.label.length)));
-    return this.recordLines(record, (field) => {
+    return this.#recordLines(record, (field) => {
       const label = this.paint("dim", field.label.padEnd(width));
       const text = this.safeBlock(field.short ?? field.value ?? "").replaceAll("\n", `\n${" ".repeat(width + 2)}`);
       return `${label}  ${text}\n`;
     });
   }
 
-  private recordLines(record: RecordView, line: (field: RecordField) => string): string {
+  #recordLines(record: RecordView, line: (field: RecordField) => string): string {
     return record.fields
       .filter((field) => field.value !== undefined)
       .map(line)

@@ -20,39 +20,41 @@ export function openStdout(stream: NodeJS.WriteStream = process.stdout): Stdout 
 
 class StreamStdout implements Stdout {
   closed = false;
-  private fault: Error | undefined;
+  #fault: Error | undefined;
+  readonly #stream: NodeJS.WriteStream;
 
-  constructor(private readonly stream: NodeJS.WriteStream) {
+  constructor(stream: NodeJS.WriteStream) {
+    this.#stream = stream;
     // Without a listener, a closed pipe would crash the process.
-    stream.on("error", (error) => this.onError(error));
+    stream.on("error", (error) => this.#onError(error));
   }
 
   get isTerminal(): boolean {
-    return this.stream.isTTY;
+    return this.#stream.isTTY;
   }
 
   get columns(): number | undefined {
     // A terminal without a size reports 0.
-    return this.isTerminal && this.stream.columns > 0 ? this.stream.columns : undefined;
+    return this.isTerminal && this.#stream.columns > 0 ? this.#stream.columns : undefined;
   }
 
   async write(text: string): Promise<void> {
-    if (!this.closed && text !== "") await this.writeThrough(text);
+    if (!this.closed && text !== "") await this.#writeThrough(text);
     // A closed pipe is not an error; a full disk is.
-    if (this.fault !== undefined) throw new CliError("failed", `cannot write to stdout: ${this.fault.message}`);
+    if (this.#fault !== undefined) throw new CliError("failed", `cannot write to stdout: ${this.#fault.message}`);
   }
 
-  private writeThrough(text: string): Promise<void> {
+  #writeThrough(text: string): Promise<void> {
     return new Promise((resolve) => {
-      this.stream.write(text, (error) => {
-        if (error) this.onError(error);
+      this.#stream.write(text, (error) => {
+        if (error) this.#onError(error);
         resolve();
       });
     });
   }
 
-  private onError(error: Error): void {
+  #onError(error: Error): void {
     this.closed = true;
-    if (!("code" in error) || error.code !== "EPIPE") this.fault = error;
+    if (!("code" in error) || error.code !== "EPIPE") this.#fault = error;
   }
 }

@@ -70,63 +70,66 @@ const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const WORD = /true|false|null/y;
 
 class JsonReader {
-  private at = 0;
+  #at = 0;
+  readonly #text: string;
 
-  constructor(private readonly text: string) {}
-
-  fault(): number | null {
-    this.take(SPACE);
-    if (!this.value()) return this.at;
-    return this.at < this.text.length ? this.at : null;
+  constructor(text: string) {
+    this.#text = text;
   }
 
-  private value(): boolean {
-    const first = this.text[this.at];
+  fault(): number | null {
+    this.#take(SPACE);
+    if (!this.#value()) return this.#at;
+    return this.#at < this.#text.length ? this.#at : null;
+  }
+
+  #value(): boolean {
+    const first = this.#text[this.#at];
     const ok =
       first === "["
-        ? this.list("]", () => this.value())
+        ? this.#list("]", () => this.#value())
         : first === "{"
-          ? this.list("}", () => this.member())
+          ? this.#list("}", () => this.#member())
           : first === '"'
-            ? this.string()
-            : this.take(NUMBER) || this.take(WORD);
-    if (ok) this.take(SPACE);
+            ? this.#string()
+            : this.#take(NUMBER) || this.#take(WORD);
+    if (ok) this.#take(SPACE);
     return ok;
   }
 
-  private list(end: string, item: () => boolean): boolean {
-    this.at++;
-    this.take(SPACE);
-    if (this.takeCharacter(end)) return true;
+  #list(end: string, item: () => boolean): boolean {
+    this.#at++;
+    this.#take(SPACE);
+    if (this.#takeCharacter(end)) return true;
     do {
       if (!item()) return false;
-    } while (this.takeCharacter(","));
-    return this.takeCharacter(end);
+    } while (this.#takeCharacter(","));
+    return this.#takeCharacter(end);
   }
 
-  private member(): boolean {
-    if (this.text[this.at] !== '"' || !this.string()) return false;
-    this.take(SPACE);
-    return this.takeCharacter(":") && this.value();
+  #member(): boolean {
+    if (this.#text[this.#at] !== '"' || !this.#string()) return false;
+    this.#take(SPACE);
+    return this.#takeCharacter(":") && this.#value();
   }
 
-  private string(): boolean {
-    if (this.take(STRING)) return true;
-    this.take(STRING_START);
+  #string(): boolean {
+    if (this.#take(STRING)) return true;
+    this.#take(STRING_START);
     return false;
   }
 
-  private takeCharacter(character: string): boolean {
-    if (this.text[this.at] !== character) return false;
-    this.at++;
-    this.take(SPACE);
+  #takeCharacter(character: string): boolean {
+    if (this.#text[this.#at] !== character) return false;
+    this.#at++;
+    this.#take(SPACE);
     return true;
   }
 
-  private take(pattern: RegExp): boolean {
-    pattern.lastIndex = this.at;
-    if (!pattern.test(this.text)) return false;
-    this.at = pattern.lastIndex;
+  #take(pattern: RegExp): boolean {
+    pattern.lastIndex = this.#at;
+    if (!pattern.test(this.#text)) return false;
+    this.#at = pattern.lastIndex;
     return true;
   }
 }

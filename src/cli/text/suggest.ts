@@ -13,6 +13,16 @@ export function suggest(word: string, known: readonly string[]): string | undefi
   return best;
 }
 
+/** The end of an error message, such as `; did you mean DEAD?`; empty if no known word is similar enough. */
+export function didYouMean(
+  word: string,
+  known: readonly string[],
+  show: (near: string) => string = (near) => near,
+): string {
+  const near = suggest(word, known);
+  return near === undefined ? "" : `; did you mean ${show(near)}?`;
+}
+
 function isTruncation(word: string, candidate: string): boolean {
   return word.length >= 3 && candidate.startsWith(word);
 }

@@ -167,34 +167,36 @@ function nameOf(child: ChildCommand): string {
 
 /** Sends SIGTERM to a process group, and SIGKILL if it does not end in time. */
 class GroupStop {
-  private timer: NodeJS.Timeout | undefined;
-  private begun = false;
+  #timer: NodeJS.Timeout | undefined;
+  #begun = false;
+  readonly #running: ChildProcessWithoutNullStreams;
+  readonly #killAfterMs: () => number;
 
-  constructor(
-    private readonly running: ChildProcessWithoutNullStreams,
-    private readonly killAfterMs: () => number,
-  ) {}
+  constructor(running: ChildProcessWithoutNullStreams, killAfterMs: () => number) {
+    this.#running = running;
+    this.#killAfterMs = killAfterMs;
+  }
 
   begin(): void {
-    if (this.begun) return;
-    this.begun = true;
-    this.send("SIGTERM");
-    this.timer = setTimeout(() => this.kill(), this.killAfterMs());
+    if (this.#begun) return;
+    this.#begun = true;
+    this.#send("SIGTERM");
+    this.#timer = setTimeout(() => this.kill(), this.#killAfterMs());
   }
 
   kill(): void {
-    this.send("SIGKILL");
+    this.#send("SIGKILL");
   }
 
   end(): void {
-    clearTimeout(this.timer);
+    clearTimeout(this.#timer);
   }
 
-  private send(signal: "SIGTERM" | "SIGKILL"): void {
-    const { pid } = this.running;
+  #send(signal: "SIGTERM" | "SIGKILL"): void {
+    const { pid } = this.#running;
     if (pid === undefined) return;
     if (!HAS_GROUPS) {
-      this.running.kill(signal);
+      this.#running.kill(signal);
       return;
     }
     try {
@@ -208,18 +210,21 @@ class GroupStop {
 
 /** Keeps the end of a text that may be long. */
 class TextTail {
-  private kept = "";
-  private isCut = false;
+  #kept = "";
+  #isCut = false;
+  readonly #length: number;
 
-  constructor(private readonly length: number) {}
+  constructor(length: number) {
+    this.#length = length;
+  }
 
   push(text: string): void {
-    const whole = this.kept + text;
-    this.isCut ||= whole.length > this.length;
-    this.kept = whole.slice(-this.length);
+    const whole = this.#kept + text;
+    this.#isCut ||= whole.length > this.#length;
+    this.#kept = whole.slice(-this.#length);
   }
 
   get text(): string {
-    return this.isCut ? `…${this.kept}` : this.kept;
+    return this.#isCut ? `…${this.#kept}` : this.#kept;
   }
 }

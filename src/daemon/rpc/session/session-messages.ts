@@ -119,7 +119,7 @@ export function toAssignment({ job, resumed, checkpointCount, unordered, openWai
     unordered,
     undoOf: job.undoOf ?? "",
     openWaits: openWaits.map(toOpenWait),
-    // Few jobs are replayed, and the others have nothing to hold it against.
+    // Only replayed jobs compare this time with their checkpoints; most jobs are not replayed.
     ...(checkpointCount > 0 && { now: fromMs(now) }),
   };
 }
@@ -147,7 +147,7 @@ export function toFinishedJob(end: JobEnd): FinishedJob {
     state: jobStateToProto(end.state),
     result: end.result ?? NO_BYTES,
   };
-  // A job that succeeded keeps the error of an earlier attempt: its end has none.
+  // A job that succeeded may still have the error of an earlier attempt, which is not part of its result.
   if (end.error !== null && end.state !== "SUCCESS") finished.error = fromJobError(end.error);
   return finished;
 }
