@@ -145,7 +145,7 @@ class RunningDaemon implements Daemon {
           jobId,
           functionName,
         }),
-      onCommit: (milliseconds, applied) => this.#commits.note(milliseconds, applied),
+      onCommit: (milliseconds, applied) => this.#commits.record(milliseconds, applied),
     });
     const attemptTimer = new AttemptTimer(this.#engine, logger);
     const leader = new LeaderLoop(this.#engine, logger);

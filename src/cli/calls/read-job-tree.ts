@@ -2,18 +2,18 @@ import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { JobNode } from "../views/job-tree.ts";
 import type { Client } from "../../sdk/transport/client.ts";
 
-/** Bounds of a tree, so that a job with a million children can be looked at. */
+/** Limits of a tree, so that a job with a million children can be shown. */
 export interface TreeBounds {
   /** Levels below the job. */
   readonly depth: number;
-  /** Children shown of one job; of more, the newest. */
+  /** Most children to read per job; the newest ones are read. */
   readonly width: number;
 }
 
-/** Children are asked for one level at a time, this many jobs at once. */
+/** Number of jobs whose children are read at once; the tree is read level by level. */
 const AT_ONCE = 16;
 
-/** Reads the tree below a job. A child that is stored while this runs may be missing. */
+/** Reads the tree below a job. Children stored while this runs may be missing. */
 export async function readJobTree(client: Client, root: Job, bounds: TreeBounds): Promise<JobNode> {
   return (await readNodes(client, [root], bounds, bounds.depth))[0] ?? { job: root, children: [], hasMore: false };
 }
@@ -45,7 +45,7 @@ async function readChildren(client: Client, job: Job, width: number, depth: numb
   const children: Job[] = [];
   let pageToken = "";
   do {
-    // One more than is shown tells whether there are more; a page may be empty and still not the last.
+    // One extra child shows whether there are more. A page may be empty without being the last one.
     const pageSize = limit + 1 - children.length;
     const page = await client.jobs.listJobs({ filter: { parentId: job.jobId }, pageSize, pageToken });
     children.push(...page.jobs);

@@ -4,9 +4,9 @@ import { isWholeId } from "../text/job-id.ts";
 import { toTimestamp } from "../text/timestamps.ts";
 
 /**
- * Whole ids for ids and their first characters. A whole id is not looked up.
+ * Completes IDs that are given by their first characters. Does not check whether full IDs exist.
  *
- * @throws CliError `not_found` when no job begins like that, `usage` when several do
+ * @throws CliError `not_found` if no job ID begins like that, `usage` if several do
  */
 export async function resolveJobIds(client: Client, ids: readonly string[]): Promise<string[]> {
   const whole: string[] = [];
@@ -14,7 +14,7 @@ export async function resolveJobIds(client: Client, ids: readonly string[]): Pro
   return whole;
 }
 
-// A job's id carries the time of its making, so its record is close by in time.
+// A job ID contains the time at which it was generated, which is close to the creation time of the job.
 const EARLIER_MS = 5_000;
 const LATER_MS = 60_000;
 const MOST_PAGES = 20;
@@ -32,11 +32,11 @@ async function findByPrefix(client: Client, prefix: string): Promise<string> {
   }
   const [first, second] = found;
   if (first === undefined) {
-    throw new CliError("not_found", `no job's id begins with ${prefix}`, {
-      hint: "give the whole id; reseolio jobs list -q prints whole ids",
+    throw new CliError("not_found", `no job ID begins with ${prefix}`, {
+      hint: "pass the full ID; reseolio jobs list -q prints full IDs",
     });
   }
   if (second !== undefined)
-    throw usageError(`${found.length} jobs begin with ${prefix}`, `give more of it, such as ${first}`);
+    throw usageError(`${found.length} job IDs begin with ${prefix}`, `pass more characters, such as ${first}`);
   return first;
 }

@@ -2,15 +2,15 @@ import { CliError } from "../exit.ts";
 import { suggest } from "../text/suggest.ts";
 import { cliErrorFrom } from "./rpc-errors.ts";
 
-/** Where a flag has not the name of the field, with its unit left out and dashes. */
+/** Flags whose name cannot be derived from the field (dashes for underscores, without the unit). */
 const FLAGS: Readonly<Record<string, string>> = {
   time_zone: "tz",
   function_name: "function",
   "options.jitter": "retry-jitter",
 };
 
-/** What the daemon finds wrong with a schedule, by the names of the flags instead of the protocol's. */
-export async function namingFlags<T>(call: Promise<T>): Promise<T> {
+/** Rewrites the daemon's complaints about a schedule so that they name flags instead of protocol fields. */
+export async function withFlagNames<T>(call: Promise<T>): Promise<T> {
   try {
     return await call;
   } catch (error) {
@@ -21,7 +21,7 @@ export async function namingFlags<T>(call: Promise<T>): Promise<T> {
   }
 }
 
-/** @param message of the daemon, such as `spec.time_zone: "Mars" is no IANA time zone; …` */
+/** @param message from the daemon, such as `spec.time_zone: "Mars" is no IANA time zone; …` */
 export function withFlags(message: string): string {
   return message.replaceAll(/(^|; )spec\.([a-z_.]+): /g, (_match, before: string, field: string) => {
     const plain = field.replace(/^options\./, "").replace(/_ms$/, "");
@@ -29,7 +29,7 @@ export function withFlags(message: string): string {
   });
 }
 
-/** The zone that was probably meant: people forget the continent, or write a space. */
+/** Suggests the time zone that was probably meant: people omit the continent, or write a space. */
 function zoneHint(message: string): string | undefined {
   const given = /spec\.time_zone: "([^"]*)"/.exec(message)?.[1]?.replaceAll(" ", "_").toLowerCase();
   if (given === undefined) return undefined;

@@ -4,15 +4,15 @@ import { onePage } from "../terminal/one-page.ts";
 import type { Output } from "../terminal/output.ts";
 import { tickListing, tickRows } from "../views/tick-view.ts";
 
-/** How many ticks are shown after a change. */
+/** Number of ticks shown after a change. */
 const SHOWN = 5;
 
-/** The next ticks of a schedule that has just been made or changed. */
+/** The next ticks of a schedule that was just created or changed. */
 export async function nextTicks(client: Client, name: string): Promise<PreviewScheduleResponse> {
   return client.schedules.previewSchedule({ name, count: SHOWN });
 }
 
-/** Returns how many there are. */
+/** Returns the number of ticks shown. */
 export function showTicks(output: Output, ticks: readonly Tick[], zone: string): Promise<number> {
   return output.list(onePage(tickRows(ticks)), tickListing(zone));
 }

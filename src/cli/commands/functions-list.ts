@@ -5,11 +5,11 @@ import { onePage } from "../terminal/one-page.ts";
 import { FUNCTIONS } from "../views/function-view.ts";
 
 export const functionsList = defineCommand({
-  meta: { name: "functions list", description: "List functions with their jobs by state and their workers." },
+  meta: { name: "functions list", description: "List functions with their workers and their jobs by state." },
   args: { ...FORMAT_FLAGS, ...CONNECTION_FLAGS },
   examples: [
     { command: "reseolio functions list", does: "every function with jobs or workers" },
-    { command: "reseolio functions list -q", does: "only the names" },
+    { command: "reseolio functions list -q", does: "only names" },
   ],
   notes: ["Columns in a pipe: function, pending, running, suspended, success, dead, cancelled, workers, free slots."],
   async run(context) {

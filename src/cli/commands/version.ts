@@ -6,7 +6,7 @@ export const version = defineCommand({
   meta: { name: "version", description: "Print the version of this executable." },
   args: { json: FORMAT_FLAGS.json },
   examples: [
-    { command: "reseolio version", does: "also as reseolio --version and reseolio -V" },
+    { command: "reseolio version", does: "same as reseolio --version and reseolio -V" },
     { command: "reseolio version --json", does: "with the runtime and the platform" },
   ],
   run({ flags, output }) {

@@ -9,9 +9,9 @@ import { relativeTime } from "../text/instant.ts";
 import { fromTimestamp, isoTime } from "../text/timestamps.ts";
 
 export const workersList = defineCommand({
-  meta: { name: "workers list", description: "List the workers that hold a session or a lease." },
+  meta: { name: "workers list", description: "List the workers that are connected or still hold leases." },
   args: { ...FORMAT_FLAGS, ...CONNECTION_FLAGS },
-  examples: [{ command: "reseolio workers list", does: "who works, on what, how busy" }],
+  examples: [{ command: "reseolio workers list", does: "every worker, its functions and its load" }],
   notes: ["Columns in a pipe: id, state, host, pid, running, concurrency, connected, lease until, client, functions."],
   async run(context) {
     const { output, messages } = context;
@@ -65,5 +65,5 @@ const WORKERS: Listing<Worker> = {
     client: worker.client,
   }),
   id: (worker) => worker.workerId,
-  empty: "no workers; reseolio work NAME -- COMMAND starts one, and so does an app with the SDK",
+  empty: "no workers; start one with: reseolio work NAME -- COMMAND, or with an app that uses the SDK",
 };

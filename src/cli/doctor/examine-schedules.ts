@@ -6,9 +6,9 @@ import { type Finding, fine, wrong } from "./finding.ts";
 export function examineSchedules(stats: ScheduleStats | undefined, now: number): Finding {
   if (stats !== undefined && isOverdue(stats)) {
     const message = `a tick is overdue by ${formatDuration(Number(stats.overdueMs))}`;
-    const mend =
-      "see the daemon's log: does it reach its storage, and keep up? reseolio schedules list shows which ones wait";
-    return wrong("schedules", message, mend);
+    const fix =
+      "check the daemon's log for storage errors or overload; reseolio schedules list shows the overdue schedules";
+    return wrong("schedules", message, fix);
   }
   return fine("schedules", scheduleStatsText(stats, now) ?? "none");
 }

@@ -1,37 +1,45 @@
-/** The options of a job as flags, and as keys of the lines of `jobs enqueue --jsonl`. */
+/** Job options as flags, and as keys of the lines of `jobs enqueue --jsonl`. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { JobOptionsSchema } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { CommandContext, Flags } from "../command.ts";
 import { usageError } from "../exit.ts";
-import { suggest } from "../text/suggest.ts";
+import { didYouMean } from "../text/suggest.ts";
 import { toTimestamp } from "../text/timestamps.ts";
 import { durationFlag, instantFlag, numberFlag } from "./parse-flag.ts";
 
 export type JobOptionsInit = Exclude<MessageInitShape<typeof JobOptionsSchema>, { $typeName: string }>;
 
 export const JOB_OPTION_FLAGS = {
-  "max-attempts": { type: "string", valueHint: "N", description: "Attempts before the job is DEAD [3]" },
+  "max-attempts": { type: "string", valueHint: "N", description: "Number of attempts before the job is DEAD [3]" },
   backoff: {
     type: "enum",
     options: ["fixed", "linear", "exponential"],
     description: "How the delay between attempts grows [exponential]",
   },
-  "initial-delay": { type: "string", valueHint: "LENGTH", description: "Delay before the second attempt [1s]" },
-  "max-delay": { type: "string", valueHint: "LENGTH", description: "Longest delay between attempts [1m]" },
-  jitter: { type: "string", valueHint: "SHARE", description: "Random share of a delay, 0 to 1 [0.1]" },
-  timeout: { type: "string", valueHint: "LENGTH", description: "Time limit of one attempt; 0 is none [30s]" },
-  delay: { type: "string", valueHint: "LENGTH", description: "Run it this much later" },
-  "run-at": { type: "string", valueHint: "TIME", description: "Run it at this time; excludes --delay" },
-  priority: { type: "string", valueHint: "N", description: "Higher runs first [0]" },
-  "start-within": { type: "string", valueHint: "LENGTH", description: "Cancel it when not started by then" },
-  "finish-within": { type: "string", valueHint: "LENGTH", description: "Cancel it when not finished by then" },
-  "idempotency-key": { type: "string", valueHint: "KEY", description: "One job for this function and key" },
+  "initial-delay": { type: "string", valueHint: "DURATION", description: "Delay before the second attempt [1s]" },
+  "max-delay": { type: "string", valueHint: "DURATION", description: "Longest delay between attempts [1m]" },
+  jitter: { type: "string", valueHint: "FRACTION", description: "Random fraction of a delay, 0 to 1 [0.1]" },
+  timeout: { type: "string", valueHint: "DURATION", description: "Time limit for one attempt; 0 means none [30s]" },
+  delay: { type: "string", valueHint: "DURATION", description: "Run the job after this delay" },
+  "run-at": { type: "string", valueHint: "TIME", description: "Run the job at this time; cannot be used with --delay" },
+  priority: { type: "string", valueHint: "N", description: "Jobs with a higher priority run first [0]" },
+  "start-within": {
+    type: "string",
+    valueHint: "DURATION",
+    description: "Cancel the job if it has not started by then",
+  },
+  "finish-within": {
+    type: "string",
+    valueHint: "DURATION",
+    description: "Cancel the job if it has not finished by then",
+  },
+  "idempotency-key": { type: "string", valueHint: "KEY", description: "At most one job per function and key" },
   "on-duplicate": {
     type: "enum",
     options: ["return", "reject", "replace-finished"],
-    description: "When the key's job is there: return it, fail, or start a new one if it has ended [return]",
+    description: "If a job with the key exists: return it, fail, or replace it if it has finished [return]",
   },
-  header: { type: "string", valueHint: "NAME=VALUE", repeat: true, description: "Passed to the handler" },
+  header: { type: "string", valueHint: "NAME=VALUE", repeat: true, description: "Header passed to the handler" },
 } as const satisfies Flags;
 
 const BACKOFFS = { fixed: 1, linear: 2, exponential: 3 } as const;
@@ -41,11 +49,11 @@ const MAX_UINT32 = 0xffff_ffff;
 
 type OptionFlags = CommandContext<typeof JOB_OPTION_FLAGS>["flags"];
 
-/** @throws CliError `usage` naming the flag */
+/** @throws CliError `usage` that names the flag */
 export function readJobOptions(flags: OptionFlags): JobOptionsInit {
   const delayMs = durationFlag("delay", flags.delay);
   const runAt = instantFlag("run-at", flags["run-at"]);
-  if (delayMs !== undefined && runAt !== undefined) throw usageError("--delay and --run-at exclude each other");
+  if (delayMs !== undefined && runAt !== undefined) throw usageError("use either --delay or --run-at, not both");
   return defined({
     maxAttempts: numberFlag("max-attempts", flags["max-attempts"], { min: 1, max: MAX_INT32, whole: true }),
     backoff: flags.backoff === undefined ? undefined : BACKOFFS[flags.backoff],
@@ -66,18 +74,19 @@ export function readJobOptions(flags: OptionFlags): JobOptionsInit {
 
 function shortFlag(name: string, text: string | undefined): number | undefined {
   const ms = durationFlag(name, text);
-  if (ms !== undefined && ms > MAX_UINT32) throw usageError(`--${name} ${text} is too long`, "49 days are the most");
+  if (ms !== undefined && ms > MAX_UINT32) throw usageError(`--${name} ${text} is too long`, "the maximum is 49 days");
   return ms;
 }
 
 function deadlineFlag(name: string, text: string | undefined): number | undefined {
   const ms = durationFlag(name, text);
-  if (ms === 0) throw usageError(`--${name} is 0: the job would be cancelled at once`, "give a length of 1ms or more");
+  if (ms === 0)
+    throw usageError(`--${name} is 0, which would cancel the job at once`, "use a duration of at least 1ms");
   return ms;
 }
 
 function keyFlag(text: string | undefined): string | undefined {
-  if (text === "") throw usageError("--idempotency-key is empty", "give a key, or leave the flag out");
+  if (text === "") throw usageError("--idempotency-key is empty", "set a key, or omit the flag");
   return text;
 }
 
@@ -88,7 +97,7 @@ function longLength(ms: number | undefined): bigint | undefined {
 function readHeaders(values: readonly string[]): Record<string, string> {
   const headers: [string, string][] = values.map((value) => {
     const equals = value.indexOf("=");
-    if (equals < 1) throw usageError(`--header is ${JSON.stringify(value)}`, "give NAME=VALUE");
+    if (equals < 1) throw usageError(`invalid value for --header: ${JSON.stringify(value)}`, "use the form NAME=VALUE");
     return [value.slice(0, equals), value.slice(equals + 1)];
   });
   return Object.fromEntries(headers);
@@ -98,7 +107,7 @@ function defined(options: { [Key in keyof JobOptionsInit]: JobOptionsInit[Key] |
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
-/** Turns the options of a line into the flags they stand for, so that both are read by the same rules. */
+/** Converts the options of a line to flags, so that both follow the same rules. */
 export function optionsAsFlags(options: Readonly<Record<string, unknown>>): OptionFlags {
   const flags: Record<string, string | readonly string[]> = { header: [] };
   for (const [key, value] of Object.entries(options)) {
@@ -132,7 +141,7 @@ const LINE_OPTIONS: Readonly<Record<string, OptionReader>> = {
   headers: headerTexts,
 };
 
-// The SDK's words for --on-duplicate.
+// The SDK's values for onDuplicate.
 const DUPLICATE_WORDS: Readonly<Record<string, string>> = {
   return_existing: "return",
   replace_finished: "replace-finished",
@@ -147,10 +156,10 @@ function plain(name: string): OptionReader {
   return (key, value) => {
     const words = WORDS[name];
     if (words !== undefined && !words.includes(String(value))) {
-      throw usageError(`options.${key} is ${JSON.stringify(value)}`, `give one of: ${words.join(", ")}`);
+      throw usageError(`invalid options.${key}: ${JSON.stringify(value)}`, `valid values: ${words.join(", ")}`);
     }
     if (typeof value === "string" || typeof value === "number") return [name, String(value)];
-    throw usageError(`options.${key} is ${JSON.stringify(value)}`, "give a text or a number");
+    throw usageError(`invalid options.${key}: ${JSON.stringify(value)}`, "use a string or a number");
   };
 }
 
@@ -158,22 +167,24 @@ function milliseconds(name: string): OptionReader {
   return (key, value) => {
     if (typeof value === "number" && value >= 0) return [name, `${value}ms`];
     if (typeof value === "string") return [name, value];
-    throw usageError(`options.${key} is ${JSON.stringify(value)}`, "give milliseconds, 0 or more");
+    throw usageError(`invalid options.${key}: ${JSON.stringify(value)}`, "use milliseconds, 0 or more");
   };
 }
 
 function headerTexts(key: string, value: unknown): ReturnType<OptionReader> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw usageError(`options.${key} is ${JSON.stringify(value)}`, 'give an object of texts, such as {"team":"a"}');
+    throw usageError(
+      `invalid options.${key}: ${JSON.stringify(value)}`,
+      'use an object of strings, such as {"team":"a"}',
+    );
   }
   return ["header", Object.entries(value).map(([name, text]) => `${name}=${String(text)}`)];
 }
 
 function unknownOption(key: string): Error {
-  const near = suggest(key, Object.keys(LINE_OPTIONS));
-  const meant = near === undefined ? "" : `; did you mean ${near}?`;
+  const meant = didYouMean(key, Object.keys(LINE_OPTIONS));
   return usageError(
-    `there is no option ${JSON.stringify(key)}${meant}`,
-    `options: ${Object.keys(LINE_OPTIONS).join(", ")}`,
+    `unknown option ${JSON.stringify(key)}${meant}`,
+    `valid options: ${Object.keys(LINE_OPTIONS).join(", ")}`,
   );
 }

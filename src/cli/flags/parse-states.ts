@@ -3,7 +3,7 @@ import type { ScheduleState } from "#proto/gen/reseolio/v1/schedule_service_pb.t
 import { usageError } from "../exit.ts";
 import { STATE_NUMBERS } from "../text/job-states.ts";
 import { SCHEDULE_STATE_NUMBERS } from "../text/schedule-states.ts";
-import { suggest } from "../text/suggest.ts";
+import { didYouMean } from "../text/suggest.ts";
 
 /** States of `--state DEAD,cancelled --state PENDING`, in any case. */
 export function parseStates(values: readonly string[]): JobState[] {
@@ -27,7 +27,8 @@ function parseName<State extends number>(text: string, numbers: Readonly<Record<
   const number = Object.hasOwn(numbers, name) ? numbers[name] : undefined;
   if (number !== undefined) return number;
   const names = Object.keys(numbers);
-  const near = suggest(name, names);
-  const meant = near === undefined ? "" : `; did you mean ${near}?`;
-  throw usageError(`--state is ${JSON.stringify(text)}${meant}`, `give some of: ${names.join(", ")}`);
+  throw usageError(
+    `invalid value for --state: ${JSON.stringify(text)}${didYouMean(name, names)}`,
+    `valid values: ${names.join(", ")}`,
+  );
 }

@@ -16,25 +16,26 @@ export type ScheduleSpecInit = Omit<
   "options"
 > & { readonly options?: JobOptionsInit };
 
-/** What says when the ticks are. */
+/** Flags that determine when a schedule ticks. */
 export const RULE_FLAGS = {
   cron: {
     type: "string",
     valueHint: "RULE",
-    description: "Minute, hour, day of month, month, day of week; six fields have seconds first; or @daily and its kin",
+    description:
+      "Cron rule: minute, hour, day of month, month, day of week; six fields start with seconds; or @daily and the like",
   },
-  tz: { type: "string", valueHint: "ZONE", description: "IANA name of the zone that the rule is read in [UTC]" },
-  "start-at": { type: "string", valueHint: "TIME", description: "No tick before it [now]" },
-  "end-at": { type: "string", valueHint: "TIME", description: "No tick after it [none]" },
+  tz: { type: "string", valueHint: "ZONE", description: "Time zone of the rule, as an IANA name [UTC]" },
+  "start-at": { type: "string", valueHint: "TIME", description: "No ticks before this time [now]" },
+  "end-at": { type: "string", valueHint: "TIME", description: "No ticks after this time [none]" },
 } as const satisfies Flags;
 
-/** What stands for a schedule is its name. */
+/** A schedule is identified by its name. */
 export const NAME_FORMAT_FLAGS = {
   ...FORMAT_FLAGS,
-  quiet: { ...FORMAT_FLAGS.quiet, description: "Only names, one per line" },
+  quiet: { ...FORMAT_FLAGS.quiet, description: "Print only names, one per line" },
 } as const satisfies Flags;
 
-/** Of the jobs; when they run is the schedule's to say, and a tick is one job anyway. */
+/** Job options, without those that set when a job runs or deduplicate it: the schedule does both. */
 const {
   delay: _delay,
   "run-at": _runAt,
@@ -55,21 +56,26 @@ export const SCHEDULE_FLAGS = {
   "catch-up": {
     type: "enum",
     options: ["none", "latest", "all"],
-    description: "Which ticks that no daemon was there for are enqueued afterwards [latest]",
+    description: "Which ticks missed while no daemon was running are enqueued later [latest]",
   },
   "max-catch-up": {
     type: "string",
     valueHint: "N",
-    description: "Of --catch-up all: at most so many, the latest [100]",
+    description: "With --catch-up all, enqueue only this many of the latest missed ticks [100]",
   },
   overlap: {
     type: "enum",
     options: ["allow", "skip"],
-    description: "At a tick while the job of an earlier one has not ended: enqueue all the same, or skip it [allow]",
+    description:
+      "If the job of an earlier tick has not finished at a tick: enqueue another job, or skip the tick [allow]",
   },
-  jitter: { type: "string", valueHint: "LENGTH", description: "Delay each tick's job by up to this much [0]" },
+  jitter: {
+    type: "string",
+    valueHint: "DURATION",
+    description: "Delay the job of each tick by a random time up to this [0]",
+  },
   ...TICK_JOB_FLAGS,
-  "retry-jitter": { ...retryJitter, description: "Random share of a delay between attempts, 0 to 1 [0.1]" },
+  "retry-jitter": { ...retryJitter, description: "Random fraction of a delay between attempts, 0 to 1 [0.1]" },
 } as const satisfies Flags;
 
 type RuleFlags = CommandContext<typeof RULE_FLAGS>["flags"];
@@ -80,12 +86,12 @@ const OVERLAPS = { allow: 1, skip: 2 } as const;
 const MAX_CATCH_UP = 10_000;
 const MAX_UINT32 = 0xffff_ffff;
 
-/** What was given of the rule. @throws CliError `usage` naming the flag */
+/** Reads the flags of the rule that are set. @throws CliError `usage` that names the flag */
 export function readRule(flags: RuleFlags): ScheduleSpecInit {
   const startAt = instantFlag("start-at", flags["start-at"]);
   const endAt = instantFlag("end-at", flags["end-at"]);
   if (flags.cron?.trim() === "") throw usageError("--cron is empty", CRON_HINT);
-  if (flags.tz?.trim() === "") throw usageError("--tz is empty", "give an IANA name such as America/New_York");
+  if (flags.tz?.trim() === "") throw usageError("--tz is empty", "use an IANA name such as America/New_York");
   return {
     ...(flags.cron === undefined ? {} : { cron: flags.cron }),
     ...(flags.tz === undefined ? {} : { timeZone: flags.tz }),
@@ -94,13 +100,14 @@ export function readRule(flags: RuleFlags): ScheduleSpecInit {
   };
 }
 
-export const CRON_HINT = `give a rule such as --cron '0 8 * * 1-5' (at 8:00 from Monday to Friday), or --cron @hourly`;
+export const CRON_HINT = `use a rule such as --cron '0 8 * * 1-5' (at 8:00 from Monday to Friday), or --cron @hourly`;
 
-/** What was given of a schedule. @throws CliError `usage` naming the flag */
+/** Reads the flags of a schedule that are set. @throws CliError `usage` that names the flag */
 export async function readSchedule(flags: ScheduleFlags, messages: Messages): Promise<ScheduleSpecInit> {
   const maxCatchUp = numberFlag("max-catch-up", flags["max-catch-up"], { min: 1, max: MAX_CATCH_UP, whole: true });
   const jitterMs = durationFlag("jitter", flags.jitter);
-  if (jitterMs !== undefined && jitterMs > MAX_UINT32) throw usageError(`--jitter ${flags.jitter} is too long`);
+  if (jitterMs !== undefined && jitterMs > MAX_UINT32)
+    throw usageError(`--jitter ${flags.jitter} is too long`, "the maximum is 49 days");
   const options = readTickOptions(flags);
   return {
     ...readRule(flags),
@@ -120,7 +127,7 @@ async function readArgs(text: string, messages: Messages): Promise<Uint8Array> {
   return args;
 }
 
-/** Undefined when no option of the jobs was given. */
+/** Undefined if no job option is set. */
 function readTickOptions(flags: ScheduleFlags): JobOptionsInit | undefined {
   numberFlag("retry-jitter", flags["retry-jitter"], { min: 0, max: 1, whole: false });
   const { headers = {}, ...options } = readJobOptions({
@@ -135,12 +142,12 @@ function readTickOptions(flags: ScheduleFlags): JobOptionsInit | undefined {
   return Object.keys(all).length === 0 ? undefined : all;
 }
 
-/** @throws CliError `usage` when it is no name that the daemon takes */
+/** @throws CliError `usage` if the daemon would reject the name */
 export function checkScheduleName(name: string): string {
   const length = Buffer.byteLength(name);
   if (name.trim() !== "" && length <= MAX_NAME_BYTES) return name;
   const given = name.trim() === "" ? "is empty" : `has ${length} bytes`;
-  throw usageError(`the schedule's name ${given}`, `give a name of 1 to ${MAX_NAME_BYTES} bytes, such as daily-report`);
+  throw usageError(`the schedule name ${given}`, `use a name of 1 to ${MAX_NAME_BYTES} bytes, such as daily-report`);
 }
 
 const MAX_NAME_BYTES = 256;

@@ -9,14 +9,14 @@ export function isShell(text: string): text is Shell {
   return (SHELLS as readonly string[]).includes(text);
 }
 
-/** What can follow the words typed so far. */
+/** The words that can follow what was typed so far. */
 interface Step {
-  /** The words after `reseolio`, joined by a space; "" at the start. */
+  /** The words after `reseolio`, joined by spaces; "" at the start. */
   readonly path: string;
   readonly words: readonly CompletionWord[];
-  /** Flags that take a value; null for those without known words. */
+  /** Flags that take a value, with the possible values; null if these are not known. */
   readonly values: Readonly<Record<string, readonly string[] | null>>;
-  /** What is asked for the names that fit here as a word; null when none do. */
+  /** The shell command that lists the names that fit here; null if no name does. */
   readonly names: string | null;
 }
 
@@ -39,7 +39,7 @@ export async function completionScript(shell: Shell, table: CommandTable): Promi
 
 async function readSteps(table: CommandTable): Promise<readonly Step[]> {
   const nouns = Object.entries(table).map(([word, entry]) => ({ word, summary: entry.summary }));
-  const help = { word: "help", summary: "Explain a command or a topic" };
+  const help = { word: "help", summary: "Show help for a command or a topic" };
   const steps: Step[] = [group("", [...nouns, help]), group("help", [...nouns, ...topics()])];
   for (const [noun, entry] of Object.entries(table)) {
     if (!isGroup(entry)) {
@@ -82,7 +82,7 @@ function commandStep(path: string, command: AnyCommand): Step {
 const FUNCTION_NAMES = "reseolio functions list -q --call-timeout 200ms 2>/dev/null";
 const SCHEDULE_NAMES = "reseolio schedules list -q --call-timeout 200ms 2>/dev/null";
 
-/** A new schedule has no name yet to be completed, and events are not listed. */
+/** A new schedule has no name to complete, and events cannot be listed. */
 function namesOf(path: string): string | null {
   if (path === "schedules create" || path.startsWith("events ")) return null;
   return path.startsWith("schedules ") ? SCHEDULE_NAMES : FUNCTION_NAMES;
@@ -91,7 +91,7 @@ function namesOf(path: string): string | null {
 const STATES = "pending running suspended success dead cancelled";
 const SCHEDULE_STATES = "active paused deleted";
 
-/** What is asked for the values of these flags. */
+/** The shell commands that list the values of these flags. */
 const FLAG_NAMES: Readonly<Record<string, string>> = { "--function": FUNCTION_NAMES, "--schedule": SCHEDULE_NAMES };
 
 function statesOf(path: string): string {
@@ -108,7 +108,7 @@ function bash(steps: readonly Step[]): string {
       ([flag, options]) => `    ${quote(`${path} ${flag}`)}) ${bashValue(path, flag, options)} ;;`,
     ),
   );
-  return `# bash completion of reseolio: source <(reseolio completion bash)
+  return `# bash completion for reseolio: source <(reseolio completion bash)
 _reseolio() {
   local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}"
   local path="" words="" names="" word index
@@ -129,7 +129,7 @@ ${cases.join("\n")}
   if [[ -n $names && $current != -* ]]; then words="$words $(eval "$names")"; fi
   local IFS=$' \\n'
   COMPREPLY=($(compgen -W "$words" -- "$current"))
-  # Readline splits words at colons, which names are full of.
+  # Readline splits words at colons, which function names contain.
   if declare -F __ltrim_colon_completions >/dev/null; then __ltrim_colon_completions "$current"; fi
 }
 complete -F _reseolio reseolio
@@ -144,7 +144,7 @@ function bashValue(path: string, flag: string, options: readonly string[] | null
   return `COMPREPLY=($(compgen -f -- "$current")); return`;
 }
 
-/** Paths after which another word of the table follows. */
+/** Paths that another word of the command table follows. */
 function groupPaths(steps: readonly Step[]): readonly string[] {
   return steps
     .map(({ path }) => path)
@@ -162,7 +162,7 @@ function zsh(steps: readonly Step[]): string {
     ),
   );
   return `#compdef reseolio
-# zsh completion of reseolio: reseolio completion zsh > "\${fpath[1]}/_reseolio"
+# zsh completion for reseolio: reseolio completion zsh > "\${fpath[1]}/_reseolio"
 _reseolio() {
   local path_here="" word names="" index
   local -a words_here live
@@ -198,7 +198,7 @@ function zshValue(path: string, flag: string, options: readonly string[] | null)
 
 function fish(steps: readonly Step[]): string {
   const lines = steps.flatMap((step) => fishLines(step));
-  return `# fish completion of reseolio: reseolio completion fish > ~/.config/fish/completions/reseolio.fish
+  return `# fish completion for reseolio: reseolio completion fish > ~/.config/fish/completions/reseolio.fish
 function __reseolio_path
     set -l words (commandline -opc)[2..-1]
     set -l path

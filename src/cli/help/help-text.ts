@@ -37,18 +37,18 @@ export async function groupHelp(name: string, group: CommandGroup, paint: PaintT
     section("Usage", [`  reseolio ${name} VERB`], paint),
     section("Verbs", definitionLines(verbs), paint),
     section("Examples", exampleLines(examples, paint), paint),
-    `reseolio ${name} VERB --help says more about one of them.`,
+    `reseolio ${name} VERB --help describes one of them.`,
   ]);
 }
 
-/** What `reseolio` alone says: examples first, then the table. */
+/** What `reseolio` prints without arguments: examples first, then the commands. */
 export function rootHelp(table: CommandTable, version: string, paint: PaintText): string {
   const rows = Object.entries(table).map(([name, entry]): [string, string] => [
     isGroup(entry) ? `${name} ${Object.keys(entry.subCommands).join("|")}` : name,
     entry.summary,
   ]);
   return page([
-    `Reseolio ${version}: plain functions made durable.`,
+    `Reseolio ${version}: durable execution for plain functions.`,
     section("A first job, in three shells", FIRST_JOB, paint),
     section("Commands", definitionLines(rows, 30), paint),
     section(
@@ -56,7 +56,7 @@ export function rootHelp(table: CommandTable, version: string, paint: PaintText)
       definitionLines(Object.entries(TOPICS).map(([name, topic]) => [`help ${name}`, topic.summary])),
       paint,
     ),
-    "reseolio COMMAND --help says more, with examples.",
+    "reseolio COMMAND --help describes a command, with examples.",
   ]);
 }
 
@@ -70,52 +70,52 @@ export const TOPICS: Readonly<Record<string, { readonly summary: string; readonl
   "exit-codes": {
     summary: "What each exit code means",
     text: page([
-      "Every command ends with one of these:",
+      "Every command exits with one of these codes:",
       definitionLines(EXIT_CODES.map(({ code, meaning }) => [String(code), meaning])).join("\n"),
     ]),
   },
   formats: {
-    summary: "Tables, TSV, JSON and ids",
+    summary: "Tables, TSV, JSON and IDs",
     text: page([
       [
-        "A terminal gets aligned tables with short ids and relative times. A pipe gets one line a row, values",
-        "separated by tabs, without a header, with whole ids and ISO times.",
+        "On a terminal, commands print aligned tables with short IDs and relative times. In a pipe, they",
+        "print one line per row: tab-separated values without a header, with full IDs and ISO times.",
       ].join("\n"),
       definitionLines([
-        ["--json", 'one JSON document; an error is one too, on stderr: {"error":{"code","message","hint"}}'],
-        ["--jsonl", "one JSON object a line"],
-        ["-q, --quiet", "only ids, one per line, made for another command's stdin"],
-        ["--raw", "text as it is: control characters in job data reach your terminal"],
+        ["--json", 'one JSON document; errors are JSON too, on stderr: {"error":{"code","message","hint"}}'],
+        ["--jsonl", "one JSON object per line"],
+        ["-q, --quiet", "only IDs, one per line, as input for another command"],
+        ["--raw", "unescaped text: control characters in job data reach your terminal"],
       ]).join("\n"),
-      "Data goes to stdout, messages and progress to stderr. Short ids work wherever an id does.",
+      "Data goes to stdout; messages and progress go to stderr. Short IDs are accepted wherever an ID is.",
       [
-        "Lengths: 500ms, 10s, 10m, 2h, 1d, 1h30m. In filters a length is that long ago.",
-        "Times: 2026-11-21T09:00:00Z, 2026-11-21T09:00+01:00; without a zone local time.",
+        "Durations: 500ms, 10s, 10m, 2h, 1d, 1h30m. In a filter, a duration means that long ago.",
+        "Times: 2026-11-21T09:00:00Z, 2026-11-21T09:00+01:00. A time without a zone is local time.",
       ].join("\n"),
     ]),
   },
   environment: {
-    summary: "Variables that commands read",
+    summary: "Environment variables that commands read",
     text: page([
-      "A flag wins over its variable. Each command's --help names the variable of each flag.",
+      "A flag overrides its variable. The --help of each command names the variable of each flag.",
       definitionLines([
         [
           "RESEOLIO_ADDR",
-          "address of the daemon, host:port or http(s)://host:port; several with commas [127.0.0.1:50051]",
+          "address of the daemon, host:port or http(s)://host:port; separate several with commas [127.0.0.1:50051]",
         ],
-        ["RESEOLIO_TOKEN", "the token that the daemon asks for; never given as a flag"],
-        ["RESEOLIO_TOKEN_FILE", "a file with the token; it wins over RESEOLIO_TOKEN"],
-        ["RESEOLIO_TLS_CA", "PEM file of the authority that signed the daemon's certificate"],
-        ["RESEOLIO_TLS", "1 uses TLS with the system's authorities"],
+        ["RESEOLIO_TOKEN", "the token that the daemon requires; there is no flag for it"],
+        ["RESEOLIO_TOKEN_FILE", "a file that contains the token; overrides RESEOLIO_TOKEN"],
+        ["RESEOLIO_TLS_CA", "PEM file with the CA certificate that signed the daemon's certificate"],
+        ["RESEOLIO_TLS", "1 enables TLS with the system's CA certificates"],
         ["RESEOLIO_DB", "the database that db commands and doctor open [sqlite://./reseolio.db]"],
-        ["RESEOLIO_CALL_TIMEOUT", "how long a command waits for an answer of the daemon [15s]"],
-        ["RESEOLIO_DEBUG", "1 prints the stack of an error, for a report of a fault in Reseolio itself"],
-        ["NO_COLOR", "no colours"],
-        ["FORCE_COLOR", "colours even into a pipe; 0 means none"],
-        ["TERM=dumb", "no colours and no progress"],
-        ["CI", "no colours, no progress, no questions"],
+        ["RESEOLIO_CALL_TIMEOUT", "how long a command waits for a response from the daemon [15s]"],
+        ["RESEOLIO_DEBUG", "1 prints stack traces of errors, for bug reports"],
+        ["NO_COLOR", "no colors"],
+        ["FORCE_COLOR", "colors even in a pipe; 0 disables them"],
+        ["TERM=dumb", "no colors and no progress"],
+        ["CI", "no colors, no progress, no prompts"],
       ]).join("\n"),
-      "The variables of the daemon are in reseolio serve --help, those that a command of `work` gets in\nreseolio work --help.",
+      "reseolio serve --help lists the variables of the daemon; reseolio work --help lists those that it\nsets for commands.",
     ]),
   },
 };

@@ -1,4 +1,4 @@
-/** What is there already, as the one page that a listing takes. */
+/** Wraps rows that are already in memory as the single page of a listing. */
 export async function* onePage<Row>(rows: readonly Row[]): AsyncGenerator<readonly Row[]> {
   yield rows;
 }

@@ -2,8 +2,8 @@ const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, 
 const PART = /(\d+(?:\.\d+)?)(ms|s|m|h|d)/y;
 
 /**
- * Milliseconds of a length such as `500ms`, `10s`, `1.5h`, `1h30m` or `0`; null when the text is none. Fractions of a
- * millisecond are rounded.
+ * Parses a duration such as `500ms`, `10s`, `1.5h`, `1h30m` or `0` to milliseconds, rounded; null if the text is not a
+ * duration.
  */
 export function parseDuration(text: string): number | null {
   if (text === "0") return 0;
@@ -18,7 +18,7 @@ export function parseDuration(text: string): number | null {
   return Math.round(total);
 }
 
-/** The length in its largest fitting units, as in `1m 30s`; at most two of them. */
+/** A duration in at most two units, the largest that fit, as in `1m 30s`. */
 export function formatDuration(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)}ms`;
   if (ms < 10_000) return `${Number((ms / 1_000).toFixed(1))}s`;

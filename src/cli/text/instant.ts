@@ -3,8 +3,8 @@ import { formatDuration } from "./duration.ts";
 const ISO = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d{1,9})?)?)?(Z|[+-]\d{2}:?\d{2})?$/i;
 
 /**
- * Milliseconds since the epoch of an ISO time such as `2026-11-21T09:00:00Z`, `2026-11-21T09:00+01:00` or
- * `2026-11-21`; null when the text is none or names a day that does not exist. Without a zone it is local time.
+ * Parses an ISO time such as `2026-11-21T09:00:00Z`, `2026-11-21T09:00+01:00` or `2026-11-21` to milliseconds since the
+ * epoch; null if the text is not a time or names a day that does not exist. A time without a zone is local time.
  */
 export function parseInstant(text: string): number | null {
   const match = ISO.exec(text);
@@ -12,7 +12,7 @@ export function parseInstant(text: string): number | null {
   const [, year, month, day, hour, , , zone] = match;
   if (!isDay(Number(year), Number(month), Number(day))) return null;
   if (hour === undefined && zone !== undefined) return null;
-  // A bare date is UTC to Date.parse; with a time and without a zone it is local, as said above.
+  // Date.parse reads a bare date as UTC, but a date with a time and no zone as local time.
   const normal =
     hour === undefined ? `${text}T00:00:00` : text.replace(" ", "T").replace(/([+-]\d{2})(\d{2})$/, "$1:$2");
   const at = Date.parse(normal.toUpperCase());
@@ -23,7 +23,7 @@ function isDay(year: number, month: number, day: number): boolean {
   return month >= 1 && month <= 12 && day >= 1 && day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
 }
 
-/** How far a time is from now, as in `5m ago` or `in 2s`. */
+/** A time relative to now, as in `5m ago` or `in 2s`. */
 export function relativeTime(at: number, now: number): string {
   const distance = Math.abs(now - at);
   if (distance < 1_000) return "now";

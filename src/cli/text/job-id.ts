@@ -4,22 +4,22 @@ const WHOLE = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const SHORT_LENGTH = 18;
 const SHORTEST = 13;
 
-/** How an id is shown to people: its time and its counter, which tell apart what one process enqueued. */
+/** Shortens an ID for people to its time and counter, which distinguish the jobs that one process enqueued. */
 export function shortId(jobId: string): string {
   return jobId.slice(0, SHORT_LENGTH);
 }
 
-/** @throws CliError `usage` when the text can be no job id and no start of one */
+/** @throws CliError `usage` if the text is neither a job ID nor the beginning of one */
 export function checkJobId(text: string): string {
   const id = text.trim().toLowerCase();
   if (WHOLE.test(id) || isPrefix(id)) return id;
   throw usageError(
-    `${JSON.stringify(text)} is no job id`,
-    "give a whole id, or at least its first 13 characters as reseolio jobs list shows them",
+    `not a valid job ID: ${JSON.stringify(text)}`,
+    "pass a full ID, or at least its first 13 characters, as shown by reseolio jobs list",
   );
 }
 
-/** Whether an id that was checked is a whole one, not only its start. */
+/** Whether a valid ID is complete and not only its beginning. */
 export function isWholeId(id: string): boolean {
   return WHOLE.test(id);
 }

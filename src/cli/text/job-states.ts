@@ -1,6 +1,6 @@
 import type { JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 
-// Numbers of the protocol, written out so that help does not load the generated code.
+// The numbers of the protocol, repeated here so that help does not load the generated code.
 export const STATE_NUMBERS = {
   PENDING: 1,
   RUNNING: 2,
@@ -14,7 +14,7 @@ export type StateName = keyof typeof STATE_NUMBERS;
 
 export const STATE_NAMES = Object.keys(STATE_NUMBERS) as readonly StateName[];
 
-/** The name of a state; a state of a newer daemon is shown by its number. */
+/** The name of a state; an unknown state of a newer daemon is shown as a number. */
 export function stateName(state: JobState): StateName {
   return STATE_NAMES.find((name) => STATE_NUMBERS[name] === state) ?? (`STATE_${state}` as StateName);
 }

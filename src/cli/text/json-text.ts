@@ -4,8 +4,8 @@ import { safeJson } from "./plain-text.ts";
 const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;
 
 /**
- * The value of JSON bytes, for embedding in a document; numbers beyond a double's precision keep their digits. Empty
- * bytes are null, and bytes that are not JSON (which the daemon does not check) are a string.
+ * Parses JSON bytes to embed them in a document. Numbers beyond the precision of a double keep their digits. Empty bytes
+ * become null, and bytes that are not JSON (the daemon does not check them) become a string.
  */
 export function embedJson(bytes: Uint8Array): unknown {
   if (bytes.length === 0) return null;
@@ -17,7 +17,7 @@ export function embedJson(bytes: Uint8Array): unknown {
   }
 }
 
-/** JSON.parse, except that a number which JavaScript would write differently is kept as it is written. */
+/** Like JSON.parse, but keeps the original text of numbers that JavaScript would write differently. */
 export function parseExact(text: string): unknown {
   if (!mayLoseDigits(text)) return JSON.parse(text);
   return JSON.parse(text, (_key, value: unknown, context?: { readonly source?: string }) => {
@@ -26,18 +26,18 @@ export function parseExact(text: string): unknown {
   });
 }
 
-/** Whether JSON text could hold a number that a double cannot. Cheap, and true a little too often. */
+/** Whether JSON text may contain a number that a double cannot represent. A cheap check with false positives. */
 export function mayLoseDigits(text: string): boolean {
   return /\d{16}|\d[eE][+-]?\d/.test(text);
 }
 
-/** A JSON document with no character that a terminal would act on. */
+/** Serializes a value to JSON without characters that a terminal would interpret. */
 export function toJson(value: unknown, indent?: number): string {
   return safeJson(JSON.stringify(value, null, indent));
 }
 
 /**
- * Where JSON text goes wrong, or null when it is well-formed. Column and line count from 1, in UTF-16 units.
+ * Finds the first syntax error in JSON text; null if the text is well-formed. Lines and columns (UTF-16 units) start at 1.
  */
 export function findJsonFault(
   text: string,
@@ -52,7 +52,7 @@ export function findJsonFault(
   return { line, column, found };
 }
 
-/** The platform's own reader decides; ours only finds the place. */
+/** The built-in parser decides whether text is JSON; JsonReader only locates the error. */
 function isJson(text: string): boolean {
   try {
     JSON.parse(text);
@@ -64,69 +64,72 @@ function isJson(text: string): boolean {
 
 const SPACE = /[ \t\r\n]*/y;
 const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
-// The longest well-formed start of a string, to point at the character that breaks it.
+// The longest valid beginning of a string, to locate the first invalid character.
 const STRING_START = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const WORD = /true|false|null/y;
 
 class JsonReader {
-  private at = 0;
+  #at = 0;
+  readonly #text: string;
 
-  constructor(private readonly text: string) {}
-
-  fault(): number | null {
-    this.take(SPACE);
-    if (!this.value()) return this.at;
-    return this.at < this.text.length ? this.at : null;
+  constructor(text: string) {
+    this.#text = text;
   }
 
-  private value(): boolean {
-    const first = this.text[this.at];
+  fault(): number | null {
+    this.#take(SPACE);
+    if (!this.#value()) return this.#at;
+    return this.#at < this.#text.length ? this.#at : null;
+  }
+
+  #value(): boolean {
+    const first = this.#text[this.#at];
     const ok =
       first === "["
-        ? this.list("]", () => this.value())
+        ? this.#list("]", () => this.#value())
         : first === "{"
-          ? this.list("}", () => this.member())
+          ? this.#list("}", () => this.#member())
           : first === '"'
-            ? this.string()
-            : this.take(NUMBER) || this.take(WORD);
-    if (ok) this.take(SPACE);
+            ? this.#string()
+            : this.#take(NUMBER) || this.#take(WORD);
+    if (ok) this.#take(SPACE);
     return ok;
   }
 
-  private list(end: string, item: () => boolean): boolean {
-    this.at++;
-    this.take(SPACE);
-    if (this.takeCharacter(end)) return true;
+  #list(end: string, item: () => boolean): boolean {
+    this.#at++;
+    this.#take(SPACE);
+    if (this.#takeCharacter(end)) return true;
     do {
       if (!item()) return false;
-    } while (this.takeCharacter(","));
-    return this.takeCharacter(end);
+    } while (this.#takeCharacter(","));
+    return this.#takeCharacter(end);
   }
 
-  private member(): boolean {
-    if (this.text[this.at] !== '"' || !this.string()) return false;
-    this.take(SPACE);
-    return this.takeCharacter(":") && this.value();
+  #member(): boolean {
+    if (this.#text[this.#at] !== '"' || !this.#string()) return false;
+    this.#take(SPACE);
+    return this.#takeCharacter(":") && this.#value();
   }
 
-  private string(): boolean {
-    if (this.take(STRING)) return true;
-    this.take(STRING_START);
+  #string(): boolean {
+    if (this.#take(STRING)) return true;
+    this.#take(STRING_START);
     return false;
   }
 
-  private takeCharacter(character: string): boolean {
-    if (this.text[this.at] !== character) return false;
-    this.at++;
-    this.take(SPACE);
+  #takeCharacter(character: string): boolean {
+    if (this.#text[this.#at] !== character) return false;
+    this.#at++;
+    this.#take(SPACE);
     return true;
   }
 
-  private take(pattern: RegExp): boolean {
-    pattern.lastIndex = this.at;
-    if (!pattern.test(this.text)) return false;
-    this.at = pattern.lastIndex;
+  #take(pattern: RegExp): boolean {
+    pattern.lastIndex = this.#at;
+    if (!pattern.test(this.#text)) return false;
+    this.#at = pattern.lastIndex;
     return true;
   }
 }

@@ -1,23 +1,23 @@
 /**
- * What job data may do to a terminal: nothing. C0 and C1 controls, DEL, and the characters that turn the direction of
- * text or hide it are shown by name instead of being sent.
+ * Job data must not control the terminal: C0 and C1 controls, DEL, and characters that hide text or change its direction
+ * are printed as escapes.
  */
-// eslint-disable-next-line no-control-regex -- naming control characters is the purpose
+// eslint-disable-next-line no-control-regex -- matching control characters is the purpose
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
 /** One line of safe text: newlines and tabs become \n and \t, other controls \xNN or \u{NNNN}. */
 export function plainText(text: string): string {
-  return text.replace(UNSAFE, nameOf);
+  return text.replace(UNSAFE, escapeOf);
 }
 
 /** Safe text that keeps its newlines and tabs, for stacks and results shown as a block. */
 export function plainBlock(text: string): string {
   return text.replace(UNSAFE, (character) =>
-    character === "\n" || character === "\t" ? character : nameOf(character),
+    character === "\n" || character === "\t" ? character : escapeOf(character),
   );
 }
 
-function nameOf(character: string): string {
+function escapeOf(character: string): string {
   switch (character) {
     case "\n":
       return "\\n";
@@ -32,7 +32,7 @@ function nameOf(character: string): string {
   }
 }
 
-/** JSON text with every unsafe character inside its strings written as \uNNNN: the same value, safe on a terminal. */
+/** JSON text with the same value, in which unsafe characters inside strings are escaped as \uNNNN. */
 export function safeJson(json: string): string {
   return json.replace(UNSAFE, (character) =>
     character === "\n" || character === "\t" || character === "\r"

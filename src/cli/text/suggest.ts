@@ -1,4 +1,4 @@
-/** The known word that was probably meant, or undefined when none is near enough. */
+/** The known word that was probably meant; undefined if none is similar enough. */
 export function suggest(word: string, known: readonly string[]): string | undefined {
   const limit = word.length <= 3 ? 1 : word.length <= 6 ? 2 : 3;
   let best: string | undefined;
@@ -13,11 +13,21 @@ export function suggest(word: string, known: readonly string[]): string | undefi
   return best;
 }
 
+/** The end of an error message, such as `; did you mean DEAD?`; empty if no known word is similar enough. */
+export function didYouMean(
+  word: string,
+  known: readonly string[],
+  show: (near: string) => string = (near) => near,
+): string {
+  const near = suggest(word, known);
+  return near === undefined ? "" : `; did you mean ${show(near)}?`;
+}
+
 function isTruncation(word: string, candidate: string): boolean {
   return word.length >= 3 && candidate.startsWith(word);
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours that turn one word into the other. */
+/** Number of insertions, deletions, replacements and swaps of adjacent letters that turn one word into the other. */
 export function editDistance(from: string, to: string): number {
   const rows: number[][] = [Array.from({ length: to.length + 1 }, (_, column) => column)];
   for (let row = 1; row <= from.length; row++) {

@@ -1,4 +1,4 @@
-/** A job with the jobs that were called inside its handler, and so on: what `jobs get --tree` shows. */
+/** The tree of a job and its child jobs, as printed by `jobs get --tree`. */
 import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { errorLine, functionText, jobSummaryJson } from "./job-view.ts";
 import type { Listing } from "../terminal/output.ts";
@@ -12,20 +12,20 @@ export interface JobNode {
   readonly job: Job;
   /** Oldest first. */
   readonly children: readonly JobNode[];
-  /** There are children that are not in `children`. */
+  /** Whether there are more children than `children`. */
   readonly hasMore: boolean;
 }
 
-/** A tree as nested JSON: a job's summary with its children. */
+/** The tree as nested JSON: the summary of each job with its children. */
 export function treeJson(node: JobNode): Record<string, unknown> {
   return { ...jobSummaryJson(node.job), children: node.children.map(treeJson), hasMoreChildren: node.hasMore };
 }
 
-/** A line of the tree as it is drawn. */
+/** One line of a printed tree. */
 export interface TreeRow {
   readonly job: Job;
   readonly depth: number;
-  /** Branches before the function's name, for people. */
+  /** Branches in front of the function name, on a terminal. */
   readonly branch: string;
   readonly hasMore: boolean;
 }

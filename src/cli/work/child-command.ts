@@ -1,4 +1,4 @@
-/** One command run for one attempt of a job. */
+/** Runs one command for one attempt of a job. */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { WIRE_LIMITS } from "#proto/contract.ts";
 import { parseExact } from "../text/json-text.ts";
@@ -6,12 +6,12 @@ import { parseExact } from "../text/json-text.ts";
 export interface ChildCommand {
   /** The program and its arguments, started without a shell. */
   readonly command: readonly string[];
-  /** JSON array: written to stdin, and given as RESEOLIO_ARGS when it fits. */
+  /** A JSON array: written to stdin, and passed in RESEOLIO_ARGS if it fits. */
   readonly args: string;
   readonly jobId: string;
   readonly functionName: string;
   readonly attempt: number;
-  /** The tick of a schedule that the job is for. */
+  /** The tick of the schedule that enqueued the job. */
   readonly scheduledAt?: Date | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborting sends SIGTERM to the command's process group, and SIGKILL `killAfterMs` later. */
@@ -19,11 +19,11 @@ export interface ChildCommand {
   readonly killAfterMs: () => number;
   /** Aborting sends SIGKILL at once. */
   readonly killNow: AbortSignal;
-  /** Called with each piece of stderr as it comes. */
+  /** Called with each chunk of stderr. */
   readonly onStderr: (text: string) => void;
 }
 
-/** How a command ended, in the words of a job. */
+/** The outcome of a command, as an outcome of the attempt. */
 export type ChildOutcome =
   | { readonly kind: "success"; readonly result: unknown }
   /** Exit code 75, EX_TEMPFAIL. */
@@ -31,15 +31,15 @@ export type ChildOutcome =
   | { readonly kind: "failure"; readonly message: string };
 
 const EXIT_RETRY_LATER = 75;
-// One string of an environment may have 128 KiB on Linux; the rest of it needs room, too.
+// Linux limits one environment string to 128 KiB; the rest of the environment needs room, too.
 const ENV_ARGS_BYTES = 96 * 1024;
-/** Windows has no process groups: there only the command itself is stopped. */
+/** Windows has no process groups, so only the command itself is stopped there. */
 const HAS_GROUPS = process.platform !== "win32";
 const STDERR_TAIL_BYTES = 4 * 1024;
 
 /**
- * Runs the command to its end. It gets a process group of its own, so that what it starts ends with it. Never throws: a
- * command that cannot start, prints too much or dies of a signal is a failure that says so.
+ * Runs the command until it exits. It gets its own process group, so that its children are stopped with it. Never throws:
+ * a command that cannot start, prints too much or is killed by a signal yields a failure.
  */
 export async function runChild(child: ChildCommand): Promise<ChildOutcome> {
   let running: ChildProcessWithoutNullStreams;
@@ -66,7 +66,7 @@ export async function runChild(child: ChildCommand): Promise<ChildOutcome> {
 function start(child: ChildCommand): ChildProcessWithoutNullStreams {
   const [program = "", ...words] = child.command;
   const running = spawn(program, words, { env: childEnv(child), detached: HAS_GROUPS, windowsHide: true });
-  // A command may end without reading its stdin: that is its right.
+  // A command may exit without reading its stdin.
   running.stdin.on("error", () => {});
   running.stdin.end(child.args);
   return running;
@@ -124,13 +124,13 @@ function ended(running: ChildProcessWithoutNullStreams): Promise<ExitStatus | Er
 
 function outcomeOf(child: ChildCommand, { code, signal }: ExitStatus, stdout: Buffer, stderr: string): ChildOutcome {
   if (code === 0) return resultOf(child, stdout);
-  const how = signal === null ? `exit code ${code ?? "unknown"}` : `signal ${signal}`;
+  const how = signal === null ? `exited with code ${code ?? "unknown"}` : `was killed by ${signal}`;
   const said = stderr.trim() === "" ? "" : `: ${stderr.trim()}`;
-  const message = `${nameOf(child)} ended with ${how}${said}`;
+  const message = `${nameOf(child)} ${how}${said}`;
   return { kind: code === EXIT_RETRY_LATER ? "retry_later" : "failure", message };
 }
 
-/** JSON when stdout is that, every digit kept, else its text without the last newline. */
+/** Parses stdout as JSON, keeping every digit; otherwise the text without its last newline. */
 function resultOf(child: ChildCommand, stdout: Buffer): ChildOutcome {
   let text: string;
   try {
@@ -138,7 +138,7 @@ function resultOf(child: ChildCommand, stdout: Buffer): ChildOutcome {
   } catch {
     return {
       kind: "failure",
-      message: `${nameOf(child)} printed bytes that are not UTF-8; encode them, as with base64`,
+      message: `${nameOf(child)} printed bytes that are not UTF-8; encode them, for example with base64`,
     };
   }
   try {
@@ -157,7 +157,7 @@ function tooLarge(child: ChildCommand): ChildOutcome {
   const limit = WIRE_LIMITS.payloadBytes;
   return {
     kind: "failure",
-    message: `${nameOf(child)} printed more than ${limit} bytes; write them elsewhere and print where they are`,
+    message: `${nameOf(child)} printed more than ${limit} bytes; store large results elsewhere and print a reference`,
   };
 }
 
@@ -165,61 +165,66 @@ function nameOf(child: ChildCommand): string {
   return child.command[0] ?? "";
 }
 
-/** SIGTERM to a process group, SIGKILL when it has not ended in time. */
+/** Sends SIGTERM to a process group, and SIGKILL if it does not end in time. */
 class GroupStop {
-  private timer: NodeJS.Timeout | undefined;
-  private begun = false;
+  #timer: NodeJS.Timeout | undefined;
+  #begun = false;
+  readonly #running: ChildProcessWithoutNullStreams;
+  readonly #killAfterMs: () => number;
 
-  constructor(
-    private readonly running: ChildProcessWithoutNullStreams,
-    private readonly killAfterMs: () => number,
-  ) {}
+  constructor(running: ChildProcessWithoutNullStreams, killAfterMs: () => number) {
+    this.#running = running;
+    this.#killAfterMs = killAfterMs;
+  }
 
   begin(): void {
-    if (this.begun) return;
-    this.begun = true;
-    this.send("SIGTERM");
-    this.timer = setTimeout(() => this.kill(), this.killAfterMs());
+    if (this.#begun) return;
+    this.#begun = true;
+    this.#send("SIGTERM");
+    this.#timer = setTimeout(() => this.kill(), this.#killAfterMs());
   }
 
   kill(): void {
-    this.send("SIGKILL");
+    this.#send("SIGKILL");
   }
 
   end(): void {
-    clearTimeout(this.timer);
+    clearTimeout(this.#timer);
   }
 
-  private send(signal: "SIGTERM" | "SIGKILL"): void {
-    const { pid } = this.running;
+  #send(signal: "SIGTERM" | "SIGKILL"): void {
+    const { pid } = this.#running;
     if (pid === undefined) return;
     if (!HAS_GROUPS) {
-      this.running.kill(signal);
+      this.#running.kill(signal);
       return;
     }
     try {
       process.kill(-pid, signal);
     } catch (error) {
-      // A group that is gone is no fault: that is what was wanted.
+      // The group has already ended.
       if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
     }
   }
 }
 
-/** The last part of a text that may be long. */
+/** Keeps the end of a text that may be long. */
 class TextTail {
-  private kept = "";
-  private isCut = false;
+  #kept = "";
+  #isCut = false;
+  readonly #length: number;
 
-  constructor(private readonly length: number) {}
+  constructor(length: number) {
+    this.#length = length;
+  }
 
   push(text: string): void {
-    const whole = this.kept + text;
-    this.isCut ||= whole.length > this.length;
-    this.kept = whole.slice(-this.length);
+    const whole = this.#kept + text;
+    this.#isCut ||= whole.length > this.#length;
+    this.#kept = whole.slice(-this.#length);
   }
 
   get text(): string {
-    return this.isCut ? `…${this.kept}` : this.kept;
+    return this.#isCut ? `…${this.#kept}` : this.#kept;
   }
 }

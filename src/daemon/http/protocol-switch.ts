@@ -6,7 +6,7 @@ import type { Logger } from "../logger.ts";
 import type { ConnectionTable } from "./connection-table.ts";
 import type { Connection } from "./connection.ts";
 
-/** The two servers behind the one port. */
+/** The two servers that share one port. */
 export interface Servers {
   readonly http: HttpServer;
   readonly http2: Http2Server;
@@ -19,10 +19,10 @@ export interface TlsFiles {
 }
 
 const PEER_CHECK_MS = 30_000;
-/** Every HTTP/2 connection begins with it, and no HTTP/1 request does. */
+/** The start of every HTTP/2 connection and of no HTTP/1 request. */
 const HTTP2_PREFACE = Buffer.from("PRI");
 
-/** Listens without TLS: the first bytes of a connection tell which server it is for. */
+/** Listens without TLS. The first bytes of a connection select its server. */
 export function listenForBothProtocols(servers: Servers, connections: ConnectionTable): NetServer {
   return createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: PEER_CHECK_MS }, (socket) => {
     const connection = connections.admit(socket);
@@ -30,13 +30,13 @@ export function listenForBothProtocols(servers: Servers, connections: Connection
     connection.expectFirstByte();
     void readFirstBytes(socket).then((isHttp2) => {
       if (socket.destroyed) return;
-      handOver(servers, connections, connection, isHttp2);
+      passConnection(servers, connections, connection, isHttp2);
       socket.resume();
     });
   });
 }
 
-/** Reads until the protocol is certain and puts the bytes back. Never settles for a connection that ends before. */
+/** Reads until the protocol is known and puts the bytes back. Never settles if the connection ends before that. */
 function readFirstBytes(socket: Socket): Promise<boolean> {
   return new Promise((resolve) => {
     let seen: Buffer = Buffer.alloc(0);
@@ -54,14 +54,14 @@ function readFirstBytes(socket: Socket): Promise<boolean> {
   });
 }
 
-/** Listens with TLS: the handshake tells the protocol (ALPN). */
+/** Listens with TLS. The protocol is negotiated in the handshake (ALPN). */
 export function listenWithTls(
   servers: Servers,
   connections: ConnectionTable,
   tls: TlsFiles,
   logger: Logger,
 ): NetServer {
-  const door = createTlsServer({
+  const server = createTlsServer({
     cert: tls.cert,
     key: tls.key,
     ALPNProtocols: ["h2", "http/1.1"],
@@ -70,27 +70,32 @@ export function listenWithTls(
     keepAlive: true,
     keepAliveInitialDelay: PEER_CHECK_MS,
   });
-  // In Bun the socket of "connection" is the one that the handshake will make secure.
-  door.on("connection", (socket: Socket) => connections.admit(socket)?.expectFirstByte());
-  door.on("secureConnection", (socket: TLSSocket) => {
+  // In Bun, the socket of the "connection" event is the one that the handshake secures.
+  server.on("connection", (socket: Socket) => connections.admit(socket)?.expectFirstByte());
+  server.on("secureConnection", (socket: TLSSocket) => {
     const connection = connections.find(socket) ?? connections.admit(socket);
-    if (connection !== null) handOver(servers, connections, connection, socket.alpnProtocol === "h2");
+    if (connection !== null) passConnection(servers, connections, connection, socket.alpnProtocol === "h2");
   });
-  door.on("tlsClientError", (error: Error, socket: TLSSocket) => {
-    logger.debug("a TLS handshake failed", { peer: socket.remoteAddress ?? "unknown", error });
+  server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
+    logger.debug("TLS handshake failed", { peer: socket.remoteAddress ?? "unknown", error });
     socket.destroy();
   });
-  return door;
+  return server;
 }
 
-function handOver(servers: Servers, connections: ConnectionTable, connection: Connection, isHttp2: boolean): void {
+function passConnection(
+  servers: Servers,
+  connections: ConnectionTable,
+  connection: Connection,
+  isHttp2: boolean,
+): void {
   connection.expectHeaders();
   if (!isHttp2) {
     servers.http.emit("connection", connection.socket);
     return;
   }
   const adopt = (session: ServerHttp2Session): void => connections.adoptSession(session, connection);
-  // The session is made inside emit.
+  // The session is created inside emit.
   servers.http2.once("session", adopt);
   servers.http2.emit("connection", connection.socket);
   servers.http2.off("session", adopt);

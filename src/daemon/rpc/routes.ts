@@ -23,17 +23,17 @@ import { createSessionService } from "./session/session-service.ts";
 
 export interface RouteContext {
   readonly sessions: OpenSessions;
-  /** Aborts when the daemon begins to stop: streams end with UNAVAILABLE, health says NOT_SERVING. */
+  /** Aborts when the daemon starts to drain: streams end with UNAVAILABLE, health becomes NOT_SERVING. */
   readonly draining: AbortSignal;
   readonly logger: Logger;
-  /** Of a daemon that is there for tests: its clock can be moved by anyone who reaches the port. [none] */
+  /** The clock of a daemon for tests, which every client can move. [none] */
   readonly manualTime?: ManualTime | undefined;
 }
 
-/** The services that are the product; health and reflection come on top. */
+/** The services of the product, without health and reflection. */
 const SERVICES = [JobService, SessionService, ScheduleService, EventService, DaemonService] as const;
 
-/** Everything that the port serves by gRPC, gRPC-web and Connect. Faults leave as errors with details. */
+/** Everything that the port serves over gRPC, gRPC-web and Connect. Errors are sent with details. */
 export function createRoutes(
   engine: Engine,
   info: DaemonInfo,

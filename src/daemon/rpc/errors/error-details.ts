@@ -6,13 +6,13 @@ import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "#proto/gen/g
 import { type Status, StatusSchema } from "#proto/gen/google/rpc/status_pb.ts";
 import type { DaemonError, ErrorCode } from "../../core/errors.ts";
 
-/** Domain of the ErrorInfo that every fault carries; its reason is the daemon's code in capitals. */
+/** Domain of the ErrorInfo in every error; its reason is the daemon's error code in capital letters. */
 const ERROR_DOMAIN = "reseolio";
 
-/** What a client is told to wait before it tries again: long enough for a commit or a restart, short for a person. */
+/** Retry delay suggested to clients: long enough for a commit or a restart, short enough for people. */
 const RETRY_AFTER_MS = 1_000;
 
-/** The one table from the daemon's codes to the protocol's. */
+/** Maps the daemon's error codes to those of the protocol. */
 const CODES: Readonly<Record<ErrorCode, Code>> = {
   invalid_argument: Code.InvalidArgument,
   not_found: Code.NotFound,
@@ -20,17 +20,17 @@ const CODES: Readonly<Record<ErrorCode, Code>> = {
   failed_precondition: Code.FailedPrecondition,
   resource_exhausted: Code.ResourceExhausted,
   unavailable: Code.Unavailable,
-  // This process ends, its successor will answer.
+  // This process is about to end; its successor will answer.
   fatal: Code.Unavailable,
   internal: Code.Internal,
 };
 
-/** With ErrorInfo, BadRequest for violations and RetryInfo where the same call may do better later. */
+/** Adds ErrorInfo, BadRequest for violations, and RetryInfo if the same call may succeed later. */
 export function connectErrorFrom(error: DaemonError): ConnectError {
   return new ConnectError(error.message, CODES[error.code], undefined, describe(error), error);
 }
 
-/** The same as a message, for one item of a batch. */
+/** Converts an error to a Status message, for one item of a batch. */
 export function statusFromError(error: DaemonError): Status {
   return create(StatusSchema, {
     code: CODES[error.code],
@@ -56,7 +56,7 @@ function describe(error: DaemonError): Detail[] {
     const fieldViolations = error.violations.map(({ field, description }) => ({ field, description }));
     details.push(detail(BadRequestSchema, { fieldViolations }));
   }
-  if (isPassing(error)) details.push(detail(RetryInfoSchema, { retryDelay: durationFromMs(RETRY_AFTER_MS) }));
+  if (isTransient(error)) details.push(detail(RetryInfoSchema, { retryDelay: durationFromMs(RETRY_AFTER_MS) }));
   return details;
 }
 
@@ -64,8 +64,8 @@ function detail<M extends Message>(desc: GenMessage<M>, value: MessageInitShape<
   return { desc, value };
 }
 
-/** A limit on a field's size stays; a full disk or a full queue may pass. */
-function isPassing(error: DaemonError): boolean {
+/** Whether the error may be transient: a full disk or queue, but not a size limit of a field. */
+function isTransient(error: DaemonError): boolean {
   if (error.code === "resource_exhausted") return error.violations.length === 0;
   return error.code === "unavailable" || error.code === "fatal";
 }

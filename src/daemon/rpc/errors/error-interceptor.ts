@@ -4,8 +4,8 @@ import type { Logger } from "../../logger.ts";
 import { connectErrorFrom } from "./error-details.ts";
 
 /**
- * Turns every fault of a service into a ConnectError: a DaemonError keeps its code and tells its details, anything
- * else is a mistake of ours, so it is logged with its stack and the caller learns no more than that.
+ * Converts every error of a service to a ConnectError. A DaemonError keeps its code and details. Anything else is a bug: it
+ * is logged with its stack, and the caller gets only an internal error.
  */
 export function createErrorInterceptor(logger: Logger): Interceptor {
   return (next) => async (request) => {
@@ -23,23 +23,23 @@ export function createErrorInterceptor(logger: Logger): Interceptor {
   };
 }
 
-/** What a service throws because its caller went away is no fault; nobody is there to hear it. */
+/** Errors caused by a client that disconnected are not logged, and nobody receives them. */
 function clientGone(reason: unknown): ConnectError {
-  return reason instanceof ConnectError ? reason : new ConnectError("the client is gone", Code.Canceled);
+  return reason instanceof ConnectError ? reason : new ConnectError("the client has disconnected", Code.Canceled);
 }
 
-/** What a caller is told of a fault; what is a mistake of ours is logged instead. */
+/** The error to send to the caller; logs internal errors. */
 export function translateFault(error: unknown, path: string, logger: Logger): ConnectError {
   if (error instanceof ConnectError) return error;
   if (error instanceof DaemonError) {
     if (error.code === "internal" || error.code === "fatal") logger.error(`${path} failed`, { error });
     return connectErrorFrom(error);
   }
-  logger.error(`${path} failed by a fault of the daemon`, { error });
-  return new ConnectError("internal error; the daemon's log has the cause", Code.Internal);
+  logger.error(`${path} failed with an internal error`, { error });
+  return new ConnectError("internal error; see the daemon's log", Code.Internal);
 }
 
-/** By hand instead of by a generator: it stands in the way of every frame of a session. */
+/** Written without a generator because every session frame passes through it. */
 function withTranslatedFaults<R extends StreamResponse>(response: R, translate: (error: unknown) => ConnectError): R {
   const messages = response.message;
   const rethrow = (error: unknown): never => {

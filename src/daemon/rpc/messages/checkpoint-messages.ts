@@ -1,4 +1,4 @@
-/** Checkpoints, waits and events: proto messages to core values and back. */
+/** Converts checkpoints, waits and events between protobuf messages and core values. */
 import type { Event as EventMessage } from "#proto/gen/reseolio/v1/event_service_pb.ts";
 import {
   type Checkpoint as CheckpointMessage,
@@ -36,7 +36,7 @@ import { isUuid } from "../../core/uuid.ts";
 const NO_BYTES = new Uint8Array(0);
 const KIND_WORDS = "STEP, SLEEP, EVENT, VALUE, CHOICE, JOB, SIGNAL, TRY, NOTE";
 
-/** @throws DaemonError invalid_argument for a checkpoint without a kind that this version knows */
+/** @throws DaemonError invalid_argument for a checkpoint of an unknown kind */
 export function toCheckpointReport(message: NewCheckpoint, path: string): CheckpointReport {
   const { jobId, leaseToken, checkpoint } = message;
   if (checkpoint === undefined) {
@@ -55,13 +55,13 @@ export function toCheckpointReport(message: NewCheckpoint, path: string): Checkp
   };
 }
 
-/** Null of a client that keeps no order. */
+/** Null for clients that keep no order. */
 function toOrder(message: CheckpointMessage): RecordOrder | null {
   const { seq, asked, op, alone, prompt, beside, undo, endedAttempt } = message;
   return op === undefined ? null : { seq, asked, op, alone, prompt, beside, undo, endedAttempt };
 }
 
-/** What an awaited job failed with is told with its reason. */
+/** The error of an awaited job includes its reason. */
 function toRecordedError(kind: CheckpointKind, error: JobErrorMessage): StepError {
   const reason = ERROR_REASONS.find((one) => one === error.reason);
   return { ...toReportedError(error), ...(kind === "job" && reason !== undefined && { reason }) };
@@ -70,10 +70,10 @@ function toRecordedError(kind: CheckpointKind, error: JobErrorMessage): StepErro
 function toAwaitedId({ awaitedJobId }: NewCheckpoint, field: string): string | null {
   if (awaitedJobId === "") return null;
   if (isUuid(awaitedJobId)) return awaitedJobId;
-  throw invalidArgument([{ field, description: `${JSON.stringify(awaitedJobId)} is not a job id` }]);
+  throw invalidArgument([{ field, description: `${JSON.stringify(awaitedJobId)} is not a valid job ID` }]);
 }
 
-/** Undefined where a failure says nothing of records. */
+/** Undefined if the failure does not refer to checkpoints. */
 export function toFailureMarks({ endedBy, loosened }: Failure): FailureMarks | undefined {
   return endedBy.length + loosened.length === 0 ? undefined : { endedBy, loosened };
 }
@@ -100,7 +100,7 @@ function toKind(kind: KindMessage, field: string): CheckpointKind {
       return "note";
     case KindMessage.UNSPECIFIED:
     default:
-      throw invalidArgument([{ field, description: `is ${kind}; give one of ${KIND_WORDS}` }]);
+      throw invalidArgument([{ field, description: `is ${kind}; valid values: ${KIND_WORDS}` }]);
   }
 }
 
@@ -154,7 +154,7 @@ function toWait({ name, awaited, timeoutMs, op, prompt, beside, sinceStart }: Wa
       };
     case "jobId":
       if (!isUuid(awaited.value)) {
-        const description = `${JSON.stringify(awaited.value)} is not a job id`;
+        const description = `${JSON.stringify(awaited.value)} is not a valid job ID`;
         throw invalidArgument([{ field: `${path}.job_id`, description }]);
       }
       return { name, order, kind: "job", awaitedJobId: awaited.value };
@@ -176,7 +176,7 @@ function toWait({ name, awaited, timeoutMs, op, prompt, beside, sinceStart }: Wa
   }
 }
 
-/** Longer ones last as long as anything can. */
+/** Limits durations to the longest that can be stored. */
 export function toLength(milliseconds: bigint): number {
   return Math.min(Number(milliseconds), MAX_LENGTH_MS);
 }
@@ -185,7 +185,7 @@ export function fromRecordResult({ result, message }: RecordResult): RecordResul
   return { $typeName: "reseolio.v1.RecordResult", result: fromSettleResult(result), message };
 }
 
-/** @param ofUndone it is of the job that the leased one undoes */
+/** @param ofUndone whether the checkpoint belongs to the job that the leased job undoes */
 export function toRecordedCheckpoint(
   { jobId, leaseToken }: Lease,
   checkpoint: Checkpoint,
@@ -222,7 +222,7 @@ export function fromCheckpoint(checkpoint: Checkpoint): CheckpointMessage {
   };
 }
 
-/** Of a record without an order: `op` is absent. */
+/** `op` is absent in a record without an order. */
 const NO_ORDER = { seq: 0, asked: 0, alone: false, prompt: false, beside: false, undo: false, endedAttempt: false };
 
 export function fromPendingWait({

@@ -10,7 +10,7 @@ import { unknownEnumValue } from "./unknown-enum-value.ts";
 type JobFilter = PageRequest["filter"];
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** Empty fields do not filter. Ids are checked by the engine's verbs. */
+/** Empty fields do not filter. The engine checks IDs. */
 export function toJobFilter(message: JobFilterMessage | undefined): JobFilter {
   if (message === undefined) return {};
   const filter: Mutable<JobFilter> = {};
@@ -25,7 +25,7 @@ export function toJobFilter(message: JobFilterMessage | undefined): JobFilter {
   return filter;
 }
 
-/** Times before and after all jobs filter like the first and the last one. */
+/** Clamps times outside the range that jobs can have. */
 function toTime(timestamp: Timestamp): number {
   return Math.min(Math.max(toMs(timestamp), 0), LAST_TIME);
 }

@@ -1,6 +1,6 @@
 /**
- * Proto messages to core values and back. Messages are built as literals with every field, not by `create`: sessions
- * convert tens of thousands a second.
+ * Converts jobs between protobuf messages and core values. Messages are built as literals with every field, not with
+ * `create`, because sessions convert tens of thousands per second.
  */
 import {
   type EnqueuedJob as EnqueuedJobMessage,
@@ -26,9 +26,9 @@ const NO_BYTES = new Uint8Array(0);
 const NO_OPTIONS: JobOptionsInput = Object.freeze({});
 
 /**
- * What the engine's `enqueueJobs` takes. An absent option stays absent, so that the engine fills in its default.
+ * Converts a new job for the engine. Absent options stay absent, so that the engine applies its defaults.
  *
- * @param path where the item stands in the request, such as `jobs[0]`
+ * @param path the location of the item in the request, such as `jobs[0]`
  * @throws DaemonError invalid_argument for an enum value that this version does not know
  */
 export function toEnqueueItem(message: NewJob, path: string): EnqueueItem {
@@ -42,8 +42,8 @@ export function toEnqueueItem(message: NewJob, path: string): EnqueueItem {
 }
 
 /**
- * @param askedJobId the id that the caller asked for, left empty in the answer when it got that one, as sessions do;
- * null always tells the id
+ * @param askedJobId the ID that the client asked for; the result omits the ID if it is the same, as sessions expect. Null
+ * always includes the ID.
  */
 export function fromEnqueueResult(result: EnqueueResult, askedJobId: string | null): EnqueueResultMessage {
   return {
@@ -64,7 +64,7 @@ function fromEnqueuedJob(result: Extract<EnqueueResult, { ok: true }>, askedJobI
   };
 }
 
-/** @param rest only GetJob and ExplainJob tell it */
+/** @param rest fields that only GetJob and ExplainJob return */
 export function fromJob(
   job: Job,
   rest: Partial<Pick<JobMessage, "attempts" | "waits" | "checkpoints">> = {},
@@ -97,7 +97,7 @@ export function fromJob(
   };
 }
 
-/** A row of a list: without args, result and what is long of the error, so that a page of 1,000 fits in one message. */
+/** A row of a list: without args and result and with a short error, so that a page of 1,000 fits into one message. */
 export function fromListedJob(job: Job): JobMessage {
   const message = fromJob(job);
   message.args = NO_BYTES;
@@ -116,10 +116,10 @@ export function fromJobError(error: JobError): JobErrorMessage {
   };
 }
 
-/** Characters of an error's texts in a list; a message may have sixteen times as many. */
+/** Most characters of an error text in a list; the full text may be sixteen times as long. */
 const LISTED_CHARACTERS = 800;
 
-/** Without the stack, and with the beginning of the rest. */
+/** The error without its stack and with truncated texts. */
 export function inShort(error: JobError): JobErrorMessage {
   const cut = (text: string): string =>
     text.length <= LISTED_CHARACTERS ? text : `${text.slice(0, LISTED_CHARACTERS).toWellFormed()}…`;
@@ -130,7 +130,7 @@ function withoutStack(error: JobError): JobErrorMessage {
   return { ...fromJobError(error), stack: "" };
 }
 
-/** Without the stack: a watcher reads many. */
+/** A change without the stack of its error, because watchers read many. */
 export function fromJobChange(change: CommittedChange): JobChangeMessage {
   return {
     $typeName: "reseolio.v1.JobChange",

@@ -5,7 +5,7 @@ import { findTick } from "../../engine/jobs/read-jobs.ts";
 import { fromJob } from "./job-messages.ts";
 import { tickFields } from "./schedule-messages.ts";
 
-/** A whole job as an answer, with the schedule and the tick that it comes from. */
+/** Converts a job together with the schedule and the tick that enqueued it. */
 export async function fromJobWithTick(
   engine: Engine,
   job: Job,

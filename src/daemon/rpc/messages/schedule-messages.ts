@@ -1,4 +1,4 @@
-/** Schedules as proto messages and back. */
+/** Converts schedules between protobuf messages and core values. */
 import { type Job as JobMessage, JobState as JobStateMessage } from "#proto/gen/reseolio/v1/job_pb.ts";
 import {
   CatchUp as CatchUpMessage,
@@ -94,7 +94,7 @@ export function fromScheduleStatus({ schedule, lastJob }: ScheduleStatus): Sched
   };
 }
 
-/** A row of a list: without args and what is long of the error, so that a page of 1,000 fits in one message. */
+/** A row of a list: without args and with a short error, so that a page of 1,000 fits into one message. */
 export function fromListedSchedule(status: ScheduleStatus): ScheduleMessage {
   const message = fromScheduleStatus(status);
   delete message.spec?.args;
@@ -157,7 +157,7 @@ export function fromTick({ at, offsetMs, offsetChanged, isInGap }: PreviewedTick
   };
 }
 
-/** ISO 8601 with whole seconds and the offset. */
+/** ISO 8601 with whole seconds and the UTC offset. */
 function localTime(at: number, offsetMs: number): string {
   const face = new Date(at + offsetMs).toISOString().slice(0, 19);
   const minutes = Math.floor(Math.abs(offsetMs) / 60_000);
@@ -165,7 +165,7 @@ function localTime(at: number, offsetMs: number): string {
   return `${face}${offsetMs < 0 ? "-" : "+"}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
 }
 
-/** The fields of a job that tell where it came from. */
+/** The fields of a job that identify its schedule and tick. */
 export function tickFields(tick: JobTick | undefined): Partial<Pick<JobMessage, "scheduleName" | "scheduledAt">> {
   if (tick === undefined) return {};
   const { scheduleName, tickAt } = tick;

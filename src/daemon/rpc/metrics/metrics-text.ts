@@ -2,16 +2,16 @@ type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [Labels, number];
 
 export interface HistogramSamples {
-  /** Upper bounds, rising, without the last one that is infinite. */
+  /** Upper bounds in ascending order, without the infinite one. */
   readonly bounds: readonly number[];
-  /** Observations in each bucket alone. */
+  /** Number of observations per bucket, not cumulative. */
   readonly buckets: readonly number[];
-  /** All observations, and their sum. */
+  /** Number and sum of all observations. */
   readonly count: number;
   readonly sum: number;
 }
 
-/** Writes Prometheus' text format, version 0.0.4. */
+/** Writes the Prometheus text format, version 0.0.4. */
 export class MetricsText {
   readonly #lines: string[] = [];
 

@@ -18,7 +18,7 @@ import {
   type FunctionStats,
 } from "../../engine/workers/worker-stats.ts";
 
-/** DaemonService: what this daemon is and how it fares. */
+/** DaemonService: facts and statistics about this daemon. */
 export function createDaemonService(engine: Engine, info: DaemonInfo): ServiceImpl<typeof DaemonService> {
   return {
     getInfo: () => ({ ...info, startedAt: fromMs(info.startedAt) }),

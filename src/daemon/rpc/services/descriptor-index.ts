@@ -1,7 +1,7 @@
 import { type DescFile, type DescMessage, type DescService, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 
-/** Files and symbols behind a set of services, as reflection asks for them. */
+/** The files and symbols of a set of services, for reflection. */
 export class DescriptorIndex {
   /** Full names, in alphabetical order. */
   readonly serviceNames: readonly string[];
@@ -22,7 +22,7 @@ export class DescriptorIndex {
     return this.#symbols.get(symbol) ?? null;
   }
 
-  /** The serialised file, and after it every file that it needs. */
+  /** The serialized file, followed by all files that it depends on. */
   withDependencies(file: DescFile): Uint8Array[] {
     const needed = new Set<DescFile>();
     const collect = (one: DescFile): void => {

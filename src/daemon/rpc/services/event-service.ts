@@ -6,7 +6,7 @@ import { emitEvent } from "../../engine/workflows/emit-event.ts";
 import { fromEvent } from "../messages/checkpoint-messages.ts";
 import { getEvent } from "../../engine/workflows/get-event.ts";
 
-/** EventService: decodes, calls the engine's verb of the same name, encodes. */
+/** EventService: decodes the request, calls the engine function of the same name, encodes the result. */
 export function createEventService(engine: Engine): ServiceImpl<typeof EventService> {
   return {
     emitEvent: async ({ name, payload }) => {

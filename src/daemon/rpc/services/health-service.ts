@@ -9,13 +9,13 @@ import { DaemonError } from "../../core/errors.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { StreamSignals } from "../streams/stream-buffer.ts";
 
-/** How often a watched health is looked at. */
+/** How often Watch checks the health. */
 const WATCH_INTERVAL_MS = 5_000;
 
 /**
- * grpc.health.v1: SERVING while the store answers and the daemon does not drain, for the whole daemon ("") and for
- * each service by its full name. Check answers NOT_FOUND for any other name, Watch SERVICE_UNKNOWN, as its
- * specification says. Watch tells the status, then its change at the drain, and ends.
+ * grpc.health.v1: SERVING while the store answers and the daemon is not draining, for the whole daemon ("") and for each
+ * service by its full name. For any other name, Check returns NOT_FOUND and Watch SERVICE_UNKNOWN, as specified. Watch
+ * sends the status and its changes, and ends when the daemon drains.
  */
 export function createHealthService(
   engine: Engine,
@@ -40,18 +40,18 @@ async function* watchStatus(
   read: () => Promise<ServingStatus>,
   signals: StreamSignals,
 ): AsyncGenerator<MessageInitShape<typeof HealthCheckResponseSchema>> {
-  let told: ServingStatus | null = null;
+  let sent: ServingStatus | null = null;
   for (;;) {
     const status = await read();
-    if (status !== told) yield { status };
-    told = status;
+    if (status !== sent) yield { status };
+    sent = status;
     if (signals.draining.aborted) return;
     await nextLook(signals);
     signals.cancelled.throwIfAborted();
   }
 }
 
-/** Resolves after the interval, or at once when the client goes or the daemon drains. */
+/** Resolves after the interval, or earlier if the client disconnects or the daemon drains. */
 function nextLook(signals: StreamSignals): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
@@ -77,5 +77,5 @@ async function readStatus(engine: Engine, draining: AbortSignal): Promise<Servin
 
 function unknownService(service: string, names: ReadonlySet<string>): DaemonError {
   const known = [...names].map((name) => JSON.stringify(name)).join(", ");
-  return new DaemonError("not_found", `no service has the name ${JSON.stringify(service)}; ask for one of ${known}`);
+  return new DaemonError("not_found", `unknown service ${JSON.stringify(service)}; valid names: ${known}`);
 }

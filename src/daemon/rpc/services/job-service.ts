@@ -20,7 +20,7 @@ import { awaitJobsStream } from "../streams/await-jobs-stream.ts";
 import { watchJobsStream } from "../streams/watch-jobs-stream.ts";
 import { explainJob } from "../../engine/explain/explain-job.ts";
 
-/** JobService: decodes, calls the engine's verb of the same name, encodes. */
+/** JobService: decodes the request, calls the engine function of the same name, encodes the result. */
 export function createJobService(engine: Engine, draining: AbortSignal): ServiceImpl<typeof JobService> {
   return {
     enqueueJobs: async ({ jobs }) => {

@@ -21,8 +21,8 @@ import {
 import { DescriptorIndex } from "./descriptor-index.ts";
 
 /**
- * Registers grpc.reflection.v1 for the services and for itself, and the same as v1alpha, which many tools still ask
- * for. Answers come with all files that they depend on.
+ * Registers grpc.reflection.v1 for the services and for itself, and also v1alpha, which many tools still use. Responses
+ * include all dependencies of a file.
  */
 export function addReflection(
   router: ConnectRouter,
@@ -43,7 +43,7 @@ export function addReflection(
   router.rpc(
     alpha,
     async function* (requests) {
-      // The two versions are the same on the wire: only the package differs.
+      // The two versions are identical on the wire except for the package name.
       for await (const request of requests) {
         const asked = fromBinary(ServerReflectionRequestSchema, toBinary(alpha.input, request));
         yield fromBinary(alpha.output, toBinary(ServerReflectionResponseSchema, answer(index, asked)));
@@ -76,7 +76,7 @@ function lookUp(index: DescriptorIndex, asked: ServerReflectionRequest["messageR
     case "allExtensionNumbersOfType":
       return extensionNumbers(index, asked.value);
     case undefined:
-      return fault(Code.InvalidArgument, "message_request is empty: ask for one of its kinds");
+      return fault(Code.InvalidArgument, "message_request is not set");
   }
 }
 
@@ -101,7 +101,7 @@ function files(index: DescriptorIndex, file: DescFile | null, missing: string): 
   };
 }
 
-/** None of our messages has extensions. */
+/** No message of these services has extensions. */
 function extensionNumbers(index: DescriptorIndex, typeName: string): Answer {
   if (index.findFileOf(typeName) === null) return fault(Code.NotFound, `no type ${typeName}`);
   return {
@@ -121,7 +121,7 @@ function fault(errorCode: Code, errorMessage: string): Answer {
   };
 }
 
-/** The same file under the older package's name. */
+/** The same file with the package name of v1alpha. */
 function alphaMethod(): DescMethodBiDiStreaming {
   const proto = clone(FileDescriptorProtoSchema, file_grpc_reflection_v1_reflection.proto);
   proto.name = "grpc/reflection/v1alpha/reflection.proto";
@@ -134,6 +134,6 @@ function alphaMethod(): DescMethodBiDiStreaming {
   }
   const registry = createFileRegistry(proto, () => undefined);
   const method = registry.getService("grpc.reflection.v1alpha.ServerReflection")?.methods[0];
-  if (method?.methodKind !== "bidi_streaming") throw new Error("grpc.reflection.v1 lost its streaming method");
+  if (method?.methodKind !== "bidi_streaming") throw new Error("grpc.reflection.v1 has no streaming method");
   return method as DescMethodBiDiStreaming;
 }

@@ -20,7 +20,7 @@ import {
 } from "../messages/schedule-messages.ts";
 import { toMs } from "../messages/timestamps.ts";
 
-/** ScheduleService: decodes, calls the engine's verb of the same name, encodes. */
+/** ScheduleService: decodes the request, calls the engine function of the same name, encodes the result. */
 export function createScheduleService(engine: Engine): ServiceImpl<typeof ScheduleService> {
   return {
     createSchedule: async ({ name, spec }) => {
@@ -64,7 +64,7 @@ export function createScheduleService(engine: Engine): ServiceImpl<typeof Schedu
 function toBackfillRequest(request: BackfillScheduleRequest): BackfillRequest {
   const { name, from, to, dryRun, pageSize, pageToken } = request;
   if (from === undefined) {
-    const description = "is missing; give the time of the first tick, such as 2026-01-01T00:00:00Z";
+    const description = "is missing; set the time of the first tick, such as 2026-01-01T00:00:00Z";
     throw invalidArgument([{ field: "from", description }]);
   }
   return { name, from: toMs(from), to: to === undefined ? null : toMs(to), dryRun, pageSize, pageToken };

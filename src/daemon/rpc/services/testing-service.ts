@@ -6,7 +6,7 @@ import { type ManualTime, moveClock } from "../../engine/clock/move-clock.ts";
 
 const DEFAULT_WAIT_MS = 5_000;
 
-/** TestingService: the clock of a daemon that is there for tests. */
+/** TestingService: moves the clock of a daemon that runs for tests. */
 export function createTestingService(engine: Engine, time: ManualTime): ServiceImpl<typeof TestingService> {
   return {
     moveClock: async (request) => {

@@ -33,16 +33,16 @@ import {
 import { wakeParked } from "../../engine/workflows/wake-jobs.ts";
 import type { WorkerSession } from "../../engine/dispatch/worker-session.ts";
 
-/** Calls in one frame. */
+/** Most calls in one frame. */
 const MAX_FRAME_ITEMS = 10_000;
-/** Frames of one client that are being answered; more are not read until some of them are. */
+/** Most unanswered frames of one client; no more are read until some are answered. */
 const MAX_ANSWERING = 256;
-/** Jobs awaited at once by one client. */
+/** Most jobs that one client may await at once. */
 const MAX_AWAITED = 1_000_000;
-/** Ends that were put off and are asked for again together: each may have a megabyte. */
+/** Postponed results that are read again together; each may have a megabyte. */
 const POSTPONED_AT_ONCE = 32;
 
-/** One client's stream: takes its frames to the engine and puts what comes back into its outbox. */
+/** The session of one client: passes its frames to the engine and puts the results into its outbox. */
 export class ClientSession {
   readonly outbox = new SessionOutbox();
   readonly #engine: Engine;
@@ -52,30 +52,30 @@ export class ClientSession {
   #answering = 0;
   #isFinishing = false;
   #isClosed = false;
-  /** Called once, when a connection that was busy is so no more. */
+  /** Called once when the session stops being busy. */
   onReady: (() => void) | null = null;
   readonly #awaited = new Map<string, { stop(): void }>();
-  /** Of those, the ones that ended when too much waited to be sent: they are asked for again when there is room. */
+  /** Awaited jobs that ended while the outbox was full; their results are read again once there is room. */
   readonly #postponed = new Set<string>();
-  #isTellingPostponed = false;
+  #isSendingPostponed = false;
 
   constructor(engine: Engine, info: DaemonInfo, first: SessionRequest) {
     this.#engine = engine;
     this.#info = info;
     if (first.hello === undefined) {
       throw invalidArgument([
-        { field: "hello", description: "is missing; the first frame of a session says who is calling" },
+        { field: "hello", description: "is missing; the first frame of a session must identify the client" },
       ]);
     }
     this.#worker = toConnectingWorker(first.hello);
   }
 
-  /** The worker's session, once it is open. */
+  /** The session of the worker, once it is open. */
   get session(): WorkerSession | null {
     return this.#session;
   }
 
-  /** Opens the session and welcomes the client; the rest of its first frame is done then. */
+  /** Opens the session, sends the welcome and then handles the rest of the first frame. */
   async open(first: SessionRequest): Promise<void> {
     const { session, lostLeases } = await connectWorker(this.#engine, this.#worker, {
       assign: (deliveries) => this.outbox.assign(deliveries.map(toAssignment)),
@@ -87,7 +87,7 @@ export class ClientSession {
     });
     this.#session = session;
     if (this.#isClosed) {
-      // The client went while its session was opened: its leases stay, its stream does not.
+      // The client disconnected while its session was being opened. It keeps its leases.
       this.#engine.dispatcher.removeSession(session);
       return;
     }
@@ -102,10 +102,10 @@ export class ClientSession {
     this.receive(first);
   }
 
-  /** Takes one frame. Throws when it is malformed, or when the client does not read what it is sent. */
+  /** Handles one frame. Throws if it is malformed, or if the client does not read what it is sent. */
   receive(frame: SessionRequest): void {
     const session = this.#session;
-    if (session === null) throw new DaemonError("internal", "a frame came before the session was open");
+    if (session === null) throw new DaemonError("internal", "a frame arrived before the session was open");
     session.lastSeenAt = this.#engine.clock.monotonic();
     this.#checkLoad(frame);
     if (frame.addFunctions.length > 0) this.#addFunctions(session, frame.addFunctions);
@@ -117,25 +117,25 @@ export class ClientSession {
     this.#await(frame.awaitJobIds);
   }
 
-  /** Whether so many frames are being answered that no more should be read. */
+  /** Whether too many frames are unanswered to read more. */
   get isBusy(): boolean {
     return this.#answering >= MAX_ANSWERING;
   }
 
-  #tellReady(): void {
+  #notifyReady(): void {
     if (this.onReady === null || this.isBusy) return;
     const ready = this.onReady;
     this.onReady = null;
     ready();
   }
 
-  /** The client sends no more frames: the stream ends when those it sent are answered. */
+  /** The client has sent its last frame: ends the stream once all its frames are answered. */
   finish(): void {
     this.#isFinishing = true;
     if (this.#answering === 0) this.outbox.end();
   }
 
-  /** The stream is over. Leases stay with the worker until it comes back or is lost. */
+  /** The stream has ended. The worker keeps its leases until it reconnects or is lost. */
   close(): void {
     this.#isClosed = true;
     for (const waiting of this.#awaited.values()) waiting.stop();
@@ -157,11 +157,11 @@ export class ClientSession {
       throw new DaemonError("resource_exhausted", `one session awaits at most ${MAX_AWAITED} jobs at once`);
     }
     if (this.outbox.isOverfull) {
-      throw new DaemonError("resource_exhausted", "the client does not read its stream; connect again and await again");
+      throw new DaemonError("resource_exhausted", "the client does not read its stream; reconnect and await again");
     }
   }
 
-  /** One reply a frame, once everything it asked for is on disk; none for one that asks for nothing and has no id. */
+  /** Sends one reply per frame once all its calls are on disk; none for a frame without calls and without an ID. */
   #answer(session: WorkerSession, frame: SessionRequest): void {
     const reply: Reply = {
       $typeName: "reseolio.v1.Reply",
@@ -176,14 +176,14 @@ export class ClientSession {
       if (--waiting > 0) return;
       this.outbox.reply(reply);
       this.#answering--;
-      this.#tellReady();
+      this.#notifyReady();
       if (this.#isFinishing) this.finish();
     };
     if (waiting === 0 && frame.frameId === UNANSWERED_FRAME_ID) return;
     this.#answering++;
     if (waiting === 0) finish();
     if (enqueues.length > 0) this.#enqueue(frame, reply, finish);
-    // While the leases are held that the outcomes of the same frame give up.
+    // Before #settle: the outcomes of this frame release the leases that these records need.
     if (checkpoints.length > 0) this.#record(session, frame, reply, finish);
     if (outcomes.length > 0) this.#settle(session, frame, reply, finish);
   }
@@ -217,13 +217,13 @@ export class ClientSession {
   }
 
   #wakeParked(session: WorkerSession, leases: readonly HeldLease[]): void {
-    // The client wakes them again on its next stream.
+    // The client sends the wakes again on its next stream.
     wakeParked(this.#engine, session, leases).catch(() => this.outbox.end());
   }
 
   #addFunctions(session: WorkerSession, names: readonly string[]): void {
     checkFunctionNames(names, "add_functions");
-    // A store that refuses is tried again with the next functions or the next hello; claims need the record.
+    // If the store fails, the next functions or the next hello try again; claims need the record.
     addFunctions(this.#engine, session, this.#worker, names).catch(() => this.outbox.end());
   }
 
@@ -246,7 +246,7 @@ export class ClientSession {
         this.#awaited.delete(jobId);
         this.outbox.finish(missingJob(jobId));
       },
-      // The client connects again and awaits again.
+      // The client reconnects and awaits again.
       onFault: () => this.outbox.end(),
     };
     const waiting = awaitEnds(this.#engine, jobIds, listener);
@@ -254,16 +254,16 @@ export class ClientSession {
     return waiting;
   }
 
-  /** The client reads more slowly than its jobs end: the store keeps them for it. */
+  /** The client reads more slowly than its jobs end: leaves the results in the store for now. */
   #postpone(jobId: string): void {
     this.#postponed.add(jobId);
-    if (this.#isTellingPostponed) return;
-    this.#isTellingPostponed = true;
-    void this.#tellPostponed();
+    if (this.#isSendingPostponed) return;
+    this.#isSendingPostponed = true;
+    void this.#sendPostponed();
   }
 
-  /** A few at a time, whenever there is room. */
-  async #tellPostponed(): Promise<void> {
+  /** Sends postponed results, a few at a time, whenever there is room. */
+  async #sendPostponed(): Promise<void> {
     while (this.#postponed.size > 0) {
       await this.outbox.room();
       if (this.#isClosed) return;
@@ -271,7 +271,7 @@ export class ClientSession {
       for (const jobId of jobIds) this.#postponed.delete(jobId);
       await this.#awaitEnds(jobIds).checked;
     }
-    this.#isTellingPostponed = false;
+    this.#isSendingPostponed = false;
   }
 
   #unawait(jobId: string): void {

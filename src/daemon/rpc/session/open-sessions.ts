@@ -1,12 +1,12 @@
 import type { ClientSession } from "./client-session.ts";
 import type { WorkerSession } from "../../engine/dispatch/worker-session.ts";
 
-/** Streams that are open, so that a stopping daemon can say so to their clients. */
+/** All open sessions, so that a stopping daemon can notify their clients. */
 export class OpenSessions {
   readonly #connections = new Set<ClientSession>();
   readonly #onClosed: (session: WorkerSession) => void;
 
-  /** @param onClosed called when a worker's stream is over, with the session that it had */
+  /** @param onClosed called with the session of a worker when its stream has ended */
   constructor(onClosed: (session: WorkerSession) => void) {
     this.#onClosed = onClosed;
   }
@@ -24,12 +24,12 @@ export class OpenSessions {
     if (connection.session !== null) this.#onClosed(connection.session);
   }
 
-  /** Tells every client to connect again. */
+  /** Asks every client to reconnect. */
   drain(): void {
     for (const connection of this.#connections) connection.outbox.drain();
   }
 
-  /** Ends every stream after what waits in it. */
+  /** Ends every stream once its queued frames are sent. */
   end(): void {
     for (const connection of this.#connections) connection.outbox.end();
   }

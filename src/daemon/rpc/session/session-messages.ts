@@ -24,9 +24,9 @@ import { toReportedError } from "../messages/outcome-messages.ts";
 import { fromMs } from "../messages/timestamps.ts";
 import type { RevocationReason, WaitLeft, Delivery } from "../../engine/dispatch/worker-port.ts";
 
-/** Translates a session's frames from and to the words of the engine. */
+/** Converts session frames to and from values of the engine. */
 
-/** More leases than a worker could hold are a mistake of the client, and would be looked up one by one. */
+/** Upper limit for held leases: more are a client error, and each would be looked up separately. */
 const MAX_CONCURRENCY = 100_000;
 
 export function toConnectingWorker(hello: Hello): ConnectingWorker {
@@ -118,7 +118,7 @@ export function toAssignment({ job, resumed, checkpointCount, unordered, openWai
     unordered,
     undoOf: job.undoOf ?? "",
     openWaits: openWaits.map(toOpenWait),
-    // Few jobs are replayed, and the others have nothing to hold it against.
+    // Only replayed jobs compare this time with their checkpoints; most jobs are not replayed.
     ...(checkpointCount > 0 && { now: fromMs(now) }),
   };
 }
@@ -146,7 +146,7 @@ export function toFinishedJob(end: JobEnd): FinishedJob {
     state: jobStateToProto(end.state),
     result: end.result ?? NO_BYTES,
   };
-  // A job that succeeded keeps the error of an earlier attempt: its end has none.
+  // A job that succeeded may still have the error of an earlier attempt, which is not part of its result.
   if (end.error !== null && end.state !== "SUCCESS") finished.error = fromJobError(end.error);
   return finished;
 }

@@ -10,21 +10,21 @@ import type {
   Welcome,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 
-/** Of each kind a frame takes about so many bytes, and at least one: far below the message limit of any client. */
+/** Bytes that a frame takes of each kind of item, but at least one item: far below the message limit of any client. */
 const MAX_FRAME_BYTES = 1024 * 1024;
 
-/** More bytes waiting than this mean that the client does not read: the stream is ended, and it may connect again. */
+/** More queued bytes than this mean that the client does not read: the stream is ended, and it may reconnect. */
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 
-/** With more bytes waiting the ends of jobs stay in the store until there is room: a client may await a million. */
+/** With more queued bytes, results of jobs stay in the store until there is room: a client may await a million. */
 const FULL_BYTES = 16 * 1024 * 1024;
 
-/** Checkpoints are read on only while fewer bytes wait: a job may have recorded as much as a client may be sent at all. */
+/** More checkpoints are read only while fewer bytes are queued: one job may have as many as a stream may queue. */
 const ROOM_BYTES = 4 * 1024 * 1024;
 
 /**
- * What waits to be sent to one client. Everything that was put in since the last frame left goes into the next one:
- * frames grow with the load, and one alone goes at once.
+ * The queue of items to send to one client. The next frame takes everything queued since the last one, so frames grow with
+ * the load, and a single item is sent at once.
  */
 export class SessionOutbox {
   #welcome: Welcome | undefined;
@@ -38,7 +38,7 @@ export class SessionOutbox {
   #bytes = 0;
   #isEnded = false;
   #wake: (() => void) | null = null;
-  /** Who waits for room for more. */
+  /** Callers that wait for room. */
   #readers: (() => void)[] = [];
 
   /** Whether the client reads so slowly that its stream should be ended. */
@@ -46,7 +46,7 @@ export class SessionOutbox {
     return this.#bytes > MAX_WAITING_BYTES;
   }
 
-  /** Whether what can wait elsewhere should. */
+  /** Whether items that can wait in the store should. */
   get isFull(): boolean {
     return this.#bytes > FULL_BYTES;
   }
@@ -57,8 +57,8 @@ export class SessionOutbox {
   }
 
   /**
-   * Leaves a moment after what else a commit puts into other clients' outboxes: a worker that gets its job and a caller
-   * that gets its result go before those who hear that something is stored.
+   * Deferred by a microtask, so that assignments and results of the same commit are sent first, also to other clients: they
+   * are more urgent than acknowledgements.
    */
   reply(reply: Reply): void {
     this.#replies.push(reply);
@@ -74,7 +74,7 @@ export class SessionOutbox {
     this.#signal();
   }
 
-  /** Sent before the assignments that are put in after them. Resolves when there is room for more. */
+  /** Queues checkpoints; they are sent before assignments that are queued later. Resolves when there is room for more. */
   replay(checkpoints: readonly RecordedCheckpoint[]): Promise<void> {
     for (const checkpoint of checkpoints) {
       this.#checkpoints.push(checkpoint);
@@ -84,7 +84,7 @@ export class SessionOutbox {
     return this.room();
   }
 
-  /** Resolves when there is room for more; at once when there is, or when the stream has ended. */
+  /** Resolves when there is room for more, or when the stream has ended. */
   room(): Promise<void> {
     if (this.#bytes < ROOM_BYTES || this.#isEnded) return Promise.resolve();
     return new Promise((resolve) => this.#readers.push(resolve));
@@ -111,11 +111,11 @@ export class SessionOutbox {
     this.#signal();
   }
 
-  /** Frames end after what waits now. */
+  /** Ends the stream of frames after the items that are queued now. */
   end(): void {
     this.#isEnded = true;
     this.#signal();
-    this.#tellReaders();
+    this.#notifyWaiters();
   }
 
   async *frames(): AsyncGenerator<SessionResponse> {
@@ -126,7 +126,7 @@ export class SessionOutbox {
     }
   }
 
-  /** The generator goes on in a microtask, after the commit that puts something in has told everybody. */
+  /** The generator continues in a microtask, after the commit has notified everybody. */
   readonly #signal = (): void => {
     const wake = this.#wake;
     this.#wake = null;
@@ -152,7 +152,7 @@ export class SessionOutbox {
     const frame: SessionResponse = {
       $typeName: "reseolio.v1.SessionResponse",
       replies: takeBytes(this.#replies, replyBytes),
-      // No job overtakes what it recorded.
+      // No assignment overtakes the checkpoints of its job.
       assignments: this.#checkpoints.length === 0 ? takeBytes(this.#assignments, assignmentBytes) : [],
       revocations: this.#revocations,
       finished: takeBytes(this.#finished, finishedBytes),
@@ -162,7 +162,7 @@ export class SessionOutbox {
     };
     if (this.#welcome !== undefined) frame.welcome = this.#welcome;
     if (this.#bytes > 0) this.#bytes -= payloadBytes(frame);
-    if (this.#bytes < ROOM_BYTES) this.#tellReaders();
+    if (this.#bytes < ROOM_BYTES) this.#notifyWaiters();
     this.#welcome = undefined;
     this.#replies = frame.replies === this.#replies ? [] : this.#replies;
     this.#revocations = [];
@@ -173,7 +173,7 @@ export class SessionOutbox {
     return frame;
   }
 
-  #tellReaders(): void {
+  #notifyWaiters(): void {
     const readers = this.#readers;
     if (readers.length === 0) return;
     this.#readers = [];
@@ -181,7 +181,7 @@ export class SessionOutbox {
   }
 }
 
-/** The list itself when it fits into a frame, else its first part, cut off from it. */
+/** Returns the whole list if it fits into a frame, else removes and returns its first part. */
 function takeBytes<T>(list: T[], bytesOf: (item: T) => number): T[] {
   let bytes = 0;
   for (let index = 0; index < list.length; index++) {
@@ -200,12 +200,12 @@ function payloadBytes(frame: SessionResponse): number {
   return bytes;
 }
 
-/** About what ids, tokens and names take of an item. */
+/** Approximate bytes of the IDs, tokens and names of an item. */
 const ITEM_BYTES = 64;
-/** Of a reference to a record besides its name. */
+/** Approximate bytes of a reference to a record, without its name. */
 const REF_BYTES = 12;
 
-/** Most answers are a few bytes; a refusal has its text twice. */
+/** Most results take a few bytes; an error contains its text twice. */
 function replyBytes({ enqueued, settled, recorded }: Reply): number {
   let bytes = (enqueued.length + recorded.length) * ITEM_BYTES + settled.length;
   for (const { result } of enqueued) if (result.case === "error") bytes += ITEM_BYTES + 3 * result.value.message.length;

@@ -5,7 +5,8 @@ import type { Engine } from "../../engine/engine.ts";
 import type { DaemonInfo } from "../daemon-info.ts";
 import { ClientSession } from "./client-session.ts";
 import type { OpenSessions } from "./open-sessions.ts";
-/** SessionService: one stream for each client. */
+
+/** SessionService: one stream per client. */
 export function createSessionService(
   engine: Engine,
   info: DaemonInfo,
@@ -44,7 +45,7 @@ async function* serve(
   }
 }
 
-/** Takes frames until the client ends its side, then lets the answers under way go out. */
+/** Reads frames until the client ends its side; the stream then ends once all replies are sent. */
 async function read(
   connection: ClientSession,
   first: SessionRequest,

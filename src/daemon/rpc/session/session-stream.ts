@@ -11,7 +11,7 @@ import { decodeSessionRequest, encodeSessionResponse } from "#proto/gen/reseolio
 
 const PATH = "/reseolio.v1.SessionService/Session";
 
-/** Calls that are served on a bare stream, by path: SessionService for clients that speak gRPC over HTTP/2. */
+/** The calls that are served on a bare stream, by path: SessionService for gRPC clients over HTTP/2. */
 export function createStreams(
   engine: Engine,
   info: DaemonInfo,
@@ -28,7 +28,7 @@ class SessionStream implements GrpcStreamEvents {
   readonly #logger: Logger;
   readonly #stream: GrpcStream;
   #connection: ClientSession | null = null;
-  /** Frames that came while the session was being opened. */
+  /** Frames that arrived while the session was being opened. */
   #early: SessionRequest[] | null = [];
   #isHalfClosed = false;
   #isOver = false;
@@ -88,7 +88,7 @@ class SessionStream implements GrpcStreamEvents {
   #goOn(connection: ClientSession): void {
     const early = this.#early ?? [];
     this.#early = null;
-    // The client may have gone while its session was opened: its worker must not stay.
+    // The client may have disconnected while its session was opened: its worker must not stay registered.
     if (this.#isOver) {
       connection.close();
       return;
@@ -124,7 +124,7 @@ function readRequest(bytes: Uint8Array): SessionRequest {
   } catch (cause) {
     throw new DaemonError(
       "invalid_argument",
-      "a frame is no SessionRequest: generate the client from the .proto files",
+      "a frame is not a valid SessionRequest: generate the client from the .proto files",
       {
         cause,
       },

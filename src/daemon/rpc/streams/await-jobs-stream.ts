@@ -9,9 +9,9 @@ import { fromJobWithTick } from "../messages/job-with-tick.ts";
 import { StreamBuffer, type StreamSignals } from "./stream-buffer.ts";
 
 /**
- * One message for each job as it becomes terminal, then the end. Only ids wait in memory; a job is read when the
- * client is ready to take it. An unknown id ends the stream with NOT_FOUND after the ends that were known before it,
- * a stopping daemon with UNAVAILABLE: the client asks again and loses nothing.
+ * Sends one message per job as it reaches a terminal state, then ends. Only IDs are kept in memory; a job is read when the
+ * client is ready to receive it. An unknown ID ends the stream with NOT_FOUND after the results known so far. A stopping
+ * daemon ends it with UNAVAILABLE; the client can repeat the call and loses nothing.
  */
 export async function* awaitJobsStream(
   engine: Engine,
@@ -32,7 +32,7 @@ export async function* awaitJobsStream(
     while (left.size > 0) {
       for (const jobId of await ended.take(1)) {
         const job = await readJob(engine, jobId);
-        // A person made it run again between its end and this read.
+        // The job was retried between its end and this read.
         if (!isTerminal(job.state)) waits.push(wait([jobId]));
         else if (left.delete(jobId)) yield { job: await fromJobWithTick(engine, job) };
       }
@@ -44,9 +44,9 @@ export async function* awaitJobsStream(
 }
 
 function checkJobIds(jobIds: readonly string[]): Set<string> {
-  if (jobIds.length === 0) throw invalidArgument([{ field: "job_ids", description: "is empty; give at least one id" }]);
+  if (jobIds.length === 0) throw invalidArgument([{ field: "job_ids", description: "is empty; set at least one ID" }]);
   if (jobIds.length > WIRE_LIMITS.batchItems) {
-    const description = `has ${jobIds.length} ids; await at most ${WIRE_LIMITS.batchItems} in one call`;
+    const description = `has ${jobIds.length} IDs; await at most ${WIRE_LIMITS.batchItems} in one call`;
     throw invalidArgument([{ field: "job_ids", description }]);
   }
   for (const [index, jobId] of jobIds.entries()) checkJobId(jobId, `job_ids[${index}]`);

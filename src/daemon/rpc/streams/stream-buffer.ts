@@ -1,8 +1,8 @@
 import { DaemonError } from "../../core/errors.ts";
 
 /**
- * Between a source that pushes and a server stream that its client reads at its own pace. Bounded: what does not fit
- * ends the stream instead of filling the memory. One reader.
+ * A bounded queue between a source that pushes and a server stream that the client reads at its own pace. On overflow it
+ * ends the stream instead of filling the memory. It has one reader.
  */
 export class StreamBuffer<T> {
   readonly #capacity: number;
@@ -11,7 +11,7 @@ export class StreamBuffer<T> {
   #fault: { readonly error: unknown } | null = null;
   #wake: (() => void) | null = null;
 
-  /** @param overflow made when more than `capacity` items wait */
+  /** @param overflow creates the error for more than `capacity` queued items */
   constructor(capacity: number, overflow: () => DaemonError) {
     this.#capacity = capacity;
     this.#overflow = overflow;
@@ -20,7 +20,7 @@ export class StreamBuffer<T> {
   push(...items: readonly T[]): void {
     if (this.#fault !== null) return;
     if (this.#items.length + items.length > this.#capacity) {
-      // What waits would come with a gap behind it: the reader is told at once.
+      // Queued items would be followed by a gap, so the reader gets the error at once.
       this.#items = [];
       this.fail(this.#overflow());
       return;
@@ -29,13 +29,13 @@ export class StreamBuffer<T> {
     this.#wakeReader();
   }
 
-  /** The stream ends with this error after what was pushed before. Only the first one counts. */
+  /** Ends the stream with this error after the items pushed before. Only the first error counts. */
   fail(error: unknown): void {
     this.#fault ??= { error };
     this.#wakeReader();
   }
 
-  /** Waits for items and takes at most `limit` of them, in order. Throws the error of `fail` when none is left. */
+  /** Waits for items and takes at most `limit` of them, in order. Throws the error of `fail` once none are left. */
   async take(limit: number): Promise<readonly T[]> {
     while (this.#items.length === 0) {
       if (this.#fault !== null) throw this.#fault.error;
@@ -45,12 +45,12 @@ export class StreamBuffer<T> {
   }
 
   /**
-   * Fails the buffer when the client is gone or the daemon drains. Returns what takes the listeners off again, for
-   * the end of the stream.
+   * Fails the buffer when the client disconnects or the daemon drains. Returns a function that removes the listeners, to
+   * call at the end of the stream.
    */
   failOn(signals: StreamSignals): () => void {
     const onCancelled = (): void => this.fail(signals.cancelled.reason);
-    const onDraining = (): void => this.fail(new DaemonError("unavailable", "the daemon is stopping: connect again"));
+    const onDraining = (): void => this.fail(new DaemonError("unavailable", "the daemon is stopping: reconnect"));
     if (signals.cancelled.aborted) onCancelled();
     if (signals.draining.aborted) onDraining();
     signals.cancelled.addEventListener("abort", onCancelled, { once: true });
@@ -67,10 +67,10 @@ export class StreamBuffer<T> {
   }
 }
 
-/** What ends a server stream before its time. */
+/** Signals that end a server stream early. */
 export interface StreamSignals {
-  /** The client cancelled, vanished, or its deadline passed. */
+  /** The client cancelled, disconnected, or its deadline expired. */
   readonly cancelled: AbortSignal;
-  /** The daemon begins to stop. */
+  /** The daemon starts to drain. */
   readonly draining: AbortSignal;
 }

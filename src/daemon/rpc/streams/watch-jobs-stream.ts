@@ -9,15 +9,15 @@ import { watchJobs } from "../../engine/jobs/watch-jobs.ts";
 
 type JobFilter = PageRequest["filter"];
 
-/** A watcher that is further behind than this is told so and dropped. */
+/** A watcher that falls further behind than this is disconnected with an error. */
 const MAX_WAITING_CHANGES = 20_000;
-/** With error messages of at most 16 KiB each, a message stays under its 4 MiB. */
+/** With error messages of at most 16 KiB each, this keeps a message below 4 MiB. */
 const MAX_CHANGES_PER_MESSAGE = 200;
 
 /**
- * Changes as they are committed, several to a message when the client is slower than they come. The first message is
- * empty: from it on nothing that matches is missed. A client that falls too far behind gets RESOURCE_EXHAUSTED, a
- * stopping daemon ends the stream with UNAVAILABLE.
+ * Sends changes as they are committed, several per message if the client is slow. The first message is empty: from then on
+ * no matching change is missed. A client that falls too far behind gets RESOURCE_EXHAUSTED; a stopping daemon ends the
+ * stream with UNAVAILABLE.
  */
 export async function* watchJobsStream(
   engine: Engine,
@@ -46,7 +46,7 @@ export async function* watchJobsStream(
   }
 }
 
-/** A change carries neither key nor schedule nor creation time: such a filter would match too much without a word. */
+/** Changes contain neither key, schedule nor creation time: filters on these would silently match too much. */
 function checkWatchable(filter: JobFilter): void {
   checkPage({ filter, pageSize: 0, pageToken: "" });
   const unwatchable = [
@@ -57,20 +57,20 @@ function checkWatchable(filter: JobFilter): void {
   ] as const;
   const violations = unwatchable
     .filter(([, value]) => value !== undefined)
-    .map(([field]) => ({ field, description: "cannot be watched; filter by id, state, function name or parent" }));
+    .map(([field]) => ({ field, description: "cannot be watched; filter by ID, state, function name or parent" }));
   if (violations.length > 0) throw invalidArgument(violations);
 }
 
 function missedSome(): DaemonError {
   return new DaemonError(
     "unavailable",
-    "the connection that brings changes of other daemons broke: some may be missed; list the jobs and watch again",
+    "lost the connection that reports changes of other daemons, so some may be missing; list the jobs and watch again",
   );
 }
 
 function tooSlow(): DaemonError {
   return new DaemonError(
     "resource_exhausted",
-    `more than ${MAX_WAITING_CHANGES} changes wait for this watcher: read faster, or watch with a narrower filter`,
+    `more than ${MAX_WAITING_CHANGES} changes are queued for this watcher: read faster, or use a narrower filter`,
   );
 }
