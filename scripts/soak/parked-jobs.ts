@@ -1,7 +1,7 @@
 import type { NewWait } from "../../src/daemon/core/checkpoint.ts";
 import { decide } from "../../src/daemon/core/job-machine.ts";
 import { resolveJobOptions } from "../../src/daemon/core/job-options.ts";
-import type { JobTransaction } from "../../src/daemon/storage/job-store.ts";
+import type { Transaction } from "../../src/daemon/storage/seam/store.ts";
 import { openStore } from "../../src/daemon/storage/open-store.ts";
 
 const BATCH = 500;
@@ -16,7 +16,7 @@ export async function parkJobs(db: string, count: number, functionName: string, 
 }
 
 async function parkBatch(
-  tx: JobTransaction,
+  tx: Transaction,
   count: number,
   functionName: string,
   wait: NewWait,
@@ -25,12 +25,12 @@ async function parkBatch(
   const { options } = resolveJobOptions({ timeoutMs: 60_000 }, "options");
   const args = new TextEncoder().encode("[]");
   const jobIds = Array.from({ length: count }, () => Bun.randomUUIDv7());
-  await tx.enqueueJobs(jobIds.map((jobId) => ({ jobId, functionName, args, options, parentId: null })));
-  const [claimed] = await tx.claimJobs([{ workerId: "gone", functionNames: [functionName], limit: count }]);
+  await tx.jobs.enqueue(jobIds.map((jobId) => ({ jobId, functionName, args, options, parentId: null })));
+  const [claimed] = await tx.jobs.claim([{ workerId: "gone", functionNames: [functionName], limit: count }]);
   const jobs = claimed?.jobs ?? [];
   const transitions = jobs.map((job) => decide(job, { kind: "park", ranMs: 1 }, { maxLosses: 10 }, 0));
-  await tx.applyTransitions(transitions.filter((transition) => transition !== null));
-  await tx.registerWaits(
+  await tx.jobs.applyTransitions(transitions.filter((transition) => transition !== null));
+  await tx.workflows.park(
     jobs.map(({ jobId, leaseToken }, index) => ({
       jobId,
       leaseToken,

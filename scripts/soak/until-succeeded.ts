@@ -1,5 +1,5 @@
 import { JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { createClient } from "../../src/sdk/client.ts";
+import { createClient } from "../../src/sdk/transport/client.ts";
 
 const POLL_MS = 50;
 

@@ -10,9 +10,8 @@ import type { DaemonError } from "./core/errors.ts";
 import type { DaemonConfig } from "./config.ts";
 import { createEngine } from "./engine/create-engine.ts";
 import type { Engine } from "./engine/engine.ts";
-import type { ManualTime } from "./engine/move-clock.ts";
-import { handBackWaiting } from "./engine/workers/hand-back-waiting.ts";
-import type { Retention } from "./engine/jobs/prune-jobs.ts";
+import type { ManualTime } from "./engine/clock/move-clock.ts";
+import { recallUnstarted } from "./engine/workers/recall-unstarted.ts";
 import { checkAddressFree } from "./http/listen.ts";
 import type { Logger } from "./logger.ts";
 import { AttemptTimer } from "./loops/attempt-timer.ts";
@@ -23,7 +22,7 @@ import type { Loop } from "./loops/loop.ts";
 import { ClusterWatch } from "./loops/cluster-watch.ts";
 import { createPoll } from "./loops/poll.ts";
 import { readHostId } from "./loops/process-probe.ts";
-import { createPruner } from "./loops/pruner.ts";
+import { createPruner, type Retention } from "./loops/pruner.ts";
 import { timeSinceBoot } from "./loops/time-since-boot.ts";
 import { createScheduleRunner } from "./loops/schedule-runner.ts";
 import { TimerWheel } from "./loops/timer-wheel.ts";
@@ -36,8 +35,8 @@ import { createStreams } from "./rpc/session-stream.ts";
 import { OpenSessions } from "./rpc/session-service.ts";
 import type { Server } from "./server.ts";
 import { startServer } from "./server.ts";
-import type { JobStore } from "./storage/job-store.ts";
-import { openPatiently } from "./storage/open-patiently.ts";
+import type { Store } from "./storage/seam/store.ts";
+import { openPatiently } from "./storage/open-with-retry.ts";
 import { isPostgresUrl, openStore } from "./storage/open-store.ts";
 
 /** How long a start waits for the database. */
@@ -107,7 +106,7 @@ interface DaemonParts {
   readonly logger: Logger;
   readonly nodeId: string;
   readonly clock: Clock;
-  readonly store: JobStore;
+  readonly store: Store;
 }
 
 class RunningDaemon implements Daemon {
@@ -138,7 +137,7 @@ class RunningDaemon implements Daemon {
       random: Math.random,
       newJobId: () => Bun.randomUUIDv7(),
       settings: { nodeId, leaseMs, maxConcurrent, maxLosses },
-      onDeadline: (deadline) => attemptTimer.noteDeadline(deadline),
+      onDeadline: (deadline) => attemptTimer.onDeadline(deadline),
       onFatal: (error) => this.#onFatal(error),
       onUndelivered: (error) =>
         logger.warn("what jobs recorded cannot be read; their workers get them when it can", { error }),
@@ -164,7 +163,7 @@ class RunningDaemon implements Daemon {
       ...(clock instanceof SteadyClock ? [createClockWatch(this.#engine, clock, logger)] : []),
       ...(store.isShared ? [new ClusterWatch(this.#engine, logger)] : []),
     ];
-    this.#sessions = new OpenSessions((session) => this.#reaper.noteDisconnected(session));
+    this.#sessions = new OpenSessions((session) => this.#reaper.onDisconnected(session));
   }
 
   get address(): string {
@@ -209,7 +208,7 @@ class RunningDaemon implements Daemon {
   async #drain(): Promise<void> {
     this.#engine.dispatcher.pause();
     this.#draining.abort();
-    await handBackWaiting(this.#engine, HAND_BACK_MS).finally(() => this.#sessions.drain());
+    await recallUnstarted(this.#engine, HAND_BACK_MS).finally(() => this.#sessions.drain());
   }
 
   async #close(graceMs: number): Promise<void> {

@@ -9,10 +9,10 @@ import {
   type CopyProgress,
   type CopyReport,
   copyTables,
-} from "./storage/copy-database.ts";
-import type { CopySource, CopyTarget } from "./storage/copy-side.ts";
+} from "./storage/copy/copy-database.ts";
+import type { CopySource, CopyTarget } from "./storage/copy/copy-side.ts";
 import { isPostgresUrl, sqlitePath } from "./storage/open-store.ts";
-import { parsePostgresUrl } from "./storage/postgres/address.ts";
+import { parsePostgresUrl } from "./storage/postgres/connection/address.ts";
 import { backupAdvice } from "./storage/postgres/maintenance/backup-advice.ts";
 import { checkPostgresDatabase } from "./storage/postgres/maintenance/check-database.ts";
 import { openPostgresSource, openPostgresTarget } from "./storage/postgres/maintenance/copy-side.ts";
@@ -29,7 +29,7 @@ import {
 } from "./storage/sqlite/maintenance/backup-database.ts";
 import { type CheckReport, checkSqliteDatabase } from "./storage/sqlite/maintenance/check-database.ts";
 import { openSqliteSource, openSqliteTarget } from "./storage/sqlite/maintenance/copy-side.ts";
-import { IN_MEMORY, resolveDatabasePath } from "./storage/sqlite/database-path.ts";
+import { IN_MEMORY, resolveDatabasePath } from "./storage/sqlite/connection/database-path.ts";
 import { describeSqliteDatabase, type SqliteDescription } from "./storage/sqlite/maintenance/describe-database.ts";
 import { type DatabaseMigration, migrateSqliteDatabase } from "./storage/sqlite/maintenance/migrate-database.ts";
 

@@ -1,21 +1,19 @@
 import { create } from "@bufbuild/protobuf";
-import type { EnqueuedJob, NewJob } from "#proto/gen/reseolio/v1/job_pb.ts";
 import {
-  type FinishedJob,
   type Hello,
   HelloSchema,
   type SessionResponse,
   type Welcome,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { uuidV7 } from "#proto/uuid-v7.ts";
-import { type Client, createClient } from "./client.ts";
+import { type Client, createClient } from "./transport/client.ts";
 import type { ReseolioError } from "./errors.ts";
-import { EventDirectory } from "./calls/event-directory.ts";
-import { JobDirectory } from "./calls/job-directory.ts";
-import type { ReseolioSettings } from "./options.ts";
+import { EventsClient } from "./calls/events-client.ts";
+import { JobsClient } from "./calls/jobs-client.ts";
+import type { ReseolioSettings } from "./reseolio-options.ts";
 import { readProcessIdentity } from "./worker/process-identity.ts";
 import type { Registry } from "./worker/registry.ts";
-import { ScheduleDirectory } from "./calls/schedule-directory.ts";
+import { SchedulesClient } from "./calls/schedules-client.ts";
 import { Session } from "./session/session.ts";
 import { isRefusal, type SessionOwner } from "./session/session-settings.ts";
 import { Sidecar } from "./sidecar/sidecar.ts";
@@ -36,11 +34,11 @@ const WARNING_INTERVAL_MS = 60_000;
 
 /** Everything that lives between a start and a stop: the connection, the session over it and the worker behind it. */
 export class Connection implements SessionOwner {
-  readonly jobs: JobDirectory;
-  readonly events: EventDirectory;
-  readonly schedules: ScheduleDirectory;
+  readonly jobs: JobsClient;
+  readonly events: EventsClient;
+  readonly schedules: SchedulesClient;
+  readonly session: Session;
   readonly #client: Client;
-  readonly #session: Session;
   readonly #worker: Worker;
   readonly #workerId = uuidV7();
   readonly #identity = readProcessIdentity();
@@ -56,31 +54,31 @@ export class Connection implements SessionOwner {
     const { logger } = settings;
     this.#client = createClient(settings.client);
     const sidecar = new Sidecar({ ...settings.sidecar, client: this.#client, logger });
-    this.#session = new Session(this.#client, this, settings.session, () => sidecar.ensure());
+    this.session = new Session(this.#client, this, settings.session, () => sidecar.ensure());
     this.#worker = new Worker({
       concurrency: settings.workerConcurrency,
       maxParkedHandlers: settings.maxParkedHandlers,
       registry,
       port: {
-        outbox: this.#session.outbox,
-        watchEnd: (jobId, onEnd) => this.#session.watchEnd(jobId, onEnd),
-        emitEvent: (name, payload) => this.events.emit(name, payload),
+        batcher: this.session.batcher,
+        watchEnd: (jobId, onEnd) => this.session.awaited.watch(jobId, onEnd),
+        emitEvent: (name, payload) => this.events.emitEvent(name, payload),
         retryJob: (jobId, awaitedBy) => this.jobs.retryChild(jobId, awaitedBy),
       },
       events: listeners,
       logger,
       owner,
-      rehearsal: settings.rehearsal,
+      testHooks: settings.testHooks,
     });
-    const calls = new UnaryCalls(this.#session, settings.session.callTimeoutMs);
-    this.jobs = new JobDirectory(this.#client, calls);
-    this.events = new EventDirectory(this.#client, calls);
-    this.schedules = new ScheduleDirectory(this.#client, calls);
+    const calls = new UnaryCalls(this.session, settings.session.callTimeoutMs);
+    this.jobs = new JobsClient(this.#client, calls);
+    this.events = new EventsClient(this.#client, calls);
+    this.schedules = new SchedulesClient(this.#client, calls);
   }
 
   async open(): Promise<void> {
     try {
-      await this.#session.open();
+      await this.session.open();
     } catch (error) {
       this.#client.close();
       throw error;
@@ -89,23 +87,15 @@ export class Connection implements SessionOwner {
 
   /** Hands back what has not ended `graceMs` from now, tells the daemon and lets go of everything. */
   async close(graceMs: number): Promise<void> {
-    this.#session.drain();
+    this.session.drain();
     await this.#worker.drain(graceMs);
-    if (this.#session.isOpen) await this.#session.whenIdle(SETTLE_MS);
-    await this.#session.close();
+    if (this.session.isOpen) await this.session.whenIdle(SETTLE_MS);
+    await this.session.close();
     this.#client.close();
   }
 
-  enqueue<T>(job: NewJob, onEnqueued: (answer: EnqueuedJob, job: NewJob) => T): Promise<T> {
-    return this.#session.outbox.enqueue(job, onEnqueued);
-  }
-
-  waitForEnd(jobId: string, timeoutMs: number | undefined): Promise<FinishedJob> {
-    return this.#session.waitForEnd(jobId, timeoutMs);
-  }
-
   addFunction(name: string): void {
-    if (this.settings.workerConcurrency > 0) this.#session.outbox.addFunction(name);
+    if (this.settings.workerConcurrency > 0) this.session.batcher.addFunction(name);
   }
 
   hello(): Hello {

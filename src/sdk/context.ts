@@ -1,13 +1,8 @@
-import { AsyncLocalStorage } from "node:async_hooks";
-import type { AwaitSource, FirstOf } from "./workflow/await-any.ts";
-import type { Branch } from "./replay/branch.ts";
-import type { CallCounter } from "./workflow/child-calls.ts";
-import { ReseolioError } from "./errors.ts";
-import type { EmittedEvent } from "./calls/event-directory.ts";
-import type { HandlerContext } from "./workflow/handler-context.ts";
+import type { JobHandle } from "./job-handle.ts";
 import type { Logger } from "./logger.ts";
+import type { StepOptions } from "./options/step-options.ts";
+import type { EmittedEvent } from "./sent-messages.ts";
 import type { JobResult } from "./serialized.ts";
-import type { StepOptions } from "./step-options.ts";
 
 /**
  * What a handler knows of the attempt it runs in.
@@ -200,55 +195,30 @@ export interface AwaitSignalOptions {
   readonly timeoutMs?: number;
 }
 
-const storage = new AsyncLocalStorage<HandlerScope>();
-
-/** Where code runs: in a handler, or in a step of one. */
-export interface HandlerScope {
-  readonly context: HandlerContext;
-  /** Null outside of steps. */
-  readonly stepName: string | null;
-  /** What led to here. */
-  readonly branch: Branch;
-  /** Tells calls of the same function with the same arguments apart. */
-  readonly calls: CallCounter;
-}
+/** Something that `awaitAny` can wait for: an event by its name, a job by its handle, or a sleep. */
+export type AwaitSource =
+  | { readonly event: string }
+  | { readonly job: JobHandle }
+  /** Milliseconds. */
+  | { readonly sleepFor: number }
+  | { readonly sleepUntil: Date };
 
 /**
- * The context of the handler in whose call this runs, also after an `await` and inside functions that it calls.
+ * What came first: its place in the list, and the event's payload or the job's result; null after a sleep.
  *
  * @example
  * ```ts
- * reseolio.durable("demo:slow", async () => {
- *   context().signal.throwIfAborted();
- * });
+ * const first = await context().awaitAny("reply", [{ event: "reply:7" }, { sleepFor: 60_000 }]);
+ * const text = first.index === 0 ? JSON.stringify(first.value) : "no reply";
  * ```
- *
- * @throws ReseolioError `no_context` outside a handler
  */
-export function context(): Context {
-  const current = storage.getStore();
-  if (current !== undefined) return current.context;
-  throw new ReseolioError("no_context", "context() was called outside a handler; call it inside a durable function");
-}
+export type FirstOf<Sources extends readonly AwaitSource[]> = {
+  readonly [Index in keyof Sources]: { readonly index: IndexOf<Index>; readonly value: ValueOf<Sources[Index]> };
+}[number];
 
-/** As `context()`, but undefined outside a handler, and with the step if it is called inside one. */
-export function currentScope(): HandlerScope | undefined {
-  return storage.getStore();
-}
-
-/** Whatever the caller does from here on, also behind awaits and timers, is in this branch. Nothing outside a handler. */
-export function enterBranch(context: object, branch: Branch): void {
-  const scope = storage.getStore();
-  if (scope === undefined || scope.context !== context) return;
-  storage.enterWith({ context: scope.context, stepName: scope.stepName, calls: scope.calls, branch });
-}
-
-/** Runs a handler or a step so that `context()` works inside it, also after an await. */
-export function runInScope(
-  current: HandlerScope,
-  handler: (...args: never[]) => unknown,
-  args: readonly unknown[],
-): unknown {
-  // The registry erased the handler's types; the arguments are whatever the caller stored.
-  return storage.run(current, handler as (...args: readonly unknown[]) => unknown, ...args);
-}
+type IndexOf<Key> = Key extends `${infer Index extends number}` ? Index : number;
+type ValueOf<Source> = Source extends { readonly job: JobHandle<infer Result> }
+  ? Result
+  : Source extends { readonly event: string }
+    ? unknown
+    : null;

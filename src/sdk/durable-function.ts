@@ -1,10 +1,10 @@
 import { ReseolioError } from "./errors.ts";
 import type { JobHandle } from "./job-handle.ts";
-import { isJobOptions, type JobOptions } from "./job-options.ts";
+import { isJobOptions, type JobOptions } from "./options/job-options.ts";
 import type { FunctionDefinition } from "./worker/registry.ts";
-import { show } from "./option-faults.ts";
+import { show } from "./options/option-faults.ts";
 import type { ScheduleHandle } from "./schedule-handle.ts";
-import type { ScheduleOptions, ScheduleSettings } from "./schedule-options.ts";
+import type { ScheduleOptions, ScheduleSettings } from "./options/schedule-options.ts";
 import type { JobResult } from "./serialized.ts";
 
 /**

@@ -1,12 +1,8 @@
-import { JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { isUuid } from "#proto/uuid-v7.ts";
-import { currentScope } from "./context.ts";
-import { JobCancelledError, JobFailedError, ReseolioError } from "./errors.ts";
-import { type JobDetails, type JobStatus, reasonOf } from "./calls/job-details.ts";
-import type { SentSignal } from "./calls/job-directory.ts";
-import { show } from "./option-faults.ts";
-import { decodeResult } from "./serialization.ts";
+import { ReseolioError } from "./errors.ts";
+import type { JobDetails, JobStatus } from "./job-details.ts";
+import { show } from "./options/option-faults.ts";
+import type { SentSignal } from "./sent-messages.ts";
 
 /** @throws ReseolioError `invalid_argument` that shows what was given */
 export function checkJobId(jobId: unknown): asserts jobId is string {
@@ -15,16 +11,10 @@ export function checkJobId(jobId: unknown): asserts jobId is string {
   throw new ReseolioError("invalid_argument", message);
 }
 
-/** How a job ended. */
-export interface JobEnd {
-  readonly job: FinishedJob;
-  /** Told the error that the caller is about to be given. */
-  readonly onFailure?: (error: Error) => void;
-}
-
 /** What a handle asks of its client. */
 export interface JobAccess {
-  waitForEnd(jobId: string, timeoutMs: number | undefined): Promise<JobEnd>;
+  /** The result, once the job has ended. */
+  result(jobId: string, timeoutMs: number | undefined): Promise<unknown>;
   getJob(jobId: string): Promise<JobDetails>;
   cancelJob(jobId: string): Promise<boolean>;
   signal(jobId: string, name: string, payload: unknown): Promise<SentSignal>;
@@ -61,20 +51,8 @@ export class JobHandle<T = unknown> {
    * @throws ConnectionError when the client is stopped meanwhile
    */
   result(timeoutMs?: number): Promise<T> {
-    const result = this.#result(timeoutMs);
-    // A handler that unwinds leaves waits behind that nobody listens to any more.
-    if (currentScope() !== undefined) result.catch(() => {});
-    return result;
-  }
-
-  async #result(timeoutMs: number | undefined): Promise<T> {
-    if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs >= 0)) {
-      throw new ReseolioError("invalid_argument", `timeoutMs is ${show(timeoutMs)}; give milliseconds, 0 or more`);
-    }
-    const limit = timeoutMs === Number.POSITIVE_INFINITY ? undefined : timeoutMs;
     // The handler's type, carried by the handle; the value went through JSON on the way.
-    const { job, onFailure } = await this.access.waitForEnd(this.jobId, limit);
-    return resultOf(job, onFailure) as T;
+    return this.access.result(this.jobId, timeoutMs) as Promise<T>;
   }
 
   /** Where it stands now. @throws ReseolioError `not_found` when there is no such job */
@@ -112,34 +90,4 @@ export class JobHandle<T = unknown> {
   signal(name: string, payload?: unknown): Promise<SentSignal> {
     return this.access.signal(this.jobId, name, payload);
   }
-}
-
-/**
- * @param onFailure told the error before it is thrown
- * @throws JobFailedError, JobCancelledError, or ReseolioError `not_found`
- */
-export function resultOf(job: FinishedJob, onFailure?: (error: Error) => void): unknown {
-  if (job.state === JobState.SUCCESS) return decodeResult(job.jobId, job.result);
-  const error = failureOf(job);
-  onFailure?.(error);
-  throw error;
-}
-
-function failureOf(job: FinishedJob): Error {
-  switch (job.state) {
-    case JobState.DEAD:
-      return new JobFailedError(job.jobId, reasonOf(job.error), causeOf(job));
-    case JobState.CANCELLED:
-      return new JobCancelledError(job.jobId, reasonOf(job.error), job.error?.message ?? "no reason is recorded");
-    default:
-      return new ReseolioError("not_found", `no job has the id ${job.jobId}: it was deleted, pruned, or never stored`);
-  }
-}
-
-/** The handler's error, as far as it can be told in another process. */
-function causeOf(job: FinishedJob): Error {
-  const cause = new Error(job.error?.message ?? "no error is recorded");
-  cause.name = job.error?.name ?? "Error";
-  if (job.error !== undefined && job.error.stack !== "") cause.stack = job.error.stack;
-  return cause;
 }

@@ -1,4 +1,4 @@
-import type { CrashPlan, RehearsedEnd, RehearsedSight } from "../sdk/workflow/rehearsal.ts";
+import type { CrashPlan, ReturnedHandler, GivenValue } from "../sdk/workflow/test-hooks.ts";
 import { StepOrder } from "./step-order.ts";
 
 /**
@@ -13,14 +13,14 @@ export class ReplayPlan implements CrashPlan {
   readonly #steps = new StepOrder();
   #faults: string[] = [];
 
-  diesAfter(jobId: string, point: string): boolean {
+  crashesAfter(jobId: string, point: string): boolean {
     const place = `${jobId} ${point}`;
     if (this.#died.has(place)) return false;
     this.#died.add(place);
     return true;
   }
 
-  diesAtEnd(end: RehearsedEnd): boolean {
+  crashesAtEnd(end: ReturnedHandler): boolean {
     const result = new TextDecoder().decode(end.result);
     const before = this.#results.get(end.jobId);
     this.#results.set(end.jobId, result);
@@ -29,7 +29,7 @@ export class ReplayPlan implements CrashPlan {
     return false;
   }
 
-  saw({ jobId, functionName, failures, op, name, given }: RehearsedSight): void {
+  observe({ jobId, functionName, failures, op, name, given }: GivenValue): void {
     const place = `${jobId} ${failures} ${op}`;
     const before = this.#seen.get(place);
     if (before === undefined) this.#seen.set(place, given);
@@ -39,7 +39,7 @@ export class ReplayPlan implements CrashPlan {
     }
   }
 
-  stepHasRun(jobId: string, running: number): Promise<void> {
+  afterStepRun(jobId: string, running: number): Promise<void> {
     return this.#steps.turn(jobId, running);
   }
 
@@ -50,7 +50,7 @@ export class ReplayPlan implements CrashPlan {
     return faults;
   }
 
-  #compare({ functionName, jobId, failures, notAskedFor }: RehearsedEnd, before: string, result: string): void {
+  #compare({ functionName, jobId, failures, notAskedFor }: ReturnedHandler, before: string, result: string): void {
     const who = `${functionName} (job ${jobId})`;
     if (before !== result) this.#faults.push(`${who} returned ${before}, and replayed it returned ${result}`);
     // After a failure of the whole attempt a handler may well go another way.

@@ -27,14 +27,14 @@ export class StepOrder {
     this.#waiting.delete(jobId);
     if (this.#isReversed) waiting.reverse();
     this.#isReversed = !this.#isReversed;
-    goOn(waiting);
+    resumeEach(waiting);
   }
 }
 
 /** One after the other: what each does next is on its way before the next one goes on. */
-function goOn(waiting: readonly (() => void)[]): void {
+function resumeEach(waiting: readonly (() => void)[]): void {
   const [first, ...others] = waiting;
   if (first === undefined) return;
   first();
-  setTimeout(() => goOn(others), 1);
+  setTimeout(() => resumeEach(others), 1);
 }

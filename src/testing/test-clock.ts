@@ -1,8 +1,8 @@
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type Client as ServiceClient, createClient as createServiceClient } from "@connectrpc/connect";
 import { type MoveClockResponse, TestingService } from "#proto/gen/reseolio/v1/testing_service_pb.ts";
-import { type Client, createClient } from "../sdk/client.ts";
-import { reseolioErrorFrom } from "../sdk/connect-errors.ts";
+import { type Client, createClient } from "../sdk/transport/client.ts";
+import { reseolioErrorFrom } from "../sdk/transport/connect-errors.ts";
 import { ReseolioError } from "../sdk/errors.ts";
 
 /** How much longer than the daemon's own waiting a call may take. */

@@ -1,8 +1,8 @@
 import { ReseolioError } from "../sdk/errors.ts";
-import type { ReseolioOptions } from "../sdk/options.ts";
-import { type Rehearsal, REHEARSAL } from "../sdk/workflow/rehearsal.ts";
+import type { ReseolioOptions } from "../sdk/reseolio-options.ts";
+import { type TestHooks, TEST_HOOKS } from "../sdk/workflow/test-hooks.ts";
 import { Reseolio } from "../sdk/reseolio.ts";
-import { lengthMs } from "./length.ts";
+import { durationMs } from "./duration.ts";
 import { ReplayPlan } from "./replay-plan.ts";
 import { TestClock } from "./test-clock.ts";
 import { startTestDaemon, type TestDaemon } from "./test-daemon.ts";
@@ -123,8 +123,8 @@ class RunningWorld implements TestWorld {
     this.#clock = clock;
     this.#defaults = options.client ?? {};
     this.#replays = options.replayEveryCheckpoint === true ? new ReplayPlan() : undefined;
-    const rehearsed = { address: daemon.address, autoStart: false, [REHEARSAL]: this.#rehearsal() };
-    this.options = rehearsed;
+    const hooked = { address: daemon.address, autoStart: false, [TEST_HOOKS]: this.#testHooks() };
+    this.options = hooked;
     this.client = this.#addClient({});
   }
 
@@ -133,7 +133,7 @@ class RunningWorld implements TestWorld {
   }
 
   advance(length: string | number): Promise<void> {
-    return this.#moveTo(this.#clock.now() + lengthMs(length));
+    return this.#moveTo(this.#clock.now() + durationMs(length));
   }
 
   advanceTo(time: Date): Promise<void> {
@@ -164,7 +164,7 @@ class RunningWorld implements TestWorld {
     this.#checkReplays();
   }
 
-  #rehearsal(): Rehearsal {
+  #testHooks(): TestHooks {
     const now = (): number => this.#clock.now();
     return { clock: { now, monotonic: now }, crashes: this.#replays };
   }

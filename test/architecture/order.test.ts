@@ -2,14 +2,16 @@
 import { describe, expect, test } from "bun:test";
 import { type SourceFile, sourceFiles } from "../support/source-files.ts";
 import { cliOrder } from "./orders/cli.ts";
-import { engineOrder } from "./orders/engine.ts";
+import { coreOrder, engineOrder, loopsOrder } from "./orders/engine.ts";
 import { rpcOrder } from "./orders/rpc.ts";
 import { sdkOrder } from "./orders/sdk.ts";
 import { storageOrder } from "./orders/storage.ts";
 import type { RoomOrder } from "./room-order.ts";
 
 const files = sourceFiles(["src"]);
-const orders = [engineOrder, storageOrder, sdkOrder, cliOrder, rpcOrder].filter(({ rooms }) => rooms.length > 0);
+const orders = [coreOrder, engineOrder, loopsOrder, storageOrder, sdkOrder, cliOrder, rpcOrder].filter(
+  ({ rooms }) => rooms.length > 0,
+);
 
 for (const order of orders) {
   const inside = files.filter(({ path }) => path.startsWith(`${order.area}/`));

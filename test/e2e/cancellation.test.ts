@@ -1,7 +1,7 @@
 /** P10: a cancelled job is cancelled, at once and for good, and so are its children. */
 import { Code } from "@connectrpc/connect";
 import { expect } from "bun:test";
-import { createClient } from "../../src/sdk/client.ts";
+import { createClient } from "../../src/sdk/transport/client.ts";
 import { testOnEachStore } from "../support/each-store.ts";
 import { WORK } from "../support/e2e-world.ts";
 import { rejection } from "../support/rejection.ts";

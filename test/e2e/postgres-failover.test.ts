@@ -80,21 +80,21 @@ test("while the synchronous standby is away nothing is acknowledged, and the cal
   const timeouts = { statementMs: 500, answerMs: 1_500 };
   const store = await createPostgresStore({ url: server.url("postgres"), timeouts });
   const world = { clock: new ManualClock(Date.now()) } as StoreWorld;
-  await store.transact((tx) => tx.enqueueJobs([newJob(world)]));
+  await store.transact((tx) => tx.jobs.enqueue([newJob(world)]));
   await run(server, "alter system set synchronous_standby_names = 'nobody'");
   await run(server, "select pg_reload_conf()");
   let item = newJob(world);
   // The server takes the setting over in its own time.
   await until("commits wait", async () => {
     item = newJob(world);
-    const fault = await store.transact((tx) => tx.enqueueJobs([item])).then(() => null, String);
+    const fault = await store.transact((tx) => tx.jobs.enqueue([item])).then(() => null, String);
     if (fault !== null) expect(fault).toContain("whether the last write was done is not known");
     return fault !== null;
   });
   await run(server, "alter system reset synchronous_standby_names");
   await run(server, "select pg_reload_conf()");
-  await until("it is stored", async () => (await store.getJob(item.jobId)) !== null);
-  const [again] = await store.transact((tx) => tx.enqueueJobs([item]));
+  await until("it is stored", async () => (await store.jobs.get(item.jobId)) !== null);
+  const [again] = await store.transact((tx) => tx.jobs.enqueue([item]));
   expect(again).toMatchObject({ kind: "repeated", jobId: item.jobId });
   await store.close();
 }, 60_000);

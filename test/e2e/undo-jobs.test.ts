@@ -2,7 +2,7 @@
 import { expect } from "bun:test";
 import { CheckpointKind, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { SettleResult } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { createClient } from "../../src/sdk/client.ts";
+import { createClient } from "../../src/sdk/transport/client.ts";
 import { testOnEachStore } from "../support/each-store.ts";
 import { type E2eWorld, WORK } from "../support/e2e-world.ts";
 import { reseolioCommand } from "../support/executable.ts";

@@ -1,6 +1,6 @@
 /** A backlog of a function that nobody serves does not slow the others: enqueue, claim and await stay as they were. */
 import { expect } from "bun:test";
-import { createClient } from "../../src/sdk/client.ts";
+import { createClient } from "../../src/sdk/transport/client.ts";
 import { testOnEachStore } from "../support/each-store.ts";
 import type { E2eWorld } from "../support/e2e-world.ts";
 

@@ -3,7 +3,7 @@
  * no shortcuts. It shares nothing with the daemon but its types, so that the two can disagree.
  */
 import type { Attempt, ErrorReason, Job, JobState } from "../../src/daemon/core/job.ts";
-import type { EnqueueOutcome, JobToStore } from "../../src/daemon/storage/job-store.ts";
+import type { EnqueueOutcome, NewJob } from "../../src/daemon/storage/seam/jobs.ts";
 
 /** The part of a job that the model foretells. */
 export type ModelJob = {
@@ -26,7 +26,7 @@ export class JobModel {
     this.now = now;
   }
 
-  enqueue(item: JobToStore): EnqueueOutcome {
+  enqueue(item: NewJob): EnqueueOutcome {
     const { jobId, functionName, options } = item;
     const sameId = this.jobs.get(jobId);
     if (sameId?.functionName === functionName) return { kind: "repeated", jobId, state: sameId.state };
@@ -234,7 +234,7 @@ export class JobModel {
     if (delayMs === 0) this.ready.add(job.jobId);
   }
 
-  #newJob({ jobId, functionName, args, options, parentId }: JobToStore): ModelJob {
+  #newJob({ jobId, functionName, args, options, parentId }: NewJob): ModelJob {
     const { delayMs, runAt, startWithinMs, finishWithinMs, onDuplicate: _, headers: __, ...settings } = options;
     const startsAt = runAt ?? this.now + (delayMs ?? 0);
     if (startsAt <= this.now) this.ready.add(jobId);

@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { decide, type JobEvent } from "../../src/daemon/core/job-machine.ts";
 import { resolveJobOptions } from "../../src/daemon/core/job-options.ts";
 import type { Job } from "../../src/daemon/core/job.ts";
-import type { JobStore, JobToStore } from "../../src/daemon/storage/job-store.ts";
+import type { Store } from "../../src/daemon/storage/seam/store.ts";
+import type { NewJob } from "../../src/daemon/storage/seam/jobs.ts";
 import type { ManualClock } from "../support/manual-clock.ts";
 import { randomFrom, type Random } from "../support/seeded-random.ts";
 import { type MakeStore, newJobId } from "../storage/store-world.ts";
@@ -13,8 +14,8 @@ import type {
   NewWait,
   RecordOrder,
 } from "../../src/daemon/core/checkpoint.ts";
-import type { ParkedJob } from "../../src/daemon/storage/checkpoint-store.ts";
-import type { JobTransaction } from "../../src/daemon/storage/job-store.ts";
+import type { ParkedJob } from "../../src/daemon/storage/seam/workflows.ts";
+import type { Transaction } from "../../src/daemon/storage/seam/store.ts";
 import type { ModelJob } from "./job-model.ts";
 import { WorkflowModel } from "./workflow-model.ts";
 
@@ -49,7 +50,7 @@ export function modelSuite(name: string, seeds: number, makeStore: MakeStore): v
 
 class ModelRun {
   readonly history: string[] = [];
-  readonly #store: JobStore;
+  readonly #store: Store;
   readonly #clock: ManualClock;
   readonly #random: Random;
   readonly #model: WorkflowModel;
@@ -57,7 +58,7 @@ class ModelRun {
   readonly #leases: Job[] = [];
   readonly #ids: string[] = [];
 
-  constructor(store: JobStore, clock: ManualClock, random: Random) {
+  constructor(store: Store, clock: ManualClock, random: Random) {
     this.#store = store;
     this.#clock = clock;
     this.#random = random;
@@ -99,9 +100,11 @@ class ModelRun {
   }
 
   async compare(): Promise<void> {
-    const jobs = await this.#store.getJobs(this.#ids);
+    const jobs = await this.#store.jobs.getMany(this.#ids);
     const found = new Map(jobs.map((job) => [job.jobId, job]));
-    const recorded = await this.#store.listFewCheckpoints(jobs.map(({ jobId }) => ({ jobId, sinceToken: null })));
+    const recorded = await this.#store.workflows.listFewCheckpoints(
+      jobs.map(({ jobId }) => ({ jobId, sinceToken: null })),
+    );
     expect(found.size).toBe(this.#model.jobs.size);
     for (const expected of this.#model.jobs.values()) {
       const job = found.get(expected.jobId);
@@ -124,10 +127,10 @@ class ModelRun {
     });
     expect(seen).toEqual(expected.sort((left, right) => (left.name < right.name ? -1 : 1)));
     if (this.#model.signals.some((one) => one.jobId === jobId)) {
-      expect(await this.#store.countSignals(jobId)).toEqual(new Map(this.#model.countSignals(jobId)));
+      expect(await this.#store.workflows.countSignals(jobId)).toEqual(new Map(this.#model.countSignals(jobId)));
     }
     if (state !== "SUSPENDED") return;
-    const waits = (await this.#store.listWaits(jobId)).map(({ name, dueAt }) => ({ name, dueAt }));
+    const waits = (await this.#store.workflows.listWaits(jobId)).map(({ name, dueAt }) => ({ name, dueAt }));
     const waking = [...this.#model.waitsOf(jobId)].filter(([, { wakes }]) => wakes);
     expect(waits).toEqual(
       waking.map(([name, { dueAt }]) => ({ name, dueAt })).sort((left, right) => (left.name < right.name ? -1 : 1)),
@@ -135,7 +138,7 @@ class ModelRun {
   }
 
   async #compareSums(): Promise<void> {
-    const counts = await this.#store.countJobs();
+    const counts = await this.#store.jobs.count();
     const total = counts.reduce((sum, { count }) => sum + count, 0);
     expect(total).toBe(this.#model.jobs.size);
     for (const { functionName, state, count } of counts) {
@@ -144,8 +147,8 @@ class ModelRun {
     }
     const due = await this.#store.transact(async (tx) => ({
       next: await tx.nextDueAt(),
-      overdue: (await tx.listOverdueJobs(1000)).map(({ job }) => job.jobId),
-      leased: (await tx.listLeasedJobs(WORKERS[0]!)).map((job) => job.jobId),
+      overdue: (await tx.jobs.listOverdue(1000)).map(({ job }) => job.jobId),
+      leased: (await tx.jobs.listLeased(WORKERS[0]!)).map((job) => job.jobId),
     }));
     expect(due.next).toBe(this.#model.nextDueAt());
     expect(due.overdue.sort()).toEqual([...this.#model.overdue()].sort());
@@ -157,7 +160,7 @@ class ModelRun {
 
   async #seen(job: Job): Promise<ModelJob> {
     const { args, result, error, headers: _, ...rest } = job;
-    const attempts = await this.#store.listAttempts(job.jobId, 1_000);
+    const attempts = await this.#store.jobs.listAttempts(job.jobId, 1_000);
     return {
       ...rest,
       args: new TextDecoder().decode(args),
@@ -172,11 +175,11 @@ class ModelRun {
   async #enqueue(): Promise<void> {
     // Around the number of rows that one statement inserts.
     const items = Array.from({ length: this.#pick([1, 1, 2, 3, 17]) }, () => this.#newJob());
-    const outcomes = await this.#store.transact((tx) => tx.enqueueJobs(items));
+    const outcomes = await this.#store.transact((tx) => tx.jobs.enqueue(items));
     expect(outcomes).toEqual(items.map((item) => this.#model.enqueue(item)));
   }
 
-  #newJob(): JobToStore {
+  #newJob(): NewJob {
     const known = this.#ids.length > 0 && this.#chance(0.1) ? this.#pick(this.#ids) : null;
     const jobId = known ?? newJobId(this.#clock.now() - this.#below(50));
     if (known === null) this.#ids.push(jobId);
@@ -206,7 +209,7 @@ class ModelRun {
     const functionNames = FUNCTIONS.filter(() => this.#chance(0.7));
     if (functionNames.length === 0) return;
     const limit = 1 + this.#below(4);
-    const [claimed] = await this.#store.transact((tx) => tx.claimJobs([{ workerId, functionNames, limit }]));
+    const [claimed] = await this.#store.transact((tx) => tx.jobs.claim([{ workerId, functionNames, limit }]));
     expect(claimed!.jobs.map((job) => job.jobId)).toEqual([...this.#model.claim(functionNames, limit, workerId)]);
     this.#leases.push(...claimed!.jobs);
   }
@@ -264,7 +267,7 @@ class ModelRun {
     const live = [...this.#model.jobs.keys()];
     if (live.length === 0) return;
     const jobId = this.#pick(live);
-    const job = await this.#store.getJob(jobId);
+    const job = await this.#store.jobs.get(jobId);
     expect(await this.#apply(job!, event)).toBe(foretell(jobId));
   }
 
@@ -272,15 +275,15 @@ class ModelRun {
     const transition = decide(job, event, { maxLosses: 3 }, this.#random.next());
     if (transition === null) return false;
     return this.#store.transact(async (tx) => {
-      const [applied] = await tx.applyTransitions([transition]);
-      await this.#wake(tx, await tx.takeAwaiters());
+      const [applied] = await tx.jobs.applyTransitions([transition]);
+      await this.#wake(tx, await tx.workflows.takeAwaiters());
       return applied!;
     });
   }
 
-  async #wake(tx: JobTransaction, parked: readonly ParkedJob[]): Promise<void> {
+  async #wake(tx: Transaction, parked: readonly ParkedJob[]): Promise<void> {
     const transitions = parked.map(({ job }) => decide(job, { kind: "wake", graceMs: 0 }, { maxLosses: 3 }, 0)!);
-    if (transitions.length > 0) await tx.applyTransitions(transitions);
+    if (transitions.length > 0) await tx.jobs.applyTransitions(transitions);
   }
 
   async #record(): Promise<void> {
@@ -295,7 +298,7 @@ class ModelRun {
     const failures = this.#model.jobs.get(jobId)?.failures ?? 0;
     const item = { jobId, leaseToken, name, kind, error, failures, place: 0, order, awaitedJobId: null };
     const bytes = value === null ? null : new TextEncoder().encode(value);
-    const [outcome] = await this.#store.transact((tx) => tx.recordCheckpoints([{ ...item, value: bytes }]));
+    const [outcome] = await this.#store.transact((tx) => tx.workflows.record([{ ...item, value: bytes }]));
     expect(outcome).toEqual(this.#model.record(lease, name, { kind, value, isError: error !== null, order }));
   }
 
@@ -305,7 +308,7 @@ class ModelRun {
     const names = NAMES.map((name) => `wait ${name}`).filter(() => this.#chance(0.5));
     if (names.length === 0) return;
     const waits = names.map((name) => this.#newWait(name));
-    const known = await this.#store.transact((tx) => tx.findKinds([{ jobId: lease.jobId, names }]));
+    const known = await this.#store.transact((tx) => tx.workflows.findKinds([{ jobId: lease.jobId, names }]));
     const order = this.#chance(0.7)
       ? { seq: 1 + this.#below(9), asked: this.#below(9), alone: this.#chance(0.5) }
       : null;
@@ -313,10 +316,10 @@ class ModelRun {
     if (!isSound) return;
     const applied = await this.#store.transact(async (tx) => {
       const transition = decide(lease, { kind: "park", ranMs: 5 }, { maxLosses: 3 }, 0)!;
-      const [done] = await tx.applyTransitions([transition]);
+      const [done] = await tx.jobs.applyTransitions([transition]);
       if (done !== true) return false;
       const { jobId, leaseToken } = lease;
-      const { over } = await tx.registerWaits([{ jobId, leaseToken, waits, waitingNames: names, place: 0, order }]);
+      const { over } = await tx.workflows.park([{ jobId, leaseToken, waits, waitingNames: names, place: 0, order }]);
       await this.#wake(tx, over);
       return true;
     });
@@ -342,7 +345,7 @@ class ModelRun {
     const name = this.#pick(names);
     const payload = `"${this.#below(100)}"`;
     const created = await this.#store.transact(async (tx) => {
-      const [outcome] = await tx.emitEvents([{ name, payload: new TextEncoder().encode(payload) }], 1_000);
+      const [outcome] = await tx.events.emit([{ name, payload: new TextEncoder().encode(payload) }], 1_000);
       await this.#wake(tx, outcome!.woken);
       return outcome!.created;
     });
@@ -352,15 +355,15 @@ class ModelRun {
   async #deleteEvent(): Promise<void> {
     const name = this.#pick(EVENTS);
     const outcome = await this.#store.transact(async (tx) => {
-      await tx.lockEvents([name]);
-      return tx.deleteEvent(name);
+      await tx.events.lock([name]);
+      return tx.events.delete(name);
     });
     expect(outcome).toBe(this.#model.deleteEvent(name) ? "deleted" : "unknown");
   }
 
   async #pruneEvents(): Promise<void> {
     const before = this.#clock.now() - this.#below(300);
-    expect(await this.#store.transact((tx) => tx.pruneEvents(before, 1_000))).toBe(this.#model.pruneEvents(before));
+    expect(await this.#store.transact((tx) => tx.events.prune(before, 1_000))).toBe(this.#model.pruneEvents(before));
   }
 
   /** Now and then one that was sent before, perhaps to another job. */
@@ -380,7 +383,7 @@ class ModelRun {
     };
     const outcome = await this.#store.transact(async (tx) => {
       const payload = new TextEncoder().encode(signal.payload);
-      const { outcomes, woken } = await tx.sendSignals([{ ...signal, payload }]);
+      const { outcomes, woken } = await tx.workflows.sendSignals([{ ...signal, payload }]);
       await this.#wake(tx, woken);
       return outcomes[0];
     });
@@ -388,7 +391,7 @@ class ModelRun {
   }
 
   async #endDue(): Promise<void> {
-    await this.#store.transact(async (tx) => this.#wake(tx, (await tx.endDueWaits(1_000)).woken));
+    await this.#store.transact(async (tx) => this.#wake(tx, (await tx.workflows.endDueWaits(1_000)).woken));
     this.#model.endDue();
   }
 
@@ -401,7 +404,7 @@ class ModelRun {
   async #delete(): Promise<void> {
     if (this.#ids.length === 0) return;
     const ids = [this.#pick(this.#ids), this.#pick(this.#ids)];
-    const deleted = await this.#store.transact((tx) => tx.deleteJobs(ids));
+    const deleted = await this.#store.transact((tx) => tx.jobs.delete(ids));
     expect(deleted).toEqual(ids.filter((jobId) => this.#model.delete(jobId)));
   }
 
@@ -410,7 +413,7 @@ class ModelRun {
     const finishedBefore = this.#clock.now() - this.#below(300);
     let deleted = 0;
     for (let done = false; !done;) {
-      const slice = await this.#store.transact((tx) => tx.pruneJobs({ state, finishedBefore, limit: 3 }));
+      const slice = await this.#store.transact((tx) => tx.jobs.prune({ state, finishedBefore, limit: 3 }));
       deleted += slice.deleted;
       done = slice.done;
     }
@@ -418,15 +421,15 @@ class ModelRun {
   }
 
   async #promote(): Promise<void> {
-    const { promoted } = await this.#store.transact((tx) => tx.promoteDueJobs(1000));
+    const { promoted } = await this.#store.transact((tx) => tx.jobs.promoteDue(1000));
     expect(promoted).toBe(this.#model.promote());
   }
 
   async #expire(): Promise<void> {
-    const overdue = await this.#store.transact((tx) => tx.listOverdueJobs(2));
+    const overdue = await this.#store.transact((tx) => tx.jobs.listOverdue(2));
     for (const { job, reason } of overdue) {
       // The end of the one before may have woken it.
-      const now = await this.#store.getJob(job.jobId);
+      const now = await this.#store.jobs.get(job.jobId);
       expect(await this.#apply(now!, { kind: "cancel", reason })).toBe(this.#model.cancel(job.jobId, reason));
     }
   }
@@ -441,12 +444,12 @@ class ModelRun {
     const items = [this.#newJob(), this.#newJob()];
     const lease = this.#leases.at(-1);
     const broken = this.#store.transact(async (tx) => {
-      await tx.enqueueJobs(items);
-      await tx.claimJobs([{ workerId: WORKERS[0]!, functionNames: FUNCTIONS, limit: 3 }]);
-      await tx.promoteDueJobs(10);
+      await tx.jobs.enqueue(items);
+      await tx.jobs.claim([{ workerId: WORKERS[0]!, functionNames: FUNCTIONS, limit: 3 }]);
+      await tx.jobs.promoteDue(10);
       if (lease !== undefined) {
-        await tx.applyTransitions([decide(lease, { kind: "lose" }, { maxLosses: 3 }, 0)!]);
-        await tx.deleteJobs([lease.jobId]);
+        await tx.jobs.applyTransitions([decide(lease, { kind: "lose" }, { maxLosses: 3 }, 0)!]);
+        await tx.jobs.delete([lease.jobId]);
       }
       throw new Error("broken off");
     });

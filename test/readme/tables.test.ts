@@ -7,7 +7,7 @@ import { JOB_OPTION_DEFAULTS, LIMITS, resolveJobOptions } from "../../src/daemon
 import { JOB_STATES } from "../../src/daemon/core/job.ts";
 import { SCHEDULE_DEFAULTS } from "../../src/daemon/core/schedule.ts";
 import { SETTINGS } from "../../src/daemon/settings.ts";
-import { resolveOptions } from "../../src/sdk/options.ts";
+import { resolveOptions } from "../../src/sdk/reseolio-options.ts";
 import { encodeSchedule } from "../../src/sdk/calls/encode-schedule.ts";
 import * as sdk from "../../src/sdk/index.ts";
 import { checkout as root } from "../support/executable.ts";
@@ -110,7 +110,9 @@ describe("the guides' other tables", () => {
     };
     const written = new Map(rows.map(([option = "", value = ""]) => [option.replaceAll("`", ""), value]));
     for (const [option, value] of Object.entries(taken)) expect(written.get(option)).toEndWith(code(String(value)));
-    const declared = readDocument("src/sdk/options.ts").match(/new Set<keyof ReseolioOptions>\(\[([^\]]*)\]/)?.[1];
+    const declared = readDocument("src/sdk/reseolio-options.ts").match(
+      /new Set<keyof ReseolioOptions>\(\[([^\]]*)\]/,
+    )?.[1];
     expect([...written.keys()]).toEqual([...declared!.matchAll(/"(\w+)"/g)].map((match) => match[1]!));
   });
 

@@ -1,6 +1,6 @@
 /** A daemon and two clients of it that run programs: one keeps the handlers that wait, one gives up their memory. */
 import { Reseolio } from "../../src/sdk/index.ts";
-import { type CrashPlan, REAL_CLOCK, type Rehearsal, REHEARSAL } from "../../src/sdk/workflow/rehearsal.ts";
+import { type CrashPlan, REAL_CLOCK, type TestHooks, TEST_HOOKS } from "../../src/sdk/workflow/test-hooks.ts";
 import { type StoreDaemonOptions, type StoreKind, testStore } from "../support/each-store.ts";
 import { AT_END, DeathList, type Deaths } from "./deaths.ts";
 import { type CallChild, interpret } from "./interpreter.ts";
@@ -66,10 +66,10 @@ class Runner implements CrashPlan {
   #count = 0;
 
   constructor(address: string, name: string, maxParkedHandlers: number) {
-    const rehearsal: Rehearsal = { clock: REAL_CLOCK, crashes: this };
+    const testHooks: TestHooks = { clock: REAL_CLOCK, crashes: this };
     this.#client = new Reseolio({
       ...{ address, autoStart: false, workerConcurrency: CONCURRENCY, maxParkedHandlers },
-      ...{ drainTimeoutMs: 0, logger: QUIET, [REHEARSAL]: rehearsal },
+      ...{ drainTimeoutMs: 0, logger: QUIET, [TEST_HOOKS]: testHooks },
     });
     const child = durableChild(this.#client, `replay:${name}:child`, (jobId) => this.#nextChildRun(jobId));
     this.#flow = this.#client.durable(`replay:${name}:flow`, (key: string) => this.#handle(key, child));
@@ -80,7 +80,7 @@ class Runner implements CrashPlan {
     return { [Symbol.asyncDispose]: () => this.#client.stop() };
   }
 
-  diesAfter(jobId: string, point: string): boolean {
+  crashesAfter(jobId: string, point: string): boolean {
     const run = this.#runOfJob.get(jobId);
     if (run?.deaths.diesAt(point) !== true) return false;
     run.trace.die(point);
@@ -88,13 +88,13 @@ class Runner implements CrashPlan {
   }
 
   /** What handlers are given is in their traces. */
-  saw(): void {}
+  observe(): void {}
 
-  stepHasRun(): Promise<void> {
+  afterStepRun(): Promise<void> {
     return Promise.resolve();
   }
 
-  diesAtEnd({ jobId }: { readonly jobId: string }): boolean {
+  crashesAtEnd({ jobId }: { readonly jobId: string }): boolean {
     return this.#runOfJob.get(jobId)?.deaths.diesAt(AT_END) === true;
   }
 

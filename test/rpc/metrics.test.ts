@@ -44,7 +44,7 @@ describe("/metrics", () => {
   test("tells what schedules did: ticks that fired and were skipped, and how late they were", async () => {
     await using world = await createEngineWorld();
     const { engine, clock } = world;
-    engine.schedules.look(clock.now());
+    engine.schedules.observe(clock.now());
     await createSchedule(engine, "s", { cron: "* * * * * *", functionName: "a:b", overlap: "skip" });
     for (let second = 0; second < 3; second++) {
       clock.advance(1_020);

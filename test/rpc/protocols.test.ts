@@ -114,7 +114,7 @@ describe("plain JSON by POST, as curl sends it", () => {
     expect(await faultOf('{"jobs":[{"functionName":"a:b","options":{"backoff":77}}]}')).toContain(
       "jobs[0].options.backoff",
     );
-    expect(await world.world.engine.store.countJobs()).toEqual([]);
+    expect(await world.world.engine.store.jobs.count()).toEqual([]);
   });
 
   test("at a path that does not exist gets 404 and a sentence; a known path with a wrong method 405", async () => {
@@ -154,7 +154,7 @@ describe("P19: a message that is too large", () => {
       expect(response.status).toBe(429);
       expect(await response.json()).toMatchObject({ code: "resource_exhausted" });
     }
-    expect(await world.world.engine.store.countJobs()).toEqual([]);
+    expect(await world.world.engine.store.jobs.count()).toEqual([]);
   });
 
   test("when unpacked, as a decompression bomb is, is never unpacked whole", async () => {

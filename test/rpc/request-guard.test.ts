@@ -153,7 +153,7 @@ describe("pages", () => {
       expect(`${type} ${posted.status}`).toBe(`${type} 415`);
       await posted.arrayBuffer();
     }
-    expect(await world.world.engine.store.countJobs()).toEqual([]);
+    expect(await world.world.engine.store.jobs.count()).toEqual([]);
   });
 });
 

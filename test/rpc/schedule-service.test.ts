@@ -80,7 +80,7 @@ test("a preview tells local times with their offsets, changes of the clock and t
 
 test("a job tells the schedule and the tick that it comes from, in every answer", async () => {
   await using world = await createRouterWorld();
-  world.engine.schedules.look(world.clock.now());
+  world.engine.schedules.observe(world.clock.now());
   await world.enqueue("a:b");
   const { schedule } = await world.schedules.createSchedule({ name: "s", spec: SPEC });
   expect(timestampDate(schedule!.nextRunAt!)).toEqual(new Date("2026-01-01T00:01:00Z"));
@@ -103,7 +103,7 @@ test("a job tells the schedule and the tick that it comes from, in every answer"
 
 test("a bulk act takes the jobs of a schedule", async () => {
   await using world = await createRouterWorld();
-  world.engine.schedules.look(world.clock.now());
+  world.engine.schedules.observe(world.clock.now());
   await world.enqueue("a:b");
   await world.schedules.createSchedule({ name: "s", spec: SPEC });
   await tick(world);

@@ -120,7 +120,7 @@ describe("EnqueueJobs", () => {
     });
     const fault = await faultOf(world.jobs.enqueueJobs(request));
     expect(fault.rawMessage).toContain("jobs[0].options.backoff: is 9");
-    expect(await world.engine.store.countJobs()).toEqual([]);
+    expect(await world.engine.store.jobs.count()).toEqual([]);
   });
 
   test("of nothing answers nothing", async () => {
@@ -233,12 +233,12 @@ describe("faults", () => {
 
   async function withFaultyStore(world: RouterWorld, error: Error): Promise<ConnectError> {
     const { store } = world.engine;
-    const { getJob } = store;
-    store.getJob = () => Promise.reject(error);
+    const { get } = store.jobs;
+    store.jobs.get = () => Promise.reject(error);
     try {
       return await faultOf(world.jobs.getJob({ jobId: UNKNOWN_ID }));
     } finally {
-      store.getJob = getJob;
+      store.jobs.get = get;
     }
   }
 });

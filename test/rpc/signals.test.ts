@@ -48,7 +48,7 @@ describe("SendSignal", () => {
     await using world = await createRouterWorld();
     const jobId = await parked(world, { name: "w", kind: "signal", signalName: "go", timeoutMs: null });
     await world.jobs.sendSignal({ jobId, name: "go" });
-    const { checkpoints } = await world.engine.store.listCheckpoints({
+    const { checkpoints } = await world.engine.store.workflows.listCheckpoints({
       ...{ jobId, sinceToken: null, afterName: null, maxBytes: 1_000 },
     });
     expect(new TextDecoder().decode(checkpoints[0]?.value ?? undefined)).toBe("null");
@@ -62,7 +62,7 @@ describe("SendSignal", () => {
     expect(first).toMatchObject({ signalId: signal.signalId, taken: false });
     await world.jobs.cancelJob({ jobId });
     expect(await world.jobs.sendSignal(signal)).toEqual(first);
-    expect(await world.engine.store.countSignals(jobId)).toEqual(new Map([["go", 1]]));
+    expect(await world.engine.store.workflows.countSignals(jobId)).toEqual(new Map([["go", 1]]));
   });
 
   test("refuses an unknown job and one that has ended, and says which state it is in", async () => {
@@ -90,7 +90,7 @@ describe("SendSignal", () => {
     const payload = new Uint8Array(1024 * 1024 + 1).fill(48);
     const tooLarge = await faultOf(world.jobs.sendSignal({ jobId, name: "go", payload }));
     expect(tooLarge).toMatchObject({ code: Code.ResourceExhausted });
-    expect(await world.engine.store.countSignals(jobId)).toEqual(new Map());
+    expect(await world.engine.store.workflows.countSignals(jobId)).toEqual(new Map());
   });
 
   test("refuses an id that was used for another job", async () => {

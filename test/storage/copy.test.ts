@@ -6,8 +6,8 @@ import postgres from "postgres";
 import type { DaemonError } from "../../src/daemon/core/errors.ts";
 import { JOB_STATES, type Job } from "../../src/daemon/core/job.ts";
 import { checkDatabase, copyDatabase, describeDatabase } from "../../src/daemon/database.ts";
-import { COPY_TABLES } from "../../src/daemon/storage/copy-tables.ts";
-import type { JobStore } from "../../src/daemon/storage/job-store.ts";
+import { COPY_TABLES } from "../../src/daemon/storage/copy/copy-tables.ts";
+import type { Store } from "../../src/daemon/storage/seam/store.ts";
 import { openStore } from "../../src/daemon/storage/open-store.ts";
 import { fillMixed, MIXED_FUNCTIONS, MIXED_WORKERS } from "../support/mixed-jobs.ts";
 import { runSql, type TestDatabase, testDatabase } from "../support/postgres-database.ts";
@@ -39,7 +39,7 @@ async function places() {
   };
 }
 
-async function onStore<T>(url: string, work: (store: JobStore) => Promise<T>): Promise<T> {
+async function onStore<T>(url: string, work: (store: Store) => Promise<T>): Promise<T> {
   const { store } = await openStore(url, { clock: CLOCK });
   try {
     return await work(store);
@@ -53,25 +53,28 @@ async function everything(url: string) {
   return onStore(url, async (store) => {
     const jobs: Job[] = [];
     for (let before: string | null = null; ;) {
-      const page = await store.listJobs({ filter: {}, limit: 500, before });
-      const whole = await store.getJobs(page.jobs.map((job) => job.jobId));
+      const page = await store.jobs.list({ filter: {}, limit: 500, before });
+      const whole = await store.jobs.getMany(page.jobs.map((job) => job.jobId));
       jobs.push(...whole.toSorted((left, right) => (left.jobId < right.jobId ? 1 : -1)));
       if (page.next === null) break;
       before = page.next;
     }
-    const attempts = await Promise.all(jobs.map((job) => store.listAttempts(job.jobId, 1_000)));
-    const workers = (await store.listWorkers()).toSorted((left, right) => (left.workerId < right.workerId ? -1 : 1));
-    const counts = (await store.countJobs()).map(
+    const attempts = await Promise.all(jobs.map((job) => store.jobs.listAttempts(job.jobId, 1_000)));
+    const workers = (await store.workers.list()).toSorted((left, right) => (left.workerId < right.workerId ? -1 : 1));
+    const counts = (await store.jobs.count()).map(
       ({ functionName, state, count }) => `${functionName} ${state} ${count}`,
     );
     const states = ["ACTIVE", "PAUSED", "DELETED"] as const;
-    const schedules = await store.listSchedules({ states, functionName: null, limit: 1_000, after: null });
+    const schedules = await store.schedules.list({ states, functionName: null, limit: 1_000, after: null });
     // A list leaves args out.
     const names = schedules.schedules.map(({ schedule }) => schedule.name);
-    const whole = await Promise.all(names.map((name) => store.getSchedule(name)));
-    const ticks = Object.fromEntries(await store.listTicks(jobs.map((job) => job.jobId)));
+    const whole = await Promise.all(names.map((name) => store.schedules.get(name)));
+    const ticks = Object.fromEntries(await store.schedules.listTicks(jobs.map((job) => job.jobId)));
     const recorded = await Promise.all(
-      jobs.map(async ({ jobId }) => [await store.listRecords(jobId, 100), await store.listWaits(jobId)]),
+      jobs.map(async ({ jobId }) => [
+        await store.workflows.listRecords(jobId, 100),
+        await store.workflows.listWaits(jobId),
+      ]),
     );
     return { jobs, attempts, workers, counts: counts.sort(), schedules, whole, ticks, recorded };
   });
@@ -178,7 +181,7 @@ describe("a copy", () => {
       const claims = (url: string) =>
         onStore(url, (store) =>
           store.transact(async (tx) => {
-            const [claimed] = await tx.claimJobs([{ workerId: "w", functionNames: MIXED_FUNCTIONS, limit: 40 }]);
+            const [claimed] = await tx.jobs.claim([{ workerId: "w", functionNames: MIXED_FUNCTIONS, limit: 40 }]);
             return claimed!.jobs.map((job) => [job.jobId, job.attempt, job.leaseToken]);
           }),
         );
@@ -188,7 +191,7 @@ describe("a copy", () => {
       await onStore(to, async (store) => {
         const running = before.jobs.find((job) => job.state === "RUNNING")!;
         const keyed = before.jobs.find((job) => job.idempotencyKey !== null && job.state === "SUCCESS")!;
-        const held = await store.transact((tx) => tx.listLeasedJobs(running.workerId!));
+        const held = await store.transact((tx) => tx.jobs.listLeased(running.workerId!));
         expect(held.map((job) => job.leaseToken)).toContain(running.leaseToken);
         expect(MIXED_WORKERS).toContain(running.workerId as never);
         const options = { ...keyed, delayMs: null, runAt: null, startWithinMs: null, finishWithinMs: null };
@@ -198,7 +201,7 @@ describe("a copy", () => {
           options: { ...options, onDuplicate: "return_existing" as const },
         };
         const [again, fresh] = await store.transact((tx) =>
-          tx.enqueueJobs([
+          tx.jobs.enqueue([
             { ...item, jobId: "0192f0c1-2345-7000-8000-0000000000f1", functionName: keyed.functionName },
             { ...item, jobId: "0192f0c1-2345-7000-8000-0000000000f2", functionName: "a:new:function" },
           ] as never),
@@ -338,7 +341,7 @@ describe("a copy is refused", () => {
     await using place = await places();
     const [used, to] = [place.schema(), place.schema()];
     await onStore(used, async (store) => {
-      const listener = await store.listen(() => {});
+      const listener = await store.cluster.listen(() => {});
       expect(await refusal(used, to)).toContain("1 daemon works on it");
       await filled(place.file("from.db"), 1);
       expect(await refusal(place.file("from.db"), used)).toContain("1 daemon works on it");

@@ -11,7 +11,7 @@ import {
   type SqliteDescription,
 } from "../../src/daemon/database.ts";
 import { newestVersion } from "../../src/daemon/storage/migrate.ts";
-import { SQLITE_MIGRATIONS } from "../../src/daemon/storage/sqlite/migrations.ts";
+import { SQLITE_MIGRATIONS } from "../../src/daemon/storage/sqlite/migrations/migrations.ts";
 import { createSqliteStore } from "../../src/daemon/storage/sqlite/sqlite-store.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { rejection } from "../support/rejection.ts";
@@ -142,8 +142,8 @@ test("deleted and pruned jobs leave nothing behind", async () => {
   const ids = [await finished(world, { args, maxAttempts: 1 }, failed()), await finished(world, { args })];
   world.clock.advance(10);
   const finishedBefore = world.clock.now();
-  await world.store.transact((tx) => tx.deleteJobs([ids[0]!]));
-  await world.store.transact((tx) => tx.pruneJobs({ state: "SUCCESS", finishedBefore, limit: 10 }));
+  await world.store.transact((tx) => tx.jobs.delete([ids[0]!]));
+  await world.store.transact((tx) => tx.jobs.prune({ state: "SUCCESS", finishedBefore, limit: 10 }));
   expect(await checkDatabase(world.path)).toMatchObject({ jobs: 0, problems: [] });
 });
 
@@ -189,7 +189,7 @@ test("a backup made while jobs are written is whole, private, and opens as a dat
   expect((await stat(report.destination)).size).toBe(report.sizeBytes);
 
   const copy = await createSqliteStore({ path: report.destination, clock: world.clock });
-  expect(await copy.getJob(jobId)).toEqual(before);
+  expect(await copy.jobs.get(jobId)).toEqual(before);
   await copy.close();
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { NewWait, ParkOrder, RecordOrder } from "../../src/daemon/core/checkpoint.ts";
 import { decide, type JobEvent } from "../../src/daemon/core/job-machine.ts";
 import type { Job } from "../../src/daemon/core/job.ts";
-import type { CheckpointToStore } from "../../src/daemon/storage/checkpoint-store.ts";
+import type { NewCheckpoint } from "../../src/daemon/storage/seam/workflows.ts";
 import {
   bytes,
   claim,
@@ -34,12 +34,7 @@ const PLACE: RecordOrder = {
 };
 const NO = { name: "Error", message: "no" };
 
-function step(
-  job: Job,
-  name: string,
-  order: Partial<RecordOrder> | null,
-  value: string | null = "1",
-): CheckpointToStore {
+function step(job: Job, name: string, order: Partial<RecordOrder> | null, value: string | null = "1"): NewCheckpoint {
   const { jobId, leaseToken, failures } = job;
   const whole = order === null ? null : { ...PLACE, ...order };
   const error = value === null ? NO : null;
@@ -49,13 +44,13 @@ function step(
   };
 }
 
-async function record(world: StoreWorld, ...items: readonly CheckpointToStore[]): Promise<readonly string[]> {
-  const outcomes = await world.store.transact((tx) => tx.recordCheckpoints(items));
+async function record(world: StoreWorld, ...items: readonly NewCheckpoint[]): Promise<readonly string[]> {
+  const outcomes = await world.store.transact((tx) => tx.workflows.record(items));
   return outcomes.map((one) => (one.kind === "recorded" ? (one.isNew ? "new" : "changed") : one.kind));
 }
 
 async function replay(world: StoreWorld, jobId: string, sinceToken: number | null = null) {
-  const found = await world.store.listFewCheckpoints([{ jobId, sinceToken }]);
+  const found = await world.store.workflows.listFewCheckpoints([{ jobId, sinceToken }]);
   return new Map((found.get(jobId) ?? []).map((one) => [one.name, one]));
 }
 
@@ -75,8 +70,8 @@ async function park(world: StoreWorld, job: Job, { waits, names, order }: Parkin
   const { jobId, leaseToken } = job;
   const waitingNames = names ?? waits.map((wait) => wait.name);
   const over = await world.store.transact(async (tx) => {
-    await tx.applyTransitions([decide(job, { kind: "park", ranMs: 7 }, { maxLosses: 10 }, 0)!]);
-    return (await tx.registerWaits([{ jobId, leaseToken, waits, waitingNames, order, place: 0 }])).over;
+    await tx.jobs.applyTransitions([decide(job, { kind: "park", ranMs: 7 }, { maxLosses: 10 }, 0)!]);
+    return (await tx.workflows.park([{ jobId, leaseToken, waits, waitingNames, order, place: 0 }])).over;
   });
   return over.length > 0;
 }
@@ -90,7 +85,7 @@ const event = (name: string, op = 9): NewWait => {
 const at = (seq: number, asked = seq, alone = false): ParkOrder => ({ seq, asked, alone });
 
 function emit(world: StoreWorld, name: string) {
-  return world.store.transact((tx) => tx.emitEvents([{ name, payload: bytes("1") }], 10));
+  return world.store.transact((tx) => tx.events.emit([{ name, payload: bytes("1") }], 10));
 }
 
 /** Wakes the parked job and claims it. */
@@ -115,9 +110,14 @@ function recordTests(makeStore: MakeStore): void {
     const all = await replay(world, jobId);
     for (const [place, order] of orders.entries()) expect(all.get(`s${place}`)?.order).toEqual({ ...PLACE, ...order });
     expect(all.get("legacy")?.order).toBeNull();
-    const paged = await world.store.listCheckpoints({ jobId, sinceToken: null, afterName: null, maxBytes: 1e6 });
+    const paged = await world.store.workflows.listCheckpoints({
+      jobId,
+      sinceToken: null,
+      afterName: null,
+      maxBytes: 1e6,
+    });
     expect(new Map(paged.checkpoints.map((one) => [one.name, one]))).toEqual(all);
-    expect((await world.store.listRecords(jobId, 10)).map((one) => [one.name, one.order])).toEqual(
+    expect((await world.store.workflows.listRecords(jobId, 10)).map((one) => [one.name, one.order])).toEqual(
       [...all.values()]
         .toSorted(
           (left, right) => (left.order?.seq ?? 0) - (right.order?.seq ?? 0) || (left.name < right.name ? -1 : 1),
@@ -141,11 +141,11 @@ function recordTests(makeStore: MakeStore): void {
       "signal",
       "sleep",
     ]);
-    const [known] = await world.store.transact((tx) => tx.findKinds([{ jobId, names: kinds }]));
+    const [known] = await world.store.transact((tx) => tx.workflows.findKinds([{ jobId, names: kinds }]));
     expect(known).toEqual(new Map(kinds.map((kind) => [kind, kind])));
     for (const kind of ["try", "note", "signal"] as const) {
       const outcomes = await world.store.transact((tx) =>
-        tx.recordCheckpoints([
+        tx.workflows.record([
           { ...step(job, kind, {}), kind: "step" },
           { ...step(job, "step", {}), kind },
           { ...step(job, "event", null), kind },
@@ -213,7 +213,7 @@ function recordTests(makeStore: MakeStore): void {
     await using world = await makeStore();
     const jobId = await stored(world);
     const job = await claimOne(world);
-    const tries = (count: number): CheckpointToStore => ({ ...step(job, "t", { seq: 0 }, String(count)), kind: "try" });
+    const tries = (count: number): NewCheckpoint => ({ ...step(job, "t", { seq: 0 }, String(count)), kind: "try" });
     expect(await record(world, tries(1))).toEqual(["new"]);
     expect(await record(world, tries(2), tries(3))).toEqual(["changed", "changed"]);
     expect(text((await replay(world, jobId)).get("t")!.value)).toBe("3");
@@ -224,7 +224,7 @@ function recordTests(makeStore: MakeStore): void {
     const jobId = await stored(world);
     const job = await claimOne(world);
     await record(world, step(job, "a", {}), { ...step(job, "j", {}, null), kind: "job", awaitedJobId: jobId });
-    expect((await world.store.sumCheckpoints([jobId])).get(jobId)).toEqual({
+    expect((await world.store.workflows.sumCheckpoints([jobId])).get(jobId)).toEqual({
       ...{ count: 2, open: 0, awaited: 1, bytes: 1 },
     });
   });
@@ -235,7 +235,9 @@ function recordTests(makeStore: MakeStore): void {
     const [one, two, three] = (await claim(world, 4)) as [Job, Job, Job];
     await record(world, step(one, "a", null), step(two, "a", {}));
     await park(world, three, { waits: [event("e")], order: null });
-    expect([...(await world.store.findOrdered([...ids, "not an id"]))].sort()).toEqual([ids[1]!, ids[2]!].sort());
+    expect([...(await world.store.workflows.findOrdered([...ids, "not an id"]))].sort()).toEqual(
+      [ids[1]!, ids[2]!].sort(),
+    );
   });
 }
 
@@ -249,7 +251,7 @@ function waitTests(makeStore: MakeStore): void {
     await emit(world, "a");
     const inside = { name: "inside", kind: "sleep", sleepMs: 10, order: undefined } as const;
     await park(world, two, { waits: [inside], order: null });
-    const open = await world.store.listOpenWaits([...ids, "not an id"]);
+    const open = await world.store.workflows.listOpenWaits([...ids, "not an id"]);
     const due = (ms: number) => ({ kind: "sleep", dueAt: world.clock.now() + ms }) as const;
     expect(Object.fromEntries(open)).toEqual({
       [one.jobId]: [
@@ -258,7 +260,7 @@ function waitTests(makeStore: MakeStore): void {
       ],
       [two.jobId]: [{ ...due(10), name: "inside", op: 0 }],
     });
-    const sums = await world.store.sumCheckpoints(ids);
+    const sums = await world.store.workflows.sumCheckpoints(ids);
     expect(ids.map((jobId) => sums.get(jobId)?.open ?? 0).sort()).toEqual([0, 1, 2]);
   });
 
@@ -268,7 +270,7 @@ function waitTests(makeStore: MakeStore): void {
     await park(world, await claimOne(world), { waits: [event("a", 5), nap("b", 10), nap("c", 99)], order: at(3, 7) });
     await emit(world, "a");
     world.clock.advance(10);
-    await world.store.transact((tx) => tx.endDueWaits(10));
+    await world.store.transact((tx) => tx.workflows.endDueWaits(10));
     const all = await replay(world, jobId);
     expect(all.get("a")!.order).toEqual({ ...PLACE, seq: 3, asked: 7, op: 5, prompt: true, beside: false });
     expect(all.get("b")!.order).toEqual({ ...PLACE, seq: 3, asked: 7, op: 9, beside: true });
@@ -295,11 +297,11 @@ function waitTests(makeStore: MakeStore): void {
     const job = await goOn(world, jobId);
     await emit(world, "b");
     world.clock.advance(5);
-    await world.store.transact((tx) => tx.endDueWaits(10));
+    await world.store.transact((tx) => tx.workflows.endDueWaits(10));
     const busy = await replay(world, jobId);
     expect(busy.get("b")!.order).toEqual({ ...PLACE, seq: 0, asked: 0, op: 12, prompt: true, beside: false });
     expect(busy.get("n")!.order).toEqual({ ...PLACE, seq: 0, asked: 0, op: 14, prompt: true, beside: false });
-    const given: CheckpointToStore = { ...step(job, "n", { seq: 2, asked: 4, op: 14 }), kind: "sleep", value: null };
+    const given: NewCheckpoint = { ...step(job, "n", { seq: 2, asked: 4, op: 14 }), kind: "sleep", value: null };
     expect(await record(world, given)).toEqual(["changed"]);
     expect(await park(world, job, { waits: [], names: ["b", "c"], order: at(3, 4) })).toBe(true);
     expect(await seqs(world, jobId)).toEqual({ a: 1, n: 2, b: 3 });
@@ -367,7 +369,7 @@ function waitTests(makeStore: MakeStore): void {
     world.clock.advance(60);
     await park(world, await goOn(world, jobId), { waits: [nap("n", 100, 4)], order: at(2) });
     world.clock.advance(40);
-    expect(await world.store.transact((tx) => tx.endDueWaits(10))).toMatchObject({ ended: 1 });
+    expect(await world.store.transact((tx) => tx.workflows.endDueWaits(10))).toMatchObject({ ended: 1 });
     expect((await replay(world, jobId)).get("n")!.order).toMatchObject({ seq: 2, op: 4 });
   });
 }
@@ -512,9 +514,9 @@ function retryTests(makeStore: MakeStore): void {
   test("leaves a child alone that is retried in the same act", async () => {
     await using world = await makeStore();
     const { parentId, ids } = await family(world, true);
-    const jobs = await world.store.getJobs([parentId, ids.dead]);
+    const jobs = await world.store.jobs.getMany([parentId, ids.dead]);
     const transitions = jobs.map((job) => decide(job, { kind: "retry" }, { maxLosses: 10 }, 0)!);
-    await world.store.transact((tx) => tx.applyTransitions(transitions));
+    await world.store.transact((tx) => tx.jobs.applyTransitions(transitions));
     expect((await replay(world, parentId)).has(`job:${ids.dead}`)).toBe(false);
   });
 
@@ -559,8 +561,8 @@ function awaitedTests(makeStore: MakeStore): void {
         const settle = async () => {
           const transition = decide(child, end, { maxLosses: 10 }, 0)!;
           return world.store.transact(async (tx) => {
-            await tx.applyTransitions([transition]);
-            return tx.takeAwaiters();
+            await tx.jobs.applyTransitions([transition]);
+            return tx.workflows.takeAwaiters();
           });
         };
         if (isLate) await settle();
@@ -589,7 +591,7 @@ function awaitedTests(makeStore: MakeStore): void {
     await record(world, { ...step(parent, "x", {}, null), kind: "job", awaitedJobId: childId });
     world.clock.advance(1_000);
     const prune = { state: "SUCCESS", finishedBefore: world.clock.now(), limit: 10 } as const;
-    expect((await world.store.transact((tx) => tx.pruneJobs(prune))).deleted).toBe(0);
+    expect((await world.store.transact((tx) => tx.jobs.prune(prune))).deleted).toBe(0);
   });
 
   test("what says that a job ended an attempt is forgotten once, with what else awaited it", async () => {
@@ -599,7 +601,8 @@ function awaitedTests(makeStore: MakeStore): void {
     const awaited = { kind: "job", awaitedJobId: childId } as const;
     const ended = { endedAttempt: true, seq: 0 };
     await record(world, { ...step(parent, "result:0", ended, null), ...awaited }, step(parent, "other", ended, null));
-    const forget = () => world.store.transact((tx) => tx.forgetAwaited({ jobId: childId, awaitedBy: parentId }));
+    const forget = () =>
+      world.store.transact((tx) => tx.workflows.forgetAwaited({ jobId: childId, awaitedBy: parentId }));
     expect(await forget()).toBe(false);
     await record(world, { ...step(parent, `job:${childId}`, ended, null), ...awaited });
     expect(await forget()).toBe(true);

@@ -3,8 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import postgres from "postgres";
 import { decide } from "../../src/daemon/core/job-machine.ts";
 import type { Job } from "../../src/daemon/core/job.ts";
-import type { EnqueueOutcome, JobStore, JobToStore } from "../../src/daemon/storage/job-store.ts";
-import type { StoreHint } from "../../src/daemon/storage/store-hint.ts";
+import type { EnqueueOutcome, NewJob } from "../../src/daemon/storage/seam/jobs.ts";
+import type { Store } from "../../src/daemon/storage/seam/store.ts";
+import type { StoreHint } from "../../src/daemon/storage/seam/cluster.ts";
 import { createPostgresStore } from "../../src/daemon/storage/postgres/postgres-store.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { runSql, type TestDatabase, testDatabase } from "../support/postgres-database.ts";
@@ -33,13 +34,13 @@ async function cluster(daemons: number) {
 }
 
 const now = { clock: new ManualClock(Date.now()) } as StoreWorld;
-const jobs = (count: number, input: JobInput = {}): readonly JobToStore[] =>
+const jobs = (count: number, input: JobInput = {}): readonly NewJob[] =>
   Array.from({ length: count }, () => newJob(now, input));
-const enqueue = (store: JobStore, items: readonly JobToStore[]): Promise<readonly EnqueueOutcome[]> =>
-  store.transact((tx) => tx.enqueueJobs(items), { readsTimeLate: true });
+const enqueue = (store: Store, items: readonly NewJob[]): Promise<readonly EnqueueOutcome[]> =>
+  store.transact((tx) => tx.jobs.enqueue(items), { readsTimeLate: true });
 
-async function claim(store: JobStore, workerId: string, functionNames: readonly string[], limit: number) {
-  const [claimed] = await store.transact((tx) => tx.claimJobs([{ workerId, functionNames, limit }]));
+async function claim(store: Store, workerId: string, functionNames: readonly string[], limit: number) {
+  const [claimed] = await store.transact((tx) => tx.jobs.claim([{ workerId, functionNames, limit }]));
   return claimed!.jobs;
 }
 
@@ -50,7 +51,7 @@ describe("claims", () => {
       const stored = functionNames.flatMap((functionName) => jobs(900 / functionNames.length, { functionName }));
       await enqueue(it.stores[0]!, stored);
       const leases: Job[] = [];
-      const claimAll = async (store: JobStore, place: number) => {
+      const claimAll = async (store: Store, place: number) => {
         for (let isEmpty = 0; isEmpty < 3;) {
           const claimed = await claim(store, `worker-${place}`, functionNames, 7);
           isEmpty = claimed.length === 0 ? isEmpty + 1 : 0;
@@ -63,7 +64,7 @@ describe("claims", () => {
       expect(leases.every((job) => job.leaseToken === 1 && job.attempt === 1)).toBe(true);
       expect(new Set(leases.map((job) => job.workerId)).size).toBe(4);
       for (const { jobId, workerId } of leases.slice(0, 20)) {
-        expect((await it.stores[0]!.getJob(jobId))?.workerId).toBe(workerId);
+        expect((await it.stores[0]!.jobs.get(jobId))?.workerId).toBe(workerId);
       }
     });
   }
@@ -74,7 +75,7 @@ describe("claims", () => {
     const names = [FUNCTION, "test:other"];
     await enqueue(slow, [...jobs(20), ...jobs(20, { functionName: "test:other" })]);
     await slow.transact(async (tx) => {
-      const [claimed] = await tx.claimJobs([{ workerId: "slow", functionNames: names, limit: 10 }]);
+      const [claimed] = await tx.jobs.claim([{ workerId: "slow", functionNames: names, limit: 10 }]);
       expect(claimed!.jobs).toHaveLength(10);
       expect(await claim(quick, "quick", names, 40)).toHaveLength(30);
     });
@@ -95,7 +96,7 @@ describe("keys", () => {
     const outcomes = (await Promise.all(calls)).flat();
     expect(outcomes.filter((outcome) => outcome.kind === "stored")).toHaveLength(50);
     expect(outcomes.filter((outcome) => outcome.kind === "deduplicated")).toHaveLength(4950);
-    expect(await it.stores[0]!.countJobs()).toEqual([{ functionName: FUNCTION, state: "PENDING", count: 50 }]);
+    expect(await it.stores[0]!.jobs.count()).toEqual([{ functionName: FUNCTION, state: "PENDING", count: 50 }]);
   }, 60_000);
 
   test("P3: daemons that replace the same finished jobs at once make one new job a key", async () => {
@@ -116,7 +117,7 @@ describe("keys", () => {
     });
     const outcomes = (await Promise.all(calls)).flat();
     expect(outcomes.filter((outcome) => outcome.kind === "stored")).toHaveLength(20);
-    const counts = await it.stores[0]!.countJobs();
+    const counts = await it.stores[0]!.jobs.count();
     expect(counts.toSorted((left, right) => left.state.localeCompare(right.state))).toMatchObject([
       { state: "PENDING", count: 20 },
       { state: "SUCCESS", count: 20 },
@@ -124,9 +125,9 @@ describe("keys", () => {
   }, 60_000);
 });
 
-const finishAll = (store: JobStore, leased: readonly Job[]) => {
+const finishAll = (store: Store, leased: readonly Job[]) => {
   const transitions = leased.map((job) => decide(job, succeeded(), { maxLosses: 10 }, 0.5)!);
-  return store.transact((tx) => tx.applyTransitions(transitions), { readsTimeLate: true });
+  return store.transact((tx) => tx.jobs.applyTransitions(transitions), { readsTimeLate: true });
 };
 
 describe("guarded writes", () => {
@@ -152,8 +153,8 @@ describe("guarded writes", () => {
     const sums: number[] = [];
     const folding = (async () => {
       for (let round = 0; round < 20; round++) {
-        await Promise.all(it.stores.map((store) => store.foldCounters()));
-        const counts = await it.stores[1]!.countJobs();
+        await Promise.all(it.stores.map((store) => store.jobs.foldCounters()));
+        const counts = await it.stores[1]!.jobs.count();
         expect(counts.every(({ count }) => count > 0)).toBe(true);
         sums.push(counts.reduce((sum, { count }) => sum + count, 0));
       }
@@ -161,10 +162,10 @@ describe("guarded writes", () => {
     await Promise.all([...work, folding]);
     expect(sums).toEqual(sums.toSorted((left, right) => left - right));
     const expected = { PENDING: 150, SUCCESS: 150 };
-    expect(totals(await it.stores[2]!.countJobs())).toEqual(expected);
-    await it.stores[0]!.foldCounters();
-    expect(totals(await it.stores[2]!.countJobs())).toEqual(expected);
-    expect(await it.stores[0]!.foldCounters()).toBe(0);
+    expect(totals(await it.stores[2]!.jobs.count())).toEqual(expected);
+    await it.stores[0]!.jobs.foldCounters();
+    expect(totals(await it.stores[2]!.jobs.count())).toEqual(expected);
+    expect(await it.stores[0]!.jobs.foldCounters()).toBe(0);
   }, 60_000);
 });
 
@@ -172,16 +173,16 @@ function totals(counts: readonly { readonly state: string; readonly count: numbe
   return Object.fromEntries(counts.map(({ state, count }) => [state, count]));
 }
 
-function pair(stores: readonly JobStore[]): readonly [JobStore, JobStore] {
+function pair(stores: readonly Store[]): readonly [Store, Store] {
   return [stores[0]!, stores[1]!];
 }
 
 describe("hints", () => {
   /** What a store was told; `next` waits for a hint that fits. */
-  async function listening(store: JobStore) {
+  async function listening(store: Store) {
     const heard: StoreHint[] = [];
     let tell = () => {};
-    const listener = await store.listen((hint) => {
+    const listener = await store.cluster.listen((hint) => {
       heard.push(hint);
       tell();
     });
@@ -220,7 +221,7 @@ describe("hints", () => {
     await finishAll(there, [done!]);
     await ears.next((hint) => ids(hint, done!.jobId));
     const lose = decide(taken!, { kind: "lose" }, { maxLosses: 10 }, 0)!;
-    await there.transact((tx) => tx.applyTransitions([lose]));
+    await there.transact((tx) => tx.jobs.applyTransitions([lose]));
     const hint = await ears.next((one) => ids(one, taken!.jobId));
     expect(names(hint, FUNCTION)).toBe(true);
     expect(ears.heard.filter((one) => names(one, "test:own"))).toEqual([]);
@@ -338,7 +339,7 @@ describe("query plans", () => {
     expect(index!["idx_tup_read"]).toBeLessThan(1_000);
   });
 
-  async function everyVerb(store: JobStore): Promise<void> {
+  async function everyVerb(store: Store): Promise<void> {
     const parent = newJob(now, { functionName: "test:plans", idempotencyKey: `k-${Math.random()}` });
     await enqueue(store, [
       parent,
@@ -355,21 +356,21 @@ describe("query plans", () => {
     ];
     const [first, ...rest] = leased;
     await store.transact(async (tx) => {
-      await tx.listLeasedJobs("w");
-      await tx.listLiveChildren([parent.jobId]);
-      await tx.promoteDueJobs(10);
-      await tx.listOverdueJobs(10);
+      await tx.jobs.listLeased("w");
+      await tx.jobs.listLiveChildren([parent.jobId]);
+      await tx.jobs.promoteDue(10);
+      await tx.jobs.listOverdue(10);
       await tx.nextDueAt();
-      await tx.applyTransitions([decide(first!, { kind: "lose" }, { maxLosses: 1 }, 0)!]);
-      await tx.pruneJobs({ state: "DEAD", finishedBefore: 5, limit: 10 });
+      await tx.jobs.applyTransitions([decide(first!, { kind: "lose" }, { maxLosses: 1 }, 0)!]);
+      await tx.jobs.prune({ state: "DEAD", finishedBefore: 5, limit: 10 });
     });
     await finishAll(store, rest);
-    await store.transact((tx) => tx.deleteJobs(rest.slice(0, 1).map((job) => job.jobId)));
-    await store.getJobs(leased.map((job) => job.jobId));
+    await store.transact((tx) => tx.jobs.delete(rest.slice(0, 1).map((job) => job.jobId)));
+    await store.jobs.getMany(leased.map((job) => job.jobId));
     const filters = [{}, { states: ["RUNNING"] }, { functionNames: [FUNCTION] }, { parentId: parent.jobId }] as const;
-    for (const filter of filters) await store.listJobs({ filter, limit: 5, before: null });
-    await store.listJobs({ filter: { idempotencyKey: "k" }, limit: 5, before: null });
-    await store.listJobs({ filter: { createdBefore: 5 }, limit: 5, before: null });
+    for (const filter of filters) await store.jobs.list({ filter, limit: 5, before: null });
+    await store.jobs.list({ filter: { idempotencyKey: "k" }, limit: 5, before: null });
+    await store.jobs.list({ filter: { createdBefore: 5 }, limit: 5, before: null });
   }
 
   async function untilQuiet(sql: ReturnType<typeof postgres>): Promise<void> {
@@ -393,7 +394,7 @@ test("a slice of pruning asks about a few functions only, so that nobody waits f
   await finishAll(store, await claim(store, "w", names, 60));
   const prune = { state: "SUCCESS", finishedBefore: Date.now() + 60_000, limit: 500 } as const;
   const slices: { readonly deleted: number; readonly done: boolean }[] = [];
-  while (slices.at(-1)?.done !== true) slices.push(await store.transact((tx) => tx.pruneJobs(prune)));
+  while (slices.at(-1)?.done !== true) slices.push(await store.transact((tx) => tx.jobs.prune(prune)));
   expect(slices).toEqual([
     { deleted: 50, done: false },
     { deleted: 10, done: true },

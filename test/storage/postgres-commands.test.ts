@@ -9,7 +9,7 @@ import {
   type PostgresDescription,
 } from "../../src/daemon/database.ts";
 import { newestVersion } from "../../src/daemon/storage/migrate.ts";
-import { POSTGRES_MIGRATIONS } from "../../src/daemon/storage/postgres/migrations.ts";
+import { POSTGRES_MIGRATIONS } from "../../src/daemon/storage/postgres/migrations/migrations.ts";
 import { createPostgresStore } from "../../src/daemon/storage/postgres/postgres-store.ts";
 import { fillMixed } from "../support/mixed-jobs.ts";
 import { runSql, type TestDatabase, testDatabase } from "../support/postgres-database.ts";

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import postgres from "postgres";
 import { DaemonError } from "../../src/daemon/core/errors.ts";
-import type { JobStore } from "../../src/daemon/storage/job-store.ts";
+import type { Store } from "../../src/daemon/storage/seam/store.ts";
 import { createPostgresStore, type PostgresStoreOptions } from "../../src/daemon/storage/postgres/postgres-store.ts";
 import { startCuttingProxy } from "../support/cutting-proxy.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -49,7 +49,7 @@ interface Tally {
 const newTally = (): Tally => ({ acknowledged: new Set(), faults: [], longestMs: 0 });
 
 /** Stores jobs one after the other until told to stop; a job whose answer was a fault is tried again under its id. */
-function keepStoring(store: JobStore, tally: Tally): { stop(): Promise<void> } {
+function keepStoring(store: Store, tally: Tally): { stop(): Promise<void> } {
   let isStopped = false;
   const done = (async () => {
     while (!isStopped) {
@@ -65,10 +65,10 @@ function keepStoring(store: JobStore, tally: Tally): { stop(): Promise<void> } {
   };
 }
 
-async function tryToStore(store: JobStore, item: ReturnType<typeof newJob>, tally: Tally): Promise<boolean> {
+async function tryToStore(store: Store, item: ReturnType<typeof newJob>, tally: Tally): Promise<boolean> {
   const startedAt = performance.now();
   try {
-    const [outcome] = await store.transact((tx) => tx.enqueueJobs([item]), { readsTimeLate: true });
+    const [outcome] = await store.transact((tx) => tx.jobs.enqueue([item]), { readsTimeLate: true });
     if (outcome!.kind !== "stored" && outcome!.kind !== "repeated") throw new Error(`answered ${outcome!.kind}`);
     tally.acknowledged.add(item.jobId);
     return true;
@@ -83,10 +83,10 @@ async function tryToStore(store: JobStore, item: ReturnType<typeof newJob>, tall
   }
 }
 
-async function expectAllThere(store: JobStore, { acknowledged, faults, longestMs }: Tally): Promise<void> {
-  const found = new Set((await store.getJobs([...acknowledged])).map((job) => job.jobId));
+async function expectAllThere(store: Store, { acknowledged, faults, longestMs }: Tally): Promise<void> {
+  const found = new Set((await store.jobs.getMany([...acknowledged])).map((job) => job.jobId));
   expect([...acknowledged].filter((jobId) => !found.has(jobId))).toEqual([]);
-  const [count] = await store.countJobs();
+  const [count] = await store.jobs.count();
   // Calls under way at the end may have been stored without an answer.
   expect(count!.count).toBeGreaterThanOrEqual(acknowledged.size);
   expect(faults.filter((fault) => fault.code !== "unavailable")).toEqual([]);
@@ -144,7 +144,7 @@ describe("P19", () => {
     const storing = keepStoring(it.store, tally);
     await untilProgress(tally);
     it.proxy.set({ isBlackHole: true });
-    const read = await it.store.countJobs().catch((fault: DaemonError) => fault);
+    const read = await it.store.jobs.count().catch((fault: DaemonError) => fault);
     expect(read).toMatchObject({
       code: "unavailable",
       message: expect.stringContaining("did not answer within 1500 ms"),
@@ -194,27 +194,27 @@ describe("P19", () => {
     });
     const still = it.store
       .transact(async (tx) => {
-        await tx.enqueueJobs([item]);
+        await tx.jobs.enqueue([item]);
         await Bun.sleep(TIMEOUTS.idleInTransactionMs + 500);
-        return tx.enqueueJobs([{ ...item, jobId: Bun.randomUUIDv7() }]);
+        return tx.jobs.enqueue([{ ...item, jobId: Bun.randomUUIDv7() }]);
       })
       .catch((fault: DaemonError) => fault.code);
     await Bun.sleep(50);
     const rival = { ...item, jobId: Bun.randomUUIDv7() };
-    expect(await other.transact((tx) => tx.enqueueJobs([rival]))).toMatchObject([
+    expect(await other.transact((tx) => tx.jobs.enqueue([rival]))).toMatchObject([
       { kind: "stored", jobId: rival.jobId },
     ]);
     expect(await still).toBe("unavailable");
-    expect(await it.store.getJob(item.jobId)).toBeNull();
+    expect(await it.store.jobs.get(item.jobId)).toBeNull();
     await other.close();
   }, 30_000);
 
   test("a transaction that another one is in the way of fails as passing, with nothing kept, and works when repeated", async () => {
     await using it = await world();
     const item = newJob({ clock: new ManualClock(Date.now()) } as StoreWorld);
-    await it.store.transact((tx) => tx.enqueueJobs([item]));
+    await it.store.transact((tx) => tx.jobs.enqueue([item]));
     const [job] = await it.store.transact(async (tx) => {
-      const [claimed] = await tx.claimJobs([{ workerId: WORKER, functionNames: [FUNCTION], limit: 1 }]);
+      const [claimed] = await tx.jobs.claim([{ workerId: WORKER, functionNames: [FUNCTION], limit: 1 }]);
       return claimed!.jobs;
     });
     const sql = postgres(server.url("postgres"), { max: 1 });
@@ -233,24 +233,24 @@ describe("P19", () => {
       change: { state: "SUCCESS", result: new Uint8Array([49]) },
       ended: null,
     } as const;
-    const apply = () => it.store.transact((tx) => tx.applyTransitions([transition]));
+    const apply = () => it.store.transact((tx) => tx.jobs.applyTransitions([transition]));
     expect(await apply().catch((fault: DaemonError) => fault.code)).toBe("unavailable");
     release.resolve();
     await holding;
     await sql.end();
     expect(await apply()).toEqual([true]);
-    expect(await it.store.countJobs()).toEqual([{ functionName: FUNCTION, state: "SUCCESS", count: 1 }]);
+    expect(await it.store.jobs.count()).toEqual([{ functionName: FUNCTION, state: "SUCCESS", count: 1 }]);
   }, 30_000);
 });
 
 /** Reads while others write: a lost connection is made up for without anybody noticing, or it is passing. */
-function readAlong(store: JobStore): { stop(): Promise<number> } {
+function readAlong(store: Store): { stop(): Promise<number> } {
   let isStopped = false;
   let reads = 0;
   const done = (async () => {
     const random = randomFrom(1);
     while (!isStopped) {
-      const read = random.next() < 0.5 ? store.countJobs() : store.listJobs({ filter: {}, limit: 3, before: null });
+      const read = random.next() < 0.5 ? store.jobs.count() : store.jobs.list({ filter: {}, limit: 3, before: null });
       await (read as Promise<unknown>).then(
         () => reads++,
         (fault: unknown) => {

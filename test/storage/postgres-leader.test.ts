@@ -1,7 +1,7 @@
 /** The leadership among daemons on one database. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { JobStore } from "../../src/daemon/storage/job-store.ts";
-import type { Leadership } from "../../src/daemon/storage/leadership.ts";
+import type { Store } from "../../src/daemon/storage/seam/store.ts";
+import type { Leadership } from "../../src/daemon/storage/seam/cluster.ts";
 import { LeaderLoop } from "../../src/daemon/loops/leader.ts";
 import type { Engine } from "../../src/daemon/engine/engine.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres-database.ts";
@@ -19,31 +19,31 @@ const LEASE_MS = 10_000;
 test("one leads; another follows when the time is over, or at once when it resigns; each change is a new term", async () => {
   await using world = await postgresWorld(database);
   const { store, clock } = world;
-  const held = await store.lead("one", LEASE_MS, null);
+  const held = await store.cluster.lead("one", LEASE_MS, null);
   expect(held).toMatchObject({ nodeId: "one", term: 1 });
-  expect(await store.lead("two", LEASE_MS, null)).toEqual(held);
+  expect(await store.cluster.lead("two", LEASE_MS, null)).toEqual(held);
   clock.advance(LEASE_MS);
-  expect(await store.lead("two", LEASE_MS, null)).toMatchObject({ nodeId: "two", term: 2 });
-  expect(await store.lead("one", LEASE_MS, null)).toMatchObject({ nodeId: "two", term: 2 });
-  await store.resign("one");
-  expect(await store.lead("one", LEASE_MS, null)).toMatchObject({ nodeId: "two", term: 2 });
-  await store.resign("two");
-  expect(await store.lead("one", LEASE_MS, null)).toMatchObject({ nodeId: "one", term: 3 });
+  expect(await store.cluster.lead("two", LEASE_MS, null)).toMatchObject({ nodeId: "two", term: 2 });
+  expect(await store.cluster.lead("one", LEASE_MS, null)).toMatchObject({ nodeId: "two", term: 2 });
+  await store.cluster.resign("one");
+  expect(await store.cluster.lead("one", LEASE_MS, null)).toMatchObject({ nodeId: "two", term: 2 });
+  await store.cluster.resign("two");
+  expect(await store.cluster.lead("one", LEASE_MS, null)).toMatchObject({ nodeId: "one", term: 3 });
 });
 
 test("who comes back after its time was over leads by a new term", async () => {
   await using world = await postgresWorld(database);
-  await world.store.lead("one", LEASE_MS, null);
+  await world.store.cluster.lead("one", LEASE_MS, null);
   world.clock.advance(LEASE_MS + 1);
-  expect(await world.store.lead("one", LEASE_MS, null)).toMatchObject({ nodeId: "one", term: 2 });
+  expect(await world.store.cluster.lead("one", LEASE_MS, null)).toMatchObject({ nodeId: "one", term: 2 });
 });
 
 test("a server's clock that was set back does not keep a dead leader: what was watched for a lease is free", async () => {
   await using world = await postgresWorld(database);
-  const held = await world.store.lead("one", LEASE_MS, null);
+  const held = await world.store.cluster.lead("one", LEASE_MS, null);
   world.clock.jumpTo(world.clock.now() - 3_600_000);
-  expect(await world.store.lead("two", LEASE_MS, { ...held, expiresAt: held.expiresAt - 1 })).toEqual(held);
-  expect(await world.store.lead("two", LEASE_MS, held)).toMatchObject({ nodeId: "two", term: 2 });
+  expect(await world.store.cluster.lead("two", LEASE_MS, { ...held, expiresAt: held.expiresAt - 1 })).toEqual(held);
+  expect(await world.store.cluster.lead("two", LEASE_MS, held)).toMatchObject({ nodeId: "two", term: 2 });
 });
 
 test("of ten daemons that ask at once one leads", async () => {
@@ -53,12 +53,12 @@ test("of ten daemons that ask at once one leads", async () => {
   );
   for (let round = 1; round <= 25; round++) {
     const answers = await Promise.all(
-      [world.store, ...others].map((store, place) => store.lead(`node-${place}`, LEASE_MS, null)),
+      [world.store, ...others].map((store, place) => store.cluster.lead(`node-${place}`, LEASE_MS, null)),
     );
     const winners = answers.filter(({ nodeId }, place) => nodeId === `node-${place}`);
     expect(winners).toHaveLength(1);
     expect(winners[0]!.term).toBe(round);
-    await world.store.resign(winners[0]!.nodeId);
+    await world.store.cluster.resign(winners[0]!.nodeId);
   }
   await Promise.all(others.map((store) => store.close()));
 });
@@ -67,9 +67,12 @@ describe("the loop", () => {
   const quiet = { debug() {}, info() {}, warn() {}, error() {} } as never;
   const leaseMs = 600;
 
-  function loopOn(store: Pick<JobStore, "lead" | "resign">, nodeId: string, lease = leaseMs): LeaderLoop {
+  function loopOn(cluster: Pick<Store["cluster"], "lead" | "resign">, nodeId: string, lease = leaseMs): LeaderLoop {
     const clock = { now: () => Date.now(), monotonic: () => performance.now() };
-    return new LeaderLoop({ store, clock, settings: { nodeId, leaseMs: lease } } as unknown as Engine, quiet);
+    return new LeaderLoop(
+      { store: { cluster }, clock, settings: { nodeId, leaseMs: lease } } as unknown as Engine,
+      quiet,
+    );
   }
 
   async function until(isTrue: () => boolean, withinMs: number): Promise<number> {
@@ -86,11 +89,11 @@ describe("the loop", () => {
     const real = await createPostgresStore({ url: world.url, readers: 1 });
     let isHanging = false;
     const hang = Promise.withResolvers<Leadership>();
-    const store = {
-      lead: (...args: Parameters<JobStore["lead"]>) => (isHanging ? hang.promise : real.lead(...args)),
+    const cluster = {
+      lead: (...args: Parameters<Store["cluster"]["lead"]>) => (isHanging ? hang.promise : real.cluster.lead(...args)),
       resign: async () => {},
     };
-    const [first, second] = [loopOn(store, "one"), loopOn(real, "two")];
+    const [first, second] = [loopOn(cluster, "one"), loopOn(real.cluster, "two")];
     first.start();
     await until(() => first.isLeading, 5_000);
     second.start();
@@ -112,7 +115,7 @@ describe("the loop", () => {
     await using world = await postgresWorld(database);
     const real = await createPostgresStore({ url: world.url, readers: 1 });
     const lease = 10_000;
-    const [first, second] = [loopOn(real, "one", lease), loopOn(real, "two", lease)];
+    const [first, second] = [loopOn(real.cluster, "one", lease), loopOn(real.cluster, "two", lease)];
     first.start();
     await until(() => first.isLeading, 5_000);
     second.start();

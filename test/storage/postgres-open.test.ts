@@ -3,9 +3,9 @@ import postgres from "postgres";
 import type { DaemonError } from "../../src/daemon/core/errors.ts";
 import { migrate } from "../../src/daemon/storage/migrate.ts";
 import { openStore } from "../../src/daemon/storage/open-store.ts";
-import { parsePostgresUrl } from "../../src/daemon/storage/postgres/address.ts";
-import { connect, USUAL_TIMEOUTS } from "../../src/daemon/storage/postgres/connection.ts";
-import { POSTGRES_MIGRATIONS, postgresTarget } from "../../src/daemon/storage/postgres/migrations.ts";
+import { parsePostgresUrl } from "../../src/daemon/storage/postgres/connection/address.ts";
+import { connect, USUAL_TIMEOUTS } from "../../src/daemon/storage/postgres/connection/connection.ts";
+import { POSTGRES_MIGRATIONS, postgresTarget } from "../../src/daemon/storage/postgres/migrations/migrations.ts";
 import { createPostgresStore } from "../../src/daemon/storage/postgres/postgres-store.ts";
 import { freePort } from "../support/free-port.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -159,7 +159,7 @@ describe("P20", () => {
     const stores = await Promise.all(
       Array.from({ length: 20 }, () => createPostgresStore({ url: server.url("crowded") })),
     );
-    expect(await Promise.all(stores.map((store) => store.countJobs()))).toEqual(stores.map(() => []));
+    expect(await Promise.all(stores.map((store) => store.jobs.count()))).toEqual(stores.map(() => []));
     await Promise.all(stores.map((store) => store.close()));
   }, 60_000);
 

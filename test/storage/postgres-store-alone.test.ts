@@ -1,8 +1,9 @@
 /** The short way of a commit that only stores jobs: it must leave what the long way leaves, or nothing at all. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import postgres from "postgres";
-import type { JobStore, JobToStore } from "../../src/daemon/storage/job-store.ts";
-import type { StoreHint } from "../../src/daemon/storage/store-hint.ts";
+import type { Store } from "../../src/daemon/storage/seam/store.ts";
+import type { NewJob } from "../../src/daemon/storage/seam/jobs.ts";
+import type { StoreHint } from "../../src/daemon/storage/seam/cluster.ts";
 import { createPostgresStore } from "../../src/daemon/storage/postgres/postgres-store.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres-database.ts";
@@ -32,10 +33,10 @@ async function openWorld(daemons = 1) {
 }
 
 const now = { clock: new ManualClock(Date.now()) } as StoreWorld;
-const job = (input: JobInput = {}): JobToStore => newJob(now, input);
-const alone = (store: JobStore, items: readonly JobToStore[]) => store.storeAlone!(items);
-const enqueue = (store: JobStore, items: readonly JobToStore[]) =>
-  store.transact((tx) => tx.enqueueJobs(items), { readsTimeLate: true });
+const job = (input: JobInput = {}): NewJob => newJob(now, input);
+const alone = (store: Store, items: readonly NewJob[]) => store.jobs.insertInOneStatement!(items);
+const enqueue = (store: Store, items: readonly NewJob[]) =>
+  store.transact((tx) => tx.jobs.enqueue(items), { readsTimeLate: true });
 
 const KINDS: readonly JobInput[] = [
   {},
@@ -55,13 +56,13 @@ test("what is stored alone is what a transaction stores: every column, readiness
   expect(stored?.outcomes.map((outcome) => ({ ...outcome, jobId: "" }))).toEqual(
     outcomes.map((outcome) => ({ ...outcome, jobId: "" })),
   );
-  const rows = async (items: readonly JobToStore[]) => {
+  const rows = async (items: readonly NewJob[]) => {
     const found =
       await it.sql`select *, created_at as at from jobs where id = any (${items.map((one) => one.jobId)}::uuid[])`;
     return items.map(({ jobId }) => relativeTo(found.find((row) => row["id"] === jobId)!));
   };
   expect(await rows(short)).toEqual(await rows(long));
-  const counts = await it.store.countJobs();
+  const counts = await it.store.jobs.count();
   expect(counts.find((one) => one.functionName === FUNCTION)).toMatchObject({ state: "PENDING", count: 30 });
   expect(counts.find((one) => one.functionName === "test:other")).toMatchObject({ state: "PENDING", count: 6 });
 });
@@ -84,7 +85,7 @@ test("P2: one id that is taken undoes all of it, and the transaction that follow
   });
   const batch = [job(), first, job()];
   expect(await alone(it.store, batch)).toBeNull();
-  expect(await it.store.countJobs()).toEqual([{ functionName: FUNCTION, state: "PENDING", count: 1 }]);
+  expect(await it.store.jobs.count()).toEqual([{ functionName: FUNCTION, state: "PENDING", count: 1 }]);
   expect((await enqueue(it.store, batch)).map(({ kind }) => kind)).toEqual(["stored", "repeated", "stored"]);
   const twice = job();
   expect(await alone(it.store, [twice, twice])).toBeNull();
@@ -97,7 +98,7 @@ test("what needs more than one statement is left to a transaction, and nothing o
   for (const items of [[job({ idempotencyKey: "k" })], [anHourAgo], many, [{ ...job(), jobId: "'}); drop" }]]) {
     expect(await alone(it.store, [job(), ...items])).toBeNull();
   }
-  expect(await it.store.countJobs()).toEqual([]);
+  expect(await it.store.jobs.count()).toEqual([]);
 });
 
 test("a server's clock that was set meanwhile is found out before anything is stored", async () => {
@@ -105,13 +106,13 @@ test("a server's clock that was set meanwhile is found out before anything is st
   await it.sql.unsafe(`create or replace function now_ms() returns bigint language sql stable
     as 'select floor(extract(epoch from pg_catalog.transaction_timestamp()) * 1000)::bigint + 3600000'`);
   expect(await alone(it.store, [job()])).toBeNull();
-  expect(await it.store.countJobs()).toEqual([]);
+  expect(await it.store.jobs.count()).toEqual([]);
 });
 
 test("another daemon is told of the functions that have jobs to claim, and each change while somebody watches there", async () => {
   await using it = await openWorld(2);
   const heard: StoreHint[] = [];
-  const listener = await it.other.listen((hint) => void heard.push(hint));
+  const listener = await it.other.cluster.listen((hint) => void heard.push(hint));
   const until = async (matches: (hint: StoreHint) => boolean): Promise<void> => {
     for (const end = Date.now() + 10_000; !heard.some(matches); await Bun.sleep(5))
       expect(Date.now()).toBeLessThan(end);

@@ -5,7 +5,7 @@ import { decide } from "../../src/daemon/core/job-machine.ts";
 import type { Job } from "../../src/daemon/core/job.ts";
 import { resolveJobOptions } from "../../src/daemon/core/job-options.ts";
 import { checkDatabase, copyDatabase, migrateDatabase } from "../../src/daemon/database.ts";
-import type { JobStore } from "../../src/daemon/storage/job-store.ts";
+import type { Store } from "../../src/daemon/storage/seam/store.ts";
 import { openStore } from "../../src/daemon/storage/open-store.ts";
 import { storePreviousVersion, unpackPreviousVersion } from "../support/previous-version.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres-database.ts";
@@ -34,7 +34,7 @@ async function previous(kind: (typeof STORES)[number]) {
   return { url, fresh, schema, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() };
 }
 
-async function onStore<T>(url: string, work: (store: JobStore) => Promise<T>): Promise<T> {
+async function onStore<T>(url: string, work: (store: Store) => Promise<T>): Promise<T> {
   const { store } = await openStore(url, { clock: CLOCK });
   try {
     return await work(store);
@@ -43,8 +43,8 @@ async function onStore<T>(url: string, work: (store: JobStore) => Promise<T>): P
   }
 }
 
-async function jobsOf(store: JobStore): Promise<ReadonlyMap<string, Job>> {
-  const { jobs } = await store.listJobs({ filter: {}, limit: 100, before: null });
+async function jobsOf(store: Store): Promise<ReadonlyMap<string, Job>> {
+  const { jobs } = await store.jobs.list({ filter: {}, limit: 100, before: null });
   return new Map(jobs.map((job) => [job.functionName, job]));
 }
 
@@ -68,12 +68,12 @@ for (const kind of STORES) {
           "fixture:sleeper SUSPENDED",
           "fixture:waiter SUSPENDED",
         ]);
-        const caught = await store.listRecords(jobs.get("fixture:caught")!.jobId, 10);
+        const caught = await store.workflows.listRecords(jobs.get("fixture:caught")!.jobId, 10);
         expect(caught.map(({ name, kind: what, error, order }) => [name, what, error?.message, order])).toEqual([
           ["charge", "step", "no charge", null],
           ["refund", "step", undefined, null],
         ]);
-        expect(await store.findOrdered([...jobs.values()].map((job) => job.jobId))).toEqual(new Set());
+        expect(await store.workflows.findOrdered([...jobs.values()].map((job) => job.jobId))).toEqual(new Set());
       });
     });
 
@@ -86,8 +86,8 @@ for (const kind of STORES) {
         const jobId = Bun.randomUUIDv7();
         const { options } = resolveJobOptions({}, "options");
         const item = { jobId, functionName: "fixture:sleeper", args: new TextEncoder().encode("[]"), options };
-        await store.transact((tx) => tx.enqueueJobs([{ ...item, parentId: null }]));
-        expect((await store.getJob(jobId))!.createdAt).toBeGreaterThanOrEqual(store.orderedSince);
+        await store.transact((tx) => tx.jobs.enqueue([{ ...item, parentId: null }]));
+        expect((await store.jobs.get(jobId))!.createdAt).toBeGreaterThanOrEqual(store.orderedSince);
         return store.orderedSince;
       });
       expect(since).toBeGreaterThanOrEqual(before - 1_000);
@@ -106,16 +106,18 @@ for (const kind of STORES) {
         const [waiter, parent, child] = ["waiter", "parent", "child"].map((name) => jobs.get(`fixture:${name}`)!);
         const payload = new TextEncoder().encode("1");
         const woken = await store.transact(async (tx) => {
-          const emitted = await tx.emitEvents([{ name: "fixture:paid", payload }], 10);
-          const due = await tx.endDueWaits(100);
-          await tx.applyTransitions([decide(child!, { kind: "cancel", reason: "cancelled" }, { maxLosses: 10 }, 0)!]);
-          return [...emitted.flatMap((one) => one.woken), ...due.woken, ...(await tx.takeAwaiters())];
+          const emitted = await tx.events.emit([{ name: "fixture:paid", payload }], 10);
+          const due = await tx.workflows.endDueWaits(100);
+          await tx.jobs.applyTransitions([
+            decide(child!, { kind: "cancel", reason: "cancelled" }, { maxLosses: 10 }, 0)!,
+          ]);
+          return [...emitted.flatMap((one) => one.woken), ...due.woken, ...(await tx.workflows.takeAwaiters())];
         });
         expect(woken.map(({ job }) => job.functionName).sort()).toEqual([
           ...["fixture:caught", "fixture:caught-child", "fixture:parent", "fixture:sleeper", "fixture:waiter"],
         ]);
         for (const job of [waiter!, parent!]) {
-          const records = await store.listRecords(job.jobId, 10);
+          const records = await store.workflows.listRecords(job.jobId, 10);
           expect(records.map(({ order, error }) => [order, error])).toEqual(records.map(() => [null, null]));
           expect(records).toHaveLength(2);
         }

@@ -5,7 +5,8 @@ import { deleteSchedule } from "../../src/daemon/engine/schedules/delete-schedul
 import { fireDue } from "../../src/daemon/engine/schedules/fire-schedules.ts";
 import { pauseSchedule } from "../../src/daemon/engine/schedules/pause-schedule.ts";
 import { getSchedule, listSchedules } from "../../src/daemon/engine/schedules/read-schedules.ts";
-import { pruneJobs, pruneSchedules } from "../../src/daemon/engine/jobs/prune-jobs.ts";
+import { pruneJobs } from "../../src/daemon/engine/jobs/prune-jobs.ts";
+import { pruneSchedules } from "../../src/daemon/engine/schedules/prune-schedules.ts";
 import { resumeSchedule } from "../../src/daemon/engine/schedules/resume-schedule.ts";
 import { triggerSchedule } from "../../src/daemon/engine/schedules/trigger-schedule.ts";
 import { updateSchedule } from "../../src/daemon/engine/schedules/update-schedule.ts";
@@ -177,7 +178,7 @@ function firingTests(makeStore: MakeStore): void {
     expect(text(job.args)).toBe("[1]");
     const { schedule } = await world.get();
     expect(schedule).toMatchObject({ lastRunAt: start + 60_000, lastJobId: job.jobId, nextRunAt: start + 120_000 });
-    const ticks = await world.world.store.listTicks([job.jobId, newJobId(0), "no id"]);
+    const ticks = await world.world.store.schedules.listTicks([job.jobId, newJobId(0), "no id"]);
     expect([...ticks]).toEqual([[job.jobId, { scheduleName: NAME, tickAt: start + 60_000 }]]);
   });
 
@@ -209,7 +210,7 @@ function firingTests(makeStore: MakeStore): void {
     world.world.clock.advance(1_000);
     const { lane } = world.engine;
     const failing = lane.run(async (transaction) => {
-      await fireDue(world.engine, transaction, await transaction.tx.schedules.listDueSchedules(10));
+      await fireDue(world.engine, transaction, await transaction.tx.schedules.listDue(10));
       throw new Error("the power fails");
     });
     expect(await rejection(failing)).toMatchObject({ message: expect.stringContaining("the power fails") });
@@ -224,12 +225,12 @@ function firingTests(makeStore: MakeStore): void {
     const { schedule } = await world.get("strange");
     const write = (timeZone: string) =>
       world.world.store.transact(async (tx) => {
-        const now = await tx.schedules.getSchedule("strange");
-        await tx.schedules.updateSchedule({ ...now!, spec: { ...schedule.spec, timeZone } });
+        const now = await tx.schedules.get("strange");
+        await tx.schedules.update({ ...now!, spec: { ...schedule.spec, timeZone } });
       });
     await write("Mars/Olympus");
     const faults: string[] = [];
-    world.engine.schedules.onFault = (fault) => faults.push(fault);
+    world.engine.schedules.faults.add((fault) => faults.push(fault));
     await world.run(70);
     expect(await world.tickTimes()).toEqual([schedule.createdAt + 60_000]);
     expect(await world.tickTimes("strange")).toEqual([]);
@@ -256,7 +257,7 @@ function firingTests(makeStore: MakeStore): void {
     await using world = await ScheduleWorld.with(makeStore, { jitterMs: 700 });
     await world.run(20);
     const jobs = await world.jobs();
-    const ticks = await world.world.store.listTicks(jobs.map((job) => job.jobId));
+    const ticks = await world.world.store.schedules.listTicks(jobs.map((job) => job.jobId));
     const delays = jobs.map((job) => job.runAt - (ticks.get(job.jobId)?.tickAt ?? NaN));
     expect(delays).toHaveLength(20);
     expect(Math.min(...delays)).toBeGreaterThanOrEqual(0);
@@ -280,7 +281,7 @@ function firingTests(makeStore: MakeStore): void {
     // It looks, but what it fires has to wait, as when the disk is busy.
     for (let second = 0; second < 4; second++) {
       world.world.clock.advance(1_000);
-      world.engine.schedules.look(world.now);
+      world.engine.schedules.observe(world.now);
     }
     await world.look();
     expect(await world.ticks(start)).toEqual([1, 2, 3, 4]);
@@ -478,7 +479,7 @@ function changeTests(makeStore: MakeStore): void {
     expect(again.created).toBeTrue();
     await world.run(2);
     expect(await world.jobs()).toHaveLength(2);
-    expect((await world.world.store.listTicks([job.jobId])).get(job.jobId)?.scheduleName).toBe(NAME);
+    expect((await world.world.store.schedules.listTicks([job.jobId])).get(job.jobId)?.scheduleName).toBe(NAME);
   });
 }
 
@@ -621,11 +622,11 @@ function backfillTests(makeStore: MakeStore): void {
     await world.work();
     const [newest, oldest] = (await world.jobs()).map((job) => job.jobId) as [string, string];
     const { store } = world.world;
-    expect(await store.transact((tx) => tx.deleteJobs([newest]))).toEqual([newest]);
+    expect(await store.transact((tx) => tx.jobs.delete([newest]))).toEqual([newest]);
     expect(await world.ticks(start)).toEqual([1]);
     world.world.clock.advance(60_000);
-    await store.transact((tx) => tx.pruneJobs({ state: "SUCCESS", finishedBefore: world.now, limit: 10 }));
-    expect(await store.getJob(oldest)).toBeNull();
+    await store.transact((tx) => tx.jobs.prune({ state: "SUCCESS", finishedBefore: world.now, limit: 10 }));
+    expect(await store.jobs.get(oldest)).toBeNull();
     expect(await world.ticks(start)).toEqual([]);
     expect((await world.get()).lastJob).toBeNull();
     const range = { name: NAME, from: start + 1, to: start + 3_000, dryRun: false, pageSize: 0, pageToken: "" };
@@ -683,8 +684,8 @@ function listTests(makeStore: MakeStore): void {
     const ids = (await world.jobs()).map((job) => job.jobId);
     expect(ids).toHaveLength(3);
     expect(ids).toEqual([...ids].sort().reverse());
-    const count = async (filter: Parameters<typeof store.listJobs>[0]["filter"]) =>
-      (await store.listJobs({ filter, limit: 50, before: null })).jobs.length;
+    const count = async (filter: Parameters<typeof store.jobs.list>[0]["filter"]) =>
+      (await store.jobs.list({ filter, limit: 50, before: null })).jobs.length;
     await happen(world.world, await claimOne(world.world), succeeded());
     await world.work();
     await world.run(1);

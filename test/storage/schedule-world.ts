@@ -43,8 +43,8 @@ export class ScheduleWorld implements AsyncDisposable {
 
   /** What the runner does at each look. */
   async look(): Promise<void> {
-    const { now, nextRunAt } = await this.world.store.nextTick();
-    this.engine.schedules.look(now);
+    const { now, nextRunAt } = await this.world.store.schedules.nextTick();
+    this.engine.schedules.observe(now);
     if (nextRunAt !== null && nextRunAt <= now) await fireSchedules(this.engine);
   }
 
@@ -72,7 +72,7 @@ export class ScheduleWorld implements AsyncDisposable {
 
   async tickTimes(name = NAME): Promise<readonly number[]> {
     const jobs = await this.jobs(name);
-    const ticks = await this.world.store.listTicks(jobs.map((job) => job.jobId));
+    const ticks = await this.world.store.schedules.listTicks(jobs.map((job) => job.jobId));
     return [...ticks.values()].flatMap(({ tickAt }) => tickAt ?? []).sort((left, right) => left - right);
   }
 
@@ -80,7 +80,7 @@ export class ScheduleWorld implements AsyncDisposable {
   async jobs(name = NAME): Promise<readonly Job[]> {
     const jobs: Job[] = [];
     for (let before: string | null = null; ;) {
-      const page = await this.world.store.listJobs({ filter: { scheduleName: name }, limit: 100, before });
+      const page = await this.world.store.jobs.list({ filter: { scheduleName: name }, limit: 100, before });
       jobs.push(...page.jobs);
       if (page.next === null) return jobs;
       before = page.next;

@@ -3,8 +3,8 @@ import type { NewWait, ParkOrder } from "../../src/daemon/core/checkpoint.ts";
 import { decide } from "../../src/daemon/core/job-machine.ts";
 import type { Job } from "../../src/daemon/core/job.ts";
 import { SIGNAL_LIMITS } from "../../src/daemon/core/signal.ts";
-import type { ParkedJob } from "../../src/daemon/storage/checkpoint-store.ts";
-import type { SignalOutcome, SignalToStore } from "../../src/daemon/storage/signal-store.ts";
+import type { ParkedJob } from "../../src/daemon/storage/seam/workflows.ts";
+import type { SignalOutcome, NewSignal } from "../../src/daemon/storage/seam/workflows.ts";
 import {
   bytes,
   claim,
@@ -37,10 +37,10 @@ export function signalSuite(name: string, makeStore: MakeStore): void {
 
 async function send(world: StoreWorld, jobId: string, name: string, ...payloads: readonly string[]) {
   const items = payloads.map((payload) => signal(world, jobId, name, payload));
-  return world.store.transact((tx) => tx.sendSignals(items));
+  return world.store.transact((tx) => tx.workflows.sendSignals(items));
 }
 
-function signal(world: StoreWorld, jobId: string, name: string, payload: string): SignalToStore {
+function signal(world: StoreWorld, jobId: string, name: string, payload: string): NewSignal {
   return { signalId: newJobId(world.clock.now()), jobId, name, payload: bytes(payload) };
 }
 
@@ -60,10 +60,10 @@ async function park(
 ): Promise<readonly ParkedJob[]> {
   const transition = decide(job, { kind: "park", ranMs: 7 }, { maxLosses: 10 }, 0)!;
   return world.store.transact(async (tx) => {
-    const [applied] = await tx.applyTransitions([transition]);
+    const [applied] = await tx.jobs.applyTransitions([transition]);
     if (applied !== true) throw new Error("the park was refused");
     const { jobId, leaseToken } = job;
-    return (await tx.registerWaits([{ jobId, leaseToken, waits, waitingNames, place: 0, order }])).over;
+    return (await tx.workflows.park([{ jobId, leaseToken, waits, waitingNames, place: 0, order }])).over;
   });
 }
 
@@ -74,12 +74,12 @@ async function resumed(world: StoreWorld, jobId: string): Promise<Job> {
 }
 
 async function records(world: StoreWorld, jobId: string, sinceToken: number | null = null) {
-  const page = await world.store.listCheckpoints({ jobId, sinceToken, afterName: null, maxBytes: 1_000_000 });
+  const page = await world.store.workflows.listCheckpoints({ jobId, sinceToken, afterName: null, maxBytes: 1_000_000 });
   return page.checkpoints.map(({ name, value, timedOut }) => [name, timedOut ? "timed out" : text(value)]);
 }
 
 function emit(world: StoreWorld, name: string, payload: string, limit = 10) {
-  return world.store.transact(async (tx) => (await tx.emitEvents([{ name, payload: bytes(payload) }], limit))[0]!);
+  return world.store.transact(async (tx) => (await tx.events.emit([{ name, payload: bytes(payload) }], limit))[0]!);
 }
 
 const idsOf = (parked: readonly ParkedJob[]): readonly string[] => parked.map(({ job }) => job.jobId);
@@ -92,11 +92,13 @@ function takeTests(makeStore: MakeStore): void {
       await using world = await makeStore();
       const jobId = await stored(world);
       expect(await send(world, jobId, name, "1", "2")).toEqual({ outcomes: [QUEUED, QUEUED], woken: [] });
-      expect(await world.store.countSignals(jobId)).toEqual(new Map([[name, 2]]));
+      expect(await world.store.workflows.countSignals(jobId)).toEqual(new Map([[name, 2]]));
       expect(idsOf(await park(world, await claimOne(world), [awaits("a", name)]))).toEqual([jobId]);
       expect(idsOf(await park(world, await resumed(world, jobId), [awaits("b", name)]))).toEqual([jobId]);
       expect(await park(world, await resumed(world, jobId), [awaits("c", name)])).toEqual([]);
-      expect(await world.store.listWaits(jobId)).toMatchObject([{ name: "c", kind: "signal", signalName: name }]);
+      expect(await world.store.workflows.listWaits(jobId)).toMatchObject([
+        { name: "c", kind: "signal", signalName: name },
+      ]);
       const { outcomes, woken } = await send(world, jobId, name, "3", "4");
       expect([outcomes, idsOf(woken)]).toEqual([[TAKEN, QUEUED], [jobId]]);
       expect(await records(world, jobId)).toEqual([
@@ -104,8 +106,8 @@ function takeTests(makeStore: MakeStore): void {
         ["b", "2"],
         ["c", "3"],
       ]);
-      expect(await world.store.countSignals(jobId)).toEqual(new Map([[name, 1]]));
-      expect(await world.store.listWaits(jobId)).toEqual([]);
+      expect(await world.store.workflows.countSignals(jobId)).toEqual(new Map([[name, 1]]));
+      expect(await world.store.workflows.listWaits(jobId)).toEqual([]);
     });
   }
 
@@ -135,7 +137,7 @@ function takeTests(makeStore: MakeStore): void {
     expect((await send(world, jobId, "t", "1")).outcomes).toEqual([QUEUED]);
     expect(await emit(world, "s", "2")).toMatchObject({ waiting: 1 });
     const items = [signal(world, otherId, "s", "3"), signal(world, jobId, "s", "4")];
-    const { outcomes, woken } = await world.store.transact((tx) => tx.sendSignals(items));
+    const { outcomes, woken } = await world.store.transact((tx) => tx.workflows.sendSignals(items));
     expect(outcomes).toEqual([TAKEN, TAKEN]);
     expect([...idsOf(woken)].sort()).toEqual([jobId, otherId].sort());
     expect(await records(world, jobId)).toEqual([["w", "4"]]);
@@ -143,7 +145,7 @@ function takeTests(makeStore: MakeStore): void {
       ["e", "2"],
       ["w", "3"],
     ]);
-    expect(await world.store.countSignals(jobId)).toEqual(new Map([["t", 1]]));
+    expect(await world.store.workflows.countSignals(jobId)).toEqual(new Map([["t", 1]]));
   });
 
   test("a job that went on for another reason is told when it parks again; nothing is woken before", async () => {
@@ -155,14 +157,16 @@ function takeTests(makeStore: MakeStore): void {
     expect(idsOf(await park(world, running, [], ["w"]))).toEqual([jobId]);
     const { leaseToken } = await resumed(world, jobId);
     expect(await records(world, jobId, leaseToken - 1)).toEqual([["w", "1"]]);
-    expect((await world.store.listFewCheckpoints([{ jobId, sinceToken: leaseToken - 1 }])).get(jobId)).toHaveLength(1);
+    expect(
+      (await world.store.workflows.listFewCheckpoints([{ jobId, sinceToken: leaseToken - 1 }])).get(jobId),
+    ).toHaveLength(1);
   });
 
   test("what was told by a send that was repeated is told again, and nothing else happens", async () => {
     await using world = await makeStore();
     const jobId = await stored(world);
     const [early, late] = [signal(world, jobId, "s", "1"), signal(world, jobId, "s", "2")];
-    const again = (item: SignalToStore) => world.store.transact((tx) => tx.sendSignals([item, item]));
+    const again = (item: NewSignal) => world.store.transact((tx) => tx.workflows.sendSignals([item, item]));
     expect((await again(early)).outcomes).toEqual([QUEUED, QUEUED]);
     await park(world, await claimOne(world), [awaits("a", "s")]);
     expect(await again(early)).toEqual({ outcomes: [QUEUED, QUEUED], woken: [] });
@@ -185,11 +189,11 @@ function takeTests(makeStore: MakeStore): void {
     const jobId = await stored(world);
     await park(world, await claimOne(world), [awaits("w", "s")]);
     const broken = world.store.transact(async (tx) => {
-      await tx.sendSignals([signal(world, jobId, "s", "1"), signal(world, jobId, "s", "2")]);
+      await tx.workflows.sendSignals([signal(world, jobId, "s", "1"), signal(world, jobId, "s", "2")]);
       throw new Error("broken off");
     });
     expect(await broken.catch((fault: Error) => fault.message)).toBe("broken off");
-    expect(await world.store.countSignals(jobId)).toEqual(new Map());
+    expect(await world.store.workflows.countSignals(jobId)).toEqual(new Map());
     expect((await send(world, jobId, "s", "3")).outcomes).toEqual([TAKEN]);
     expect(await records(world, jobId)).toEqual([["w", "3"]]);
   });
@@ -202,7 +206,7 @@ function takeTests(makeStore: MakeStore): void {
       return { ...awaits(name, signalName), order: { op, prompt: op === 7, beside: false } };
     };
     const placeOf = async (name: string) => {
-      const { order: at } = (await world.store.listRecords(jobId, 10)).find((one) => one.name === name)!;
+      const { order: at } = (await world.store.workflows.listRecords(jobId, 10)).find((one) => one.name === name)!;
       return [at?.seq, at?.asked, at?.op, at?.prompt];
     };
     await send(world, jobId, "there", "1");
@@ -236,21 +240,21 @@ function refusalTests(makeStore: MakeStore): void {
     const [ended, live] = [await finished(world), await stored(world)];
     const unknown = "0192f0c1-2345-7000-8000-0000000000ff";
     const items = [ended, unknown, live].map((jobId) => signal(world, jobId, "s", "1"));
-    const { outcomes } = await world.store.transact((tx) => tx.sendSignals(items));
+    const { outcomes } = await world.store.transact((tx) => tx.workflows.sendSignals(items));
     expect(outcomes).toEqual([{ kind: "ended", state: "SUCCESS" }, { kind: "unknown_job" }, QUEUED]);
-    expect(await world.store.countSignals(ended)).toEqual(new Map());
+    expect(await world.store.workflows.countSignals(ended)).toEqual(new Map());
     expect((await send(world, "nonsense", "s", "1")).outcomes).toEqual([{ kind: "unknown_job" }]);
-    expect(await world.store.countSignals("nonsense")).toEqual(new Map());
+    expect(await world.store.workflows.countSignals("nonsense")).toEqual(new Map());
   });
 
   test("an id that was used for another job is refused with that job", async () => {
     await using world = await makeStore();
     const [one, two] = [await stored(world), await stored(world)];
     const item = signal(world, one, "s", "1");
-    await world.store.transact((tx) => tx.sendSignals([item]));
-    const { outcomes } = await world.store.transact((tx) => tx.sendSignals([{ ...item, jobId: two }]));
+    await world.store.transact((tx) => tx.workflows.sendSignals([item]));
+    const { outcomes } = await world.store.transact((tx) => tx.workflows.sendSignals([{ ...item, jobId: two }]));
     expect(outcomes).toEqual([{ kind: "id_taken", jobId: one }]);
-    expect(await world.store.countSignals(two)).toEqual(new Map());
+    expect(await world.store.workflows.countSignals(two)).toEqual(new Map());
   });
 
   test(`no more than ${SIGNAL_LIMITS.waitingPerJob} wait for one job; what was taken does not count`, async () => {
@@ -258,7 +262,7 @@ function refusalTests(makeStore: MakeStore): void {
     const [jobId, other] = [await stored(world), await stored(world)];
     const items = (count: number, name: string) =>
       Array.from({ length: count }, (_, index) => signal(world, jobId, name, String(index)));
-    const sendAll = (all: readonly SignalToStore[]) => world.store.transact((tx) => tx.sendSignals(all));
+    const sendAll = (all: readonly NewSignal[]) => world.store.transact((tx) => tx.workflows.sendSignals(all));
     await sendAll(items(SIGNAL_LIMITS.waitingPerJob - 3, "s"));
     const last = items(3, "t");
     const { outcomes } = await sendAll([...last, ...items(2, "s")]);
@@ -268,7 +272,7 @@ function refusalTests(makeStore: MakeStore): void {
     expect(one.jobId).toBe(jobId);
     await park(world, one, [awaits("w", "t"), awaits("v", "t")]);
     expect((await sendAll(items(3, "s"))).outcomes).toEqual([QUEUED, QUEUED, { kind: "full" }]);
-    expect(await world.store.countSignals(jobId)).toEqual(
+    expect(await world.store.workflows.countSignals(jobId)).toEqual(
       new Map([
         ["s", SIGNAL_LIMITS.waitingPerJob - 1],
         ["t", 1],
@@ -287,7 +291,7 @@ function timeTests(makeStore: MakeStore): void {
     world.clock.advance(101);
     // The timer has not looked yet.
     expect(await send(world, jobId, "s", "1")).toEqual({ outcomes: [QUEUED], woken: [] });
-    const { ended, woken } = await world.store.transact((tx) => tx.endDueWaits(10));
+    const { ended, woken } = await world.store.transact((tx) => tx.workflows.endDueWaits(10));
     expect([ended, idsOf(woken)]).toEqual([1, [jobId]]);
     await park(world, await resumed(world, jobId), [awaits("b", "s", 100)]);
     expect(await records(world, jobId)).toEqual([
@@ -303,7 +307,7 @@ function timeTests(makeStore: MakeStore): void {
     await park(world, await claimOne(world), [awaits("a", "s", 100)]);
     world.clock.advance(100);
     expect((await send(world, jobId, "s", "1", "2")).outcomes).toEqual([TAKEN, QUEUED]);
-    expect(await world.store.transact((tx) => tx.endDueWaits(10))).toMatchObject({ ended: 0 });
+    expect(await world.store.transact((tx) => tx.workflows.endDueWaits(10))).toMatchObject({ ended: 0 });
     const job = await resumed(world, jobId);
     expect(idsOf(await park(world, job, [awaits("b", "s", 0), awaits("c", "s", 0)]))).toEqual([jobId]);
     expect(await records(world, jobId)).toEqual([
@@ -323,7 +327,7 @@ function timeTests(makeStore: MakeStore): void {
     await send(world, jobId, "s", "1");
     expect(idsOf(await park(world, await resumed(world, jobId), [awaits("a", "s", 100)]))).toEqual([jobId]);
     expect(await records(world, jobId)).toEqual([["a", "timed out"]]);
-    expect(await world.store.countSignals(jobId)).toEqual(new Map([["s", 1]]));
+    expect(await world.store.workflows.countSignals(jobId)).toEqual(new Map([["s", 1]]));
   });
 }
 
@@ -360,23 +364,23 @@ function lifetimeTests(makeStore: MakeStore): void {
     await using world = await makeStore();
     const [deleted, pruned] = [await stored(world), await stored(world)];
     const items = [deleted, pruned].flatMap((jobId) => ["1", "2"].map((payload) => signal(world, jobId, "s", payload)));
-    await world.store.transact((tx) => tx.sendSignals(items));
+    await world.store.transact((tx) => tx.workflows.sendSignals(items));
     for (const job of await claim(world, 2)) await park(world, job, [awaits("a", "s")]);
     for (const jobId of [deleted, pruned]) await happen(world, await resumed(world, jobId), succeeded());
     world.clock.advance(1_000);
-    await world.store.transact((tx) => tx.deleteJobs([deleted]));
+    await world.store.transact((tx) => tx.jobs.delete([deleted]));
     const finishedBefore = world.clock.now();
     for (let done = false; !done;) {
-      ({ done } = await world.store.transact((tx) => tx.pruneJobs({ state: "SUCCESS", finishedBefore, limit: 10 })));
+      ({ done } = await world.store.transact((tx) => tx.jobs.prune({ state: "SUCCESS", finishedBefore, limit: 10 })));
     }
     for (const jobId of [deleted, pruned]) {
-      expect(await world.store.getJob(jobId)).toBeNull();
-      expect(await world.store.countSignals(jobId)).toEqual(new Map());
+      expect(await world.store.jobs.get(jobId)).toBeNull();
+      expect(await world.store.workflows.countSignals(jobId)).toEqual(new Map());
     }
     const other = await stored(world);
     // Their ids are free: nothing is left of them.
     const again = items.map((item) => ({ ...item, jobId: other }));
-    const { outcomes } = await world.store.transact((tx) => tx.sendSignals(again));
+    const { outcomes } = await world.store.transact((tx) => tx.workflows.sendSignals(again));
     expect(outcomes).toEqual([QUEUED, QUEUED, QUEUED, QUEUED]);
   });
 }
@@ -398,7 +402,7 @@ function sinceTests(makeStore: MakeStore): void {
     expect(idsOf(again.woken)).toEqual([young]);
     expect(await records(world, young)).toEqual([["w", "2"]]);
     expect(await records(world, plain)).toEqual([["w", "1"]]);
-    expect(text((await world.store.getEvent("e"))!.payload)).toBe("1");
+    expect(text((await world.store.events.get("e"))!.payload)).toBe("1");
     expect(await emit(world, "e", "3")).toMatchObject({ created: false, waiting: 0, woken: [] });
   });
 
@@ -418,7 +422,7 @@ function sinceTests(makeStore: MakeStore): void {
     expect(await records(world, old)).toEqual([["w", "1"]]);
     expect(await records(world, between)).toEqual([["w", "2"]]);
     expect(await records(world, young)).toEqual([]);
-    expect(await world.store.listWaits(young)).toMatchObject([{ name: "w", kind: "event", eventName: "e" }]);
+    expect(await world.store.workflows.listWaits(young)).toMatchObject([{ name: "w", kind: "event", eventName: "e" }]);
   });
 
   test("an event that happens for the first time is told to both kinds of waits", async () => {
@@ -442,7 +446,7 @@ function sinceTests(makeStore: MakeStore): void {
     const jobs = (await claim(world, 2)) as [Job, Job];
     for (const job of jobs) await park(world, job, [sinceStart("w", "e", 100)]);
     world.clock.advance(100);
-    expect(await world.store.transact((tx) => tx.endDueWaits(1))).toMatchObject({ ended: 1 });
+    expect(await world.store.transact((tx) => tx.workflows.endDueWaits(1))).toMatchObject({ ended: 1 });
     world.clock.advance(1);
     await emit(world, "e", "2");
     for (const jobId of [timedOut, late]) expect(await records(world, jobId)).toEqual([["w", "timed out"]]);
@@ -462,7 +466,7 @@ function sinceTests(makeStore: MakeStore): void {
     world.clock.advance(10);
     const young = await stored(world);
     await park(world, await claimOne(world), [sinceStart("w", "e")]);
-    const spread = () => world.store.transact((tx) => tx.spreadEvents(2));
+    const spread = () => world.store.transact((tx) => tx.events.spread(2));
     expect((await spread()).woken).toHaveLength(2);
     expect((await spread()).woken).toHaveLength(1);
     expect(await spread()).toEqual({ ended: 0, woken: [] });
@@ -477,22 +481,22 @@ function sinceTests(makeStore: MakeStore): void {
     const jobId = await stored(world);
     await emit(world, "e", "2");
     world.clock.advance(10);
-    const prune = (age: number) => world.store.transact((tx) => tx.pruneEvents(world.clock.now() - age, 10));
+    const prune = (age: number) => world.store.transact((tx) => tx.events.prune(world.clock.now() - age, 10));
     expect(await prune(50)).toBe(1);
     expect(await prune(50)).toBe(0);
-    expect(text((await world.store.getEvent("e"))!.payload)).toBe("2");
+    expect(text((await world.store.events.get("e"))!.payload)).toBe("2");
     await park(world, await claimOne(world), [sinceStart("w", "e")]);
     expect(await records(world, jobId)).toEqual([["w", "2"]]);
     expect(await prune(5)).toBe(1);
-    expect(await world.store.getEvent("e")).toBeNull();
+    expect(await world.store.events.get("e")).toBeNull();
   });
 }
 
 function deleteTests(makeStore: MakeStore): void {
   function remove(world: StoreWorld, name: string) {
     return world.store.transact(async (tx) => {
-      await tx.lockEvents([name]);
-      return tx.deleteEvent(name);
+      await tx.events.lock([name]);
+      return tx.events.delete(name);
     });
   }
 
@@ -506,7 +510,7 @@ function deleteTests(makeStore: MakeStore): void {
       const wait: NewWait = { name: "w", kind: "event", eventName: name, timeoutMs: null };
       await park(world, jobs[0], [wait]);
       expect(await remove(world, name)).toBe("deleted");
-      expect(await world.store.getEvent(name)).toBeNull();
+      expect(await world.store.events.get(name)).toBeNull();
       expect(await park(world, jobs[1], [wait])).toEqual([]);
       expect(await emit(world, name, "2")).toMatchObject({ created: true, waiting: 1 });
       expect(await records(world, early)).toEqual([["w", "1"]]);
@@ -521,7 +525,7 @@ function deleteTests(makeStore: MakeStore): void {
     for (const job of await claim(world, 2)) await park(world, job, [wait]);
     await emit(world, "e", "1", 1);
     expect(await remove(world, "e")).toBe("spreading");
-    while ((await world.store.transact((tx) => tx.spreadEvents(2))).ended > 0);
+    while ((await world.store.transact((tx) => tx.events.spread(2))).ended > 0);
     expect(await remove(world, "e")).toBe("deleted");
     for (const jobId of ids) expect(await records(world, jobId)).toEqual([["w", "1"]]);
   });

@@ -72,8 +72,8 @@ test.skipIf(!canMount)(
     expect(fault.message).toContain(path);
     expect(fault.message).toContain("free some space");
     // Reads go on, counters tell the truth, and a refused write is refused again, never half done.
-    expect(await store.getJobs(acknowledged)).toHaveLength(acknowledged.length);
-    expect((await store.countJobs())[0]!.count).toBe(acknowledged.length);
+    expect(await store.jobs.getMany(acknowledged)).toHaveLength(acknowledged.length);
+    expect((await store.jobs.count())[0]!.count).toBe(acknowledged.length);
     expect((await fill()).code).toBe("resource_exhausted");
 
     await rm(ballast);
@@ -81,7 +81,7 @@ test.skipIf(!canMount)(
     expect(await happen(world, job!, succeeded())).toBe(true);
     acknowledged.push(await stored(world));
     await store.ping();
-    expect(await store.getJobs(acknowledged)).toHaveLength(acknowledged.length);
+    expect(await store.jobs.getMany(acknowledged)).toHaveLength(acknowledged.length);
     await store.close();
     expect(await checkDatabase(path)).toMatchObject({ problems: [], jobs: acknowledged.length });
   },

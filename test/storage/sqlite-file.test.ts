@@ -5,8 +5,8 @@ import { resolve } from "node:path";
 import { DaemonError } from "../../src/daemon/core/errors.ts";
 import type { Job } from "../../src/daemon/core/job.ts";
 import { openStore, sqlitePath } from "../../src/daemon/storage/open-store.ts";
-import { versionWarnings } from "../../src/daemon/storage/sqlite/connection.ts";
-import { storeFault } from "../../src/daemon/storage/sqlite/faults.ts";
+import { versionWarnings } from "../../src/daemon/storage/sqlite/connection/connection.ts";
+import { toStoreError } from "../../src/daemon/storage/sqlite/connection/faults.ts";
 import { createSqliteStore } from "../../src/daemon/storage/sqlite/sqlite-store.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { rejection } from "../support/rejection.ts";
@@ -130,7 +130,7 @@ test("every file is for its owner only, whatever the umask", async () => {
   try {
     await using world = await fileWorld(directory.file("jobs.db"));
     await stored(world);
-    await world.store.getJob("none");
+    await world.store.jobs.get("none");
     const names = (await readdir(directory.path)).sort();
     expect(names).toEqual(["jobs.db", "jobs.db-shm", "jobs.db-wal", "jobs.db.lock"]);
     for (const name of names) expect((await stat(directory.file(name))).mode & 0o777).toBe(0o600);
@@ -167,10 +167,10 @@ test("P1: what was committed is there after the store is opened again", async ()
     await using world = await fileWorld(path);
     jobId = await finished(world, { idempotencyKey: "k", args: "x".repeat(3000), headers: { a: "b" } });
     await stored(world, { functionName: "test:other" });
-    before = [await read(world, jobId), await world.store.countJobs()];
+    before = [await read(world, jobId), await world.store.jobs.count()];
   }
   await using world = await fileWorld(path);
-  expect([await read(world, jobId), await world.store.countJobs()]).toEqual(before as never);
+  expect([await read(world, jobId), await world.store.jobs.count()]).toEqual(before as never);
   expect(await enqueue(world, { idempotencyKey: "k" })).toMatchObject([{ kind: "deduplicated", jobId }]);
 });
 
@@ -188,9 +188,9 @@ test("P7: jobs that were running when the store went away are still leased, list
   }
   await using world = await fileWorld(path);
   const held = running.slice(2).map((job) => job.jobId);
-  const leased = await world.store.transact((tx) => tx.listLeasedJobs("worker-1"));
+  const leased = await world.store.transact((tx) => tx.jobs.listLeased("worker-1"));
   expect(leased.map((job) => job.jobId).sort()).toEqual(held.toSorted());
-  const page = await world.store.listJobs({ filter: { states: ["RUNNING"] }, limit: 50, before: null });
+  const page = await world.store.jobs.list({ filter: { states: ["RUNNING"] }, limit: 50, before: null });
   expect(page.jobs).toHaveLength(held.length + 3);
   expect(await happen(world, running[2]!, succeeded())).toBe(true);
   expect(await happen(world, running[0]!, succeeded())).toBe(false);
@@ -202,7 +202,7 @@ test("the log stays small under load, also while a page is read again and again"
   let largest = 0;
   for (let batch = 0; batch < 400; batch++) {
     await enqueue(world, ...Array.from({ length: 100 }, () => ({ args: "x".repeat(500) })));
-    await world.store.listJobs({ filter: {}, limit: 50, before: null });
+    await world.store.jobs.list({ filter: {}, limit: 50, before: null });
     largest = Math.max(largest, (await stat(directory.file("jobs.db-wal"))).size);
   }
   expect((await stat(directory.file("jobs.db"))).size).toBeGreaterThan(20 * 1024 * 1024);
@@ -238,7 +238,7 @@ describe("P19: faults of SQLite by their code", () => {
   ] as const) {
     test(`${sqliteCode} is ${code}`, () => {
       const cause = Object.assign(new Error("told by SQLite"), { code: sqliteCode });
-      const fault = storeFault(cause, "/data/jobs.db") as DaemonError;
+      const fault = toStoreError(cause, "/data/jobs.db") as DaemonError;
       expect(fault.code).toBe(code);
       expect(fault.cause).toBe(cause);
       for (const fact of ["/data/jobs.db", "told by SQLite", sqliteCode]) expect(fault.message).toContain(fact);
@@ -247,7 +247,7 @@ describe("P19: faults of SQLite by their code", () => {
 
   test("any other error comes back as it is", () => {
     const fault = new Error("mine");
-    expect(storeFault(fault, "/x")).toBe(fault);
+    expect(toStoreError(fault, "/x")).toBe(fault);
   });
 });
 
@@ -267,5 +267,5 @@ test("P19: after damage is found the store refuses everything, so that nothing i
   expect(first.code).toBe("fatal");
   expect(first.message).toContain("reseolio db check");
   expect(await rejection(world.store.ping())).toBe(first);
-  expect(await rejection(world.store.getJob("none"))).toBe(first);
+  expect(await rejection(world.store.jobs.get("none"))).toBe(first);
 });

@@ -4,7 +4,7 @@ import { readdir } from "node:fs/promises";
 import type { DaemonError } from "../../src/daemon/core/errors.ts";
 import { migrateDatabase } from "../../src/daemon/database.ts";
 import { migrate, type Migration, type MigrationTarget } from "../../src/daemon/storage/migrate.ts";
-import { SQLITE_MIGRATIONS } from "../../src/daemon/storage/sqlite/migrations.ts";
+import { SQLITE_MIGRATIONS } from "../../src/daemon/storage/sqlite/migrations/migrations.ts";
 import { createSqliteStore } from "../../src/daemon/storage/sqlite/sqlite-store.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { rejection } from "../support/rejection.ts";

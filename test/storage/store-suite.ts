@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { decide } from "../../src/daemon/core/job-machine.ts";
 import { isTerminal } from "../../src/daemon/core/job.ts";
-import type { JobFilter, JobToStore, WorkerToStore } from "../../src/daemon/storage/job-store.ts";
+import type { JobFilter, NewJob } from "../../src/daemon/storage/seam/jobs.ts";
+import type { NewWorker } from "../../src/daemon/storage/seam/workers.ts";
 import { scheduleTests } from "./schedule-suite.ts";
 import {
   bytes,
@@ -141,13 +142,13 @@ function enqueueTests(makeStore: MakeStore): void {
     await using world = await makeStore();
     const jobId = await finished(world);
     expect(await enqueue(world, { jobId, args: "[1]" })).toEqual([{ kind: "repeated", jobId, state: "SUCCESS" }]);
-    expect(await world.store.countJobs()).toEqual([{ functionName: FUNCTION, state: "SUCCESS", count: 1 }]);
+    expect(await world.store.jobs.count()).toEqual([{ functionName: FUNCTION, state: "SUCCESS", count: 1 }]);
   });
 
   test("P2: the same request twice in one batch is one job", async () => {
     await using world = await makeStore();
     const job = newJob(world);
-    const outcomes = await world.store.transact((tx) => tx.enqueueJobs([job, job]));
+    const outcomes = await world.store.transact((tx) => tx.jobs.enqueue([job, job]));
     expect(outcomes.map((outcome) => outcome.kind)).toEqual(["stored", "repeated"]);
   });
 
@@ -160,7 +161,7 @@ function enqueueTests(makeStore: MakeStore): void {
     const repeated = outcomes.flatMap((outcome, index) => (outcome.kind === "repeated" ? [index] : []));
     expect(repeated).toEqual([20, 21, 22, 43, 44]);
     expect(outcomes.filter((outcome) => outcome.kind === "stored")).toHaveLength(40);
-    expect(await world.store.countJobs()).toEqual([{ functionName: FUNCTION, state: "PENDING", count: 41 }]);
+    expect(await world.store.jobs.count()).toEqual([{ functionName: FUNCTION, state: "PENDING", count: 41 }]);
   });
 
   test("a job id that belongs to another function is refused with that function's name", async () => {
@@ -177,7 +178,7 @@ function enqueueTests(makeStore: MakeStore): void {
     const wrong = enqueue(world, { jobId: ok }, { jobId: "no-uuid" });
     expect(wrong).rejects.toThrow(/"no-uuid" is no UUID/);
     await wrong.catch(() => {});
-    expect(await world.store.getJob(ok)).toBeNull();
+    expect(await world.store.jobs.get(ok)).toBeNull();
   });
 
   test("P3: a second call with a key gets the first job, and learns whether the args differ", async () => {
@@ -218,7 +219,7 @@ function enqueueTests(makeStore: MakeStore): void {
     const outcomes = (await Promise.all(calls)).flat();
     expect(outcomes.filter((outcome) => outcome.kind === "stored")).toHaveLength(1);
     expect(new Set(outcomes.map((outcome) => "jobId" in outcome && outcome.jobId)).size).toBe(1);
-    expect(await world.store.countJobs()).toEqual([{ functionName: FUNCTION, state: "PENDING", count: 1 }]);
+    expect(await world.store.jobs.count()).toEqual([{ functionName: FUNCTION, state: "PENDING", count: 1 }]);
   });
 
   test("onDuplicate reject names the job that is there", async () => {
@@ -270,7 +271,7 @@ function claimTests(makeStore: MakeStore): void {
     await using world = await makeStore();
     await enqueue(world, ...Array.from({ length: 10 }, () => ({})));
     const demands = ["a", "b", "c"].map((workerId) => ({ workerId, functionNames: [FUNCTION], limit: 4 }));
-    const claimed = await world.store.transact((tx) => tx.claimJobs(demands));
+    const claimed = await world.store.transact((tx) => tx.jobs.claim(demands));
     expect(claimed.map(({ workerId, jobs }) => [workerId, jobs.length])).toEqual([
       ["a", 4],
       ["b", 4],
@@ -326,9 +327,9 @@ function claimTests(makeStore: MakeStore): void {
     await using world = await makeStore();
     await enqueue(world, {}, {}, {}, { functionName: "test:other" });
     const demand = { workerId: WORKER, functionNames: [FUNCTION, "test:other"], limit: 3 };
-    const [first] = await world.store.transact((tx) => tx.claimJobs([demand]));
+    const [first] = await world.store.transact((tx) => tx.jobs.claim([demand]));
     expect(first!.maybeMore).toContain("test:other");
-    const [second] = await world.store.transact((tx) => tx.claimJobs([demand]));
+    const [second] = await world.store.transact((tx) => tx.jobs.claim([demand]));
     expect(second!.jobs).toHaveLength(1);
     expect(second!.maybeMore).toEqual([]);
   });
@@ -337,10 +338,10 @@ function claimTests(makeStore: MakeStore): void {
     await using world = await makeStore();
     await stored(world, { delayMs: 1000 });
     world.clock.advance(999);
-    await world.store.transact((tx) => tx.promoteDueJobs(10));
+    await world.store.transact((tx) => tx.jobs.promoteDue(10));
     expect(await claim(world)).toEqual([]);
     world.clock.advance(1);
-    expect(await world.store.transact((tx) => tx.promoteDueJobs(10))).toEqual({
+    expect(await world.store.transact((tx) => tx.jobs.promoteDue(10))).toEqual({
       functionNames: [FUNCTION],
       promoted: 1,
     });
@@ -369,13 +370,13 @@ function claimTests(makeStore: MakeStore): void {
     await enqueue(world, {}, {}, { functionName: "test:other" }, {});
     const mine = await claim(world, 3, [FUNCTION, "test:other"], "me");
     await claim(world, 3, [FUNCTION], "you");
-    const leased = await world.store.transact((tx) => tx.listLeasedJobs("me"));
+    const leased = await world.store.transact((tx) => tx.jobs.listLeased("me"));
     expect(leased.map((job) => job.jobId).sort()).toEqual(mine.map((job) => job.jobId).sort());
     // What a transaction decides by has nothing large: there may be a thousand of them.
     expect(leased.map((job) => job.args.byteLength)).toEqual([0, 0, 0]);
     await happen(world, mine[0]!, succeeded());
-    expect(await world.store.transact((tx) => tx.listLeasedJobs("me"))).toHaveLength(2);
-    expect(await world.store.transact((tx) => tx.listLeasedJobs("nobody"))).toEqual([]);
+    expect(await world.store.transact((tx) => tx.jobs.listLeased("me"))).toHaveLength(2);
+    expect(await world.store.transact((tx) => tx.jobs.listLeased("nobody"))).toEqual([]);
   });
 }
 
@@ -396,7 +397,7 @@ function transitionTests(makeStore: MakeStore): void {
       leaseToken: 1,
       error: null,
     });
-    expect(await world.store.listAttempts(jobId, 1_000)).toEqual([]);
+    expect(await world.store.jobs.listAttempts(jobId, 1_000)).toEqual([]);
   });
 
   test("an empty result is a result", async () => {
@@ -415,7 +416,7 @@ function transitionTests(makeStore: MakeStore): void {
     const after = await read(world, jobId);
     expect(after).toMatchObject({ state: "PENDING", failures: 1, attempt: 1, runAt: now + 700, workerId: null });
     expect(after.error).toEqual({ name: "Error", message: "first", reason: "handler" });
-    expect(await world.store.listAttempts(jobId, 1_000)).toEqual([
+    expect(await world.store.jobs.listAttempts(jobId, 1_000)).toEqual([
       {
         jobId,
         attempt: 1,
@@ -434,9 +435,9 @@ function transitionTests(makeStore: MakeStore): void {
     const jobId = await stored(world, { maxAttempts: 3, initialDelayMs: 0 });
     for (const message of ["one", "two", "three"]) await happen(world, await claimOne(world), failed(message));
     expect(await read(world, jobId)).toMatchObject({ state: "DEAD", failures: 3, attempt: 3 });
-    const attempts = await world.store.listAttempts(jobId, 1_000);
+    const attempts = await world.store.jobs.listAttempts(jobId, 1_000);
     expect(attempts.map((one) => one.error?.message)).toEqual(["one", "two", "three"]);
-    expect(await world.store.listAttempts(jobId, 2)).toEqual(attempts.slice(1));
+    expect(await world.store.jobs.listAttempts(jobId, 2)).toEqual(attempts.slice(1));
   });
 
   const movedOn = {
@@ -466,14 +467,14 @@ function transitionTests(makeStore: MakeStore): void {
         await move(world, job);
         const before = [
           await read(world, jobId),
-          await world.store.listAttempts(jobId, 1_000),
-          await world.store.countJobs(),
+          await world.store.jobs.listAttempts(jobId, 1_000),
+          await world.store.jobs.count(),
         ];
         expect(await happen(world, job, event)).toBe(false);
         expect([
           await read(world, jobId),
-          await world.store.listAttempts(jobId, 1_000),
-          await world.store.countJobs(),
+          await world.store.jobs.listAttempts(jobId, 1_000),
+          await world.store.jobs.count(),
         ]).toEqual(before);
       });
     }
@@ -491,7 +492,7 @@ function transitionTests(makeStore: MakeStore): void {
         expect(await happen(world, { ...running, leaseToken: before.leaseToken }, event)).toBe(false);
       }
       world.clock.advance(1e9);
-      await world.store.transact((tx) => tx.promoteDueJobs(10));
+      await world.store.transact((tx) => tx.jobs.promoteDue(10));
       expect(await claim(world)).toEqual([]);
       expect(await read(world, jobId)).toEqual(before);
     });
@@ -527,7 +528,7 @@ function transitionTests(makeStore: MakeStore): void {
     const [first, second] = await claim(world, 2);
     const settings = { maxLosses: 10 };
     const transitions = [first!, first!, second!].map((job) => decide(job, succeeded(), settings, 0)!);
-    expect(await world.store.transact((tx) => tx.applyTransitions(transitions))).toEqual([true, false, true]);
+    expect(await world.store.transact((tx) => tx.jobs.applyTransitions(transitions))).toEqual([true, false, true]);
   });
 
   test("a job handed back and claimed again in one transaction is leased to its new worker only", async () => {
@@ -536,12 +537,12 @@ function transitionTests(makeStore: MakeStore): void {
     const [job] = await claim(world, 1, [FUNCTION], "old");
     const release = decide(job!, { kind: "release", started: false }, { maxLosses: 10 }, 0)!;
     await world.store.transact(async (tx) => {
-      await tx.applyTransitions([release]);
-      await tx.claimJobs([{ workerId: "new", functionNames: [FUNCTION], limit: 1 }]);
+      await tx.jobs.applyTransitions([release]);
+      await tx.jobs.claim([{ workerId: "new", functionNames: [FUNCTION], limit: 1 }]);
     });
-    expect(await world.store.transact((tx) => tx.listLeasedJobs("old"))).toEqual([]);
-    expect(await world.store.transact((tx) => tx.listLeasedJobs("new"))).toMatchObject([{ jobId, leaseToken: 2 }]);
-    const page = await world.store.listJobs({ filter: { states: ["RUNNING"] }, limit: 5, before: null });
+    expect(await world.store.transact((tx) => tx.jobs.listLeased("old"))).toEqual([]);
+    expect(await world.store.transact((tx) => tx.jobs.listLeased("new"))).toMatchObject([{ jobId, leaseToken: 2 }]);
+    const page = await world.store.jobs.list({ filter: { states: ["RUNNING"] }, limit: 5, before: null });
     expect(page.jobs).toMatchObject([{ jobId }]);
   });
 
@@ -551,14 +552,14 @@ function transitionTests(makeStore: MakeStore): void {
     await finished(world, { parentId });
     const live = [await stored(world, { parentId }), await stored(world, { parentId, delayMs: 10 })];
     await stored(world, { parentId: newJobId(1) });
-    const children = await world.store.transact((tx) => tx.listLiveChildren([parentId, newJobId(2)]));
+    const children = await world.store.transact((tx) => tx.jobs.listLiveChildren([parentId, newJobId(2)]));
     expect(children.map((job) => job.jobId).sort()).toEqual(live.sort());
   });
 
   test("counters follow every change of state", async () => {
     await using world = await makeStore();
     const counts = async () =>
-      Object.fromEntries((await world.store.countJobs()).map(({ state, count }) => [state, count]));
+      Object.fromEntries((await world.store.jobs.count()).map(({ state, count }) => [state, count]));
     await enqueue(world, {}, {}, {}, { delayMs: 5 });
     expect(await counts()).toEqual({ PENDING: 4 });
     const jobs = await claim(world, 3);
@@ -567,7 +568,7 @@ function transitionTests(makeStore: MakeStore): void {
     await happen(world, jobs[1]!, failed());
     await happen(world, jobs[2]!, { kind: "cancel", reason: "cancelled" });
     expect(await counts()).toEqual({ PENDING: 2, SUCCESS: 1, CANCELLED: 1 });
-    await world.store.transact((tx) => tx.deleteJobs(jobs.map((job) => job.jobId)));
+    await world.store.transact((tx) => tx.jobs.delete(jobs.map((job) => job.jobId)));
     expect(await counts()).toEqual({ PENDING: 2 });
   });
 }
@@ -580,7 +581,7 @@ function timeTests(makeStore: MakeStore): void {
     return dueAt;
   };
   const overdue = async (world: StoreWorld) =>
-    (await world.store.transact((tx) => tx.listOverdueJobs(10))).map(({ job, reason }) => [job.jobId, reason]);
+    (await world.store.transact((tx) => tx.jobs.listOverdue(10))).map(({ job, reason }) => [job.jobId, reason]);
 
   test("nextDueAt is the earliest of delays and deadlines, and null when there is none", async () => {
     await using world = await makeStore();
@@ -600,10 +601,10 @@ function timeTests(makeStore: MakeStore): void {
     const ids: string[] = [];
     for (const delayMs of [300, 100, 200]) ids.push(await stored(world, { delayMs }));
     world.clock.advance(400);
-    expect(await world.store.transact((tx) => tx.promoteDueJobs(2))).toMatchObject({ promoted: 2 });
+    expect(await world.store.transact((tx) => tx.jobs.promoteDue(2))).toMatchObject({ promoted: 2 });
     expect((await claim(world, 5)).map((job) => ids.indexOf(job.jobId))).toEqual([1, 2]);
-    expect(await world.store.transact((tx) => tx.promoteDueJobs(2))).toMatchObject({ promoted: 1 });
-    expect(await world.store.transact((tx) => tx.promoteDueJobs(2))).toEqual({ functionNames: [], promoted: 0 });
+    expect(await world.store.transact((tx) => tx.jobs.promoteDue(2))).toMatchObject({ promoted: 1 });
+    expect(await world.store.transact((tx) => tx.jobs.promoteDue(2))).toEqual({ functionNames: [], promoted: 0 });
   });
 
   test("P8: a retry is not ready one millisecond early", async () => {
@@ -611,9 +612,9 @@ function timeTests(makeStore: MakeStore): void {
     await stored(world, { jitter: 0, initialDelayMs: 250 });
     await happen(world, await claimOne(world), failed());
     world.clock.advance(249);
-    expect(await world.store.transact((tx) => tx.promoteDueJobs(10))).toMatchObject({ promoted: 0 });
+    expect(await world.store.transact((tx) => tx.jobs.promoteDue(10))).toMatchObject({ promoted: 0 });
     world.clock.advance(1);
-    expect(await world.store.transact((tx) => tx.promoteDueJobs(10))).toMatchObject({ promoted: 1 });
+    expect(await world.store.transact((tx) => tx.jobs.promoteDue(10))).toMatchObject({ promoted: 1 });
   });
 
   test("a job that did not start in time is overdue until it is cancelled", async () => {
@@ -701,7 +702,7 @@ function listTests(makeStore: MakeStore): void {
     const ids: string[] = [];
     let before: string | null = null;
     for (let page = 0; page < 1000; page++) {
-      const { jobs, next } = await world.store.listJobs({ filter, limit, before });
+      const { jobs, next } = await world.store.jobs.list({ filter, limit, before });
       expect(jobs.length).toBeLessThanOrEqual(limit);
       ids.push(...jobs.map((job) => job.jobId));
       if (next === null) return ids;
@@ -736,7 +737,7 @@ function listTests(makeStore: MakeStore): void {
     test(`by ${what}: newest first, each matching job once, on pages of any size`, async () => {
       await using world = await makeStore();
       const ids = await filled(world);
-      const jobs = await world.store.getJobs(ids);
+      const jobs = await world.store.jobs.getMany(ids);
       const filter = makeFilter(ids);
       const expected = jobs
         .filter((job) => matches(job, filter))
@@ -767,7 +768,7 @@ function listTests(makeStore: MakeStore): void {
       idempotencyKey: "k",
       parentId: newJobId(3),
     });
-    const { jobs } = await world.store.listJobs({ filter: {}, limit: 5, before: null });
+    const { jobs } = await world.store.jobs.list({ filter: {}, limit: 5, before: null });
     const whole = await read(world, jobId);
     expect(jobs).toEqual([{ ...whole, args: new Uint8Array(0), result: null, headers: {} }]);
   });
@@ -789,7 +790,7 @@ function listTests(makeStore: MakeStore): void {
     world.clock.advance(10);
     for (let batch = 0; batch < 13; batch++) await enqueue(world, ...Array.from({ length: 1000 }, () => ({})));
     const filter = { createdBefore: world.clock.now() };
-    const first = await world.store.listJobs({ filter, limit: 10, before: null });
+    const first = await world.store.jobs.list({ filter, limit: 10, before: null });
     expect(first).toMatchObject({ jobs: [] });
     expect(first.next).not.toBeNull();
     expect(await pages(world, filter, 10)).toEqual([rare]);
@@ -802,16 +803,16 @@ function deletionTests(makeStore: MakeStore): void {
     const dead = await finished(world, { maxAttempts: 1, args: "x".repeat(4000) }, failed());
     const success = await finished(world);
     const pending = await stored(world, { delayMs: 5 });
-    const deleted = await world.store.transact((tx) => tx.deleteJobs([dead, pending, newJobId(1), success, dead]));
+    const deleted = await world.store.transact((tx) => tx.jobs.delete([dead, pending, newJobId(1), success, dead]));
     expect(deleted).toEqual([dead, success]);
-    expect(await world.store.getJobs([dead, success, pending])).toMatchObject([{ jobId: pending }]);
-    expect(await world.store.listAttempts(dead, 1_000)).toEqual([]);
+    expect(await world.store.jobs.getMany([dead, success, pending])).toMatchObject([{ jobId: pending }]);
+    expect(await world.store.jobs.listAttempts(dead, 1_000)).toEqual([]);
   });
 
   test("a deleted job's key is free again", async () => {
     await using world = await makeStore();
     const jobId = await finished(world, { idempotencyKey: "k" });
-    await world.store.transact((tx) => tx.deleteJobs([jobId]));
+    await world.store.transact((tx) => tx.jobs.delete([jobId]));
     await stored(world, { idempotencyKey: "k" });
   });
 
@@ -831,20 +832,20 @@ function deletionTests(makeStore: MakeStore): void {
     let deleted = 0;
     let rounds = 0;
     for (let done = false; !done; rounds++) {
-      const slice = await world.store.transact((tx) => tx.pruneJobs(prune));
+      const slice = await world.store.transact((tx) => tx.jobs.prune(prune));
       expect(slice.deleted).toBeLessThanOrEqual(4);
       deleted += slice.deleted;
       done = slice.done;
     }
     expect(deleted).toBe(10);
     expect(rounds).toBeGreaterThan(2);
-    expect((await world.store.getJobs([slow, dead, fresh])).length).toBe(3);
+    expect((await world.store.jobs.getMany([slow, dead, fresh])).length).toBe(3);
 
     const later = { ...prune, finishedBefore: world.clock.now() + 1, limit: 100 };
-    expect(await world.store.transact((tx) => tx.pruneJobs(later))).toEqual({ deleted: 2, done: true });
+    expect(await world.store.transact((tx) => tx.jobs.prune(later))).toEqual({ deleted: 2, done: true });
     const deadOnes = { ...later, state: "DEAD" } as const;
-    expect(await world.store.transact((tx) => tx.pruneJobs(deadOnes))).toEqual({ deleted: 1, done: true });
-    expect(await world.store.countJobs()).toEqual([]);
+    expect(await world.store.transact((tx) => tx.jobs.prune(deadOnes))).toEqual({ deleted: 1, done: true });
+    expect(await world.store.jobs.count()).toEqual([]);
   });
 
   test("a slice of pruning that was rolled back is pruned in a later round", async () => {
@@ -853,19 +854,19 @@ function deletionTests(makeStore: MakeStore): void {
     world.clock.advance(10);
     const prune = { state: "SUCCESS", finishedBefore: world.clock.now(), limit: 4 } as const;
     const broken = world.store.transact(async (tx) => {
-      await tx.pruneJobs(prune);
+      await tx.jobs.prune(prune);
       throw new Error("broken");
     });
     expect(await broken.catch((fault: Error) => fault.message)).toBe("broken");
     let deleted = 0;
     for (let round = 0; round < 5; round++)
-      deleted += (await world.store.transact((tx) => tx.pruneJobs(prune))).deleted;
+      deleted += (await world.store.transact((tx) => tx.jobs.prune(prune))).deleted;
     expect(deleted).toBe(6);
   });
 }
 
 function workerTests(makeStore: MakeStore): void {
-  const worker: WorkerToStore = {
+  const worker: NewWorker = {
     workerId: WORKER,
     nodeId: "node-1",
     host: "höst",
@@ -879,60 +880,60 @@ function workerTests(makeStore: MakeStore): void {
 
   test("a worker reads back as it was saved, with its lease", async () => {
     await using world = await makeStore();
-    await world.store.transact((tx) => tx.saveWorker(worker, 15_000));
+    await world.store.transact((tx) => tx.workers.save(worker, 15_000));
     const record = { ...worker, connectedAt: world.clock.now(), leaseExpiresAt: world.clock.now() + 15_000 };
-    expect(await world.store.listWorkers()).toEqual([record]);
-    expect(await world.store.transact((tx) => tx.listWorkers())).toEqual([record]);
+    expect(await world.store.workers.list()).toEqual([record]);
+    expect(await world.store.transact((tx) => tx.workers.list())).toEqual([record]);
   });
 
   test("saving again replaces it", async () => {
     await using world = await makeStore();
-    await world.store.transact((tx) => tx.saveWorker(worker, 15_000));
+    await world.store.transact((tx) => tx.workers.save(worker, 15_000));
     world.clock.advance(100);
-    await world.store.transact((tx) => tx.saveWorker({ ...worker, functionNames: [], concurrency: 1 }, 1000));
-    const [record] = await world.store.listWorkers();
+    await world.store.transact((tx) => tx.workers.save({ ...worker, functionNames: [], concurrency: 1 }, 1000));
+    const [record] = await world.store.workers.list();
     expect(record).toMatchObject({ functionNames: [], concurrency: 1, leaseExpiresAt: world.clock.now() + 1000 });
   });
 
   test("renewing moves the lease and names those who are gone", async () => {
     await using world = await makeStore();
-    await world.store.transact((tx) => tx.saveWorker(worker, 15_000));
+    await world.store.transact((tx) => tx.workers.save(worker, 15_000));
     world.clock.advance(5000);
-    expect(await world.store.transact((tx) => tx.renewWorkers(worker.nodeId, [WORKER, "gone"], 15_000))).toEqual([
+    expect(await world.store.transact((tx) => tx.workers.renew(worker.nodeId, [WORKER, "gone"], 15_000))).toEqual([
       "gone",
     ]);
-    expect((await world.store.listWorkers())[0]!.leaseExpiresAt).toBe(world.clock.now() + 15_000);
+    expect((await world.store.workers.list())[0]!.leaseExpiresAt).toBe(world.clock.now() + 15_000);
   });
 
   test("a daemon does not renew a worker whose session another one holds by now", async () => {
     await using world = await makeStore();
-    await world.store.transact((tx) => tx.saveWorker(worker, 15_000));
-    const before = (await world.store.listWorkers())[0]!.leaseExpiresAt;
+    await world.store.transact((tx) => tx.workers.save(worker, 15_000));
+    const before = (await world.store.workers.list())[0]!.leaseExpiresAt;
     world.clock.advance(5000);
-    expect(await world.store.transact((tx) => tx.renewWorkers("another", [WORKER], 15_000))).toEqual([WORKER]);
-    expect((await world.store.listWorkers())[0]!.leaseExpiresAt).toBe(before);
+    expect(await world.store.transact((tx) => tx.workers.renew("another", [WORKER], 15_000))).toEqual([WORKER]);
+    expect((await world.store.workers.list())[0]!.leaseExpiresAt).toBe(before);
   });
 
   test("a removed worker is gone, and removing it again is harmless", async () => {
     await using world = await makeStore();
-    await world.store.transact((tx) => tx.saveWorker(worker, 15_000));
-    const [seen] = await world.store.listWorkers();
-    expect(await world.store.transact((tx) => tx.removeWorker(seen!))).toBe(true);
-    expect(await world.store.transact((tx) => tx.removeWorker(seen!))).toBe(false);
-    expect(await world.store.listWorkers()).toEqual([]);
+    await world.store.transact((tx) => tx.workers.save(worker, 15_000));
+    const [seen] = await world.store.workers.list();
+    expect(await world.store.transact((tx) => tx.workers.remove(seen!))).toBe(true);
+    expect(await world.store.transact((tx) => tx.workers.remove(seen!))).toBe(false);
+    expect(await world.store.workers.list()).toEqual([]);
   });
 
   test("P7: a worker that renewed its lease, or went to another daemon, since it was judged is not removed", async () => {
     await using world = await makeStore();
-    await world.store.transact((tx) => tx.saveWorker(worker, 15_000));
-    const [renewed] = await world.store.listWorkers();
+    await world.store.transact((tx) => tx.workers.save(worker, 15_000));
+    const [renewed] = await world.store.workers.list();
     world.clock.advance(1);
-    await world.store.transact((tx) => tx.renewWorkers(worker.nodeId, [WORKER], 15_000));
-    expect(await world.store.transact((tx) => tx.removeWorker(renewed!))).toBe(false);
-    const [moved] = await world.store.listWorkers();
-    await world.store.transact((tx) => tx.saveWorker({ ...worker, nodeId: "another" }, 15_000));
-    expect(await world.store.transact((tx) => tx.removeWorker(moved!))).toBe(false);
-    expect(await world.store.listWorkers()).toMatchObject([{ workerId: WORKER, nodeId: "another" }]);
+    await world.store.transact((tx) => tx.workers.renew(worker.nodeId, [WORKER], 15_000));
+    expect(await world.store.transact((tx) => tx.workers.remove(renewed!))).toBe(false);
+    const [moved] = await world.store.workers.list();
+    await world.store.transact((tx) => tx.workers.save({ ...worker, nodeId: "another" }, 15_000));
+    expect(await world.store.transact((tx) => tx.workers.remove(moved!))).toBe(false);
+    expect(await world.store.workers.list()).toMatchObject([{ workerId: WORKER, nodeId: "another" }]);
   });
 
   test("leases are listed and counted by worker, also of one without a record, and not after their end", async () => {
@@ -940,13 +941,13 @@ function workerTests(makeStore: MakeStore): void {
     await enqueue(world, {}, {}, {}, {});
     const mine = await claim(world, 2, [FUNCTION], "me");
     const theirs = await claim(world, 2, [FUNCTION], "they");
-    const listed = await world.store.transact((tx) => tx.listLeases(["me", "nobody"]));
+    const listed = await world.store.transact((tx) => tx.workers.listLeases(["me", "nobody"]));
     const leaseOf = ({ jobId, leaseToken, workerId }: (typeof mine)[number]) => ({ jobId, leaseToken, workerId });
     expect(listed.toSorted((a, b) => (a.jobId < b.jobId ? -1 : 1))).toEqual(
       mine.map(leaseOf) as (typeof listed)[number][],
     );
     const counts = async () =>
-      (await world.store.countLeases()).toSorted((left, right) => (left.workerId < right.workerId ? -1 : 1));
+      (await world.store.workers.countLeases()).toSorted((left, right) => (left.workerId < right.workerId ? -1 : 1));
     expect(await counts()).toEqual([
       { workerId: "me", count: 2 },
       { workerId: "they", count: 2 },
@@ -960,11 +961,14 @@ function workerTests(makeStore: MakeStore): void {
 
   test("who asks first leads; whoever stores it alone always does", async () => {
     await using world = await makeStore();
-    const first = await world.store.lead("one", 10_000, null);
+    const first = await world.store.cluster.lead("one", 10_000, null);
     expect(first).toEqual({ nodeId: "one", term: 1, expiresAt: world.clock.now() + 10_000 });
     world.clock.advance(5_000);
-    expect(await world.store.lead("one", 10_000, null)).toEqual({ ...first, expiresAt: world.clock.now() + 10_000 });
-    await world.store.resign("one");
+    expect(await world.store.cluster.lead("one", 10_000, null)).toEqual({
+      ...first,
+      expiresAt: world.clock.now() + 10_000,
+    });
+    await world.store.cluster.resign("one");
   });
 
   test("statuses tell where jobs stand; unknown ids are left out", async () => {
@@ -972,20 +976,20 @@ function workerTests(makeStore: MakeStore): void {
     const [first, second] = [await stored(world), await stored(world)];
     const leased = await claimOne(world);
     await happen(world, leased, succeeded());
-    const statuses = await world.store.listStatuses([first, second, newJobId(1), "no id"]);
+    const statuses = await world.store.jobs.listStatuses([first, second, newJobId(1), "no id"]);
     expect(statuses.toSorted((left, right) => (left.jobId < right.jobId ? -1 : 1))).toEqual([
       { jobId: first, state: "SUCCESS", leaseToken: 1 },
       { jobId: second, state: "PENDING", leaseToken: 0 },
     ]);
-    expect(await world.store.listStatuses([])).toEqual([]);
+    expect(await world.store.jobs.listStatuses([])).toEqual([]);
   });
 
   test("the store's time is known outside a transaction", async () => {
     await using world = await makeStore();
-    await world.store.transact(async (tx) => tx.listWorkers());
+    await world.store.transact(async (tx) => tx.workers.list());
     expect(Math.abs(world.store.now() - world.clock.now())).toBeLessThan(1000);
     world.clock.advance(3_600_000);
-    await world.store.transact(async (tx) => tx.listWorkers());
+    await world.store.transact(async (tx) => tx.workers.list());
     expect(Math.abs(world.store.now() - world.clock.now())).toBeLessThan(1000);
   });
 }
@@ -995,36 +999,36 @@ function transactionTests(makeStore: MakeStore): void {
     await using world = await makeStore();
     const job = newJob(world, { functionName: "test:undone" });
     const broken = world.store.transact(async (tx) => {
-      await tx.enqueueJobs([job]);
-      await tx.claimJobs([{ workerId: WORKER, functionNames: ["test:undone"], limit: 1 }]);
+      await tx.jobs.enqueue([job]);
+      await tx.jobs.claim([{ workerId: WORKER, functionNames: ["test:undone"], limit: 1 }]);
       throw new Error("broken");
     });
     expect(await broken.catch((fault: Error) => fault.message)).toBe("broken");
-    expect(await world.store.getJob(job.jobId)).toBeNull();
-    expect(await world.store.countJobs()).toEqual([]);
+    expect(await world.store.jobs.get(job.jobId)).toBeNull();
+    expect(await world.store.jobs.count()).toEqual([]);
     // The name's number was given back: another name may have it now.
     await stored(world, { functionName: "test:next" });
     await stored(world, { functionName: "test:undone" });
-    expect(await world.store.countJobs()).toHaveLength(2);
+    expect(await world.store.jobs.count()).toHaveLength(2);
     expect(await claim(world, 5, ["test:undone"])).toMatchObject([{ functionName: "test:undone" }]);
   });
 
   test("readers see nothing before the commit, the transaction sees its own", async () => {
     await using world = await makeStore();
-    const job: JobToStore = newJob(world);
-    const readOutside = () => Promise.all([world.store.countJobs(), world.store.getJob(job.jobId)]);
+    const job: NewJob = newJob(world);
+    const readOutside = () => Promise.all([world.store.jobs.count(), world.store.jobs.get(job.jobId)]);
     let seenOutside: ReturnType<typeof readOutside> | null = null;
     const inside = await world.store.transact(async (tx) => {
-      await tx.enqueueJobs([job]);
+      await tx.jobs.enqueue([job]);
       seenOutside = readOutside();
       if (world.hasOneConnection !== true) expect(await seenOutside).toEqual([[], null]);
-      return tx.getJobs([job.jobId, job.jobId, newJobId(1)]);
+      return tx.jobs.getMany([job.jobId, job.jobId, newJobId(1)]);
     });
     expect(inside).toMatchObject([{ jobId: job.jobId }]);
     // A store without a second connection answers after the commit, never with what is not committed.
     if (world.hasOneConnection === true)
       expect(await seenOutside).toMatchObject([[{ count: 1 }], { jobId: job.jobId }]);
-    expect(await world.store.getJob(job.jobId)).not.toBeNull();
+    expect(await world.store.jobs.get(job.jobId)).not.toBeNull();
   });
 
   test("time stands still within a transaction", async () => {
@@ -1041,11 +1045,11 @@ function transactionTests(makeStore: MakeStore): void {
     await using world = await makeStore();
     const leaked = await world.store.transact(async (tx) => ({ tx }));
     const job = newJob(world);
-    expect(await leaked.tx.enqueueJobs([job]).catch((fault: Error) => fault.message)).toMatch(/transaction is over/);
+    expect(await leaked.tx.jobs.enqueue([job]).catch((fault: Error) => fault.message)).toMatch(/transaction is over/);
     await world.store.transact(async () => {
-      expect(await leaked.tx.enqueueJobs([job]).catch((fault: Error) => fault.message)).toMatch(/transaction is over/);
+      expect(await leaked.tx.jobs.enqueue([job]).catch((fault: Error) => fault.message)).toMatch(/transaction is over/);
     });
-    expect(await world.store.getJob(job.jobId)).toBeNull();
+    expect(await world.store.jobs.get(job.jobId)).toBeNull();
   });
 
   test("ping answers, sizeBytes tells a size, and a closed store refuses with what to think of it", async () => {
@@ -1055,7 +1059,7 @@ function transactionTests(makeStore: MakeStore): void {
     expect(await world.store.sizeBytes()).toBeGreaterThan(4096);
     await world.store.close();
     await world.store.close();
-    for (const call of [world.store.ping(), world.store.getJob(newJobId(1)), world.store.countJobs()]) {
+    for (const call of [world.store.ping(), world.store.jobs.get(newJobId(1)), world.store.jobs.count()]) {
       expect(await call.catch((fault: { code: string }) => fault.code)).toBe("unavailable");
     }
   });

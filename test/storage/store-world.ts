@@ -2,11 +2,12 @@
 import { resolveJobOptions, type JobOptionsInput } from "../../src/daemon/core/job-options.ts";
 import { decide, type JobEvent } from "../../src/daemon/core/job-machine.ts";
 import type { Job } from "../../src/daemon/core/job.ts";
-import type { EnqueueOutcome, JobStore, JobToStore } from "../../src/daemon/storage/job-store.ts";
+import type { EnqueueOutcome, NewJob } from "../../src/daemon/storage/seam/jobs.ts";
+import type { Store } from "../../src/daemon/storage/seam/store.ts";
 import type { ManualClock } from "../support/manual-clock.ts";
 
 export interface StoreWorld extends AsyncDisposable {
-  readonly store: JobStore;
+  readonly store: Store;
   readonly clock: ManualClock;
   /** Its reads wait for the transaction that is open. */
   readonly hasOneConnection?: true;
@@ -41,7 +42,7 @@ export interface JobInput extends JobOptionsInput {
   readonly parentId?: string;
 }
 
-export function newJob(world: StoreWorld, input: JobInput = {}): JobToStore {
+export function newJob(world: StoreWorld, input: JobInput = {}): NewJob {
   const { jobId, functionName, args, parentId, ...options } = input;
   const resolved = resolveJobOptions(options, "options");
   if (resolved.violations.length > 0) throw new Error(JSON.stringify(resolved.violations));
@@ -56,7 +57,7 @@ export function newJob(world: StoreWorld, input: JobInput = {}): JobToStore {
 
 export function enqueue(world: StoreWorld, ...inputs: readonly JobInput[]): Promise<readonly EnqueueOutcome[]> {
   const items = inputs.map((input) => newJob(world, input));
-  return world.store.transact((tx) => tx.enqueueJobs(items));
+  return world.store.transact((tx) => tx.jobs.enqueue(items));
 }
 
 /** Stores one job that must be new, and returns its id. */
@@ -72,7 +73,7 @@ export async function claim(
   functionNames: readonly string[] = [FUNCTION],
   workerId = WORKER,
 ): Promise<readonly Job[]> {
-  const [claimed] = await world.store.transact((tx) => tx.claimJobs([{ workerId, functionNames, limit }]));
+  const [claimed] = await world.store.transact((tx) => tx.jobs.claim([{ workerId, functionNames, limit }]));
   return claimed!.jobs;
 }
 
@@ -87,7 +88,7 @@ export async function claimOne(world: StoreWorld): Promise<Job> {
 export async function happen(world: StoreWorld, job: Job, event: JobEvent): Promise<boolean> {
   const transition = decide(job, event, { maxLosses: 10 }, 0.5);
   if (transition === null) return false;
-  const [applied] = await world.store.transact((tx) => tx.applyTransitions([transition]));
+  const [applied] = await world.store.transact((tx) => tx.jobs.applyTransitions([transition]));
   return applied!;
 }
 
@@ -100,7 +101,7 @@ export function succeeded(result = "null"): JobEvent {
 }
 
 export async function read(world: StoreWorld, jobId: string): Promise<Job> {
-  const job = await world.store.getJob(jobId);
+  const job = await world.store.jobs.get(jobId);
   if (job === null) throw new Error(`job ${jobId} is not there`);
   return job;
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { RecordOrder } from "../../src/daemon/core/checkpoint.ts";
 import type { JobEvent } from "../../src/daemon/core/job-machine.ts";
 import type { Job } from "../../src/daemon/core/job.ts";
-import type { CheckpointToStore } from "../../src/daemon/storage/checkpoint-store.ts";
+import type { NewCheckpoint } from "../../src/daemon/storage/seam/workflows.ts";
 import {
   bytes,
   claim,
@@ -40,7 +40,7 @@ const ORDER: RecordOrder = {
 const DIE: JobEvent = { kind: "fail", error: { name: "Error", message: "no" }, terminal: true, retryAfterMs: null };
 const CANCEL: JobEvent = { kind: "cancel", reason: "cancelled" };
 
-function step(job: Job, name: string, given: Partial<CheckpointToStore> = {}): CheckpointToStore {
+function step(job: Job, name: string, given: Partial<NewCheckpoint> = {}): NewCheckpoint {
   const { jobId, leaseToken, failures } = job;
   return {
     ...{ jobId, leaseToken, name, kind: "step", value: bytes("1"), error: null, failures, place: 1, order: ORDER },
@@ -54,12 +54,12 @@ async function ended(
   world: StoreWorld,
   input: JobInput = {},
   event: JobEvent = DIE,
-  steps: readonly Partial<CheckpointToStore>[] = [{}],
+  steps: readonly Partial<NewCheckpoint>[] = [{}],
 ): Promise<Job> {
   const jobId = await stored(world, input);
   const job = await claimOne(world);
   const items = steps.map((given, index) => step(job, `s${index}`, given));
-  await world.store.transact((tx) => tx.recordCheckpoints(items));
+  await world.store.transact((tx) => tx.workflows.record(items));
   await happen(world, job, event);
   return read(world, jobId);
 }
@@ -67,7 +67,7 @@ async function ended(
 /** Stores the job's undo job, if it is to have one. */
 async function undo(world: StoreWorld, { jobId }: Pick<Job, "jobId">): Promise<Job | null> {
   const undoId = newJobId(world.clock.now());
-  const [done] = await world.store.transact((tx) => tx.storeUndoJobs([{ jobId, undoId }]));
+  const [done] = await world.store.transact((tx) => tx.workflows.storeUndoJobs([{ jobId, undoId }]));
   if (done === undefined) return null;
   expect(done).toEqual({ jobId: undoId, functionName: FUNCTION, parentId: jobId });
   return read(world, undoId);
@@ -87,7 +87,7 @@ async function finish(world: StoreWorld, undoing: Job, event: JobEvent = succeed
 }
 
 async function exists(world: StoreWorld, { jobId }: Job): Promise<boolean> {
-  return (await world.store.getJob(jobId)) !== null;
+  return (await world.store.jobs.get(jobId)) !== null;
 }
 
 function storeTests(makeStore: MakeStore): void {
@@ -110,7 +110,7 @@ function storeTests(makeStore: MakeStore): void {
       ...{ createdAt: now, runAt: now, startBy: null, finishBy: null, startedAt: null, finishedAt: null },
       ...{ attempt: 0, failures: 0, losses: 0, leaseToken: 0, workerId: null },
     });
-    expect(await world.store.countJobs()).toContainEqual({ functionName: FUNCTION, state: "PENDING", count: 1 });
+    expect(await world.store.jobs.count()).toContainEqual({ functionName: FUNCTION, state: "PENDING", count: 1 });
     const [claimed] = await claim(world);
     expect(claimed).toMatchObject({ jobId: undoing.jobId, undoOf: dead.jobId, args: bytes('["a"]') });
   });
@@ -128,7 +128,7 @@ function storeTests(makeStore: MakeStore): void {
     expect(await undo(world, await ended(world, {}, CANCEL))).toMatchObject({ state: "PENDING" });
   });
 
-  const without: readonly (readonly [string, JobEvent, readonly Partial<CheckpointToStore>[]])[] = [
+  const without: readonly (readonly [string, JobEvent, readonly Partial<NewCheckpoint>[]])[] = [
     ["that recorded nothing", DIE, []],
     ["whose steps cannot be undone", DIE, [{ order: { ...ORDER, undo: false } }, { order: null }]],
     ["whose step failed", DIE, [{ value: null, error: { name: "Error", message: "no" } }]],
@@ -148,17 +148,17 @@ function storeTests(makeStore: MakeStore): void {
     const some = await ended(world, {}, DIE, [{ order: null }, { order: { ...ORDER, undo: false } }, {}]);
     const unknown = newJobId(world.clock.now());
     const items = [none.jobId, unknown, some.jobId].map((jobId) => ({ jobId, undoId: newJobId(world.clock.now()) }));
-    expect(await world.store.transact((tx) => tx.storeUndoJobs(items))).toEqual([
+    expect(await world.store.transact((tx) => tx.workflows.storeUndoJobs(items))).toEqual([
       { jobId: items[2]!.undoId, functionName: FUNCTION, parentId: some.jobId },
     ]);
-    expect(await world.store.transact((tx) => tx.storeUndoJobs([]))).toEqual([]);
+    expect(await world.store.transact((tx) => tx.workflows.storeUndoJobs([]))).toEqual([]);
   });
 
   test("an undo job gets none itself, whatever it recorded", async () => {
     await using world = await makeStore();
     const undoing = await undoOf(world, await ended(world));
     const job = await claimOne(world);
-    await world.store.transact((tx) => tx.recordCheckpoints([step(job, "s0")]));
+    await world.store.transact((tx) => tx.workflows.record([step(job, "s0")]));
     await happen(world, job, DIE);
     expect(await undo(world, undoing)).toBeNull();
   });
@@ -172,8 +172,8 @@ function readTests(makeStore: MakeStore): void {
     });
     const undoing = await undoOf(world, dead);
     const filter = { jobIds: [dead.jobId, undoing.jobId] };
-    const { jobs } = await world.store.listJobs({ filter, limit: 10, before: null });
-    const held = await world.store.transact((tx) => tx.getJobs(filter.jobIds));
+    const { jobs } = await world.store.jobs.list({ filter, limit: 10, before: null });
+    const held = await world.store.transact((tx) => tx.jobs.getMany(filter.jobIds));
     for (const found of [jobs, held]) {
       expect(found.map((job) => [job.jobId, job.undoOf, job.headers]).sort()).toEqual(
         [
@@ -182,7 +182,7 @@ function readTests(makeStore: MakeStore): void {
         ].sort(),
       );
     }
-    const children = await world.store.transact((tx) => tx.listLiveChildren([dead.jobId]));
+    const children = await world.store.transact((tx) => tx.jobs.listLiveChildren([dead.jobId]));
     expect(children).toMatchObject([{ jobId: undoing.jobId, undoOf: dead.jobId }]);
   });
 
@@ -193,12 +193,12 @@ function readTests(makeStore: MakeStore): void {
     await stored(world, { parentId: dead.jobId });
     const other = await ended(world, { functionName: FUNCTION, priority: 1 }, DIE, []);
     for (const found of [
-      await world.store.listUndoJobs([dead.jobId, other.jobId]),
-      await world.store.transact((tx) => tx.listUndoJobs([dead.jobId, other.jobId])),
+      await world.store.workflows.listUndoJobs([dead.jobId, other.jobId]),
+      await world.store.transact((tx) => tx.workflows.listUndoJobs([dead.jobId, other.jobId])),
     ]) {
       expect(found).toMatchObject([{ jobId: undoing.jobId, undoOf: dead.jobId, state: "PENDING" }]);
     }
-    expect(await world.store.listUndoJobs([])).toEqual([]);
+    expect(await world.store.workflows.listUndoJobs([])).toEqual([]);
   });
 }
 
@@ -208,7 +208,7 @@ function lifetimeTests(makeStore: MakeStore): void {
     const finishedBefore = world.clock.now();
     let deleted = 0;
     for (const state of states) {
-      deleted += (await world.store.transact((tx) => tx.pruneJobs({ state, finishedBefore, limit: 100 }))).deleted;
+      deleted += (await world.store.transact((tx) => tx.jobs.prune({ state, finishedBefore, limit: 100 }))).deleted;
     }
     return deleted;
   }
@@ -218,7 +218,7 @@ function lifetimeTests(makeStore: MakeStore): void {
     const dead = await ended(world);
     const undoing = await undoOf(world, dead);
     const remove = (...jobs: readonly Job[]) =>
-      world.store.transact((tx) => tx.deleteJobs(jobs.map(({ jobId }) => jobId)));
+      world.store.transact((tx) => tx.jobs.delete(jobs.map(({ jobId }) => jobId)));
     expect(await remove(dead, undoing)).toEqual([]);
     expect(await pruned(world, "DEAD", "SUCCESS")).toBe(0);
     await finish(world, undoing);
@@ -236,8 +236,8 @@ function lifetimeTests(makeStore: MakeStore): void {
       const undoing = await undoOf(world, dead);
       await finish(world, undoing, DIE);
       const jobIds = inOrder ? [dead.jobId, undoing.jobId] : [undoing.jobId, dead.jobId];
-      expect((await world.store.transact((tx) => tx.deleteJobs(jobIds))).toSorted()).toEqual(jobIds.toSorted());
-      expect(await world.store.sumCheckpoints(jobIds)).toEqual(new Map());
+      expect((await world.store.transact((tx) => tx.jobs.delete(jobIds))).toSorted()).toEqual(jobIds.toSorted());
+      expect(await world.store.workflows.sumCheckpoints(jobIds)).toEqual(new Map());
     }
   });
 
@@ -261,12 +261,12 @@ function lifetimeTests(makeStore: MakeStore): void {
       const childId = await stored(world, { parentId: jobId });
       await happen(world, await claimOne(world), succeeded());
       const order = isUndoable ? ORDER : null;
-      await world.store.transact((tx) => tx.recordCheckpoints([step(job, "s", { order })]));
+      await world.store.transact((tx) => tx.workflows.record([step(job, "s", { order })]));
       await happen(world, job, CANCEL);
       const undoing = await undo(world, job);
       if (undoing !== null) await finish(world, undoing);
       expect(await pruned(world, "SUCCESS")).toBe(deleted[0]);
-      expect((await world.store.getJob(childId)) !== null).toBe(isUndoable);
+      expect((await world.store.jobs.get(childId)) !== null).toBe(isUndoable);
       expect(await pruned(world, "CANCELLED", "SUCCESS")).toBe(deleted[1]);
     }
   });
@@ -279,7 +279,7 @@ function lifetimeTests(makeStore: MakeStore): void {
     world.clock.advance(1);
     await happen(world, dead, { kind: "retry" });
     await happen(world, await claimOne(world), DIE);
-    expect(await world.store.transact((tx) => tx.deleteJobs([undoing.jobId]))).toEqual([undoing.jobId]);
+    expect(await world.store.transact((tx) => tx.jobs.delete([undoing.jobId]))).toEqual([undoing.jobId]);
   });
 
   test("a retry of the job that keeps its records takes an undo job that ended badly for no child to call again", async () => {
@@ -288,15 +288,15 @@ function lifetimeTests(makeStore: MakeStore): void {
     const undoing = await undoOf(world, dead);
     await happen(world, undoing, CANCEL);
     await happen(world, dead, { kind: "retry" });
-    const records = await world.store.listRecords(dead.jobId, 10);
+    const records = await world.store.workflows.listRecords(dead.jobId, 10);
     expect(records.map(({ name }) => name)).toEqual(["s0"]);
   });
 
   test("records are forgotten of those jobs alone", async () => {
     await using world = await makeStore();
     const [one, other] = [await ended(world), await ended(world)];
-    await world.store.transact((tx) => tx.forgetRecords([one.jobId]));
-    expect([...(await world.store.sumCheckpoints([one.jobId, other.jobId])).keys()]).toEqual([other.jobId]);
-    await world.store.transact((tx) => tx.forgetRecords([]));
+    await world.store.transact((tx) => tx.workflows.forgetRecords([one.jobId]));
+    expect([...(await world.store.workflows.sumCheckpoints([one.jobId, other.jobId])).keys()]).toEqual([other.jobId]);
+    await world.store.transact((tx) => tx.workflows.forgetRecords([]));
   });
 }

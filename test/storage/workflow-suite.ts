@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { NewWait } from "../../src/daemon/core/checkpoint.ts";
 import { decide, type JobEvent } from "../../src/daemon/core/job-machine.ts";
 import type { Job } from "../../src/daemon/core/job.ts";
-import type { CheckpointToStore, ParkedJob } from "../../src/daemon/storage/checkpoint-store.ts";
+import type { NewCheckpoint, ParkedJob } from "../../src/daemon/storage/seam/workflows.ts";
 import {
   bytes,
   claim,
@@ -36,20 +36,20 @@ export function workflowSuite(name: string, makeStore: MakeStore): void {
 /** Of a client that keeps no order. */
 const LEGACY = { order: null, awaitedJobId: null };
 
-function step(job: Job, name: string, value: string, place = 0): CheckpointToStore {
+function step(job: Job, name: string, value: string, place = 0): NewCheckpoint {
   const { jobId, leaseToken, failures } = job;
   return { jobId, leaseToken, name, kind: "step", value: bytes(value), error: null, failures, place, ...LEGACY };
 }
 
-function record(world: StoreWorld, ...items: readonly CheckpointToStore[]) {
-  return world.store.transact((tx) => tx.recordCheckpoints(items));
+function record(world: StoreWorld, ...items: readonly NewCheckpoint[]) {
+  return world.store.transact((tx) => tx.workflows.record(items));
 }
 
 async function replay(world: StoreWorld, jobId: string, sinceToken: number | null = null, maxBytes = 1_000_000) {
   const all: { readonly name: string; readonly value: string | null }[] = [];
   let pages = 0;
   for (let afterName: string | null = null; ; pages++) {
-    const page = await world.store.listCheckpoints({ jobId, sinceToken, afterName, maxBytes });
+    const page = await world.store.workflows.listCheckpoints({ jobId, sinceToken, afterName, maxBytes });
     all.push(...page.checkpoints.map(({ name, value }) => ({ name, value: text(value) })));
     if (page.next === null) return { all, pages: pages + 1 };
     afterName = page.next;
@@ -60,11 +60,11 @@ async function replay(world: StoreWorld, jobId: string, sinceToken: number | nul
 async function park(world: StoreWorld, job: Job, ...waits: readonly NewWait[]): Promise<readonly ParkedJob[]> {
   const transition = decide(job, { kind: "park", ranMs: 7 }, { maxLosses: 10 }, 0)!;
   return world.store.transact(async (tx) => {
-    const [applied] = await tx.applyTransitions([transition]);
+    const [applied] = await tx.jobs.applyTransitions([transition]);
     if (applied !== true) throw new Error("the park was refused");
     const waitingNames = waits.map((wait) => wait.name);
     const { jobId, leaseToken } = job;
-    return (await tx.registerWaits([{ jobId, leaseToken, waits, waitingNames, place: 0, order: null }])).over;
+    return (await tx.workflows.park([{ jobId, leaseToken, waits, waitingNames, place: 0, order: null }])).over;
   });
 }
 
@@ -139,7 +139,7 @@ function recordTests(makeStore: MakeStore): void {
     const broken = { ...step(job, "a", ""), value: null, error };
     expect(await record(world, broken)).toEqual([{ kind: "recorded", isNew: true }]);
     expect(await record(world, step(job, "a", "1"))).toEqual([{ kind: "repeated" }]);
-    expect((await world.store.listRecords(jobId, 10))[0]).toMatchObject({ error, failures: 0 });
+    expect((await world.store.workflows.listRecords(jobId, 10))[0]).toMatchObject({ error, failures: 0 });
     await happen(world, job, failed());
     const again = await claimOne(world);
     expect(await record(world, step(again, "a", "1"))).toEqual([{ kind: "recorded", isNew: false }]);
@@ -152,14 +152,14 @@ function recordTests(makeStore: MakeStore): void {
     await park(world, await claimOne(world), nap("n", 1_000), event("w", "e"));
     await wake(world, await read(world, jobId));
     const job = await claimOne(world);
-    const ended: CheckpointToStore = { ...step(job, "n", ""), kind: "sleep", value: null };
+    const ended: NewCheckpoint = { ...step(job, "n", ""), kind: "sleep", value: null };
     expect(await record(world, ended, { ...ended, kind: "value" })).toMatchObject([
       { kind: "recorded" },
       { kind: "conflict", known: "sleep" },
     ]);
     expect((await replay(world, jobId)).all).toEqual([{ name: "n", value: null }]);
     world.clock.advance(1_000);
-    expect(await world.store.transact((tx) => tx.endDueWaits(10))).toEqual({ ended: 0, woken: [] });
+    expect(await world.store.transact((tx) => tx.workflows.endDueWaits(10))).toEqual({ ended: 0, woken: [] });
   });
 
   test("names and values come back byte for byte, in parts that fit", async () => {
@@ -173,9 +173,9 @@ function recordTests(makeStore: MakeStore): void {
     expect(new Set(all.map(({ name }) => name))).toEqual(new Set(ODD_NAMES));
     expect(all.every(({ value }) => value === large)).toBe(true);
     expect((await replay(world, jobId, null, 1)).pages).toBe(ODD_NAMES.length);
-    expect((await world.store.listRecords(jobId, 100)).map(({ name }) => name)).toEqual(ODD_NAMES);
-    expect((await world.store.listRecords(jobId, 2)).map(({ name }) => name)).toEqual(ODD_NAMES.slice(-2));
-    expect((await world.store.sumCheckpoints([jobId, jobId])).get(jobId)).toEqual({
+    expect((await world.store.workflows.listRecords(jobId, 100)).map(({ name }) => name)).toEqual(ODD_NAMES);
+    expect((await world.store.workflows.listRecords(jobId, 2)).map(({ name }) => name)).toEqual(ODD_NAMES.slice(-2));
+    expect((await world.store.workflows.sumCheckpoints([jobId, jobId])).get(jobId)).toEqual({
       count: ODD_NAMES.length,
       open: 0,
       awaited: 0,
@@ -205,11 +205,11 @@ function parkTests(makeStore: MakeStore): void {
     expect(await park(world, job, event("w", "e"))).toEqual([]);
     expect(await read(world, jobId)).toMatchObject({ state: "SUSPENDED", workerId: WORKER, ranMs: 7, attempt: 1 });
     expect(await claim(world)).toEqual([]);
-    expect(await world.store.transact((tx) => tx.resumeJobs([{ workerId: WORKER, limit: 5 }]))).toMatchObject([
+    expect(await world.store.transact((tx) => tx.jobs.resume([{ workerId: WORKER, limit: 5 }]))).toMatchObject([
       { jobs: [] },
     ]);
     expect(await happen(world, job, succeeded())).toBe(false);
-    expect((await world.store.countJobs()).map(({ state, count }) => [state, count])).toEqual([["SUSPENDED", 1]]);
+    expect((await world.store.jobs.count()).map(({ state, count }) => [state, count])).toEqual([["SUSPENDED", 1]]);
   });
 
   test("a woken job is resumed by its worker before its grace is over, in the same attempt, and by no other", async () => {
@@ -220,7 +220,7 @@ function parkTests(makeStore: MakeStore): void {
     expect(await read(world, jobId)).toMatchObject({ state: "PENDING", workerId: WORKER });
     expect(await claim(world, 1, [FUNCTION], "another")).toEqual([]);
     const [none, [resumed]] = await world.store.transact(async (tx) => {
-      const [other, own] = await tx.resumeJobs([
+      const [other, own] = await tx.jobs.resume([
         { workerId: "another", limit: 5 },
         { workerId: WORKER, limit: 5 },
       ]);
@@ -239,7 +239,7 @@ function parkTests(makeStore: MakeStore): void {
     await wake(world, await read(world, jobId), 500);
     expect(await world.store.transact((tx) => tx.nextDueAt())).toBe(world.clock.now() + 500);
     world.clock.advance(500);
-    expect(await world.store.transact((tx) => tx.promoteDueJobs(10))).toMatchObject({ promoted: 1 });
+    expect(await world.store.transact((tx) => tx.jobs.promoteDue(10))).toMatchObject({ promoted: 1 });
     const [job] = await claim(world, 1, [FUNCTION], "another");
     expect(job).toMatchObject({ jobId, attempt: 1, leaseToken: 2, workerId: "another" });
   });
@@ -250,8 +250,8 @@ function parkTests(makeStore: MakeStore): void {
     await park(world, await claimOne(world), event("w", "e"));
     await wake(world, await read(world, jobId), 500);
     world.clock.advance(500);
-    await world.store.transact((tx) => tx.promoteDueJobs(10));
-    const [resumed] = await world.store.transact((tx) => tx.resumeJobs([{ workerId: WORKER, limit: 5 }]));
+    await world.store.transact((tx) => tx.jobs.promoteDue(10));
+    const [resumed] = await world.store.transact((tx) => tx.jobs.resume([{ workerId: WORKER, limit: 5 }]));
     expect(resumed!.jobs.map((job) => job.jobId)).toEqual([jobId]);
     expect(await claim(world)).toEqual([]);
   });
@@ -287,7 +287,7 @@ function parkTests(makeStore: MakeStore): void {
       await wake(world, await read(world, jobId), 500);
       world.clock.advance(1);
     }
-    const [first] = await world.store.transact((tx) => tx.resumeJobs([{ workerId: WORKER, limit: 3 }]));
+    const [first] = await world.store.transact((tx) => tx.jobs.resume([{ workerId: WORKER, limit: 3 }]));
     expect(first!.jobs.map((job) => job.jobId)).toEqual([...ids].reverse().slice(0, 3));
   });
 }
@@ -302,16 +302,16 @@ function waitTests(makeStore: MakeStore): void {
     world.clock.advance(600);
     await wake(world, await read(world, jobId));
     await park(world, await claimOne(world), nap("n", 1_000));
-    expect(await world.store.listWaits(jobId)).toEqual([
+    expect(await world.store.workflows.listWaits(jobId)).toEqual([
       { name: "n", kind: "sleep", dueAt: due, eventName: null, awaitedJobId: null, signalName: null },
     ]);
     world.clock.advance(399);
-    expect(await world.store.transact((tx) => tx.endDueWaits(10))).toEqual({ ended: 0, woken: [] });
+    expect(await world.store.transact((tx) => tx.workflows.endDueWaits(10))).toEqual({ ended: 0, woken: [] });
     world.clock.advance(1);
-    const { ended, woken } = await world.store.transact((tx) => tx.endDueWaits(10));
+    const { ended, woken } = await world.store.transact((tx) => tx.workflows.endDueWaits(10));
     expect(ended).toBe(1);
     expect(woken.map(({ job }) => job.jobId)).toEqual([jobId]);
-    expect(await world.store.listWaits(jobId)).toEqual([]);
+    expect(await world.store.workflows.listWaits(jobId)).toEqual([]);
     expect(await world.store.transact((tx) => tx.nextDueAt())).toBeNull();
   });
 
@@ -331,10 +331,10 @@ function waitTests(makeStore: MakeStore): void {
     await stored(world);
     const [one, two] = (await claim(world, 2)) as [Job, Job];
     const worker = { ...WORKER_ROW, workerId: WORKER };
-    await world.store.transact((tx) => tx.saveWorker(worker, 1_000));
+    await world.store.transact((tx) => tx.workers.save(worker, 1_000));
     expect((await park(world, one, nap("n", 0)))[0]).toMatchObject({ isWorkerThere: true });
-    const [seen] = await world.store.listWorkers();
-    await world.store.transact((tx) => tx.removeWorker(seen!));
+    const [seen] = await world.store.workers.list();
+    await world.store.transact((tx) => tx.workers.remove(seen!));
     expect((await park(world, two, nap("n", 0)))[0]).toMatchObject({ isWorkerThere: false });
   });
 
@@ -350,19 +350,19 @@ function waitTests(makeStore: MakeStore): void {
     await record(world, step(second, "step2", "1"));
     world.clock.advance(1_000);
     // While it runs: told when it goes on the next time.
-    await world.store.transact((tx) => tx.endDueWaits(10));
+    await world.store.transact((tx) => tx.workflows.endDueWaits(10));
     await park(world, second, nap("c", 0));
     await wake(world, await read(world, jobId));
     const third = await claimOne(world);
     const names = (await replay(world, jobId, third.leaseToken - 1)).all.map(({ name }) => name);
     expect(names).toEqual(["b", "c"]);
     expect((await replay(world, jobId)).all.map(({ name }) => name)).toEqual(["a", "b", "c", "step", "step2"]);
-    const whole = await world.store.listFewCheckpoints([
+    const whole = await world.store.workflows.listFewCheckpoints([
       { jobId, sinceToken: third.leaseToken - 1 },
       { jobId: WORKER, sinceToken: null },
     ]);
     expect([...whole].map(([id, list]) => [id, list.map(({ name }) => name)])).toEqual([[jobId, ["b", "c"]]]);
-    const all = await world.store.listFewCheckpoints([{ jobId, sinceToken: null }]);
+    const all = await world.store.workflows.listFewCheckpoints([{ jobId, sinceToken: null }]);
     expect(all.get(jobId)?.map(({ name }) => name)).toEqual(["a", "b", "c", "step", "step2"]);
   });
 
@@ -376,8 +376,8 @@ function waitTests(makeStore: MakeStore): void {
     }
     const ending = decide(child, succeeded(), { maxLosses: 10 }, 0)!;
     const [woken, again] = await world.store.transact(async (tx) => {
-      await tx.applyTransitions([ending]);
-      return [await tx.takeAwaiters(), await tx.takeAwaiters()] as const;
+      await tx.jobs.applyTransitions([ending]);
+      return [await tx.workflows.takeAwaiters(), await tx.workflows.takeAwaiters()] as const;
     });
     expect(woken.map(({ job }) => job.jobId).sort()).toEqual([...parents].sort());
     expect(again).toEqual([]);
@@ -391,8 +391,8 @@ function waitTests(makeStore: MakeStore): void {
     await park(world, await claimOne(world), { name: "child", kind: "job", awaitedJobId: childId });
     const settle = (job: Job) =>
       world.store.transact(async (tx) => {
-        await tx.applyTransitions([decide(job, failed(), { maxLosses: 10 }, 0)!]);
-        return tx.takeAwaiters();
+        await tx.jobs.applyTransitions([decide(job, failed(), { maxLosses: 10 }, 0)!]);
+        return tx.workflows.takeAwaiters();
       });
     expect(await settle(child)).toEqual([]);
     expect(await settle(await claimOne(world))).toHaveLength(1);
@@ -416,17 +416,17 @@ function waitTests(makeStore: MakeStore): void {
     const jobId = await stored(world);
     const parent = await claimOne(world);
     const broken = world.store.transact(async (tx) => {
-      await tx.applyTransitions([decide(parent, { kind: "park", ranMs: 0 }, { maxLosses: 10 }, 0)!]);
+      await tx.jobs.applyTransitions([decide(parent, { kind: "park", ranMs: 0 }, { maxLosses: 10 }, 0)!]);
       const waits: readonly NewWait[] = [{ name: "c", kind: "job", awaitedJobId: childId }, nap("n", 5)];
-      await tx.registerWaits([{ jobId, leaseToken: 1, waits, waitingNames: ["c", "n"], place: 0, order: null }]);
+      await tx.workflows.park([{ jobId, leaseToken: 1, waits, waitingNames: ["c", "n"], place: 0, order: null }]);
       throw new Error("broken off");
     });
     expect(await broken.catch((fault: Error) => fault.message)).toBe("broken off");
     expect(await read(world, jobId)).toMatchObject({ state: "RUNNING" });
-    expect(await world.store.sumCheckpoints([jobId])).toEqual(new Map());
+    expect(await world.store.workflows.sumCheckpoints([jobId])).toEqual(new Map());
     const woken = await world.store.transact(async (tx) => {
-      await tx.applyTransitions([decide(child, succeeded(), { maxLosses: 10 }, 0)!]);
-      return tx.takeAwaiters();
+      await tx.jobs.applyTransitions([decide(child, succeeded(), { maxLosses: 10 }, 0)!]);
+      return tx.workflows.takeAwaiters();
     });
     expect(woken).toEqual([]);
   });
@@ -438,7 +438,7 @@ function waitTests(makeStore: MakeStore): void {
     await record(world, step(job, "s", "1"));
     await park(world, job, nap("n", 1_000), event("e", "x"));
     const [kinds, none] = await world.store.transact((tx) =>
-      tx.findKinds([
+      tx.workflows.findKinds([
         { jobId, names: ["s", "n", "e", "?"] },
         { jobId: WORKER, names: ["s"] },
       ]),
@@ -466,9 +466,9 @@ function eventTests(makeStore: MakeStore): void {
       const [early, late] = [await stored(world), await stored(world)];
       const [one, two] = (await claim(world, 2)) as [Job, Job];
       await park(world, one, event("w", name));
-      expect(await world.store.countWaiting(name)).toBe(1);
+      expect(await world.store.events.countWaiting(name)).toBe(1);
       const emit = (payload: string) =>
-        world.store.transact((tx) => tx.emitEvents([{ name, payload: bytes(payload) }], 10));
+        world.store.transact((tx) => tx.events.emit([{ name, payload: bytes(payload) }], 10));
       const [first] = await emit("1");
       expect(first).toMatchObject({ created: true, waiting: 1, event: { name, emittedAt: world.clock.now() } });
       expect(first!.woken.map(({ job }) => job.jobId)).toEqual([early]);
@@ -478,15 +478,15 @@ function eventTests(makeStore: MakeStore): void {
       expect(text(second!.event.payload)).toBe("1");
       expect((await park(world, two, event("w", name))).map(({ job }) => job.jobId)).toEqual([late]);
       for (const jobId of [early, late]) expect((await replay(world, jobId)).all).toEqual([{ name: "w", value: "1" }]);
-      expect(text((await world.store.getEvent(name))!.payload)).toBe("1");
-      expect(await world.store.countWaiting(name)).toBe(0);
+      expect(text((await world.store.events.get(name))!.payload)).toBe("1");
+      expect(await world.store.events.countWaiting(name)).toBe(0);
     });
   }
 
   test("two of one name in one call are one event", async () => {
     await using world = await makeStore();
     const events = ["1", "2"].map((payload) => ({ name: "e", payload: bytes(payload) }));
-    const outcomes = await world.store.transact((tx) => tx.emitEvents(events, 10));
+    const outcomes = await world.store.transact((tx) => tx.events.emit(events, 10));
     expect(outcomes.map(({ created, event: { payload } }) => [created, text(payload)])).toEqual([
       [true, "1"],
       [false, "1"],
@@ -497,7 +497,7 @@ function eventTests(makeStore: MakeStore): void {
     await using world = await makeStore();
     const emit = (...events: readonly (readonly [name: string, payload: string])[]) =>
       world.store.transact((tx) =>
-        tx.emitEvents(
+        tx.events.emit(
           events.map(([name, payload]) => ({ name, payload: bytes(payload) })),
           2,
         ),
@@ -521,8 +521,8 @@ function eventTests(makeStore: MakeStore): void {
     const woken = outcomes.map((outcome) => outcome.woken.map(({ job }) => job.jobId).sort());
     expect(woken.slice(0, 4)).toEqual([[one.jobId, both.jobId].sort(), [], [both.jobId], []]);
     expect(woken[4]).toHaveLength(2);
-    expect((await world.store.transact((tx) => tx.spreadEvents(2))).woken).toHaveLength(1);
-    expect((await world.store.transact((tx) => tx.spreadEvents(2))).ended).toBe(0);
+    expect((await world.store.transact((tx) => tx.events.spread(2))).woken).toHaveLength(1);
+    expect((await world.store.transact((tx) => tx.events.spread(2))).ended).toBe(0);
     expect((await replay(world, one.jobId)).all).toEqual([{ name: "w", value: "1" }]);
     expect((await replay(world, both.jobId)).all).toEqual([
       { name: "v", value: "1" },
@@ -535,11 +535,11 @@ function eventTests(makeStore: MakeStore): void {
     await using world = await makeStore();
     const jobIds = [await stored(world), await stored(world)];
     for (const job of await claim(world, 2)) await park(world, job, event("w", "e"));
-    await world.store.transact((tx) => tx.emitEvents([{ name: "e", payload: bytes("1") }], 1));
+    await world.store.transact((tx) => tx.events.emit([{ name: "e", payload: bytes("1") }], 1));
     world.clock.advance(1_000);
-    const prune = () => world.store.transact((tx) => tx.pruneEvents(world.clock.now(), 10));
+    const prune = () => world.store.transact((tx) => tx.events.prune(world.clock.now(), 10));
     expect(await prune()).toBe(0);
-    while ((await world.store.transact((tx) => tx.spreadEvents(2))).ended > 0);
+    while ((await world.store.transact((tx) => tx.events.spread(2))).ended > 0);
     for (const jobId of jobIds) expect((await replay(world, jobId)).all).toEqual([{ name: "w", value: "1" }]);
     expect(await prune()).toBe(1);
   });
@@ -551,12 +551,12 @@ function eventTests(makeStore: MakeStore): void {
     await park(world, one, event("w", "a", 100));
     await park(world, two, event("w", "b", 200));
     world.clock.advance(100);
-    expect(await world.store.transact((tx) => tx.endDueWaits(10))).toMatchObject({ ended: 1 });
-    await world.store.transact((tx) => tx.emitEvents([{ name: "a", payload: bytes("1") }], 10));
-    expect((await world.store.listRecords(early, 1))[0]).toMatchObject({ timedOut: true });
+    expect(await world.store.transact((tx) => tx.workflows.endDueWaits(10))).toMatchObject({ ended: 1 });
+    await world.store.transact((tx) => tx.events.emit([{ name: "a", payload: bytes("1") }], 10));
+    expect((await world.store.workflows.listRecords(early, 1))[0]).toMatchObject({ timedOut: true });
     world.clock.advance(100);
-    await world.store.transact((tx) => tx.emitEvents([{ name: "b", payload: bytes("1") }], 0));
-    await world.store.transact((tx) => tx.endDueWaits(10));
+    await world.store.transact((tx) => tx.events.emit([{ name: "b", payload: bytes("1") }], 0));
+    await world.store.transact((tx) => tx.workflows.endDueWaits(10));
     expect((await replay(world, late)).all).toEqual([{ name: "w", value: "1" }]);
   });
 
@@ -568,22 +568,22 @@ function eventTests(makeStore: MakeStore): void {
     await park(world, two, event("w", "b", 100));
     world.clock.advance(101);
     // The timer has not looked yet.
-    const [emitted] = await world.store.transact((tx) => tx.emitEvents([{ name: "a", payload: bytes("1") }], 10));
+    const [emitted] = await world.store.transact((tx) => tx.events.emit([{ name: "a", payload: bytes("1") }], 10));
     expect(emitted!.woken.map(({ job }) => job.jobId)).toEqual([told]);
-    expect((await world.store.listRecords(told, 1))[0]).toMatchObject({ timedOut: true });
-    await world.store.transact((tx) => tx.emitEvents([{ name: "b", payload: bytes("1") }], 0));
-    await world.store.transact((tx) => tx.endDueWaits(10));
-    expect((await world.store.listRecords(again, 1))[0]).toMatchObject({ timedOut: true });
+    expect((await world.store.workflows.listRecords(told, 1))[0]).toMatchObject({ timedOut: true });
+    await world.store.transact((tx) => tx.events.emit([{ name: "b", payload: bytes("1") }], 0));
+    await world.store.transact((tx) => tx.workflows.endDueWaits(10));
+    expect((await world.store.workflows.listRecords(again, 1))[0]).toMatchObject({ timedOut: true });
   });
 
   test("an event that more wait for than one call ends is spread over the next ones, and is due at once", async () => {
     await using world = await makeStore();
     for (let index = 0; index < 5; index++) await stored(world);
     for (const job of await claim(world, 5)) await park(world, job, event("w", "e"));
-    const [outcome] = await world.store.transact((tx) => tx.emitEvents([{ name: "e", payload: bytes("1") }], 2));
+    const [outcome] = await world.store.transact((tx) => tx.events.emit([{ name: "e", payload: bytes("1") }], 2));
     expect(outcome).toMatchObject({ waiting: 5 });
     expect(outcome!.woken).toHaveLength(2);
-    const spread = () => world.store.transact((tx) => tx.spreadEvents(2));
+    const spread = () => world.store.transact((tx) => tx.events.spread(2));
     expect(await world.store.transact((tx) => tx.nextDueAt())).toBe(0);
     expect((await spread()).woken).toHaveLength(2);
     expect((await spread()).woken).toHaveLength(1);
@@ -596,14 +596,14 @@ function eventTests(makeStore: MakeStore): void {
     const jobId = await stored(world);
     await park(world, await claimOne(world), event("w", "e1"));
     for (const name of ["e1", "e2", "e3"]) {
-      await world.store.transact((tx) => tx.emitEvents([{ name, payload: bytes("1") }], 10));
+      await world.store.transact((tx) => tx.events.emit([{ name, payload: bytes("1") }], 10));
       world.clock.advance(10);
     }
     const before = world.clock.now() - 10;
-    expect(await world.store.transact((tx) => tx.pruneEvents(before, 1))).toBe(1);
-    expect(await world.store.getEvent("e1")).toBeNull();
-    expect(await world.store.transact((tx) => tx.pruneEvents(before, 10))).toBe(1);
-    expect(await world.store.getEvent("e3")).not.toBeNull();
+    expect(await world.store.transact((tx) => tx.events.prune(before, 1))).toBe(1);
+    expect(await world.store.events.get("e1")).toBeNull();
+    expect(await world.store.transact((tx) => tx.events.prune(before, 10))).toBe(1);
+    expect(await world.store.events.get("e3")).not.toBeNull();
     expect((await replay(world, jobId)).all).toEqual([{ name: "w", value: "1" }]);
   });
 }
@@ -616,12 +616,12 @@ function lifetimeTests(makeStore: MakeStore): void {
     await record(world, step(job, "a", "1"));
     await park(world, job, nap("n", 1_000), event("w", "e"));
     await happen(world, await read(world, jobId), { kind: "cancel", reason: "cancelled" });
-    expect(await world.store.listWaits(jobId)).toEqual([]);
-    expect(await world.store.countWaiting("e")).toBe(0);
+    expect(await world.store.workflows.listWaits(jobId)).toEqual([]);
+    expect(await world.store.events.countWaiting("e")).toBe(0);
     expect(await world.store.transact((tx) => tx.nextDueAt())).toBeNull();
     expect((await replay(world, jobId)).all).toEqual([{ name: "a", value: "1" }]);
-    await world.store.transact((tx) => tx.deleteJobs([jobId]));
-    expect(await world.store.sumCheckpoints([jobId])).toEqual(new Map());
+    await world.store.transact((tx) => tx.jobs.delete([jobId]));
+    expect(await world.store.workflows.sumCheckpoints([jobId])).toEqual(new Map());
   });
 
   test("what a job recorded goes with it, also when its attempt was given back as one that never began", async () => {
@@ -631,8 +631,8 @@ function lifetimeTests(makeStore: MakeStore): void {
     await record(world, step(job, "a", "1"));
     await happen(world, job, { kind: "release", started: false });
     await happen(world, await read(world, jobId), { kind: "cancel", reason: "cancelled" });
-    await world.store.transact((tx) => tx.deleteJobs([jobId]));
-    expect(await world.store.sumCheckpoints([jobId])).toEqual(new Map());
+    await world.store.transact((tx) => tx.jobs.delete([jobId]));
+    expect(await world.store.workflows.sumCheckpoints([jobId])).toEqual(new Map());
   });
 
   test("a retry by a person keeps what was recorded, but not the errors of steps", async () => {
@@ -658,9 +658,9 @@ function lifetimeTests(makeStore: MakeStore): void {
     const prune = async () => {
       const finishedBefore = world.clock.now();
       for (let done = false; !done;) {
-        ({ done } = await world.store.transact((tx) => tx.pruneJobs({ state: "SUCCESS", finishedBefore, limit: 10 })));
+        ({ done } = await world.store.transact((tx) => tx.jobs.prune({ state: "SUCCESS", finishedBefore, limit: 10 })));
       }
-      return (await world.store.getJobs([parentId, childId, awaitedId])).length;
+      return (await world.store.jobs.getMany([parentId, childId, awaitedId])).length;
     };
     expect(await prune()).toBe(3);
     await wake(world, await read(world, parentId));
@@ -675,7 +675,7 @@ function lifetimeTests(makeStore: MakeStore): void {
     const jobId = await stored(world, { finishWithinMs: 1_000 });
     await park(world, await claimOne(world), event("w", "e"));
     world.clock.advance(1_000);
-    const overdue = await world.store.transact((tx) => tx.listOverdueJobs(10));
+    const overdue = await world.store.transact((tx) => tx.jobs.listOverdue(10));
     expect(overdue.map(({ job, reason }) => [job.jobId, reason])).toEqual([[jobId, "finish_deadline"]]);
   });
 }

@@ -2,17 +2,19 @@ import type { EngineSettings } from "../../src/daemon/engine/engine.ts";
 import type { Engine } from "../../src/daemon/engine/engine.ts";
 import { connectWorker } from "../../src/daemon/engine/workers/connect-worker.ts";
 import { createEngine } from "../../src/daemon/engine/create-engine.ts";
-import type { Delivery } from "../../src/daemon/engine/workers/deliver-jobs.ts";
+import type { Delivery } from "../../src/daemon/engine/dispatch/worker-port.ts";
 import type { Checkpoint } from "../../src/daemon/core/checkpoint.ts";
 import type { EnqueueItem } from "../../src/daemon/engine/jobs/enqueue-jobs.ts";
 import { enqueueJobs } from "../../src/daemon/engine/jobs/enqueue-jobs.ts";
-import type { AttemptReport, SettleResult } from "../../src/daemon/engine/jobs/settle-attempts.ts";
+import type { AttemptReport } from "../../src/daemon/engine/jobs/settle-attempts.ts";
+import type { SettleResult } from "../../src/daemon/engine/dispatch/settle-result.ts";
 import { settleAttempts } from "../../src/daemon/engine/jobs/settle-attempts.ts";
-import type { RevocationReason, WorkerSession } from "../../src/daemon/engine/workers/worker-session.ts";
+import type { RevocationReason } from "../../src/daemon/engine/dispatch/worker-port.ts";
+import type { WorkerSession } from "../../src/daemon/engine/dispatch/worker-session.ts";
 import type { Clock } from "../../src/daemon/core/clock.ts";
 import type { Job, Lease } from "../../src/daemon/core/job.ts";
 import { openStore } from "../../src/daemon/storage/open-store.ts";
-import type { JobStore } from "../../src/daemon/storage/job-store.ts";
+import type { Store } from "../../src/daemon/storage/seam/store.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { testDatabase } from "./postgres-database.ts";
 import type { TestDatabase } from "./postgres-database.ts";
@@ -83,7 +85,7 @@ export async function createEngineWorld(
     engine,
     clock,
     enqueue: (functionName, item) => enqueueOne(engine, functionName, item ?? {}),
-    read: async (jobId) => (await store.getJob(jobId)) as Job,
+    read: async (jobId) => (await store.jobs.get(jobId)) as Job,
     connect: (workerId, options) => connectTestWorker(engine, workerId, options),
     settled: () => engine.lane.run(() => Promise.resolve()),
     [Symbol.asyncDispose]: async () => {
@@ -94,7 +96,7 @@ export async function createEngineWorld(
 }
 
 interface EngineStore {
-  readonly store: JobStore;
+  readonly store: Store;
   /** Moved by hand. */
   readonly clock: ManualClock;
   /** Of store and engine. */
@@ -115,7 +117,7 @@ async function openEngineStore(watched: (hands: ManualClock) => Clock): Promise<
   const { clock } = world;
   // What it knows of the server's time moves in real time; the test's clock does not.
   const store = new Proxy(world.store, {
-    get: (target, name: keyof JobStore) => (name === "now" ? () => clock.now() : target[name]),
+    get: (target, name: keyof Store) => (name === "now" ? () => clock.now() : target[name]),
   });
   return { store, clock, shown: watched(clock), close: async () => await world[Symbol.asyncDispose]() };
 }

@@ -1,7 +1,8 @@
 import { decide, type JobEvent } from "../../src/daemon/core/job-machine.ts";
 import { resolveJobOptions, type JobOptionsInput } from "../../src/daemon/core/job-options.ts";
 import type { Job } from "../../src/daemon/core/job.ts";
-import type { JobStore, JobToStore, JobTransaction } from "../../src/daemon/storage/job-store.ts";
+import type { Store, Transaction } from "../../src/daemon/storage/seam/store.ts";
+import type { NewJob } from "../../src/daemon/storage/seam/jobs.ts";
 import type { Random } from "./seeded-random.ts";
 
 export const MIXED_FUNCTIONS = [
@@ -22,9 +23,9 @@ const encoder = new TextEncoder();
  *
  * @param now the store's time, for the ids
  */
-export async function fillMixed(store: JobStore, now: number, count: number, random: Random): Promise<void> {
+export async function fillMixed(store: Store, now: number, count: number, random: Random): Promise<void> {
   for (const workerId of MIXED_WORKERS) {
-    await store.transact((tx) => tx.saveWorker(worker(workerId), 60_000));
+    await store.transact((tx) => tx.workers.save(worker(workerId), 60_000));
   }
   let last: string | null = null;
   for (let from = 0; from < count; from += BATCH) {
@@ -34,7 +35,7 @@ export async function fillMixed(store: JobStore, now: number, count: number, ran
       return item;
     });
     await store.transact(async (tx) => {
-      await tx.enqueueJobs(items);
+      await tx.jobs.enqueue(items);
       await schedule(tx, items, now + from);
     });
     await work(store, random);
@@ -42,11 +43,11 @@ export async function fillMixed(store: JobStore, now: number, count: number, ran
 }
 
 /** A schedule a batch, some of them deleted, to which a tenth of the batch's jobs belong. */
-async function schedule(tx: JobTransaction, items: readonly JobToStore[], now: number): Promise<void> {
+async function schedule(tx: Transaction, items: readonly NewJob[], now: number): Promise<void> {
   const [first] = items;
   const scheduleId = first!.jobId.replace("-8abc-", "-8abd-");
   const isDeleted = now % 300 === 0;
-  await tx.schedules.insertSchedule({
+  await tx.schedules.insert({
     scheduleId,
     name: `nïghtly \x10 ${now}`,
     state: isDeleted ? "DELETED" : "ACTIVE",
@@ -93,7 +94,7 @@ function worker(workerId: string) {
   };
 }
 
-function job(number: number, now: number, random: Random, parentId: string | null): JobToStore {
+function job(number: number, now: number, random: Random, parentId: string | null): NewJob {
   const often = (share: number) => random.next() < share;
   const input: JobOptionsInput = {
     priority: random.between(-2, 2),
@@ -131,16 +132,16 @@ function payload(number: number, random: Random): Uint8Array {
 }
 
 /** Claims some of what is ready, and lets something happen to most of it. */
-async function work(store: JobStore, random: Random): Promise<void> {
+async function work(store: Store, random: Random): Promise<void> {
   const demands = MIXED_WORKERS.map((workerId) => ({ workerId, functionNames: MIXED_FUNCTIONS, limit: 35 }));
-  const claimed = await store.transact((tx) => tx.claimJobs(demands));
+  const claimed = await store.transact((tx) => tx.jobs.claim(demands));
   const jobs = claimed.flatMap((one) => one.jobs);
   const transitions = jobs.flatMap((one) => {
     const event = eventFor(one, random);
     const transition = event === null ? null : decide(one, event, { maxLosses: 3 }, 0.5);
     return transition === null ? [] : [transition];
   });
-  await store.transact((tx) => tx.applyTransitions(transitions));
+  await store.transact((tx) => tx.jobs.applyTransitions(transitions));
   const left = jobs.filter((one) => !transitions.some(({ jobId }) => jobId === one.jobId));
   await store.transact((tx) => workflows(tx, left));
 }
@@ -157,7 +158,7 @@ const ORDER = {
 };
 
 /** Steps and values of those that still run, some of which then wait for a sleep, an event and a job. */
-async function workflows(tx: JobTransaction, jobs: readonly Job[]): Promise<void> {
+async function workflows(tx: Transaction, jobs: readonly Job[]): Promise<void> {
   const error = { name: "Err\u00f6r", message: 'no "luck" \\' };
   const failed = {
     name: "failed",
@@ -168,7 +169,7 @@ async function workflows(tx: JobTransaction, jobs: readonly Job[]): Promise<void
     order: null,
     awaitedJobId: null,
   } as const;
-  await tx.recordCheckpoints(
+  await tx.workflows.record(
     jobs.flatMap(({ jobId, leaseToken, failures }) => [
       {
         jobId,
@@ -198,11 +199,11 @@ async function workflows(tx: JobTransaction, jobs: readonly Job[]): Promise<void
   );
   const parked = jobs.filter((_, place) => place % 2 === 0);
   const park = parked.map((one) => decide(one, { kind: "park", ranMs: 12 }, { maxLosses: 3 }, 0)!);
-  await tx.applyTransitions(park);
+  await tx.jobs.applyTransitions(park);
   const event = { name: `happened \0 ${parked[0]?.jobId}`, payload: encoder.encode('"p\u00e4"') };
-  await tx.emitEvents([event, { ...event, payload: encoder.encode('"again"') }], 10);
+  await tx.events.emit([event, { ...event, payload: encoder.encode('"again"') }], 10);
   await sendSignals(tx, jobs, 0);
-  await tx.registerWaits(
+  await tx.workflows.park(
     parked.map(({ jobId, leaseToken }) => ({
       jobId,
       leaseToken,
@@ -224,8 +225,8 @@ async function workflows(tx: JobTransaction, jobs: readonly Job[]): Promise<void
 }
 
 /** Those of the first round wait for waits to come, or for ever; some of the second are awaited. */
-async function sendSignals(tx: JobTransaction, jobs: readonly Job[], round: number): Promise<void> {
-  await tx.sendSignals(
+async function sendSignals(tx: Transaction, jobs: readonly Job[], round: number): Promise<void> {
+  await tx.workflows.sendSignals(
     jobs.flatMap(({ jobId }, place) =>
       ["again", ...(round === 1 && place % 4 === 0 ? ["g\u00f3 \0"] : [])].map((name, of) => ({
         signalId: jobId.replace("-8abc-", `-9${round}${of}0-`),

@@ -1,13 +1,13 @@
 import postgres from "postgres";
 import { createPostgresStore, type PostgresStoreOptions } from "../../src/daemon/storage/postgres/postgres-store.ts";
-import type { JobStore } from "../../src/daemon/storage/job-store.ts";
+import type { Store } from "../../src/daemon/storage/seam/store.ts";
 import { ManualClock } from "./manual-clock.ts";
 import type { TestDatabase } from "./postgres-database.ts";
 
 let sequence = 0;
 
 export interface PostgresWorld extends AsyncDisposable {
-  readonly store: JobStore;
+  readonly store: Store;
   readonly clock: ManualClock;
   /** Of the schema. */
   readonly url: string;
@@ -41,23 +41,37 @@ export async function postgresWorld(
 }
 
 /** The store, which is told the clock's time before each call that may read it. */
-function withClock(store: JobStore, clock: ManualClock, tell: (now: number) => PromiseLike<unknown>): JobStore {
+function withClock(store: Store, clock: ManualClock, tell: (now: number) => PromiseLike<unknown>): Store {
   let told = clock.now();
   const tellTime = async () => {
     if (clock.now() === told) return;
     told = clock.now();
     await tell(told);
   };
+  const timed = (call: Verb): Verb => {
+    return async (...args) => {
+      await tellTime();
+      return call(...args);
+    };
+  };
+  // The parts of the store are objects of verbs.
+  const parts = new Map(
+    Object.entries(store)
+      .filter(([, part]) => typeof part === "object" && part !== null && !Array.isArray(part))
+      .map(([name, part]) => [name, Object.fromEntries(verbsOf(part).map(([verb, call]) => [verb, timed(call)]))]),
+  );
   return new Proxy(store, {
-    get(target, name: keyof JobStore) {
-      const member = target[name];
+    get(target, name: keyof Store) {
+      const member: unknown = parts.get(name) ?? target[name];
       if (typeof member !== "function") return member;
-      const call = member.bind(target) as (...args: unknown[]) => unknown;
-      if (name === "close" || name === "now") return call;
-      return async (...args: unknown[]) => {
-        await tellTime();
-        return call(...args);
-      };
+      const call = member.bind(target) as Verb;
+      return name === "close" || name === "now" ? call : timed(call);
     },
   });
+}
+
+type Verb = (...args: unknown[]) => unknown;
+
+function verbsOf(part: object): readonly (readonly [string, Verb])[] {
+  return Object.entries(part) as readonly (readonly [string, Verb])[];
 }

@@ -13,7 +13,7 @@ import type {
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { HelloSchema, SessionRequestSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { HelloSchema as Hello, SessionRequestSchema as Frame } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { type Client, createClient } from "../../src/sdk/client.ts";
+import { type Client, createClient } from "../../src/sdk/transport/client.ts";
 import { readProcessIdentity } from "../../src/sdk/worker/process-identity.ts";
 
 type OutcomeInit = MessageInitShape<typeof OutcomeSchema>;

@@ -1,39 +1,49 @@
 import { createEngine } from "../../src/daemon/engine/create-engine.ts";
 import type { Engine } from "../../src/daemon/engine/engine.ts";
-import type { JobStore, JobTransaction } from "../../src/daemon/storage/job-store.ts";
+import type { Store, Transaction } from "../../src/daemon/storage/seam/store.ts";
 import { createPostgresStore } from "../../src/daemon/storage/postgres/postgres-store.ts";
 import type { TestDatabase } from "./postgres-database.ts";
 
+/** A verb of a transaction, such as `jobs.claim`. */
+type VerbName = {
+  [Part in "jobs" | "workflows" | "events" | "schedules" | "workers"]: `${Part}.${keyof Transaction[Part] & string}`;
+}["jobs" | "workflows" | "events" | "schedules" | "workers"];
+
 /** Holds a daemon's transaction open after one of its verbs. */
 export class Gate {
-  readonly #verb: keyof JobTransaction;
+  readonly #part: string;
+  readonly #verb: string;
   readonly reached = Promise.withResolvers<void>();
   readonly release = Promise.withResolvers<void>();
 
-  constructor(verb: keyof JobTransaction) {
-    this.#verb = verb;
+  constructor(name: VerbName) {
+    [this.#part = "", this.#verb = ""] = name.split(".");
   }
 
-  guard(store: JobStore): JobStore {
-    const inside = (tx: JobTransaction) =>
-      new Proxy(tx, {
-        get: (target, name) => {
-          const member: unknown = Reflect.get(target, name, target);
-          if (typeof member !== "function") return member;
-          const call = member.bind(target) as (...args: unknown[]) => Promise<unknown>;
-          return name === this.#verb
-            ? (...args: unknown[]) => call(...args).then((answer) => this.#hold(answer))
-            : call;
-        },
-      });
+  guard(store: Store): Store {
     return new Proxy(store, {
       get: (target, name) => {
         const member: unknown = Reflect.get(target, name, target);
         if (name !== "transact") return typeof member === "function" ? (member.bind(target) as unknown) : member;
-        return (work: (tx: JobTransaction) => Promise<unknown>, options: never) =>
-          target.transact((tx) => work(inside(tx)), options);
+        return (work: (tx: Transaction) => Promise<unknown>, options: never) =>
+          target.transact((tx) => work(this.#inside(tx)), options);
       },
     });
+  }
+
+  #inside(tx: Transaction): Transaction {
+    return new Proxy(tx, {
+      get: (target, name) => {
+        const member: unknown = Reflect.get(target, name, target);
+        if (typeof member === "function") return member.bind(target) as unknown;
+        return name === this.#part ? this.#heldPart(member as Record<string, Verb>) : member;
+      },
+    });
+  }
+
+  #heldPart(part: Readonly<Record<string, Verb>>): Readonly<Record<string, Verb>> {
+    const verb = part[this.#verb]!;
+    return { ...part, [this.#verb]: (...args) => verb(...args).then((answer) => this.#hold(answer)) };
   }
 
   async #hold(answer: unknown): Promise<unknown> {
@@ -42,6 +52,8 @@ export class Gate {
     return answer;
   }
 }
+
+type Verb = (...args: unknown[]) => Promise<unknown>;
 
 let schemas = 0;
 
@@ -64,7 +76,7 @@ export async function twoDaemons(database: TestDatabase, gates: { readonly one?:
   };
 }
 
-function engineOn(store: JobStore, nodeId: string): Engine {
+function engineOn(store: Store, nodeId: string): Engine {
   return createEngine({
     store,
     clock: { now: () => 0, monotonic: () => performance.now() },

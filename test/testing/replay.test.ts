@@ -1,7 +1,7 @@
 /** Killed after every checkpoint: the kit finds what is not safe to replay, and passes what is. */
 import { describe, expect, test } from "bun:test";
 import { context, Reseolio } from "../../src/sdk/index.ts";
-import { REHEARSAL, rehearsalOf } from "../../src/sdk/workflow/rehearsal.ts";
+import { TEST_HOOKS, testHooksOf } from "../../src/sdk/workflow/test-hooks.ts";
 import { createTestWorld, type TestWorldOptions, UnsafeReplayError } from "../../src/testing/index.ts";
 import { executableFile } from "../support/executable-file.ts";
 import { rejection } from "../support/rejection.ts";
@@ -173,8 +173,8 @@ describe("without an order of what handlers are given, as in version 0.1", () =>
   /** As jobs from before there was one are replayed. */
   async function unorderedWorld() {
     const world = await newWorld();
-    const rehearsal = rehearsalOf(world.options);
-    const options = { ...world.options, [REHEARSAL]: { ...rehearsal, isUnordered: true } };
+    const testHooks = testHooksOf(world.options);
+    const options = { ...world.options, [TEST_HOOKS]: { ...testHooks, isUnordered: true } };
     const client = new Reseolio({ ...options, drainTimeoutMs: 100 });
     await client.start();
     return { world, client };

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { RetryAfterError } from "../../src/sdk/index.ts";
 import { createTestWorld, type TestWorldOptions } from "../../src/testing/index.ts";
-import { lengthMs } from "../../src/testing/length.ts";
+import { durationMs } from "../../src/testing/duration.ts";
 import { executableFile } from "../support/executable-file.ts";
 import { rejection } from "../support/rejection.ts";
 
@@ -145,7 +145,7 @@ describe("a test world", () => {
 });
 
 test("lengths of time", () => {
-  expect(["500ms", "1.5h", "1h30m", "30d", 7].map(lengthMs)).toEqual([500, 1.5 * HOUR, 1.5 * HOUR, 30 * DAY, 7]);
+  expect(["500ms", "1.5h", "1h30m", "30d", 7].map(durationMs)).toEqual([500, 1.5 * HOUR, 1.5 * HOUR, 30 * DAY, 7]);
   for (const wrong of ["", "1", "1w", "-1s", -1, Number.NaN, Infinity])
-    expect(() => lengthMs(wrong)).toThrow("no length");
+    expect(() => durationMs(wrong)).toThrow("no length");
 });

@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { startPostgres } from "../../../test/support/postgres-server.ts";
-import { type Client, createClient } from "../../../src/sdk/client.ts";
+import { type Client, createClient } from "../../../src/sdk/transport/client.ts";
 import { Reseolio } from "../../../src/sdk/index.ts";
 import { freePort } from "../../bench/daemon-process.ts";
 import { SupervisedDaemon } from "../chaos/supervised-daemon.ts";

@@ -1,6 +1,6 @@
 /** What the daemon has on record of orders and of the jobs that undo them. */
 import { type Checkpoint, CheckpointKind, type Job, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { Client } from "../../../src/sdk/client.ts";
+import type { Client } from "../../../src/sdk/transport/client.ts";
 
 /** A job that undoes an order. */
 export interface UndoRecord {

@@ -1,6 +1,6 @@
 /** Cancel, retry and delete: which jobs, whether really, and how it went. */
 import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { Client } from "../../sdk/client.ts";
+import type { Client } from "../../sdk/transport/client.ts";
 import type { AnyCommand, CommandContext, Example, Flags } from "../command.ts";
 import { defineCommand } from "../command.ts";
 import { confirm } from "../terminal/confirm.ts";

@@ -1,5 +1,5 @@
 /** Pause, resume and delete: one act on each schedule that is named. */
-import type { Client } from "../../sdk/client.ts";
+import type { Client } from "../../sdk/transport/client.ts";
 import { type AnyCommand, type CommandContext, defineCommand, type Example, type Flags } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "./connection.ts";
 import { CliError, usageError } from "../exit.ts";

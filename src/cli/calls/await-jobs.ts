@@ -1,6 +1,6 @@
 import { WIRE_LIMITS } from "#proto/contract.ts";
 import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { Client } from "../../sdk/client.ts";
+import type { Client } from "../../sdk/transport/client.ts";
 import { formatDuration } from "../flags/duration.ts";
 import { CliError } from "../exit.ts";
 import { interruptible } from "../terminal/interrupt.ts";

@@ -1,6 +1,6 @@
 /** How commands reach the daemon. */
 import { DEFAULT_ADDRESS } from "#proto/contract.ts";
-import type { Client } from "../../sdk/client.ts";
+import type { Client } from "../../sdk/transport/client.ts";
 import type { CommandContext, Flags } from "../command.ts";
 import { parseDuration } from "../flags/duration.ts";
 import { type CliError, usageError } from "../exit.ts";
@@ -83,7 +83,7 @@ export async function openClient(context: ConnectionContext): Promise<Client> {
   const endpoint = readEndpoint(context);
   const timeoutMs = readCallTimeout(context.flags["call-timeout"] ?? nonEmpty(context.env["RESEOLIO_CALL_TIMEOUT"]));
   // Loaded here, so that help and usage errors do not pay for it.
-  const { createClient } = await import("../../sdk/client.ts");
+  const { createClient } = await import("../../sdk/transport/client.ts");
   const client = usable(() => createClient({ ...endpoint, ...(timeoutMs === undefined ? {} : { timeoutMs }) }));
   const { address, addressCount } = client.transport;
   if (addressCount === 1) await whenStarted(address);

@@ -2,7 +2,7 @@
 import { WIRE_LIMITS } from "#proto/contract.ts";
 import type { EnqueuedJob } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { EnqueueResult } from "#proto/gen/reseolio/v1/job_service_pb.ts";
-import type { Client } from "../../sdk/client.ts";
+import type { Client } from "../../sdk/transport/client.ts";
 import { checkNewJob, enqueueBatch, newJob, type NewJobInit } from "./enqueue.ts";
 import { CliError, usageError } from "../exit.ts";
 import { type JobOptionsInit, optionsAsFlags, readJobOptions } from "../flags/job-options.ts";

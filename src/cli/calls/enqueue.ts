@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { WIRE_LIMITS } from "#proto/contract.ts";
 import type { NewJobSchema } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { EnqueueResult } from "#proto/gen/reseolio/v1/job_service_pb.ts";
-import type { Client } from "../../sdk/client.ts";
+import type { Client } from "../../sdk/transport/client.ts";
 import { usageError } from "../exit.ts";
 import type { JobOptionsInit } from "../flags/job-options.ts";
 import { cliErrorFrom, isUnavailable } from "./rpc-errors.ts";

@@ -1,5 +1,5 @@
 import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { Client } from "../../sdk/client.ts";
+import type { Client } from "../../sdk/transport/client.ts";
 import type { JobFilterInit } from "../flags/job-filter.ts";
 
 const PAGE = 1_000;

@@ -1,5 +1,5 @@
 import { connect } from "node:net";
-import type { Address } from "../../sdk/address.ts";
+import type { Address } from "../../sdk/transport/address.ts";
 
 /** How long a daemon that is not there may take to come up: from `reseolio serve &` to its port is 0.2 s. */
 const PATIENCE_MS = 1_000;

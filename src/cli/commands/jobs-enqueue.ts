@@ -12,7 +12,7 @@ import { FORMAT_FLAGS, type Listing } from "../terminal/output.ts";
 import { argsBytes, readTextFlag, stdinLines, fileLines } from "../flags/read-input.ts";
 import { cliErrorFromStatus } from "../calls/rpc-errors.ts";
 import type { EnqueuedJob } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { Client } from "../../sdk/client.ts";
+import type { Client } from "../../sdk/transport/client.ts";
 
 const FLAGS = {
   args: {

@@ -1,5 +1,5 @@
 import type { JobChange } from "#proto/gen/reseolio/v1/job_service_pb.ts";
-import type { Client } from "../../sdk/client.ts";
+import type { Client } from "../../sdk/transport/client.ts";
 import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
 import { CliError } from "../exit.ts";

@@ -6,7 +6,7 @@ import { FORMAT_FLAGS, type Listing } from "../terminal/output.ts";
 import { pastFlag } from "../flags/parse-flag.ts";
 import { checkScheduleName } from "../flags/schedule-flags.ts";
 import { toTimestamp } from "../views/timestamps.ts";
-import type { Client } from "../../sdk/client.ts";
+import type { Client } from "../../sdk/transport/client.ts";
 
 const FLAGS = {
   from: { type: "string", valueHint: "TIME", description: "First tick; 2d means 2 days ago" },

@@ -7,7 +7,7 @@ import { numberFlag } from "../flags/parse-flag.ts";
 import { NAME_FORMAT_FLAGS } from "../flags/schedule-flags.ts";
 import { parseScheduleStates } from "../views/schedule-states.ts";
 import { SCHEDULE_LISTING } from "../views/schedule-view.ts";
-import type { Client } from "../../sdk/client.ts";
+import type { Client } from "../../sdk/transport/client.ts";
 
 const DEFAULT_LIMIT = 50;
 const PAGE = 1_000;

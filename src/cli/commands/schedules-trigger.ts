@@ -7,7 +7,7 @@ import { stateName } from "../views/job-states.ts";
 import { endedJobJson } from "../views/job-view.ts";
 import { FORMAT_FLAGS } from "../terminal/output.ts";
 import { checkScheduleName } from "../flags/schedule-flags.ts";
-import type { Client } from "../../sdk/client.ts";
+import type { Client } from "../../sdk/transport/client.ts";
 
 const FLAGS = {
   wait: { type: "boolean", description: "Wait for the end and print the result" },

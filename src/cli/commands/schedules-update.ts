@@ -14,7 +14,7 @@ import { scheduleJson } from "../views/schedule-view.ts";
 import { nextTicks, showTicks } from "../views/show-ticks.ts";
 import { suggest } from "../flags/suggest.ts";
 import { tickJson } from "../views/tick-view.ts";
-import type { Client } from "../../sdk/client.ts";
+import type { Client } from "../../sdk/transport/client.ts";
 
 /** What --clear takes, and the field of ScheduleSpec that it clears. */
 const CLEARABLE = {

@@ -184,7 +184,7 @@ async function runAttempt(
 async function exactArgs(endpoint: Endpoint, jobId: string, args: readonly unknown[]): Promise<string> {
   const text = JSON.stringify(args);
   if (!mayLoseDigits(text)) return text;
-  const { createClient } = await import("../../sdk/client.ts");
+  const { createClient } = await import("../../sdk/transport/client.ts");
   const client = createClient(endpoint);
   try {
     const { job } = await client.jobs.getJob({ jobId });

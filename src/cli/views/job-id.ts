@@ -1,4 +1,4 @@
-import type { Client } from "../../sdk/client.ts";
+import type { Client } from "../../sdk/transport/client.ts";
 import { CliError, usageError } from "../exit.ts";
 import { toTimestamp } from "./timestamps.ts";
 

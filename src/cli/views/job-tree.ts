@@ -1,6 +1,6 @@
 /** A job with the jobs that were called inside its handler, and so on: what `jobs get --tree` shows. */
 import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { Client } from "../../sdk/client.ts";
+import type { Client } from "../../sdk/transport/client.ts";
 import { relativeTime } from "./instant.ts";
 import { STATE_PAINT, stateName } from "./job-states.ts";
 import { errorLine, functionText, jobSummaryJson } from "./job-view.ts";

@@ -1,5 +1,5 @@
 import type { PreviewScheduleResponse, Tick } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
-import type { Client } from "../../sdk/client.ts";
+import type { Client } from "../../sdk/transport/client.ts";
 import { onePage } from "../calls/list-jobs.ts";
 import type { Output } from "../terminal/output.ts";
 import { tickListing, tickRows } from "./tick-view.ts";

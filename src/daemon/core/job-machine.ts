@@ -36,6 +36,11 @@ export type JobEvent =
   /** A person makes it run again. One that is parked is woken: its handler asks again for what it waits for. */
   | { readonly kind: "retry" };
 
+/** Events whose outcome depends on the job alone. */
+export type UnconditionalEvent =
+  | Extract<JobEvent, { kind: "succeed" | "park" | "wake" | "cancel" | "retry" }>
+  | (Extract<JobEvent, { kind: "release" }> & { readonly mismatch?: never });
+
 /** The fields that a transition may set; an absent one stays as it is. */
 export interface JobChange {
   readonly state: JobState;
@@ -104,17 +109,21 @@ export type JobSnapshot = Pick<
   | "ranMs"
 >;
 
+/** What an event does to a job when its outcome depends on the job alone; null when the job's state does not allow it. */
+export function decide(job: JobSnapshot, event: UnconditionalEvent): Transition | null;
 /**
- * The transition that an event asks for, or null when the job's state does not allow it: a terminal job moves only
- * by retry, and only from DEAD or CANCELLED, and retry wakes a parked one; only a RUNNING job can be settled.
+ * What an event does to a job, or null when the job's state does not allow it: only a RUNNING job can be settled; a
+ * terminal job changes only by retry, and only from DEAD or CANCELLED; retry also wakes a parked job.
  *
  * @param chance a number in [0, 1) for the jitter of a retry delay
  */
+export function decide(job: JobSnapshot, event: JobEvent, settings: MachineSettings, chance: number): Transition | null;
+/** Unconditional events read neither settings nor chance. */
 export function decide(
   job: JobSnapshot,
   event: JobEvent,
-  settings: MachineSettings,
-  chance: number,
+  settings: MachineSettings = NO_SETTINGS,
+  chance = 0,
 ): Transition | null {
   switch (event.kind) {
     case "succeed":
@@ -137,6 +146,8 @@ export function decide(
       return retry(job);
   }
 }
+
+const NO_SETTINGS: MachineSettings = { maxLosses: 0 };
 
 function succeed(job: JobSnapshot, result: Uint8Array): Transition {
   return transition(job, { state: "SUCCESS", result }, null);

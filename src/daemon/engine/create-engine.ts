@@ -1,17 +1,25 @@
 import type { Clock, Random } from "../core/clock.ts";
+import type { Job } from "../core/job.ts";
 import type { DaemonError } from "../core/errors.ts";
-import type { JobStore } from "../storage/job-store.ts";
+import type { Store } from "../storage/seam/store.ts";
 import { ChangeFeed } from "./lane/change-feed.ts";
 import type { CommitLaneOptions } from "./lane/commit-lane.ts";
 import { CommitLane } from "./lane/commit-lane.ts";
-import { deliverJobs } from "./workers/deliver-jobs.ts";
+import { deliverJobs, releaseUndeliverable } from "./workers/deliver-jobs.ts";
 import { deliverUndoJobs } from "./workers/deliver-undo-jobs.ts";
-import { Dispatcher } from "./workers/dispatcher.ts";
+import { Dispatcher } from "./dispatch/dispatcher.ts";
+import type { WorkerSession } from "./dispatch/worker-session.ts";
 import type { Engine, EngineSettings } from "./engine.ts";
+import { enqueueKind } from "./jobs/enqueue-jobs.ts";
+import { settleKind } from "./jobs/settle-attempts.ts";
+import { emitKind } from "./workflows/emit-event.ts";
+import { recordKind } from "./workflows/record-checkpoints.ts";
+import { signalKind } from "./workflows/send-signal.ts";
+import { wakeAwaiters } from "./workflows/wake-jobs.ts";
 import { ScheduleWatch } from "./schedules/schedule-watch.ts";
 
 export interface EngineOptions {
-  readonly store: JobStore;
+  readonly store: Store;
   readonly clock: Clock;
   readonly random: Random;
   readonly newJobId: () => string;
@@ -28,11 +36,18 @@ export interface EngineOptions {
 /** Ticks so young may have been another daemon's to fire. SQLite has no other daemon (P18). */
 const OTHERS_GRACE_MS = 5_000;
 
+/** In the order in which a transaction applies them: signals come behind settlements, whose waits may take them. */
+const WRITE_KINDS = [enqueueKind, recordKind, settleKind, emitKind, signalKind];
+
 /** Puts the parts of an engine together. Nothing runs until it is given work or workers. */
 export function createEngine(options: EngineOptions): Engine {
   const { store, random, newJobId, settings, onDeadline, onFatal, onCommit } = options;
   const clock: Clock = { now: () => store.now(), monotonic: () => options.clock.monotonic() };
-  const dispatcher = new Dispatcher({ maxConcurrent: settings.maxConcurrent });
+  const dispatcher = new Dispatcher({
+    maxConcurrent: settings.maxConcurrent,
+    onAssigned: (session, jobs, resumed) => deliverClaimed(engine, session, jobs, resumed),
+    onUndeliverable: (jobs) => releaseUndeliverable(engine, jobs),
+  });
   const changes = new ChangeFeed();
   const schedules = new ScheduleWatch(store.kind === "sqlite" ? 0 : OTHERS_GRACE_MS);
   const lane = new CommitLane({
@@ -41,19 +56,23 @@ export function createEngine(options: EngineOptions): Engine {
     changes,
     onFatal,
     newJobId,
-    ...(onCommit === undefined ? {} : { onCommit }),
+    kinds: WRITE_KINDS,
+    beforeClaims: wakeAwaiters,
+    onCommit,
   });
   const engine: Engine = {
     ...{ store, lane, dispatcher, changes, schedules, clock, random, newJobId, settings, onDeadline },
     onUndelivered: options.onUndelivered ?? (() => {}),
     onUnordered: options.onUnordered ?? (() => {}),
   };
-  dispatcher.onAssigned = (session, jobs, resumed) => {
-    // A handler that goes on where it waits has seen what it undoes.
-    const undoing = resumed ? [] : jobs.filter((job) => job.undoOf !== null);
-    const others = undoing.length === 0 ? jobs : jobs.filter((job) => job.undoOf === null);
-    deliverJobs(engine, session, others, resumed);
-    if (undoing.length > 0) deliverUndoJobs(engine, session, undoing);
-  };
   return engine;
+}
+
+/** Sends jobs that were claimed to their worker. */
+function deliverClaimed(engine: Engine, session: WorkerSession, jobs: readonly Job[], resumed: boolean): void {
+  // A handler that resumes in memory has already received the records that it undoes.
+  const undoing = resumed ? [] : jobs.filter((job) => job.undoOf !== null);
+  const others = undoing.length === 0 ? jobs : jobs.filter((job) => job.undoOf === null);
+  deliverJobs(engine, session, others, resumed);
+  if (undoing.length > 0) deliverUndoJobs(engine, session, undoing);
 }

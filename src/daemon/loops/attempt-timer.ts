@@ -14,7 +14,7 @@ export class AttemptTimer extends SelfPacedLoop {
   }
 
   /** An attempt started that must end by this monotonic time. Hot: most deadlines lie after the armed one. */
-  noteDeadline(deadline: number): void {
+  onDeadline(deadline: number): void {
     if (deadline >= this.#armedAt) return;
     this.#armedAt = deadline;
     this.within(deadline - this.#engine.clock.monotonic());

@@ -1,5 +1,5 @@
 import type { SteadyClock } from "../core/steady-clock.ts";
-import { adoptClockStep } from "../engine/adopt-clock-step.ts";
+import { adoptClockStep } from "../engine/clock/adopt-clock-step.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Logger } from "../logger.ts";
 import type { Loop } from "./loop.ts";

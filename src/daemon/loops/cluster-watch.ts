@@ -1,9 +1,9 @@
-import { LeaseCheck } from "../engine/cluster/check-leases.ts";
+import { LeaseCheck } from "../engine/cluster/lease-check.ts";
 import type { Engine } from "../engine/engine.ts";
-import { heedHint } from "../engine/cluster/note-moved-elsewhere.ts";
+import { applyHint } from "../engine/cluster/follow-other-daemons.ts";
 import { sweepAwaited } from "../engine/cluster/sweep-awaited.ts";
 import type { Logger } from "../logger.ts";
-import type { HintListener, StoreHint } from "../storage/store-hint.ts";
+import type { HintListener, StoreHint } from "../storage/seam/cluster.ts";
 import type { Loop } from "./loop.ts";
 import { SelfPacedLoop } from "./loop.ts";
 
@@ -38,11 +38,11 @@ export class ClusterWatch implements Loop {
     for (const loop of this.#loops) loop.start();
     // Changes one after the other, so that watchers see them in their order.
     let telling = Promise.resolve();
-    this.#listening ??= this.#engine.store.listen((hint) => {
+    this.#listening ??= this.#engine.store.cluster.listen((hint) => {
       if (hint.changes === undefined) void this.#heed(hint);
       else telling = telling.then(() => this.#heed(hint));
     });
-    this.#engine.changes.onWatched = async (isWatched) => (await this.#listening)?.wantChanges(isWatched);
+    this.#engine.changes.follow({ want: async (isWanted) => (await this.#listening)?.wantChanges(isWanted) });
     this.#listening.catch((error: unknown) => this.#logger.warn("hints of other daemons are off", { error }));
   }
 
@@ -58,7 +58,7 @@ export class ClusterWatch implements Loop {
 
   async #heed(hint: StoreHint): Promise<void> {
     try {
-      if (await heedHint(this.#engine, hint)) for (const loop of this.#loops) loop.within(SOON_MS);
+      if (await applyHint(this.#engine, hint)) for (const loop of this.#loops) loop.within(SOON_MS);
     } catch (error) {
       this.#logger.debug("a hint of another daemon could not be followed; the next look makes up for it", { error });
     }

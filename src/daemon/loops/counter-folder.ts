@@ -9,6 +9,6 @@ const INTERVAL_MS = 2_000;
 /** Keeps the counts of jobs short, which each transaction of each daemon adds rows to. */
 export function createCounterFolder(engine: Engine, leader: Leader, logger: Logger): Loop {
   return everyInterval("the folding of counters", INTERVAL_MS, logger, async () => {
-    if (leader.isLeading) await engine.store.foldCounters();
+    if (leader.isLeading) await engine.store.jobs.foldCounters();
   });
 }

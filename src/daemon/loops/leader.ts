@@ -1,6 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import type { Logger } from "../logger.ts";
-import type { Leadership } from "../storage/leadership.ts";
+import type { Leadership } from "../storage/seam/cluster.ts";
 import { SelfPacedLoop } from "./loop.ts";
 
 /** Whether this daemon does what need not be done by all. */
@@ -40,13 +40,13 @@ export class LeaderLoop extends SelfPacedLoop implements Leader {
     await super.stop();
     this.#trustedUntil = -Infinity;
     // Else the next one waits for the end of the lease.
-    if (this.#wasLeading) await this.#engine.store.resign(this.#engine.settings.nodeId).catch(() => {});
+    if (this.#wasLeading) await this.#engine.store.cluster.resign(this.#engine.settings.nodeId).catch(() => {});
   }
 
   async #tick(): Promise<number> {
     const { store, settings, clock } = this.#engine;
     const askedAt = clock.monotonic();
-    const leadership = await store.lead(settings.nodeId, settings.leaseMs, this.#unmoved(askedAt));
+    const leadership = await store.cluster.lead(settings.nodeId, settings.leaseMs, this.#unmoved(askedAt));
     const isOurs = leadership.nodeId === settings.nodeId;
     if (isOurs) this.#trustedUntil = askedAt + settings.leaseMs * MARGIN;
     else this.#note(leadership, clock.monotonic());

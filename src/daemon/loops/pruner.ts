@@ -1,10 +1,16 @@
 import type { Engine } from "../engine/engine.ts";
-import type { Retention } from "../engine/jobs/prune-jobs.ts";
-import { pruneEvents, pruneJobs, pruneSchedules } from "../engine/jobs/prune-jobs.ts";
+import { type JobRetention, pruneJobs } from "../engine/jobs/prune-jobs.ts";
+import { pruneSchedules } from "../engine/schedules/prune-schedules.ts";
+import { pruneEvents } from "../engine/workflows/prune-events.ts";
 import type { Logger } from "../logger.ts";
 import type { Leader } from "./leader.ts";
 import type { Loop } from "./loop.ts";
 import { SelfPacedLoop } from "./loop.ts";
+
+export interface Retention extends JobRetention {
+  /** Of events; 0 = for ever. */
+  readonly eventMs: number;
+}
 
 /** A daemon that is not the leader may become it. */
 const WAIT_MS = 1_000;
@@ -19,7 +25,7 @@ export function createPruner(engine: Engine, retention: Retention, leader: Leade
     if (!leader.isLeading) return WAIT_MS;
     const deleted = await pruneJobs(engine, retention, () => isStopping || !leader.isLeading);
     if (deleted > 0) logger.info("pruned finished jobs", { deleted });
-    const events = await pruneEvents(engine, retention, () => isStopping || !leader.isLeading);
+    const events = await pruneEvents(engine, retention.eventMs, () => isStopping || !leader.isLeading);
     if (events > 0) logger.info("pruned events", { deleted: events });
     const schedules = await pruneSchedules(engine, retention);
     if (schedules > 0) logger.info("pruned deleted schedules", { deleted: schedules });

@@ -15,12 +15,14 @@ const TAKEN_MS = 50;
  */
 export function createScheduleRunner(engine: Engine, logger: Logger): Loop {
   const loop = new SelfPacedLoop("the runner of schedules", logger, async () => {
-    const { now, nextRunAt } = await engine.store.nextTick();
-    engine.schedules.look(now);
+    const { now, nextRunAt } = await engine.store.schedules.nextTick();
+    engine.schedules.observe(now);
     if (nextRunAt === null || nextRunAt > now) return Math.min(MAX_WAIT_MS, (nextRunAt ?? Infinity) - now);
     return (await fireSchedules(engine)) === 0 ? TAKEN_MS : 0;
   });
-  engine.schedules.onChange = () => loop.within(0);
-  engine.schedules.onFault = (fault) => logger.warn("a schedule cannot tick; it is tried again in a minute", { fault });
+  engine.schedules.changed.add(() => loop.within(0));
+  engine.schedules.faults.add((fault) =>
+    logger.warn("a schedule cannot tick; it is tried again in a minute", { fault }),
+  );
   return loop;
 }

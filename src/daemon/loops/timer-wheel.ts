@@ -17,11 +17,11 @@ export class TimerWheel extends SelfPacedLoop {
   constructor(engine: Engine, logger: Logger) {
     super("the timer for delayed jobs", logger, () => this.#tick());
     this.#engine = engine;
-    engine.dispatcher.onDue = (dueAt) => this.#noteDue(dueAt);
+    engine.dispatcher.due.add((dueAt) => this.#onDue(dueAt));
   }
 
   /** Called inside a transaction that is not committed yet: the tick comes after it, since it needs the lane too. */
-  #noteDue(dueAt: number): void {
+  #onDue(dueAt: number): void {
     if (dueAt >= this.#nextDueAt) return;
     this.#nextDueAt = dueAt;
     this.within(Math.max(0, dueAt - this.#engine.clock.now()));

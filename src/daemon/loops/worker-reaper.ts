@@ -1,8 +1,8 @@
 import type { Engine } from "../engine/engine.ts";
 import { loseWorker, type SeenRecord } from "../engine/workers/lose-worker.ts";
-import type { WorkerSession } from "../engine/workers/worker-session.ts";
+import type { WorkerSession } from "../engine/dispatch/worker-session.ts";
 import type { Logger } from "../logger.ts";
-import type { WorkerRecord } from "../storage/job-store.ts";
+import type { WorkerRecord } from "../storage/seam/workers.ts";
 import { SelfPacedLoop } from "./loop.ts";
 import { isProcessGone } from "./process-probe.ts";
 
@@ -46,7 +46,7 @@ export class WorkerReaper extends SelfPacedLoop {
   }
 
   /** A worker's stream ended: look soon whether its process did, and count its silence from its last frame. */
-  noteDisconnected(session: WorkerSession): void {
+  onDisconnected(session: WorkerSession): void {
     const { leaseMs } = this.#engine.settings;
     this.#silent.set(session.workerId, { lostAt: session.lastSeenAt + leaseMs, seen: null });
     const now = this.#engine.clock.monotonic();
@@ -90,11 +90,11 @@ export class WorkerReaper extends SelfPacedLoop {
     const workerIds = [...this.#engine.dispatcher.sessions]
       .filter((session) => session.isWorker)
       .map((session) => session.workerId);
-    if (workerIds.length > 0) await this.#engine.lane.run(({ tx }) => tx.renewWorkers(nodeId, workerIds, leaseMs));
+    if (workerIds.length > 0) await this.#engine.lane.run(({ tx }) => tx.workers.renew(nodeId, workerIds, leaseMs));
   }
 
   async #reapDisconnected(now: number): Promise<void> {
-    const records = await this.#engine.store.listWorkers();
+    const records = await this.#engine.store.workers.list();
     const gone = records.filter((record) => this.#engine.dispatcher.findSession(record.workerId) === null);
     this.#forgetAllBut(gone);
     for (const record of gone) {
@@ -127,8 +127,8 @@ export class WorkerReaper extends SelfPacedLoop {
   async #reapStrays(now: number): Promise<void> {
     if (now - this.#strayLookAt < this.#engine.settings.leaseMs / 3) return;
     this.#strayLookAt = now;
-    const records = new Set((await this.#engine.store.listWorkers()).map((record) => record.workerId));
-    const holders = (await this.#engine.store.countLeases()).map(({ workerId }) => workerId);
+    const records = new Set((await this.#engine.store.workers.list()).map((record) => record.workerId));
+    const holders = (await this.#engine.store.workers.countLeases()).map(({ workerId }) => workerId);
     const strays = holders.filter((workerId) => !records.has(workerId));
     this.#strays = new Map(strays.map((workerId) => [workerId, this.#strays.get(workerId) ?? now]));
     for (const [workerId, since] of this.#strays) {

@@ -29,7 +29,7 @@ import { LAST_TIME, MAX_LENGTH_MS } from "../core/job-options.ts";
 import { ERROR_REASONS, type Lease } from "../core/job.ts";
 import type { CheckpointReport, RecordResult } from "../engine/workflows/record-checkpoints.ts";
 import type { ParkReport } from "../engine/jobs/settle-attempts.ts";
-import { isUuid } from "../engine/jobs/job-id.ts";
+import { isUuid } from "../core/uuid.ts";
 import { fromMs, toMs } from "./messages.ts";
 import { fromSettleResult, toReportedError } from "./outcome-messages.ts";
 

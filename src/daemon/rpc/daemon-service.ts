@@ -5,8 +5,8 @@ import type {
   ScheduleStats as ScheduleStatsMessage,
   Worker as WorkerMessage,
 } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
-import type { FunctionStats, WorkerStats } from "../engine/describe.ts";
-import { describeFunctions, describeStats, describeWorkers } from "../engine/describe.ts";
+import type { FunctionStats, WorkerStats } from "../engine/workers/worker-stats.ts";
+import { describeFunctions, describeStats, describeWorkers } from "../engine/workers/worker-stats.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { ScheduleStats } from "../engine/schedules/read-schedules.ts";
 import { describeSchedules } from "../engine/schedules/read-schedules.ts";

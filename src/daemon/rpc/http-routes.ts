@@ -33,8 +33,8 @@ function readiness(reasons: readonly string[]): PlainAnswer {
 }
 
 async function findReasons(engine: Engine, draining: AbortSignal): Promise<readonly string[]> {
-  const storeFault = await pingFault(engine);
-  return [...(draining.aborted ? ["the daemon is stopping"] : []), ...(storeFault === null ? [] : [storeFault])];
+  const toStoreError = await pingFault(engine);
+  return [...(draining.aborted ? ["the daemon is stopping"] : []), ...(toStoreError === null ? [] : [toStoreError])];
 }
 
 async function pingFault(engine: Engine): Promise<string | null> {

@@ -9,7 +9,7 @@ import { cancelJob } from "../engine/jobs/cancel-job.ts";
 import type { EnqueueItem } from "../engine/jobs/enqueue-jobs.ts";
 import { enqueueJobs } from "../engine/jobs/enqueue-jobs.ts";
 import type { Engine } from "../engine/engine.ts";
-import { explainJob } from "../engine/jobs/explain-job.ts";
+import { explainJob } from "../engine/explain/explain-job.ts";
 import { getJob, listJobs } from "../engine/jobs/read-jobs.ts";
 import { retryAwaited, retryJob } from "../engine/jobs/retry-job.ts";
 import { sendSignal } from "../engine/workflows/send-signal.ts";

@@ -1,7 +1,7 @@
 import type { Transition } from "../core/job-machine.ts";
 import type { JobState } from "../core/job.ts";
 import { JOB_STATES } from "../core/job.ts";
-import { describeStats } from "../engine/describe.ts";
+import { describeStats } from "../engine/workers/worker-stats.ts";
 import type { Engine } from "../engine/engine.ts";
 import { LATENESS_BUCKETS, type ScheduleWatch } from "../engine/schedules/schedule-watch.ts";
 import type { DaemonInfo } from "./daemon-info.ts";

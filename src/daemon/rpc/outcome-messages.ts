@@ -2,7 +2,7 @@ import type { Attempt as AttemptMessage, JobError as JobErrorMessage } from "#pr
 import { SettleResult as SettleResultMessage } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { StepError } from "../core/checkpoint.ts";
 import type { Attempt } from "../core/job.ts";
-import type { SettleResult } from "../engine/jobs/settle-attempts.ts";
+import type { SettleResult } from "../engine/dispatch/settle-result.ts";
 import { fromJobError, fromMs } from "./messages.ts";
 
 /** An error as a worker reports it. */

@@ -7,7 +7,7 @@ import { ScheduleService } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { SessionService } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { TestingService } from "#proto/gen/reseolio/v1/testing_service_pb.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { ManualTime } from "../engine/move-clock.ts";
+import type { ManualTime } from "../engine/clock/move-clock.ts";
 import type { Logger } from "../logger.ts";
 import type { DaemonInfo } from "./daemon-info.ts";
 import { createDaemonService } from "./daemon-service.ts";

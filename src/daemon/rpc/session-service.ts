@@ -2,7 +2,7 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { SessionRequest, SessionResponse, SessionService } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { invalidArgument } from "../core/errors.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { WorkerSession } from "../engine/workers/worker-session.ts";
+import type { WorkerSession } from "../engine/dispatch/worker-session.ts";
 import type { DaemonInfo } from "./daemon-info.ts";
 import { SessionConnection } from "./session-connection.ts";
 

@@ -1,8 +1,8 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { TestingService } from "#proto/gen/reseolio/v1/testing_service_pb.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { ManualTime } from "../engine/move-clock.ts";
-import { moveClock } from "../engine/move-clock.ts";
+import type { ManualTime } from "../engine/clock/move-clock.ts";
+import { moveClock } from "../engine/clock/move-clock.ts";
 import { fromMs, toMs } from "./messages.ts";
 
 const DEFAULT_WAIT_MS = 5_000;

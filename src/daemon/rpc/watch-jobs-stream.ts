@@ -1,7 +1,7 @@
 import type { JobChange as JobChangeMessage } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import { DaemonError, invalidArgument } from "../core/errors.ts";
 import type { CommittedChange } from "../engine/lane/change-feed.ts";
-import { watchJobs } from "../engine/lane/change-feed.ts";
+import { watchJobs } from "../engine/jobs/watch-jobs.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { PageRequest } from "../engine/jobs/read-jobs.ts";
 import { checkPage } from "../engine/jobs/read-jobs.ts";

@@ -1,13 +1,13 @@
 import type { Clock } from "../core/clock.ts";
 import { DaemonError } from "../core/errors.ts";
-import type { JobStore } from "./job-store.ts";
+import type { Store } from "./seam/store.ts";
 import { createPostgresStore } from "./postgres/postgres-store.ts";
-import { IN_MEMORY } from "./sqlite/database-path.ts";
-import type { LockOwner } from "./sqlite/file-lock.ts";
+import { IN_MEMORY } from "./sqlite/connection/database-path.ts";
+import type { LockOwner } from "./sqlite/connection/file-lock.ts";
 import { createSqliteStore } from "./sqlite/sqlite-store.ts";
 
 export interface OpenedStore {
-  readonly store: JobStore;
+  readonly store: Store;
   /** What a person should know, to be logged; empty when all is well. */
   readonly warnings: readonly string[];
 }

@@ -3,10 +3,11 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { CatchUp, Overlap, type ScheduleSpecSchema } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { ReseolioError } from "../errors.ts";
-import { encodeJobOptions, type JobOptions } from "../job-options.ts";
-import { checkChoice, checkDate, checkNames, checkWhole, show } from "../option-faults.ts";
-import type { ScheduleJobOptions, ScheduleOptions, ScheduleRule, ScheduleUpdate } from "../schedule-options.ts";
+import { encodeJobOptions, type JobOptions } from "../options/job-options.ts";
+import { checkChoice, checkDate, checkNames, checkWhole, show } from "../options/option-faults.ts";
+import type { ScheduleJobOptions, ScheduleOptions, ScheduleRule, ScheduleUpdate } from "../options/schedule-options.ts";
 import { encodeArgs } from "../serialization.ts";
+import { checkFunctionName } from "../worker/registry.ts";
 
 export type ScheduleSpecInit = Exclude<MessageInitShape<typeof ScheduleSpecSchema>, { $typeName: string }>;
 
@@ -56,6 +57,10 @@ export function encodeSchedule(
   args: readonly unknown[],
   base: JobOptions,
 ): ScheduleSpecInit {
+  checkFunctionName(functionName);
+  if (!Array.isArray(args)) {
+    throw new ReseolioError("invalid_argument", `${functionName}: args is a ${typeof args}; give an array`);
+  }
   const owner = `schedule of ${functionName}`;
   const faults: string[] = [];
   if (typeof options !== "object" || options === null) {

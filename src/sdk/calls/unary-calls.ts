@@ -1,4 +1,4 @@
-import { reseolioErrorFrom } from "../connect-errors.ts";
+import { reseolioErrorFrom } from "../transport/connect-errors.ts";
 import { ReseolioError } from "../errors.ts";
 import type { Session } from "../session/session.ts";
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { WIRE_LIMITS } from "#proto/contract.ts";
 import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { ReseolioError } from "../errors.ts";
-import { show } from "../option-faults.ts";
+import { show } from "../options/option-faults.ts";
 
 /** For messages. */
 export const KIND_NAMES: Readonly<Record<CheckpointKind, string>> = {

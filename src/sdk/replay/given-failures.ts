@@ -2,7 +2,7 @@
 import type { Operation } from "./operation.ts";
 
 /** A handler wraps errors in errors; beyond this nobody looks. */
-const MAX_LOOKED_AT = 1_000;
+const MAX_EXAMINED = 1_000;
 
 export class GivenFailures {
   /** Made with the first failure: a thousand handlers at once would each cost the collector one. */
@@ -24,7 +24,7 @@ export class GivenFailures {
     const found = new Set<Operation>();
     const seen = new Set<object>();
     const queue: unknown[] = [thrown];
-    while (queue.length > 0 && seen.size < MAX_LOOKED_AT) {
+    while (queue.length > 0 && seen.size < MAX_EXAMINED) {
       const one = queue.shift();
       if (typeof one !== "object" || one === null || seen.has(one)) continue;
       seen.add(one);

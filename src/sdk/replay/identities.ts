@@ -1,6 +1,6 @@
 /** Knows what a handler asks for again: by what led to it, whenever it comes. */
 import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { currentScope, enterBranch } from "../context.ts";
+import { currentScope, enterBranch } from "./scope.ts";
 import { Branch, nameIn, operationId, type Relation, ROOT_ID } from "./branch.ts";
 import { Asked, type OtherNumbers } from "./operation.ts";
 import type { Sequence } from "./sequence.ts";

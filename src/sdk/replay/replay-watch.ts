@@ -32,7 +32,7 @@ export interface ReplayWatchPort {
   /** The record is what the operation would be, were it of another kind: the replay ends here. */
   refuse(fresh: Fresh, placed: Placed): void;
   /** The replay went on although the code has changed. */
-  noteDrift(name: string, message: string): void;
+  recordDrift(name: string, message: string): void;
   warn(message: string): void;
   /** The replay ends here. */
   mismatch(message: string): void;
@@ -172,7 +172,7 @@ export class ReplayWatch {
     const [first] = this.port.fresh;
     if (first === undefined || this.port.isReplayOnly || MAY_NEVER_END.has(first.operation.kind)) return false;
     const { name } = first.operation;
-    this.port.noteDrift(
+    this.port.recordDrift(
       name,
       `${JSON.stringify(name)} is new: the handler asked for it before ${said(head)}, which is on record`,
     );
@@ -192,7 +192,7 @@ export class ReplayWatch {
     const { sequence } = this.port;
     if (sequence.isPassedOver(placed)) return;
     sequence.passOver(placed);
-    this.port.noteDrift(
+    this.port.recordDrift(
       placed.record.name,
       `${said(placed)} is on record, but the handler did not ask for it where it did before`,
     );

@@ -39,7 +39,7 @@ export interface ReplayPort {
   /** What is on record does not fit. */
   mismatch(message: string): void;
   /** The code has changed, and the replay went on. */
-  noteDrift(name: string, message: string): void;
+  recordDrift(name: string, message: string): void;
   warn(message: string): void;
 }
 
@@ -131,12 +131,12 @@ export class Replay {
     const { kind, isPrompt, relation } = asked;
     const isChained = CHAINED.has(kind) && this.sequence.isChained(asked, label);
     const { seq, asked: count, alone } = this.sequence.place();
-    this.notePlace(operation);
+    this.addPlaced(operation);
     this.sequence.expect(delivery);
     return { seq, asked: count, alone, prompt: isPrompt, beside: relation === "beside", op: isChained ? 0 : id };
   }
 
-  notePlace(operation: Operation): void {
+  addPlaced(operation: Operation): void {
     this.#placed.push(operation);
   }
 
@@ -255,9 +255,9 @@ export class Replay {
       patienceMs: () => port.patienceMs(),
       adopt: (fresh, placed) => this.#adopt(fresh, placed),
       refuse: ({ operation }, { record }) => this.#refuse(operation, record),
-      noteDrift: (name, message) => {
+      recordDrift: (name, message) => {
         this.#hasDrifted = true;
-        port.noteDrift(name, message);
+        port.recordDrift(name, message);
       },
       warn: (message) => port.warn(message),
       mismatch: (message) => port.mismatch(message),

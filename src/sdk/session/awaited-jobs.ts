@@ -14,6 +14,7 @@ interface Waiter {
 /** Who waits for the end of which job. The ids outlive streams: they are told to the daemon again on each new one. */
 export class AwaitedJobs {
   #waiters = new Map<string, Set<Waiter>>();
+  #closedBy: ReseolioError | undefined;
 
   constructor(
     private readonly events: {
@@ -30,9 +31,10 @@ export class AwaitedJobs {
 
   /**
    * Ends with the job's end, or with ResultTimeoutError after `timeoutMs`; without one it waits for as long as it
-   * takes, through restarts of the daemon.
+   * takes, through restarts of the daemon. Ends with the error of `close` when the client stops.
    */
   wait(jobId: string, timeoutMs: number | undefined): Promise<FinishedJob> {
+    if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy);
     return new Promise((resolve, reject) => {
       const waiter: Waiter = { resolve, reject, timer: undefined };
       this.#add(jobId, waiter);
@@ -57,7 +59,9 @@ export class AwaitedJobs {
     }
   }
 
-  failAll(error: ReseolioError): void {
+  /** Ends every wait with the error, and every later one too. */
+  close(error: ReseolioError): void {
+    this.#closedBy = error;
     const all = [...this.#waiters.values()];
     this.#waiters.clear();
     for (const waiter of all.flatMap((waiters) => [...waiters])) {

@@ -25,16 +25,7 @@ import {
   recordAnswer,
   recordBytes,
 } from "./frame-items.ts";
-
-/** What one frame under way carries, until its reply. */
-interface SentFrame {
-  readonly frameId: number;
-  readonly sentAt: number;
-  readonly enqueues: readonly EnqueueCall[];
-  readonly outcomes: readonly OutcomeReport[];
-  readonly records: readonly CheckpointRecord[];
-  readonly addFunctions: readonly string[];
-}
+import { SentFrames } from "./sent-frames.ts";
 
 const FRAME_BYTES = 1024 * 1024;
 /** The gRPC code of a daemon that cannot serve for now. */
@@ -50,46 +41,60 @@ export class Batcher {
   #unawaitJobIds = new Fifo<string>();
   #addFunctions = new Fifo<string>();
   #drain = false;
-  #sent = new Fifo<SentFrame>();
+  readonly #sent = new SentFrames();
   /** Calls that the daemon could not take for now. */
   #postponed: EnqueueCall[] = [];
   #postponedRecords: CheckpointRecord[] = [];
-  #unansweredItems = 0;
+  #isClosed = false;
+  readonly #onWork: () => void;
 
+  /** @param onWork called when there is something to send */
+  constructor(onWork: () => void = () => {}) {
+    this.#onWork = onWork;
+  }
+
+  /** Sent again with the same ID until it is answered or its deadline has passed. */
   enqueue(call: EnqueueCall): void {
-    this.#enqueues.push(call);
+    if (this.#isClosed) call.answer({ kind: "closed" });
+    else this.#add(this.#enqueues, call);
   }
 
+  /** How an attempt ended. Sent again until it is answered or dropped. */
   report(report: OutcomeReport): void {
-    this.#outcomes.push(report);
+    this.#add(this.#outcomes, report);
   }
 
+  /** Answered when the daemon has it on disk, or will never have it. */
   record(record: CheckpointRecord): void {
-    this.#records.push(record);
+    if (this.#isClosed) record.answer({ kind: "closed" });
+    else this.#add(this.#records, record);
   }
 
+  /** Sent once: after a break the next hello carries the time left. */
   heartbeat(heartbeat: Heartbeat): void {
-    this.#heartbeats.push(heartbeat);
+    this.#add(this.#heartbeats, heartbeat);
   }
 
+  /** Sent once: the worker repeats it on a new stream. */
   wake(lease: HeldLease): void {
-    this.#wakes.push(lease);
+    this.#add(this.#wakes, lease);
   }
 
   awaitJob(jobId: string): void {
-    this.#awaitJobIds.push(jobId);
+    this.#add(this.#awaitJobIds, jobId);
   }
 
   unawaitJob(jobId: string): void {
-    this.#unawaitJobIds.push(jobId);
+    this.#add(this.#unawaitJobIds, jobId);
   }
 
   addFunction(name: string): void {
-    this.#addFunctions.push(name);
+    this.#add(this.#addFunctions, name);
   }
 
   drain(): void {
     this.#drain = true;
+    this.#onWork();
   }
 
   /** Whether a frame would carry something. */
@@ -114,7 +119,7 @@ export class Batcher {
 
   /** Enqueues, outcomes and checkpoints in frames that are not answered. */
   get unansweredItems(): number {
-    return this.#unansweredItems;
+    return this.#sent.items;
   }
 
   /** Frames sent and not answered. */
@@ -124,12 +129,12 @@ export class Batcher {
 
   /** Monotonic time at which the oldest unanswered frame was sent. */
   get oldestSentAt(): number | null {
-    return this.#sent.peek()?.sentAt ?? null;
+    return this.#sent.oldest?.sentAt ?? null;
   }
 
   /** Enqueues, outcomes and checkpoints that have no answer yet, sent or not. */
   get pending(): number {
-    return this.waitingItems + this.#postponed.length + this.#postponedRecords.length + this.#unansweredItems;
+    return this.waitingItems + this.#postponed.length + this.#postponedRecords.length + this.#sent.items;
   }
 
   /**
@@ -143,23 +148,22 @@ export class Batcher {
     const outcomes = takeSome(this.#outcomes, outcomeBytes, size);
     const records = takeSome(this.#records, recordBytes, size);
     const enqueues = takeSome(this.#enqueues, enqueueBytes, size);
-    const addFunctions = takeUpTo(this.#addFunctions);
+    const addFunctions = this.#addFunctions.takeUpTo(WIRE_LIMITS.batchItems);
     const drain = this.#drain;
     this.#drain = false;
-    this.#unansweredItems += enqueues.length + outcomes.length + records.length;
-    if (isAnswered) this.#sent.push({ frameId, sentAt: now, enqueues, outcomes, records, addFunctions });
+    if (isAnswered) this.#sent.add({ frameId, sentAt: now, enqueues, outcomes, records, addFunctions });
     return {
       $typeName: "reseolio.v1.SessionRequest",
       frameId: isAnswered ? frameId : UNANSWERED_FRAME_ID,
       addFunctions,
       enqueues: enqueues.map((call) => call.job),
       outcomes: outcomes.map((report) => report.outcome),
-      awaitJobIds: takeUpTo(this.#awaitJobIds),
-      unawaitJobIds: takeUpTo(this.#unawaitJobIds),
+      awaitJobIds: this.#awaitJobIds.takeUpTo(WIRE_LIMITS.batchItems),
+      unawaitJobIds: this.#unawaitJobIds.takeUpTo(WIRE_LIMITS.batchItems),
       drain,
       checkpoints: records.map((record) => record.checkpoint),
-      heartbeats: takeUpTo(this.#heartbeats),
-      wakes: takeUpTo(this.#wakes),
+      heartbeats: this.#heartbeats.takeUpTo(WIRE_LIMITS.batchItems),
+      wakes: this.#wakes.takeUpTo(WIRE_LIMITS.batchItems),
     };
   }
 
@@ -179,13 +183,8 @@ export class Batcher {
    * False when the reply does not fit what was sent: the stream is broken.
    */
   answer(reply: Reply): boolean {
-    const frame = this.#takeSent(reply.frameId);
+    const frame = this.#sent.take(reply);
     if (frame === undefined) return false;
-    if (!fits(reply, frame)) {
-      this.#sent.unshiftAll([frame]);
-      return false;
-    }
-    this.#unansweredItems -= frame.enqueues.length + frame.outcomes.length + frame.records.length;
     frame.enqueues.forEach((call, index) => this.#answerCall(call, enqueueAnswer(reply.enqueued[index])));
     frame.outcomes.forEach((report, index) => report.answer(reply.settled[index] ?? SettleResult.UNSPECIFIED));
     frame.records.forEach((record, index) => this.#answerRecord(record, reply.recorded[index]));
@@ -212,18 +211,11 @@ export class Batcher {
     this.#postponedRecords = [];
   }
 
-  #takeSent(frameId: number): SentFrame | undefined {
-    if (this.#sent.peek()?.frameId === frameId) return this.#sent.shift();
-    return this.#sent.remove((frame) => frame.frameId === frameId)[0];
-  }
-
   /** For a new stream: what had no answer is to be sent again, the awaited ids all anew. */
   restart(awaitedJobIds: Iterable<string>, now: number): void {
     this.retryPostponed();
     this.expire(now);
-    const sent = [...this.#sent].sort((one, other) => one.frameId - other.frameId);
-    this.#sent = new Fifo();
-    this.#unansweredItems = 0;
+    const sent = this.#sent.takeAll();
     this.#enqueues.unshiftAll(sent.flatMap((frame) => frame.enqueues.filter((call) => call.deadlineAt > now)));
     this.#outcomes.unshiftAll(sent.flatMap((frame) => frame.outcomes));
     this.#records.unshiftAll(sent.flatMap((frame) => frame.records));
@@ -253,10 +245,16 @@ export class Batcher {
 
   /** Ends every wait; nothing is sent any more. */
   close(): void {
+    this.#isClosed = true;
     this.restart([], -1);
     for (const call of this.#enqueues.remove(() => true)) call.answer({ kind: "closed" });
     for (const record of this.#records.remove(() => true)) record.answer({ kind: "closed" });
     this.#outcomes = new Fifo();
+  }
+
+  #add<T>(queue: Fifo<T>, item: T): void {
+    queue.push(item);
+    this.#onWork();
   }
 }
 
@@ -268,24 +266,6 @@ function takeSome<T>(queue: Fifo<T>, bytes: (item: T) => number, size: { left: n
     if (taken.length > 0 && length > size.left) break;
     queue.shift();
     size.left -= length;
-    taken.push(item);
-  }
-  return taken;
-}
-
-function fits(reply: Reply, frame: SentFrame): boolean {
-  return (
-    reply.enqueued.length === frame.enqueues.length &&
-    reply.settled.length === frame.outcomes.length &&
-    reply.recorded.length === frame.records.length
-  );
-}
-
-function takeUpTo<T>(queue: Fifo<T>): T[] {
-  const taken: T[] = [];
-  while (taken.length < WIRE_LIMITS.batchItems) {
-    const item = queue.shift();
-    if (item === undefined) break;
     taken.push(item);
   }
   return taken;

@@ -38,6 +38,17 @@ export class Fifo<T> {
     return removed;
   }
 
+  /** Takes the first items, at most `limit` of them. */
+  takeUpTo(limit: number): T[] {
+    const taken: T[] = [];
+    while (taken.length < limit) {
+      const item = this.shift();
+      if (item === undefined) break;
+      taken.push(item);
+    }
+    return taken;
+  }
+
   *[Symbol.iterator](): Iterator<T> {
     for (let index = this.#head; index < this.#items.length; index++) yield this.#items[index] as T;
   }

@@ -1,6 +1,6 @@
 import type { EnqueuedJob, NewJob } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { EnqueueAnswer, EnqueueCall } from "./frame-items.ts";
-import { reseolioErrorFromStatus } from "../connect-errors.ts";
+import { reseolioErrorFromStatus } from "../transport/connect-errors.ts";
 import { ConnectionError, type ReseolioError } from "../errors.ts";
 
 /** An enqueue on its way, as the promise of its caller. */

@@ -5,7 +5,7 @@ import {
   SessionService,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { decodeSessionResponse, encodeSessionRequest } from "#proto/gen/reseolio/v1/session_client_frames.ts";
-import type { Client } from "../client.ts";
+import type { Client } from "../transport/client.ts";
 
 /** One Session stream, from its opening to its end. */
 export interface SessionStream {

@@ -4,14 +4,15 @@
  * held leases are claimed back in its hello, and what had no answer is sent again.
  */
 import { UNANSWERED_FRAME_ID } from "#proto/contract.ts";
-import type { FinishedJob, SessionResponse, Welcome } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { EnqueuedJob, NewJob } from "#proto/gen/reseolio/v1/job_pb.ts";
+import type { SessionResponse, Welcome } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { AwaitedJobs } from "./awaited-jobs.ts";
 import { Batcher } from "./batcher.ts";
 import { Backoff } from "./backoff.ts";
-import type { Client } from "../client.ts";
-import { reseolioErrorFrom } from "../connect-errors.ts";
+import type { Client } from "../transport/client.ts";
+import { reseolioErrorFrom } from "../transport/connect-errors.ts";
 import type { ReseolioError } from "../errors.ts";
-import { Outbox } from "./outbox.ts";
+import { PendingEnqueue } from "./pending-enqueue.ts";
 import { closedError, endedError, protocolError, silentError } from "./session-errors.ts";
 import { concernsWorker, isRefusal, type SessionOwner, type SessionSettings } from "./session-settings.ts";
 import { finishStream, HELLO_FRAME_ID, helloFrame, openSessionStream, type SessionStream } from "./session-stream.ts";
@@ -26,16 +27,11 @@ type State =
   | { readonly kind: "closed" };
 
 export class Session {
-  readonly #batcher = new Batcher();
-  readonly #awaited = new AwaitedJobs({
-    onAwait: (jobId) => {
-      this.#batcher.awaitJob(jobId);
-      this.#scheduleFlush();
-    },
-    onUnawait: (jobId) => {
-      this.#batcher.unawaitJob(jobId);
-      this.#scheduleFlush();
-    },
+  /** All that is sent to the daemon, now or when there is a stream again. */
+  readonly batcher = new Batcher(() => this.#scheduleFlush());
+  readonly awaited = new AwaitedJobs({
+    onAwait: (jobId) => this.batcher.awaitJob(jobId),
+    onUnawait: (jobId) => this.batcher.unawaitJob(jobId),
   });
   #state: State = { kind: "idle" };
   #opening: {
@@ -50,8 +46,6 @@ export class Session {
   readonly #backoff: Backoff;
   /** Tries that failed since the last welcome. */
   #failures = 0;
-  /** All that may be said to the daemon, now or when there is a stream again. */
-  readonly outbox: Outbox;
   #frameId = HELLO_FRAME_ID;
   #lastSentAt = 0;
   #lastTickAt = performance.now();
@@ -68,7 +62,6 @@ export class Session {
     private readonly prepare: () => Promise<void>,
   ) {
     this.#backoff = new Backoff(settings.minBackoffMs, settings.maxBackoffMs);
-    this.outbox = new Outbox(this.#batcher, this.#address, settings.callTimeoutMs, () => this.#scheduleFlush());
   }
 
   get isOpen(): boolean {
@@ -98,22 +91,21 @@ export class Session {
     });
   }
 
-  /** Ends with the end of the job, or with ResultTimeoutError, or with ConnectionError when the session is closed. */
-  waitForEnd(jobId: string, timeoutMs: number | undefined): Promise<FinishedJob> {
-    if (this.#state.kind === "closed") return Promise.reject(closedError(this.#address));
-    return this.#awaited.wait(jobId, timeoutMs);
-  }
-
-  /** Tells the end of the job once, unless the returned function is called before or the session is closed. */
-  watchEnd(jobId: string, onEnd: (job: FinishedJob) => void): () => void {
-    return this.#awaited.watch(jobId, onEnd);
+  /**
+   * Ends when the job is on disk, with what `onEnqueued` makes of the daemon's answer, or with the daemon's refusal, or
+   * with ConnectionError when there was no answer for `callTimeoutMs`.
+   */
+  enqueue<T>(job: NewJob, onEnqueued: (answer: EnqueuedJob, job: NewJob) => T): Promise<T> {
+    const { callTimeoutMs } = this.settings;
+    const call = new PendingEnqueue(job, performance.now() + callTimeoutMs, this.#address, onEnqueued);
+    this.batcher.enqueue(call);
+    return call.promise;
   }
 
   /** Asks for no more assignments, on this stream and on later ones. */
   drain(): void {
     this.#draining = true;
-    this.#batcher.drain();
-    this.#scheduleFlush();
+    this.batcher.drain();
   }
 
   /** Ends when the stream is open, or after `timeoutMs`. */
@@ -124,7 +116,7 @@ export class Session {
 
   /** Ends when everything has its answer, or after `timeoutMs`. */
   whenIdle(timeoutMs: number): Promise<void> {
-    if (this.#batcher.pending === 0 || this.#state.kind === "closed") return Promise.resolve();
+    if (this.batcher.pending === 0 || this.#state.kind === "closed") return Promise.resolve();
     return this.#idleWaiters.wait(timeoutMs);
   }
 
@@ -136,8 +128,8 @@ export class Session {
     clearInterval(this.#ticker);
     if (state.kind === "between") clearTimeout(state.timer);
     if (state.kind === "greeting") state.stream.abort();
-    this.outbox.close();
-    this.#awaited.failAll(closedError(this.#address));
+    this.batcher.close();
+    this.awaited.close(closedError(this.#address));
     this.#opening?.reject(this.#lastError ?? closedError(this.#address));
     this.#opening = null;
     this.#openWaiters.wake();
@@ -163,7 +155,7 @@ export class Session {
     });
     const now = performance.now();
     this.#state = { kind: "greeting", stream, since: now };
-    this.#batcher.restart(this.#awaited.jobIds, now);
+    this.batcher.restart(this.awaited.jobIds, now);
     this.#frameId = HELLO_FRAME_ID;
     stream.send(helloFrame(this.owner.hello(), this.#draining));
   }
@@ -172,13 +164,13 @@ export class Session {
     if (!this.#isCurrent(stream)) return;
     if (frame.welcome !== undefined) this.#welcome(stream, frame.welcome);
     for (const reply of frame.replies) {
-      if (reply.frameId <= HELLO_FRAME_ID || this.#batcher.answer(reply)) continue;
+      if (reply.frameId <= HELLO_FRAME_ID || this.batcher.answer(reply)) continue;
       this.#breakStream(protocolError(this.#address, `reply ${reply.frameId} does not fit what was sent`));
       return;
     }
     if (concernsWorker(frame)) this.owner.received(frame);
-    for (const job of frame.finished) this.#awaited.finish(job);
-    if (!this.#idleWaiters.isEmpty && this.#batcher.pending === 0) this.#idleWaiters.wake();
+    for (const job of frame.finished) this.awaited.finish(job);
+    if (!this.#idleWaiters.isEmpty && this.batcher.pending === 0) this.#idleWaiters.wake();
     this.#scheduleFlush();
   }
 
@@ -227,7 +219,7 @@ export class Session {
   /** Every daemon is tried once before the first wait. */
   #nextDelayMs(): number {
     const { transport } = this.client;
-    transport.goOn();
+    transport.failOver();
     return ++this.#failures % transport.addressCount === 0 ? this.#backoff.nextMs() : 0;
   }
 
@@ -236,17 +228,17 @@ export class Session {
     // After a stop of the whole process answers wait in the socket: calls and peers are judged at the next tick.
     const wasAsleep = now - this.#lastTickAt > 4 * this.settings.tickMs;
     this.#lastTickAt = now;
-    this.#batcher.retryPostponed();
+    this.batcher.retryPostponed();
     this.#scheduleFlush();
     this.owner.tick(now);
     if (wasAsleep) return;
-    this.#batcher.expire(now);
+    this.batcher.expire(now);
     if (this.#opening !== null && now >= this.#opening.endAt) {
       this.#lastError ??= silentError(this.#address, this.settings.connectTimeoutMs);
       void this.close();
     } else if (this.#state.kind === "greeting") this.#checkPeer(this.#state.since, now);
     else if (this.#state.kind === "open") {
-      this.#checkPeer(this.#batcher.oldestSentAt ?? now, now);
+      this.#checkPeer(this.batcher.oldestSentAt ?? now, now);
       this.#renewLease(now);
     }
   }
@@ -286,13 +278,13 @@ export class Session {
    * without the frames getting small, which would cost more than the waiting.
    */
   #canSend(): boolean {
-    if (this.#state.kind !== "open" || !this.#batcher.hasWork) return false;
-    const { unanswered, waitingItems, unansweredItems } = this.#batcher;
+    if (this.#state.kind !== "open" || !this.batcher.hasWork) return false;
+    const { unanswered, waitingItems, unansweredItems } = this.batcher;
     return unanswered === 0 || (unanswered < this.settings.maxUnanswered && waitingItems >= unansweredItems);
   }
 
   #sendFrame(stream: SessionStream): void {
-    const frame = this.#batcher.takeFrame(this.#frameId + 1, performance.now());
+    const frame = this.batcher.takeFrame(this.#frameId + 1, performance.now());
     // A peer that takes everything and says nothing is found by the next frame that it has to answer.
     if (frame.frameId !== UNANSWERED_FRAME_ID) [this.#frameId, this.#lastSentAt] = [frame.frameId, performance.now()];
     stream.send(frame);

@@ -7,8 +7,8 @@ import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { GetInfoResponse } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
-import type { Client } from "../client.ts";
-import { reseolioErrorFrom } from "../connect-errors.ts";
+import type { Client } from "../transport/client.ts";
+import { reseolioErrorFrom } from "../transport/connect-errors.ts";
 import { ConnectionError, ReseolioError } from "../errors.ts";
 import { findBinary } from "./find-binary.ts";
 import type { Logger } from "../logger.ts";
@@ -97,7 +97,7 @@ export class Sidecar {
     for (;;) {
       const log = openLog(storage, this.options.client.transport.address.port);
       const { child, exit } = this.#spawn(binary, storage, log);
-      const info = await this.#waitUntilReady(exit, log).finally(() => letGo(child));
+      const info = await this.#waitUntilReady(exit, log).finally(() => detach(child));
       if (info !== null) return info;
       if (!hasRival(log) || performance.now() >= rivalEndAt) throw notStarted(exit, log);
     }
@@ -146,7 +146,7 @@ export class Sidecar {
 }
 
 /** The daemon lives on; nothing of it keeps this process alive. */
-function letGo(child: ChildProcess): void {
+function detach(child: ChildProcess): void {
   child.removeAllListeners();
   // A late failure of a process that was given up on is no news.
   child.on("error", () => {});

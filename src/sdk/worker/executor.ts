@@ -1,17 +1,13 @@
 import type { JobError } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Assignment, Failure, Outcome, Park } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { runInScope } from "../context.ts";
+import { runInScope } from "../replay/scope.ts";
+import type { AttemptEnd } from "../workflow/attempt-end.ts";
 import { ReseolioError } from "../errors.ts";
-import { failureOf } from "./failure.ts";
+import { failureOf } from "../workflow/failure.ts";
 import type { HandlerContext } from "../workflow/handler-context.ts";
 import type { AttemptEnding } from "../replay/attempt-ending.ts";
 import type { FunctionDefinition } from "./registry.ts";
 import { decodeArgs, encodeResult } from "../serialization.ts";
-
-/** How an attempt ended, before it is said in the protocol's words. */
-export type AttemptEnd =
-  | { readonly kind: "success"; readonly result: unknown; readonly bytes: Uint8Array }
-  | { readonly kind: "failure"; readonly thrown: unknown };
 
 /**
  * Runs one attempt: decodes the arguments, calls the handler inside its context and calls `onEnd` once when it has

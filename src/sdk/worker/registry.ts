@@ -1,7 +1,7 @@
 import { WIRE_LIMITS } from "#proto/contract.ts";
 import type { JobOptions as JobOptionsMessage } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { ReseolioError } from "../errors.ts";
-import { encodeJobOptions, type JobOptions } from "../job-options.ts";
+import { encodeJobOptions, type JobOptions } from "../options/job-options.ts";
 
 /** Any handler; the types of its arguments are kept by the durable function made from it. */
 export type Handler = (...args: never[]) => unknown;
@@ -13,7 +13,7 @@ export interface FunctionDefinition {
   /** The options as they go on the wire; undefined when none is set. */
   readonly encodedOptions: JobOptionsMessage | undefined;
   /** File and line of the registration, for messages. */
-  readonly place: string;
+  readonly location: string;
 }
 
 /** The functions of one client, by name. */
@@ -28,24 +28,31 @@ export class Registry {
     return this.#definitions.get(name);
   }
 
+  /** The function's own options; none for a function that other programs run. */
+  optionsOf(name: string): JobOptions {
+    return this.#definitions.get(name)?.options ?? NO_OPTIONS;
+  }
+
   /**
-   * @param place where the registration stands in the program
+   * @param location where the registration stands in the program
    * @throws ReseolioError `invalid_argument` for a bad name, handler or option, `already_exists` for a second handler
    * of the same name
    */
-  add(name: string, handler: Handler, options: JobOptions, place: string): FunctionDefinition {
+  add(name: string, handler: Handler, options: JobOptions, location: string): FunctionDefinition {
     checkFunctionName(name);
     if (typeof handler !== "function") {
       throw new ReseolioError("invalid_argument", `${name}: the handler is a ${typeof handler}; give a function`);
     }
     const encodedOptions = encodeJobOptions(name, options);
-    const definition = { name, handler, options: Object.freeze({ ...options }), encodedOptions, place };
+    const definition = { name, handler, options: Object.freeze({ ...options }), encodedOptions, location };
     const earlier = this.#definitions.get(name);
     if (earlier !== undefined) throw duplicate(earlier, definition);
     this.#definitions.set(name, definition);
     return definition;
   }
 }
+
+const NO_OPTIONS: JobOptions = {};
 
 function duplicate(earlier: FunctionDefinition, later: FunctionDefinition): ReseolioError {
   return new ReseolioError(
@@ -54,8 +61,8 @@ function duplicate(earlier: FunctionDefinition, later: FunctionDefinition): Rese
   );
 }
 
-function show({ handler, place }: FunctionDefinition): string {
-  return `${handler.name === "" ? "an anonymous handler" : handler.name} (${place})`;
+function show({ handler, location }: FunctionDefinition): string {
+  return `${handler.name === "" ? "an anonymous handler" : handler.name} (${location})`;
 }
 
 /** @throws ReseolioError `invalid_argument` that shows the name and says what is right */

@@ -1,4 +1,4 @@
-import { timeoutError } from "./abort-reasons.ts";
+import { timeoutError } from "../workflow/abort-reasons.ts";
 import type { LeasedJob } from "./leased-job.ts";
 import type { Logger } from "../logger.ts";
 import { WaitList } from "../session/wait-list.ts";
@@ -57,7 +57,7 @@ export class RunningJobs {
   }
 
   /** The client stops and leaves them behind. */
-  warnOfDeaf(): void {
+  warnOfUnresponsive(): void {
     if (this.#running.size === 0) return;
     this.logger.warn("stopped while handlers still run: they ignore their signals", {
       functions: [...new Set([...this.#running].map((job) => job.assignment.functionName))].join(","),

@@ -2,7 +2,7 @@ import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { HandlerContext } from "../workflow/handler-context.ts";
 import { encodeResult } from "../serialization.ts";
 import { undoSteps } from "../workflow/undo.ts";
-import type { AttemptEnd } from "./executor.ts";
+import type { AttemptEnd } from "../workflow/attempt-end.ts";
 import type { LeasedJob } from "./leased-job.ts";
 
 /** The attempt of a job that undoes the steps of another one: its handler is replayed, then the undos run. */

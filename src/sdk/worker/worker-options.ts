@@ -1,13 +1,13 @@
 import type { Assignment, FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { EmittedEvent } from "../calls/event-directory.ts";
+import type { EmittedEvent } from "../sent-messages.ts";
 import type { Logger } from "../logger.ts";
-import type { Outbox } from "../session/outbox.ts";
+import type { Batcher } from "../session/batcher.ts";
 import type { Registry } from "./registry.ts";
-import type { Rehearsal } from "../workflow/rehearsal.ts";
+import type { TestHooks } from "../workflow/test-hooks.ts";
 
 /** The way to the daemon. */
 export interface WorkerPort {
-  readonly outbox: Pick<Outbox, "report" | "dropReports" | "record" | "heartbeat" | "wake">;
+  readonly batcher: Pick<Batcher, "report" | "dropReports" | "record" | "heartbeat" | "wake">;
   watchEnd(jobId: string, onEnd: (job: FinishedJob) => void): () => void;
   emitEvent(name: string, payload: unknown): Promise<EmittedEvent>;
   retryJob(jobId: string, awaitedBy: string): Promise<void>;
@@ -29,5 +29,5 @@ export interface WorkerOptions {
   readonly logger: Logger;
   /** Given to contexts, so that calls made inside handlers are known as children. */
   readonly owner: object;
-  readonly rehearsal: Rehearsal;
+  readonly testHooks: TestHooks;
 }

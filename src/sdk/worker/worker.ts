@@ -9,20 +9,22 @@ import type {
   Revocation,
   SessionResponse,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { revocationError, stopped, takenOver, timedOut } from "./abort-reasons.ts";
+import { revocationError, stopped, takenOver, timedOut } from "../workflow/abort-reasons.ts";
 import { ArrivingCheckpoints } from "../session/arriving-checkpoints.ts";
 import type { ExecutionHost } from "../workflow/execution-host.ts";
 import type { AttemptEnding } from "../replay/attempt-ending.ts";
-import { type AttemptEnd, execute, outcomeOf, parkOf, releaseOf } from "./executor.ts";
+import type { AttemptEnd } from "../workflow/attempt-end.ts";
+import { execute, outcomeOf, parkOf, releaseOf } from "./executor.ts";
 import { Fifo } from "../session/fifo.ts";
-import { HandlerContext, type HandlerPort } from "../workflow/handler-context.ts";
-import { HandlerDeaths } from "./handler-deaths.ts";
+import type { HandlerPort } from "../workflow/execution-host.ts";
+import { HandlerContext } from "../workflow/handler-context.ts";
+import { InjectedCrashes } from "./injected-crashes.ts";
 import { HeldLeases } from "./held-leases.ts";
 import { LeaseReports } from "./lease-reports.ts";
 import { LeasedJob } from "./leased-job.ts";
 import { ParkedHandlers } from "./parked-handlers.ts";
 import { RunningJobs } from "./running-jobs.ts";
-import { finishes } from "./finish-handler.ts";
+import { defersEnd } from "./defer-end.ts";
 import { Undoing } from "./undoing.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
@@ -37,20 +39,20 @@ export class Worker {
   readonly #parked: ParkedHandlers;
   readonly #reports: LeaseReports;
   readonly #handlerPort: HandlerPort;
-  readonly #deaths: HandlerDeaths;
+  readonly #injected: InjectedCrashes;
   #isDraining = false;
   #isStarting = false;
 
   constructor(private readonly options: WorkerOptions) {
     const { port, logger, owner } = options;
     this.#running = new RunningJobs(logger);
-    this.#deaths = new HandlerDeaths(options.rehearsal.crashes);
-    this.#parked = new ParkedHandlers(options.maxParkedHandlers, (lease) => port.outbox.wake(lease));
-    this.#reports = new LeaseReports(this.#held, this.#parked, (job) => port.outbox.report(job), logger);
+    this.#injected = new InjectedCrashes(options.testHooks.crashes);
+    this.#parked = new ParkedHandlers(options.maxParkedHandlers, (lease) => port.batcher.wake(lease));
+    this.#reports = new LeaseReports(this.#held, this.#parked, (job) => port.batcher.report(job), logger);
     this.#handlerPort = {
       logger,
       owner,
-      record: (record) => port.outbox.record(record),
+      record: (record) => port.batcher.record(record),
       watchEnd: (jobId, onEnd) => port.watchEnd(jobId, onEnd),
       emitEvent: (name, payload) => port.emitEvent(name, payload),
       retryJob: (jobId, awaitedBy) => port.retryJob(jobId, awaitedBy),
@@ -58,9 +60,9 @@ export class Worker {
       park: (host, park) => this.#park(host, park),
       needSlot: (host) => this.#parked.needSlot(host.jobId),
       heartbeat: (host, ms) => this.#heartbeat(host, ms),
-      clock: options.rehearsal.clock,
-      rehearsal: options.rehearsal,
-      dies: (host, point) => this.#dies(host, point),
+      clock: options.testHooks.clock,
+      testHooks: options.testHooks,
+      crashes: (host, point) => this.#crashes(host, point),
     };
   }
 
@@ -93,7 +95,7 @@ export class Worker {
   disconnected(): void {
     this.#arriving.clear();
     for (const job of this.#running) if (job.isRevoked) job.isForgotten = true;
-    this.options.port.outbox.dropReports((outcome) => this.#held.find(outcome) === undefined);
+    this.options.port.batcher.dropReports((outcome) => this.#held.find(outcome) === undefined);
   }
 
   /**
@@ -103,13 +105,13 @@ export class Worker {
    */
   async drain(graceMs: number): Promise<void> {
     this.#isDraining = true;
-    for (const job of this.#waiting.remove(() => true)) this.#handBack(job, job.assignment.resumed);
+    for (const job of this.#waiting.remove(() => true)) this.#release(job, job.assignment.resumed);
     await this.#running.waitUntilIdle(graceMs);
     this.#running.abortAll(stopped());
     await this.#running.waitUntilIdle(ABORT_GRACE_MS);
-    for (const job of this.#running) if (!job.isRevoked) this.#handBack(job, true);
+    for (const job of this.#running) if (!job.isRevoked) this.#release(job, true);
     this.#parked.dropAll();
-    this.#running.warnOfDeaf();
+    this.#running.warnOfUnresponsive();
   }
 
   tick(now: number): void {
@@ -121,7 +123,7 @@ export class Worker {
     const job = this.#held.find(lease);
     if (job === undefined) return;
     this.#held.remove(job);
-    this.options.port.outbox.dropReports((outcome) => job.isLease(outcome));
+    this.options.port.batcher.dropReports((outcome) => job.isLease(outcome));
     this.#reports.drop(job);
     // It may have been lost by being parked: then its handler is in its place.
     if (job.stage === "ended") this.#parked.recorded(lease);
@@ -138,7 +140,7 @@ export class Worker {
     if (earlier?.isLease(assignment) === true) return;
     const job = new LeasedJob(assignment, recorded, this.#reports.onAnswer);
     this.#held.add(job);
-    if (this.#isDraining || recorded.length !== assignment.checkpointCount) this.#handBack(job, assignment.resumed);
+    if (this.#isDraining || recorded.length !== assignment.checkpointCount) this.#release(job, assignment.resumed);
     else this.#waiting.push(job);
   }
 
@@ -173,9 +175,9 @@ export class Worker {
   #resume(job: LeasedJob): void {
     const { assignment } = job;
     const context = this.#parked.take(assignment.jobId);
-    if (context === undefined || context.attempt !== assignment.attempt || this.#deaths.resuming(job)) {
+    if (context === undefined || context.attempt !== assignment.attempt || this.#injected.crashesOnResume(job)) {
       context?.execution.drop();
-      this.#handBack(job, true);
+      this.#release(job, true);
       return;
     }
     context.leaseToken = assignment.leaseToken;
@@ -213,12 +215,12 @@ export class Worker {
   }
 
   /** In a test: the handler stands still from now on, and its job is replayed. */
-  #dies(host: ExecutionHost, point: string): boolean {
+  #crashes(host: ExecutionHost, point: string): boolean {
     const job = this.#jobOf(host);
-    if (job === undefined || !this.#deaths.after(job, point)) return false;
+    if (job === undefined || !this.#injected.crashesAfter(job, point)) return false;
     job.context?.execution.drop();
     this.#running.delete(job);
-    this.#handBack(job, true);
+    this.#release(job, true);
     this.#startWaiting();
     return true;
   }
@@ -236,7 +238,7 @@ export class Worker {
     const onEnded = (): void => {
       if (execution?.isDropped !== true) this.#ended(context, end, ending);
     };
-    if (!finishes(context, end, this.#jobOf(context), onEnded)) onEnded();
+    if (!defersEnd(context, end, this.#jobOf(context), onEnded)) onEnded();
   }
 
   #ended(context: HandlerContext, end: AttemptEnd, ending: AttemptEnding | undefined): void {
@@ -245,7 +247,7 @@ export class Worker {
     context.end(end);
     const job = this.#jobOf(context);
     if (job === undefined) {
-      if (end.kind === "failure") this.#tell(context.assignment, end);
+      if (end.kind === "failure") this.#emitEnd(context.assignment, end);
       return;
     }
     this.#running.delete(job);
@@ -271,11 +273,11 @@ export class Worker {
 
   #settle(job: LeasedJob, end: AttemptEnd, ending: AttemptEnding | undefined): void {
     const { assignment } = job;
-    if (this.#deaths.atEnd(job, end)) return this.#handBack(job, true);
-    this.#tell(assignment, end);
+    if (this.#injected.crashesAtEnd(job, end)) return this.#release(job, true);
+    this.#emitEnd(assignment, end);
     if (job.isRevoked) {
       // One word for a lease that is gone: the daemon counts the slot as taken until then.
-      if (!job.isForgotten) this.#handBack(job, true);
+      if (!job.isForgotten) this.#release(job, true);
       job.stage = "gone";
       return;
     }
@@ -286,7 +288,7 @@ export class Worker {
     this.#reports.report(job, outcome);
   }
 
-  #tell(assignment: Assignment, end: AttemptEnd): void {
+  #emitEnd(assignment: Assignment, end: AttemptEnd): void {
     const { events } = this.options;
     if (end.kind === "success") events.onSuccess(assignment, end.result);
     else events.onError(assignment, end.thrown);
@@ -302,7 +304,7 @@ export class Worker {
     if (job.stage === "ended") this.#revokeParked(revocation);
     if (job.stage !== "waiting") return;
     this.#waiting.remove((other) => other === job);
-    this.#handBack(job, false);
+    this.#release(job, false);
   }
 
   /** Its waits reject, so that it unwinds, without a slot and without a word to the daemon. */
@@ -317,16 +319,16 @@ export class Worker {
     const job = this.#held.find(recall);
     if (job === undefined || job.stage !== "waiting") return;
     this.#waiting.remove((other) => other === job);
-    this.#handBack(job, job.assignment.resumed);
+    this.#release(job, job.assignment.resumed);
   }
 
-  #handBack(job: LeasedJob, started: boolean): void {
+  #release(job: LeasedJob, started: boolean): void {
     this.#reports.report(job, releaseOf(job.assignment, started));
   }
 
   #heartbeat(host: ExecutionHost, ms: number): void {
     const job = this.#jobOf(host);
-    if (job !== undefined) this.options.port.outbox.heartbeat(job.extend(ms));
+    if (job !== undefined) this.options.port.batcher.heartbeat(job.extend(ms));
   }
 }
 

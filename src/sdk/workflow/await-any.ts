@@ -3,39 +3,13 @@ import type { Awaited as AwaitedThing, WaitEnd } from "./durable-wait.ts";
 import { JobFailedError, ReseolioError } from "../errors.ts";
 import type { Execution } from "./execution.ts";
 import { checkName } from "../replay/checkpoint-names.ts";
-import { checkJobId, type JobHandle, resultOf } from "../job-handle.ts";
-import { checkMs, checkTime, show } from "../option-faults.ts";
+import type { AwaitSource, FirstOf } from "../context.ts";
+import { checkJobId, type JobHandle } from "../job-handle.ts";
+import { resultOf } from "../session/job-result.ts";
+import { checkMs, checkTime, show } from "../options/option-faults.ts";
 import { endOf } from "./job-wait.ts";
 import type { Operation } from "../replay/operation.ts";
 import { decodeValue } from "../serialization.ts";
-
-/** Something that `awaitAny` can wait for: an event by its name, a job by its handle, or a sleep. */
-export type AwaitSource =
-  | { readonly event: string }
-  | { readonly job: JobHandle }
-  /** Milliseconds. */
-  | { readonly sleepFor: number }
-  | { readonly sleepUntil: Date };
-
-/**
- * What came first: its place in the list, and the event's payload or the job's result; null after a sleep.
- *
- * @example
- * ```ts
- * const first = await context().awaitAny("reply", [{ event: "reply:7" }, { sleepFor: 60_000 }]);
- * const text = first.index === 0 ? JSON.stringify(first.value) : "no reply";
- * ```
- */
-export type FirstOf<Sources extends readonly AwaitSource[]> = {
-  readonly [Index in keyof Sources]: { readonly index: IndexOf<Index>; readonly value: ValueOf<Sources[Index]> };
-}[number];
-
-type IndexOf<Key> = Key extends `${infer Index extends number}` ? Index : number;
-type ValueOf<Source> = Source extends { readonly job: JobHandle<infer Result> }
-  ? Result
-  : Source extends { readonly event: string }
-    ? unknown
-    : null;
 
 export async function awaitAny<const Sources extends readonly AwaitSource[]>(
   execution: Execution,

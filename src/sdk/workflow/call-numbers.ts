@@ -23,7 +23,7 @@ export interface NumberedCall {
   /** From 1. */
   readonly number: number;
   /** Identity of the place where it is called. */
-  readonly place: number;
+  readonly branchId: number;
   /** Chance may number it otherwise in the next execution. */
   readonly isUnsure: boolean;
 }
@@ -48,12 +48,12 @@ export class CallNumbers {
     alike.taken.add(number);
     alike.areBeside ||= alike.last !== undefined && !isBehind(branch, alike.last);
     alike.last = branch;
-    return { call, number, place: branch.id, isUnsure: alike.areBeside && known === undefined };
+    return { call, number, branchId: branch.id, isUnsure: alike.areBeside && known === undefined };
   }
 
   /** Ends when a later execution gives the call the same number. */
-  async keep({ call, number, place, isUnsure }: NumberedCall): Promise<void> {
-    if (isUnsure) await this.record(labelOf(call, number), { kind: CheckpointKind.NOTE, value: NO_BYTES }, place);
+  async keep({ call, number, branchId, isUnsure }: NumberedCall): Promise<void> {
+    if (isUnsure) await this.record(labelOf(call, number), { kind: CheckpointKind.NOTE, value: NO_BYTES }, branchId);
   }
 
   #alike(call: string): AlikeCalls {

@@ -11,22 +11,9 @@ import {
   type NewJob,
   OnDuplicate,
 } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { HandlerScope } from "../context.ts";
+import type { HandlerScope } from "./handler-scope.ts";
 import type { NumberedCall } from "./call-numbers.ts";
 import type { Execution } from "./execution.ts";
-
-/** Counts calls of the same function with the same arguments within one execution of a handler or a step. */
-export class CallCounter {
-  #counts: Map<string, number> | undefined;
-
-  /** From 1. */
-  next(call: string): number {
-    this.#counts ??= new Map();
-    const count = (this.#counts.get(call) ?? 0) + 1;
-    this.#counts.set(call, count);
-    return count;
-  }
-}
 
 /** A child that was stored, or found. */
 export interface StoredChild {

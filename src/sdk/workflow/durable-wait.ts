@@ -2,7 +2,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { FinishedJob, Wait } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { Operation } from "../replay/operation.ts";
-import type { HandlerClock } from "./rehearsal.ts";
+import type { HandlerClock } from "./test-hooks.ts";
 import type { Delivery } from "../replay/delivery.ts";
 import type { Pending } from "../replay/pending-promises.ts";
 
@@ -32,7 +32,7 @@ export class DurableWait implements Pending {
   readonly promise: Promise<WaitEnd>;
   readonly reject: (reason: Error) => void;
   /** The daemon knows of it. */
-  isTold = false;
+  isSent = false;
   /** Its end wakes the parked handler by itself. */
   wakes = true;
   /** What was awaited has happened; what came of it may still be on its way. */

@@ -1,9 +1,9 @@
 import type { FinishedJob, Park } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { EmittedEvent } from "../calls/event-directory.ts";
+import type { EmittedEvent } from "../sent-messages.ts";
 import { ReseolioError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { CheckpointRecord } from "../session/frame-items.ts";
-import type { HandlerClock, Rehearsal } from "./rehearsal.ts";
+import type { HandlerClock, TestHooks } from "./test-hooks.ts";
 import type { StartTimes } from "./wait-times.ts";
 
 /** The attempt whose handler this is. */
@@ -38,9 +38,17 @@ export interface ExecutionPort {
   mismatch(host: ExecutionHost, message: string): void;
   readonly clock: HandlerClock;
   /** True when the handler dies here, in a test: it must never go on. @param point the same in every execution */
-  dies(host: ExecutionHost, point: string): boolean;
+  crashes(host: ExecutionHost, point: string): boolean;
   /** In a test. */
-  readonly rehearsal: Rehearsal;
+  readonly testHooks: TestHooks;
+}
+
+/** What all handlers of one client share. */
+export interface HandlerPort extends ExecutionPort {
+  readonly logger: Logger;
+  /** The client that runs the handlers: only its own calls are children of their jobs. */
+  readonly owner: object;
+  heartbeat(host: ExecutionHost, ms: number): void;
 }
 
 export function endedError({ functionName, jobId }: ExecutionHost): ReseolioError {

@@ -24,7 +24,7 @@ import type { Operation } from "../replay/operation.ts";
 import { PendingPromises } from "../replay/pending-promises.ts";
 import { Recorder, RECORDED_WITHIN, type RecorderPort } from "./recorder.ts";
 import type { CheckpointRecord } from "../session/frame-items.ts";
-import type { HandlerClock } from "./rehearsal.ts";
+import type { HandlerClock } from "./test-hooks.ts";
 import { type ArrivalOf, Replay, type ReplayPort } from "../replay/replay.ts";
 import { RunningSteps } from "./running-steps.ts";
 
@@ -83,8 +83,8 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
     this.replay = new Replay({
       recorded: records,
       openWaits: host.openWaits,
-      isUnordered: isUnordered || port.rehearsal.isUnordered === true,
-      isTimeIgnored: port.rehearsal.isUnordered === true,
+      isUnordered: isUnordered || port.testHooks.isUnordered === true,
+      isTimeIgnored: port.testHooks.isUnordered === true,
       context: host,
       onReplayed,
       port: this,
@@ -112,7 +112,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
 
   /** For its recorder: in a test, the handler has died with what is on record now. */
   isOver(label: string, busy: number): boolean {
-    return this.isWatched && this.#dies(`record ${label}`, busy);
+    return this.isWatched && this.#crashes(`record ${label}`, busy);
   }
 
   get calls(): CallNumbers {
@@ -263,25 +263,25 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
   }
 
   /** The handler has done something that no later execution does again: in a test it may die here. */
-  rehearse(point: string): Promise<void> {
-    return this.isWatched && this.#dies(point, 0) ? new Promise(() => {}) : Promise.resolve();
+  crashPoint(point: string): Promise<void> {
+    return this.isWatched && this.#crashes(point, 0) ? new Promise(() => {}) : Promise.resolve();
   }
 
   /** The code of a step has run: in a test it may go on before or after others that run beside it. */
-  rehearseStep(): Promise<void> | undefined {
+  afterStepRun(): Promise<void> | undefined {
     const { size } = this.steps;
-    return size > 1 ? this.port.rehearsal.crashes?.stepHasRun(this.host.leaseJobId, size) : undefined;
+    return size > 1 ? this.port.testHooks.crashes?.afterStepRun(this.host.leaseJobId, size) : undefined;
   }
 
   /** Tells a test what the handler is given. */
-  saw({ id, name }: Operation, given: string): void {
+  observe({ id, name }: Operation, given: string): void {
     const { leaseJobId: jobId, functionName, failures } = this.host;
-    this.port.rehearsal.crashes?.saw({ jobId, functionName, failures, op: id, name, given });
+    this.port.testHooks.crashes?.observe({ jobId, functionName, failures, op: id, name, given });
   }
 
   /** A test is told what the handler is given. */
   get isWatched(): boolean {
-    return this.port.rehearsal.crashes !== undefined;
+    return this.port.testHooks.crashes !== undefined;
   }
 
   /** A wait that goes on to the time at which it was to be over in an earlier execution. */
@@ -290,7 +290,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
     const leftMs = hasTime && this.replay.isOrdered ? this.#times.leftMs(name, awaited, operation) : undefined;
     const wait = new DurableWait(name, awaited, this.clock, operation, leftMs);
     // Told again, each would count as one more.
-    wait.isTold = this.replay.isOrdered && this.#times.isRegistered(name);
+    wait.isSent = this.replay.isOrdered && this.#times.isRegistered(name);
     return wait;
   }
 
@@ -360,7 +360,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
 
   /** Everything awaited rejects, also without a slot. */
   abort(reason: Error): void {
-    this.#letGo();
+    this.#release();
     this.#pending.rejectAll(reason);
     this.steps.stopWaiting();
   }
@@ -378,13 +378,13 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
   /** The handler has settled. */
   end(): void {
     if (this.#stage !== "dropped") this.#stage = "ended";
-    this.#letGo();
+    this.#release();
   }
 
   /** The handler never goes on, and is told nothing. */
   drop(): void {
     this.#stage = "dropped";
-    this.#letGo();
+    this.#release();
     this.#pending.forgetAll();
   }
 
@@ -409,8 +409,8 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
   }
 
   /** Only where nothing else of the handler is under way: a process that dies takes that with it, this one cannot. */
-  #dies(point: string, busy: number): boolean {
-    return this.#busy <= busy && this.#stage === "active" && this.port.dies(this.host, point);
+  #crashes(point: string, busy: number): boolean {
+    return this.#busy <= busy && this.#stage === "active" && this.port.crashes(this.host, point);
   }
 
   #slot(): Promise<void> {
@@ -447,16 +447,16 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
   }
 
   /** For its replay: the code has changed. Once for each record. */
-  noteDrift(name: string, message: string): void {
+  recordDrift(name: string, message: string): void {
     const label = boundedName(`drift:${name}`);
     if (this.journal.find(label) !== undefined) return;
     const { functionName, log } = this.host;
     log.warn(`the code has changed under a running job: ${message}`);
-    this.note(label, encodeValue(functionName, label, message));
+    this.recordNote(label, encodeValue(functionName, label, message));
   }
 
   /** Records what nobody waits for: it does not keep the slot. */
-  note(label: string, value: Uint8Array): void {
+  recordNote(label: string, value: Uint8Array): void {
     this.#recorder.as(label, { kind: CheckpointKind.NOTE, value }, INTERNAL).catch((error: unknown) => {
       // Otherwise the handler's time is over, and the job goes on elsewhere or not at all.
       if (error instanceof ReseolioError && error.code === "resource_exhausted") {
@@ -478,9 +478,9 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
     return this.host.failures;
   }
 
-  #letGo(): void {
+  #release(): void {
     this.replay.stop();
-    this.#openWaits?.letGo();
+    this.#openWaits?.clear();
     this.#whenInSlot = [];
   }
 

@@ -3,32 +3,26 @@ import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Assignment, OpenWait } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { Branch, ROOT_ID } from "../replay/branch.ts";
 import type { Placed } from "../replay/checkpoint-journal.ts";
-import { CallCounter } from "./child-calls.ts";
-import type { Context, HandlerScope } from "../context.ts";
+import { CallCounter } from "../replay/call-counter.ts";
+import type { Context } from "../context.ts";
 import { Execution } from "./execution.ts";
-import type { ExecutionHost, ExecutionPort } from "./execution-host.ts";
-import type { AttemptEnd } from "../worker/executor.ts";
+import type { HandlerPort } from "./execution-host.ts";
+import type { HandlerScope } from "./handler-scope.ts";
+import type { RunningHandler } from "./running-handler.ts";
+import type { AttemptEnd } from "./attempt-end.ts";
 import { type Logger, withFields } from "../logger.ts";
 import { ReseolioError } from "../errors.ts";
 import { Operations } from "./operations.ts";
-import { Undos } from "./undo.ts";
+import { Undos } from "./undos.ts";
 
 /** How long a handler that has returned may take to ask for what is on record. */
 const ASKING_MS = 1_000;
-const LOOK_MS = 10;
+const POLL_MS = 10;
 /** Named in a message. */
 const MOST_NAMES = 5;
 
-/** What all handlers of one client share. */
-export interface HandlerPort extends ExecutionPort {
-  readonly logger: Logger;
-  /** The client that runs the handlers: only its own calls are children of their jobs. */
-  readonly owner: object;
-  heartbeat(host: ExecutionHost, ms: number): void;
-}
-
 /** One execution of a handler. What is not asked for is not made: most handlers need no signal and record nothing. */
-export class HandlerContext implements Context, ExecutionHost, HandlerScope {
+export class HandlerContext implements RunningHandler, HandlerScope {
   /** Of the job that the handler is about: of the undone one while its steps are undone. */
   readonly jobId: string;
   readonly leaseJobId: string;
@@ -218,7 +212,7 @@ export class HandlerContext implements Context, ExecutionHost, HandlerScope {
   async whenAsked(): Promise<void> {
     const until = performance.now() + Math.min(ASKING_MS, this.timeLimitMs / 2);
     while (this.hasUnasked && this.#reason === undefined && performance.now() < until) {
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }
 

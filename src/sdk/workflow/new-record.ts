@@ -1,6 +1,6 @@
 import type { Checkpoint, CheckpointKind, JobError } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { RecordPlace } from "../replay/delivery.ts";
-import { stopped, takenOver } from "../worker/abort-reasons.ts";
+import { stopped, takenOver } from "./abort-reasons.ts";
 import { ReseolioError } from "../errors.ts";
 import type { ExecutionHost } from "./execution-host.ts";
 import type { CheckpointRecord, RecordAnswer } from "../session/frame-items.ts";

@@ -101,7 +101,7 @@ export class OpenWaits {
     }
   }
 
-  letGo(): void {
+  clear(): void {
     this.#stopGathering();
     for (const wait of this.#waits.values()) wait.release();
     this.#waits.clear();
@@ -123,7 +123,7 @@ export class OpenWaits {
     wait.end ??= endFrom(wait, checkpoint);
     if (wait.operation === undefined || checkpoint.seq === 0) return;
     const { id } = wait.operation;
-    replay.notePlace(wait.operation);
+    replay.addPlaced(wait.operation);
     wait.delivery = { id, op: id, isReady: wait.end !== undefined, give: () => this.deliver(wait) };
     replay.sequence.expect(wait.delivery);
   }

@@ -1,15 +1,17 @@
 import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { EmittedEvent } from "../calls/event-directory.ts";
-import { type AwaitEventOptions, type AwaitSignalOptions, type Context, currentScope } from "../context.ts";
+import type { EmittedEvent } from "../sent-messages.ts";
+import type { AwaitEventOptions, AwaitSignalOptions, Context } from "../context.ts";
+import { currentScope } from "../replay/scope.ts";
 import { ReseolioError } from "../errors.ts";
-import { checkMs } from "../option-faults.ts";
+import { checkMs } from "../options/option-faults.ts";
 import { decodeValue, encodeValue } from "../serialization.ts";
-import { checkStepOptions, type StepOptions } from "../step-options.ts";
+import { checkStepOptions, type StepOptions } from "../options/step-options.ts";
 import { awaitAny } from "./await-any.ts";
 import { boundedName, checkName } from "../replay/checkpoint-names.ts";
 import { derivedNumber, derivedUuid } from "./derived-values.ts";
 import type { Execution } from "./execution.ts";
-import type { HandlerContext, HandlerPort } from "./handler-context.ts";
+import type { HandlerPort } from "./execution-host.ts";
+import type { RunningHandler } from "./running-handler.ts";
 import type { Operation } from "../replay/operation.ts";
 import { checkRun, runStep } from "./step.ts";
 import { awaitEvent, awaitSignal, sleepFor, sleepUntil } from "./waiting.ts";
@@ -19,8 +21,8 @@ const NO_OPTIONS = Object.freeze({});
 /** The durable part of a context. Its members need no `this`, so that handlers can take them out of it. */
 export class Operations {
   constructor(
-    private readonly host: HandlerContext,
-    private readonly port: HandlerPort,
+    private readonly host: RunningHandler,
+    private readonly port: Pick<HandlerPort, "emitEvent" | "heartbeat">,
   ) {}
 
   readonly step: Context["step"] = (name, run, options = NO_OPTIONS) =>
@@ -63,7 +65,7 @@ export class Operations {
   readonly emitEvent = (name: string, payload?: unknown): Promise<EmittedEvent> => {
     const emit = async (): Promise<EmittedEvent> => {
       const emitted = await this.host.execution.during(this.port.emitEvent(name, payload));
-      if (emitted.created) await this.host.execution.rehearse(`event ${name}`);
+      if (emitted.created) await this.host.execution.crashPoint(`event ${name}`);
       return emitted;
     };
     if (isInStep()) return guarded(emit());
@@ -133,16 +135,16 @@ export class Operations {
 /** Tells a test what the handler is given. */
 function watched<T>(execution: Execution, operation: Operation, operating: Promise<T>): Promise<T> {
   operating.then(
-    (value) => execution.saw(operation, JSON.stringify(value) ?? "nothing"),
+    (value) => execution.observe(operation, JSON.stringify(value) ?? "nothing"),
     (error: unknown) =>
-      execution.saw(operation, error instanceof Error ? `${error.name}: ${error.message}` : "no error"),
+      execution.observe(operation, error instanceof Error ? `${error.name}: ${error.message}` : "no error"),
   );
   return operating;
 }
 
 /** Made once, and the same in every execution. */
 async function recordedValue<T>(
-  { functionName }: HandlerContext,
+  { functionName }: RunningHandler,
   execution: Execution,
   operation: Operation,
   make: () => T | Promise<T>,

@@ -7,7 +7,7 @@ import type { Place } from "../replay/delivery.ts";
  * tell thousands of names thousands of times. The session brings the ends of the others, and the handler asks for its
  * slot then. Those told still wake the job when this process is gone.
  */
-const TOLD_JOBS = 32;
+const MAX_SENT_JOBS = 32;
 
 /**
  * What the daemon is told of these waits, as a handler parks; notes in each what it knows then.
@@ -15,12 +15,12 @@ const TOLD_JOBS = 32;
  * @param place of what ends meanwhile; undefined in a job that keeps no order
  */
 export function parkRequest(waits: readonly DurableWait[], place: Place | undefined): Park {
-  let untold = waits.filter((wait) => wait.awaited.kind === "job").length - TOLD_JOBS;
-  for (const wait of waits) wait.wakes = wait.awaited.kind !== "job" || untold-- <= 0;
+  let unsent = waits.filter((wait) => wait.awaited.kind === "job").length - MAX_SENT_JOBS;
+  for (const wait of waits) wait.wakes = wait.awaited.kind !== "job" || unsent-- <= 0;
   const waking = waits.filter((wait) => wait.wakes);
-  const fresh = waking.filter((wait) => !wait.isTold);
+  const fresh = waking.filter((wait) => !wait.isSent);
   const messages = fresh.map((wait) => wait.message(place !== undefined));
-  for (const wait of fresh) wait.isTold = true;
+  for (const wait of fresh) wait.isSent = true;
   return {
     $typeName: "reseolio.v1.Park",
     waits: messages,

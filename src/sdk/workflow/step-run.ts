@@ -1,7 +1,9 @@
-import { type HandlerScope, runInScope, type StepRun } from "../context.ts";
+import type { StepRun } from "../context.ts";
+import { runInScope } from "../replay/scope.ts";
+import type { HandlerScope } from "./handler-scope.ts";
 import { Branch } from "../replay/branch.ts";
-import { CallCounter } from "./child-calls.ts";
-import type { HandlerContext } from "./handler-context.ts";
+import { CallCounter } from "../replay/call-counter.ts";
+import type { RunningHandler } from "./running-handler.ts";
 import type { Operation } from "../replay/operation.ts";
 
 /**
@@ -9,7 +11,7 @@ import type { Operation } from "../replay/operation.ts";
  * throws.
  */
 export function runOnce<T>(
-  context: HandlerContext,
+  context: RunningHandler,
   operation: Pick<Operation, "id" | "label">,
   attempt: number,
   run: (step: StepRun) => T,
@@ -37,7 +39,7 @@ class StepScope implements HandlerScope, StepRun {
   #branch: Branch | undefined;
 
   constructor(
-    readonly context: HandlerContext,
+    readonly context: RunningHandler,
     { id, label }: Pick<Operation, "id" | "label">,
     readonly attempt: number,
   ) {

@@ -1,10 +1,10 @@
 /** Attempts of a step with retries of its own: how many failed is on record, so that a crash does not start them over. */
 import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { decodeValue, encodeValue } from "../serialization.ts";
-import { stepDelayMs, type StepOptions } from "../step-options.ts";
+import { stepDelayMs, type StepOptions } from "../options/step-options.ts";
 import { boundedName, triesLabel } from "../replay/checkpoint-names.ts";
 import type { Execution } from "./execution.ts";
-import type { HandlerContext } from "./handler-context.ts";
+import type { RunningHandler } from "./running-handler.ts";
 import type { Operation } from "../replay/operation.ts";
 import { pauseFor } from "./waiting.ts";
 
@@ -22,7 +22,7 @@ interface Tries {
 
 export class StepTries {
   constructor(
-    private readonly host: HandlerContext,
+    private readonly host: RunningHandler,
     private readonly execution: Execution,
     private readonly operation: Operation,
     private readonly options: StepOptions,

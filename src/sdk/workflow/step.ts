@@ -2,13 +2,13 @@
 import { type Checkpoint, CheckpointKind, type JobError } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { StepRun } from "../context.ts";
 import { ReseolioError } from "../errors.ts";
-import { show } from "../option-faults.ts";
+import { show } from "../options/option-faults.ts";
 import type { JobResult } from "../serialized.ts";
 import { decodeValue, encodeValue } from "../serialization.ts";
-import type { StepOptions } from "../step-options.ts";
-import { failureOf } from "../worker/failure.ts";
+import type { StepOptions } from "../options/step-options.ts";
+import { failureOf } from "./failure.ts";
 import type { Execution } from "./execution.ts";
-import type { HandlerContext } from "./handler-context.ts";
+import type { RunningHandler } from "./running-handler.ts";
 import { NO_BYTES } from "./open-waits.ts";
 import type { Operation } from "../replay/operation.ts";
 import { errorOf, membersOf } from "./step-failure.ts";
@@ -31,7 +31,7 @@ export function checkRun(name: string, run: unknown): void {
 }
 
 export async function runStep<T>(
-  host: HandlerContext,
+  host: RunningHandler,
   execution: Execution,
   operation: Operation,
   work: StepWork<T>,
@@ -66,7 +66,7 @@ function isStillTrue({ replay, host }: Execution, { error, failures }: Checkpoin
 }
 
 function replayed(
-  host: HandlerContext,
+  host: RunningHandler,
   execution: Execution,
   operation: Operation,
   { options }: StepWork<unknown>,
@@ -78,7 +78,7 @@ function replayed(
 }
 
 /** Primitive values need no trip through JSON to read as they are recorded. */
-function asRecorded(host: HandlerContext, label: string, value: unknown, bytes: Uint8Array): unknown {
+function asRecorded(host: RunningHandler, label: string, value: unknown, bytes: Uint8Array): unknown {
   if (value === undefined || value === null) return null;
   if (typeof value === "string" || typeof value === "boolean") return value;
   return decodeValue(host.functionName, `step ${JSON.stringify(label)}`, bytes);
@@ -91,7 +91,7 @@ interface Tried {
 }
 
 async function tryStep<T>(
-  host: HandlerContext,
+  host: RunningHandler,
   execution: Execution,
   operation: Operation,
   { run, options }: StepWork<T>,
@@ -103,8 +103,8 @@ async function tryStep<T>(
       const value = await runOnce(host, operation, attempt, run, options.timeoutMs);
       // Encoded here: what JSON loses is a failure of the step like others.
       const bytes = encodeValue(host.functionName, `step ${JSON.stringify(label)}`, value);
-      const rehearsed = execution.rehearseStep();
-      if (rehearsed !== undefined) await rehearsed;
+      const hooked = execution.afterStepRun();
+      if (hooked !== undefined) await hooked;
       return { value, bytes };
     } catch (thrown) {
       if (execution.isEnding && tries === undefined) await recordLate(execution, operation, thrown);

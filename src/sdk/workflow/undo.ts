@@ -3,35 +3,18 @@
  * undoes each step. The last step is undone first; each undo is a step of the undo job, so that it runs once.
  */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { UndoRun } from "../step-options.ts";
-import type { StepOptions } from "../step-options.ts";
+import type { UndoRun } from "../options/step-options.ts";
 import { decodeValue, encodeValue } from "../serialization.ts";
 import { byPlace, timeOf } from "../replay/checkpoint-journal.ts";
 import { boundedName } from "../replay/checkpoint-names.ts";
-import type { Operation } from "../replay/operation.ts";
-import type { HandlerContext } from "./handler-context.ts";
+import type { RunningHandler } from "./running-handler.ts";
 import { runOnce } from "./step-run.ts";
-
-type Undo = NonNullable<StepOptions["undo"]>;
-
-/** What undoes the steps that a handler has asked for. */
-export class Undos {
-  readonly #undos: { readonly operation: Operation; readonly undo: Undo }[] = [];
-
-  add(operation: Operation, { undo }: StepOptions): void {
-    if (undo !== undefined) this.#undos.push({ operation, undo });
-  }
-
-  /** @param label of a step: an operation takes the one on record when that is found in changed code, after it is asked for */
-  find(label: string): Undo | undefined {
-    return this.#undos.findLast(({ operation }) => operation.label === label)?.undo;
-  }
-}
+import type { Undo } from "./undos.ts";
 
 /** How long a handler may take to ask for a step that is on record but was never given to it; also a share of its time. */
 const PATIENCE_MS = 5_000;
 const PATIENCE_SHARE = 0.4;
-const LOOK_MS = 20;
+const POLL_MS = 20;
 
 /**
  * @param undone records of the job whose steps are undone
@@ -40,7 +23,7 @@ const LOOK_MS = 20;
  * @throws what an undo threw, with the step's name before its message
  */
 export async function undoSteps(
-  host: HandlerContext,
+  host: RunningHandler,
   undone: readonly Checkpoint[],
   own: readonly Checkpoint[],
 ): Promise<readonly string[]> {
@@ -53,7 +36,7 @@ export async function undoSteps(
   return steps.map(({ name }) => name);
 }
 
-async function undoStep(host: HandlerContext, step: Checkpoint, label: string): Promise<void> {
+async function undoStep(host: RunningHandler, step: Checkpoint, label: string): Promise<void> {
   const { execution } = host;
   const undo = await undoOf(host, step.name);
   if (undo === undefined) {
@@ -86,10 +69,10 @@ async function undoStep(host: HandlerContext, step: Checkpoint, label: string): 
 }
 
 /** A step that was recorded beside others may be asked for a little later than what was given to the handler. */
-async function undoOf({ undos, timeLimitMs }: HandlerContext, stepName: string): Promise<Undo | undefined> {
+async function undoOf({ undos, timeLimitMs }: RunningHandler, stepName: string): Promise<Undo | undefined> {
   const patienceMs = Math.min(PATIENCE_MS, timeLimitMs * PATIENCE_SHARE);
-  for (let waited = 0; waited < patienceMs && undos.find(stepName) === undefined; waited += LOOK_MS) {
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  for (let waited = 0; waited < patienceMs && undos.find(stepName) === undefined; waited += POLL_MS) {
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
   return undos.find(stepName);
 }

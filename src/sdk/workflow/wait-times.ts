@@ -10,10 +10,10 @@ import { LazyMap } from "../replay/lazy-map.ts";
 import type { Operation } from "../replay/operation.ts";
 import { decodeValue, encodeValue } from "../serialization.ts";
 import type { Awaited as AwaitedThing, DurableWait } from "./durable-wait.ts";
-import type { HandlerClock } from "./rehearsal.ts";
+import type { HandlerClock } from "./test-hooks.ts";
 
 /** A shorter wait is not worth a record: a restart takes longer. */
-const MIN_NOTED_MS = 200;
+const MIN_RECORDED_MS = 200;
 
 export interface WaitTimesPort {
   readonly clock: HandlerClock;
@@ -22,7 +22,7 @@ export interface WaitTimesPort {
   readonly failures: number;
   find(label: string): Checkpoint | undefined;
   /** Nobody waits for it. */
-  note(label: string, value: Uint8Array): void;
+  recordNote(label: string, value: Uint8Array): void;
 }
 
 /** What the daemon tells as the handler is started. */
@@ -55,7 +55,7 @@ export class WaitTimes {
 
   /** Milliseconds that are left of a wait that began in an earlier execution; undefined for a new one. */
   leftMs(name: string, awaited: AwaitedThing, operation: Operation | undefined): number | undefined {
-    const leftMs = this.#registered.get(name)?.leftMs ?? this.#notedMs(this.#labelOf(name, awaited, operation));
+    const leftMs = this.#registered.get(name)?.leftMs ?? this.#recordedMs(this.#labelOf(name, awaited, operation));
     return leftMs === undefined ? undefined : Math.max(0, leftMs - (this.port.clock.monotonic() - this.#madeAt));
   }
 
@@ -63,7 +63,7 @@ export class WaitTimes {
    * What was left as the handler was started. Both times are the daemon's, as a worker whose clock is ahead must not end a
    * wait early.
    */
-  #notedMs(label: string): number | undefined {
+  #recordedMs(label: string): number | undefined {
     const note = this.port.find(label);
     if (note === undefined || this.#startedAt === undefined) return undefined;
     return Number(decodeValue(this.port.functionName, label, note.value)) - (this.#startedAt - timeOf(note));
@@ -71,12 +71,12 @@ export class WaitTimes {
 
   /** The handler cannot park for it now. */
   keep(wait: DurableWait): void {
-    const leftMs = wait.isTold || wait.isTimeKept ? null : wait.timeLeftMs();
-    if (leftMs === null || leftMs < MIN_NOTED_MS) return;
+    const leftMs = wait.isSent || wait.isTimeKept ? null : wait.timeLeftMs();
+    if (leftMs === null || leftMs < MIN_RECORDED_MS) return;
     wait.isTimeKept = true;
     const label = this.#labelOf(wait.name, wait.awaited, wait.operation);
     if (this.isRegistered(wait.name) || this.port.find(label) !== undefined) return;
-    this.port.note(label, encodeValue(this.port.functionName, label, Math.ceil(leftMs)));
+    this.port.recordNote(label, encodeValue(this.port.functionName, label, Math.ceil(leftMs)));
   }
 
   /** The time of a wait for a message is over in one attempt, and the next one waits the whole time. */

@@ -2,7 +2,7 @@
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { AwaitEventOptions, AwaitSignalOptions } from "../context.ts";
 import { ReseolioError } from "../errors.ts";
-import { checkMs, checkOptions, checkTime, show } from "../option-faults.ts";
+import { checkMs, checkOptions, checkTime, show } from "../options/option-faults.ts";
 import { decodeValue } from "../serialization.ts";
 import type { Awaited as AwaitedThing, WaitEnd } from "./durable-wait.ts";
 import type { Execution } from "./execution.ts";

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { uuidV7 } from "#proto/uuid-v7.ts";
 import { awaitJobs } from "../../../src/cli/calls/await-jobs.ts";
 import { openMessages } from "../../../src/cli/terminal/messages.ts";
-import { createClient } from "../../../src/sdk/client.ts";
+import { createClient } from "../../../src/sdk/transport/client.ts";
 import { rejection } from "../../support/rejection.ts";
 import { spawnDaemon } from "../../support/spawn-daemon.ts";
 

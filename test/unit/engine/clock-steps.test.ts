@@ -2,7 +2,7 @@
 import { expect, test as anywhere } from "bun:test";
 import type { Job } from "../../../src/daemon/core/job.ts";
 import { SteadyClock } from "../../../src/daemon/core/steady-clock.ts";
-import { adoptClockStep } from "../../../src/daemon/engine/adopt-clock-step.ts";
+import { adoptClockStep } from "../../../src/daemon/engine/clock/adopt-clock-step.ts";
 import { moveDueJobs } from "../../../src/daemon/engine/jobs/move-due-jobs.ts";
 import { createEngineWorld, fail } from "../../support/engine-world.ts";
 import type { ManualClock } from "../../support/manual-clock.ts";

@@ -6,14 +6,14 @@ import { afterAll, beforeAll, expect, spyOn, test } from "bun:test";
 import type { Job } from "../../../src/daemon/core/job.ts";
 import type { JobOptionsInput } from "../../../src/daemon/core/job-options.ts";
 import { cancelJob, cancelTree } from "../../../src/daemon/engine/jobs/cancel-job.ts";
-import { LeaseCheck } from "../../../src/daemon/engine/cluster/check-leases.ts";
+import { LeaseCheck } from "../../../src/daemon/engine/cluster/lease-check.ts";
 import type { Engine } from "../../../src/daemon/engine/engine.ts";
 import { enqueueJobs } from "../../../src/daemon/engine/jobs/enqueue-jobs.ts";
 import { loseWorker } from "../../../src/daemon/engine/workers/lose-worker.ts";
-import { heedHint } from "../../../src/daemon/engine/cluster/note-moved-elsewhere.ts";
+import { applyHint } from "../../../src/daemon/engine/cluster/follow-other-daemons.ts";
 import { awaitEnds } from "../../../src/daemon/engine/jobs/await-jobs.ts";
 import { moveDueJobs } from "../../../src/daemon/engine/jobs/move-due-jobs.ts";
-import { tellHandlers } from "../../../src/daemon/engine/workers/tell-handlers.ts";
+import { notifyHandlers } from "../../../src/daemon/engine/workers/notify-handlers.ts";
 import { sweepAwaited } from "../../../src/daemon/engine/cluster/sweep-awaited.ts";
 import { TimerWheel } from "../../../src/daemon/loops/timer-wheel.ts";
 import { AttemptTimer } from "../../../src/daemon/loops/attempt-timer.ts";
@@ -36,12 +36,12 @@ async function enqueue(engine: Engine, parentId: string | null = null, options: 
   return result.jobId;
 }
 
-const read = async (engine: Engine, jobId: string) => (await engine.store.getJob(jobId)) as Job;
+const read = async (engine: Engine, jobId: string) => (await engine.store.jobs.get(jobId)) as Job;
 const quiet = { debug() {}, info() {}, warn() {}, error() {} } as never;
 const soon = () => Bun.sleep(150);
 
 test("P10: a child stored through one daemon while its parent is cancelled through another is cancelled with it", async () => {
-  const gate = new Gate("getJobs");
+  const gate = new Gate("jobs.getMany");
   await using it = await twoDaemons(database, { two: gate });
   const parentId = await enqueue(it.one);
   // The second daemon has seen that the parent lives, and holds it until the child is committed.
@@ -57,7 +57,7 @@ test("P10: a child stored through one daemon while its parent is cancelled throu
 });
 
 test("P10: a child is refused when the cancellation has looked for children and has not committed", async () => {
-  const gate = new Gate("listLiveChildren");
+  const gate = new Gate("jobs.listLiveChildren");
   await using it = await twoDaemons(database, { one: gate });
   const parentId = await enqueue(it.one);
   const cancelling = cancelJob(it.one, parentId);
@@ -70,7 +70,7 @@ test("P10: a child is refused when the cancellation has looked for children and 
 });
 
 test("P10: a job that another daemon is claiming this moment is cancelled all the same, and its worker told", async () => {
-  const gate = new Gate("claimJobs");
+  const gate = new Gate("jobs.claim");
   await using it = await twoDaemons(database, { two: gate });
   const jobId = await enqueue(it.one);
   const connecting = connectTestWorker(it.two, "w");
@@ -82,7 +82,7 @@ test("P10: a job that another daemon is claiming this moment is cancelled all th
   expect((await cancelling).cancelled).toBe(true);
   await worker.assignedCount(1);
   expect((await read(it.one, jobId)).state).toBe("CANCELLED");
-  await heedHint(it.two, { functionNames: [], jobIds: [jobId], workerIds: [] });
+  await applyHint(it.two, { functionNames: [], jobIds: [jobId], workerIds: [] });
   expect(worker.revoked).toMatchObject([{ jobId, reason: "cancelled" }]);
 });
 
@@ -92,7 +92,7 @@ test("P7: a worker that reaches another daemon while it is being given up keeps 
   const before = await connectTestWorker(it.one, "w");
   await before.assignedCount(1);
   const [lease] = before.assigned as [Job];
-  const [judged] = await it.one.store.listWorkers();
+  const [judged] = await it.one.store.workers.list();
   it.one.dispatcher.removeSession(before.session);
   const after = await connectTestWorker(it.two, "w", { heldLeases: [{ ...lease, started: true }] });
   expect(after.lost).toEqual([]);
@@ -171,7 +171,7 @@ test("P16: without any hint a look finds awaited jobs that ended or were deleted
   await soon();
   await cancelJob(it.one, doneId);
   await cancelJob(it.one, goneId);
-  await it.one.lane.run(({ tx }) => tx.deleteJobs([goneId]));
+  await it.one.lane.run(({ tx }) => tx.jobs.delete([goneId]));
   expect(told).toEqual([]);
   await sweepAwaited(it.two);
   expect(told.toSorted()).toEqual([`CANCELLED ${doneId}`, `missing ${goneId}`]);
@@ -185,7 +185,7 @@ test("a hint that was read before a lease was made says nothing of that lease", 
   const pending = await read(it.one, jobId);
   const worker = await connectTestWorker(it.two, "w");
   await worker.assignedCount(1);
-  tellHandlers(it.two.dispatcher, pending);
+  notifyHandlers(it.two.dispatcher, pending);
   expect(worker.revoked).toEqual([]);
 });
 
@@ -202,7 +202,7 @@ for (const how of ["by a hint", "by a look"]) {
     await sweepAwaited(it.two);
     expect(worker.revoked).toEqual([]);
     await cancelJob(it.one, jobId);
-    if (how === "by a hint") await heedHint(it.two, { functionNames: [], jobIds: [jobId], workerIds: [] });
+    if (how === "by a hint") await applyHint(it.two, { functionNames: [], jobIds: [jobId], workerIds: [] });
     else await sweepAwaited(it.two);
     expect(worker.revoked).toEqual([{ jobId, leaseToken: lease.leaseToken, reason: "cancelled" }]);
     await sweepAwaited(it.two);
@@ -218,7 +218,7 @@ test("jobs that two daemons cancel in opposite orders end in no deadlock's failu
   const cancelEach = (engine: Engine, jobIds: readonly string[]) =>
     engine.lane.run(async (lane) => {
       for (const jobId of jobIds) {
-        await cancelTree(engine.settings, lane, await lane.tx.getJobs([jobId]), "cancelled");
+        await cancelTree(lane, await lane.tx.jobs.getMany([jobId]), "cancelled");
         await Bun.sleep(50);
       }
     });
@@ -231,21 +231,21 @@ test("a worker of many functions is told that there may be more, when another da
   const names = [FN, "test:other"];
   for (let count = 0; count < 30; count++) await enqueue(it.one);
   await it.one.store.transact(async (tx) => {
-    await tx.claimJobs([{ workerId: "greedy", functionNames: names, limit: 10 }]);
+    await tx.jobs.claim([{ workerId: "greedy", functionNames: names, limit: 10 }]);
     const [claimed] = await it.two.store.transact((other) =>
-      other.claimJobs([{ workerId: "modest", functionNames: names, limit: 2 }]),
+      other.jobs.claim([{ workerId: "modest", functionNames: names, limit: 2 }]),
     );
     expect(claimed).toEqual({ workerId: "modest", jobs: [], maybeMore: names });
   });
   const [claimed] = await it.two.store.transact((tx) =>
-    tx.claimJobs([{ workerId: "modest", functionNames: names, limit: 50 }]),
+    tx.jobs.claim([{ workerId: "modest", functionNames: names, limit: 50 }]),
   );
   expect(claimed).toMatchObject({ maybeMore: [] });
   expect(claimed!.jobs).toHaveLength(20);
 });
 
 test("what another daemon holds in the middle of moving it is looked at now and then, not all the time", async () => {
-  const gate = new Gate("promoteDueJobs");
+  const gate = new Gate("jobs.promoteDue");
   await using it = await twoDaemons(database, { one: gate });
   await enqueue(it.two, null, { delayMs: 20 });
   await soon();
@@ -271,7 +271,7 @@ test("an attempt that another daemon has ended is timed out once, not all the ti
   await connectTestWorker(it.one, "w");
   await cancelJob(it.two, jobId);
   await soon();
-  const tries = spyOn(it.one.lane, "settle");
+  const tries = spyOn(it.one.lane, "write");
   timer.start();
   await soon();
   await timer.stop();

@@ -24,10 +24,10 @@ async function gone(leaseMs: number | null) {
   const store = new Proxy(it.two.store, {
     get: (target, name) => {
       const member: unknown = Reflect.get(target, name, target);
-      if (typeof member !== "function") return member;
-      return isAway && name === "listWorkers"
-        ? () => Promise.reject(new Error("the store is away"))
-        : (member.bind(target) as unknown);
+      if (isAway && name === "workers") {
+        return { ...target.workers, list: () => Promise.reject(new Error("the store is away")) };
+      }
+      return typeof member === "function" ? (member.bind(target) as unknown) : member;
     },
   });
   const engine: Engine = { ...it.two, store, clock: { now: () => it.two.store.now(), monotonic: () => elapsed } };
@@ -39,13 +39,13 @@ async function gone(leaseMs: number | null) {
     async after(ms: number): Promise<string> {
       for (const endAt = elapsed + ms; elapsed < endAt; elapsed += 1_000) await reaper.tickNow();
       await reaper.tickNow();
-      const job = await it.one.store.getJob(jobId);
+      const job = await it.one.store.jobs.get(jobId);
       return `${job?.state} ${job?.losses}`;
     },
     set isAway(value: boolean) {
       isAway = value;
     },
-    renew: () => it.one.store.transact((tx) => tx.renewWorkers("one", ["far"], LEASE_MS)),
+    renew: () => it.one.store.transact((tx) => tx.workers.renew("one", ["far"], LEASE_MS)),
     async [Symbol.asyncDispose]() {
       await reaper.stop();
       await it[Symbol.asyncDispose]();
@@ -59,9 +59,9 @@ async function runJob({ store }: Engine, leaseMs: number | null): Promise<string
   const job = { jobId, functionName: FN, args: new Uint8Array(), parentId: null };
   const worker = { workerId: "far", nodeId: "one", host: "h", hostId: "h", pid: 1, processStart: "", client: "" };
   await store.transact(async (tx) => {
-    await tx.enqueueJobs([{ ...job, options: resolveJobOptions({}, "options").options }]);
-    if (leaseMs !== null) await tx.saveWorker({ ...worker, functionNames: [FN], concurrency: 1 }, leaseMs);
-    await tx.claimJobs([{ workerId: "far", functionNames: [FN], limit: 1 }]);
+    await tx.jobs.enqueue([{ ...job, options: resolveJobOptions({}, "options").options }]);
+    if (leaseMs !== null) await tx.workers.save({ ...worker, functionNames: [FN], concurrency: 1 }, leaseMs);
+    await tx.jobs.claim([{ workerId: "far", functionNames: [FN], limit: 1 }]);
   });
   return jobId;
 }

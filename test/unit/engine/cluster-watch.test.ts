@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Job } from "../../../src/daemon/core/job.ts";
 import { cancelJob } from "../../../src/daemon/engine/jobs/cancel-job.ts";
 import type { CommittedChange } from "../../../src/daemon/engine/lane/change-feed.ts";
-import { watchJobs } from "../../../src/daemon/engine/lane/change-feed.ts";
+import { watchJobs } from "../../../src/daemon/engine/jobs/watch-jobs.ts";
 import type { Engine } from "../../../src/daemon/engine/engine.ts";
 import { enqueueJobs } from "../../../src/daemon/engine/jobs/enqueue-jobs.ts";
 import { ClusterWatch } from "../../../src/daemon/loops/cluster-watch.ts";

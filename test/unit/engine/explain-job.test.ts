@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { resolveJobOptions } from "../../../src/daemon/core/job-options.ts";
 import type { Engine } from "../../../src/daemon/engine/engine.ts";
-import { explainJob } from "../../../src/daemon/engine/jobs/explain-job.ts";
+import { explainJob } from "../../../src/daemon/engine/explain/explain-job.ts";
 import { moveDueJobs } from "../../../src/daemon/engine/jobs/move-due-jobs.ts";
 import { createPostgresStore } from "../../../src/daemon/storage/postgres/postgres-store.ts";
 import { createEngineWorld, fail } from "../../support/engine-world.ts";
@@ -102,15 +102,17 @@ describe("workers of other daemons on the same database", () => {
     const other = { jobId: Bun.randomUUIDv7(), functionName: FUNCTION, args: new Uint8Array(), parentId: null };
     const { options } = resolveJobOptions({}, "options");
     world.clock.jumpTo(Date.now() + 1_000);
-    await store.store.transact((tx) => tx.enqueueJobs([{ ...job, options }]), { readsTimeLate: true });
+    await store.store.transact((tx) => tx.jobs.enqueue([{ ...job, options }]), { readsTimeLate: true });
     expect(await blockersOf(engine, job.jobId)).toHaveLength(1);
 
     const worker = { workerId: "far", nodeId: "another", host: "h", hostId: "h", pid: 1, processStart: "", client: "" };
-    await store.store.transact((tx) => tx.saveWorker({ ...worker, functionNames: [FUNCTION], concurrency: 1 }, 15_000));
+    await store.store.transact((tx) =>
+      tx.workers.save({ ...worker, functionNames: [FUNCTION], concurrency: 1 }, 15_000),
+    );
     expect(await blockersOf(engine, job.jobId)).toEqual([]);
 
-    await store.store.transact((tx) => tx.claimJobs([{ workerId: "far", functionNames: [FUNCTION], limit: 1 }]));
-    await store.store.transact((tx) => tx.enqueueJobs([{ ...other, options }]), { readsTimeLate: true });
+    await store.store.transact((tx) => tx.jobs.claim([{ workerId: "far", functionNames: [FUNCTION], limit: 1 }]));
+    await store.store.transact((tx) => tx.jobs.enqueue([{ ...other, options }]), { readsTimeLate: true });
     expect((await explainJob(engine, other.jobId)).blockers.map((one) => one.kind)).toEqual(["workers_busy"]);
   }, 120_000);
 });

@@ -1,11 +1,11 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { cancelJob } from "../../../src/daemon/engine/jobs/cancel-job.ts";
 import { enqueueJobs } from "../../../src/daemon/engine/jobs/enqueue-jobs.ts";
 import { loseWorker } from "../../../src/daemon/engine/workers/lose-worker.ts";
 import { moveDueJobs } from "../../../src/daemon/engine/jobs/move-due-jobs.ts";
 import { retryJob } from "../../../src/daemon/engine/jobs/retry-job.ts";
 import { timeOutAttempts } from "../../../src/daemon/engine/jobs/time-out-attempts.ts";
-import { DELIVERY_MS } from "../../../src/daemon/engine/workers/worker-session.ts";
+import { DELIVERY_MS } from "../../../src/daemon/engine/dispatch/worker-session.ts";
 import type { Job } from "../../../src/daemon/core/job.ts";
 import { createEngineWorld, fail, SUCCEED } from "../../support/engine-world.ts";
 import { rejection } from "../../support/rejection.ts";
@@ -151,7 +151,7 @@ test("P10: a handler whose job is CANCELLED or DEAD stores no more calls; one th
     expect(await world.enqueue("test:child", keyed)).toBe(jobId);
     const replaced = { ...keyed, options: { ...keyed.options, onDuplicate: "replace_finished" as const } };
     if (state === "CANCELLED") await expect(world.enqueue("test:child", replaced)).rejects.toThrow("no more calls");
-    const page = await world.engine.store.listJobs({ filter: { parentId }, limit: 10, before: null });
+    const page = await world.engine.store.jobs.list({ filter: { parentId }, limit: 10, before: null });
     expect(page.jobs.map((job) => job.jobId)).toEqual([jobId]);
   }
 });
@@ -267,4 +267,24 @@ test("the daemon's limit bounds what runs at once over all workers", async () =>
   for (let index = 0; index < 10; index++) await world.enqueue(FN);
   await world.settled();
   expect(workers[0]!.assigned.length + workers[1]!.assigned.length).toBe(3);
+});
+
+test("a job claimed for a worker that leaves before the commit goes back at once, as if it had never been claimed", async () => {
+  await using world = await createEngineWorld();
+  const { store, dispatcher } = world.engine;
+  const leaving = await world.connect("w1");
+  const transact = store.transact.bind(store);
+  const commits = spyOn(store, "transact").mockImplementationOnce(async (work, options) => {
+    const committed = await transact(work, options);
+    dispatcher.removeSession(leaving.session);
+    return committed;
+  });
+  const jobId = await world.enqueue(FN);
+  commits.mockRestore();
+  await world.settled();
+  expect(leaving.assigned).toHaveLength(0);
+  expect(await world.read(jobId)).toMatchObject({ state: "PENDING", attempt: 0, losses: 0, leaseToken: 1 });
+  const other = await world.connect("w2");
+  await other.assignedCount(1);
+  expect(other.assigned[0]).toMatchObject({ jobId, attempt: 1 });
 });

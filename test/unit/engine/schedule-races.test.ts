@@ -22,13 +22,13 @@ afterAll(() => database[Symbol.asyncDispose]());
 async function scheduleWithDue(engine: Engine, name: string, due: number): Promise<number> {
   const { schedule } = await createSchedule(engine, name, { cron: "* * * * * *", functionName: FN, catchUp: "all" });
   const nextRunAt = Math.floor(schedule.createdAt / 1_000) * 1_000 - (due - 1) * 1_000;
-  await engine.store.transact((tx) => tx.schedules.updateSchedule({ ...schedule, nextRunAt }));
+  await engine.store.transact((tx) => tx.schedules.update({ ...schedule, nextRunAt }));
   return nextRunAt;
 }
 
 async function ticksOf(engine: Engine, name: string): Promise<readonly number[]> {
-  const { jobs } = await engine.store.listJobs({ filter: { scheduleName: name }, limit: 1_000, before: null });
-  const ticks = await engine.store.listTicks(jobs.map((job) => job.jobId));
+  const { jobs } = await engine.store.jobs.list({ filter: { scheduleName: name }, limit: 1_000, before: null });
+  const ticks = await engine.store.schedules.listTicks(jobs.map((job) => job.jobId));
   expect(ticks.size).toBe(jobs.length);
   return [...ticks.values()].map(({ tickAt }) => tickAt ?? NaN).sort((left, right) => left - right);
 }
@@ -38,7 +38,7 @@ function fireAndHold(engine: Engine) {
   const fired = Promise.withResolvers<void>();
   const end = Promise.withResolvers<void>();
   const done = engine.lane.run(async (lane) => {
-    await fireDue(engine, lane, await lane.tx.schedules.listDueSchedules(10));
+    await fireDue(engine, lane, await lane.tx.schedules.listDue(10));
     fired.resolve();
     await end.promise;
   });
@@ -68,8 +68,8 @@ test("a daemon that finds all that is due taken by another looks again now and t
   const held = fireAndHold(it.one);
   await held.fired;
   let looks = 0;
-  const ask = it.two.store.nextTick;
-  Object.assign(it.two.store, { nextTick: () => (looks++, ask()) });
+  const ask = it.two.store.schedules.nextTick;
+  Object.assign(it.two.store.schedules, { nextTick: () => (looks++, ask()) });
   const runner = createScheduleRunner(it.two, SILENT_LOGGER);
   runner.start();
   await Bun.sleep(1_000);

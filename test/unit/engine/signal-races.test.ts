@@ -44,15 +44,15 @@ function send(engine: Engine, { jobId }: Job, payload: string, signalId = "") {
 
 async function expectTaken(engine: Engine, { jobId }: Job, payload: string): Promise<void> {
   await moveDueJobs(engine);
-  expect(["PENDING", "RUNNING"]).toContain((await engine.store.getJob(jobId))!.state);
-  const { checkpoints } = await engine.store.listCheckpoints({
+  expect(["PENDING", "RUNNING"]).toContain((await engine.store.jobs.get(jobId))!.state);
+  const { checkpoints } = await engine.store.workflows.listCheckpoints({
     ...{ jobId, sinceToken: null, afterName: null, maxBytes: 1_000 },
   });
   expect(checkpoints.map(({ name, value }) => [name, new TextDecoder().decode(value!)])).toEqual([["wait", payload]]);
 }
 
 test("a signal that one daemon sends while another parks the job for it wakes the job", async () => {
-  const gate = new Gate("sendSignals");
+  const gate = new Gate("workflows.sendSignals");
   await using it = await twoDaemons(database, { one: gate });
   const held = await running(it.two);
   const sending = send(it.one, held.job, "1");
@@ -65,7 +65,7 @@ test("a signal that one daemon sends while another parks the job for it wakes th
 });
 
 test("the same when the park is first and has not committed", async () => {
-  const gate = new Gate("registerWaits");
+  const gate = new Gate("workflows.park");
   await using it = await twoDaemons(database, { two: gate });
   const held = await running(it.two);
   const parking = park(held);
@@ -78,7 +78,7 @@ test("the same when the park is first and has not committed", async () => {
 });
 
 test("a signal that is sent while another daemon ends the job is refused", async () => {
-  const gate = new Gate("applyTransitions");
+  const gate = new Gate("jobs.applyTransitions");
   await using it = await twoDaemons(database, { two: gate });
   const { worker, job } = await running(it.two);
   const ending = worker.report(job, SUCCEED);
@@ -91,7 +91,7 @@ test("a signal that is sent while another daemon ends the job is refused", async
 });
 
 test("signals that two daemons send to one job at once are both kept, one behind the other", async () => {
-  const gate = new Gate("sendSignals");
+  const gate = new Gate("workflows.sendSignals");
   await using it = await twoDaemons(database, { one: gate });
   const held = await running(it.two);
   const first = send(it.one, held.job, "1");
@@ -100,13 +100,13 @@ test("signals that two daemons send to one job at once are both kept, one behind
   await soon();
   gate.release.resolve();
   await Promise.all([first, second]);
-  expect(await it.one.store.countSignals(held.job.jobId)).toEqual(new Map([["s", 2]]));
+  expect(await it.one.store.workflows.countSignals(held.job.jobId)).toEqual(new Map([["s", 2]]));
   await park(held);
   await expectTaken(it.two, held.job, "1");
 });
 
 test("one signal that is sent over two daemons, since the first answer was late, is one", async () => {
-  const gate = new Gate("sendSignals");
+  const gate = new Gate("workflows.sendSignals");
   await using it = await twoDaemons(database, { one: gate });
   const { job } = await running(it.two);
   const signalId = Bun.randomUUIDv7();
@@ -116,11 +116,11 @@ test("one signal that is sent over two daemons, since the first answer was late,
   await soon();
   gate.release.resolve();
   expect(await second).toEqual(await first);
-  expect(await it.one.store.countSignals(job.jobId)).toEqual(new Map([["s", 1]]));
+  expect(await it.one.store.workflows.countSignals(job.jobId)).toEqual(new Map([["s", 1]]));
 });
 
 test("an event that one daemon deletes while another emits it again is there afterwards, with that payload", async () => {
-  const gate = new Gate("deleteEvent");
+  const gate = new Gate("events.delete");
   await using it = await twoDaemons(database, { one: gate });
   await emitEvent(it.two, "e", bytes("1"));
   const deleting = deleteEvent(it.one, "e");
@@ -129,5 +129,5 @@ test("an event that one daemon deletes while another emits it again is there aft
   await soon();
   gate.release.resolve();
   expect([await deleting, (await emitting).created]).toEqual([true, true]);
-  expect(new TextDecoder().decode((await it.two.store.getEvent("e"))!.payload)).toBe("2");
+  expect(new TextDecoder().decode((await it.two.store.events.get("e"))!.payload)).toBe("2");
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { NewWait } from "../../../src/daemon/core/checkpoint.ts";
 import type { Job } from "../../../src/daemon/core/job.ts";
-import { explainJob } from "../../../src/daemon/engine/jobs/explain-job.ts";
+import { explainJob } from "../../../src/daemon/engine/explain/explain-job.ts";
 import { moveDueJobs } from "../../../src/daemon/engine/jobs/move-due-jobs.ts";
 import { emitEvent } from "../../../src/daemon/engine/workflows/emit-event.ts";
 import { sendSignal } from "../../../src/daemon/engine/workflows/send-signal.ts";

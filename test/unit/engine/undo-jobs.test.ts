@@ -5,12 +5,12 @@ import type { Job } from "../../../src/daemon/core/job.ts";
 import type { JobOptionsInput } from "../../../src/daemon/core/job-options.ts";
 import { cancelJobs, deleteJobs, retryJobs } from "../../../src/daemon/engine/jobs/bulk-jobs.ts";
 import { cancelJob } from "../../../src/daemon/engine/jobs/cancel-job.ts";
-import { explainJob } from "../../../src/daemon/engine/jobs/explain-job.ts";
+import { explainJob } from "../../../src/daemon/engine/explain/explain-job.ts";
 import { moveDueJobs } from "../../../src/daemon/engine/jobs/move-due-jobs.ts";
 import { retryJob } from "../../../src/daemon/engine/jobs/retry-job.ts";
 import { timeOutAttempts } from "../../../src/daemon/engine/jobs/time-out-attempts.ts";
 import type { CommittedChange } from "../../../src/daemon/engine/lane/change-feed.ts";
-import { watchJobs } from "../../../src/daemon/engine/lane/change-feed.ts";
+import { watchJobs } from "../../../src/daemon/engine/jobs/watch-jobs.ts";
 import { loseWorker } from "../../../src/daemon/engine/workers/lose-worker.ts";
 import { recordCheckpoints, type RecordResult } from "../../../src/daemon/engine/workflows/record-checkpoints.ts";
 import { createEngineWorld, type EngineWorld, fail, SUCCEED, type TestWorker } from "../../support/engine-world.ts";
@@ -58,7 +58,8 @@ async function begun(world: EngineWorld, worker: TestWorker, options: JobOptions
   return job;
 }
 
-const undoJobsOf = (world: EngineWorld, { jobId }: Pick<Job, "jobId">) => world.engine.store.listUndoJobs([jobId]);
+const undoJobsOf = (world: EngineWorld, { jobId }: Pick<Job, "jobId">) =>
+  world.engine.store.workflows.listUndoJobs([jobId]);
 
 /** A worker that takes one job at a time of another function, so that undo jobs stay where they are. */
 const HELD = { functionNames: [FN], concurrency: 1 };
@@ -300,10 +301,7 @@ describe("an undo job comes to its worker", () => {
     worker.session.isDraining = true;
     await worker.report(job, fail("no", true));
     const [undo] = await undoJobsOf(world, job);
-    const store = new Proxy(world.engine.store, {
-      get: (target, name): unknown => (name === "listStatuses" ? async () => [] : Reflect.get(target, name, target)),
-    });
-    Object.assign(world.engine, { store });
+    Object.assign(world.engine.store.jobs, { listStatuses: async () => [] });
     await world.connect("next");
     while ((await world.read(undo!.jobId)).state !== "DEAD") await Bun.sleep(1);
     expect(await world.read(undo!.jobId)).toMatchObject({
@@ -333,7 +331,7 @@ describe("retrying", () => {
 
   const retry = (world: EngineWorld, { jobId }: Job) => retryJob(world.engine, jobId);
   const countOf = async (world: EngineWorld, { jobId }: Job) =>
-    (await world.engine.store.sumCheckpoints([jobId])).get(jobId)?.count ?? 0;
+    (await world.engine.store.workflows.sumCheckpoints([jobId])).get(jobId)?.count ?? 0;
 
   test("a job is refused while its steps are being undone, and after that failed: then what undoes is retried", async () => {
     await using world = await createEngineWorld();

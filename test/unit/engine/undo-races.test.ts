@@ -1,7 +1,7 @@
 /** Two daemons on one database that end, undo and retry the same job in the same moment. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Job } from "../../../src/daemon/core/job.ts";
-import { heedHint } from "../../../src/daemon/engine/cluster/note-moved-elsewhere.ts";
+import { applyHint } from "../../../src/daemon/engine/cluster/follow-other-daemons.ts";
 import { cancelJob } from "../../../src/daemon/engine/jobs/cancel-job.ts";
 import { enqueueJobs } from "../../../src/daemon/engine/jobs/enqueue-jobs.ts";
 import { retryJob } from "../../../src/daemon/engine/jobs/retry-job.ts";
@@ -37,7 +37,7 @@ async function begun(engine: Engine): Promise<{ readonly worker: TestWorker; rea
 
 test("a job that is cancelled through one daemon while it fails through another has one undo job", async () => {
   for (const held of ["one", "two"] as const) {
-    const gate = new Gate("storeUndoJobs");
+    const gate = new Gate("workflows.storeUndoJobs");
     await using it = await twoDaemons(database, { [held]: gate });
     const { worker, job } = await begun(it.one);
     const acts = {
@@ -51,17 +51,17 @@ test("a job that is cancelled through one daemon while it fails through another 
     await soon();
     gate.release.resolve();
     await Promise.all([first, second]);
-    expect((await it.one.store.getJob(job.jobId))?.state).toBe(held === "one" ? "DEAD" : "CANCELLED");
-    expect(await it.two.store.listUndoJobs([job.jobId])).toHaveLength(1);
+    expect((await it.one.store.jobs.get(job.jobId))?.state).toBe(held === "one" ? "DEAD" : "CANCELLED");
+    expect(await it.two.store.workflows.listUndoJobs([job.jobId])).toHaveLength(1);
   }
 }, 60_000);
 
 test("of a job and what was to undo it, both cancelled, one is retried when both are in the same moment", async () => {
-  const gate = new Gate("listUndoJobs");
+  const gate = new Gate("workflows.listUndoJobs");
   await using it = await twoDaemons(database, { one: gate });
   const { job } = await begun(it.one);
   await cancelJob(it.two, job.jobId);
-  const [undo] = await it.two.store.listUndoJobs([job.jobId]);
+  const [undo] = await it.two.store.workflows.listUndoJobs([job.jobId]);
   await cancelJob(it.two, undo!.jobId);
   const retrying = retryJob(it.one, job.jobId);
   await gate.reached.promise;
@@ -76,7 +76,7 @@ test("another daemon is told of the undo job at once, and gives it to a worker o
   await using it = await twoDaemons(database);
   const { worker, job } = await begun(it.one);
   const other = await connectTestWorker(it.two, "other");
-  const listener = await it.two.store.listen((hint) => void heedHint(it.two, hint));
+  const listener = await it.two.store.cluster.listen((hint) => void applyHint(it.two, hint));
   await worker.report(job, fail("no", true));
   await other.assignedCount(1);
   await listener.stop();

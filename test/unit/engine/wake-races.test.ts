@@ -48,16 +48,16 @@ function park(worker: TestWorker, job: Job, ...waits: readonly NewWait[]) {
 /** Woken, and claimed again by its worker if that is of this daemon. */
 async function expectWoken(engine: Engine, jobId: string): Promise<void> {
   await moveDueJobs(engine);
-  const { state } = (await engine.store.getJob(jobId)) as Job;
+  const { state } = (await engine.store.jobs.get(jobId)) as Job;
   expect(["PENDING", "RUNNING"]).toContain(state);
-  const { checkpoints } = await engine.store.listCheckpoints({
+  const { checkpoints } = await engine.store.workflows.listCheckpoints({
     ...{ jobId, sinceToken: null, afterName: null, maxBytes: 1_000 },
   });
   expect(checkpoints).toMatchObject([{ name: "wait", timedOut: false }]);
 }
 
 test("P13: an event that one daemon emits while another parks a job for it wakes the job", async () => {
-  const gate = new Gate("emitEvents");
+  const gate = new Gate("events.emit");
   await using it = await twoDaemons(database, { one: gate });
   const { worker, job } = await running(it.two, "w");
   const emitting = emitEvent(it.one, "e", PAYLOAD);
@@ -71,7 +71,7 @@ test("P13: an event that one daemon emits while another parks a job for it wakes
 });
 
 test("P13: the same when the park is first and has not committed", async () => {
-  const gate = new Gate("registerWaits");
+  const gate = new Gate("workflows.park");
   await using it = await twoDaemons(database, { two: gate });
   const { worker, job } = await running(it.two, "w");
   const parking = park(worker, job, awaitsEvent);
@@ -85,7 +85,7 @@ test("P13: the same when the park is first and has not committed", async () => {
 });
 
 test("P14: a job whose end one daemon is committing while another parks its parent wakes the parent", async () => {
-  const gate = new Gate("applyTransitions");
+  const gate = new Gate("jobs.applyTransitions");
   await using it = await twoDaemons(database, { one: gate });
   const child = await running(it.one, "child");
   const parent = await running(it.two, "parent");
@@ -100,7 +100,7 @@ test("P14: a job whose end one daemon is committing while another parks its pare
 });
 
 test("P14: the same when the park is first and has not committed", async () => {
-  const gate = new Gate("registerWaits");
+  const gate = new Gate("workflows.park");
   await using it = await twoDaemons(database, { two: gate });
   const child = await running(it.one, "child");
   const parent = await running(it.two, "parent");
@@ -115,7 +115,7 @@ test("P14: the same when the park is first and has not committed", async () => {
 });
 
 test("P12: a sleep that one daemon ends while another parks the job for it anew wakes the job", async () => {
-  const gate = new Gate("endDueWaits");
+  const gate = new Gate("workflows.endDueWaits");
   await using it = await twoDaemons(database, { one: gate });
   const { worker, job } = await running(it.two, "w");
   // Parked for two things and woken by the other one, it comes back to its sleep.
@@ -131,12 +131,12 @@ test("P12: a sleep that one daemon ends while another parks the job for it anew 
   gate.release.resolve();
   await moving;
   expect(await parking).toBe("accepted");
-  const { state } = (await it.two.store.getJob(job.jobId)) as Job;
+  const { state } = (await it.two.store.jobs.get(job.jobId)) as Job;
   expect(["PENDING", "RUNNING"]).toContain(state);
 });
 
 test("P13: an event that one daemon emits while another cancels the job that waits ends in no deadlock", async () => {
-  const gate = new Gate("emitEvents");
+  const gate = new Gate("events.emit");
   await using it = await twoDaemons(database, { one: gate });
   const { worker, job } = await running(it.two, "w");
   await park(worker, job, awaitsEvent);
@@ -147,5 +147,5 @@ test("P13: an event that one daemon emits while another cancels the job that wai
   gate.release.resolve();
   await emitting;
   expect((await cancelling).cancelled).toBe(true);
-  expect((await it.two.store.getJob(job.jobId))?.state).toBe("CANCELLED");
+  expect((await it.two.store.jobs.get(job.jobId))?.state).toBe("CANCELLED");
 });

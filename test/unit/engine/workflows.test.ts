@@ -12,7 +12,7 @@ import {
   type RecordResult,
 } from "../../../src/daemon/engine/workflows/record-checkpoints.ts";
 import { timeOutAttempts } from "../../../src/daemon/engine/jobs/time-out-attempts.ts";
-import { wakeParked } from "../../../src/daemon/engine/workflows/wake-parked.ts";
+import { wakeParked } from "../../../src/daemon/engine/workflows/wake-jobs.ts";
 import { createEngineWorld, type EngineWorld, fail, SUCCEED, type TestWorker } from "../../support/engine-world.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -121,7 +121,7 @@ test("P12: a sleep is never early, and keeps its end when it is told again by a 
 async function wakeByHand(world: EngineWorld, jobId: string): Promise<void> {
   const { decide } = await import("../../../src/daemon/core/job-machine.ts");
   await world.engine.lane.run(async (lane) => {
-    const [job] = await lane.tx.getJobs([jobId]);
+    const [job] = await lane.tx.jobs.getMany([jobId]);
     await lane.apply([decide(job as Job, { kind: "wake", graceMs: 0 }, { maxLosses: 10 }, 0)!]);
   });
 }
@@ -180,7 +180,7 @@ test("P4: a stale lease records, parks and extends nothing", async () => {
   heartbeatAttempts(world.engine, again.session, [{ ...first, extendMs: 1_000_000 }]);
   expect(again.revoked).toMatchObject([{ jobId, leaseToken: first.leaseToken, reason: "stale" }]);
   const { store } = world.engine;
-  expect(await store.listRecords(jobId, 10)).toEqual([]);
+  expect(await store.workflows.listRecords(jobId, 10)).toEqual([]);
   expect((await world.read(jobId)).state).toBe("RUNNING");
 });
 
@@ -194,7 +194,7 @@ test("P11: a name that was recorded is not recorded again; as something else it 
   const [refused] = await record(world, worker, { ...step(job, "a", "3"), kind: "value" });
   expect(refused).toMatchObject({ result: "invalid" });
   expect(refused!.message).toContain("recorded as value, but an earlier execution of the job recorded it as step");
-  const page = await world.engine.store.listCheckpoints({
+  const page = await world.engine.store.workflows.listCheckpoints({
     jobId: job.jobId,
     sinceToken: null,
     afterName: null,
@@ -255,7 +255,7 @@ test("P10: cancelling a parked job is immediate, its children go too, and its wo
   expect((await cancelJob(world.engine, parentId)).cancelled).toBe(true);
   expect(await world.read(childId)).toMatchObject({ state: "CANCELLED" });
   expect(worker.revoked).toEqual([{ jobId: parentId, leaseToken: parent.leaseToken, reason: "cancelled" }]);
-  expect(await world.engine.store.listWaits(parentId)).toEqual([]);
+  expect(await world.engine.store.workflows.listWaits(parentId)).toEqual([]);
   expect(await worker.report(parent, { kind: "release", started: true })).toBe("stale");
 });
 
@@ -323,7 +323,7 @@ test("an awaited event that is not waited for any more is recorded, but wakes no
   await worker.report(await assigned(worker, 2), park({ name: "nap", kind: "sleep", sleepMs: 1e9 }));
   await emitEvent(world.engine, "b", bytes("2"));
   expect((await world.read(jobId)).state).toBe("SUSPENDED");
-  expect((await world.engine.store.listWaits(jobId)).map((wait) => wait.name)).toEqual(["nap"]);
+  expect((await world.engine.store.workflows.listWaits(jobId)).map((wait) => wait.name)).toEqual(["nap"]);
 });
 
 test("a job that two events of one commit wake is woken once, and gets both", async () => {
@@ -344,7 +344,7 @@ test("a job that two events of one commit wake is woken once, and gets both", as
     ["a", "0"],
     ["b", "1"],
   ]);
-  const counted = async () => (await world.engine.store.countJobs()).map(({ state, count }) => [state, count]);
+  const counted = async () => (await world.engine.store.jobs.count()).map(({ state, count }) => [state, count]);
   expect(await counted()).toEqual([["RUNNING", 1]]);
   expect(await worker.report(again, SUCCEED)).toBe("accepted");
   expect(worker.assigned).toHaveLength(2);
@@ -369,16 +369,16 @@ test("a job whose records cannot be read goes back for a second, and then to its
   const worker = await world.connect("w", { functionNames: ["test:fn"], concurrency: 1 });
   const jobId = await world.enqueue("test:fn", { options: { initialDelayMs: 0 } });
   await worker.assignedCount(1);
-  const sum = world.engine.store.sumCheckpoints.bind(world.engine.store);
+  const sum = world.engine.store.workflows.sumCheckpoints;
   let asked = 0;
   const broken = () => Promise.reject(new Error(`broken ${++asked}`));
-  Object.assign(world.engine.store, { sumCheckpoints: broken });
+  Object.assign(world.engine.store.workflows, { sumCheckpoints: broken });
   await worker.report(worker.assigned[0] as Job, fail("first"));
   await Bun.sleep(100);
   await world.settled();
   expect(asked).toBe(1);
   expect(await world.read(jobId)).toMatchObject({ state: "PENDING", attempt: 1, failures: 1 });
-  Object.assign(world.engine.store, { sumCheckpoints: sum });
+  Object.assign(world.engine.store.workflows, { sumCheckpoints: sum });
   world.clock.advance(1_000);
   await moveDueJobs(world.engine);
   await worker.assignedCount(2);

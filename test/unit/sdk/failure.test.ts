@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ReseolioError, RetryAfterError, TerminalError } from "../../../src/sdk/errors.ts";
-import { failureOf } from "../../../src/sdk/worker/failure.ts";
+import { failureOf } from "../../../src/sdk/workflow/failure.ts";
 
 describe("what a handler throws", () => {
   test("an error keeps its name, message, stack and causes", () => {

@@ -4,8 +4,8 @@
  */
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { reseolioErrorFrom } from "../../../src/sdk/connect-errors.ts";
-import { createTransport, type TransportOptions } from "../../../src/sdk/transport.ts";
+import { reseolioErrorFrom } from "../../../src/sdk/transport/connect-errors.ts";
+import { createTransport, type TransportOptions } from "../../../src/sdk/transport/transport.ts";
 
 export interface Call {
   readonly path: string;

@@ -2,7 +2,12 @@ import { describe, expect, test } from "bun:test";
 import { Backoff, OnDuplicate } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { WIRE_LIMITS } from "#proto/contract.ts";
 import { LIMITS } from "../../../src/daemon/core/job-options.ts";
-import { encodeJobOptions, isJobOptions, type JobOptions, mergeJobOptions } from "../../../src/sdk/job-options.ts";
+import {
+  encodeJobOptions,
+  isJobOptions,
+  type JobOptions,
+  mergeJobOptions,
+} from "../../../src/sdk/options/job-options.ts";
 
 describe("a trailing argument", () => {
   test.each([

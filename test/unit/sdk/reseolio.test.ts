@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { JobFailedError, RetryAfterError, TerminalError } from "../../../src/sdk/errors.ts";
 import type { DeduplicatedCall, JobEventInfo } from "../../../src/sdk/events.ts";
 import type { Logger } from "../../../src/sdk/logger.ts";
-import type { ReseolioOptions } from "../../../src/sdk/options.ts";
+import type { ReseolioOptions } from "../../../src/sdk/reseolio-options.ts";
 import { Reseolio } from "../../../src/sdk/reseolio.ts";
 import { spawnDaemon, type SpawnedDaemon } from "../../support/spawn-daemon.ts";
 import { faultOf, until } from "./waiting.ts";

@@ -2,7 +2,8 @@ import { create } from "@bufbuild/protobuf";
 import { describe, expect, test } from "bun:test";
 import { CatchUp, Overlap } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { AssignmentSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { HandlerContext, type HandlerPort } from "../../../src/sdk/workflow/handler-context.ts";
+import type { HandlerPort } from "../../../src/sdk/workflow/execution-host.ts";
+import { HandlerContext } from "../../../src/sdk/workflow/handler-context.ts";
 import { createDurableFunction, type FunctionAccess } from "../../../src/sdk/durable-function.ts";
 import { JobHandle } from "../../../src/sdk/job-handle.ts";
 import { stderrLogger } from "../../../src/sdk/logger.ts";
@@ -16,8 +17,8 @@ import {
   encodeSchedule,
   encodeScheduleUpdate,
 } from "../../../src/sdk/calls/encode-schedule.ts";
-import type { ScheduleOptions, ScheduleUpdate } from "../../../src/sdk/schedule-options.ts";
-import { NO_REHEARSAL, REAL_CLOCK } from "../../../src/sdk/workflow/rehearsal.ts";
+import type { ScheduleOptions, ScheduleUpdate } from "../../../src/sdk/options/schedule-options.ts";
+import { NO_TEST_HOOKS, REAL_CLOCK } from "../../../src/sdk/workflow/test-hooks.ts";
 import { faultOf } from "./waiting.ts";
 
 const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);
@@ -217,7 +218,7 @@ const idlePort: HandlerPort = {
   logger: stderrLogger,
   owner: {},
   clock: REAL_CLOCK,
-  dies: () => false,
+  crashes: () => false,
   record() {},
   park() {},
   needSlot() {},
@@ -226,7 +227,7 @@ const idlePort: HandlerPort = {
   emitEvent: async () => ({ created: true, woken: 0 }),
   retryJob: async () => {},
   mismatch() {},
-  rehearsal: NO_REHEARSAL,
+  testHooks: NO_TEST_HOOKS,
 };
 
 test("the context of a tick's job knows the tick", () => {

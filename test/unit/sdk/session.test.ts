@@ -6,7 +6,7 @@ import { uuidV7 } from "#proto/uuid-v7.ts";
 import type { SessionRequest } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { ConnectionError, JobFailedError, ReseolioError, ResultTimeoutError } from "../../../src/sdk/errors.ts";
 import type { Logger } from "../../../src/sdk/logger.ts";
-import type { ReseolioOptions } from "../../../src/sdk/options.ts";
+import type { ReseolioOptions } from "../../../src/sdk/reseolio-options.ts";
 import { Reseolio } from "../../../src/sdk/reseolio.ts";
 import { type ScriptedDaemon, type ScriptedSession, startScriptedDaemon } from "./scripted-daemon.ts";
 import { faultOf, until } from "./waiting.ts";
@@ -217,7 +217,7 @@ describe("the session", () => {
     await using client = clientOf(daemon);
     const { SESSION_DEFAULTS } = await import("../../../src/sdk/session/session-settings.ts");
     const { Session } = await import("../../../src/sdk/session/session.ts");
-    const { createClient } = await import("../../../src/sdk/client.ts");
+    const { createClient } = await import("../../../src/sdk/transport/client.ts");
     expect(client).toBeDefined();
     const inner = createClient({ address: daemon.address });
     const broken: string[] = [];
@@ -237,7 +237,7 @@ describe("the session", () => {
     const opened = session.open();
     (await daemon.nextSession()).welcome();
     await opened;
-    const call = session.outbox.enqueue(newJob, (_, job) => job.jobId);
+    const call = session.enqueue(newJob, (_, job) => job.jobId);
     const second = await daemon.nextSession();
     second.welcome();
     void answerAll(second).catch(() => {});

@@ -1,9 +1,9 @@
 /** The daemon that the SDK starts by itself: the real one. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
-import { createClient } from "../../../src/sdk/client.ts";
+import { createClient } from "../../../src/sdk/transport/client.ts";
 import type { Logger } from "../../../src/sdk/logger.ts";
-import type { ReseolioOptions } from "../../../src/sdk/options.ts";
+import type { ReseolioOptions } from "../../../src/sdk/reseolio-options.ts";
 import { Reseolio } from "../../../src/sdk/reseolio.ts";
 import { reseolioCommand } from "../../support/executable.ts";
 import { freePort } from "../../support/free-port.ts";

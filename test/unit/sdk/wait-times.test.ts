@@ -23,7 +23,7 @@ function execution(
     {
       ...{ clock, failures, functionName: "t:flow" },
       find: (label) => records.get(label),
-      note: (name, value) =>
+      recordNote: (name, value) =>
         void records.set(
           name,
           create(CheckpointSchema, { name, value: Uint8Array.from(value), recordedAt: timestampFromMs(at), op: 0 }),

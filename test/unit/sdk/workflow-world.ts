@@ -1,8 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import { CheckpointKind, type Checkpoint, CheckpointSchema } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Outcome, Park, SessionRequest } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { type Context, context } from "../../../src/sdk/context.ts";
-import type { ReseolioOptions } from "../../../src/sdk/options.ts";
+import type { Context } from "../../../src/sdk/context.ts";
+import { context } from "../../../src/sdk/replay/scope.ts";
+import type { ReseolioOptions } from "../../../src/sdk/reseolio-options.ts";
 import { Reseolio } from "../../../src/sdk/reseolio.ts";
 import { type ScriptedDaemon, type ScriptedSession, startScriptedDaemon } from "./scripted-daemon.ts";
 

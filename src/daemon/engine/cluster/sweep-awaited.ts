@@ -1,8 +1,8 @@
 import { isTerminal } from "../../core/job.ts";
-import type { JobStatus } from "../../storage/job-store.ts";
+import type { JobStatus } from "../../storage/seam/jobs.ts";
 import type { Engine } from "../engine.ts";
-import { listParkedJobIds, wasTakenOver } from "../workers/tell-handlers.ts";
-import { noteMovedElsewhere } from "./note-moved-elsewhere.ts";
+import { listParkedJobIds, wasTakenOver } from "../workers/notify-handlers.ts";
+import { notifyOfMovedJobs } from "./follow-other-daemons.ts";
 
 /** Ids of one question to the store: a few milliseconds of its time. */
 const SLICE = 1_000;
@@ -20,8 +20,8 @@ export async function sweepAwaited(engine: Engine): Promise<void> {
     const slice = jobIds.slice(start, start + SLICE);
     const askedAt = engine.clock.monotonic();
     const live = new Set<string>();
-    for (const status of await store.listStatuses(slice)) if (isAsBefore(engine, status)) live.add(status.jobId);
-    await noteMovedElsewhere(
+    for (const status of await store.jobs.listStatuses(slice)) if (isAsBefore(engine, status)) live.add(status.jobId);
+    await notifyOfMovedJobs(
       engine,
       slice.filter((jobId) => !live.has(jobId)),
     );

@@ -54,7 +54,7 @@ export function awaitEnds(engine: Engine, jobIds: readonly string[], listener: E
     for (let start = 0; start < unsure.length; start += SLICE) {
       if (start > 0) await new Promise((resolve) => setImmediate(resolve));
       const asked = unsure.slice(start, start + SLICE).filter((jobId) => pending.has(jobId));
-      if (asked.length > 0) check(asked, await engine.store.getJobs(asked));
+      if (asked.length > 0) check(asked, await engine.store.jobs.getMany(asked));
     }
   }
 

@@ -1,8 +1,8 @@
 import type { Job, JobState } from "../../core/job.ts";
 import { isTerminal } from "../../core/job.ts";
-import type { JobFilter } from "../../storage/job-store.ts";
+import type { JobFilter } from "../../storage/seam/jobs.ts";
 import { cancelTree } from "./cancel-job.ts";
-import type { LaneTransaction } from "../lane/lane-batch.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { Engine } from "../engine.ts";
 import { checkPage, MAX_PAGE_SIZE } from "./read-jobs.ts";
 import { judgeDeletes } from "./judge-deletes.ts";
@@ -30,13 +30,13 @@ interface BulkAct {
   readonly canChange: (state: JobState) => boolean;
   /** What a dry run leaves out besides; the act itself looks again, in its commit. */
   readonly judge?: (reads: JudgeReads, jobs: readonly Job[]) => Promise<readonly Job[]>;
-  readonly change: (engine: Engine, lane: LaneTransaction, jobs: readonly Job[]) => Promise<readonly string[]>;
+  readonly change: (lane: LaneTransaction, jobs: readonly Job[]) => Promise<readonly string[]>;
 }
 
 export function cancelJobs(engine: Engine, request: BulkRequest): Promise<BulkResult> {
   return actOnSlice(engine, request, {
     canChange: (state) => !isTerminal(state),
-    change: (_, lane, jobs) => cancelTree(engine.settings, lane, jobs, "cancelled"),
+    change: (lane, jobs) => cancelTree(lane, jobs, "cancelled"),
   });
 }
 
@@ -55,14 +55,14 @@ export function deleteJobs(engine: Engine, request: BulkRequest): Promise<BulkRe
   return actOnSlice(engine, request, {
     canChange: isTerminal,
     judge: judgeDeletes,
-    change: async (_, lane, jobs) => lane.tx.deleteJobs((await judgeDeletes(lane.tx, jobs)).map(({ jobId }) => jobId)),
+    change: async (lane, jobs) => lane.tx.jobs.delete((await judgeDeletes(lane.tx, jobs)).map(({ jobId }) => jobId)),
   });
 }
 
 /** Reads a slice outside any transaction, then changes in one commit those that still can be changed. */
 async function actOnSlice(engine: Engine, request: BulkRequest, act: BulkAct): Promise<BulkResult> {
   checkPage(request);
-  const page = await engine.store.listJobs({
+  const page = await engine.store.jobs.list({
     filter: request.filter,
     limit: request.pageSize === 0 ? MAX_PAGE_SIZE : request.pageSize,
     before: request.pageToken === "" ? null : request.pageToken,
@@ -73,8 +73,8 @@ async function actOnSlice(engine: Engine, request: BulkRequest, act: BulkAct): P
   const candidates = judged.map((job) => job.jobId);
   if (request.dryRun || candidates.length === 0) return { count: candidates.length, jobIds: candidates, nextPageToken };
   const changed = await engine.lane.run(async (lane) => {
-    const jobs = (await lane.tx.getJobs(candidates)).filter((job) => act.canChange(job.state));
-    return act.change(engine, lane, jobs);
+    const jobs = (await lane.tx.jobs.getMany(candidates)).filter((job) => act.canChange(job.state));
+    return act.change(lane, jobs);
   });
   const asked = new Set(candidates);
   const jobIds = changed.filter((jobId) => asked.has(jobId));

@@ -1,8 +1,7 @@
 import { jobNotFound } from "../../core/errors.ts";
-import type { MachineSettings } from "../../core/job-machine.ts";
-import { decide } from "../../core/job-machine.ts";
 import type { Job } from "../../core/job.ts";
-import type { LaneTransaction } from "../lane/lane-batch.ts";
+import { applyEvent } from "../lane/apply-event.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { Engine } from "../engine.ts";
 import { checkJobId } from "./read-jobs.ts";
 
@@ -18,16 +17,15 @@ export async function cancelJob(
 ): Promise<{ readonly cancelled: boolean; readonly job: Job }> {
   checkJobId(jobId, "job_id");
   const cancelled = await engine.lane.run(async (lane) =>
-    cancelTree(engine.settings, lane, await lane.tx.getJobs([jobId]), "cancelled"),
+    cancelTree(lane, await lane.tx.jobs.getMany([jobId]), "cancelled"),
   );
-  const job = await engine.store.getJob(jobId);
+  const job = await engine.store.jobs.get(jobId);
   if (job === null) throw jobNotFound(jobId);
   return { cancelled: cancelled.includes(jobId), job };
 }
 
 /** Cancels those of the jobs that can be, and their descendants. Returns the ids of all that were cancelled. */
 export async function cancelTree(
-  settings: MachineSettings,
   lane: LaneTransaction,
   roots: readonly Job[],
   reason: CancelReason,
@@ -36,26 +34,13 @@ export async function cancelTree(
   let level = roots;
   let levelReason = reason;
   while (level.length > 0) {
-    const done = await cancelLevel(settings, lane, level, levelReason);
+    const done = await applyEvent(lane, level, { kind: "cancel", reason: levelReason });
     cancelled.push(...done);
-    const children = done.length > 0 ? await lane.tx.listLiveChildren(done) : [];
+    const children = done.length > 0 ? await lane.tx.jobs.listLiveChildren(done) : [];
     // That their steps are undone is what the cancellation brought about.
     level = children.filter((child) => child.undoOf === null);
     // A child did not miss its own deadline: it goes because its parent went.
     levelReason = "cancelled";
   }
   return cancelled;
-}
-
-async function cancelLevel(
-  settings: MachineSettings,
-  lane: LaneTransaction,
-  jobs: readonly Job[],
-  reason: CancelReason,
-): Promise<readonly string[]> {
-  const transitions = jobs
-    .map((job) => decide(job, { kind: "cancel", reason }, settings, 0))
-    .filter((transition) => transition !== null);
-  const applied = await lane.apply(transitions);
-  return transitions.filter((_, index) => applied[index] === true).map(({ jobId }) => jobId);
 }

@@ -3,11 +3,18 @@ import { DaemonError, invalidArgument } from "../../core/errors.ts";
 import type { JobOptionsInput } from "../../core/job-options.ts";
 import { checkFunctionName, LIMITS, resolveJobOptions } from "../../core/job-options.ts";
 import type { JobState } from "../../core/job.ts";
-import type { EnqueueOutcome, JobToStore } from "../../storage/job-store.ts";
-import type { Ticket } from "../lane/lane-batch.ts";
-import { ticketed } from "../lane/commit-lane.ts";
+import type { EnqueueOutcome, NewJob } from "../../storage/seam/jobs.ts";
+import { type AloneParts, type AppliedAlone, type Completion, toPromise, type WriteKind } from "../lane/write-kind.ts";
 import type { Engine } from "../engine.ts";
-import { isJobId, isUuid } from "./job-id.ts";
+import { isUuidV7, isUuid } from "../../core/uuid.ts";
+import { storeCalls } from "./store-calls.ts";
+
+export const enqueueKind: WriteKind<NewJob, EnqueueOutcome> = {
+  name: "enqueue",
+  readsTimeLate: true,
+  apply: storeCalls,
+  applyAlone: storeAlone,
+};
 
 /** A call as it came in. */
 export interface EnqueueItem {
@@ -32,29 +39,29 @@ export type EnqueueResult =
 
 /** Stores a batch; each item succeeds or fails on its own. Resolves after the commit is on disk. */
 export function enqueueJobs(engine: Engine, items: readonly EnqueueItem[]): Promise<readonly EnqueueResult[]> {
-  return ticketed((ticket) => submitEnqueues(engine, items, ticket));
+  return toPromise((completion) => submitEnqueues(engine, items, completion));
 }
 
-/** The same, told on the commit lane itself: for sessions, whose answers go out with what else the commit did. */
+/** Completes on the commit lane itself, so that a session's answers leave together with the commit's other news. */
 export function submitEnqueues(
   engine: Engine,
   items: readonly EnqueueItem[],
-  ticket: Ticket<readonly EnqueueResult[]>,
+  completion: Completion<readonly EnqueueResult[]>,
 ): void {
   const checked = items.map((item, index) => checkItem(engine, item, index));
-  const toStore = checked.filter((one): one is JobToStore => !(one instanceof DaemonError));
+  const toStore = checked.filter((one): one is NewJob => !(one instanceof DaemonError));
   if (toStore.length === 0) {
-    ticket.done(checked.map((error) => ({ ok: false, error: error as DaemonError })));
+    completion.done(checked.map((error) => ({ ok: false, error: error as DaemonError })));
     return;
   }
-  engine.lane.enqueue(toStore, {
-    done: (outcomes) => ticket.done(join(checked, outcomes)),
-    failed: (error) => ticket.failed(error),
+  engine.lane.submit(enqueueKind, toStore, {
+    done: (outcomes) => completion.done(join(checked, outcomes)),
+    failed: (error) => completion.failed(error),
   });
 }
 
 function join(
-  checked: readonly (JobToStore | DaemonError)[],
+  checked: readonly (NewJob | DaemonError)[],
   outcomes: readonly EnqueueOutcome[],
 ): readonly EnqueueResult[] {
   let next = 0;
@@ -63,7 +70,30 @@ function join(
   );
 }
 
-function checkItem(engine: Engine, item: EnqueueItem, index: number): JobToStore | DaemonError {
+/** Fast path for jobs without parents that no worker of this daemon can take at once, where the store has one. */
+async function storeAlone(
+  { store, dispatcher }: AloneParts,
+  items: readonly NewJob[],
+): Promise<AppliedAlone<EnqueueOutcome> | null> {
+  if (store.jobs.insertInOneStatement === undefined || items.some(({ parentId }) => parentId !== null)) return null;
+  for (const item of items) if (startsAtOnce(item)) dispatcher.markReady(item.functionName);
+  if (dispatcher.hasDemand()) return null;
+  const done = await store.jobs.insertInOneStatement(items);
+  if (done === null) return null;
+  const { now, outcomes } = done;
+  for (const [index, item] of items.entries()) dispatcher.onStored(item, isReady(outcomes[index]), now);
+  return { at: now, answers: outcomes, stored: items };
+}
+
+function startsAtOnce({ options: { runAt, delayMs } }: NewJob): boolean {
+  return runAt === null && (delayMs ?? 0) <= 0;
+}
+
+function isReady(outcome: EnqueueOutcome | undefined): boolean {
+  return outcome?.kind === "stored" && outcome.ready;
+}
+
+function checkItem(engine: Engine, item: EnqueueItem, index: number): NewJob | DaemonError {
   const path = `jobs[${index}]`;
   const { options, violations } = resolveJobOptions(item.options, `${path}.options`);
   const all: FieldViolation[] = [
@@ -86,7 +116,7 @@ const NO_ARGS = new TextEncoder().encode("[]");
 
 function checkIds(item: EnqueueItem, path: string): readonly FieldViolation[] {
   const violations: FieldViolation[] = [];
-  if (item.jobId !== null && !isJobId(item.jobId)) {
+  if (item.jobId !== null && !isUuidV7(item.jobId)) {
     violations.push({
       field: `${path}.job_id`,
       description: `${JSON.stringify(item.jobId)} is not a UUID of version 7 in lower case; leave it empty to get one`,
@@ -108,7 +138,7 @@ function argsTooLarge(item: EnqueueItem, path: string): DaemonError {
   });
 }
 
-function toResult(item: JobToStore, outcome: EnqueueOutcome): EnqueueResult {
+function toResult(item: NewJob, outcome: EnqueueOutcome): EnqueueResult {
   switch (outcome.kind) {
     case "stored":
     case "repeated":
@@ -130,7 +160,7 @@ function toResult(item: JobToStore, outcome: EnqueueOutcome): EnqueueResult {
   }
 }
 
-function alreadyExists(item: JobToStore, jobId: string, state: JobState): DaemonError {
+function alreadyExists(item: NewJob, jobId: string, state: JobState): DaemonError {
   return new DaemonError(
     "already_exists",
     `job ${jobId} (${state}) of ${item.functionName} has the idempotency key ` +
@@ -147,7 +177,7 @@ function orphaned(parentId: string, state: JobState): DaemonError {
   );
 }
 
-function idTaken(item: JobToStore, functionName: string): DaemonError {
+function idTaken(item: NewJob, functionName: string): DaemonError {
   return new DaemonError(
     "already_exists",
     `the job id ${item.jobId} belongs to a job of ${functionName}; choose a new one for each call`,

@@ -1,6 +1,6 @@
 import type { Lease } from "../../core/job.ts";
 import type { Engine } from "../engine.ts";
-import type { WorkerSession } from "../workers/worker-session.ts";
+import type { WorkerSession } from "../dispatch/worker-session.ts";
 
 /** An attempt that asks for more time. */
 export interface AttemptHeartbeat extends Lease {
@@ -19,6 +19,6 @@ export function heartbeatAttempts(
   for (const heartbeat of heartbeats) {
     const held = session.find(heartbeat);
     if (held === null) session.port.revoke(heartbeat, "stale");
-    else if (!held.isRevoked) session.limit(held, heartbeat.extendMs, engine.clock.monotonic());
+    else if (!held.isRevoked) session.setDeadline(held, heartbeat.extendMs, engine.clock.monotonic());
   }
 }

@@ -8,10 +8,10 @@ import type { JudgeReads } from "./judge-retries.ts";
  * job goes with the job whose last end it undid, or after it.
  */
 export async function judgeDeletes(reads: JudgeReads, jobs: readonly Job[]): Promise<readonly Job[]> {
-  const undoJobs = await reads.listUndoJobs(jobs.map(({ jobId }) => jobId));
+  const undoJobs = await reads.workflows.listUndoJobs(jobs.map(({ jobId }) => jobId));
   const asked = new Set(jobs.map(({ jobId }) => jobId));
   const undone = jobs.flatMap(({ undoOf }) => (undoOf === null || asked.has(undoOf) ? [] : [undoOf]));
-  const staying = new Map((undone.length === 0 ? [] : await reads.getJobs(undone)).map((job) => [job.jobId, job]));
+  const staying = new Map((undone.length === 0 ? [] : await reads.jobs.getMany(undone)).map((job) => [job.jobId, job]));
   return jobs.filter((job) => {
     const of = staying.get(job.undoOf ?? "");
     if (of !== undefined && findCurrentUndo(of, [job]) !== null) return false;

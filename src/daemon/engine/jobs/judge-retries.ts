@@ -1,10 +1,13 @@
 import { DaemonError } from "../../core/errors.ts";
 import { findCurrentUndo, isHalfUndone } from "../../core/undo-job.ts";
 import { isTerminal, type Job } from "../../core/job.ts";
-import type { JobTransaction } from "../../storage/job-store.ts";
+import type { Transaction } from "../../storage/seam/store.ts";
 
 /** Of the store, or of a transaction that acts on what they say. */
-export type JudgeReads = Pick<JobTransaction, "getJobs" | "listUndoJobs">;
+export interface JudgeReads {
+  readonly jobs: Pick<Transaction["jobs"], "getMany">;
+  readonly workflows: Pick<Transaction["workflows"], "listUndoJobs">;
+}
 
 /** What may be retried of some jobs, as far as undo jobs are concerned. */
 export interface RetryVerdict {
@@ -20,7 +23,7 @@ export interface RetryVerdict {
  * were undone is retried from nothing. An undo job is retried only as long as it undoes the last end of its job.
  */
 export async function judgeRetries(tx: JudgeReads, jobs: readonly Job[]): Promise<RetryVerdict> {
-  const undoJobs = await tx.listUndoJobs(jobs.map(({ jobId }) => jobId));
+  const undoJobs = await tx.workflows.listUndoJobs(jobs.map(({ jobId }) => jobId));
   const undone: string[] = [];
   const refusals = new Map<string, DaemonError>();
   for (const job of jobs) {
@@ -41,7 +44,7 @@ async function judgeUndoJobs(
 ): Promise<readonly (readonly [string, DaemonError])[]> {
   const undoing = jobs.flatMap((job) => (job.undoOf === null ? [] : [{ job, undoOf: job.undoOf }]));
   if (undoing.length === 0) return [];
-  const ended = new Map((await tx.getJobs(undoing.map(({ undoOf }) => undoOf))).map((job) => [job.jobId, job]));
+  const ended = new Map((await tx.jobs.getMany(undoing.map(({ undoOf }) => undoOf))).map((job) => [job.jobId, job]));
   const retried = new Set(jobs.map(({ jobId }) => jobId).filter((jobId) => !refused.has(jobId)));
   return undoing.flatMap(({ job, undoOf }) => {
     const of = ended.get(undoOf);

@@ -1,6 +1,6 @@
 import { cancelTree } from "./cancel-job.ts";
 import type { Engine } from "../engine.ts";
-import type { LaneTransaction } from "../lane/lane-batch.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import { wakeJobs } from "../workflows/wake-jobs.ts";
 
 /** Jobs moved by one commit: bounds the time that the commit takes. */
@@ -13,10 +13,10 @@ const SLICE = 500;
 export async function moveDueJobs(engine: Engine): Promise<number | null> {
   for (;;) {
     const slice = await engine.lane.run(async (lane) => {
-      const promotion = await lane.tx.promoteDueJobs(SLICE);
+      const promotion = await lane.tx.jobs.promoteDue(SLICE);
       for (const name of promotion.functionNames) engine.dispatcher.markReady(name);
-      const overdue = await lane.tx.listOverdueJobs(SLICE);
-      for (const { job, reason } of overdue) await cancelTree(engine.settings, lane, [job], reason);
+      const overdue = await lane.tx.jobs.listOverdue(SLICE);
+      for (const { job, reason } of overdue) await cancelTree(lane, [job], reason);
       const areWaitsFull = await endWaits(lane);
       const isFull = promotion.promoted === SLICE || overdue.length === SLICE || areWaitsFull;
       return { isFull, nextDueAt: isFull ? null : await lane.tx.nextDueAt() };
@@ -27,8 +27,8 @@ export async function moveDueJobs(engine: Engine): Promise<number | null> {
 
 /** Ends what is due, and goes on with events that many wait for. True when there may be more. */
 async function endWaits(lane: LaneTransaction): Promise<boolean> {
-  const due = await lane.tx.endDueWaits(SLICE);
-  const spread = await lane.tx.spreadEvents(SLICE);
+  const due = await lane.tx.workflows.endDueWaits(SLICE);
+  const spread = await lane.tx.events.spread(SLICE);
   await wakeJobs(lane, [...due.woken, ...spread.woken]);
   return due.ended === SLICE || spread.ended === SLICE;
 }

@@ -2,9 +2,9 @@ import type { Checkpoint, PendingWait } from "../../core/checkpoint.ts";
 import { invalidArgument, jobNotFound } from "../../core/errors.ts";
 import type { Attempt, Job } from "../../core/job.ts";
 import type { JobTick } from "../../core/schedule.ts";
-import type { JobFilter } from "../../storage/job-store.ts";
+import type { JobFilter } from "../../storage/seam/jobs.ts";
 import type { Engine } from "../engine.ts";
-import { isUuid } from "./job-id.ts";
+import { isUuid } from "../../core/uuid.ts";
 
 /** A job with all that belongs to it. */
 export interface JobDetails {
@@ -27,23 +27,23 @@ export async function getJob(engine: Engine, jobId: string): Promise<JobDetails>
   const job = await readJob(engine, jobId);
   return {
     job,
-    attempts: await store.listAttempts(jobId, ATTEMPTS_SHOWN),
-    waits: job.state === "SUSPENDED" ? await store.listWaits(jobId) : [],
-    records: await store.listRecords(jobId, RECORDS_SHOWN),
+    attempts: await store.jobs.listAttempts(jobId, ATTEMPTS_SHOWN),
+    waits: job.state === "SUSPENDED" ? await store.workflows.listWaits(jobId) : [],
+    records: await store.workflows.listRecords(jobId, RECORDS_SHOWN),
   };
 }
 
 /** One job alone. Throws not_found. */
 export async function readJob({ store }: Engine, jobId: string): Promise<Job> {
   checkJobId(jobId, "job_id");
-  const job = await store.getJob(jobId);
+  const job = await store.jobs.get(jobId);
   if (job === null) throw jobNotFound(jobId);
   return job;
 }
 
 /** The tick that a job was enqueued for; undefined when it is of no schedule. */
 export async function findTick({ store }: Engine, { jobId }: Job): Promise<JobTick | undefined> {
-  return (await store.listTicks([jobId])).get(jobId);
+  return (await store.schedules.listTicks([jobId])).get(jobId);
 }
 
 export interface PageRequest {
@@ -68,12 +68,12 @@ export async function listJobs(
   readonly nextPageToken: string;
 }> {
   checkPage(request);
-  const page = await engine.store.listJobs({
+  const page = await engine.store.jobs.list({
     filter: request.filter,
     limit: request.pageSize === 0 ? DEFAULT_PAGE_SIZE : request.pageSize,
     before: request.pageToken === "" ? null : request.pageToken,
   });
-  const ticks = await engine.store.listTicks(page.jobs.map((job) => job.jobId));
+  const ticks = await engine.store.schedules.listTicks(page.jobs.map((job) => job.jobId));
   return { jobs: page.jobs, ticks, nextPageToken: page.next ?? "" };
 }
 

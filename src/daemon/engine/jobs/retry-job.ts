@@ -1,7 +1,7 @@
 import { DaemonError, jobNotFound } from "../../core/errors.ts";
-import { decide } from "../../core/job-machine.ts";
 import type { Job } from "../../core/job.ts";
-import type { LaneTransaction } from "../lane/lane-batch.ts";
+import { applyEvent } from "../lane/apply-event.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { Engine } from "../engine.ts";
 import { judgeRetries } from "./judge-retries.ts";
 import { checkJobId } from "./read-jobs.ts";
@@ -15,9 +15,9 @@ import { checkJobId } from "./read-jobs.ts";
 export async function retryJob(engine: Engine, jobId: string): Promise<Job> {
   checkJobId(jobId, "job_id");
   const { retried, refusals } = await engine.lane.run(async (lane) =>
-    retryJudged(engine, lane, await lane.tx.getJobs([jobId])),
+    retryJudged(lane, await lane.tx.jobs.getMany([jobId])),
   );
-  const job = await engine.store.getJob(jobId);
+  const job = await engine.store.jobs.get(jobId);
   if (job === null) throw jobNotFound(jobId);
   if (!retried.includes(jobId)) {
     const [refusal] = refusals.values();
@@ -40,13 +40,13 @@ export async function retryAwaited(engine: Engine, jobId: string, awaitedBy: str
   checkJobId(jobId, "job_id");
   checkJobId(awaitedBy, "awaited_by");
   await engine.lane.run(async (lane) => {
-    const jobs = (await lane.tx.getJobs([jobId, awaitedBy])).filter((job) => job.jobId === jobId.toLowerCase());
+    const jobs = (await lane.tx.jobs.getMany([jobId, awaitedBy])).filter((job) => job.jobId === jobId.toLowerCase());
     if (jobs.length === 0) throw jobNotFound(jobId);
-    if (!(await lane.tx.forgetAwaited({ jobId, awaitedBy }))) throw notOnRecord(jobId, awaitedBy);
-    const [refusal] = (await retryJudged(engine, lane, jobs)).refusals.values();
+    if (!(await lane.tx.workflows.forgetAwaited({ jobId, awaitedBy }))) throw notOnRecord(jobId, awaitedBy);
+    const [refusal] = (await retryJudged(lane, jobs)).refusals.values();
     if (refusal !== undefined) throw refusal;
   });
-  const job = await engine.store.getJob(jobId);
+  const job = await engine.store.jobs.get(jobId);
   if (job === null) throw jobNotFound(jobId);
   return job;
 }
@@ -60,25 +60,16 @@ function notOnRecord(jobId: string, awaitedBy: string): DaemonError {
 }
 
 /** Retries those of the jobs that can be. Returns their ids. */
-export async function retryAll(
-  engine: Engine,
-  lane: LaneTransaction,
-  jobs: readonly Job[],
-): Promise<readonly string[]> {
-  return (await retryJudged(engine, lane, jobs)).retried;
+export async function retryAll(lane: LaneTransaction, jobs: readonly Job[]): Promise<readonly string[]> {
+  return (await retryJudged(lane, jobs)).retried;
 }
 
 async function retryJudged(
-  engine: Engine,
   lane: LaneTransaction,
   jobs: readonly Job[],
 ): Promise<{ readonly retried: readonly string[]; readonly refusals: ReadonlyMap<string, DaemonError> }> {
   const { allowed, undone, refusals } = await judgeRetries(lane.tx, jobs);
   // Before what the retry makes of the records.
-  if (undone.length > 0) await lane.tx.forgetRecords(undone);
-  const transitions = allowed
-    .map((job) => decide(job, { kind: "retry" }, engine.settings, 0))
-    .filter((transition) => transition !== null);
-  const applied = await lane.apply(transitions);
-  return { retried: transitions.filter((_, index) => applied[index] === true).map(({ jobId }) => jobId), refusals };
+  if (undone.length > 0) await lane.tx.workflows.forgetRecords(undone);
+  return { retried: await applyEvent(lane, allowed, { kind: "retry" }), refusals };
 }

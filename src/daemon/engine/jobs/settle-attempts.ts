@@ -10,10 +10,13 @@ import { LIMITS } from "../../core/job-options.ts";
 import type { JobEvent, Transition } from "../../core/job-machine.ts";
 import { decide } from "../../core/job-machine.ts";
 import type { Job, Lease } from "../../core/job.ts";
-import { cutError, cutText } from "./cut-error.ts";
+import { cutError, cutText } from "../../core/cut-error.ts";
+import type { SettleResult } from "../dispatch/settle-result.ts";
 import type { Engine } from "../engine.ts";
-import type { ParkOutcome, ParkToStore } from "../workflows/park-jobs.ts";
-import { DELIVERY_MS, type HeldLease, type WorkerSession } from "../workers/worker-session.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
+import type { WriteKind } from "../lane/write-kind.ts";
+import { type Park, type ParkOutcome, parkJobs, type ParkRequest } from "../workflows/park-jobs.ts";
+import { DELIVERY_MS, type HeldLease, type WorkerSession } from "../dispatch/worker-session.ts";
 
 /** The handler waits for something and needs no slot meanwhile. */
 export interface ParkReport {
@@ -33,27 +36,25 @@ export interface AttemptReport extends Lease {
   readonly runMs: number;
 }
 
-export type SettleResult =
-  | "accepted"
-  /** The lease is no longer the worker's: nothing changed. */
-  | "stale"
-  /** Not stored for now: report it again. */
-  | "retry"
-  /** The report breaks a limit: report a failure instead. */
-  | "invalid";
+/** A guarded write that ends an attempt, gives its job back, or parks it. */
+export interface Settlement {
+  readonly transition: Transition;
+  /** What the job waits for, when it is parked. */
+  readonly park: Park | null;
+}
 
-/** A report on its way: either a guarded write, or an answer that needs none. */
+export const settleKind: WriteKind<Settlement, ParkOutcome> = {
+  name: "settle",
+  readsTimeLate: true,
+  eventNames: listAwaitedEvents,
+  apply: applySettlements,
+};
+
+/** A report in progress: either a guarded write, or an answer that needs none. */
 type Step =
-  | { readonly kind: "write"; readonly held: HeldLease; readonly transition: Transition }
-  | { readonly kind: "park"; readonly held: HeldLease; readonly park: ParkToStore }
+  | ({ readonly kind: "write"; readonly held: HeldLease } & Settlement)
   | { readonly kind: "unknown"; readonly lease: Lease }
   | { readonly kind: "answered"; readonly result: SettleResult };
-
-/** What the lane answered; null where it failed. */
-interface Answers {
-  readonly applied: readonly boolean[] | null;
-  readonly parked: readonly ParkOutcome[] | null;
-}
 
 /**
  * Settles or parks attempts under their leases, in one commit, and calls `onSettled` with one result a report once that
@@ -67,15 +68,52 @@ export function settleAttempts(
   onSettled: (results: readonly SettleResult[]) => void,
 ): void {
   const steps = reports.map((report) => prepare(engine, session, report));
-  noteSpeed(engine, session, reports, steps);
-  submit(engine, steps, (answers) => {
-    const results = resultsOf(steps, answers);
-    for (const [index, step] of steps.entries()) {
-      if ("held" in step && (results[index] === "retry" || results[index] === "invalid")) session.restore(step.held);
-      if (step.kind === "park" && results[index] === "accepted" && engine.store.isShared) session.notePark(step.held);
-    }
+  measureSpeed(engine, session, reports, steps);
+  const finish = (outcomes: readonly ParkOutcome[] | null): void => {
+    const results = resultsOf(steps, outcomes);
+    for (const [index, step] of steps.entries()) if (step.kind === "write") afterWrite(step, results[index]);
     answerUnchanged(engine, steps, results, onSettled);
+  };
+  const afterWrite = ({ held, park }: WriteStep, result: SettleResult | undefined): void => {
+    if (result === "retry" || result === "invalid") session.restore(held);
+    if (park !== null && result === "accepted" && engine.store.isShared) session.addParked(held);
+  };
+  const writes = steps.filter((step) => step.kind === "write");
+  // Without any write too: a report of an unknown lease is answered behind what this commit settles.
+  engine.lane.submit(settleKind, writes, { done: finish, failed: () => finish(null) });
+}
+
+/** Writes that nobody waits for: what a failing store leaves undone is found by the lease check or the worker's next hello. */
+export function settleInBackground({ lane }: Engine, decisions: readonly (Transition | null)[]): void {
+  const transitions = decisions.filter((transition) => transition !== null);
+  const settlements = transitions.map((transition) => ({ transition, park: null }));
+  lane.submit(settleKind, settlements, { done: () => {}, failed: () => {} });
+}
+
+type WriteStep = Extract<Step, { readonly kind: "write" }>;
+
+/** First what ends attempts, then what parks jobs. */
+async function applySettlements(
+  lane: LaneTransaction,
+  settlements: readonly Settlement[],
+): Promise<readonly ParkOutcome[]> {
+  const parks = settlements.filter((one): one is ParkRequest => one.park !== null);
+  const ends = parks.length === 0 ? settlements : settlements.filter(({ park }) => park === null);
+  const applied = ends.length > 0 ? await lane.apply(ends.map(({ transition }) => transition)) : [];
+  const parked = parks.length > 0 ? await parkJobs(lane, parks) : [];
+  let [nextEnd, nextPark] = [0, 0];
+  return settlements.map(({ park }) => {
+    if (park !== null) return parked[nextPark++] ?? "stale";
+    return applied[nextEnd++] === true ? "applied" : "stale";
   });
+}
+
+function listAwaitedEvents(settlements: readonly Settlement[]): readonly string[] {
+  const names: string[] = [];
+  for (const { park } of settlements) {
+    for (const wait of park?.waits ?? []) if (wait.kind === "event") names.push(wait.eventName);
+  }
+  return names;
 }
 
 function prepare(engine: Engine, session: WorkerSession, report: AttemptReport): Step {
@@ -87,18 +125,18 @@ function prepare(engine: Engine, session: WorkerSession, report: AttemptReport):
   const snapshot: Job = { ...held.job, startedAt: held.startedAt ?? held.job.startedAt };
   const { ranSince, deadline } = held;
   session.remove(held);
-  // It may have been taken for lost because its own settling was not heard of.
+  // The lease may be revoked here because we had not yet seen it settled.
   if (held.isRevoked) return { kind: "unknown", lease: held };
   if (event.kind !== "park") {
     const transition = decide(snapshot, shorten(event), engine.settings, engine.random());
-    return transition === null ? STALE : { kind: "write", held, transition };
+    return transition === null ? STALE : { kind: "write", held, transition, park: null };
   }
   const now = engine.clock.monotonic();
   const ranMs = ranMsAtPark(held.job, now - ranSince, deadline - DELIVERY_MS - now);
-  const transition = decide(snapshot, { kind: "park", ranMs }, engine.settings, 0);
+  const transition = decide(snapshot, { kind: "park", ranMs });
   if (transition === null) return STALE;
   const { waits, waitingNames, order = null } = event;
-  return { kind: "park", held, park: { transition, waits, waitingNames, order, place: held.checkpointCount } };
+  return { kind: "write", held, transition, park: { waits, waitingNames, order, place: held.checkpointCount } };
 }
 
 const INVALID: Step = { kind: "answered", result: "invalid" };
@@ -119,53 +157,18 @@ function isWithinLimits({ waits, waitingNames, order }: ParkReport, held: HeldLe
   );
 }
 
-/** Both parts go into the same transaction. */
-function submit(engine: Engine, steps: readonly Step[], onAnswered: (answers: Answers) => void): void {
-  const transitions = steps.flatMap((step) => (step.kind === "write" ? [step.transition] : []));
-  const parks = steps.flatMap((step) => (step.kind === "park" ? [step.park] : []));
-  let waiting = parks.length > 0 ? 2 : 1;
-  let applied: readonly boolean[] | null = null;
-  let parked: readonly ParkOutcome[] | null = null;
-  const finish = (): void => {
-    if (--waiting === 0) onAnswered({ applied, parked });
-  };
-  engine.lane.settle(transitions, {
-    done: (results) => {
-      applied = results;
-      finish();
-    },
-    failed: finish,
-  });
-  if (parks.length === 0) return;
-  engine.lane.park(parks, {
-    done: (outcomes) => {
-      parked = outcomes;
-      finish();
-    },
-    failed: finish,
-  });
-}
-
-function resultsOf(steps: readonly Step[], { applied, parked }: Answers): SettleResult[] {
-  let written = 0;
-  let paused = 0;
+/** @param outcomes of the writes; null when the commit failed */
+function resultsOf(steps: readonly Step[], outcomes: readonly ParkOutcome[] | null): SettleResult[] {
+  let next = 0;
   return steps.map((step): SettleResult => {
-    switch (step.kind) {
-      case "answered":
-        return step.result;
-      case "write":
-        if (applied === null) return "retry";
-        return applied[written++] === true ? "accepted" : "stale";
-      case "park":
-        return parked === null ? "retry" : parkResult(parked[paused++] ?? "stale");
-      case "unknown":
-        return applied === null ? "retry" : "stale";
-    }
+    if (step.kind === "answered") return step.result;
+    if (outcomes === null) return "retry";
+    return step.kind === "unknown" ? "stale" : toResult(outcomes[next++] ?? "stale");
   });
 }
 
-function parkResult(outcome: ParkOutcome): SettleResult {
-  return outcome === "parked" ? "accepted" : outcome;
+function toResult(outcome: ParkOutcome): SettleResult {
+  return outcome === "applied" ? "accepted" : outcome;
 }
 
 /**
@@ -185,7 +188,7 @@ function answerUnchanged(
     onSettled(results);
     return;
   }
-  void engine.store.getJobs(unchanged.map(({ lease }) => lease.jobId)).then(
+  void engine.store.jobs.getMany(unchanged.map(({ lease }) => lease.jobId)).then(
     (jobs) => {
       for (const { lease, index } of unchanged) if (wasSettled(jobs, lease)) results[index] = "accepted";
       onSettled(results);
@@ -214,7 +217,7 @@ function shorten<E extends JobEvent>(event: E): E {
   return event;
 }
 
-function noteSpeed(
+function measureSpeed(
   engine: Engine,
   session: WorkerSession,
   reports: readonly AttemptReport[],
@@ -228,5 +231,5 @@ function noteSpeed(
     if (step !== undefined && "held" in step) bytes += step.held.argsBytes;
   }
   const count = reports.length;
-  if (count > 0) session.gauge.note(count, runMs / count, bytes / count, engine.clock.monotonic());
+  if (count > 0) session.gauge.record(count, runMs / count, bytes / count, engine.clock.monotonic());
 }

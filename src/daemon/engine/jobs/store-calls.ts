@@ -1,22 +1,21 @@
 import type { JobState } from "../../core/job.ts";
-import type { EnqueueOutcome, JobToStore, JobTransaction } from "../../storage/job-store.ts";
+import type { EnqueueOutcome, NewJob } from "../../storage/seam/jobs.ts";
+import type { Transaction } from "../../storage/seam/store.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 
 /**
- * Stores calls, but for those of handlers whose jobs are CANCELLED or DEAD: nobody would look for what these start, and
- * the cancellation has looked for children already. What such a handler stored before is told as ever.
- *
- * @param store what stores the others
+ * Stores new jobs, except children of jobs that are CANCELLED or DEAD: nobody would read their results, and the
+ * cancellation has already looked for children. A call that was stored before is answered as usual.
  */
 export async function storeCalls(
-  tx: JobTransaction,
-  items: readonly JobToStore[],
-  store: (items: readonly JobToStore[]) => Promise<readonly EnqueueOutcome[]>,
+  { tx, enqueue }: LaneTransaction,
+  items: readonly NewJob[],
 ): Promise<readonly EnqueueOutcome[]> {
   const ended = await findEnded(tx, items);
-  if (ended.size === 0) return store(items);
+  if (ended.size === 0) return enqueue(items);
   const refusals = items.map((item) => refusalOf(item, ended));
-  const stored = await store(items.filter((_, index) => refusals[index] === null));
-  const found = await tx.findEnqueued(items.filter((_, index) => refusals[index] !== null));
+  const stored = await enqueue(items.filter((_, index) => refusals[index] === null));
+  const found = await tx.jobs.findEnqueued(items.filter((_, index) => refusals[index] !== null));
   let [nextStored, nextFound] = [0, 0];
   return refusals.map((refusal) =>
     refusal === null ? (stored[nextStored++] as EnqueueOutcome) : (found[nextFound++] ?? refusal),
@@ -24,17 +23,17 @@ export async function storeCalls(
 }
 
 /** Null for a call that may be stored. */
-function refusalOf({ parentId }: JobToStore, ended: ReadonlyMap<string, JobState>): EnqueueOutcome | null {
+function refusalOf({ parentId }: NewJob, ended: ReadonlyMap<string, JobState>): EnqueueOutcome | null {
   const id = parentId?.toLowerCase() ?? "";
   const state = ended.get(id);
   return state === undefined ? null : { kind: "orphaned", parentId: id, state };
 }
 
 /** The parents that are CANCELLED or DEAD; they stay so until the transaction is over. */
-async function findEnded(tx: JobTransaction, items: readonly JobToStore[]): Promise<ReadonlyMap<string, JobState>> {
+async function findEnded(tx: Transaction, items: readonly NewJob[]): Promise<ReadonlyMap<string, JobState>> {
   const parentIds = new Set(items.flatMap(({ parentId }) => (parentId === null ? [] : [parentId.toLowerCase()])));
   if (parentIds.size === 0) return new Map();
-  const parents = await tx.getJobs([...parentIds]);
+  const parents = await tx.jobs.getMany([...parentIds]);
   const ended = parents.filter(({ state }) => state === "CANCELLED" || state === "DEAD");
   return new Map(ended.map(({ jobId, state }) => [jobId, state]));
 }

@@ -1,8 +1,8 @@
 import type { Transition } from "../../core/job-machine.ts";
 import { decide } from "../../core/job-machine.ts";
-import { ticketed } from "../lane/commit-lane.ts";
 import type { Engine } from "../engine.ts";
-import type { HeldLease } from "../workers/worker-session.ts";
+import type { HeldLease } from "../dispatch/worker-session.ts";
+import { settleKind } from "./settle-attempts.ts";
 
 /**
  * Ends the attempts that ran past their time limit, whether or not their worker still moves (P9). The worker is told
@@ -11,10 +11,10 @@ import type { HeldLease } from "../workers/worker-session.ts";
 export async function timeOutAttempts(engine: Engine): Promise<void> {
   const late = lateAttempts(engine);
   if (late.length === 0) return;
-  const transitions = late.map(({ transition }) => transition);
-  const applied = await ticketed<readonly boolean[]>((ticket) => engine.lane.settle(transitions, ticket));
-  // Another daemon took the job from this lease, which never ends in time any more: the look at leases tells the worker.
-  for (const [index, { lease }] of late.entries()) if (applied[index] === false) lease.deadline = Infinity;
+  const settlements = late.map(({ transition }) => ({ transition, park: null }));
+  const outcomes = await engine.lane.write(settleKind, settlements);
+  // Another daemon took the job from this lease, so it no longer times out here; the lease check notifies the worker.
+  for (const [index, { lease }] of late.entries()) if (outcomes[index] === "stale") lease.deadline = Infinity;
 }
 
 function lateAttempts(engine: Engine): readonly { readonly lease: HeldLease; readonly transition: Transition }[] {

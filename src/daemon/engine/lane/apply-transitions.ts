@@ -1,33 +1,36 @@
 import type { Transition } from "../../core/job-machine.ts";
-import type { JobTransaction } from "../../storage/job-store.ts";
-import type { StoredJob } from "../../storage/undo-store.ts";
+import type { NewJob } from "../../storage/seam/jobs.ts";
+import type { Transaction } from "../../storage/seam/store.ts";
+import type { StoredJob } from "../../storage/seam/workflows.ts";
 
 /** What one transaction has done to jobs so far. */
-export interface Applied {
+export interface JobWrites {
+  /** Jobs that callers enqueued. */
+  readonly stored: NewJob[];
   readonly transitions: Transition[];
-  /** Jobs that are to undo the steps of those that were ended; ready at once. */
+  /** Jobs that undo the steps of jobs that ended; ready at once. */
   readonly undoJobs: StoredJob[];
 }
 
 /**
- * Guarded writes, added to what is applied. Whatever ends a job DEAD or CANCELLED, what undoes its steps is stored in the
- * same transaction.
+ * Guarded writes, added to what the transaction has done. The same transaction stores the job that undoes the steps of
+ * each job that ends DEAD or CANCELLED.
  *
- * @param newJobId makes an id for an undo job
+ * @param newJobId makes IDs of undo jobs
  */
 export async function applyTransitions(
-  tx: JobTransaction,
+  tx: Transaction,
   transitions: readonly Transition[],
-  applied: Applied,
+  writes: Pick<JobWrites, "transitions" | "undoJobs">,
   newJobId: () => string,
 ): Promise<readonly boolean[]> {
-  const results = await tx.applyTransitions(transitions);
+  const results = await tx.jobs.applyTransitions(transitions);
   const done = transitions.filter((_, index) => results[index] === true);
-  applied.transitions.push(...done);
+  writes.transitions.push(...done);
   const ended = done.filter(mayHaveSteps);
   if (ended.length === 0) return results;
   const items = ended.map(({ jobId }) => ({ jobId, undoId: newJobId() }));
-  applied.undoJobs.push(...(await tx.storeUndoJobs(items)));
+  writes.undoJobs.push(...(await tx.workflows.storeUndoJobs(items)));
   return results;
 }
 

@@ -1,7 +1,6 @@
 import type { JobError, JobState } from "../../core/job.ts";
 import { isTerminal } from "../../core/job.ts";
-import type { JobFilter } from "../../storage/job-store.ts";
-import type { Engine } from "../engine.ts";
+import type { JobFilter } from "../../storage/seam/jobs.ts";
 
 /** One change of a job's state, told after its commit. */
 export interface CommittedChange {
@@ -35,12 +34,17 @@ interface Watcher {
   readonly onGap: () => void;
 }
 
+/** Changes that other daemons commit. */
+export interface RemoteChanges {
+  /** Starts or stops passing them to the feed; resolves when other daemons know. */
+  want(isWanted: boolean): Promise<void>;
+}
+
 /** Tells committed changes inside this process: to those who await one job, and to those who watch many. */
 export class ChangeFeed {
   readonly #watchers = new Set<Watcher>();
   readonly #awaiters = new Map<string, Set<EndListener>>();
-  /** Whether somebody watches; resolves when changes of other daemons come here too. */
-  onWatched: (isWatched: boolean) => Promise<void> = async () => {};
+  #remote: RemoteChanges | null = null;
 
   /** Whether anybody watches: lets the commit lane spare the work of describing changes that only watchers see. */
   get isWatched(): boolean {
@@ -48,12 +52,12 @@ export class ChangeFeed {
   }
 
   publish(changes: readonly CommittedChange[]): void {
-    for (const change of changes) if (isTerminal(change.state)) this.tellEnd(change.jobId, change);
-    this.tellWatchers(changes);
+    for (const change of changes) if (isTerminal(change.state)) this.notifyEnd(change.jobId, change);
+    this.notifyWatchers(changes);
   }
 
   /** What another daemon committed: those who await an end find out by themselves. */
-  tellWatchers(changes: readonly CommittedChange[]): void {
+  notifyWatchers(changes: readonly CommittedChange[]): void {
     for (const watcher of this.#watchers) {
       const matching = changes.filter((change) => matchesFilter(change, watcher.filter));
       if (matching.length > 0) watcher.listener(matching);
@@ -61,7 +65,7 @@ export class ChangeFeed {
   }
 
   /** Changes of other daemons were lost. */
-  tellGap(): void {
+  notifyGap(): void {
     for (const watcher of this.#watchers) watcher.onGap();
   }
 
@@ -84,20 +88,29 @@ export class ChangeFeed {
   watch(watcher: Watcher): { readonly ready: Promise<void>; stop(): void } {
     this.#watchers.add(watcher);
     return {
-      ready: this.onWatched(true),
+      ready: this.#wantRemote(true),
       stop: () => {
         // What cannot be told now is told with the next renewal.
-        if (this.#watchers.delete(watcher) && !this.isWatched) this.onWatched(false).catch(() => {});
+        if (this.#watchers.delete(watcher) && !this.isWatched) this.#wantRemote(false).catch(() => {});
       },
     };
   }
 
   /** To those who await the job; null when it is gone. A second call finds nobody. */
-  tellEnd(jobId: string, end: JobEnd | null): void {
+  notifyEnd(jobId: string, end: JobEnd | null): void {
     const listeners = this.#awaiters.get(jobId);
     if (listeners === undefined) return;
     this.#awaiters.delete(jobId);
     for (const listener of listeners) listener(end);
+  }
+
+  /** While somebody watches, asks for the changes of other daemons too. */
+  follow(remote: RemoteChanges): void {
+    this.#remote = remote;
+  }
+
+  async #wantRemote(isWanted: boolean): Promise<void> {
+    await this.#remote?.want(isWanted);
   }
 
   #forget(jobId: string, listener: EndListener): void {
@@ -105,19 +118,6 @@ export class ChangeFeed {
     listeners?.delete(listener);
     if (listeners?.size === 0) this.#awaiters.delete(jobId);
   }
-}
-
-/**
- * Calls `onChanges` with the committed changes that match, of every daemon on the database, until stopped; from `ready`
- * on none is missed, or `onGap` is called. The past is not told.
- */
-export function watchJobs(
-  engine: Engine,
-  filter: JobFilter,
-  onChanges: ChangeListener,
-  onGap: () => void,
-): { readonly ready: Promise<void>; stop(): void } {
-  return engine.changes.watch({ filter, listener: onChanges, onGap });
 }
 
 /** Fields of the filter that a change does not carry (key, creation time) are not looked at. */

@@ -1,41 +1,39 @@
 import { DaemonError } from "../../core/errors.ts";
 import type { Transition } from "../../core/job-machine.ts";
-import type { CheckpointToStore, EmitOutcome, EventToStore, RecordOutcome } from "../../storage/checkpoint-store.ts";
-import type { EnqueueOutcome, JobStore, JobToStore, JobTransaction } from "../../storage/job-store.ts";
-import type { SignalOutcome, SignalToStore } from "../../storage/signal-store.ts";
+import type { Store, Transaction } from "../../storage/seam/store.ts";
+import type { Dispatcher } from "../dispatch/dispatcher.ts";
+import { Batch } from "./batch.ts";
 import type { ChangeFeed } from "./change-feed.ts";
-import { type Committed, describeChanges } from "./committed-changes.ts";
-import type { Dispatcher } from "../workers/dispatcher.ts";
-import { storeCalls } from "../jobs/store-calls.ts";
-import { emitEvents } from "../workflows/emit-events.ts";
-import type { Batch, LaneTransaction, Ticket } from "./lane-batch.ts";
-import { type Applied, applyTransitions } from "./apply-transitions.ts";
-import { answer, emptyBatch, eventNamesOf, hasWork, itemsOf, splitBatch, ticketsOf } from "./lane-batch.ts";
-import type { ParkOutcome, ParkToStore } from "../workflows/park-jobs.ts";
-import { parkJobs } from "../workflows/park-jobs.ts";
-import { sendSignals } from "../workflows/send-signals.ts";
-import { wakeJobs } from "../workflows/wake-jobs.ts";
+import { type Committed, toChanges } from "./committed-changes.ts";
+import { type LaneTransaction, openLaneTransaction } from "./lane-transaction.ts";
+import { type Work, workKind } from "./work-kind.ts";
+import { type Completion, toPromise, type WriteKind } from "./write-kind.ts";
 
 export interface CommitLaneOptions {
-  readonly store: JobStore;
+  readonly store: Store;
   readonly dispatcher: Dispatcher;
   readonly changes: ChangeFeed;
+  /** In the order in which a transaction applies them; `run` comes behind all of them. */
+  readonly kinds: readonly WriteKind<unknown, unknown>[];
+  /** Ends every transaction, before jobs are claimed. */
+  readonly beforeClaims: (lane: LaneTransaction) => Promise<void>;
   /** Called when the store says that the daemon cannot go on. */
   readonly onFatal: (error: DaemonError) => void;
-  /** For undo jobs. */
+  /** Makes IDs of undo jobs. */
   readonly newJobId: () => string;
-  /** Called after each commit with its length and what it changed in jobs that were there. */
-  readonly onCommit?: (milliseconds: number, applied: readonly Transition[]) => void;
+  /** Called after each commit with its duration and its transitions. */
+  readonly onCommit?: ((milliseconds: number, applied: readonly Transition[]) => void) | undefined;
 }
 
 /**
- * Group commit: everything that arrives while a commit is under way goes into the next transaction, which stores new
- * jobs, settles attempts, does whatever else was asked, and claims jobs for the slots that are free now. One call
- * alone goes at once. Nothing is answered before its commit is on disk.
+ * Group commit: everything that arrives while a commit is in progress goes into the next transaction, which applies the
+ * writes kind by kind and then claims jobs for the slots that are free. A single write commits at once. Callers are
+ * answered only after their commit is on disk.
  */
 export class CommitLane {
   readonly #options: CommitLaneOptions;
-  #next: Batch = emptyBatch();
+  readonly #kinds: readonly WriteKind<unknown, unknown>[];
+  #next: Batch;
   #wakeRequested = false;
   #running = false;
   #closed = false;
@@ -43,71 +41,52 @@ export class CommitLane {
 
   constructor(options: CommitLaneOptions) {
     this.#options = options;
+    this.#kinds = [...options.kinds, workKind];
+    this.#next = new Batch(this.#kinds.length);
   }
 
-  enqueue(items: readonly JobToStore[], ticket: Ticket<readonly EnqueueOutcome[]>): void {
-    if (this.#refuse(ticket)) return;
-    this.#next.enqueues.push({ items, ticket });
+  /** Puts items into the next transaction; they succeed or fail together. */
+  submit<Item, Answer>(
+    kind: WriteKind<Item, Answer>,
+    items: readonly Item[],
+    completion: Completion<readonly Answer[]>,
+  ): void {
+    if (this.#closed) {
+      completion.failed(new DaemonError("unavailable", "the daemon is stopping; connect again and repeat the call"));
+      return;
+    }
+    this.#next.add(this.#kinds.indexOf(kind), { items, completion });
     this.#schedule();
   }
 
-  record(items: readonly CheckpointToStore[], ticket: Ticket<readonly RecordOutcome[]>): void {
-    if (this.#refuse(ticket)) return;
-    this.#next.records.push({ items, ticket });
-    this.#schedule();
+  /** Submits items and resolves to their answers. */
+  write<Item, Answer>(kind: WriteKind<Item, Answer>, items: readonly Item[]): Promise<readonly Answer[]> {
+    return toPromise((completion) => this.submit(kind, items, completion));
   }
 
-  settle(items: readonly Transition[], ticket: Ticket<readonly boolean[]>): void {
-    if (this.#refuse(ticket)) return;
-    this.#next.settles.push({ items, ticket });
-    this.#schedule();
-  }
-
-  park(items: readonly ParkToStore[], ticket: Ticket<readonly ParkOutcome[]>): void {
-    if (this.#refuse(ticket)) return;
-    this.#next.parks.push({ items, ticket });
-    this.#schedule();
-  }
-
-  emit(items: readonly EventToStore[], ticket: Ticket<readonly EmitOutcome[]>): void {
-    if (this.#refuse(ticket)) return;
-    this.#next.emits.push({ items, ticket });
-    this.#schedule();
-  }
-
-  signal(items: readonly SignalToStore[], ticket: Ticket<readonly SignalOutcome[]>): void {
-    if (this.#refuse(ticket)) return;
-    this.#next.signals.push({ items, ticket });
-    this.#schedule();
-  }
-
-  /** Runs `work`, which may write these events, in the next transaction. Fails alone: the others are tried again. */
-  run<T>(work: (lane: LaneTransaction) => Promise<T>, eventNames: readonly string[] = []): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const ticket: Ticket<unknown> = { done: (value) => resolve(value as T), failed: reject };
-      if (this.#refuse(ticket)) return;
-      this.#next.works.push({ work, eventNames, ticket });
-      this.#schedule();
+  /**
+   * Runs `run` in the next transaction. When it throws, the rest of the batch is tried again without it.
+   *
+   * @param eventNames events that it writes
+   */
+  run<T>(run: (lane: LaneTransaction) => Promise<T>, eventNames: readonly string[] = []): Promise<T> {
+    const work: Work = { eventNames, run };
+    return new Promise((resolve, reject) => {
+      this.submit(workKind, [work], { done: ([result]) => resolve(result as T), failed: reject });
     });
   }
 
-  /** Free slots or ready jobs may have appeared: claim, even if nothing else is to be written. */
+  /** Claims jobs even if nothing is to be written: slots may have become free, or jobs ready. */
   wake(): void {
     if (this.#closed) return;
     this.#wakeRequested = true;
     this.#schedule();
   }
 
-  /** Refuses what comes from now on and waits for what is under way. */
+  /** Refuses new writes and waits for those in progress. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#idle;
-  }
-
-  #refuse(ticket: Ticket<never>): boolean {
-    if (!this.#closed) return false;
-    ticket.failed(new DaemonError("unavailable", "the daemon is stopping; connect again and repeat the call"));
-    return true;
   }
 
   #schedule(): void {
@@ -118,9 +97,9 @@ export class CommitLane {
   }
 
   async #drain(): Promise<void> {
-    while (hasWork(this.#next) || (this.#wakeRequested && this.#options.dispatcher.hasDemand())) {
+    while (this.#next.size > 0 || (this.#wakeRequested && this.#options.dispatcher.hasDemand())) {
       const batch = this.#next;
-      this.#next = emptyBatch();
+      this.#next = new Batch(this.#kinds.length);
       this.#wakeRequested = false;
       await this.#commit(batch);
       // Lets sockets be read between commits; what they bring goes into the next one.
@@ -134,153 +113,94 @@ export class CommitLane {
     const startedAt = performance.now();
     let committed: Committed;
     try {
-      committed = (await this.#storeAlone(batch)) ?? (await this.#transact(batch));
+      committed = (await this.#applyAlone(batch)) ?? (await this.#transact(batch));
     } catch (cause) {
-      // What was claimed was not: its functions have ready jobs still.
+      // The claims were rolled back, so their functions still have ready jobs.
       this.#options.dispatcher.markAllReady();
       await this.#fail(batch, toDaemonError(cause));
       return;
     }
     this.#options.onCommit?.(performance.now() - startedAt, committed.applied);
-    this.#tell(batch, committed);
+    this.#publish(batch, committed);
+  }
+
+  /** Takes the fast path of the batch's only kind; null when there is none, or it does not apply. */
+  async #applyAlone(batch: Batch): Promise<Committed | null> {
+    const only = batch.onlyKind();
+    const kind = this.#kinds[only];
+    if (kind?.applyAlone === undefined) return null;
+    const done = await kind.applyAlone(this.#options, batch.itemsOf(only));
+    if (done === null) return null;
+    // A slot may have become free meanwhile.
+    this.#wakeRequested = true;
+    const answers = this.#kinds.map((_, index) => (index === only ? done.answers : NO_ANSWERS));
+    return { at: done.at, answers, stored: done.stored, applied: [], resumed: [], claimed: [] };
   }
 
   #transact(batch: Batch): Promise<Committed> {
-    const readsTimeLate = [batch.enqueues, batch.records, batch.settles, batch.parks].some((entries) =>
-      entries.some((entry) => entry.items.length > 0),
-    );
-    return this.#options.store.transact((tx) => this.#apply(tx, batch), { readsTimeLate });
+    const items = this.#kinds.map((_, index) => batch.itemsOf(index));
+    const readsTimeLate = this.#kinds.some((kind, index) => kind.readsTimeLate && sizeAt(items, index) > 0);
+    return this.#options.store.transact((tx) => this.#apply(tx, items), { readsTimeLate });
   }
 
-  /** The short way of a commit that only stores jobs, of which nobody here can take one; null when it is not open. */
-  async #storeAlone(batch: Batch): Promise<Committed | null> {
-    const { store, dispatcher } = this.#options;
-    if (store.storeAlone === undefined || !isPlain(batch)) return null;
-    const items = itemsOf(batch.enqueues);
-    for (const item of items) if (startsAtOnce(item)) dispatcher.markReady(item.functionName);
-    if (dispatcher.hasDemand()) return null;
-    const done = await store.storeAlone(items);
-    if (done === null) return null;
-    const { now, outcomes } = done;
-    for (const [index, item] of items.entries()) dispatcher.noteStored(item, isReadyOutcome(outcomes[index]), now);
-    // A slot may have become free meanwhile.
-    this.#wakeRequested = true;
-    return { ...NOTHING_DONE, at: now, enqueued: outcomes, stored: items };
+  /** @param items by kind */
+  async #apply(tx: Transaction, items: readonly (readonly unknown[])[]): Promise<Committed> {
+    const { dispatcher, newJobId, beforeClaims } = this.#options;
+    const eventNames = this.#kinds.flatMap((kind, index) => kind.eventNames?.(items[index] ?? NO_ITEMS) ?? NO_NAMES);
+    if (eventNames.length > 0) await tx.events.lock(eventNames);
+    const { lane, writes } = openLaneTransaction(tx, dispatcher, newJobId);
+    const answers: (readonly unknown[])[] = [];
+    for (const [index, kind] of this.#kinds.entries()) {
+      const own = items[index] ?? NO_ITEMS;
+      answers.push(own.length > 0 ? await kind.apply(lane, own) : NO_ANSWERS);
+    }
+    await beforeClaims(lane);
+    for (const transition of writes.transitions) dispatcher.onTransition(transition, tx.now);
+    for (const { functionName } of writes.undoJobs) dispatcher.markReady(functionName);
+    const stored = [...writes.stored, ...writes.undoJobs];
+    const { resumed, claimed } = await this.#claim(tx);
+    return { at: tx.now, answers, stored, applied: writes.transitions, resumed, claimed };
   }
 
-  async #apply(tx: JobTransaction, batch: Batch): Promise<Committed> {
-    const { dispatcher } = this.#options;
-    const eventNames = eventNamesOf(batch);
-    if (eventNames.length > 0) await tx.lockEvents(eventNames);
-    const stored: JobToStore[] = [];
-    const enqueued = await storeCalls(tx, itemsOf(batch.enqueues), (items) => this.#storeJobs(tx, items, stored));
-    const applied: Applied = { transitions: [], undoJobs: [] };
-    const lane: LaneTransaction = {
-      tx,
-      apply: (transitions) => applyTransitions(tx, transitions, applied, this.#options.newJobId),
-      enqueue: (items) => this.#storeJobs(tx, items, stored),
-    };
-    const checkpoints = itemsOf(batch.records);
-    const recorded = checkpoints.length > 0 ? await tx.recordCheckpoints(checkpoints) : [];
-    const transitions = itemsOf(batch.settles);
-    const settled = transitions.length > 0 ? await lane.apply(transitions) : [];
-    const parks = itemsOf(batch.parks);
-    const parked = parks.length > 0 ? await parkJobs(lane, dispatcher, parks) : [];
-    const events = itemsOf(batch.emits);
-    const emitted = events.length > 0 ? await emitEvents(lane, dispatcher, events) : [];
-    const signals = itemsOf(batch.signals);
-    const signalled = signals.length > 0 ? await sendSignals(lane, signals) : [];
-    const worked: unknown[] = [];
-    for (const entry of batch.works) worked.push(await entry.work(lane));
-    await wakeJobs(lane, await tx.takeAwaiters());
-    for (const transition of applied.transitions) dispatcher.noteTransition(transition, tx.now);
-    for (const { functionName } of applied.undoJobs) dispatcher.markReady(functionName);
-    return {
-      ...{ at: tx.now, enqueued, recorded, settled, parked, emitted, signalled, worked },
-      ...{ stored: [...stored, ...applied.undoJobs], applied: applied.transitions },
-      ...(await this.#applyClaims(tx)),
-    };
-  }
-
-  /** Handlers that wait in memory go on before new jobs begin. */
-  async #applyClaims(tx: JobTransaction): Promise<Pick<Committed, "resumed" | "claimed">> {
+  /** Parked handlers resume before new jobs start. */
+  async #claim(tx: Transaction): Promise<Pick<Committed, "resumed" | "claimed">> {
     const { dispatcher } = this.#options;
     const resumes = dispatcher.planResumes();
-    const resumed = resumes.length > 0 ? await tx.resumeJobs(resumes) : [];
-    dispatcher.noteResumes(resumes, resumed);
+    const resumed = resumes.length > 0 ? await tx.jobs.resume(resumes) : [];
+    dispatcher.onResumed(resumes, resumed);
     const demands = dispatcher.planClaims(resumed);
-    const claimed = demands.length > 0 ? await tx.claimJobs(demands) : [];
-    dispatcher.noteClaims(demands, claimed);
+    const claimed = demands.length > 0 ? await tx.jobs.claim(demands) : [];
+    dispatcher.onClaimed(demands, claimed);
     return { resumed, claimed };
   }
 
-  /** Adds to `stored` what is new. */
-  async #storeJobs(
-    tx: JobTransaction,
-    items: readonly JobToStore[],
-    stored: JobToStore[],
-  ): Promise<readonly EnqueueOutcome[]> {
-    if (items.length === 0) return [];
-    const outcomes = await tx.enqueueJobs(items);
-    for (const [index, outcome] of outcomes.entries()) {
-      if (outcome.kind !== "stored") continue;
-      const item = items[index] as JobToStore;
-      stored.push(item);
-      this.#options.dispatcher.noteStored(item, outcome.ready, tx.now);
-    }
-    return outcomes;
-  }
-
-  #tell(batch: Batch, committed: Committed): void {
+  /** Callers first, then workers, then those who watch or await jobs. */
+  #publish(batch: Batch, committed: Committed): void {
     const { dispatcher, changes } = this.#options;
-    answer(batch.enqueues, committed.enqueued);
-    answer(batch.records, committed.recorded);
-    answer(batch.settles, committed.settled);
-    answer(batch.parks, committed.parked);
-    answer(batch.emits, committed.emitted);
-    answer(batch.signals, committed.signalled);
-    for (const [index, entry] of batch.works.entries()) entry.ticket.done(committed.worked[index]);
-    dispatcher.afterCommit(committed.applied, committed.resumed, committed.claimed);
-    changes.publish(describeChanges(committed, changes.isWatched));
+    for (const [index, answers] of committed.answers.entries()) batch.answer(index, answers);
+    dispatcher.notifyWorkers(committed.applied, committed.resumed, committed.claimed);
+    changes.publish(toChanges(committed, changes.isWatched));
   }
 
-  /** A batch of several entries is tried again one by one, so that one bad entry does not fail the others. */
+  /** Tries a batch of several entries again one by one, so that one bad entry does not fail the others. */
   async #fail(batch: Batch, error: DaemonError): Promise<void> {
     if (error.code === "fatal") this.#options.onFatal(error);
     const isPassing = error.code === "unavailable" || error.code === "resource_exhausted" || error.code === "fatal";
-    const parts = splitBatch(batch);
-    if (!isPassing && parts.length > 1) {
-      for (const part of parts) await this.#commit(part);
+    if (!isPassing && batch.size > 1) {
+      for (const part of batch.split()) await this.#commit(part);
       return;
     }
-    for (const ticket of ticketsOf(batch)) ticket.failed(error);
+    batch.fail(error);
   }
 }
 
-/** A ticket's two ends as a promise. */
-export function ticketed<T>(submit: (ticket: Ticket<T>) => void): Promise<T> {
-  return new Promise((resolve, reject) => submit({ done: resolve, failed: reject }));
-}
+const NO_ITEMS: readonly unknown[] = [];
+const NO_ANSWERS: readonly unknown[] = [];
+const NO_NAMES: readonly string[] = [];
 
-/** New jobs without parents, and nothing else. */
-function isPlain({ enqueues, ...rest }: Batch): boolean {
-  const others: readonly (readonly unknown[])[] = Object.values(rest);
-  if (enqueues.length === 0 || others.some((entries) => entries.length > 0)) return false;
-  return enqueues.every(({ items }) => items.every((item) => item.parentId === null));
+function sizeAt(items: readonly (readonly unknown[])[], index: number): number {
+  return items[index]?.length ?? 0;
 }
-
-function startsAtOnce({ options: { runAt, delayMs } }: JobToStore): boolean {
-  return runAt === null && (delayMs ?? 0) <= 0;
-}
-
-function isReadyOutcome(outcome: EnqueueOutcome | undefined): boolean {
-  return outcome?.kind === "stored" && outcome.ready;
-}
-
-const NOTHING_DONE: Omit<Committed, "at"> = {
-  ...{ enqueued: [], recorded: [], settled: [], parked: [], emitted: [], signalled: [], worked: [] },
-  ...{ stored: [], applied: [], resumed: [], claimed: [] },
-};
 
 function toDaemonError(cause: unknown): DaemonError {
   if (cause instanceof DaemonError) return cause;

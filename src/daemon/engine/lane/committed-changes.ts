@@ -1,23 +1,15 @@
 import type { Transition } from "../../core/job-machine.ts";
 import type { Job } from "../../core/job.ts";
 import { isTerminal } from "../../core/job.ts";
-import type { ClaimedJobs, EnqueueOutcome } from "../../storage/job-store.ts";
-import type { EmitOutcome, RecordOutcome } from "../../storage/checkpoint-store.ts";
-import type { SignalOutcome } from "../../storage/signal-store.ts";
-import type { StoredJob } from "../../storage/undo-store.ts";
+import type { ClaimedJobs } from "../../storage/seam/jobs.ts";
+import type { StoredJob } from "../../storage/seam/workflows.ts";
 import type { CommittedChange } from "./change-feed.ts";
-import type { ParkOutcome } from "../workflows/park-jobs.ts";
 
 /** What one transaction did, told after its commit. */
 export interface Committed {
   readonly at: number;
-  readonly enqueued: readonly EnqueueOutcome[];
-  readonly recorded: readonly RecordOutcome[];
-  readonly settled: readonly boolean[];
-  readonly parked: readonly ParkOutcome[];
-  readonly emitted: readonly EmitOutcome[];
-  readonly signalled: readonly SignalOutcome[];
-  readonly worked: readonly unknown[];
+  /** By the position of their kind in the lane's list. */
+  readonly answers: readonly (readonly unknown[])[];
   /** Jobs that are new. */
   readonly stored: readonly StoredJob[];
   readonly applied: readonly Transition[];
@@ -26,7 +18,7 @@ export interface Committed {
 }
 
 /** New and claimed jobs are of interest to watchers only; transitions also to those who await an end. */
-export function describeChanges(committed: Committed, isWatched: boolean): readonly CommittedChange[] {
+export function toChanges(committed: Committed, isWatched: boolean): readonly CommittedChange[] {
   const { at } = committed;
   const changes: CommittedChange[] = [];
   for (const transition of committed.applied) {

@@ -3,7 +3,7 @@ import { invalidArgument, scheduleNotFound } from "../../core/errors.ts";
 import { checkTime, LAST_TIME } from "../../core/job-options.ts";
 import type { Schedule } from "../../core/schedule.ts";
 import { tickAfter } from "../../core/schedule-ticks.ts";
-import type { LaneTransaction } from "../lane/lane-batch.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { Engine } from "../engine.ts";
 import { storeTickJobs, tickJob } from "./fire-schedules.ts";
 
@@ -37,7 +37,7 @@ export const MAX_BACKFILL = 1_000;
 export async function backfillSchedule(engine: Engine, request: BackfillRequest): Promise<BackfillResult> {
   const from = checkRequest(request);
   return engine.lane.run(async (lane) => {
-    const schedule = await lane.tx.schedules.getSchedule(request.name);
+    const schedule = await lane.tx.schedules.get(request.name);
     if (schedule === null) throw scheduleNotFound(request.name);
     const to = request.to ?? lane.tx.now;
     if (to > lane.tx.now + 1) throw invalidArgument([inFuture(to)]);
@@ -49,7 +49,7 @@ export async function backfillSchedule(engine: Engine, request: BackfillRequest)
       lane,
       open.map((tickAt) => tickJob(engine, schedule, tickAt)),
     );
-    await noteOldJobs(lane, schedule, Math.min(...open));
+    await includeOldJobs(lane, schedule, Math.min(...open));
     return { count: stored.length, jobIds: stored.map(({ job }) => job.jobId), nextPageToken };
   });
 }
@@ -83,10 +83,10 @@ async function withoutJobs(
 }
 
 /** Later ticks must see that these jobs have not ended. */
-async function noteOldJobs(lane: LaneTransaction, schedule: Schedule, oldest: number): Promise<void> {
+async function includeOldJobs(lane: LaneTransaction, schedule: Schedule, oldest: number): Promise<void> {
   const { scheduleId, nextRunAt } = schedule;
   const liveFrom = Math.min(schedule.liveFrom, oldest);
-  await lane.tx.schedules.advanceSchedules([{ scheduleId, nextRunAt, lastRun: null, skipped: 0, liveFrom }]);
+  await lane.tx.schedules.advance([{ scheduleId, nextRunAt, lastRun: null, skipped: 0, liveFrom }]);
 }
 
 /** Returns the first time to look at. */

@@ -19,16 +19,16 @@ export async function changeSchedule(
   for (;;) {
     const slice = await engine.lane.run(async (lane): Promise<FiredSlice | null> => {
       const { schedules, now } = lane.tx;
-      const before = await schedules.getSchedule(name);
+      const before = await schedules.get(name);
       if (before === null) throw scheduleNotFound(name);
       if (before.nextRunAt !== null && before.nextRunAt <= now) return fireDue(engine, lane, [before]);
       const after = change(before, now);
-      if (after !== before) await schedules.updateSchedule({ ...after, updatedAt: now });
+      if (after !== before) await schedules.update({ ...after, updatedAt: now });
       return null;
     });
     if (slice === null) break;
-    engine.schedules.note(slice);
+    engine.schedules.record(slice);
   }
-  engine.schedules.onChange();
+  engine.schedules.changed.notify();
   return getSchedule(engine, name);
 }

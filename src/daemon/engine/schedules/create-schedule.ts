@@ -3,7 +3,7 @@ import type { Schedule, ScheduleSpec } from "../../core/schedule.ts";
 import type { ScheduleSpecInput } from "../../core/schedule-spec.ts";
 import { checkScheduleName, isSameSpec, resolveScheduleSpec } from "../../core/schedule-spec.ts";
 import { tickAfter } from "../../core/schedule-ticks.ts";
-import type { LaneTransaction } from "../lane/lane-batch.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { Engine } from "../engine.ts";
 
 /**
@@ -22,7 +22,7 @@ export async function createSchedule(
   const all = [...(name === "" ? [] : checkScheduleName(name, "name")), ...violations];
   if (all.length > 0) throw invalidArgument(all);
   const answer = await engine.lane.run((lane) => create(engine, lane, chosen, spec));
-  if (answer.created) engine.schedules.onChange();
+  if (answer.created) engine.schedules.changed.notify();
   return answer;
 }
 
@@ -33,12 +33,12 @@ async function create(
   spec: ScheduleSpec,
 ): Promise<{ readonly schedule: Schedule; readonly created: boolean }> {
   const { schedules } = lane.tx;
-  const there = await schedules.getSchedule(name);
+  const there = await schedules.get(name);
   if (there !== null) return { schedule: sameOrRefused(there, spec), created: false };
   const schedule = newSchedule(engine, lane.tx.now, name, spec);
-  if (await schedules.insertSchedule(schedule)) return { schedule, created: true };
+  if (await schedules.insert(schedule)) return { schedule, created: true };
   // Another daemon was first, and has committed by now.
-  const other = await schedules.getSchedule(name);
+  const other = await schedules.get(name);
   if (other === null)
     throw new DaemonError("unavailable", `schedule ${JSON.stringify(name)} comes and goes: try again`);
   return { schedule: sameOrRefused(other, spec), created: false };

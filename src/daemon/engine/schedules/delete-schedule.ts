@@ -6,9 +6,9 @@ import type { Engine } from "../engine.ts";
  */
 export function deleteSchedule(engine: Engine, name: string): Promise<boolean> {
   return engine.lane.run(async ({ tx }) => {
-    const schedule = await tx.schedules.getSchedule(name);
+    const schedule = await tx.schedules.get(name);
     if (schedule === null) return false;
-    await tx.schedules.updateSchedule({ ...schedule, state: "DELETED", nextRunAt: null, updatedAt: tx.now });
+    await tx.schedules.update({ ...schedule, state: "DELETED", nextRunAt: null, updatedAt: tx.now });
     return true;
   });
 }

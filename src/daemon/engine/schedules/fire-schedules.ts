@@ -1,13 +1,13 @@
 import type { Schedule } from "../../core/schedule.ts";
 import { SCHEDULE_HEADERS } from "../../core/schedule.ts";
 import { dueTicks, jitterOf } from "../../core/schedule-ticks.ts";
-import type { JobToStore } from "../../storage/job-store.ts";
-import type { LiveTick, ScheduleAdvance, TickToStore } from "../../storage/schedule-store.ts";
-import type { LaneTransaction } from "../lane/lane-batch.ts";
+import type { NewJob } from "../../storage/seam/jobs.ts";
+import type { LiveTick, ScheduleAdvance, NewTick } from "../../storage/seam/schedules.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { Engine } from "../engine.ts";
 
 /** When a schedule whose ticks cannot be told is looked at again. */
-const FAULTY_MS = 60_000;
+const FAULT_RETRY_MS = 60_000;
 /** Ticks fired by one commit: about 15 ms, so that nobody waits for the schedules. */
 const TICKS_PER_SLICE = 500;
 
@@ -31,10 +31,10 @@ export interface FiredSlice {
 export async function fireSchedules(engine: Engine): Promise<number> {
   for (let found = 0; ;) {
     const slice = await engine.lane.run(async (lane) => {
-      const due = await lane.tx.schedules.listDueSchedules(TICKS_PER_SLICE);
+      const due = await lane.tx.schedules.listDue(TICKS_PER_SLICE);
       return { ...(await fireDue(engine, lane, due)), due: due.length };
     });
-    engine.schedules.note(slice);
+    engine.schedules.record(slice);
     found += slice.due;
     if (!slice.isFull) return found;
   }
@@ -55,12 +55,12 @@ export async function fireDue(
   schedules: readonly Schedule[],
 ): Promise<FiredSlice> {
   const { now } = lane.tx;
-  const missedBefore = engine.schedules.look(now);
+  const missedBefore = engine.schedules.observe(now);
   const firings = planSlice(schedules, now, missedBefore);
-  const liveFrom = await lookForOverlaps(lane, firings);
+  const liveFrom = await findOverlaps(lane, firings);
   const planned = firings.map((firing) => withoutOverlaps(firing, liveFrom.get(firing.schedule.scheduleId)));
   const jobIds = await enqueueTicks(engine, lane, planned);
-  await lane.tx.schedules.advanceSchedules(planned.map((one) => advanceOf(one, jobIds)));
+  await lane.tx.schedules.advance(planned.map((one) => advanceOf(one, jobIds)));
   const ticks = planned.flatMap((one) => one.ticks);
   return {
     isFull:
@@ -97,7 +97,7 @@ function planFiring(schedule: Schedule, now: number, missedBefore: number, limit
     return { schedule, ...dueTicks(schedule, now, missedBefore, limit), fault: null };
   } catch (error) {
     const fault = `${JSON.stringify(schedule.name)}: ${error instanceof Error ? error.message : String(error)}`;
-    return { schedule, ticks: [], nextRunAt: now + FAULTY_MS, fault };
+    return { schedule, ticks: [], nextRunAt: now + FAULT_RETRY_MS, fault };
   }
 }
 
@@ -108,7 +108,7 @@ interface PlannedFiring extends Firing {
 
 type Overlaps = ReadonlyMap<string, LiveTick>;
 
-async function lookForOverlaps(lane: LaneTransaction, firings: readonly Firing[]): Promise<Overlaps> {
+async function findOverlaps(lane: LaneTransaction, firings: readonly Firing[]): Promise<Overlaps> {
   const careful = firings.filter(({ schedule, ticks }) => schedule.spec.overlap === "skip" && ticks.length > 0);
   if (careful.length === 0) return new Map();
   const looks = careful.map(({ schedule }) => ({ scheduleId: schedule.scheduleId, from: schedule.liveFrom }));
@@ -136,8 +136,8 @@ async function enqueueTicks(
 
 /** A job and the tick that it belongs to. */
 export interface TickJob {
-  readonly tick: TickToStore;
-  readonly job: JobToStore;
+  readonly tick: NewTick;
+  readonly job: NewJob;
 }
 
 /** Records the ticks, and stores the jobs of those that had none yet; returns these. */

@@ -46,7 +46,7 @@ export async function previewSchedule(
   const faults = request.after === null ? [] : checkTime(request.after, "after");
   if (faults.length > 0) throw invalidArgument(faults);
   const rule = await ruleOf(engine, request);
-  const after = request.after ?? (await engine.store.nextTick()).now;
+  const after = request.after ?? (await engine.store.schedules.nextTick()).now;
   return { ticks: listTicks(rule, after, request.count || DEFAULT_PREVIEW), timeZone: rule.timeZone };
 }
 

@@ -1,13 +1,13 @@
 import { invalidArgument, scheduleNotFound } from "../../core/errors.ts";
 import type { ScheduleState, ScheduleStatus } from "../../core/schedule.ts";
-import type { ScheduleCursor } from "../../storage/schedule-store.ts";
+import type { ScheduleCursor } from "../../storage/seam/schedules.ts";
 import type { Engine } from "../engine.ts";
-import { isUuid } from "../jobs/job-id.ts";
+import { isUuid } from "../../core/uuid.ts";
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "../jobs/read-jobs.ts";
 
 /** One schedule with its last job as it stands now. Throws not_found. */
 export async function getSchedule(engine: Engine, name: string): Promise<ScheduleStatus> {
-  const status = await engine.store.getSchedule(name);
+  const status = await engine.store.schedules.get(name);
   if (status === null) throw scheduleNotFound(name);
   return status;
 }
@@ -32,7 +32,7 @@ export async function listSchedules(
     const description = `is ${pageSize}; give a whole number from 1 to ${MAX_PAGE_SIZE}`;
     throw invalidArgument([{ field: "page_size", description }]);
   }
-  const { schedules, next, total } = await engine.store.listSchedules({
+  const { schedules, next, total } = await engine.store.schedules.list({
     states: states.length === 0 ? ["ACTIVE", "PAUSED"] : states,
     functionName: functionName === "" ? null : functionName,
     limit: pageSize === 0 ? DEFAULT_PAGE_SIZE : pageSize,
@@ -53,8 +53,12 @@ export interface ScheduleStats {
 /** All schedules together. */
 export async function describeSchedules({ store }: Engine): Promise<ScheduleStats> {
   const count = async (state: ScheduleState): Promise<number> =>
-    (await store.listSchedules({ states: [state], functionName: null, limit: 1, after: null })).total;
-  const [active, paused, { now, nextRunAt }] = await Promise.all([count("ACTIVE"), count("PAUSED"), store.nextTick()]);
+    (await store.schedules.list({ states: [state], functionName: null, limit: 1, after: null })).total;
+  const [active, paused, { now, nextRunAt }] = await Promise.all([
+    count("ACTIVE"),
+    count("PAUSED"),
+    store.schedules.nextTick(),
+  ]);
   return { active, paused, nextRunAt, overdueMs: nextRunAt === null ? 0 : Math.max(0, now - nextRunAt) };
 }
 

@@ -1,3 +1,5 @@
+import { Listeners } from "../dispatch/listeners.ts";
+
 /** Upper bounds in seconds of how late ticks were fired. */
 export const LATENESS_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60] as const;
 
@@ -12,7 +14,7 @@ const STALL_MS = 5_000;
 export class ScheduleWatch {
   readonly #graceMs: number;
   #since: number | null = null;
-  #lookedAt = -Infinity;
+  #observedAt = -Infinity;
   readonly buckets: number[] = LATENESS_BUCKETS.map(() => 0);
   /** Ticks that enqueued a job, and the seconds that they were late in all, but for those that were missed. */
   fired = 0;
@@ -20,10 +22,10 @@ export class ScheduleWatch {
   latenessSeconds = 0;
   /** Ticks that enqueued none, since an earlier job had not ended. */
   skipped = 0;
-  /** Called with a schedule's name and why its ticks cannot be told. */
-  onFault: (fault: string) => void = () => {};
-  /** Called when a schedule's next tick is nearer than before or its rule changed. */
-  onChange: () => void = () => {};
+  /** Names of schedules whose ticks cannot be computed, each with the reason. */
+  readonly faults = new Listeners<string>();
+  /** A schedule was created or changed: its next tick may be sooner. */
+  readonly changed = new Listeners<void>();
 
   /**
    * @param graceMs how long a tick may have been due before this watch began and still count as seen, because another
@@ -34,21 +36,21 @@ export class ScheduleWatch {
   }
 
   /** Notes a look at the store's time `now`. Returns the time before which due ticks are missed. */
-  look(now: number): number {
-    const isBroken = now - this.#lookedAt > STALL_MS || now < this.#lookedAt - STALL_MS;
+  observe(now: number): number {
+    const isBroken = now - this.#observedAt > STALL_MS || now < this.#observedAt - STALL_MS;
     if (this.#since === null || isBroken) this.#since = now;
-    this.#lookedAt = now;
+    this.#observedAt = now;
     return this.#since - this.#graceMs;
   }
 
   /** Called after the commit. */
-  note(report: {
+  record(report: {
     readonly lateMs: readonly number[];
     readonly fired: number;
     readonly skipped: number;
     readonly faults: readonly string[];
   }): void {
-    for (const fault of report.faults) this.onFault(fault);
+    for (const fault of report.faults) this.faults.notify(fault);
     this.fired += report.fired;
     this.skipped += report.skipped;
     for (const lateMs of report.lateMs) {

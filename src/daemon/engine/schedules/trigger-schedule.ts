@@ -1,9 +1,9 @@
 import { DaemonError, invalidArgument, scheduleNotFound } from "../../core/errors.ts";
 import type { Schedule } from "../../core/schedule.ts";
 import { SCHEDULE_HEADERS } from "../../core/schedule.ts";
-import type { JobToStore } from "../../storage/job-store.ts";
+import type { NewJob } from "../../storage/seam/jobs.ts";
 import type { Engine } from "../engine.ts";
-import { isJobId } from "../jobs/job-id.ts";
+import { isUuidV7 } from "../../core/uuid.ts";
 
 /**
  * Enqueues one job now, beside the ticks, also while the schedule is paused. Returns its id. Throws not_found, and
@@ -12,12 +12,12 @@ import { isJobId } from "../jobs/job-id.ts";
  * @param jobId chosen by the caller: a repeated call with the same one stores nothing new; null: the daemon chooses
  */
 export async function triggerSchedule(engine: Engine, name: string, jobId: string | null): Promise<string> {
-  if (jobId !== null && !isJobId(jobId)) {
+  if (jobId !== null && !isUuidV7(jobId)) {
     const description = `${JSON.stringify(jobId)} is not a UUID of version 7 in lower case; leave it empty to get one`;
     throw invalidArgument([{ field: "job_id", description }]);
   }
   return engine.lane.run(async (lane) => {
-    const schedule = await lane.tx.schedules.getSchedule(name);
+    const schedule = await lane.tx.schedules.get(name);
     if (schedule === null) throw scheduleNotFound(name);
     const job = triggeredJob(schedule, jobId ?? engine.newJobId());
     const [outcome] = await lane.enqueue([job]);
@@ -29,7 +29,7 @@ export async function triggerSchedule(engine: Engine, name: string, jobId: strin
   });
 }
 
-function triggeredJob({ name, spec }: Schedule, jobId: string): JobToStore {
+function triggeredJob({ name, spec }: Schedule, jobId: string): NewJob {
   const headers = { ...spec.options.headers, [SCHEDULE_HEADERS.name]: name };
   return {
     jobId,

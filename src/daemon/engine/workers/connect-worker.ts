@@ -1,15 +1,15 @@
-import { decide } from "../../core/job-machine.ts";
 import type { Job, Lease } from "../../core/job.ts";
-import type { CheckpointSum } from "../../storage/checkpoint-store.ts";
-import type { WorkerToStore } from "../../storage/job-store.ts";
-import { noteSum } from "./deliver-jobs.ts";
+import type { CheckpointSum } from "../../storage/seam/workflows.ts";
+import type { NewWorker } from "../../storage/seam/workers.ts";
+import { addCheckpointSum } from "./deliver-jobs.ts";
 import type { Engine } from "../engine.ts";
-import type { LaneTransaction } from "../lane/lane-batch.ts";
-import type { WorkerPort } from "./worker-session.ts";
-import { WorkerSession } from "./worker-session.ts";
+import { applyEvent } from "../lane/apply-event.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
+import type { WorkerPort } from "../dispatch/worker-port.ts";
+import { WorkerSession } from "../dispatch/worker-session.ts";
 
 /** Who connects, and what it says it still holds. */
-export interface ConnectingWorker extends Omit<WorkerToStore, "nodeId"> {
+export interface ConnectingWorker extends Omit<NewWorker, "nodeId"> {
   /** Its client replays jobs in the order in which they were recorded. */
   readonly ordered: boolean;
   readonly heldLeases: readonly (Lease & {
@@ -51,7 +51,7 @@ export async function connectWorker(
   });
   const started = new Set(worker.heldLeases.filter((lease) => lease.started).map((lease) => lease.jobId));
   session.add(kept, (job) => (started.has(job.jobId) ? job.startedAt : null));
-  if (engine.store.isShared) for (const lease of parked) session.notePark(lease);
+  if (engine.store.isShared) for (const lease of parked) session.addParked(lease);
   limitExtended(engine, session, worker);
   countCheckpoints(engine, session, kept);
   engine.dispatcher.addSession(session);
@@ -63,7 +63,7 @@ export async function connectWorker(
 function limitExtended(engine: Engine, session: WorkerSession, { heldLeases }: ConnectingWorker): void {
   for (const lease of heldLeases) {
     const held = lease.timeLeftMs === undefined ? null : session.find(lease);
-    if (held !== null) session.limit(held, lease.timeLeftMs ?? 0, engine.clock.monotonic());
+    if (held !== null) session.setDeadline(held, lease.timeLeftMs ?? 0, engine.clock.monotonic());
   }
 }
 
@@ -74,11 +74,11 @@ function countCheckpoints(engine: Engine, session: WorkerSession, kept: readonly
     for (const job of kept) {
       const held = session.find(job);
       const sum = sums.get(job.jobId);
-      if (held !== null && sum !== undefined) noteSum(held, sum);
+      if (held !== null && sum !== undefined) addCheckpointSum(held, sum);
     }
   };
   // Unknown sums only let a job have more checkpoints than it should.
-  engine.store.sumCheckpoints(kept.map((job) => job.jobId)).then(note, () => {});
+  engine.store.workflows.sumCheckpoints(kept.map((job) => job.jobId)).then(note, () => {});
 }
 
 /** The worker serves more functions from now on. Its record is saved before anything is claimed for it. */
@@ -93,7 +93,10 @@ export async function addFunctions(
     engine.dispatcher.markReady(name);
   }
   await engine.lane.run(({ tx }) =>
-    tx.saveWorker(toRecord(engine, { ...worker, functionNames: [...session.functionNames] }), engine.settings.leaseMs),
+    tx.workers.save(
+      toRecord(engine, { ...worker, functionNames: [...session.functionNames] }),
+      engine.settings.leaseMs,
+    ),
   );
 }
 
@@ -106,9 +109,9 @@ interface Adoption {
 
 async function adoptLeases(engine: Engine, lane: LaneTransaction, worker: ConnectingWorker): Promise<Adoption> {
   if (worker.concurrency > 0 && worker.functionNames.length > 0) {
-    await lane.tx.saveWorker(toRecord(engine, worker), engine.settings.leaseMs);
+    await lane.tx.workers.save(toRecord(engine, worker), engine.settings.leaseMs);
   }
-  const leased = new Map((await lane.tx.listLeasedJobs(worker.workerId)).map((job) => [job.jobId, job]));
+  const leased = new Map((await lane.tx.jobs.listLeased(worker.workerId)).map((job) => [job.jobId, job]));
   const kept: Job[] = [];
   const unknown: Lease[] = [];
   for (const lease of worker.heldLeases) {
@@ -120,21 +123,14 @@ async function adoptLeases(engine: Engine, lane: LaneTransaction, worker: Connec
     kept.push(job);
     leased.delete(lease.jobId);
   }
-  await giveBack(engine, lane, [...leased.values()]);
+  await applyEvent(lane, [...leased.values()], { kind: "release", started: false });
   return { kept, ...(await sortUnknown(lane, unknown)) };
-}
-
-async function giveBack(engine: Engine, lane: LaneTransaction, jobs: readonly Job[]): Promise<void> {
-  const transitions = jobs
-    .map((job) => decide(job, { kind: "release", started: false }, engine.settings, 0))
-    .filter((transition) => transition !== null);
-  if (transitions.length > 0) await lane.apply(transitions);
 }
 
 /** A lease that its worker settled itself, with the answer lost on the way, is not lost: the report will be repeated. */
 async function sortUnknown(lane: LaneTransaction, leases: readonly Lease[]): Promise<Omit<Adoption, "kept">> {
   if (leases.length === 0) return { parked: [], lost: [] };
-  const jobs = new Map((await lane.tx.getJobs(leases.map((lease) => lease.jobId))).map((job) => [job.jobId, job]));
+  const jobs = new Map((await lane.tx.jobs.getMany(leases.map((lease) => lease.jobId))).map((job) => [job.jobId, job]));
   const stateOf = ({ jobId, leaseToken }: Lease): Job["state"] | null => {
     const job = jobs.get(jobId);
     return job?.leaseToken === leaseToken ? job.state : null;
@@ -145,7 +141,7 @@ async function sortUnknown(lane: LaneTransaction, leases: readonly Lease[]): Pro
   };
 }
 
-function toRecord(engine: Engine, worker: ConnectingWorker): WorkerToStore {
+function toRecord(engine: Engine, worker: ConnectingWorker): NewWorker {
   const { workerId, host, hostId, pid, processStart, functionNames, concurrency, client } = worker;
   const { nodeId } = engine.settings;
   return { workerId, nodeId, host, hostId, pid, processStart, functionNames, concurrency, client };

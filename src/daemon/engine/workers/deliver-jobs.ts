@@ -1,29 +1,11 @@
 import type { OpenWait } from "../../core/checkpoint.ts";
 import { decide } from "../../core/job-machine.ts";
 import type { Job, Lease } from "../../core/job.ts";
-import type { CheckpointPage, CheckpointQuery, CheckpointSum } from "../../storage/checkpoint-store.ts";
+import type { CheckpointPage, CheckpointQuery, CheckpointSum } from "../../storage/seam/workflows.ts";
 import type { Engine } from "../engine.ts";
-import type { HeldLease, WorkerSession } from "./worker-session.ts";
-
-/** A leased job on its way to its worker. */
-export interface Delivery {
-  readonly job: Job;
-  /** The handler that the worker parked goes on. */
-  readonly resumed: boolean;
-  /** Checkpoints that were sent before it. */
-  readonly checkpointCount: number;
-  /** It is from before the order of records was kept. */
-  readonly unordered: boolean;
-  /** Of a job that is replayed: waits that are registered and not over. */
-  readonly openWaits: readonly WaitLeft[];
-  /** By the clock that tells when something was recorded. */
-  readonly now: number;
-}
-
-export interface WaitLeft extends Omit<OpenWait, "dueAt"> {
-  /** Until its time is over; null where it has none. */
-  readonly leftMs: number | null;
-}
+import { settleInBackground } from "../jobs/settle-attempts.ts";
+import type { Delivery, WaitLeft } from "../dispatch/worker-port.ts";
+import type { HeldLease, WorkerSession } from "../dispatch/worker-session.ts";
 
 /** Bytes of values read at once: a frame's worth. */
 const PAGE_BYTES = 1024 * 1024;
@@ -45,11 +27,11 @@ export function deliverJobs(engine: Engine, session: WorkerSession, jobs: readon
   if (others.length === 0) return;
   for (const job of others) {
     const held = session.find(job);
-    if (held !== null) held.isOnItsWay = true;
+    if (held !== null) held.isInTransit = true;
   }
   deliverWithCheckpoints(engine, session, others, resumed).catch((error: unknown) => {
     engine.onUndelivered(error);
-    giveBack(engine, session, others);
+    releaseUnsent(engine, session, others);
   });
 }
 
@@ -61,16 +43,16 @@ async function deliverWithCheckpoints(
 ): Promise<void> {
   const jobs = session.isOrdered ? claimed : await withoutOrdered(engine, session, claimed);
   if (jobs.length === 0) return;
-  const sums = await engine.store.sumCheckpoints(jobs.map((job) => job.jobId));
+  const sums = await engine.store.workflows.sumCheckpoints(jobs.map((job) => job.jobId));
   for (const job of jobs) {
     const held = session.find(job);
     const sum = sums.get(job.jobId);
-    if (held !== null && sum !== undefined) noteSum(held, sum);
+    if (held !== null && sum !== undefined) addCheckpointSum(held, sum);
   }
   const open = resumed ? NO_OPEN_WAITS : await openWaitsOf(engine, jobs, sums);
-  const isLittle = ({ jobId }: Job): boolean => isSmall(sums.get(jobId));
-  await sendTogether(engine, session, jobs.filter(isLittle), resumed, open);
-  for (const job of jobs) if (!isLittle(job)) await sendInParts(engine, session, job, resumed, open);
+  const isSmallDelivery = ({ jobId }: Job): boolean => isSmall(sums.get(jobId));
+  await sendTogether(engine, session, jobs.filter(isSmallDelivery), resumed, open);
+  for (const job of jobs) if (!isSmallDelivery(job)) await sendInParts(engine, session, job, resumed, open);
 }
 
 type OpenWaits = ReadonlyMap<string, readonly WaitLeft[]>;
@@ -84,7 +66,7 @@ async function openWaitsOf(
 ): Promise<OpenWaits> {
   const waiting = jobs.map(({ jobId }) => jobId).filter((jobId) => (sums.get(jobId)?.open ?? 0) > 0);
   if (waiting.length === 0) return NO_OPEN_WAITS;
-  const open = await store.listOpenWaits(waiting);
+  const open = await store.workflows.listOpenWaits(waiting);
   const now = store.now();
   const withLeft = ({ dueAt, ...wait }: OpenWait): WaitLeft => {
     return { ...wait, leftMs: dueAt === null ? null : Math.max(0, Math.ceil(dueAt - now)) };
@@ -99,13 +81,13 @@ export function isSmall({ count, bytes }: CheckpointSum = NONE): boolean {
 
 /** A client that knows no order would replay a wrong one: jobs that have it go back to other workers. */
 async function withoutOrdered(engine: Engine, session: WorkerSession, jobs: readonly Job[]): Promise<readonly Job[]> {
-  const ordered = await engine.store.findOrdered(jobs.map((job) => job.jobId));
+  const ordered = await engine.store.workflows.findOrdered(jobs.map((job) => job.jobId));
   const unfit = jobs.filter((job) => ordered.has(job.jobId));
   const [first] = unfit;
   if (first === undefined) return jobs;
-  giveBack(engine, session, unfit);
-  if (!session.isToldUnordered) engine.onUnordered(session, first);
-  session.isToldUnordered = true;
+  releaseUnsent(engine, session, unfit);
+  if (!session.isUnorderedReported) engine.onUnordered(session, first);
+  session.isUnorderedReported = true;
   return jobs.filter((job) => !ordered.has(job.jobId));
 }
 
@@ -117,12 +99,12 @@ async function sendTogether(
   resumed: boolean,
   open: OpenWaits,
 ): Promise<void> {
-  const recorded = await engine.store.listFewCheckpoints(
+  const recorded = await engine.store.workflows.listFewCheckpoints(
     jobs.map((job) => ({ jobId: job.jobId, sinceToken: sinceTokenOf(job, resumed) })),
   );
   const deliveries: Delivery[] = [];
   for (const job of jobs) {
-    if (!arrives(session, job)) continue;
+    if (!stillInTransit(session, job)) continue;
     const checkpoints = recorded.get(job.jobId) ?? [];
     // Room is waited for where there is much to send.
     if (checkpoints.length > 0) void session.port.replay(job, checkpoints);
@@ -140,7 +122,7 @@ async function sendInParts(
 ): Promise<void> {
   const { jobId } = job;
   const count = await sendPages(engine, session, job, { jobId, sinceToken: sinceTokenOf(job, resumed) });
-  if (arrives(session, job)) session.port.assign([delivery(engine, job, resumed, count, open.get(jobId))]);
+  if (stillInTransit(session, job)) session.port.assign([delivery(engine, job, resumed, count, open.get(jobId))]);
 }
 
 /**
@@ -158,7 +140,11 @@ export async function sendPages(
   let count = 0;
   let afterName: string | null = null;
   do {
-    const page: CheckpointPage = await engine.store.listCheckpoints({ ...source, afterName, maxBytes: PAGE_BYTES });
+    const page: CheckpointPage = await engine.store.workflows.listCheckpoints({
+      ...source,
+      afterName,
+      maxBytes: PAGE_BYTES,
+    });
     count += page.checkpoints.length;
     if (page.checkpoints.length > 0) await session.port.replay(lease, page.checkpoints, ofUndone);
     afterName = page.next;
@@ -184,15 +170,15 @@ function sinceTokenOf(job: Job, resumed: boolean): number | null {
 }
 
 /** False when the lease was taken back meanwhile: then nothing is sent. */
-export function arrives(session: WorkerSession, job: Job): boolean {
+export function stillInTransit(session: WorkerSession, job: Job): boolean {
   const held = session.find(job);
-  if (held?.isOnItsWay !== true) return false;
-  held.isOnItsWay = false;
+  if (held?.isInTransit !== true) return false;
+  held.isInTransit = false;
   return true;
 }
 
 /** Counts what was recorded before, besides what this session has seen. */
-export function noteSum(held: HeldLease, sum: CheckpointSum): void {
+export function addCheckpointSum(held: HeldLease, sum: CheckpointSum): void {
   held.checkpointCount += sum.count;
   held.awaitedCount += sum.awaited;
   held.checkpointBytes += sum.bytes;
@@ -201,12 +187,19 @@ export function noteSum(held: HeldLease, sum: CheckpointSum): void {
 const NONE: CheckpointSum = { count: 0, open: 0, awaited: 0, bytes: 0 };
 
 /** They never reached their worker, and are claimed again a moment later. */
-export function giveBack(engine: Engine, session: WorkerSession, jobs: readonly Job[]): void {
-  const unsent = jobs.map((job) => session.find(job)).filter((held) => held?.isOnItsWay === true) as HeldLease[];
-  const transitions = unsent
-    .map((held) => decide(held.job, { kind: "release", started: false, delayMs: RETRY_MS }, engine.settings, 0))
-    .filter((transition) => transition !== null);
+export function releaseUnsent(engine: Engine, session: WorkerSession, jobs: readonly Job[]): void {
+  const unsent = jobs.map((job) => session.find(job)).filter((held) => held?.isInTransit === true) as HeldLease[];
   for (const held of unsent) session.remove(held);
-  // A store that fails leaves them to the check of leases, or to the worker's next hello.
-  engine.lane.settle(transitions, { done: () => {}, failed: () => {} });
+  settleInBackground(
+    engine,
+    unsent.map((held) => decide(held.job, { kind: "release", started: false, delayMs: RETRY_MS })),
+  );
+}
+
+/** Their worker left before the commit that claimed them: without this they would wait for the end of its lease. */
+export function releaseUndeliverable(engine: Engine, jobs: readonly Job[]): void {
+  settleInBackground(
+    engine,
+    jobs.map((job) => decide(job, { kind: "release", started: false })),
+  );
 }

@@ -1,9 +1,10 @@
 import { decide } from "../../core/job-machine.ts";
 import type { Job } from "../../core/job.ts";
-import type { CheckpointSum } from "../../storage/checkpoint-store.ts";
+import type { CheckpointSum } from "../../storage/seam/workflows.ts";
 import type { Engine } from "../engine.ts";
-import { arrives, delivery, giveBack, isSmall, noteSum, sendPages } from "./deliver-jobs.ts";
-import type { WorkerSession } from "./worker-session.ts";
+import { settleInBackground } from "../jobs/settle-attempts.ts";
+import { stillInTransit, delivery, releaseUnsent, isSmall, addCheckpointSum, sendPages } from "./deliver-jobs.ts";
+import type { WorkerSession } from "../dispatch/worker-session.ts";
 
 /** An undo job, and the job whose steps it undoes. */
 interface Undoing {
@@ -18,38 +19,42 @@ interface Undoing {
 export function deliverUndoJobs(engine: Engine, session: WorkerSession, jobs: readonly Job[]): void {
   for (const job of jobs) {
     const held = session.find(job);
-    if (held !== null) held.isOnItsWay = true;
+    if (held !== null) held.isInTransit = true;
   }
   if (!session.isOrdered) {
-    giveBack(engine, session, jobs);
+    releaseUnsent(engine, session, jobs);
     return;
   }
   const undoing = jobs.flatMap((job) => (job.undoOf === null ? [] : [{ job, undoOf: job.undoOf }]));
   deliver(engine, session, undoing).catch((error: unknown) => {
     engine.onUndelivered(error);
-    giveBack(engine, session, jobs);
+    releaseUnsent(engine, session, jobs);
   });
 }
 
 async function deliver(engine: Engine, session: WorkerSession, undoing: readonly Undoing[]): Promise<void> {
   const { store } = engine;
-  const there = new Set((await store.listStatuses(undoing.map(({ undoOf }) => undoOf))).map(({ jobId }) => jobId));
-  const sums = await store.sumCheckpoints(undoing.flatMap(({ job, undoOf }) => [undoOf, job.jobId]));
+  const there = new Set((await store.jobs.listStatuses(undoing.map(({ undoOf }) => undoOf))).map(({ jobId }) => jobId));
+  const sums = await store.workflows.sumCheckpoints(undoing.flatMap(({ job, undoOf }) => [undoOf, job.jobId]));
   const small: Undoing[] = [];
   const large: Undoing[] = [];
   for (const one of undoing) {
     if (!there.has(one.undoOf)) endWithoutJob(engine, session, one);
-    else (isLittle(session, one, sums) ? small : large).push(one);
+    else (isSmallDelivery(session, one, sums) ? small : large).push(one);
   }
   await sendTogether(engine, session, small);
   for (const one of large) await sendInParts(engine, session, one);
 }
 
 /** Notes what it recorded itself, which alone counts against its limits. */
-function isLittle(session: WorkerSession, { job, undoOf }: Undoing, sums: ReadonlyMap<string, CheckpointSum>): boolean {
+function isSmallDelivery(
+  session: WorkerSession,
+  { job, undoOf }: Undoing,
+  sums: ReadonlyMap<string, CheckpointSum>,
+): boolean {
   const held = session.find(job);
   const own = sums.get(job.jobId);
-  if (held !== null && own !== undefined) noteSum(held, own);
+  if (held !== null && own !== undefined) addCheckpointSum(held, own);
   return isSmall(own) && isSmall(sums.get(undoOf));
 }
 
@@ -57,9 +62,11 @@ function isLittle(session: WorkerSession, { job, undoOf }: Undoing, sums: Readon
 async function sendTogether(engine: Engine, session: WorkerSession, undoing: readonly Undoing[]): Promise<void> {
   if (undoing.length === 0) return;
   const jobIds = undoing.flatMap(({ job, undoOf }) => [undoOf, job.jobId]);
-  const recorded = await engine.store.listFewCheckpoints(jobIds.map((jobId) => ({ jobId, sinceToken: null })));
+  const recorded = await engine.store.workflows.listFewCheckpoints(
+    jobIds.map((jobId) => ({ jobId, sinceToken: null })),
+  );
   for (const { job, undoOf } of undoing) {
-    if (!arrives(session, job)) continue;
+    if (!stillInTransit(session, job)) continue;
     const undone = recorded.get(undoOf) ?? [];
     const own = recorded.get(job.jobId) ?? [];
     // Room is waited for where there is much to send.
@@ -72,18 +79,16 @@ async function sendTogether(engine: Engine, session: WorkerSession, undoing: rea
 async function sendInParts(engine: Engine, session: WorkerSession, { job, undoOf }: Undoing): Promise<void> {
   const undone = await sendPages(engine, session, job, { jobId: undoOf, sinceToken: null }, true);
   const own = await sendPages(engine, session, job, { jobId: job.jobId, sinceToken: null });
-  if (arrives(session, job)) session.port.assign([delivery(engine, job, false, undone + own)]);
+  if (stillInTransit(session, job)) session.port.assign([delivery(engine, job, false, undone + own)]);
 }
 
 /** Nothing tells what there is to undo: nothing can be done but to say so. */
 function endWithoutJob(engine: Engine, session: WorkerSession, { job, undoOf }: Undoing): void {
   const held = session.find(job);
-  if (held?.isOnItsWay !== true) return;
+  if (held?.isInTransit !== true) return;
   session.remove(held);
   const message = `job ${undoOf}, whose steps this one was to undo, is gone with all that it recorded`;
   const error = { name: "JobNotFoundError", message };
   const event = { kind: "fail", error, terminal: true, retryAfterMs: null } as const;
-  const transition = decide(held.job, event, engine.settings, 0);
-  // A store that fails leaves it to the check of leases, or to the worker's next hello.
-  if (transition !== null) engine.lane.settle([transition], { done: () => {}, failed: () => {} });
+  settleInBackground(engine, [decide(held.job, event, engine.settings, 0)]);
 }

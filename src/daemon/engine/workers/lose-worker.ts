@@ -1,6 +1,8 @@
 import { decide } from "../../core/job-machine.ts";
-import type { JobTransaction, WorkerRecord } from "../../storage/job-store.ts";
+import type { Transaction } from "../../storage/seam/store.ts";
+import type { WorkerRecord } from "../../storage/seam/workers.ts";
 import type { Engine } from "../engine.ts";
+import { applyDecisions } from "../lane/apply-event.ts";
 
 /** A worker as it was judged: null when it has no record. */
 export type SeenRecord = Pick<WorkerRecord, "workerId" | "nodeId" | "leaseExpiresAt"> | null;
@@ -18,25 +20,25 @@ export async function loseWorker(engine: Engine, workerId: string, judged?: Seen
   }
   return engine.lane.run(async (lane) => {
     if (!(await removeRecord(engine, lane.tx, workerId, judged))) return 0;
-    const jobs = await lane.tx.listLeasedJobs(workerId);
-    const transitions = jobs
-      .map((job) => decide(job, { kind: "lose" }, engine.settings, 0))
-      .filter((transition) => transition !== null);
-    if (transitions.length > 0) await lane.apply(transitions);
-    return transitions.length;
+    const jobs = await lane.tx.jobs.listLeased(workerId);
+    const lost = await applyDecisions(
+      lane,
+      jobs.map((job) => decide(job, { kind: "lose" }, engine.settings, 0)),
+    );
+    return lost.length;
   });
 }
 
 /** False when the worker is not lost after all. Once it is gone nothing is claimed for it that we do not see. */
 async function removeRecord(
   engine: Engine,
-  tx: JobTransaction,
+  tx: Transaction,
   workerId: string,
   judged: SeenRecord | undefined,
 ): Promise<boolean> {
-  if (judged !== undefined && judged !== null) return tx.removeWorker(judged);
-  const record = (await tx.listWorkers()).find((one) => one.workerId === workerId);
+  if (judged !== undefined && judged !== null) return tx.workers.remove(judged);
+  const record = (await tx.workers.list()).find((one) => one.workerId === workerId);
   if (record === undefined) return true;
   if (judged === null || record.nodeId !== engine.settings.nodeId) return false;
-  return tx.removeWorker(record);
+  return tx.workers.remove(record);
 }

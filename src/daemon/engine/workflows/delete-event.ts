@@ -8,7 +8,7 @@ import { checkEventName } from "./emit-event.ts";
  */
 export async function deleteEvent(engine: Engine, name: string): Promise<boolean> {
   checkEventName(name);
-  const outcome = await engine.lane.run(({ tx }) => tx.deleteEvent(name), [name]);
+  const outcome = await engine.lane.run(({ tx }) => tx.events.delete(name), [name]);
   if (outcome !== "spreading") return outcome === "deleted";
   throw new DaemonError(
     "failed_precondition",

@@ -1,9 +1,21 @@
 import { checkName, type Event } from "../../core/checkpoint.ts";
 import { invalidArgument } from "../../core/errors.ts";
-import type { EmitOutcome } from "../../storage/checkpoint-store.ts";
-import { ticketed } from "../lane/commit-lane.ts";
+import type { EmitOutcome, NewEvent } from "../../storage/seam/events.ts";
 import type { Engine } from "../engine.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
+import type { WriteKind } from "../lane/write-kind.ts";
 import { checkPayload } from "./check-payload.ts";
+import { wakeJobs } from "./wake-jobs.ts";
+
+/** Waits that one commit ends for one event: bounds the duration of the commit. */
+const EVENT_SLICE = 500;
+
+export const emitKind: WriteKind<NewEvent, EmitOutcome> = {
+  name: "emit",
+  readsTimeLate: false,
+  eventNames: (events) => events.map(({ name }) => name),
+  apply: emitEvents,
+};
 
 export interface EmittedEvent {
   /** As it is kept: the first payload. */
@@ -19,9 +31,21 @@ export async function emitEvent(engine: Engine, name: string, payload: Uint8Arra
   checkEventName(name);
   checkPayload(payload);
   const given = { name, payload: payload.byteLength === 0 ? NULL : payload };
-  const [outcome] = await ticketed<readonly EmitOutcome[]>((ticket) => engine.lane.emit([given], ticket));
+  const [outcome] = await engine.lane.write(emitKind, [given]);
   const { event, created, waiting } = outcome as EmitOutcome;
   return { event, created, woken: waiting };
+}
+
+/** A job that several events of a commit wake is woken once: the second write finds it awake. */
+async function emitEvents(lane: LaneTransaction, events: readonly NewEvent[]): Promise<readonly EmitOutcome[]> {
+  const outcomes = await lane.tx.events.emit(events, EVENT_SLICE);
+  await wakeJobs(
+    lane,
+    outcomes.flatMap(({ woken }) => woken),
+  );
+  // The timer ends the other waits, a slice per commit.
+  if (outcomes.some(({ waiting }) => waiting > EVENT_SLICE)) lane.expectDue(lane.tx.now);
+  return outcomes;
 }
 
 /** The event, or how many jobs wait for it when it has not happened. */
@@ -30,8 +54,8 @@ export async function getEvent(
   name: string,
 ): Promise<{ readonly event: Event | null; readonly waiting: number }> {
   checkEventName(name);
-  const event = await engine.store.getEvent(name);
-  return { event, waiting: event === null ? await engine.store.countWaiting(name) : 0 };
+  const event = await engine.store.events.get(name);
+  return { event, waiting: event === null ? await engine.store.events.countWaiting(name) : 0 };
 }
 
 /** Throws invalid_argument. */

@@ -1,13 +1,11 @@
 import type { NewWait, ParkOrder } from "../../core/checkpoint.ts";
 import type { Transition } from "../../core/job-machine.ts";
-import type { NamesOfJob } from "../../storage/checkpoint-store.ts";
-import type { Dispatcher } from "../workers/dispatcher.ts";
-import type { LaneTransaction } from "../lane/lane-batch.ts";
+import type { NamesOfJob } from "../../storage/seam/workflows.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import { wakeJobs } from "./wake-jobs.ts";
 
-/** A checked request to park a job under its lease. */
-export interface ParkToStore {
-  readonly transition: Transition;
+/** What a job waits for, checked. */
+export interface Park {
   /** Those that the job has not told before, or not by this worker. */
   readonly waits: readonly NewWait[];
   /** All that it waits for now; not empty. */
@@ -18,11 +16,17 @@ export interface ParkToStore {
   readonly order: ParkOrder | null;
 }
 
+/** A job to be parked under its lease. */
+export interface ParkRequest {
+  readonly transition: Transition;
+  readonly park: Park;
+}
+
 export type ParkOutcome =
-  | "parked"
+  | "applied"
   /** The lease is no longer the worker's. */
   | "stale"
-  /** It waits for a name that is no wait, or was recorded as something else: it would wait for ever. */
+  /** It waits for a name that is not a wait, or was recorded as something else: it would wait for ever. */
   | "invalid";
 
 /**
@@ -31,40 +35,39 @@ export type ParkOutcome =
  */
 export async function parkJobs(
   lane: LaneTransaction,
-  dispatcher: Dispatcher,
-  parks: readonly ParkToStore[],
+  requests: readonly ParkRequest[],
 ): Promise<readonly ParkOutcome[]> {
-  const known = await lane.tx.findKinds(parks.map(namesOf));
-  const sound = parks.filter((park, index) => isSound(park, known[index] ?? NOTHING));
-  const applied = await lane.apply(sound.map(({ transition }) => transition));
-  const parked = sound.filter((_, place) => applied[place] === true);
-  if (parked.length > 0) await register(lane, dispatcher, parked);
-  const outcomes = new Map<ParkToStore, ParkOutcome>(sound.map((park) => [park, "stale"]));
-  for (const park of parked) outcomes.set(park, "parked");
-  return parks.map((park) => outcomes.get(park) ?? "invalid");
+  const known = await lane.tx.workflows.findKinds(requests.map(namesOf));
+  const valid = requests.filter(({ park }, index) => isValid(park, known[index] ?? NOTHING));
+  const applied = await lane.apply(valid.map(({ transition }) => transition));
+  const parked = valid.filter((_, index) => applied[index] === true);
+  if (parked.length > 0) await register(lane, parked);
+  const outcomes = new Map<ParkRequest, ParkOutcome>(valid.map((request) => [request, "stale"]));
+  for (const request of parked) outcomes.set(request, "applied");
+  return requests.map((request) => outcomes.get(request) ?? "invalid");
 }
 
-async function register(lane: LaneTransaction, dispatcher: Dispatcher, parked: readonly ParkToStore[]): Promise<void> {
-  const { over, nextDueAt } = await lane.tx.registerWaits(
-    parked.map(({ transition: { jobId, expected }, ...waits }) => ({
+async function register(lane: LaneTransaction, parked: readonly ParkRequest[]): Promise<void> {
+  const { over, nextDueAt } = await lane.tx.workflows.park(
+    parked.map(({ transition: { jobId, expected }, park }) => ({
       jobId,
       leaseToken: expected.leaseToken,
-      ...waits,
+      ...park,
     })),
   );
-  if (nextDueAt !== null) dispatcher.onDue(nextDueAt);
+  if (nextDueAt !== null) lane.expectDue(nextDueAt);
   await wakeJobs(lane, over);
 }
 
-function namesOf({ transition, waits, waitingNames }: ParkToStore): NamesOfJob {
+function namesOf({ transition, park: { waits, waitingNames } }: ParkRequest): NamesOfJob {
   return { jobId: transition.jobId, names: [...new Set([...waits.map((wait) => wait.name), ...waitingNames])] };
 }
 
-function isSound({ waits, waitingNames }: ParkToStore, known: ReadonlyMap<string, string>): boolean {
-  const told = new Set(waits.map((wait) => wait.name));
+function isValid({ waits, waitingNames }: Park, known: ReadonlyMap<string, string>): boolean {
+  const sent = new Set(waits.map((wait) => wait.name));
   return (
     waits.every(({ name, kind }) => (known.get(name) ?? kind) === kind) &&
-    waitingNames.every((name) => told.has(name) || WAITS.has(known.get(name) ?? ""))
+    waitingNames.every((name) => sent.has(name) || WAITS.has(known.get(name) ?? ""))
   );
 }
 

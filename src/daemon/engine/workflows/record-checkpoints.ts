@@ -2,11 +2,18 @@ import type { Checkpoint } from "../../core/checkpoint.ts";
 import { CHECKPOINT_LIMITS, checkName, isPlace } from "../../core/checkpoint.ts";
 import { LIMITS } from "../../core/job-options.ts";
 import type { Lease } from "../../core/job.ts";
-import type { CheckpointToStore, RecordOutcome } from "../../storage/checkpoint-store.ts";
-import { cutError } from "../jobs/cut-error.ts";
+import type { NewCheckpoint, RecordOutcome } from "../../storage/seam/workflows.ts";
+import { cutError } from "../../core/cut-error.ts";
 import type { Engine } from "../engine.ts";
-import type { SettleResult } from "../jobs/settle-attempts.ts";
-import type { HeldLease, WorkerSession } from "../workers/worker-session.ts";
+import type { WriteKind } from "../lane/write-kind.ts";
+import type { SettleResult } from "../dispatch/settle-result.ts";
+import type { HeldLease, WorkerSession } from "../dispatch/worker-session.ts";
+
+export const recordKind: WriteKind<NewCheckpoint, RecordOutcome> = {
+  name: "record",
+  readsTimeLate: true,
+  apply: ({ tx }, checkpoints) => tx.workflows.record(checkpoints),
+};
 
 /** A checkpoint as a worker reports it. */
 export interface CheckpointReport
@@ -37,7 +44,7 @@ export function recordCheckpoints(
     onRecorded(steps as readonly RecordResult[]);
     return;
   }
-  engine.lane.record(items, {
+  engine.lane.submit(recordKind, items, {
     done: (outcomes) => {
       let written = 0;
       onRecorded(steps.map((step) => ("result" in step ? step : settle(session, step, outcomes[written++]))));
@@ -47,12 +54,12 @@ export function recordCheckpoints(
 }
 
 /** What to write, or the answer that needs no writing. Counts at once, so that a frame cannot pass the limits. */
-function prepare(session: WorkerSession, report: CheckpointReport): CheckpointToStore | RecordResult {
+function prepare(session: WorkerSession, report: CheckpointReport): NewCheckpoint | RecordResult {
   const held = session.find(report);
   return faultOf(held, report) ?? toStore(held, report);
 }
 
-function settle(session: WorkerSession, item: CheckpointToStore, outcome: RecordOutcome = GONE): RecordResult {
+function settle(session: WorkerSession, item: NewCheckpoint, outcome: RecordOutcome = GONE): RecordResult {
   const held = session.find(item);
   const isNew = outcome.kind === "recorded" && outcome.isNew;
   // What was not written, or was there already, does not count.
@@ -61,11 +68,11 @@ function settle(session: WorkerSession, item: CheckpointToStore, outcome: Record
 }
 
 /** A record that may only tell its place, which takes no room, counts when it turns out to be new. */
-function countsAtOnce({ value, error, order }: Pick<CheckpointToStore, "value" | "error" | "order">): boolean {
+function countsAtOnce({ value, error, order }: Pick<NewCheckpoint, "value" | "error" | "order">): boolean {
   return value !== null || error !== null || order === null || order.seq === 0;
 }
 
-function count(held: HeldLease, { kind, value }: Pick<CheckpointToStore, "kind" | "value">, by: 1 | -1): void {
+function count(held: HeldLease, { kind, value }: Pick<NewCheckpoint, "kind" | "value">, by: 1 | -1): void {
   held.checkpointCount += by;
   if (kind === "job") held.awaitedCount += by;
   held.checkpointBytes += by * (value?.byteLength ?? 0);
@@ -105,7 +112,7 @@ function faultOf(held: HeldLease | null, report: CheckpointReport): RecordResult
   return null;
 }
 
-function toStore(held: HeldLease | null, report: CheckpointReport): CheckpointToStore {
+function toStore(held: HeldLease | null, report: CheckpointReport): NewCheckpoint {
   const { jobId, leaseToken, name, kind, value } = report;
   const { order = null, awaitedJobId = null } = report;
   const error = report.error === null ? null : cutError(report.error);
@@ -116,7 +123,7 @@ function toStore(held: HeldLease | null, report: CheckpointReport): CheckpointTo
   return item;
 }
 
-function toResult(item: CheckpointToStore, outcome: RecordOutcome): RecordResult {
+function toResult(item: NewCheckpoint, outcome: RecordOutcome): RecordResult {
   switch (outcome.kind) {
     case "recorded":
     case "repeated":

@@ -1,11 +1,19 @@
 import { checkName } from "../../core/checkpoint.ts";
 import { DaemonError, type FieldViolation, invalidArgument, jobNotFound } from "../../core/errors.ts";
 import { SIGNAL_LIMITS } from "../../core/signal.ts";
-import type { SignalOutcome, SignalToStore } from "../../storage/signal-store.ts";
+import type { SignalOutcome, NewSignal } from "../../storage/seam/workflows.ts";
 import type { Engine } from "../engine.ts";
-import { isJobId, isUuid } from "../jobs/job-id.ts";
-import { ticketed } from "../lane/commit-lane.ts";
+import { isUuidV7, isUuid } from "../../core/uuid.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
+import type { WriteKind } from "../lane/write-kind.ts";
 import { checkPayload } from "./check-payload.ts";
+import { wakeJobs } from "./wake-jobs.ts";
+
+export const signalKind: WriteKind<NewSignal, SignalOutcome> = {
+  name: "signal",
+  readsTimeLate: false,
+  apply: sendSignals,
+};
 
 /** A signal as it came in. */
 export interface SignalRequest {
@@ -33,13 +41,20 @@ export async function sendSignal(engine: Engine, request: SignalRequest): Promis
   if (violations.length > 0) throw invalidArgument(violations);
   checkPayload(payload);
   const signal = { signalId, jobId, name, payload: payload.byteLength === 0 ? NULL : payload };
-  const [outcome] = await ticketed<readonly SignalOutcome[]>((ticket) => engine.lane.signal([signal], ticket));
+  const [outcome] = await engine.lane.write(signalKind, [signal]);
   return { signalId, taken: takenOf(signal, outcome as SignalOutcome) };
 }
 
 const NULL = new TextEncoder().encode("null");
 
-function checkIds({ jobId, signalId }: Pick<SignalToStore, "jobId" | "signalId">): readonly FieldViolation[] {
+/** Applied behind the parks of the same commit, whose waits may take the signals. */
+async function sendSignals(lane: LaneTransaction, signals: readonly NewSignal[]): Promise<readonly SignalOutcome[]> {
+  const { outcomes, woken } = await lane.tx.workflows.sendSignals(signals);
+  await wakeJobs(lane, woken);
+  return outcomes;
+}
+
+function checkIds({ jobId, signalId }: Pick<NewSignal, "jobId" | "signalId">): readonly FieldViolation[] {
   const violations: FieldViolation[] = [];
   if (!isUuid(jobId)) {
     violations.push({
@@ -47,7 +62,7 @@ function checkIds({ jobId, signalId }: Pick<SignalToStore, "jobId" | "signalId">
       description: `${JSON.stringify(jobId)} is not a job id; ids look like 019a9c4e-7c1b-7d60-9c5a-0f6e1d2c3b4a`,
     });
   }
-  if (!isJobId(signalId)) {
+  if (!isUuidV7(signalId)) {
     violations.push({
       field: "signal_id",
       description: `${JSON.stringify(signalId)} is not a UUID of version 7 in lower case; leave it empty to get one`,
@@ -56,7 +71,7 @@ function checkIds({ jobId, signalId }: Pick<SignalToStore, "jobId" | "signalId">
   return violations;
 }
 
-function takenOf({ signalId, jobId }: SignalToStore, outcome: SignalOutcome): boolean {
+function takenOf({ signalId, jobId }: NewSignal, outcome: SignalOutcome): boolean {
   switch (outcome.kind) {
     case "sent":
       return outcome.taken;

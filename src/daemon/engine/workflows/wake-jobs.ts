@@ -1,21 +1,37 @@
 import { RESUME_GRACE_MS } from "../../core/checkpoint.ts";
 import { decide } from "../../core/job-machine.ts";
-import type { ParkedJob } from "../../storage/checkpoint-store.ts";
-import type { LaneTransaction } from "../lane/lane-batch.ts";
+import type { Lease } from "../../core/job.ts";
+import type { ParkedJob } from "../../storage/seam/workflows.ts";
+import type { WorkerSession } from "../dispatch/worker-session.ts";
+import type { Engine } from "../engine.ts";
+import { applyDecisions, applyEvent } from "../lane/apply-event.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 
 /**
  * Makes parked jobs claimable again: while the worker that has the handler in memory is there, it alone may take the job
  * for a moment; without it anyone may at once, and replays it from its checkpoints.
  */
 export async function wakeJobs(lane: LaneTransaction, parked: readonly ParkedJob[]): Promise<void> {
-  if (parked.length === 0) return;
-  const transitions = parked
-    .map(({ job, isWorkerThere }) =>
-      decide(job, { kind: "wake", graceMs: isWorkerThere ? RESUME_GRACE_MS : 0 }, NO_SETTINGS, 0),
-    )
-    .filter((transition) => transition !== null);
-  await lane.apply(transitions);
+  await applyDecisions(
+    lane,
+    parked.map(({ job, isWorkerThere }) => decide(job, { kind: "wake", graceMs: isWorkerThere ? RESUME_GRACE_MS : 0 })),
+  );
 }
 
-/** Waking depends on none. */
-const NO_SETTINGS = { maxLosses: 0 };
+/** Wakes the jobs that waited for what this transaction has ended. */
+export async function wakeAwaiters(lane: LaneTransaction): Promise<void> {
+  await wakeJobs(lane, await lane.tx.workflows.takeAwaiters());
+}
+
+/**
+ * Wakes jobs that this worker parked and whose handlers can go on for a reason of their own. One that is not SUSPENDED
+ * under the lease any more changes nothing.
+ */
+export async function wakeParked(engine: Engine, session: WorkerSession, leases: readonly Lease[]): Promise<void> {
+  const tokens = new Map(leases.map((lease) => [lease.jobId, lease.leaseToken]));
+  await engine.lane.run(async (lane) => {
+    const jobs = await lane.tx.jobs.getMany([...tokens.keys()]);
+    const parked = jobs.filter((job) => job.leaseToken === tokens.get(job.jobId) && job.workerId === session.workerId);
+    await applyEvent(lane, parked, { kind: "wake", graceMs: RESUME_GRACE_MS });
+  });
+}

@@ -1,39 +1,33 @@
 import { randomUUID } from "node:crypto";
-import type { ScheduleQuery } from "../schedule-store.ts";
-import type { CheckpointQuery } from "../checkpoint-store.ts";
-import type { JobQuery, JobStore, JobToStore, JobTransaction, StoredAlone, TransactOptions } from "../job-store.ts";
-import type { Leadership } from "../leadership.ts";
-import type { HintListener, StoreHint } from "../store-hint.ts";
-import { parsePostgresUrl, type PostgresAddress } from "./address.ts";
-import { type Timeouts, USUAL_TIMEOUTS } from "./connection.ts";
-import { Connections } from "./connections.ts";
-import {
-  findOrdered,
-  listCheckpoints,
-  listFewCheckpoints,
-  listRecords,
-  listOpenWaits,
-  listWaits,
-  sumCheckpoints,
-} from "./checkpoint-rows.ts";
-import { countWaiting, getEvent } from "./events.ts";
-import { isDeadlock, storeFault } from "./faults.ts";
-import { nextDueAt } from "./due-jobs.ts";
-import { FunctionNames } from "./function-names.ts";
-import { HintChannel } from "./hint-channel.ts";
-import { countJobs, foldCounters } from "./job-counters.ts";
-import { JobReader } from "./job-reader.ts";
-import { listJobs } from "./list-jobs.ts";
-import { type OpenedDatabase, openDatabase } from "./open-database.ts";
-import { PostgresTransaction } from "./postgres-transaction.ts";
-import { lead, resign } from "./leader-row.ts";
-import type { PruneRounds } from "./prune-jobs.ts";
-import type { Runner } from "./runner.ts";
-import { ServerTime } from "./server-time.ts";
-import { ScheduleReader } from "./schedule-reader.ts";
-import { countSignals } from "./signals/send-signals.ts";
-import { storeAlone } from "./store-alone.ts";
-import { WriteSession } from "./write-session.ts";
+import type { Guard } from "../guard.ts";
+import type { ClusterPart } from "../seam/cluster.ts";
+import type { EventReads } from "../seam/events.ts";
+import type { InsertedJobs, JobReads, NewJob } from "../seam/jobs.ts";
+import type { ScheduleReads } from "../seam/schedules.ts";
+import type { Store, Transaction, TransactOptions } from "../seam/store.ts";
+import type { WorkerReads } from "../seam/workers.ts";
+import type { WorkflowReads } from "../seam/workflows.ts";
+import { HintChannel } from "./cluster/hint-channel.ts";
+import { lead, resign } from "./cluster/leader-row.ts";
+import { parsePostgresUrl, type PostgresAddress } from "./connection/address.ts";
+import { type Timeouts, USUAL_TIMEOUTS } from "./connection/connection.ts";
+import { Connections } from "./connection/connections.ts";
+import { isDeadlock, toStoreError } from "./connection/faults.ts";
+import { type OpenedDatabase, openDatabase } from "./opening/open-database.ts";
+import type { Runner } from "./connection/runner.ts";
+import { ServerTime } from "./connection/server-time.ts";
+import { nextDueAt } from "./jobs/due-jobs.ts";
+import { insertInOneStatement } from "./jobs/insert-in-one-statement.ts";
+import { jobReads } from "./jobs/job-parts.ts";
+import type { PruneRounds } from "./jobs/prune-jobs.ts";
+import { ScheduleReader, scheduleReads } from "./schedules/schedule-reader.ts";
+import { FunctionNames } from "./session/function-names.ts";
+import { JobReader } from "./session/job-reader.ts";
+import { WriteSession } from "./session/write-session.ts";
+import { openTransaction } from "./transactions.ts";
+import { workerReads } from "./workers/worker-rows.ts";
+import { eventReads } from "./workflows/events.ts";
+import { workflowReads } from "./workflows/workflow-parts.ts";
 
 export interface PostgresStoreOptions {
   /** `postgres://user:password@host:port/database`; `?schema=` names another schema than reseolio. */
@@ -43,7 +37,7 @@ export interface PostgresStoreOptions {
   readonly timeouts?: Partial<Timeouts>;
 }
 
-export interface PostgresStore extends JobStore {
+export interface PostgresStore extends Store {
   readonly kind: "postgres";
   /** What a person should know, to be logged. */
   readonly warnings: readonly string[];
@@ -84,13 +78,18 @@ class OpenPostgresStore implements PostgresStore {
   readonly isShared = true;
   readonly orderedSince: number;
   readonly warnings: readonly string[];
+  readonly jobs: JobReads;
+  readonly workflows: WorkflowReads;
+  readonly events: EventReads;
+  readonly schedules: ScheduleReads;
+  readonly workers: WorkerReads;
+  readonly cluster: ClusterPart;
   readonly #isDirect: boolean;
   readonly #time = new ServerTime();
   readonly #connections: Connections;
   readonly #functions: FunctionNames;
   readonly #reads: Runner;
   readonly #reader: JobReader;
-  readonly #schedules: ScheduleReader;
   readonly #channel: HintChannel;
   readonly #listenerId = randomUUID();
   readonly #rounds: PruneRounds = new Map();
@@ -111,19 +110,26 @@ class OpenPostgresStore implements PostgresStore {
     this.#reads = this.#connections.reads;
     this.#functions = new FunctionNames(this.#reads);
     this.#reader = new JobReader(this.#reads, this.#functions);
-    this.#schedules = new ScheduleReader(this.#reads);
     this.#channel = new HintChannel({ address, timeouts, session, reads: this.#reads, listenerId: this.#listenerId });
+    this.jobs = this.#jobParts();
+    this.workflows = workflowReads(this.#reads, this.#reader, this.#guard);
+    this.events = eventReads(this.#reads, this.#guard);
+    this.schedules = scheduleReads(new ScheduleReader(this.#reads), this.#guard);
+    this.workers = workerReads(this.#reader, this.#guard);
+    this.cluster = this.#clusterPart();
   }
 
-  transact<T>(work: (tx: JobTransaction) => Promise<T>, options: TransactOptions = {}): Promise<T> {
+  transact<T>(work: (tx: Transaction) => Promise<T>, options: TransactOptions = {}): Promise<T> {
     return this.#inTurn(() => this.#runUntilFree(work, options));
   }
 
-  storeAlone(items: readonly JobToStore[]): Promise<StoredAlone | null> {
+  #insertInOneStatement(items: readonly NewJob[]): Promise<InsertedJobs | null> {
     if (!this.#isDirect) return Promise.resolve(null);
     const { name: channel } = this.#channel;
     const writer = { connections: this.#connections, time: this.#time, functions: this.#functions };
-    return this.#inTurn(() => this.#told(storeAlone({ ...writer, channel, listenerId: this.#listenerId }, items)));
+    return this.#inTurn(() =>
+      this.#guarded(insertInOneStatement({ ...writer, channel, listenerId: this.#listenerId }, items)),
+    );
   }
 
   /** One after the other: there is one connection that writes. */
@@ -139,20 +145,20 @@ class OpenPostgresStore implements PostgresStore {
   }
 
   /** The server ends one of those that wait for each other; nothing of it happened, so it can be run again. */
-  async #runUntilFree<T>(work: (tx: JobTransaction) => Promise<T>, options: TransactOptions): Promise<T> {
+  async #runUntilFree<T>(work: (tx: Transaction) => Promise<T>, options: TransactOptions): Promise<T> {
     for (let tried = 1; ; tried++) {
       try {
         return await this.#run(work, options);
       } catch (fault) {
-        if (tried === DEADLOCK_TRIES || !isDeadlock(fault)) throw storeFault(fault, this.name);
+        if (tried === DEADLOCK_TRIES || !isDeadlock(fault)) throw toStoreError(fault, this.name);
       }
     }
   }
 
-  async #run<T>(work: (tx: JobTransaction) => Promise<T>, { readsTimeLate }: TransactOptions): Promise<T> {
-    const open = await this.#told(this.#connections.begin());
+  async #run<T>(work: (tx: Transaction) => Promise<T>, { readsTimeLate }: TransactOptions): Promise<T> {
+    const open = await this.#guarded(this.#connections.begin());
     const session = new WriteSession(open, this.#functions, this.#channel.name, this.#listenerId);
-    const tx = new PostgresTransaction(session, this.#rounds);
+    const tx = openTransaction(session, this.#rounds);
     try {
       if (readsTimeLate !== true) await open.facts;
       const result = await work(tx);
@@ -172,57 +178,45 @@ class OpenPostgresStore implements PostgresStore {
 
   async readTime(): Promise<void> {
     const answer = this.#time.ask();
-    answer((await this.#told(this.#reads.rows("select reseolio.now_ms()")))[0]![0] as number);
+    answer((await this.#guarded(this.#reads.rows("select reseolio.now_ms()")))[0]![0] as number);
   }
 
-  getJob = (jobId: string) => this.#told(this.#reader.getJob(jobId));
-  getJobs = (jobIds: readonly string[]) => this.#told(this.#reader.getJobs(jobIds));
-  listStatuses = (jobIds: readonly string[]) => this.#told(this.#reader.listStatuses(jobIds));
-  listAttempts = (jobId: string, limit: number) => this.#told(this.#reader.listAttempts(jobId, limit));
-  listJobs = (query: JobQuery) => this.#told(listJobs(this.#reads, this.#functions, this.#reader, query));
-  countJobs = () => this.#told(countJobs(this.#reads));
-  listWorkers = () => this.#told(this.#reader.listWorkers());
-  countLeases = () => this.#told(this.#reader.countLeases());
-  getSchedule = (name: string) => this.#told(this.#schedules.get(name));
-  listSchedules = (query: ScheduleQuery) => this.#told(this.#schedules.list(query));
-  listTicks = (jobIds: readonly string[]) => this.#told(this.#schedules.ticksOf(jobIds));
-  nextDueAt = () => this.#told(nextDueAt(this.#reads));
-  nextTick = () => this.#told(this.#schedules.nextTick());
-  lead = (nodeId: string, leaseMs: number, unmoved: Leadership | null) =>
-    this.#told(lead(this.#reads, nodeId, leaseMs, unmoved));
-  resign = (nodeId: string) => this.#told(resign(this.#reads, nodeId));
-  listCheckpoints = (query: CheckpointQuery) => this.#told(listCheckpoints(this.#reads, query));
-  listFewCheckpoints = (queries: Parameters<JobStore["listFewCheckpoints"]>[0]) =>
-    this.#told(listFewCheckpoints(this.#reads, queries));
-  listRecords = (jobId: string, limit: number) => this.#told(listRecords(this.#reads, jobId, limit));
-  listWaits = (jobId: string) => this.#told(listWaits(this.#reads, jobId));
-  listOpenWaits = (jobIds: readonly string[]) => this.#told(listOpenWaits(this.#reads, jobIds));
-  sumCheckpoints = (jobIds: readonly string[]) => this.#told(sumCheckpoints(this.#reads, jobIds));
-  findOrdered = (jobIds: readonly string[]) => this.#told(findOrdered(this.#reads, jobIds));
-  getEvent = (name: string) => this.#told(getEvent(this.#reads, name));
-  countWaiting = (eventName: string) => this.#told(countWaiting(this.#reads, eventName));
-  listUndoJobs = (jobIds: readonly string[]) => this.#told(this.#reader.listUndoJobs(jobIds));
-  countSignals = (jobId: string) => this.#told(countSignals(this.#reads, jobId));
-  foldCounters = () => this.#told(foldCounters(this.#reads));
+  nextDueAt(): Promise<number | null> {
+    return this.#guarded(nextDueAt(this.#reads));
+  }
 
   /** Tables with their indexes; the log is the whole server's. */
   async sizeBytes(): Promise<number> {
-    return (await this.#told(this.#reads.rows(SIZE)))[0]![0] as number;
+    return (await this.#guarded(this.#reads.rows(SIZE)))[0]![0] as number;
   }
 
   async ping(): Promise<void> {
-    await this.#told(this.#reads.rows(PROBE));
+    await this.#guarded(this.#reads.rows(PROBE));
   }
 
-  listen(onHint: (hint: StoreHint) => void): Promise<HintListener> {
-    return this.#channel.listen(onHint);
+  #clusterPart(): ClusterPart {
+    return {
+      listen: (onHint) => this.#channel.listen(onHint),
+      lead: this.#guard((nodeId, leaseMs, unmoved) => lead(this.#reads, nodeId, leaseMs, unmoved)),
+      resign: this.#guard((nodeId) => resign(this.#reads, nodeId)),
+    };
   }
 
-  async #told<T>(work: Promise<T>): Promise<T> {
+  #jobParts(): JobReads {
+    const prepared = { runner: this.#reads, functions: this.#functions, reader: this.#reader };
+    return jobReads(prepared, this.#guard, (items) => this.#insertInOneStatement(items));
+  }
+
+  readonly #guard: Guard =
+    (verb) =>
+    (...args) =>
+      this.#guarded(verb(...args));
+
+  async #guarded<T>(work: T | Promise<T>): Promise<T> {
     try {
       return await work;
     } catch (fault) {
-      throw storeFault(fault, this.name);
+      throw toStoreError(fault, this.name);
     }
   }
 

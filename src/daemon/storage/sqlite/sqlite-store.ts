@@ -1,15 +1,19 @@
 import type { Database } from "bun:sqlite";
 import type { Clock } from "../../core/clock.ts";
 import { DaemonError } from "../../core/errors.ts";
-import type { CheckpointQuery } from "../checkpoint-store.ts";
-import { unfinishedCopy } from "../copy-side.ts";
-import { ORDERED_SINCE, UNFINISHED_COPY } from "../copy-tables.ts";
-import { statusOf } from "../job-status.ts";
-import type { ScheduleQuery } from "../schedule-store.ts";
-import type { JobStore, JobTransaction } from "../job-store.ts";
-import type { Leadership } from "../leadership.ts";
-import type { HintListener } from "../store-hint.ts";
+import { unfinishedCopy } from "../copy/copy-side.ts";
+import { ORDERED_SINCE, UNFINISHED_COPY } from "../copy/copy-tables.ts";
+import type { Guard } from "../guard.ts";
 import { migrate } from "../migrate.ts";
+import type { OpenTransaction } from "../open-transaction.ts";
+import type { ClusterPart } from "../seam/cluster.ts";
+import type { EventReads } from "../seam/events.ts";
+import type { JobReads } from "../seam/jobs.ts";
+import type { ScheduleReads } from "../seam/schedules.ts";
+import type { Store, Transaction } from "../seam/store.ts";
+import type { WorkerReads } from "../seam/workers.ts";
+import type { WorkflowReads } from "../seam/workflows.ts";
+import { aloneInCluster } from "./alone-in-cluster.ts";
 import {
   fileBytes,
   openReader,
@@ -18,21 +22,21 @@ import {
   rollBackCrash,
   sqliteVersion,
   versionWarnings,
-} from "./connection.ts";
-import { prepareCheckpointReader } from "./checkpoint-rows.ts";
-import { hasContent, IN_MEMORY, resolveDatabasePath } from "./database-path.ts";
-import { prepareEventReader } from "./events.ts";
-import { storeFault } from "./faults.ts";
-import { acquireFileLock, type FileLock, type LockOwner } from "./file-lock.ts";
-import { JobReader } from "./job-reader.ts";
-import { prepareListJobs } from "./list-jobs.ts";
-import { SQLITE_MIGRATIONS, sqliteTarget } from "./migrations.ts";
-import { ScheduleReader } from "./schedule-reader.ts";
-import { prepareSignalReader } from "./signals/send-signals.ts";
-import { onSnapshot } from "./maintenance/open-existing.ts";
-import type { Query, Row } from "./rows.ts";
-import { prepareVerbs, SqliteTransaction, type Verbs } from "./sqlite-transaction.ts";
-import { WriteSession } from "./write-session.ts";
+} from "./connection/connection.ts";
+import { hasContent, IN_MEMORY, resolveDatabasePath } from "./connection/database-path.ts";
+import { toStoreError } from "./connection/faults.ts";
+import { acquireFileLock, type FileLock, type LockOwner } from "./connection/file-lock.ts";
+import type { Query, Row } from "./connection/rows.ts";
+import { prepareJobReads } from "./jobs/job-parts.ts";
+import { onSnapshot } from "./opening/open-existing.ts";
+import { SQLITE_MIGRATIONS, sqliteTarget } from "./migrations/migrations.ts";
+import { prepareScheduleReads, ScheduleReader } from "./schedules/schedule-reader.ts";
+import { JobReader } from "./session/job-reader.ts";
+import { WriteSession } from "./session/write-session.ts";
+import { prepareTransactions } from "./transactions.ts";
+import { prepareWorkerReads } from "./workers/worker-rows.ts";
+import { prepareEventReads } from "./workflows/events.ts";
+import { prepareWorkflowReads } from "./workflows/workflow-parts.ts";
 
 export interface SqliteStoreOptions {
   /** Of a file, made when there is none; or ":memory:", which is gone with the store. */
@@ -42,7 +46,7 @@ export interface SqliteStoreOptions {
   readonly owner?: LockOwner;
 }
 
-export interface SqliteStore extends JobStore {
+export interface SqliteStore extends Store {
   readonly kind: "sqlite";
   /** What a person should know, such as an unsafe library; to be logged. */
   readonly warnings: readonly string[];
@@ -63,7 +67,7 @@ export async function createSqliteStore(options: SqliteStoreOptions): Promise<Sq
     return await openStore(path, lock, options.clock);
   } catch (fault) {
     lock.release();
-    throw storeFault(fault, path);
+    throw toStoreError(fault, path);
   }
 }
 
@@ -99,18 +103,18 @@ class OpenSqliteStore implements SqliteStore {
   readonly isShared = false;
   readonly orderedSince: number;
   readonly warnings: readonly string[];
+  readonly jobs: JobReads;
+  readonly workflows: WorkflowReads;
+  readonly events: EventReads;
+  readonly schedules: ScheduleReads;
+  readonly workers: WorkerReads;
+  readonly cluster: ClusterPart = aloneInCluster(() => this.now());
   readonly #writer: Database;
   readonly #reader: Database;
   readonly #lock: FileLock | null;
   readonly #clock: Clock;
   readonly #session: WriteSession;
-  readonly #verbs: Verbs;
-  readonly #reads: JobReader;
-  readonly #schedules: ScheduleReader;
-  readonly #checkpoints;
-  readonly #events;
-  readonly #countSignals;
-  readonly #listJobs;
+  readonly #beginTransaction: (now: number) => OpenTransaction;
   readonly #begin: Query;
   readonly #commit: Query;
   readonly #probe: Query;
@@ -128,13 +132,14 @@ class OpenSqliteStore implements SqliteStore {
     this.warnings = versionWarnings(sqliteVersion(writer));
     this.orderedSince = Number(readMeta(writer, ORDERED_SINCE) ?? 0);
     this.#session = new WriteSession(writer);
-    this.#verbs = prepareVerbs(this.#session);
-    this.#reads = new JobReader(reader, this.#session.functions);
-    this.#checkpoints = prepareCheckpointReader(reader);
-    this.#events = prepareEventReader(reader);
-    this.#countSignals = prepareSignalReader(reader);
-    this.#schedules = new ScheduleReader(reader);
-    this.#listJobs = prepareListJobs(reader, this.#session, this.#schedules);
+    this.#beginTransaction = prepareTransactions(this.#session);
+    const jobs = new JobReader(reader, this.#session.functions);
+    const schedules = new ScheduleReader(reader);
+    this.jobs = prepareJobReads(reader, this.#session, jobs, schedules, this.#guard);
+    this.workflows = prepareWorkflowReads(reader, jobs, this.#guard);
+    this.events = prepareEventReads(reader, this.#guard);
+    this.schedules = prepareScheduleReads(schedules, () => this.now(), this.#guard);
+    this.workers = prepareWorkerReads(this.#session, jobs, this.#guard);
     this.#begin = writer.prepare("begin immediate");
     this.#commit = writer.prepare("commit");
     this.#probe = writer.prepare(
@@ -142,7 +147,7 @@ class OpenSqliteStore implements SqliteStore {
     );
   }
 
-  async transact<T>(work: (tx: JobTransaction) => Promise<T>): Promise<T> {
+  async transact<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     while (this.#open !== null) await this.#open.catch(() => {});
     const running = this.#run(work);
     this.#open = running;
@@ -153,9 +158,9 @@ class OpenSqliteStore implements SqliteStore {
     }
   }
 
-  async #run<T>(work: (tx: JobTransaction) => Promise<T>): Promise<T> {
+  async #run<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     this.#refuseClosed();
-    const tx = new SqliteTransaction(this.#session, this.#verbs, Math.floor(this.#clock.now()));
+    const tx = this.#beginTransaction(this.now());
     try {
       this.#begin.run();
       const result = await work(tx);
@@ -174,50 +179,32 @@ class OpenSqliteStore implements SqliteStore {
     // SQLite has rolled back by itself after some faults, such as a full disk.
     if (this.#writer.inTransaction) this.#writer.run("rollback");
     this.#session.rolledBack();
-    return this.#told(fault);
+    return this.#toStoreError(fault);
   }
 
-  #told(fault: unknown): unknown {
-    const told = storeFault(fault, this.name);
-    if (told instanceof DaemonError && told.code === "fatal") this.#fault = told;
-    return told;
+  #toStoreError(fault: unknown): unknown {
+    const error = toStoreError(fault, this.name);
+    if (error instanceof DaemonError && error.code === "fatal") this.#fault = error;
+    return error;
   }
 
   now(): number {
     return Math.floor(this.#clock.now());
   }
 
-  getJob = (jobId: string) => this.#read(() => this.#reads.getJob(jobId));
-  getJobs = (jobIds: readonly string[]) => this.#read(() => this.#reads.getJobs(jobIds));
-  listStatuses = (jobIds: readonly string[]) => this.#read(() => this.#reads.getSnapshots(jobIds).map(statusOf));
-  listAttempts = (jobId: string, limit: number) => this.#read(() => this.#reads.listAttempts(jobId, limit));
-  listJobs = (query: Parameters<JobStore["listJobs"]>[0]) => this.#read(() => this.#listJobs(query));
-  countJobs = () => this.#read(() => this.#session.counters.list(this.#session.functions));
-  listUndoJobs = (jobIds: readonly string[]) => this.#read(() => this.#reads.listUndoJobs(jobIds));
-  listWorkers = () => this.#read(() => this.#reads.listWorkers());
-  listCheckpoints = (query: CheckpointQuery) => this.#read(() => this.#checkpoints.page(query));
-  listFewCheckpoints = (queries: Parameters<JobStore["listFewCheckpoints"]>[0]) =>
-    this.#read(() => this.#checkpoints.few(queries));
-  listRecords = (jobId: string, limit: number) => this.#read(() => this.#checkpoints.records(jobId, limit));
-  listWaits = (jobId: string) => this.#read(() => this.#checkpoints.waits(jobId));
-  listOpenWaits = (jobIds: readonly string[]) => this.#read(() => this.#checkpoints.openWaits(jobIds));
-  sumCheckpoints = (jobIds: readonly string[]) => this.#read(() => this.#checkpoints.sums(jobIds));
-  findOrdered = (jobIds: readonly string[]) => this.#read(() => this.#checkpoints.ordered(jobIds));
-  getEvent = (name: string) => this.#read(() => this.#events.getEvent(name));
-  countWaiting = (eventName: string) => this.#read(() => this.#events.countWaiting(eventName));
-  countSignals = (jobId: string) => this.#read(() => this.#countSignals(jobId));
-  countLeases = () =>
-    this.#read(() => [...this.#session.running.countByWorker()].map(([workerId, count]) => ({ workerId, count })));
-  getSchedule = (name: string) => this.#read(() => this.#schedules.get(name));
-  listSchedules = (query: ScheduleQuery) => this.#read(() => this.#schedules.list(query));
-  listTicks = (jobIds: readonly string[]) => this.#read(() => this.#schedules.ticksOf(jobIds));
   /** Its one daemon asks inside the transactions that move what is due. */
-  nextDueAt = () => this.transact((tx) => tx.nextDueAt());
-  nextTick = () => this.#read(() => ({ now: Math.floor(this.#clock.now()), nextRunAt: this.#schedules.nextRunAt() }));
+  nextDueAt(): Promise<number | null> {
+    return this.transact((tx) => tx.nextDueAt());
+  }
 
   sizeBytes(): Promise<number> {
     return this.#read(() => (this.name === IN_MEMORY ? pageBytes(this.#writer) : fileBytes(this.name)));
   }
+
+  readonly #guard: Guard =
+    (verb) =>
+    (...args) =>
+      this.#read(() => verb(...args));
 
   async ping(): Promise<void> {
     await this.transact(async () => {
@@ -225,30 +212,14 @@ class OpenSqliteStore implements SqliteStore {
     });
   }
 
-  /** No other daemon can write this file (P18). */
-  async listen(): Promise<HintListener> {
-    return { wantChanges: async () => {}, stop: async () => {} };
-  }
-
-  async lead(nodeId: string, leaseMs: number): Promise<Leadership> {
-    return { nodeId, term: 1, expiresAt: this.now() + leaseMs };
-  }
-
-  async resign(): Promise<void> {}
-
-  /** Its one writer keeps them short itself. */
-  async foldCounters(): Promise<number> {
-    return 0;
-  }
-
-  async #read<T>(read: () => T): Promise<T> {
+  async #read<T>(read: () => T | Promise<T>): Promise<T> {
     // In memory there is one connection, which would show what is not committed.
     while (this.#reader === this.#writer && this.#open !== null) await this.#open.catch(() => {});
     this.#refuseClosed();
     try {
-      return read();
+      return await read();
     } catch (fault) {
-      throw this.#told(fault);
+      throw this.#toStoreError(fault);
     }
   }
 

@@ -1,5 +1,5 @@
 import { DaemonError } from "../../../core/errors.ts";
-import { parsePostgresUrl } from "../address.ts";
+import { parsePostgresUrl } from "../connection/address.ts";
 
 /** Names the command that backs up a schema, without the password: pg_dump asks for it, or reads PGPASSWORD. */
 export function backupAdvice(url: string, destination: string): DaemonError {

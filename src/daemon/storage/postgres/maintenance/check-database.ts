@@ -1,7 +1,7 @@
 import { newestVersion } from "../../migrate.ts";
-import { OTHER_KIND, OTHER_KINDS } from "../../record-order.ts";
-import { POSTGRES_MIGRATIONS } from "../migrations.ts";
-import { type ExistingDatabase, noSchema, onExisting } from "./open-existing.ts";
+import { OTHER_KIND, OTHER_KINDS } from "../../rows/record-order.ts";
+import { POSTGRES_MIGRATIONS } from "../migrations/migrations.ts";
+import { type ExistingDatabase, noSchema, onExisting } from "../opening/open-existing.ts";
 
 export interface PostgresCheckReport {
   /** Host, port and database. */

@@ -9,7 +9,7 @@ import {
   PAGE_ROWS,
   readMarkerText,
   refuseOldSource,
-} from "../../copy-side.ts";
+} from "../../copy/copy-side.ts";
 import {
   type ColumnKind,
   COPY_TABLES,
@@ -18,12 +18,12 @@ import {
   type CopyTable,
   type CopyValue,
   UNFINISHED_COPY,
-} from "../../copy-tables.ts";
+} from "../../copy/copy-tables.ts";
 import { newestVersion, readSupportedVersion } from "../../migrate.ts";
-import { parsePostgresUrl, type PostgresAddress } from "../address.ts";
-import { type Client, destroy, runRows, USUAL_TIMEOUTS } from "../connection.ts";
-import { withDeadline } from "../deadline.ts";
-import { storeFault } from "../faults.ts";
+import { parsePostgresUrl, type PostgresAddress } from "../connection/address.ts";
+import { type Client, destroy, runRows, USUAL_TIMEOUTS } from "../connection/connection.ts";
+import { withDeadline } from "../connection/deadline.ts";
+import { toStoreError } from "../connection/faults.ts";
 import {
   booleanArray,
   bytesArray,
@@ -33,11 +33,11 @@ import {
   storedText,
   textArray,
   uuidArray,
-} from "../literals.ts";
-import { POSTGRES_MIGRATIONS, postgresTarget } from "../migrations.ts";
-import { openDatabase, refuse } from "../open-database.ts";
-import { connectKindly, noSchema, PATIENT_TIMEOUTS } from "./open-existing.ts";
-import type { Row, Value } from "../rows.ts";
+} from "../connection/literals.ts";
+import { POSTGRES_MIGRATIONS, postgresTarget } from "../migrations/migrations.ts";
+import { openDatabase, refuse } from "../opening/open-database.ts";
+import { connectKindly, noSchema, PATIENT_TIMEOUTS } from "../opening/open-existing.ts";
+import type { Row, Value } from "../connection/rows.ts";
 
 /** Who works on a schema, as far as its tables tell. Daemons behind a pooler do not listen, but one of them leads. */
 const IN_USE = `select
@@ -197,7 +197,7 @@ class PostgresCopySide implements CopyTarget {
     try {
       return await withDeadline(runRows(this.#client, text, params), PATIENT_TIMEOUTS.answerMs, this.name, late);
     } catch (fault) {
-      throw storeFault(fault, this.name);
+      throw toStoreError(fault, this.name);
     }
   }
 }

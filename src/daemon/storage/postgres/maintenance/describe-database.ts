@@ -1,9 +1,9 @@
-import type { JobCount } from "../../job-store.ts";
+import type { JobCount } from "../../seam/jobs.ts";
 import { newestVersion } from "../../migrate.ts";
-import { stateOf } from "../../codes.ts";
-import { readText } from "../literals.ts";
-import { POSTGRES_MIGRATIONS } from "../migrations.ts";
-import { type ExistingDatabase, onExisting } from "./open-existing.ts";
+import { stateOf } from "../../rows/codes.ts";
+import { readText } from "../connection/literals.ts";
+import { POSTGRES_MIGRATIONS } from "../migrations/migrations.ts";
+import { type ExistingDatabase, onExisting } from "../opening/open-existing.ts";
 
 export interface PostgresDescription {
   readonly kind: "postgres";

@@ -1,8 +1,8 @@
 import { newestVersion } from "../../migrate.ts";
-import { USUAL_TIMEOUTS } from "../connection.ts";
-import { POSTGRES_MIGRATIONS } from "../migrations.ts";
-import { openDatabase } from "../open-database.ts";
-import { onExisting } from "./open-existing.ts";
+import { USUAL_TIMEOUTS } from "../connection/connection.ts";
+import { POSTGRES_MIGRATIONS } from "../migrations/migrations.ts";
+import { openDatabase } from "../opening/open-database.ts";
+import { onExisting } from "../opening/open-existing.ts";
 
 export interface PostgresMigration {
   /** Host, port and database. */

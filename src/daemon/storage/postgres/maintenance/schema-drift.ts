@@ -1,7 +1,7 @@
-import type { Client } from "../connection.ts";
-import { faultCode } from "../faults.ts";
-import { POSTGRES_MIGRATIONS } from "../migrations.ts";
-import type { ExistingDatabase } from "./open-existing.ts";
+import type { Client } from "../connection/connection.ts";
+import { faultCode } from "../connection/faults.ts";
+import { POSTGRES_MIGRATIONS } from "../migrations/migrations.ts";
+import type { ExistingDatabase } from "../opening/open-existing.ts";
 
 /** How a schema differs from what the migrations make. */
 export type SchemaDrift =

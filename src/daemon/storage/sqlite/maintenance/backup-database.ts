@@ -2,8 +2,8 @@ import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync, statSync 
 import { basename, dirname, join, resolve } from "node:path";
 import { DaemonError } from "../../../core/errors.ts";
 import { type CheckReport, checkSqliteDatabase } from "./check-database.ts";
-import { storeFault } from "../faults.ts";
-import { onSnapshot } from "./open-existing.ts";
+import { toStoreError } from "../connection/faults.ts";
+import { onSnapshot } from "../opening/open-existing.ts";
 
 export interface BackupReport {
   /** Of the database. */
@@ -39,7 +39,7 @@ export async function backupSqliteDatabase(
     publish(partial, target);
     return { path, destination: target, sizeBytes: statSync(target).size, jobs };
   } catch (fault) {
-    throw storeFault(fault, target);
+    throw toStoreError(fault, target);
   } finally {
     for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(`${partial}${suffix}`, { force: true });
   }

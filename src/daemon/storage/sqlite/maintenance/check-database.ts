@@ -1,9 +1,9 @@
 import type { Database } from "bun:sqlite";
 import { newestVersion } from "../../migrate.ts";
-import { OTHER_KIND, OTHER_KINDS } from "../../record-order.ts";
-import { SQLITE_MIGRATIONS } from "../migrations.ts";
-import { type ExistingDatabase, onSnapshot } from "./open-existing.ts";
-import type { Row } from "../rows.ts";
+import { OTHER_KIND, OTHER_KINDS } from "../../rows/record-order.ts";
+import { SQLITE_MIGRATIONS } from "../migrations/migrations.ts";
+import { type ExistingDatabase, onSnapshot } from "../opening/open-existing.ts";
+import type { Row } from "../connection/rows.ts";
 
 export interface CheckReport {
   readonly path: string;

@@ -9,7 +9,7 @@ import {
   PAGE_ROWS,
   readMarkerText,
   refuseOldSource,
-} from "../../copy-side.ts";
+} from "../../copy/copy-side.ts";
 import {
   type ColumnKind,
   COPY_TABLES,
@@ -18,17 +18,17 @@ import {
   type CopyTable,
   type CopyValue,
   UNFINISHED_COPY,
-} from "../../copy-tables.ts";
-import { jobIdBytes, jobIdText } from "../../job-id.ts";
+} from "../../copy/copy-tables.ts";
+import { jobIdBytes, jobIdText } from "../../rows/job-id.ts";
 import { migrate, newestVersion } from "../../migrate.ts";
-import { openReader, openWriter, rollBackCrash } from "../connection.ts";
-import { hasContent, resolveDatabasePath, resolveExistingDatabase } from "../database-path.ts";
-import { storeFault } from "../faults.ts";
-import { acquireFileLock, type FileLock } from "../file-lock.ts";
-import { INLINE_ARGS_BYTES } from "../insert-jobs.ts";
-import { SQLITE_MIGRATIONS, sqliteTarget } from "../migrations.ts";
-import { onSnapshot } from "./open-existing.ts";
-import type { Row, Value } from "../rows.ts";
+import { openReader, openWriter, rollBackCrash } from "../connection/connection.ts";
+import { hasContent, resolveDatabasePath, resolveExistingDatabase } from "../connection/database-path.ts";
+import { toStoreError } from "../connection/faults.ts";
+import { acquireFileLock, type FileLock } from "../connection/file-lock.ts";
+import { INLINE_ARGS_BYTES } from "../jobs/insert-jobs.ts";
+import { SQLITE_MIGRATIONS, sqliteTarget } from "../migrations/migrations.ts";
+import { onSnapshot } from "../opening/open-existing.ts";
+import type { Row, Value } from "../connection/rows.ts";
 
 const OWNER = { nodeId: "db copy", address: "" };
 
@@ -60,7 +60,7 @@ async function openAlone(path: string, open: () => Promise<SqliteCopySide>): Pro
     return (await open()).holding(lock);
   } catch (fault) {
     lock.release();
-    throw storeFault(fault, path);
+    throw toStoreError(fault, path);
   }
 }
 
@@ -197,7 +197,7 @@ class SqliteCopySide implements CopyTarget {
     try {
       return work();
     } catch (fault) {
-      throw storeFault(fault, this.name);
+      throw toStoreError(fault, this.name);
     }
   }
 }

@@ -1,12 +1,13 @@
 import type { Database } from "bun:sqlite";
-import type { JobCount } from "../../job-store.ts";
+import type { JobCount } from "../../seam/jobs.ts";
 import { newestVersion } from "../../migrate.ts";
 import { statSync } from "node:fs";
-import { stateOf } from "../../codes.ts";
-import { sqliteVersion } from "../connection.ts";
-import { readNumber, SQLITE_MIGRATIONS } from "../migrations.ts";
-import { type ExistingDatabase, onSnapshot } from "./open-existing.ts";
-import type { Row } from "../rows.ts";
+import { stateOf } from "../../rows/codes.ts";
+import { sqliteVersion } from "../connection/connection.ts";
+import { readNumber } from "../connection/read-number.ts";
+import { SQLITE_MIGRATIONS } from "../migrations/migrations.ts";
+import { type ExistingDatabase, onSnapshot } from "../opening/open-existing.ts";
+import type { Row } from "../connection/rows.ts";
 
 export interface SqliteDescription {
   readonly kind: "sqlite";

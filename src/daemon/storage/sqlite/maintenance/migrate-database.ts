@@ -1,6 +1,6 @@
 import { createSqliteStore } from "../sqlite-store.ts";
 import { describeSqliteDatabase } from "./describe-database.ts";
-import { resolveExistingDatabase } from "../database-path.ts";
+import { resolveExistingDatabase } from "../connection/database-path.ts";
 import type { Clock } from "../../../core/clock.ts";
 
 export interface DatabaseMigration {

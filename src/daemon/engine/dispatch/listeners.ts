@@ -1,0 +1,12 @@
+/** Passes news from a part that is made early to those made later. */
+export class Listeners<News> {
+  readonly #listeners: ((news: News) => void)[] = [];
+
+  add(listener: (news: News) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  notify(news: News): void {
+    for (const listener of this.#listeners) listener(news);
+  }
+}

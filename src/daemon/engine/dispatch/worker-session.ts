@@ -1,0 +1,223 @@
+import type { Clock } from "../../core/clock.ts";
+import type { Job, Lease } from "../../core/job.ts";
+import { PrefetchGauge } from "./prefetch-gauge.ts";
+import type { WorkerPort } from "./worker-port.ts";
+
+/** A lease held through this daemon. */
+export interface HeldLease extends Lease {
+  /** As claimed, without args: those have gone to the worker. */
+  readonly job: Job;
+  readonly argsBytes: number;
+  /** By the daemon's count of slots: on the store's clock, null while it waits for a free slot. */
+  startedAt: number | null;
+  /** On the monotonic clock; Infinity without a timeout or before the start. */
+  deadline: number;
+  /** On the monotonic clock: when the attempt would have started had it run without a pause. */
+  ranSince: number;
+  /** Checkpoints and waits of the job, and the bytes of their values, as far as is known. */
+  checkpointCount: number;
+  /** Awaited jobs among them. */
+  awaitedCount: number;
+  checkpointBytes: number;
+  /** Its checkpoints are being read: the worker has not got it. */
+  isInTransit: boolean;
+  /** On the monotonic clock: since when it is held here. */
+  readonly heldSince: number;
+  /** The daemon took it back; its slot stays taken until the worker says that the handler has ended. */
+  isRevoked: boolean;
+}
+
+/**
+ * What the daemon knows of one connected worker: its leases, in the order in which it starts them, and its free
+ * slots. Lives as long as the stream; a reconnecting worker gets a new one with the leases it still holds.
+ */
+export class WorkerSession {
+  readonly workerId: string;
+  readonly functionNames: Set<string>;
+  readonly concurrency: number;
+  readonly port: WorkerPort;
+  readonly gauge = new PrefetchGauge();
+  /** Its client replays jobs in the order in which they were recorded. */
+  readonly isOrdered: boolean;
+  /** The log has told that it gets no jobs with an order. */
+  isUnorderedReported = false;
+  isDraining = false;
+  /** On the monotonic clock; moved by every frame of the worker. */
+  lastSeenAt: number;
+
+  readonly #clock: Clock;
+  readonly #onDeadline: (deadline: number) => void;
+  readonly #leases = new Map<string, HeldLease>();
+  /** Parked jobs whose handlers are in its memory, with the tokens that they were parked under. */
+  readonly #parked = new Map<string, number>();
+  /** Assigned beyond the free slots, in order; entries whose lease is gone are skipped. */
+  readonly #waiting: HeldLease[] = [];
+  #started = 0;
+  #leasedBytes = 0;
+
+  constructor(options: {
+    readonly workerId: string;
+    readonly functionNames: readonly string[];
+    readonly concurrency: number;
+    readonly isOrdered: boolean;
+    readonly port: WorkerPort;
+    readonly clock: Clock;
+    /** Called with the deadline of each attempt that starts, on the monotonic clock. */
+    readonly onDeadline: (deadline: number) => void;
+  }) {
+    this.workerId = options.workerId;
+    this.functionNames = new Set(options.functionNames);
+    this.concurrency = options.concurrency;
+    this.isOrdered = options.isOrdered;
+    this.port = options.port;
+    this.#clock = options.clock;
+    this.#onDeadline = options.onDeadline;
+    this.lastSeenAt = options.clock.monotonic();
+  }
+
+  get leases(): Iterable<HeldLease> {
+    return this.#leases.values();
+  }
+
+  get leaseCount(): number {
+    return this.#leases.size;
+  }
+
+  /** Slots in use, by the daemon's count. */
+  get startedCount(): number {
+    return this.#started;
+  }
+
+  get freeSlots(): number {
+    return this.isDraining ? 0 : Math.max(0, this.concurrency - this.#leases.size);
+  }
+
+  /** Jobs that it may be leased beyond its free slots, because it will have finished others before they arrive. */
+  prefetchRoom(): number {
+    if (this.isDraining) return 0;
+    const ahead = this.#leases.size - this.concurrency;
+    return Math.max(0, this.gauge.prefetch(this.#leasedBytes) - Math.max(0, ahead));
+  }
+
+  /** Takes jobs that were claimed for it, or that it holds after a reconnect. */
+  add(jobs: readonly Job[], startedAt: (job: Job) => number | null): void {
+    for (const job of jobs) {
+      const lease: HeldLease = {
+        jobId: job.jobId,
+        leaseToken: job.leaseToken,
+        job: { ...job, args: NO_BYTES },
+        argsBytes: job.args.byteLength,
+        startedAt: null,
+        deadline: Infinity,
+        ranSince: 0,
+        checkpointCount: 0,
+        awaitedCount: 0,
+        checkpointBytes: 0,
+        isInTransit: false,
+        heldSince: this.#clock.monotonic(),
+        isRevoked: false,
+      };
+      this.#leases.set(job.jobId, lease);
+      this.#parked.delete(job.jobId);
+      this.#leasedBytes += lease.argsBytes;
+      const earlier = startedAt(job);
+      if (earlier !== null) this.#start(lease, earlier);
+      else if (this.#started < this.concurrency) this.#start(lease, this.#clock.now());
+      else this.#waiting.push(lease);
+    }
+  }
+
+  /** The lease, if it is held with this token by this worker. */
+  find(lease: Lease): HeldLease | null {
+    const held = this.#leases.get(lease.jobId);
+    return held !== undefined && held.leaseToken === lease.leaseToken ? held : null;
+  }
+
+  /** Whether the job runs, or waits to run, under a lease of this worker that is not taken back. */
+  holds(jobId: string): boolean {
+    return this.#leases.get(jobId)?.isRevoked === false;
+  }
+
+  /** That lease; null when there is none. */
+  holding(jobId: string): HeldLease | null {
+    const held = this.#leases.get(jobId);
+    return held === undefined || held.isRevoked ? null : held;
+  }
+
+  /** Its handler waits in memory without a lease; what another daemon does to the job is to be told all the same. */
+  addParked({ jobId, leaseToken }: Lease): void {
+    this.#parked.set(jobId, leaseToken);
+  }
+
+  get parkedJobIds(): Iterable<string> {
+    return this.#parked.keys();
+  }
+
+  parkedToken(jobId: string): number | undefined {
+    return this.#parked.get(jobId);
+  }
+
+  removeParked(jobId: string): void {
+    this.#parked.delete(jobId);
+  }
+
+  /** It runs functions, so it has a record and a lease in the store. */
+  get isWorker(): boolean {
+    return this.functionNames.size > 0 && this.concurrency > 0;
+  }
+
+  /** The handler has ended, or never started: the slot is free, and the next waiting one starts. */
+  remove(lease: HeldLease): void {
+    if (this.#leases.get(lease.jobId) !== lease) return;
+    this.#leases.delete(lease.jobId);
+    this.#leasedBytes -= lease.argsBytes;
+    if (lease.startedAt === null) return;
+    this.#started--;
+    this.#startNext();
+  }
+
+  /** Puts back a lease whose outcome could not be stored; its handler has ended, so it takes no slot. */
+  restore(lease: HeldLease): void {
+    if (this.#leases.has(lease.jobId)) return;
+    lease.startedAt = null;
+    lease.deadline = Infinity;
+    this.#leases.set(lease.jobId, lease);
+    this.#leasedBytes += lease.argsBytes;
+  }
+
+  /** Leases assigned but, by the daemon's count, not started. */
+  waitingLeases(): readonly HeldLease[] {
+    return this.#waiting.filter((lease) => this.#isWaiting(lease));
+  }
+
+  #startNext(): void {
+    let next = this.#waiting.shift();
+    while (next !== undefined && !this.#isWaiting(next)) next = this.#waiting.shift();
+    if (next !== undefined) this.#start(next, this.#clock.now());
+  }
+
+  #isWaiting(lease: HeldLease): boolean {
+    return this.#leases.get(lease.jobId) === lease && !lease.isRevoked;
+  }
+
+  #start(lease: HeldLease, startedAt: number): void {
+    this.#started++;
+    lease.startedAt = startedAt;
+    const now = this.#clock.monotonic();
+    // The wall clock may have jumped since an earlier start; never give more than a whole timeout again.
+    const ranMs = (lease.job.ranMs ?? 0) + Math.max(0, this.#clock.now() - startedAt);
+    lease.ranSince = now - ranMs;
+    if (lease.job.timeoutMs > 0) this.setDeadline(lease, Math.max(0, lease.job.timeoutMs - ranMs), now);
+  }
+
+  /** The attempt ends so long after a time on the monotonic clock, unless it has no limit or has not started. */
+  setDeadline(lease: HeldLease, leftMs: number, now: number): void {
+    if (lease.job.timeoutMs === 0 || lease.startedAt === null) return;
+    lease.deadline = now + leftMs + DELIVERY_MS;
+    this.#onDeadline(lease.deadline);
+  }
+}
+
+/** An assignment needs a moment to reach its worker: no handler is cut off before it had its whole time. */
+export const DELIVERY_MS = 100;
+const NO_BYTES = new Uint8Array(0);

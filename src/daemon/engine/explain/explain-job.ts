@@ -1,0 +1,161 @@
+import type { PendingWait } from "../../core/checkpoint.ts";
+import type { Job, JobError } from "../../core/job.ts";
+import type { Engine } from "../engine.ts";
+import { explainEnd } from "./explain-end.ts";
+import { explainWaits } from "./explain-waits.ts";
+import { readJob } from "../jobs/read-jobs.ts";
+import { findServing, isConnectedElsewhere, type Serving } from "../workers/worker-stats.ts";
+
+export interface Blocker {
+  readonly kind:
+    "no_worker" | "workers_busy" | "delayed" | "backoff" | "mismatch" | "running" | "daemon_limit" | "parked";
+  readonly message: string;
+}
+
+export interface Explanation {
+  readonly job: Job;
+  /** What it waits for, when it is SUSPENDED. */
+  readonly waits: readonly PendingWait[];
+  /** What holds the job back, most important first; empty for a terminal job, or when it is about to run. */
+  readonly blockers: readonly Blocker[];
+  /** One sentence for a person. */
+  readonly summary: string;
+}
+
+/** Why a job is not running, or not finished. Throws not_found. */
+export async function explainJob(engine: Engine, jobId: string): Promise<Explanation> {
+  const job = await readJob(engine, jobId);
+  const waits = job.state === "SUSPENDED" ? await engine.store.workflows.listWaits(jobId) : [];
+  const blockers = await findBlockers(engine, job, waits);
+  return { job, waits, blockers, summary: await summarise(engine, job, blockers) };
+}
+
+async function findBlockers(engine: Engine, job: Job, waits: readonly PendingWait[]): Promise<readonly Blocker[]> {
+  switch (job.state) {
+    case "SUCCESS":
+    case "DEAD":
+    case "CANCELLED":
+      return [];
+    case "SUSPENDED":
+      return parkedOn(await explainWaits(engine, job.jobId, waits, (awaited) => firstHindrance(engine, awaited)));
+    case "RUNNING":
+      return [await running(engine, job)];
+    case "PENDING":
+      return [...waitingForTime(engine, job), ...(await waitingForWorker(engine, job))];
+  }
+}
+
+function parkedOn(sentences: readonly string[]): readonly Blocker[] {
+  return sentences.map((message) => ({ kind: "parked", message }));
+}
+
+/** Of an awaited job; what a parked one waits for itself is asked of that one. */
+async function firstHindrance(engine: Engine, job: Job): Promise<string | null> {
+  if (job.state !== "PENDING") return null;
+  return (await findBlockers(engine, job, []))[0]?.message ?? null;
+}
+
+async function running(engine: Engine, { attempt, workerId, error }: Job): Promise<Blocker> {
+  const where = workerId === null ? "which is unknown" : await whereabouts(engine, workerId);
+  // It is tried again and again: that it runs for the moment says nothing.
+  const before =
+    error?.reason === "replay_mismatch"
+      ? `; the attempt before ended because what the job recorded does not fit its code: ${error.message}`
+      : "";
+  return {
+    kind: "running",
+    message: `attempt ${attempt} is leased to worker ${workerId ?? "unknown"}, ${where}${before}`,
+  };
+}
+
+async function whereabouts(engine: Engine, workerId: string): Promise<string> {
+  if (engine.dispatcher.findSession(workerId) !== null) return "which is connected";
+  const record = (await engine.store.workers.list()).find((one) => one.workerId === workerId);
+  if (record !== undefined && isConnectedElsewhere(engine, record)) return "which is connected to another daemon";
+  return "whose connection is lost, until its lease ends";
+}
+
+function waitingForTime(engine: Engine, job: Job): readonly Blocker[] {
+  const waitMs = job.runAt - engine.clock.now();
+  if (waitMs <= 0) return [];
+  if (job.ranMs !== null) return [woken(job)];
+  const until = `until ${new Date(job.runAt).toISOString()}, in ${Math.ceil(waitMs / 1000)} s`;
+  if (job.error?.reason === "replay_mismatch") return [mismatched(job.error, until)];
+  if (job.failures === 0) return [{ kind: "delayed", message: `it is delayed ${until}` }];
+  const last = job.error === null ? "" : `; the last error was ${job.error.name}: ${job.error.message}`;
+  return [
+    {
+      kind: "backoff",
+      message: `it waits for its next attempt ${until}, after ${job.failures} of ${job.maxAttempts} failures${last}`,
+    },
+  ];
+}
+
+function mismatched({ message }: JobError, until: string): Blocker {
+  const remedy = "deploy code that fits; it continues by itself and has lost no attempt";
+  return {
+    kind: "mismatch",
+    message: `what it recorded does not fit its code: ${message}; it waits ${until}: ${remedy}`,
+  };
+}
+
+function woken({ workerId, runAt }: Job): Blocker {
+  const others = `any other from ${new Date(runAt).toISOString()} on`;
+  return {
+    kind: "workers_busy",
+    message: `it is woken and goes on when worker ${workerId ?? "unknown"}, which has its handler, has a free slot, or in ${others}`,
+  };
+}
+
+async function waitingForWorker(engine: Engine, job: Job): Promise<readonly Blocker[]> {
+  const serving = await findServing(engine, job.functionName);
+  if (serving.workers === 0) return [noWorker(job, serving)];
+  const { maxConcurrent } = engine.settings;
+  const runningCount = engine.dispatcher.runningCount();
+  if (maxConcurrent > 0 && runningCount >= maxConcurrent) {
+    return [
+      {
+        kind: "daemon_limit",
+        message: `the daemon runs ${runningCount} jobs, its limit; raise --max-concurrent (RESEOLIO_MAX_CONCURRENT)`,
+      },
+    ];
+  }
+  if (serving.hasFreeSlot) return [];
+  const { slots, workers } = serving;
+  const all = workers === 1 ? `the worker that serves` : `the ${workers} workers that serve`;
+  return [
+    {
+      kind: "workers_busy",
+      message: `all ${slots} slots of ${all} ${job.functionName} are busy; start another worker, or raise its concurrency`,
+    },
+  ];
+}
+
+const MOST_NAMES = 10;
+
+function noWorker(job: Job, { served }: Serving): Blocker {
+  const others =
+    served.length === 0
+      ? "no worker is connected at all"
+      : `connected workers serve ${served.slice(0, MOST_NAMES).join(", ")}${served.length > MOST_NAMES ? ", …" : ""}`;
+  return { kind: "no_worker", message: `no connected worker serves ${job.functionName}; ${others}` };
+}
+
+async function summarise({ store }: Engine, job: Job, blockers: readonly Blocker[]): Promise<string> {
+  const undoing = job.undoOf === null ? "" : `, which undoes steps of job ${job.undoOf},`;
+  const name = `job ${job.jobId} of ${job.functionName}${undoing}`;
+  if (blockers.length > 0) return `${name} is ${job.state}: ${blockers.map((one) => one.message).join("; ")}.`;
+  const error = job.error === null ? "" : `: ${job.error.name}: ${job.error.message}`;
+  switch (job.state) {
+    case "SUCCESS":
+      return `${name} is SUCCESS since attempt ${job.attempt}; nothing holds it back.`;
+    case "DEAD":
+      return `${name} is DEAD after ${job.failures} failures and ${job.losses} losses${error}; ${await explainEnd(store, job)}.`;
+    case "CANCELLED":
+      return `${name} is CANCELLED${error}; ${await explainEnd(store, job)}.`;
+    case "PENDING":
+    case "RUNNING":
+    case "SUSPENDED":
+      return `${name} is ${job.state} and about to run.`;
+  }
+}

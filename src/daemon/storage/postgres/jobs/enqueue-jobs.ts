@@ -1,0 +1,191 @@
+import { DaemonError } from "../../../core/errors.ts";
+import { isTerminal } from "../../../core/job.ts";
+import { stateOf } from "../../rows/codes.ts";
+import { isJobId, malformedJobId } from "../../rows/job-id.ts";
+import type { EnqueueOutcome, NewJob } from "../../seam/jobs.ts";
+import { isReady } from "../../rows/run-at.ts";
+import { insertJobs } from "./insert-jobs.ts";
+import { bytesArray, numberArray, textArray, uuidArray } from "../connection/literals.ts";
+import type { WriteSession } from "../session/write-session.ts";
+
+/** What stands in the way of the items, by id (first) or by key. */
+const LOOK = `select given.place, found.id, found.function_id, found.state, found.args is distinct from given.args
+  from unnest($1::int[], $2::uuid[], $3::int[], $4::text[], $5::bytea[]) as given (place, id, function_id, key, args)
+  cross join lateral (
+    select 0 as rank, job.* from reseolio.jobs as job where job.id = given.id
+    union all
+    select 1 as rank, job.* from reseolio.jobs as job
+    where job.function_id = given.function_id and job.idempotency_key = given.key
+  ) as found
+  order by given.place, found.rank`;
+
+const RELEASE_KEYS = `update reseolio.jobs as job set idempotency_key = null
+  from unnest($1::uuid[]) as given (id) where job.id = given.id and job.state >= 3`;
+
+/** Others can take a key, or delete who has it, between our look and our next try; more often than this they do not. */
+const ROUNDS = 20;
+
+/**
+ * Stores a batch with one statement. What was not stored is looked at with a second one; only keys that are taken over,
+ * and jobs that vanished between the two, need another round.
+ */
+export async function enqueueJobs(session: WriteSession, items: readonly NewJob[]): Promise<readonly EnqueueOutcome[]> {
+  refuseMalformedIds(items);
+  await session.functions.ensure(items.map((item) => item.functionName));
+  const outcomes: (EnqueueOutcome | undefined)[] = Array.from({ length: items.length });
+  let open: readonly number[] = items.map((_, place) => place);
+  for (let round = 0; open.length > 0; round++) {
+    if (round === ROUNDS) throw contended(items[open[0]!]!);
+    await storeFree(session, items, open, outcomes);
+    open = open.filter((place) => outcomes[place] === undefined);
+    if (open.length > 0) await explain(session, items, open, outcomes);
+    open = open.filter((place) => outcomes[place] === undefined);
+  }
+  return outcomes as readonly EnqueueOutcome[];
+}
+
+function refuseMalformedIds(items: readonly NewJob[]): void {
+  for (const { jobId, parentId } of items) {
+    if (!isJobId(jobId)) throw malformedJobId(jobId);
+    if (parentId !== null && !isJobId(parentId)) throw malformedJobId(parentId);
+  }
+}
+
+/** Of several items with one id or key the first is tried. */
+async function storeFree(
+  session: WriteSession,
+  items: readonly NewJob[],
+  open: readonly number[],
+  outcomes: (EnqueueOutcome | undefined)[],
+): Promise<void> {
+  const taken = new Claims();
+  const tried = open.filter((place) => taken.take(items[place]!));
+  const stored = await insertJobs(
+    session,
+    tried.map((place) => items[place]!),
+  );
+  const now = await session.now();
+  for (const place of tried) {
+    const item = items[place]!;
+    const jobId = item.jobId.toLowerCase();
+    if (stored.has(jobId)) outcomes[place] = { kind: "stored", jobId, ready: isReady(item, now) };
+  }
+}
+
+interface Obstacle {
+  readonly jobId: string;
+  readonly functionId: number;
+  readonly state: number;
+  readonly argsDiffer: boolean;
+}
+
+/** Fills in the outcomes that are known now; leaves open what is worth another try. */
+async function explain(
+  session: WriteSession,
+  items: readonly NewJob[],
+  open: readonly number[],
+  outcomes: (EnqueueOutcome | undefined)[],
+): Promise<void> {
+  const obstacles = await findObstacles(session, items, open);
+  await session.functions.ensureNames([...obstacles.values()].map((obstacle) => obstacle.functionId));
+  const postponed = new Claims();
+  const replaced: string[] = [];
+  for (const place of open) {
+    const item = items[place]!;
+    const obstacle = obstacles.get(place);
+    // Whatever comes after an item that is tried again waits for what becomes of it.
+    if (obstacle === undefined || postponed.has(item)) {
+      postponed.take(item);
+      continue;
+    }
+    const outcome = outcomeOf(session, item, obstacle);
+    if (outcome !== null) outcomes[place] = outcome;
+    else if (postponed.take(item)) replaced.push(obstacle.jobId);
+  }
+  if (replaced.length > 0) await session.runner.rows(RELEASE_KEYS, [uuidArray(replaced.sort())]);
+}
+
+/** Null for an item that would be stored. */
+export async function findEnqueued(
+  session: WriteSession,
+  items: readonly NewJob[],
+): Promise<readonly (EnqueueOutcome | null)[]> {
+  refuseMalformedIds(items);
+  await session.functions.ensure(items.map((item) => item.functionName));
+  const obstacles = await findObstacles(session, items, [...items.keys()]);
+  await session.functions.ensureNames([...obstacles.values()].map((obstacle) => obstacle.functionId));
+  return items.map((item, place) => {
+    const obstacle = obstacles.get(place);
+    return obstacle === undefined ? null : outcomeOf(session, item, obstacle);
+  });
+}
+
+async function findObstacles(
+  { runner, functions }: WriteSession,
+  items: readonly NewJob[],
+  open: readonly number[],
+): Promise<ReadonlyMap<number, Obstacle>> {
+  const looked = open.map((place) => items[place]!);
+  const rows = await runner.rows(LOOK, [
+    numberArray(open),
+    uuidArray(looked.map((item) => item.jobId)),
+    numberArray(looked.map((item) => functions.idOf(item.functionName))),
+    textArray(looked.map((item) => item.options.idempotencyKey)),
+    bytesArray(looked.map((item) => item.args)),
+  ]);
+  const obstacles = new Map<number, Obstacle>();
+  for (const row of rows) {
+    const [place, jobId, functionId, state, argsDiffer] = row as [number, string, number, number, boolean];
+    // The first of a place is the one by id, when there is one.
+    if (!obstacles.has(place)) obstacles.set(place, { jobId, functionId, state, argsDiffer });
+  }
+  return obstacles;
+}
+
+/** Null when the item takes over the key of a job that has ended. */
+function outcomeOf({ functions }: WriteSession, item: NewJob, obstacle: Obstacle): EnqueueOutcome | null {
+  const there = { jobId: obstacle.jobId, state: stateOf(obstacle.state) };
+  if (obstacle.jobId === item.jobId.toLowerCase()) {
+    const isOurs = obstacle.functionId === functions.idOf(item.functionName);
+    return isOurs
+      ? { kind: "repeated", ...there }
+      : { kind: "id_taken", functionName: functions.nameOf(obstacle.functionId) };
+  }
+  switch (item.options.onDuplicate) {
+    case "reject":
+      return { kind: "rejected", ...there };
+    case "return_existing":
+      return { kind: "deduplicated", ...there, argsDiffer: obstacle.argsDiffer };
+    case "replace_finished":
+      if (isTerminal(there.state)) return null;
+      return { kind: "deduplicated", ...there, argsDiffer: obstacle.argsDiffer };
+  }
+}
+
+/** Ids and keys that items of one round have to themselves. */
+class Claims {
+  readonly #names = new Set<string>();
+
+  has(item: NewJob): boolean {
+    return namesOf(item).some((name) => this.#names.has(name));
+  }
+
+  /** False when another item was first. */
+  take(item: NewJob): boolean {
+    const isFree = !this.has(item);
+    for (const name of namesOf(item)) this.#names.add(name);
+    return isFree;
+  }
+}
+
+function namesOf({ jobId, functionName, options }: NewJob): readonly string[] {
+  const id = jobId.toLowerCase();
+  return options.idempotencyKey === null ? [id] : [id, `${functionName}\0${options.idempotencyKey}`];
+}
+
+function contended({ functionName, options }: NewJob): DaemonError {
+  return new DaemonError(
+    "unavailable",
+    `the key ${JSON.stringify(options.idempotencyKey)} of ${functionName} is taken and freed faster than it can be read: try again`,
+  );
+}

@@ -1,0 +1,87 @@
+import { JOB_STATES } from "../../../core/job.ts";
+import type { JobCount } from "../../seam/jobs.ts";
+import { stateOf } from "../../rows/codes.ts";
+import { numberArray, readText } from "../connection/literals.ts";
+import type { Runner } from "../connection/runner.ts";
+
+const STATES = JOB_STATES.length;
+
+const TOTALS = `(
+    select function_id, state, count from reseolio.job_counts
+    union all
+    select function_id, state, delta from reseolio.job_count_deltas
+  ) as counted`;
+
+const COUNT = `select functions.name, counted.state, sum(counted.count)::bigint
+  from ${TOTALS} join reseolio.functions on functions.id = counted.function_id
+  group by functions.name, counted.state having sum(counted.count) <> 0`;
+
+const FUNCTIONS_IN = `select function_id from ${TOTALS}
+  where state = $1 group by function_id having sum(count) > 0 order by function_id`;
+
+/** Whoever finds another one folding leaves it to that one. */
+const FOLD = `with mine as materialized (select pg_try_advisory_xact_lock(hashtext('reseolio.job_counts'), $1::int) as is_mine),
+  gone as (
+    delete from reseolio.job_count_deltas where (select is_mine from mine) returning function_id, state, delta
+  ),
+  folded as (
+    insert into reseolio.job_counts as total (function_id, state, count)
+    select function_id, state, sum(delta) from gone group by function_id, state order by function_id, state
+    on conflict (function_id, state) do update set count = total.count + excluded.count
+    returning 1
+  )
+  select (select count(*)::int from gone), (select count(*)::int from folded)`;
+
+/** What a transaction changed in the counts of jobs by function and state; written once, as rows of its own. */
+export class JobCounters {
+  readonly #deltas = new Map<number, Float64Array>();
+
+  add(functionId: number, state: number, delta: number): void {
+    this.#of(functionId)[state]! += delta;
+  }
+
+  move(functionId: number, from: number, to: number): void {
+    const deltas = this.#of(functionId);
+    deltas[from]! -= 1;
+    deltas[to]! += 1;
+  }
+
+  /** The changes as columns for `unnest`: functions, states, deltas; null when there are none. */
+  take(): readonly [string, string, string] | null {
+    const functionIds: number[] = [];
+    const states: number[] = [];
+    const changes: number[] = [];
+    for (const [functionId, deltas] of this.#deltas) {
+      for (let state = 0; state < STATES; state++) {
+        if (deltas[state] === 0) continue;
+        functionIds.push(functionId);
+        states.push(state);
+        changes.push(deltas[state]!);
+      }
+    }
+    this.#deltas.clear();
+    return changes.length === 0 ? null : [numberArray(functionIds), numberArray(states), numberArray(changes)];
+  }
+
+  #of(functionId: number): Float64Array {
+    let deltas = this.#deltas.get(functionId);
+    if (deltas === undefined) this.#deltas.set(functionId, (deltas = new Float64Array(STATES)));
+    return deltas;
+  }
+}
+
+/** Committed counts, without zeros. */
+export async function countJobs(reads: Runner): Promise<readonly JobCount[]> {
+  const rows = (await reads.rows(COUNT)) as readonly (readonly [string, number, number])[];
+  return rows.map(([name, state, count]) => ({ functionName: readText(name), state: stateOf(state), count }));
+}
+
+/** Functions that have jobs in a state. */
+export async function functionsInState(reads: Runner, state: number): Promise<readonly number[]> {
+  return (await reads.rows(FUNCTIONS_IN, [state])).map((row) => row[0] as number);
+}
+
+/** Moves the rows of finished transactions into the totals; returns how many went. A crash moves all or none. */
+export async function foldCounters(reads: Runner): Promise<number> {
+  return (await reads.rows(FOLD, [0]))[0]![0] as number;
+}

@@ -1,0 +1,167 @@
+/**
+ * Rows of both stores as objects of the core. Columns come by position: the lists of names here are the only place of
+ * their order. What the stores write differently, ids and text, is said by a codec.
+ */
+import type { Attempt, Job, JobError } from "../../core/job.ts";
+import { UNDO_HEADER } from "../../core/undo-job.ts";
+import { backoffOf, outcomeOf, stateOf } from "./codes.ts";
+import type { WorkerRecord } from "../seam/workers.ts";
+
+/** A value as a driver reads it. */
+export type StoredValue = number | string | boolean | Uint8Array | null;
+export type StoredRow = readonly StoredValue[];
+
+/** How a store writes ids and text. */
+export interface RowCodec {
+  /** The text form of an id. */
+  readonly idOf: (stored: StoredValue) => string;
+  readonly textOf: (stored: StoredValue) => string;
+}
+
+/** Columns that every form of a job has, in the order that `jobFromRow` reads. */
+export const LISTED_JOB_COLUMN_NAMES = [
+  "id",
+  "function_id",
+  "state",
+  "priority",
+  "run_at",
+  "lease_token",
+  "attempt",
+  "failures",
+  "losses",
+  "max_attempts",
+  "backoff",
+  "initial_delay_ms",
+  "max_delay_ms",
+  "jitter",
+  "timeout_ms",
+  "created_at",
+  "started_at",
+  "finished_at",
+  "start_by",
+  "finish_by",
+  "parent_id",
+  "worker_id",
+  "idempotency_key",
+  "error",
+] as const;
+
+/** A whole job: behind the others what may be large, and what stands behind that in the row. */
+export const JOB_COLUMN_NAMES = [...LISTED_JOB_COLUMN_NAMES, "headers", "args", "result", "ran_ms"] as const;
+
+/** How the text of an undo job's headers begins, and no other. */
+export const UNDO_MARK = `{"${UNDO_HEADER}":`;
+
+const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
+
+/**
+ * A row of a whole job, of a snapshot, or of a listed one, which has no ranMs either. In the place of the headers the last
+ * two say whether it is an undo job.
+ *
+ * @param argsOf called when the row has no args: they stand elsewhere, or were not asked for
+ */
+export function jobFromRow(
+  row: StoredRow,
+  codec: RowCodec,
+  nameOf: (functionId: number) => string,
+  argsOf: (id: StoredValue) => Uint8Array,
+): Job {
+  const id = row[0] as StoredValue;
+  const parentId = orNull(row[20], codec.idOf);
+  return {
+    jobId: codec.idOf(id),
+    functionName: nameOf(row[1] as number),
+    state: stateOf(row[2] as number),
+    priority: row[3] as number,
+    runAt: row[4] as number,
+    leaseToken: row[5] as number,
+    attempt: row[6] as number,
+    failures: row[7] as number,
+    losses: row[8] as number,
+    maxAttempts: row[9] as number,
+    backoff: backoffOf(row[10] as number),
+    initialDelayMs: row[11] as number,
+    maxDelayMs: row[12] as number,
+    jitter: row[13] as number,
+    timeoutMs: row[14] as number,
+    createdAt: row[15] as number,
+    startedAt: row[16] as number | null,
+    finishedAt: row[17] as number | null,
+    startBy: row[18] as number | null,
+    finishBy: row[19] as number | null,
+    parentId,
+    undoOf: isUndo(row[24]) ? parentId : null,
+    workerId: orNull(row[21], codec.textOf),
+    idempotencyKey: orNull(row[22], codec.textOf),
+    error: errorFromText(row[23] as string | null),
+    headers: headersFromText(row[24]),
+    args: (row[25] as Uint8Array | null | undefined) ?? argsOf(id),
+    result: (row[26] as Uint8Array | null | undefined) ?? null,
+    ranMs: (row[27] as number | null | undefined) ?? null,
+  };
+}
+
+export const ATTEMPT_COLUMNS = "job_id, attempt, outcome, worker_id, started_at, ended_at, error";
+
+/** A row of ATTEMPT_COLUMNS. */
+export function attemptFromRow(row: StoredRow, codec: RowCodec): Attempt {
+  return {
+    jobId: codec.idOf(row[0] as StoredValue),
+    attempt: row[1] as number,
+    outcome: outcomeOf(row[2] as number),
+    workerId: orNull(row[3], codec.textOf),
+    startedAt: row[4] as number,
+    endedAt: row[5] as number,
+    error: errorFromText(row[6] as string | null),
+  };
+}
+
+export const WORKER_COLUMNS = `worker_id, node_id, host, host_id, pid, process_start, function_names, concurrency,
+  client, connected_at, lease_expires_at`;
+
+/** A row of WORKER_COLUMNS. */
+export function workerFromRow(row: StoredRow, { textOf }: RowCodec): WorkerRecord {
+  const textAt = (place: number): string => textOf(row[place] as StoredValue);
+  return {
+    workerId: textAt(0),
+    nodeId: textAt(1),
+    host: textAt(2),
+    hostId: textAt(3),
+    pid: row[4] as number,
+    processStart: textAt(5),
+    functionNames: JSON.parse(row[6] as string) as string[],
+    concurrency: row[7] as number,
+    client: textAt(8),
+    connectedAt: row[9] as number,
+    leaseExpiresAt: row[10] as number,
+  };
+}
+
+/** An error as it is kept. */
+export function errorText(error: JobError | null): string | null {
+  return error === null ? null : JSON.stringify(error);
+}
+
+export function errorFromText(text: string | null): JobError | null {
+  return text === null ? null : (JSON.parse(text) as JobError);
+}
+
+/** Headers as they are kept; null when there are none. */
+export function headersText(headers: Readonly<Record<string, string>>): string | null {
+  for (const _ in headers) return JSON.stringify(headers);
+  return null;
+}
+
+function headersFromText(text: StoredValue | undefined): Readonly<Record<string, string>> {
+  return typeof text === "string" ? (JSON.parse(text) as Record<string, string>) : NO_HEADERS;
+}
+
+/** @param headers their text, or what a list and a snapshot have instead */
+function isUndo(headers: StoredValue | undefined): boolean {
+  return typeof headers === "string" ? headers.startsWith(UNDO_MARK) : headers === true || headers === 1;
+}
+
+/** Null for null. */
+export function orNull(value: StoredValue | undefined, read: (stored: StoredValue) => string): string | null {
+  return value === null || value === undefined ? null : read(value);
+}

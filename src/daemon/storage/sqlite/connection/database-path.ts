@@ -1,0 +1,141 @@
+/** Where a database file may be: every fault is told before anything is created. */
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  readSync,
+  realpathSync,
+  statfsSync,
+  statSync,
+} from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { DaemonError } from "../../../core/errors.ts";
+
+export const IN_MEMORY = ":memory:";
+
+/** f_type of the network filesystems of Linux, on which WAL's shared memory and locks do not work. */
+const NETWORK_FILESYSTEMS: ReadonlyMap<number, string> = new Map([
+  [0x6969, "NFS"],
+  [0x517b, "SMB"],
+  [0xff534d42, "CIFS"],
+  [0xfe534d42, "SMB"],
+  [0x5346414f, "AFS"],
+  [0x00c36400, "Ceph"],
+  [0x0bd00bd0, "Lustre"],
+  [0x47504653, "GPFS"],
+]);
+
+const SQLITE_MAGIC = "SQLite format 3\0";
+
+/**
+ * The file's absolute path without symbolic links, the same for every name of it. Throws `failed_precondition` when
+ * no database can be there.
+ */
+export function resolveDatabasePath(given: string): string {
+  const path = realPath(resolve(given));
+  const directory = dirname(path);
+  if (!existsSync(directory)) {
+    throw unusable(path, `the directory ${directory} does not exist: make it first, or choose another path`);
+  }
+  if (!statSync(directory).isDirectory()) throw unusable(path, `${directory} is not a directory: choose another path`);
+  refuseNetwork(path, directory);
+  if (existsSync(path)) checkFile(path);
+  else if (!isAllowed(directory, constants.W_OK | constants.X_OK)) {
+    throw unusable(
+      path,
+      `the directory ${directory} cannot be written: change its permissions, or choose another path`,
+    );
+  }
+  return path;
+}
+
+/** The same for a file that must be there already, to be read. */
+export function resolveExistingDatabase(given: string): string {
+  const path = realPath(resolve(given));
+  if (!existsSync(path)) {
+    throw new DaemonError("not_found", `${path}: there is no such file; give the path that reseolio serve --db has`);
+  }
+  checkFile(path, constants.R_OK);
+  return path;
+}
+
+/** False also when there is no file: SQLite makes an empty one into a database. */
+export function hasContent(path: string): boolean {
+  return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
+}
+
+function realPath(path: string): string {
+  if (existsSync(path)) return realpathSync(path);
+  // A link to a file that does not exist yet: SQLite would make the file at its target.
+  if (isLink(path)) return realPath(resolve(dirname(path), readlinkSync(path)));
+  const directory = dirname(path);
+  return existsSync(directory) ? join(realpathSync(directory), basename(path)) : path;
+}
+
+function isLink(path: string): boolean {
+  try {
+    return lstatSync(path).isSymbolicLink();
+  } catch {
+    // Nothing is there, or what should be a directory is a file: the caller tells the two apart.
+    return false;
+  }
+}
+
+function refuseNetwork(path: string, directory: string): void {
+  if (process.platform !== "linux") return;
+  const name = NETWORK_FILESYSTEMS.get(statfsSync(directory).type >>> 0);
+  if (name === undefined) return;
+  throw unusable(path, `${directory} is on ${name}, where SQLite's locks cannot be trusted: choose a local disk`);
+}
+
+function checkFile(path: string, mode: number = constants.R_OK | constants.W_OK): void {
+  const stat = statSync(path);
+  if (stat.isDirectory())
+    throw unusable(path, `is a directory: give a file in it, such as ${join(path, "reseolio.db")}`);
+  if (!stat.isFile()) throw unusable(path, "is not a regular file: choose another path");
+  if (stat.nlink > 1 && mode !== constants.R_OK) {
+    // Log and lock go by the name: under another name the same file has others.
+    throw unusable(path, `the file has more than one name (${stat.nlink} hard links): remove the others, or copy it`);
+  }
+  if (!isAllowed(path, mode)) {
+    throw unusable(path, "cannot be read and written by this user: change its owner or permissions");
+  }
+  if (mode !== constants.R_OK && !isAllowed(dirname(path), constants.W_OK | constants.X_OK)) {
+    throw unusable(
+      path,
+      `its directory ${dirname(path)} cannot be written, where the log must be: change its permissions`,
+    );
+  }
+  // With a journal beside it a crash broke something off: what the file is shows when that is rolled back.
+  if (stat.size > 0 && !hasSqliteHeader(path) && !existsSync(`${path}-journal`)) {
+    throw unusable(path, "is not an SQLite database: choose another path, a new file is made where there is none");
+  }
+}
+
+function hasSqliteHeader(path: string): boolean {
+  const header = Buffer.alloc(SQLITE_MAGIC.length);
+  const file = openSync(path, "r");
+  try {
+    readSync(file, header, 0, header.length, 0);
+  } finally {
+    closeSync(file);
+  }
+  return header.toString("latin1") === SQLITE_MAGIC;
+}
+
+function isAllowed(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function unusable(path: string, reason: string): DaemonError {
+  return new DaemonError("failed_precondition", `cannot use ${path} as a database: ${reason}`, { metadata: { path } });
+}

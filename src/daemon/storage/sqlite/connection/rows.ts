@@ -1,0 +1,56 @@
+import type { Database } from "bun:sqlite";
+import type { Job } from "../../../core/job.ts";
+import { jobIdText } from "../../rows/job-id.ts";
+import {
+  jobFromRow as fromRow,
+  JOB_COLUMN_NAMES,
+  LISTED_JOB_COLUMN_NAMES,
+  type RowCodec,
+  type StoredValue,
+  UNDO_MARK,
+} from "../../rows/rows.ts";
+
+/**
+ * A prepared statement, made once and used for ever. Those that find jobs by a number or have a limit say `(? + 0)`:
+ * SQLite looks at the value of a bare parameter there, because of the partial indexes, and prepares the statement anew
+ * for each run, which is ten times the work of finding a job.
+ */
+export type Query = ReturnType<Database["prepare"]>;
+/** A value as bun:sqlite reads and binds it. */
+export type Value = number | string | Uint8Array | null;
+/** Fresh for each read: whoever got it may change it. */
+export type Row = Value[];
+
+/** A whole job; `args` is null when it stands in large_args. */
+export const JOB_COLUMNS = JOB_COLUMN_NAMES.join(", ");
+/** Whether a job undoes another one's steps; perhaps null for no. */
+export const isUndo = (headers: string): string => `(substr(${headers}, 1, ${UNDO_MARK.length}) = '${UNDO_MARK}')`;
+export const IS_UNDO = isUndo("headers");
+/** A job without args, result and headers: what a transaction decides by. */
+export const SNAPSHOT_COLUMNS = [...LISTED_JOB_COLUMN_NAMES, IS_UNDO, "null", "null", "ran_ms"].join(", ");
+/** A job without what may be large, and without what stands behind that in the row. */
+export const LISTED_JOB_COLUMNS = [...LISTED_JOB_COLUMN_NAMES, IS_UNDO].join(", ");
+
+/** Ids are their 16 bytes, text is text. */
+export const SQLITE_CODEC: RowCodec = {
+  idOf: (stored) => jobIdText(stored as Uint8Array),
+  textOf: (stored) => stored as string,
+};
+
+const NO_BYTES = new Uint8Array(0);
+const noArgs = (): Uint8Array => NO_BYTES;
+
+/** The functions that the database knows, by number. */
+interface NamesOfFunctions {
+  readonly nameOf: (id: number) => string;
+}
+
+/** @param largeArgs called when the row's args stand in their own table */
+export function jobFromRow(row: Row, functions: NamesOfFunctions, largeArgs: (id: StoredValue) => Uint8Array): Job {
+  return fromRow(row, SQLITE_CODEC, functions.nameOf, largeArgs);
+}
+
+/** A row of SNAPSHOT_COLUMNS or LISTED_JOB_COLUMNS: args, result and headers are empty, and in a list ranMs. */
+export function listedJobFromRow(row: Row, functions: NamesOfFunctions): Job {
+  return fromRow(row, SQLITE_CODEC, functions.nameOf, noArgs);
+}

@@ -1,0 +1,54 @@
+import type { JobPrune, PrunedJobs } from "../../seam/jobs.ts";
+import type { JobState } from "../../../core/job.ts";
+import { STATE_CODES } from "../../rows/codes.ts";
+import type { DeleteJobs } from "./delete-jobs.ts";
+import { IdStream, MergedIds, oldestFirst } from "./id-streams.ts";
+import { FIRST_ID, lowestJobIdAt } from "../../rows/job-id.ts";
+import type { WriteSession } from "../session/write-session.ts";
+
+export type PruneJobs = (prune: JobPrune) => PrunedJobs;
+
+/** Ids read ahead of each function, of which there may be thousands. */
+const IDS_AHEAD = 64;
+
+/**
+ * Walks the jobs of a state from the oldest id on, over all functions together, so that what is deleted in one slice
+ * stood side by side and few pages are written. There is no index on finishedAt that every finished job would pay for:
+ * jobs that were old when they finished are passed over. The place reached stays in memory until the round is done; a
+ * crash or rollback only means that rows are left for the next round.
+ */
+export function preparePruneJobs(session: WriteSession, jobs: DeleteJobs): PruneJobs {
+  const { db, functions, counters, idTimes } = session;
+  const oldest = db.prepare(
+    `select id from jobs
+     where function_id = (? + 0) and list_state = (? + 0) and id > ? order by id limit (? + 0)`,
+  );
+  const rounds = new Map<JobState, MergedIds>();
+
+  return (prune) => {
+    const { state, finishedBefore, limit } = prune;
+    // Who finished before it was stored before it.
+    const end = lowestJobIdAt(finishedBefore + idTimes.skewMs + 1);
+    const round = rounds.get(state) ?? beginRound(STATE_CODES[state]);
+    rounds.set(state, round);
+    let deleted = 0;
+    for (let looks = 0; looks < limit; looks++) {
+      const id = round.peek();
+      if (id === null || !oldestFirst(id, end)) {
+        rounds.delete(state);
+        return { deleted, done: true };
+      }
+      if (jobs.deleteFinished(id, STATE_CODES[state], finishedBefore)) deleted++;
+      round.advance();
+    }
+    return { deleted, done: false };
+  };
+
+  function beginRound(code: number): MergedIds {
+    const busy = [...functions.ids()].filter((id) => counters.current(id, code) > 0);
+    return new MergedIds(
+      busy.map((id) => new IdStream(oldest, [id, code], FIRST_ID, IDS_AHEAD, IDS_AHEAD)),
+      oldestFirst,
+    );
+  }
+}

@@ -1,0 +1,88 @@
+import type { Database } from "bun:sqlite";
+import type { JobTick, ScheduleStatus } from "../../../core/schedule.ts";
+import { SCHEDULE_STATE_CODES } from "../../rows/codes.ts";
+import { jobIdBytes, writeJobId } from "../../rows/job-id.ts";
+import type { Guard } from "../../guard.ts";
+import type { SchedulePage, ScheduleQuery, ScheduleReads } from "../../seam/schedules.ts";
+import type { Row } from "../connection/rows.ts";
+import { LISTED_COLUMNS, STATUS_COLUMNS, statusFromRow } from "./schedule-rows.ts";
+
+/** Reads of schedules, and of what ties jobs to them. */
+export class ScheduleReader {
+  readonly #byName;
+  readonly #page;
+  readonly #count;
+  readonly #next;
+  readonly #tick;
+  readonly #ids;
+  readonly #jobId = new Uint8Array(16);
+
+  constructor(db: Database) {
+    const from = "from schedules left join jobs on jobs.id = schedules.last_job_id";
+    const matches = `schedules.state in (select value from json_each(?)) and (? is null or function_name = ?)`;
+    this.#byName = db.prepare(`select ${STATUS_COLUMNS} ${from} where schedules.name = ? and schedules.state < 2`);
+    this.#page = db.prepare(
+      `select ${LISTED_COLUMNS} ${from} where ${matches} and (schedules.name, schedules.id) > (?, ?)
+       order by schedules.name, schedules.id limit (? + 0)`,
+    );
+    this.#count = db.prepare(`select count(*) from schedules where ${matches}`);
+    this.#next = db.prepare(
+      "select next_run_at from schedules where next_run_at is not null order by next_run_at limit 1",
+    );
+    this.#tick = db.prepare(
+      `select schedules.name, job_ticks.tick_at from job_ticks
+       join schedules on schedules.id = job_ticks.schedule_id where job_ticks.job_id = ?`,
+    );
+    this.#ids = db.prepare("select id from schedules where name = ?");
+  }
+
+  get(name: string): ScheduleStatus | null {
+    const row = this.#byName.values(name)[0] as Row | undefined;
+    return row === undefined ? null : statusFromRow(row);
+  }
+
+  list({ states, functionName, limit, after }: ScheduleQuery): SchedulePage {
+    const codes = JSON.stringify(states.map((state) => SCHEDULE_STATE_CODES[state]));
+    const matches = [codes, functionName, functionName] as const;
+    const cursor = [after?.name ?? "", after === null ? new Uint8Array(0) : jobIdBytes(after.scheduleId)] as const;
+    const rows = this.#page.values(...matches, ...cursor, limit + 1) as Row[];
+    const schedules = rows.slice(0, limit).map(statusFromRow);
+    const last = rows.length > limit ? schedules.at(-1)!.schedule : null;
+    const next = last === null ? null : { name: last.name, scheduleId: last.scheduleId };
+    return { schedules, next, total: (this.#count.values(...matches)[0] as Row)[0] as number };
+  }
+
+  nextRunAt(): number | null {
+    return ((this.#next.values()[0] as Row | undefined)?.[0] as number | undefined) ?? null;
+  }
+
+  ticksOf(jobIds: readonly string[]): ReadonlyMap<string, JobTick> {
+    const ticks = new Map<string, JobTick>();
+    for (const jobId of jobIds) {
+      if (!writeJobId(jobId, this.#jobId)) continue;
+      const row = this.#tick.values(this.#jobId)[0] as Row | undefined;
+      if (row !== undefined) ticks.set(jobId, { scheduleName: row[0] as string, tickAt: row[1] as number | null });
+    }
+    return ticks;
+  }
+
+  /** Ids of all schedules that have or had the name. */
+  idsOf(name: string): readonly Uint8Array[] {
+    return (this.#ids.values(name) as Row[]).map((row) => row[0] as Uint8Array);
+  }
+
+  /** The name of the schedule that enqueued a job; null when none did. */
+  nameOf(jobId: string): string | null {
+    return this.ticksOf([jobId]).get(jobId)?.scheduleName ?? null;
+  }
+}
+
+/** @param now the store's time */
+export function prepareScheduleReads(reader: ScheduleReader, now: () => number, guard: Guard): ScheduleReads {
+  return {
+    get: guard((name) => reader.get(name)),
+    list: guard((query) => reader.list(query)),
+    nextTick: guard(() => ({ now: now(), nextRunAt: reader.nextRunAt() })),
+    listTicks: guard((jobIds) => reader.ticksOf(jobIds)),
+  };
+}

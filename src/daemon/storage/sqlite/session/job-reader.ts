@@ -1,0 +1,121 @@
+import type { Database } from "bun:sqlite";
+import type { Attempt, Job } from "../../../core/job.ts";
+import type { WorkerRecord } from "../../seam/workers.ts";
+import { STATE_CODES } from "../../rows/codes.ts";
+import type { FunctionNames } from "./function-names.ts";
+import { writeJobId } from "../../rows/job-id.ts";
+import { UNDO } from "../../rows/record-order.ts";
+import { ATTEMPT_COLUMNS, attemptFromRow, type StoredValue, WORKER_COLUMNS, workerFromRow } from "../../rows/rows.ts";
+import {
+  IS_UNDO,
+  JOB_COLUMNS,
+  jobFromRow,
+  listedJobFromRow,
+  type Row,
+  SNAPSHOT_COLUMNS,
+  SQLITE_CODEC,
+} from "../connection/rows.ts";
+
+/** Reads of whole rows, on the writer's connection (inside its transaction) or on the readers' one. */
+export class JobReader {
+  readonly #functions: FunctionNames;
+  readonly #job;
+  readonly #snapshot;
+  readonly #largeArgs;
+  readonly #attempts;
+  readonly #children;
+  readonly #undoJobs;
+  readonly #workers;
+  readonly #id = new Uint8Array(16);
+
+  constructor(db: Database, functions: FunctionNames) {
+    this.#functions = functions;
+    this.#job = db.prepare(`select ${JOB_COLUMNS} from jobs where id = ?`);
+    this.#snapshot = db.prepare(`select ${SNAPSHOT_COLUMNS} from jobs where id = ?`);
+    this.#largeArgs = db.prepare("select args from large_args where job_id = ?");
+    this.#attempts = db.prepare(
+      `select ${ATTEMPT_COLUMNS} from attempts where job_id = ? order by attempt desc limit (? + 0)`,
+    );
+    this.#children = db.prepare(
+      `select ${SNAPSHOT_COLUMNS} from jobs where parent_id = ? and state < ${STATE_CODES.SUCCESS}`,
+    );
+    // The steps first: what has none needs no look at its children, of which there may be many.
+    this.#undoJobs = db.prepare(
+      `select ${SNAPSHOT_COLUMNS} from (select job_id from checkpoints indexed by undo_steps where job_id = ? and (gate & ${UNDO}) <> 0 limit 1) as step
+       cross join jobs where parent_id = step.job_id and ${IS_UNDO}`,
+    );
+    this.#workers = db.prepare(`select ${WORKER_COLUMNS} from workers order by worker_id`);
+  }
+
+  /** A row of JOB_COLUMNS, perhaps with more columns behind. */
+  jobOf(row: Row): Job {
+    return jobFromRow(row, this.#functions, this.#readLargeArgs);
+  }
+
+  /** A row of SNAPSHOT_COLUMNS. */
+  snapshotOf(row: Row): Job {
+    return listedJobFromRow(row, this.#functions);
+  }
+
+  /** Null for an unknown id, and for a text that is no id. */
+  getJob(jobId: string): Job | null {
+    if (!writeJobId(jobId, this.#id)) return null;
+    const row = this.#job.values(this.#id)[0] as Row | undefined;
+    return row === undefined ? null : this.jobOf(row);
+  }
+
+  getJobs(jobIds: readonly string[]): readonly Job[] {
+    const jobs: Job[] = [];
+    for (const jobId of new Set(jobIds)) {
+      const job = this.getJob(jobId);
+      if (job !== null) jobs.push(job);
+    }
+    return jobs;
+  }
+
+  /** The same without args, result and headers. */
+  getSnapshots(jobIds: readonly string[]): readonly Job[] {
+    const jobs: Job[] = [];
+    for (const jobId of new Set(jobIds)) {
+      if (!writeJobId(jobId, this.#id)) continue;
+      const row = this.#snapshot.values(this.#id)[0] as Row | undefined;
+      if (row !== undefined) jobs.push(this.snapshotOf(row));
+    }
+    return jobs;
+  }
+
+  listAttempts(jobId: string, limit: number): readonly Attempt[] {
+    if (!writeJobId(jobId, this.#id)) return [];
+    return (this.#attempts.values(this.#id, limit) as Row[]).map((row) => attemptFromRow(row, SQLITE_CODEC)).reverse();
+  }
+
+  /** Without args, result and headers. */
+  listLiveChildren(parentIds: readonly string[]): readonly Job[] {
+    const jobs: Job[] = [];
+    for (const parentId of new Set(parentIds)) {
+      if (!writeJobId(parentId, this.#id)) continue;
+      for (const row of this.#children.values(this.#id) as Row[]) jobs.push(this.snapshotOf(row));
+    }
+    return jobs;
+  }
+
+  /** Those that these jobs have had. Without args, result and headers. */
+  listUndoJobs(jobIds: readonly string[]): readonly Job[] {
+    const jobs: Job[] = [];
+    for (const jobId of new Set(jobIds)) {
+      if (!writeJobId(jobId, this.#id)) continue;
+      for (const row of this.#undoJobs.values(this.#id) as Row[]) jobs.push(this.snapshotOf(row));
+    }
+    return jobs;
+  }
+
+  listWorkers(): readonly WorkerRecord[] {
+    return (this.#workers.values() as Row[]).map((row) => workerFromRow(row, SQLITE_CODEC));
+  }
+
+  readonly #readLargeArgs = (id: StoredValue): Uint8Array => {
+    const row = this.#largeArgs.values(id as Uint8Array)[0] as Row | undefined;
+    if (row === undefined) throw new Error("a job's large args are missing; reseolio db check examines the file");
+    return row[0] as Uint8Array;
+  };
+}

@@ -1,0 +1,80 @@
+import { UNDO_POLICY } from "../../../core/undo-job.ts";
+import { BACKOFF_CODES, STATE_CODES } from "../../rows/codes.ts";
+import { jobIdText, writeJobId } from "../../rows/job-id.ts";
+import { UNDO } from "../../rows/record-order.ts";
+import { UNDO_MARK } from "../../rows/rows.ts";
+import type { StoredJob, NewUndoJob } from "../../seam/workflows.ts";
+import { IS_UNDO, isUndo, type Row } from "../connection/rows.ts";
+import type { WriteSession } from "../session/write-session.ts";
+
+export interface UndoJobs {
+  store(items: readonly NewUndoJob[]): readonly StoredJob[];
+  forgetRecords(jobIds: readonly string[]): void;
+}
+
+const { maxAttempts, backoff, initialDelayMs, maxDelayMs, jitter } = UNDO_POLICY;
+
+export function prepareUndoJobs(session: WriteSession): UndoJobs {
+  const { db, functions, counters, idTimes } = session;
+  // The mark comes first, before what the headers of the job say, if it has any.
+  const insert = db.prepare(
+    `insert into jobs (state, list_state, id, function_id, is_ready, priority, run_at, max_attempts, backoff,
+       initial_delay_ms, max_delay_ms, jitter, timeout_ms, created_at, parent_id, headers, args)
+     select 0, 0, ?1, function_id, 1, priority, ?2, ${maxAttempts}, ${BACKOFF_CODES[backoff]},
+       ${initialDelayMs}, ${maxDelayMs}, ${jitter}, timeout_ms, ?2, id,
+       '${UNDO_MARK}"' || ?4 || '"' || coalesce(',' || substr(headers, 2), '}'), args
+     from jobs
+     where id = ?3 and state >= ${STATE_CODES.DEAD} and ${IS_UNDO} is not 1
+       and exists (
+         select 1 from checkpoints as step indexed by undo_steps
+         where step.job_id = jobs.id and (step.gate & ${UNDO}) <> 0 and step.recorded_at is not null and step.error is null
+       )
+     returning function_id, args is null`,
+  );
+  const copyLargeArgs = db.prepare(
+    "insert into large_args (job_id, args) select ?, args from large_args where job_id = ?",
+  );
+  const forget = ["checkpoints", "wait_details"].map((table) => db.prepare(`delete from ${table} where job_id = ?`));
+  const id = new Uint8Array(16);
+  const undoneId = new Uint8Array(16);
+
+  function storeOne({ jobId, undoId }: NewUndoJob, now: number): StoredJob | null {
+    if (!writeJobId(jobId, undoneId) || !writeJobId(undoId, id)) return null;
+    const parentId = jobIdText(undoneId);
+    const row = insert.values(id, now, undoneId, parentId)[0] as Row | undefined;
+    if (row === undefined) return null;
+    const [functionId, isLarge] = row as [number, number];
+    if (isLarge === 1) copyLargeArgs.run(id, undoneId);
+    counters.add(functionId, STATE_CODES.PENDING, 1);
+    idTimes.observe(id, now);
+    return { jobId: jobIdText(id), functionName: functions.nameOf(functionId), parentId };
+  }
+
+  return {
+    store: (items) => items.map((item) => storeOne(item, session.now)).filter((one) => one !== null),
+    forgetRecords(jobIds) {
+      for (const jobId of jobIds) if (writeJobId(jobId, id)) for (const statement of forget) statement.run(id);
+    },
+  };
+}
+
+/**
+ * In SQL: a job that ended badly has recorded steps that can be undone. Other jobs pay one look for it.
+ *
+ * @param job a row of `jobs`, by its name in the statement
+ */
+export function hasUndoSteps(job: string): string {
+  return `(${job}.state > ${STATE_CODES.SUCCESS} and exists (
+    select 1 from checkpoints as step indexed by undo_steps where step.job_id = ${job}.id and (step.gate & ${UNDO}) <> 0
+  ))`;
+}
+
+/** In the where clause of a statement on `jobs`: the job's steps are being undone. */
+export const IS_BEING_UNDONE = `case when ${hasUndoSteps("jobs")} then exists (
+    select 1 from jobs as undo where undo.parent_id = jobs.id and undo.state < 3 and ${isUndo("undo.headers")}
+  ) else 0 end`;
+
+/** The same: it undid steps, or was to, of a job that is there and has not been retried since. */
+export const IS_NEEDED_UNDO = `(${IS_UNDO} is 1 and exists (
+    select 1 from jobs as undone where undone.id = jobs.parent_id and undone.finished_at <= jobs.created_at
+  ))`;

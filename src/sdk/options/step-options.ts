@@ -1,0 +1,99 @@
+import { ReseolioError } from "../errors.ts";
+import { checkChoice, checkNames, checkOptions, checkWhole, show } from "./option-faults.ts";
+
+/**
+ * Options of a step. Without `maxAttempts` its first error goes to the handler. Lengths are whole milliseconds; the
+ * defaults are those of jobs.
+ *
+ * @example
+ * ```ts
+ * const patient: StepOptions = { maxAttempts: 5, initialDelayMs: 60_000, timeoutMs: 10_000 };
+ * ```
+ */
+export interface StepOptions<Result = unknown> {
+  /** Times that the step is tried before its error is recorded and thrown as a StepFailedError. [no own retries] */
+  readonly maxAttempts?: number;
+  /** How the delay between attempts grows from initialDelayMs. [exponential] */
+  readonly backoff?: "fixed" | "linear" | "exponential";
+  /** Delay before the second attempt; long ones hold no slot. [1000] */
+  readonly initialDelayMs?: number;
+  /** Upper bound of the delay, before jitter. [60000] */
+  readonly maxDelayMs?: number;
+  /** Share by which a delay may differ from its nominal value, 0 to 1. [0.1] */
+  readonly jitter?: number;
+  /** Time limit of one attempt of the step: its signal fires, and it fails whether it listens or not. [none] */
+  readonly timeoutMs?: number;
+  /**
+   * Undoes what the step did, when the job ends DEAD or CANCELLED after the step was recorded: on any worker that serves
+   * the function, through crashes, with retries of its own, the last step first. Like a step it may run once more when a
+   * process dies between its effect and its record. [nothing is undone]
+   *
+   * @param result as the step recorded it
+   */
+  undo?(result: Result, undo: UndoRun): unknown;
+}
+
+/**
+ * What the undo of a step is given, behind what the step recorded.
+ *
+ * @example
+ * ```ts
+ * const release = (seat: string, { jobId, signal }: UndoRun) =>
+ *   fetch(`https://example.com/seats/${seat}`, { method: "DELETE", headers: { "idempotency-key": jobId }, signal });
+ * ```
+ */
+export interface UndoRun {
+  /** The job whose step it is. */
+  readonly jobId: string;
+  /** Of the step. */
+  readonly name: string;
+  /** Of the undo, from 1. */
+  readonly attempt: number;
+  readonly signal: AbortSignal;
+}
+
+const OPTION_NAMES: ReadonlySet<string> = new Set<keyof StepOptions>([
+  "maxAttempts",
+  "backoff",
+  "initialDelayMs",
+  "maxDelayMs",
+  "jitter",
+  "timeoutMs",
+  "undo",
+]);
+
+const GROWTH = {
+  fixed: () => 1,
+  linear: (attempt: number) => attempt,
+  exponential: (attempt: number) => 2 ** Math.min(attempt - 1, 60),
+};
+
+const MAX_UINT32 = 0xffff_ffff;
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** @throws ReseolioError `invalid_argument` that lists every fault */
+export function checkStepOptions(stepName: string, options: StepOptions): void {
+  const faults: string[] = [];
+  checkOptions(options, `step ${JSON.stringify(stepName)}:`);
+  checkNames(options, OPTION_NAMES, faults);
+  checkWhole("maxAttempts", options.maxAttempts, 1, MAX_UINT32, faults);
+  checkWhole("initialDelayMs", options.initialDelayMs, 0, MAX_UINT32, faults);
+  checkWhole("maxDelayMs", options.maxDelayMs, 0, MAX_UINT32, faults);
+  checkWhole("timeoutMs", options.timeoutMs, 1, MAX_TIMER_MS, faults);
+  checkChoice("backoff", options.backoff, GROWTH, faults);
+  const undo: unknown = options.undo;
+  if (undo !== undefined && typeof undo !== "function") faults.push(`option undo is ${show(undo)}; give a function`);
+  const { jitter } = options;
+  if (jitter !== undefined && !(typeof jitter === "number" && jitter >= 0 && jitter <= 1)) {
+    faults.push(`option jitter is ${show(jitter)}; give a number from 0 to 1`);
+  }
+  if (faults.length === 0) return;
+  throw new ReseolioError("invalid_argument", `step ${JSON.stringify(stepName)}: ${faults.join("; ")}`);
+}
+
+/** Milliseconds before the attempt after this one. @param chance from 0 to 1 */
+export function stepDelayMs(options: StepOptions, attempt: number, chance: number): number {
+  const { backoff = "exponential", initialDelayMs = 1_000, maxDelayMs = 60_000, jitter = 0.1 } = options;
+  const nominal = Math.min(initialDelayMs * GROWTH[backoff](attempt), maxDelayMs);
+  return Math.round(nominal * (1 + jitter * (2 * chance - 1)));
+}

@@ -1,0 +1,183 @@
+import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
+import type { ContextValues, Interceptor, StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
+import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import type { ClientHttp2Session, ClientHttp2Stream, SecureClientSessionOptions } from "node:http2";
+import {
+  AUTHORIZATION_HEADER,
+  BEARER_PREFIX,
+  DEFAULT_ADDRESS,
+  HTTP2_WINDOW_BYTES,
+  WIRE_LIMITS,
+} from "#proto/contract.ts";
+import { type Address, parseAddresses } from "./address.ts";
+import { connectionErrorFrom } from "./connect-errors.ts";
+import type { DaemonTransport, HeadersLike, StreamEvents } from "./daemon-transport.ts";
+import { FailoverTransport } from "./failover-transport.ts";
+import { GRPC_HEADERS, GrpcStream } from "./grpc-stream.ts";
+import { SDK_VERSION } from "../version.ts";
+
+export interface TransportOptions {
+  /** `host:port`, `http://…` or `https://…`; several daemons of one cluster in the order to try them. [127.0.0.1:50051] */
+  readonly address?: string | readonly string[];
+  /** Sent as a bearer token with every call. */
+  readonly token?: string;
+  /** `true`: TLS with the system's authorities. */
+  readonly tls?: boolean | TlsOptions;
+  /** Deadline of a unary call that sets none itself. [15000] */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Trust and identity for a daemon behind TLS.
+ *
+ * @example
+ * ```ts
+ * const secured = new Reseolio({ address: "https://10.0.0.7:50051", tls: { ca: pem, serverName: "jobs.internal" } });
+ * ```
+ */
+export interface TlsOptions {
+  /** Authorities to trust instead of the system's, PEM. */
+  readonly ca?: string | Buffer;
+  /** Client certificate and its key, PEM. */
+  readonly cert?: string | Buffer;
+  readonly key?: string | Buffer;
+  /** Name to check the daemon's certificate against, when it is not the host of the address. */
+  readonly serverName?: string;
+}
+
+export const DEFAULT_CALL_TIMEOUT_MS = 15_000;
+const PING_INTERVAL_MS = 15_000;
+const PING_TIMEOUT_MS = 10_000;
+/** Slack for a daemon whose limit is not ours. */
+const MAX_MESSAGE_BYTES = WIRE_LIMITS.messageBytes * 2;
+
+/**
+ * gRPC over HTTP/2, with pings that find a dead peer, windows that hold several full messages and a deadline on each
+ * unary call. A daemon that cannot be reached is a ConnectionError; any other fault is the ConnectError as it came.
+ *
+ * @throws ReseolioError `invalid_argument` when the address is none
+ */
+export function createTransport(options: TransportOptions = {}): DaemonTransport {
+  const secure = options.tls !== undefined && options.tls !== false;
+  const each = parseAddresses(options.address ?? DEFAULT_ADDRESS, secure).map((one) => transportTo(one, options));
+  return each.length === 1 ? (each[0] as DaemonTransport) : new FailoverTransport(each);
+}
+
+function transportTo(address: Address, options: TransportOptions): DaemonTransport {
+  const sessions = new WideSessionManager(
+    address.origin,
+    { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_TIMEOUT_MS },
+    { settings: { initialWindowSize: HTTP2_WINDOW_BYTES, enablePush: false }, ...tlsSettings(options.tls) },
+  );
+  const inner = createGrpcTransport({
+    baseUrl: address.origin,
+    sessionManager: sessions,
+    acceptCompression: [],
+    readMaxBytes: MAX_MESSAGE_BYTES,
+    interceptors: options.token === undefined ? [] : [bearer(options.token)],
+  });
+  const headers = {
+    ...GRPC_HEADERS,
+    "user-agent": `reseolio-sdk/${SDK_VERSION}`,
+    ...(options.token === undefined ? {} : { [AUTHORIZATION_HEADER]: BEARER_PREFIX + options.token }),
+  };
+  return new DeadlineTransport(inner, address, sessions, headers, options.timeoutMs ?? DEFAULT_CALL_TIMEOUT_MS);
+}
+
+/** The stream's window is a setting; the connection's own starts at 64 KiB and has to be raised by hand. */
+class WideSessionManager extends Http2SessionManager {
+  #widened: ClientHttp2Session | undefined;
+
+  override async request(...args: Parameters<Http2SessionManager["request"]>): Promise<ClientHttp2Stream> {
+    const stream = await super.request(...args);
+    const session = stream.session as ClientHttp2Session | undefined;
+    if (session !== undefined && session !== this.#widened) {
+      this.#widened = session;
+      session.setLocalWindowSize(HTTP2_WINDOW_BYTES);
+    }
+    return stream;
+  }
+}
+
+function tlsSettings(tls: TransportOptions["tls"]): SecureClientSessionOptions {
+  if (tls === undefined || typeof tls === "boolean") return {};
+  const { serverName, ...rest } = tls;
+  return serverName === undefined ? rest : { ...rest, servername: serverName };
+}
+
+function bearer(token: string): Interceptor {
+  return (next) => (request) => {
+    request.header.set(AUTHORIZATION_HEADER, BEARER_PREFIX + token);
+    return next(request);
+  };
+}
+
+class DeadlineTransport implements DaemonTransport {
+  readonly addressCount = 1;
+
+  constructor(
+    private readonly inner: Transport,
+    readonly address: Address,
+    private readonly sessions: Http2SessionManager,
+    private readonly headers: Readonly<Record<string, string>>,
+    private readonly timeoutMs: number,
+  ) {}
+
+  async unary<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeadersLike | undefined,
+    input: MessageInitShape<I>,
+    contextValues?: ContextValues,
+  ): Promise<UnaryResponse<I, O>> {
+    try {
+      return await this.inner.unary(method, signal, timeoutMs ?? this.timeoutMs, header, input, contextValues);
+    } catch (error) {
+      throw connectionErrorFrom(error, this.address.text, timeoutMs === undefined ? this.timeoutMs : null);
+    }
+  }
+
+  async stream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodStreaming<I, O>,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeadersLike | undefined,
+    input: AsyncIterable<MessageInitShape<I>>,
+    contextValues?: ContextValues,
+  ): Promise<StreamResponse<I, O>> {
+    try {
+      const response = await this.inner.stream(method, signal, timeoutMs, header, input, contextValues);
+      return { ...response, message: this.mapFaults(response.message) };
+    } catch (error) {
+      throw connectionErrorFrom(error, this.address.text, null);
+    }
+  }
+
+  private async *mapFaults<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
+    try {
+      yield* messages;
+    } catch (error) {
+      throw connectionErrorFrom(error, this.address.text, null);
+    }
+  }
+
+  openStream(path: string, events: StreamEvents): GrpcStream {
+    const opening = this.sessions.request("POST", path, this.headers, {});
+    const onHeard = (stream: ClientHttp2Stream): void => this.sessions.notifyResponseByteRead(stream);
+    return new GrpcStream(
+      opening,
+      { maxMessageBytes: MAX_MESSAGE_BYTES, onHeard },
+      {
+        onMessage: events.onMessage,
+        onEnd: (error) => events.onEnd(connectionErrorFrom(error, this.address.text, null)),
+      },
+    );
+  }
+
+  failOver(): void {}
+
+  close(): void {
+    this.sessions.abort();
+  }
+}

@@ -1,0 +1,41 @@
+/** Why a handler's signal fires, as the signal's `reason`. */
+import type { Assignment } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { JobCancelledError, ReseolioError } from "../errors.ts";
+import type { AttemptEnd } from "./attempt-end.ts";
+
+/** The daemon took the lease back. */
+export function revocationError(assignment: Assignment, reason: string): Error {
+  const { jobId } = assignment;
+  switch (reason) {
+    case "timeout":
+      return timeoutError(assignment);
+    case "cancelled":
+      return new JobCancelledError(jobId, "cancelled", "cancelled by a caller");
+    case "finish_deadline":
+      return new JobCancelledError(jobId, "finish_deadline", "not finished within finishWithinMs");
+    default:
+      return takenOver(assignment);
+  }
+}
+
+export function timeoutError({ attempt, timeoutMs }: Assignment): Error {
+  return new DOMException(`attempt ${attempt} ran longer than its ${timeoutMs} ms`, "TimeoutError");
+}
+
+export function takenOver({ jobId }: { readonly jobId: string }): ReseolioError {
+  const message = `the lease of job ${jobId} is no longer this worker's; its outcome is ignored`;
+  return new ReseolioError("failed_precondition", message);
+}
+
+export function stopped(): ReseolioError {
+  return new ReseolioError("failed_precondition", "this client stops; the job goes back and runs elsewhere");
+}
+
+/** Whatever a handler throws after its time was up, the timeout is why it failed. */
+export function timedOut(
+  context: { readonly abortReason: Error | undefined } | undefined,
+  end: AttemptEnd,
+): AttemptEnd {
+  const reason = context?.abortReason;
+  return end.kind === "failure" && reason?.name === "TimeoutError" ? { kind: "failure", thrown: reason } : end;
+}

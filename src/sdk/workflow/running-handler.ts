@@ -1,0 +1,19 @@
+import type { Context } from "../context.ts";
+import type { Execution } from "./execution.ts";
+import type { ExecutionHost } from "./execution-host.ts";
+import type { Undos } from "./undos.ts";
+
+/** One execution of a handler, as its steps, waits and calls see it. */
+export interface RunningHandler extends Context, ExecutionHost {
+  readonly jobId: string;
+  readonly functionName: string;
+  readonly log: Context["log"];
+  /** The client that runs the handler: only its own calls are children of the job. */
+  readonly owner: object;
+  /** What is recorded and awaited. */
+  readonly execution: Execution;
+  /** What undoes the steps that the handler has asked for. */
+  readonly undos: Undos;
+  /** The handler has settled. */
+  readonly hasEnded: boolean;
+}

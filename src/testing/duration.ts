@@ -1,0 +1,29 @@
+import { ReseolioError } from "../sdk/errors.ts";
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/**
+ * Milliseconds of a length such as `500ms`, `10s`, `1h30m` or `30d`, or of a number of milliseconds.
+ *
+ * @throws ReseolioError `invalid_argument` that shows the length
+ */
+export function durationMs(length: string | number): number {
+  const ms = typeof length === "number" ? length : parseLength(length);
+  if (Number.isFinite(ms) && ms >= 0) return Math.round(ms);
+  throw new ReseolioError(
+    "invalid_argument",
+    `${JSON.stringify(length)} is no length of time; give milliseconds, or a text such as 500ms, 10s, 1h30m or 30d`,
+  );
+}
+
+function parseLength(text: string): number {
+  if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) return Number.NaN;
+  const parts = text.matchAll(/([\d.]+)([a-z]+)/g);
+  return [...parts].reduce((sum, [, count, unit]) => sum + Number(count) * (UNIT_MS[unit ?? ""] ?? Number.NaN), 0);
+}
