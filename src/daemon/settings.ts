@@ -1,5 +1,5 @@
 /** Every setting of `serve`, declared once: the parser, the help and the table in docs/operations.md come from here. */
-import { DEFAULT_ADDRESS } from "#proto/contract.ts";
+import { DEFAULT_ADDRESS, MAX_DURATION_MS } from "#proto/contract.ts";
 import { isHostName } from "./http/own-names.ts";
 import type { LogFormat, LogLevel } from "./logger.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "./logger.ts";
@@ -27,8 +27,6 @@ export interface Address {
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
-/** Longer ones are a mistake, and times stay far from the end of the number range. */
-const MAX_LENGTH_MS = 36_525 * DAY;
 
 /** In the order of the help. */
 export const SETTINGS = {
@@ -86,7 +84,7 @@ export const SETTINGS = {
     placeholder: "LENGTH",
     defaultText: "7d",
     help: "how long finished and cancelled jobs are kept; 0 for ever",
-    parse: lengthBetween(0, MAX_LENGTH_MS),
+    parse: lengthBetween(0, MAX_DURATION_MS),
   },
   deadRetentionMs: {
     flag: "dead-retention",
@@ -94,7 +92,7 @@ export const SETTINGS = {
     placeholder: "LENGTH",
     defaultText: "30d",
     help: "how long dead jobs are kept; 0 for ever",
-    parse: lengthBetween(0, MAX_LENGTH_MS),
+    parse: lengthBetween(0, MAX_DURATION_MS),
   },
   eventRetentionMs: {
     flag: "event-retention",
@@ -102,7 +100,7 @@ export const SETTINGS = {
     placeholder: "LENGTH",
     defaultText: "30d",
     help: "how long events are kept for jobs that await them later; 0 for ever",
-    parse: lengthBetween(0, MAX_LENGTH_MS),
+    parse: lengthBetween(0, MAX_DURATION_MS),
   },
   token: {
     flag: null,
@@ -158,7 +156,7 @@ export const SETTINGS = {
     placeholder: "LENGTH",
     defaultText: null,
     help: "leave this long after the last client is gone, instead of staying",
-    parse: lengthBetween(0, MAX_LENGTH_MS),
+    parse: lengthBetween(0, MAX_DURATION_MS),
   },
   manualClock: {
     flag: "manual-clock",

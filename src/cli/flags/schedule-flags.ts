@@ -1,6 +1,7 @@
 /** Flags that describe a schedule. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { ScheduleSpecSchema } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
+import { MAX_UINT32, WIRE_LIMITS } from "#proto/contract.ts";
+import { CatchUp, Overlap, type ScheduleSpecSchema } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import type { CommandContext, Flags } from "../command.ts";
 import { checkNewJob } from "../calls/enqueue.ts";
 import { usageError } from "../exit.ts";
@@ -75,11 +76,8 @@ export const SCHEDULE_FLAGS = {
 type RuleFlags = CommandContext<typeof RULE_FLAGS>["flags"];
 type ScheduleFlags = CommandContext<typeof SCHEDULE_FLAGS>["flags"];
 
-const CATCH_UPS = { none: 1, latest: 2, all: 3 } as const;
-const OVERLAPS = { allow: 1, skip: 2 } as const;
-const MAX_CATCH_UP = 10_000;
-const MAX_UINT32 = 0xffff_ffff;
-
+const CATCH_UPS = { none: CatchUp.NONE, latest: CatchUp.LATEST, all: CatchUp.ALL };
+const OVERLAPS = { allow: Overlap.ALLOW, skip: Overlap.SKIP };
 /** What was given of the rule. @throws CliError `usage` naming the flag */
 export function readRule(flags: RuleFlags): ScheduleSpecInit {
   const startAt = instantFlag("start-at", flags["start-at"]);
@@ -98,7 +96,11 @@ export const CRON_HINT = `give a rule such as --cron '0 8 * * 1-5' (at 8:00 from
 
 /** What was given of a schedule. @throws CliError `usage` naming the flag */
 export async function readSchedule(flags: ScheduleFlags, messages: Messages): Promise<ScheduleSpecInit> {
-  const maxCatchUp = numberFlag("max-catch-up", flags["max-catch-up"], { min: 1, max: MAX_CATCH_UP, whole: true });
+  const maxCatchUp = numberFlag("max-catch-up", flags["max-catch-up"], {
+    min: 1,
+    max: WIRE_LIMITS.catchUpTicks,
+    whole: true,
+  });
   const jitterMs = durationFlag("jitter", flags.jitter);
   if (jitterMs !== undefined && jitterMs > MAX_UINT32) throw usageError(`--jitter ${flags.jitter} is too long`);
   const options = readTickOptions(flags);
@@ -138,9 +140,8 @@ function readTickOptions(flags: ScheduleFlags): JobOptionsInit | undefined {
 /** @throws CliError `usage` when it is no name that the daemon takes */
 export function checkScheduleName(name: string): string {
   const length = Buffer.byteLength(name);
-  if (name.trim() !== "" && length <= MAX_NAME_BYTES) return name;
+  const max = WIRE_LIMITS.scheduleNameBytes;
+  if (name.trim() !== "" && length <= max) return name;
   const given = name.trim() === "" ? "is empty" : `has ${length} bytes`;
-  throw usageError(`the schedule's name ${given}`, `give a name of 1 to ${MAX_NAME_BYTES} bytes, such as daily-report`);
+  throw usageError(`the schedule's name ${given}`, `give a name of 1 to ${max} bytes, such as daily-report`);
 }
-
-const MAX_NAME_BYTES = 256;

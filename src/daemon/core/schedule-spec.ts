@@ -1,8 +1,9 @@
 /** Checks of what callers say about a schedule. */
+import { MAX_UINT32, WIRE_LIMITS } from "#proto/contract.ts";
 import { parseCron } from "./cron.ts";
 import type { FieldViolation } from "./errors.ts";
 import type { JobOptions, JobOptionsInput } from "./job-options.ts";
-import { checkFunctionName, checkTime, hasControlCharacter, LIMITS, resolveJobOptions } from "./job-options.ts";
+import { checkFunctionName, checkTime, hasControlCharacter, resolveJobOptions } from "./job-options.ts";
 import type { CatchUp, Overlap, ScheduleSpec } from "./schedule.ts";
 import { SCHEDULE_DEFAULTS } from "./schedule.ts";
 import { findTimeZone } from "./time-zone.ts";
@@ -22,12 +23,6 @@ export interface ScheduleSpecInput {
   readonly startAt?: number;
   readonly endAt?: number;
 }
-
-/** Most ticks that one schedule catches up. */
-export const MAX_CATCH_UP = 10_000;
-/** UTF-8 bytes of a schedule's name. */
-const NAME_BYTES = 256;
-const MAX_UINT32 = 0xffff_ffff;
 
 /** Fills in defaults and reports every fault with the field's path under `path`. */
 export function resolveScheduleSpec(
@@ -55,7 +50,7 @@ export function resolveScheduleSpec(
       ...checkFunctionName(spec.functionName, `${path}.function_name`),
       ...checkArgs(spec.args, `${path}.args`),
       ...violations,
-      ...integer(`${path}.max_catch_up`, spec.maxCatchUp, 1, MAX_CATCH_UP),
+      ...integer(`${path}.max_catch_up`, spec.maxCatchUp, 1, WIRE_LIMITS.catchUpTicks),
       ...integer(`${path}.jitter_ms`, spec.jitterMs, 0, MAX_UINT32),
     ],
   };
@@ -89,7 +84,8 @@ export function checkRule(
 export function checkScheduleName(name: string, field: string): readonly FieldViolation[] {
   const length = Buffer.byteLength(name);
   if (name.trim() === "") return [{ field, description: 'is empty; give a name such as "nightly-report"' }];
-  if (length > NAME_BYTES) return [{ field, description: `has ${length} bytes; at most ${NAME_BYTES} are allowed` }];
+  if (length > WIRE_LIMITS.scheduleNameBytes)
+    return [{ field, description: `has ${length} bytes; at most ${WIRE_LIMITS.scheduleNameBytes} are allowed` }];
   if (!hasControlCharacter(name)) return [];
   return [{ field, description: `${JSON.stringify(name)} has a control character; use printable ones` }];
 }
@@ -130,8 +126,8 @@ function resolveTickOptions(
 }
 
 function checkArgs(args: Uint8Array, field: string): readonly FieldViolation[] {
-  if (args.byteLength <= LIMITS.payloadBytes) return [];
-  const description = `have ${args.byteLength} bytes; at most ${LIMITS.payloadBytes} are allowed`;
+  if (args.byteLength <= WIRE_LIMITS.payloadBytes) return [];
+  const description = `have ${args.byteLength} bytes; at most ${WIRE_LIMITS.payloadBytes} are allowed`;
   return [{ field, description: `${description}: store the data elsewhere and pass its id` }];
 }
 

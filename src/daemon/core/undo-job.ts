@@ -1,9 +1,6 @@
 /** Undo jobs: a job that ended DEAD or CANCELLED has its steps undone by one. */
 import type { Job, RetryPolicy } from "./job.ts";
 
-/** On an undo job: the id of the job whose steps it undoes, which is also its parent. Nobody else may set it. */
-export const UNDO_HEADER = "reseolio-undo-of";
-
 /** How undo jobs are retried, whatever the job itself was allowed. */
 export const UNDO_POLICY = {
   maxAttempts: 10,

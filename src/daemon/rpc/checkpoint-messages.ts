@@ -1,4 +1,5 @@
 /** Checkpoints, waits and events: proto messages to core values and back. */
+import { MAX_DURATION_MS, NO_BYTES } from "#proto/contract.ts";
 import {
   type Checkpoint as CheckpointMessage,
   CheckpointKind as KindMessage,
@@ -25,7 +26,7 @@ import type {
   StepError,
 } from "../core/checkpoint.ts";
 import { invalidArgument } from "../core/errors.ts";
-import { LAST_TIME, MAX_LENGTH_MS } from "../core/job-options.ts";
+import { LAST_TIME } from "../core/job-options.ts";
 import { ERROR_REASONS, type Lease } from "../core/job.ts";
 import type { CheckpointReport, RecordResult } from "../engine/workflows/record-checkpoints.ts";
 import type { ParkReport } from "../engine/jobs/settle-attempts.ts";
@@ -33,7 +34,6 @@ import { isUuid } from "../core/uuid.ts";
 import { fromMs, toMs } from "./messages.ts";
 import { fromSettleResult, toReportedError } from "./outcome-messages.ts";
 
-const NO_BYTES = new Uint8Array(0);
 const KIND_WORDS = "STEP, SLEEP, EVENT, VALUE, CHOICE, JOB, SIGNAL, TRY, NOTE";
 
 /** @throws DaemonError invalid_argument for a checkpoint without a kind that this version knows */
@@ -178,7 +178,7 @@ function toWait({ name, awaited, timeoutMs, op, prompt, beside, sinceStart }: Wa
 
 /** Longer ones last as long as anything can. */
 export function toLength(milliseconds: bigint): number {
-  return Math.min(Number(milliseconds), MAX_LENGTH_MS);
+  return Math.min(Number(milliseconds), MAX_DURATION_MS);
 }
 
 export function fromRecordResult({ result, message }: RecordResult): RecordResultMessage {

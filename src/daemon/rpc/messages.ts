@@ -3,6 +3,7 @@
  * convert tens of thousands a second.
  */
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { NO_BYTES } from "#proto/contract.ts";
 import type {
   EnqueuedJob as EnqueuedJobMessage,
   Job as JobMessage,
@@ -27,7 +28,6 @@ import type { EnqueueItem, EnqueueResult } from "../engine/jobs/enqueue-jobs.ts"
 import { statusFromError } from "./error-details.ts";
 
 const NO_ARGS = new TextEncoder().encode("[]");
-const NO_BYTES = new Uint8Array(0);
 const NO_OPTIONS: JobOptionsInput = Object.freeze({});
 
 /**

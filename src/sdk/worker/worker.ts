@@ -2,6 +2,7 @@
  * Runs what the daemon assigns: in order, as slots free up. A slot is taken until its handler has settled or parked,
  * also when the lease is gone: a handler that ignores its signal still occupies the process.
  */
+import { NO_BYTES } from "#proto/contract.ts";
 import type {
   Assignment,
   HeldLease,
@@ -331,5 +332,3 @@ export class Worker {
     if (job !== undefined) this.options.port.batcher.heartbeat(job.extend(ms));
   }
 }
-
-const NO_BYTES = new Uint8Array(0);

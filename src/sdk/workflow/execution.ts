@@ -4,6 +4,7 @@
  * It parks when something durable is awaited and nothing else of it is under way: no step, no record, no call. What was
  * awaited is handed to it only when it has its slot again, so a parked handler stands still wherever it only waits.
  */
+import { NO_BYTES } from "#proto/contract.ts";
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { ReseolioError } from "../errors.ts";
@@ -19,7 +20,7 @@ import { endedError, type ExecutionHost, type ExecutionPort } from "./execution-
 import { LooseRecords } from "../replay/loose-records.ts";
 import type { RecordPlace } from "../replay/delivery.ts";
 import { INTERNAL, type NewRecord } from "./new-record.ts";
-import { NO_BYTES, OpenWaits } from "./open-waits.ts";
+import { OpenWaits } from "./open-waits.ts";
 import type { Operation } from "../replay/operation.ts";
 import { PendingPromises } from "../replay/pending-promises.ts";
 import { Recorder, RECORDED_WITHIN, type RecorderPort } from "./recorder.ts";

@@ -1,7 +1,8 @@
+import { WIRE_LIMITS } from "#proto/contract.ts";
 import type { FieldViolation } from "../../core/errors.ts";
 import { DaemonError, invalidArgument } from "../../core/errors.ts";
 import type { JobOptionsInput } from "../../core/job-options.ts";
-import { checkFunctionName, LIMITS, resolveJobOptions } from "../../core/job-options.ts";
+import { checkFunctionName, resolveJobOptions } from "../../core/job-options.ts";
 import type { JobState } from "../../core/job.ts";
 import type { EnqueueOutcome, NewJob } from "../../storage/seam/jobs.ts";
 import { type AloneParts, type AppliedAlone, type Completion, toPromise, type WriteKind } from "../lane/write-kind.ts";
@@ -101,7 +102,7 @@ function checkItem(engine: Engine, item: EnqueueItem, index: number): NewJob | D
     ...checkIds(item, path),
     ...violations,
   ];
-  if (item.args.byteLength > LIMITS.payloadBytes) return argsTooLarge(item, path);
+  if (item.args.byteLength > WIRE_LIMITS.payloadBytes) return argsTooLarge(item, path);
   if (all.length > 0) return invalidArgument(all);
   return {
     jobId: item.jobId ?? engine.newJobId(),
@@ -130,11 +131,11 @@ function checkIds(item: EnqueueItem, path: string): readonly FieldViolation[] {
 
 function argsTooLarge(item: EnqueueItem, path: string): DaemonError {
   const description =
-    `have ${item.args.byteLength} bytes; at most ${LIMITS.payloadBytes} are allowed: ` +
+    `have ${item.args.byteLength} bytes; at most ${WIRE_LIMITS.payloadBytes} are allowed: ` +
     "store the data elsewhere and pass its id";
   return new DaemonError("resource_exhausted", `${path}.args ${description}`, {
     violations: [{ field: `${path}.args`, description }],
-    metadata: { field: `${path}.args`, limitBytes: String(LIMITS.payloadBytes) },
+    metadata: { field: `${path}.args`, limitBytes: String(WIRE_LIMITS.payloadBytes) },
   });
 }
 

@@ -1,3 +1,4 @@
+import { WIRE_LIMITS } from "#proto/contract.ts";
 import {
   CHECKPOINT_LIMITS,
   checkName,
@@ -6,7 +7,6 @@ import {
   type ParkOrder,
   ranMsAtPark,
 } from "../../core/checkpoint.ts";
-import { LIMITS } from "../../core/job-options.ts";
 import type { JobEvent, Transition } from "../../core/job-machine.ts";
 import { decide } from "../../core/job-machine.ts";
 import type { Job, Lease } from "../../core/job.ts";
@@ -120,7 +120,7 @@ function prepare(engine: Engine, session: WorkerSession, report: AttemptReport):
   const held = session.find(report);
   if (held === null) return { kind: "unknown", lease: report };
   const { event } = report;
-  if (event.kind === "succeed" && event.result.byteLength > LIMITS.payloadBytes) return INVALID;
+  if (event.kind === "succeed" && event.result.byteLength > WIRE_LIMITS.payloadBytes) return INVALID;
   if (event.kind === "park" && !isWithinLimits(event, held)) return INVALID;
   const snapshot: Job = { ...held.job, startedAt: held.startedAt ?? held.job.startedAt };
   const { ranSince, deadline } = held;
