@@ -16,7 +16,8 @@ interface Room {
 const node = /^node:/;
 /** But for the code generator, which nothing imports. */
 const proto = /^proto\/(?!plugin\/)/;
-const core = /^src\/daemon\/core\//;
+/** The core, with the constants that it shares with clients. */
+const core = /^(src\/daemon\/core\/|proto\/(contract|job-options)\.ts$)/;
 const engine = /^src\/daemon\/engine\//;
 /** Types of the seam between engine and database. */
 const seam = /^src\/daemon\/storage\/seam\//;
@@ -39,7 +40,7 @@ const rooms: readonly Room[] = [
   { files: /^src\/testing\//, mayImport: [/^src\/sdk\//, proto, connect, protobuf, node] },
 
   { files: /^src\/daemon\/core\/cron\.ts$/, mayImport: [core, /^cron-parser$/] },
-  { files: core, mayImport: [/^src\/daemon\/core\/cron\.ts$/] },
+  { files: core, mayImport: [core, /^src\/daemon\/core\/cron\.ts$/] },
   { files: /^src\/daemon\/storage\/sqlite\//, mayImport: [core, sharedStorage, /^bun:/, node] },
   {
     files: /^src\/daemon\/storage\/postgres\//,

@@ -1,5 +1,5 @@
 /** Every setting of `serve`, declared once: the parser, the help and the table in docs/operations.md use it. */
-import { DEFAULT_ADDRESS } from "#proto/contract.ts";
+import { DEFAULT_ADDRESS, MAX_DURATION_MS } from "#proto/contract.ts";
 import { isHostName } from "./http/allowed-hosts.ts";
 import { type LogFormat, type LogLevel, LOG_FORMATS, LOG_LEVELS } from "./logger.ts";
 
@@ -26,8 +26,6 @@ export interface Address {
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
-/** Longer durations are a mistake, and times stay far from the end of the number range. */
-const MAX_DURATION_MS = 36_525 * DAY;
 
 /** All settings, in the order of the help. */
 export const SETTINGS = {

@@ -2,16 +2,17 @@
 import { describe, expect, test } from "bun:test";
 import { dirname, join } from "node:path";
 import { WIRE_LIMITS } from "../../proto/contract.ts";
+import { JOB_OPTIONS, type JobOptionRule } from "#proto/job-options.ts";
 import { EXIT_CODES } from "../../src/cli/exit.ts";
-import { JOB_OPTION_DEFAULTS, LIMITS, resolveJobOptions } from "../../src/daemon/core/job-options.ts";
+import { resolveJobOptions } from "../../src/daemon/core/job-options.ts";
 import { JOB_STATES } from "../../src/daemon/core/job.ts";
 import { SCHEDULE_DEFAULTS } from "../../src/daemon/core/schedule.ts";
 import { SETTINGS } from "../../src/daemon/settings.ts";
 import { resolveOptions } from "../../src/sdk/reseolio-options.ts";
 import { encodeSchedule } from "../../src/sdk/calls/encode-schedule.ts";
-import * as sdk from "../../src/sdk/index.ts";
 import { checkout as root } from "../support/executable.ts";
 import { decisions, guides, readDocument, tableOf } from "./read-document.ts";
+import * as sdk from "../../src/sdk/index.ts";
 
 const readme = readDocument("README.md");
 const guide = (name: string): string => readDocument(`docs/${name}.md`);
@@ -34,7 +35,7 @@ describe("the configuration table", () => {
 
 describe("the table of job options", () => {
   const table = tableOf(guide("jobs"), "Options of a job", "option");
-  const defaults: Readonly<Record<string, string | number>> = JOB_OPTION_DEFAULTS;
+  const rules: Readonly<Record<string, JobOptionRule>> = JOB_OPTIONS;
 
   test("has every option", () => {
     const { options } = resolveJobOptions({}, "options");
@@ -45,8 +46,9 @@ describe("the table of job options", () => {
     const written = table.rows.map(([option, value]) => [option, value]);
     expect(written).toEqual(
       written.map(([option = ""]) => {
-        const value = defaults[option.replaceAll("`", "")];
-        return [option, value === undefined ? "none" : code(String(value))];
+        const rule = rules[option.replaceAll("`", "")];
+        const hasDefault = rule !== undefined && "default" in rule;
+        return [option, hasDefault ? code(String(rule.default)) : "none"];
       }),
     );
   });
@@ -137,11 +139,11 @@ describe("the README and its guides", () => {
 
   test("limits are those of the daemon", () => {
     const kib = (bytes: number): string => (bytes >= 1024 ** 2 ? `${bytes / 1024 ** 2} MiB` : `${bytes / 1024} KiB`);
-    expect(limits).toContain(`Arguments and results: ${kib(LIMITS.payloadBytes)} each.`);
-    expect(limits).toContain(`Headers: ${kib(LIMITS.headersBytes)}.`);
-    expect(limits).toContain(`Function names: ${LIMITS.functionNameBytes} bytes.`);
-    expect(limits).toContain(`Idempotency keys: ${LIMITS.idempotencyKeyBytes} bytes.`);
-    expect(limits).toContain(`Messages and stacks of errors: ${kib(LIMITS.errorTextBytes)}`);
+    expect(limits).toContain(`Arguments and results: ${kib(WIRE_LIMITS.payloadBytes)} each.`);
+    expect(limits).toContain(`Headers: ${kib(WIRE_LIMITS.headersBytes)}.`);
+    expect(limits).toContain(`Function names: ${WIRE_LIMITS.functionNameBytes} bytes.`);
+    expect(limits).toContain(`Idempotency keys: ${WIRE_LIMITS.idempotencyKeyBytes} bytes.`);
+    expect(limits).toContain(`Messages and stacks of errors: ${kib(WIRE_LIMITS.errorTextBytes)}`);
     expect(limits).toContain(`${WIRE_LIMITS.batchItems} jobs, ${kib(WIRE_LIMITS.messageBytes)}.`);
     expect(limits).toContain(`${SETTINGS.maxConcurrent.defaultText} jobs run at once`);
     expect(limits).toContain(`the lease (${SETTINGS.leaseMs.defaultText?.replace("s", " s")})`);

@@ -1,51 +1,55 @@
 /** Job options as flags, and as keys of the lines of `jobs enqueue --jsonl`. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { MAX_UINT32 } from "#proto/contract.ts";
 import type { JobOptionsSchema } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { JOB_OPTIONS, type JobOptionName, type JobOptionRule, type OnDuplicateKind } from "#proto/job-options.ts";
+import { BACKOFFS, ON_DUPLICATES } from "#proto/option-enums.ts";
 import type { CommandContext, Flags } from "../command.ts";
 import { usageError } from "../exit.ts";
 import { didYouMean } from "../text/suggest.ts";
 import { toTimestamp } from "../text/timestamps.ts";
 import { durationFlag, instantFlag, numberFlag } from "./parse-flag.ts";
+import { formatDuration } from "../text/duration.ts";
 
 export type JobOptionsInit = Exclude<MessageInitShape<typeof JobOptionsSchema>, { $typeName: string }>;
 
 export const JOB_OPTION_FLAGS = {
-  "max-attempts": { type: "string", valueHint: "N", description: "Number of attempts before the job is DEAD [3]" },
-  backoff: {
-    type: "enum",
-    options: ["fixed", "linear", "exponential"],
-    description: "How the delay between attempts grows [exponential]",
-  },
-  "initial-delay": { type: "string", valueHint: "DURATION", description: "Delay before the second attempt [1s]" },
-  "max-delay": { type: "string", valueHint: "DURATION", description: "Longest delay between attempts [1m]" },
-  jitter: { type: "string", valueHint: "FRACTION", description: "Random fraction of a delay, 0 to 1 [0.1]" },
-  timeout: { type: "string", valueHint: "DURATION", description: "Time limit for one attempt; 0 means none [30s]" },
-  delay: { type: "string", valueHint: "DURATION", description: "Run the job after this delay" },
-  "run-at": { type: "string", valueHint: "TIME", description: "Run the job at this time; cannot be used with --delay" },
-  priority: { type: "string", valueHint: "N", description: "Jobs with a higher priority run first [0]" },
-  "start-within": {
+  "max-attempts": { type: "string", valueHint: "N", description: helpOf("maxAttempts") },
+  backoff: { type: "enum", options: [...JOB_OPTIONS.backoff.choices], description: helpOf("backoff") },
+  "initial-delay": { type: "string", valueHint: "DURATION", description: helpOf("initialDelayMs") },
+  "max-delay": { type: "string", valueHint: "DURATION", description: helpOf("maxDelayMs") },
+  jitter: { type: "string", valueHint: "FRACTION", description: helpOf("jitter") },
+  timeout: { type: "string", valueHint: "DURATION", description: helpOf("timeoutMs") },
+  delay: { type: "string", valueHint: "DURATION", description: helpOf("delayMs") },
+  "run-at": {
     type: "string",
-    valueHint: "DURATION",
-    description: "Cancel the job if it has not started by then",
+    valueHint: "TIME",
+    description: `${JOB_OPTIONS.runAt.help}; cannot be used with --delay`,
   },
-  "finish-within": {
-    type: "string",
-    valueHint: "DURATION",
-    description: "Cancel the job if it has not finished by then",
-  },
-  "idempotency-key": { type: "string", valueHint: "KEY", description: "At most one job per function and key" },
+  priority: { type: "string", valueHint: "N", description: helpOf("priority") },
+  "start-within": { type: "string", valueHint: "DURATION", description: helpOf("startWithinMs") },
+  "finish-within": { type: "string", valueHint: "DURATION", description: helpOf("finishWithinMs") },
+  "idempotency-key": { type: "string", valueHint: "KEY", description: helpOf("idempotencyKey") },
   "on-duplicate": {
     type: "enum",
     options: ["return", "reject", "replace-finished"],
-    description: "If a job with the key exists: return it, fail, or replace it if it has finished [return]",
+    description: `${JOB_OPTIONS.onDuplicate.help} [return]`,
   },
-  header: { type: "string", valueHint: "NAME=VALUE", repeat: true, description: "Header passed to the handler" },
+  header: { type: "string", valueHint: "NAME=VALUE", repeat: true, description: helpOf("headers") },
 } as const satisfies Flags;
 
-const BACKOFFS = { fixed: 1, linear: 2, exponential: 3 } as const;
-const ON_DUPLICATES = { return: 1, reject: 2, "replace-finished": 3 } as const;
-const MAX_INT32 = 0x7fff_ffff;
-const MAX_UINT32 = 0xffff_ffff;
+function helpOf(name: JobOptionName): string {
+  const rule: JobOptionRule = JOB_OPTIONS[name];
+  if (!("default" in rule) || rule.default === undefined) return rule.help;
+  return `${rule.help} [${rule.kind === "duration" ? formatDuration(rule.default) : rule.default}]`;
+}
+
+/** The flag's values are shorter than those of the SDK. */
+const ON_DUPLICATE_KINDS = {
+  return: "return_existing",
+  reject: "reject",
+  "replace-finished": "replace_finished",
+} as const satisfies Readonly<Record<string, OnDuplicateKind>>;
 
 type OptionFlags = CommandContext<typeof JOB_OPTION_FLAGS>["flags"];
 
@@ -55,19 +59,20 @@ export function readJobOptions(flags: OptionFlags): JobOptionsInit {
   const runAt = instantFlag("run-at", flags["run-at"]);
   if (delayMs !== undefined && runAt !== undefined) throw usageError("use either --delay or --run-at, not both");
   return defined({
-    maxAttempts: numberFlag("max-attempts", flags["max-attempts"], { min: 1, max: MAX_INT32, whole: true }),
+    maxAttempts: numberFlag("max-attempts", flags["max-attempts"], { ...JOB_OPTIONS.maxAttempts, whole: true }),
     backoff: flags.backoff === undefined ? undefined : BACKOFFS[flags.backoff],
     initialDelayMs: shortFlag("initial-delay", flags["initial-delay"]),
     maxDelayMs: shortFlag("max-delay", flags["max-delay"]),
-    jitter: numberFlag("jitter", flags.jitter, { min: 0, max: 1, whole: false }),
+    jitter: numberFlag("jitter", flags.jitter, { ...JOB_OPTIONS.jitter, whole: false }),
     timeoutMs: shortFlag("timeout", flags.timeout),
     delayMs: longLength(delayMs),
     runAt: runAt === undefined ? undefined : toTimestamp(runAt),
-    priority: numberFlag("priority", flags.priority, { min: -MAX_INT32, max: MAX_INT32, whole: true }),
+    priority: numberFlag("priority", flags.priority, { ...JOB_OPTIONS.priority, whole: true }),
     startWithinMs: longLength(deadlineFlag("start-within", flags["start-within"])),
     finishWithinMs: longLength(deadlineFlag("finish-within", flags["finish-within"])),
     idempotencyKey: keyFlag(flags["idempotency-key"]),
-    onDuplicate: flags["on-duplicate"] === undefined ? undefined : ON_DUPLICATES[flags["on-duplicate"]],
+    onDuplicate:
+      flags["on-duplicate"] === undefined ? undefined : ON_DUPLICATES[ON_DUPLICATE_KINDS[flags["on-duplicate"]]],
     headers: readHeaders(flags.header),
   });
 }
@@ -149,7 +154,7 @@ const DUPLICATE_WORDS: Readonly<Record<string, string>> = {
 
 const WORDS: Readonly<Record<string, readonly string[]>> = {
   backoff: Object.keys(BACKOFFS),
-  "on-duplicate": [...Object.keys(ON_DUPLICATES), ...Object.keys(DUPLICATE_WORDS)],
+  "on-duplicate": [...Object.keys(ON_DUPLICATE_KINDS), ...Object.keys(DUPLICATE_WORDS)],
 };
 
 function plain(name: string): OptionReader {

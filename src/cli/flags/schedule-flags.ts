@@ -1,6 +1,7 @@
 /** Flags that describe a schedule. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { ScheduleSpecSchema } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
+import { MAX_UINT32, WIRE_LIMITS } from "#proto/contract.ts";
+import { CatchUp, Overlap, type ScheduleSpecSchema } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import type { CommandContext, Flags } from "../command.ts";
 import { usageError } from "../exit.ts";
 import type { Messages } from "../terminal/messages.ts";
@@ -81,10 +82,8 @@ export const SCHEDULE_FLAGS = {
 type RuleFlags = CommandContext<typeof RULE_FLAGS>["flags"];
 type ScheduleFlags = CommandContext<typeof SCHEDULE_FLAGS>["flags"];
 
-const CATCH_UPS = { none: 1, latest: 2, all: 3 } as const;
-const OVERLAPS = { allow: 1, skip: 2 } as const;
-const MAX_CATCH_UP = 10_000;
-const MAX_UINT32 = 0xffff_ffff;
+const CATCH_UPS = { none: CatchUp.NONE, latest: CatchUp.LATEST, all: CatchUp.ALL };
+const OVERLAPS = { allow: Overlap.ALLOW, skip: Overlap.SKIP };
 
 /** Reads the flags of the rule that are set. @throws CliError `usage` that names the flag */
 export function readRule(flags: RuleFlags): ScheduleSpecInit {
@@ -104,7 +103,11 @@ export const CRON_HINT = `use a rule such as --cron '0 8 * * 1-5' (at 8:00 from 
 
 /** Reads the flags of a schedule that are set. @throws CliError `usage` that names the flag */
 export async function readSchedule(flags: ScheduleFlags, messages: Messages): Promise<ScheduleSpecInit> {
-  const maxCatchUp = numberFlag("max-catch-up", flags["max-catch-up"], { min: 1, max: MAX_CATCH_UP, whole: true });
+  const maxCatchUp = numberFlag("max-catch-up", flags["max-catch-up"], {
+    min: 1,
+    max: WIRE_LIMITS.catchUpTicks,
+    whole: true,
+  });
   const jitterMs = durationFlag("jitter", flags.jitter);
   if (jitterMs !== undefined && jitterMs > MAX_UINT32)
     throw usageError(`--jitter ${flags.jitter} is too long`, "the maximum is 49 days");
@@ -145,9 +148,8 @@ function readTickOptions(flags: ScheduleFlags): JobOptionsInit | undefined {
 /** @throws CliError `usage` if the daemon would reject the name */
 export function checkScheduleName(name: string): string {
   const length = Buffer.byteLength(name);
-  if (name.trim() !== "" && length <= MAX_NAME_BYTES) return name;
+  const max = WIRE_LIMITS.scheduleNameBytes;
+  if (name.trim() !== "" && length <= max) return name;
   const given = name.trim() === "" ? "is empty" : `has ${length} bytes`;
-  throw usageError(`the schedule name ${given}`, `use a name of 1 to ${MAX_NAME_BYTES} bytes, such as daily-report`);
+  throw usageError(`the schedule name ${given}`, `use a name of 1 to ${max} bytes, such as daily-report`);
 }
-
-const MAX_NAME_BYTES = 256;

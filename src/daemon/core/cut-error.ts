@@ -1,4 +1,4 @@
-import { LIMITS } from "./job-options.ts";
+import { WIRE_LIMITS } from "#proto/contract.ts";
 
 /** Cuts the texts of an error to the length that is stored. */
 export function cutError<E extends { readonly name: string; readonly message: string; readonly stack?: string }>(
@@ -10,7 +10,7 @@ export function cutError<E extends { readonly name: string; readonly message: st
 
 /** Cuts a text to the length that is stored of an error. */
 export function cutText(text: string): string {
-  const limit = LIMITS.errorTextBytes;
+  const limit = WIRE_LIMITS.errorTextBytes;
   if (text.length * 3 <= limit || Buffer.byteLength(text) <= limit) return text;
   return `${Buffer.from(text)
     .subarray(0, limit)

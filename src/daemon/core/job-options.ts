@@ -1,7 +1,8 @@
-/** Options of a job: defaults, limits and checks, declared once. */
+/** Fills in and checks the options of a job, by the rules in `proto/job-options.ts`. */
+import { UNDO_HEADER, WIRE_LIMITS } from "#proto/contract.ts";
+import { type Bounds, JOB_OPTIONS } from "#proto/job-options.ts";
 import type { FieldViolation } from "./errors.ts";
 import type { BackoffKind, JobSettings } from "./job.ts";
-import { UNDO_HEADER } from "./undo-job.ts";
 
 /** What to do with a call whose function and idempotency key belong to an existing job. */
 export type OnDuplicate = "return_existing" | "reject" | "replace_finished";
@@ -35,36 +36,8 @@ export interface JobOptions extends JobSettings {
   readonly onDuplicate: OnDuplicate;
 }
 
-/** Defaults of absent options; durations in milliseconds. */
-export const JOB_OPTION_DEFAULTS = {
-  maxAttempts: 3,
-  backoff: "exponential",
-  initialDelayMs: 1_000,
-  maxDelayMs: 60_000,
-  jitter: 0.1,
-  timeoutMs: 30_000,
-  priority: 0,
-  onDuplicate: "return_existing",
-} as const;
-
-/** A hundred years: longer durations are a mistake, and times stay far from the end of the number range. */
-export const MAX_LENGTH_MS = 100 * 365.25 * 24 * 3_600_000;
-/** The end of the year 9999, in milliseconds since 1970: the last time that JSON can represent. */
+/** The end of the year 9999, in milliseconds since 1970: no later time can be written in JSON, and none is meant. */
 export const LAST_TIME = 253_402_300_799_999;
-const MAX_UINT32 = 0xffff_ffff;
-const MAX_INT32 = 0x7fff_ffff;
-
-export const LIMITS = {
-  /** UTF-8 bytes of a function's name. */
-  functionNameBytes: 256,
-  idempotencyKeyBytes: 512,
-  /** Bytes of args, and of a result. */
-  payloadBytes: 1024 * 1024,
-  /** Bytes of all header names and values of a job. */
-  headersBytes: 16 * 1024,
-  /** Bytes kept of an error's message, and of its stack; the rest is cut. */
-  errorTextBytes: 16 * 1024,
-} as const;
 
 /**
  * Fills in defaults and reports every violation with the field's path under `path`.
@@ -75,20 +48,21 @@ export function resolveJobOptions(
   input: JobOptionsInput,
   path: string,
 ): { readonly options: JobOptions; readonly violations: readonly FieldViolation[] } {
+  const rules = JOB_OPTIONS;
   const violations: FieldViolation[] = [];
   const check = new OptionCheck(path, violations);
-  check.integer("maxAttempts", input.maxAttempts, 1, MAX_INT32);
-  check.integer("initialDelayMs", input.initialDelayMs, 0, MAX_UINT32);
-  check.integer("maxDelayMs", input.maxDelayMs, 0, MAX_UINT32);
-  check.integer("timeoutMs", input.timeoutMs, 0, MAX_UINT32);
-  check.integer("delayMs", input.delayMs, 0, MAX_LENGTH_MS);
-  check.integer("priority", input.priority, -MAX_INT32, MAX_INT32);
-  check.integer("startWithinMs", input.startWithinMs, 1, MAX_LENGTH_MS);
-  check.integer("finishWithinMs", input.finishWithinMs, 1, MAX_LENGTH_MS);
-  check.range("jitter", input.jitter, 0, 1);
+  check.integer("maxAttempts", input.maxAttempts, rules.maxAttempts);
+  check.integer("initialDelayMs", input.initialDelayMs, rules.initialDelayMs);
+  check.integer("maxDelayMs", input.maxDelayMs, rules.maxDelayMs);
+  check.integer("timeoutMs", input.timeoutMs, rules.timeoutMs);
+  check.integer("delayMs", input.delayMs, rules.delayMs);
+  check.integer("priority", input.priority, rules.priority);
+  check.integer("startWithinMs", input.startWithinMs, rules.startWithinMs);
+  check.integer("finishWithinMs", input.finishWithinMs, rules.finishWithinMs);
+  check.range("jitter", input.jitter, rules.jitter);
   if (input.runAt !== undefined) violations.push(...checkTime(input.runAt, `${path}.run_at`));
-  check.bytes("idempotencyKey", input.idempotencyKey, 1, LIMITS.idempotencyKeyBytes);
-  check.headers(input.headers);
+  check.bytes("idempotencyKey", input.idempotencyKey, rules.idempotencyKey);
+  check.headers(input.headers, rules.headers.max);
   if (input.delayMs !== undefined && input.runAt !== undefined) {
     check.add("delayMs", "cannot be combined with run_at: give one of the two");
   }
@@ -96,22 +70,22 @@ export function resolveJobOptions(
 }
 
 function withDefaults(input: JobOptionsInput): JobOptions {
-  const defaults = JOB_OPTION_DEFAULTS;
+  const rules = JOB_OPTIONS;
   return {
-    maxAttempts: input.maxAttempts ?? defaults.maxAttempts,
-    backoff: input.backoff ?? defaults.backoff,
-    initialDelayMs: input.initialDelayMs ?? defaults.initialDelayMs,
-    maxDelayMs: input.maxDelayMs ?? defaults.maxDelayMs,
-    jitter: input.jitter ?? defaults.jitter,
-    timeoutMs: input.timeoutMs ?? defaults.timeoutMs,
-    priority: input.priority ?? defaults.priority,
+    maxAttempts: input.maxAttempts ?? rules.maxAttempts.default,
+    backoff: input.backoff ?? rules.backoff.default,
+    initialDelayMs: input.initialDelayMs ?? rules.initialDelayMs.default,
+    maxDelayMs: input.maxDelayMs ?? rules.maxDelayMs.default,
+    jitter: input.jitter ?? rules.jitter.default,
+    timeoutMs: input.timeoutMs ?? rules.timeoutMs.default,
+    priority: input.priority ?? rules.priority.default,
     idempotencyKey: input.idempotencyKey ?? null,
     headers: input.headers ?? NO_HEADERS,
     delayMs: input.delayMs ?? null,
     runAt: input.runAt ?? null,
     startWithinMs: input.startWithinMs ?? null,
     finishWithinMs: input.finishWithinMs ?? null,
-    onDuplicate: input.onDuplicate ?? defaults.onDuplicate,
+    onDuplicate: input.onDuplicate ?? rules.onDuplicate.default,
   };
 }
 
@@ -131,10 +105,10 @@ export function checkFunctionName(name: string, field: string): readonly FieldVi
       field,
       description: `is ${name === "" ? "empty" : "blank"}; give a name such as "orders:payment:charge"`,
     });
-  } else if (Buffer.byteLength(name) > LIMITS.functionNameBytes) {
+  } else if (Buffer.byteLength(name) > WIRE_LIMITS.functionNameBytes) {
     violations.push({
       field,
-      description: `has ${Buffer.byteLength(name)} bytes; at most ${LIMITS.functionNameBytes} are allowed`,
+      description: `has ${Buffer.byteLength(name)} bytes; at most ${WIRE_LIMITS.functionNameBytes} are allowed`,
     });
   } else if (hasControlCharacter(name)) {
     violations.push({ field, description: `${JSON.stringify(name)} has a control character; use printable ones` });
@@ -169,23 +143,24 @@ class OptionCheck {
     this.#violations.push({ field: `${this.#path}.${inSnakeCase(name)}`, description });
   }
 
-  integer(name: string, value: number | undefined, min: number, max: number): void {
-    if (value === undefined || (Number.isInteger(value) && value >= min && value <= max)) return;
-    this.add(name, `is ${value}; give a whole number from ${min} to ${max}`);
+  integer(name: string, value: number | undefined, bounds: Bounds): void {
+    if (value === undefined || (Number.isInteger(value) && value >= bounds.min && value <= bounds.max)) return;
+    this.add(name, `is ${value}; give a whole number from ${bounds.min} to ${bounds.max}`);
   }
 
-  range(name: string, value: number | undefined, min: number, max: number): void {
-    if (value === undefined || (value >= min && value <= max)) return;
-    this.add(name, `is ${value}; give a number from ${min} to ${max}`);
+  range(name: string, value: number | undefined, bounds: Bounds): void {
+    if (value === undefined || (value >= bounds.min && value <= bounds.max)) return;
+    this.add(name, `is ${value}; give a number from ${bounds.min} to ${bounds.max}`);
   }
 
-  bytes(name: string, value: string | undefined, min: number, max: number): void {
+  bytes(name: string, value: string | undefined, bounds: Bounds): void {
     if (value === undefined) return;
     const length = Buffer.byteLength(value);
-    if (length < min || length > max) this.add(name, `has ${length} bytes; ${min} to ${max} are allowed`);
+    if (length >= bounds.min && length <= bounds.max) return;
+    this.add(name, `has ${length} bytes; ${bounds.min} to ${bounds.max} are allowed`);
   }
 
-  headers(headers: Readonly<Record<string, string>> | undefined): void {
+  headers(headers: Readonly<Record<string, string>> | undefined, max: number): void {
     if (headers === undefined) return;
     if (Object.hasOwn(headers, UNDO_HEADER)) {
       this.add(
@@ -195,11 +170,8 @@ class OptionCheck {
     }
     let length = 0;
     for (const [name, value] of Object.entries(headers)) length += Buffer.byteLength(name) + Buffer.byteLength(value);
-    if (length > LIMITS.headersBytes) {
-      this.add(
-        "headers",
-        `have ${length} bytes; at most ${LIMITS.headersBytes} are allowed: keep large values in args`,
-      );
+    if (length > max) {
+      this.add("headers", `have ${length} bytes; at most ${max} are allowed: keep large values in args`);
     }
   }
 }

@@ -7,10 +7,10 @@ import {
   hasControlCharacter,
   type JobOptions,
   type JobOptionsInput,
-  LIMITS,
   resolveJobOptions,
 } from "./job-options.ts";
 import { type CatchUp, type Overlap, SCHEDULE_DEFAULTS, type ScheduleSpec } from "./schedule.ts";
+import { MAX_UINT32, WIRE_LIMITS } from "#proto/contract.ts";
 import { findTimeZone } from "./time-zone.ts";
 
 /** A schedule as a caller gives it; an absent field takes its default. */
@@ -28,12 +28,6 @@ export interface ScheduleSpecInput {
   readonly startAt?: number;
   readonly endAt?: number;
 }
-
-/** Most ticks that one schedule catches up. */
-const MAX_CATCH_UP = 10_000;
-/** UTF-8 bytes of a schedule's name. */
-const NAME_BYTES = 256;
-const MAX_UINT32 = 0xffff_ffff;
 
 /** Fills in defaults and reports every violation with the field's path under `path`. */
 export function resolveScheduleSpec(
@@ -61,7 +55,7 @@ export function resolveScheduleSpec(
       ...checkFunctionName(spec.functionName, `${path}.function_name`),
       ...checkArgs(spec.args, `${path}.args`),
       ...violations,
-      ...integer(`${path}.max_catch_up`, spec.maxCatchUp, 1, MAX_CATCH_UP),
+      ...integer(`${path}.max_catch_up`, spec.maxCatchUp, 1, WIRE_LIMITS.catchUpTicks),
       ...integer(`${path}.jitter_ms`, spec.jitterMs, 0, MAX_UINT32),
     ],
   };
@@ -95,7 +89,8 @@ export function checkRule(
 export function checkScheduleName(name: string, field: string): readonly FieldViolation[] {
   const length = Buffer.byteLength(name);
   if (name.trim() === "") return [{ field, description: 'is empty; give a name such as "nightly-report"' }];
-  if (length > NAME_BYTES) return [{ field, description: `has ${length} bytes; at most ${NAME_BYTES} are allowed` }];
+  if (length > WIRE_LIMITS.scheduleNameBytes)
+    return [{ field, description: `has ${length} bytes; at most ${WIRE_LIMITS.scheduleNameBytes} are allowed` }];
   if (!hasControlCharacter(name)) return [];
   return [{ field, description: `${JSON.stringify(name)} has a control character; use printable ones` }];
 }
@@ -136,8 +131,8 @@ function resolveTickOptions(
 }
 
 function checkArgs(args: Uint8Array, field: string): readonly FieldViolation[] {
-  if (args.byteLength <= LIMITS.payloadBytes) return [];
-  const description = `have ${args.byteLength} bytes; at most ${LIMITS.payloadBytes} are allowed`;
+  if (args.byteLength <= WIRE_LIMITS.payloadBytes) return [];
+  const description = `have ${args.byteLength} bytes; at most ${WIRE_LIMITS.payloadBytes} are allowed`;
   return [{ field, description: `${description}: store the data elsewhere and pass its id` }];
 }
 

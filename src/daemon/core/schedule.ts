@@ -78,6 +78,3 @@ export const SCHEDULE_DEFAULTS = {
   overlap: "allow",
   jitterMs: 0,
 } as const;
-
-/** Headers of jobs that a schedule enqueued: its name, and its tick as an ISO time in UTC. */
-export const SCHEDULE_HEADERS = { name: "reseolio-schedule", tickAt: "reseolio-scheduled-at" } as const;

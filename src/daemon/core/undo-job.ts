@@ -1,9 +1,6 @@
 /** An undo job undoes the steps of a job that ended DEAD or CANCELLED. */
 import type { Job, RetryPolicy } from "./job.ts";
 
-/** Header of an undo job: the ID of the job whose steps it undoes, which is also its parent. Callers may not set it. */
-export const UNDO_HEADER = "reseolio-undo-of";
-
 /** The retry policy of undo jobs, whatever the undone job had. */
 export const UNDO_POLICY = {
   maxAttempts: 10,

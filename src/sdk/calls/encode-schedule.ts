@@ -1,6 +1,7 @@
 /** Encodes schedules for the wire, after all checks that need no daemon. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { MAX_UINT32, WIRE_LIMITS } from "#proto/contract.ts";
 import { CatchUp, Overlap, type ScheduleSpecSchema } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { ReseolioError } from "../errors.ts";
 import { encodeJobOptions, type JobOptions } from "../options/job-options.ts";
@@ -69,7 +70,7 @@ export function encodeSchedule(
   checkNames(options, OPTION_NAMES, faults);
   checkName(options.name, faults);
   checkCron(options.cron, faults);
-  checkChoice("onDuplicate", options.onDuplicate, ON_DUPLICATES, faults);
+  checkChoice("onDuplicate", options.onDuplicate, Object.keys(ON_DUPLICATES), faults);
   checkContent(options, faults);
   if (faults.length > 0) throw refusal(owner, faults);
   const jobOptions = mergeScheduleJobOptions(base, options.jobOptions ?? {});
@@ -160,10 +161,10 @@ function checkContent(content: Content, faults: string[]): void {
   if (timezone !== undefined && (typeof timezone !== "string" || timezone.trim() === "")) {
     faults.push(`option timezone is ${show(timezone)}; give an IANA name such as "America/New_York"`);
   }
-  checkChoice("catchUp", content.catchUp, CATCH_UPS, faults);
-  checkWhole("maxCatchUp", content.maxCatchUp, 1, 10_000, faults);
-  checkChoice("overlap", content.overlap, OVERLAPS, faults);
-  checkWhole("jitterMs", content.jitterMs, 0, 0xffff_ffff, faults);
+  checkChoice("catchUp", content.catchUp, Object.keys(CATCH_UPS), faults);
+  checkWhole("maxCatchUp", content.maxCatchUp, { min: 1, max: WIRE_LIMITS.catchUpTicks }, faults);
+  checkChoice("overlap", content.overlap, Object.keys(OVERLAPS), faults);
+  checkWhole("jitterMs", content.jitterMs, { min: 0, max: MAX_UINT32 }, faults);
   checkDate("startAt", content.startAt, faults);
   checkDate("endAt", content.endAt, faults);
   if (content.startAt !== undefined && content.endAt !== undefined && !(content.startAt <= content.endAt)) {

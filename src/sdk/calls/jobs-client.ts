@@ -84,7 +84,7 @@ const QUERY_NAMES: ReadonlySet<string> = new Set<keyof JobQuery>([
 function checkQuery(query: JobQuery): void {
   const faults: string[] = [];
   checkNames(query, QUERY_NAMES, faults);
-  for (const status of listOf(query.status)) checkChoice("status", status, JOB_STATES, faults);
+  for (const status of listOf(query.status)) checkChoice("status", status, Object.keys(JOB_STATES), faults);
   checkDate("createdAfter", query.createdAfter, faults);
   checkDate("createdBefore", query.createdBefore, faults);
   if (faults.length > 0) throw new ReseolioError("invalid_argument", `listJobs: ${faults.join("; ")}`);

@@ -1,14 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { WIRE_LIMITS } from "#proto/contract.ts";
-import {
-  Backoff,
-  type JobOptions as JobOptionsMessage,
-  JobOptionsSchema,
-  OnDuplicate,
-} from "#proto/gen/reseolio/v1/job_pb.ts";
+import { type JobOptions as JobOptionsMessage, JobOptionsSchema } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { type Bounds, JOB_OPTIONS, type JobOptionName, type JobOptionRule } from "#proto/job-options.ts";
+import { BACKOFFS, ON_DUPLICATES } from "#proto/option-enums.ts";
 import { ReseolioError } from "../errors.ts";
-import { checkChoice, checkDate, checkNames, checkOptions, checkWhole, show } from "./option-faults.ts";
+import { checkChoice, checkDate, checkFraction, checkNames, checkOptions, checkWhole, show } from "./option-faults.ts";
 
 /**
  * Options of a job. An absent one uses the daemon's default, in brackets. Durations are whole milliseconds.
@@ -50,22 +46,7 @@ export interface JobOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-const OPTION_NAMES: ReadonlySet<string> = new Set<keyof JobOptions>([
-  "maxAttempts",
-  "backoff",
-  "initialDelayMs",
-  "maxDelayMs",
-  "jitter",
-  "timeoutMs",
-  "delayMs",
-  "runAt",
-  "priority",
-  "startWithinMs",
-  "finishWithinMs",
-  "idempotencyKey",
-  "onDuplicate",
-  "headers",
-]);
+const OPTION_NAMES: ReadonlySet<string> = new Set(Object.keys(JOB_OPTIONS));
 
 /** The rule for a trailing argument: a plain, non-empty object whose keys are all names of options. */
 export function isJobOptions(value: unknown): value is JobOptions {
@@ -89,13 +70,6 @@ export function mergeJobOptions(base: JobOptions, call: JobOptions): JobOptions 
   if (base.headers !== undefined && call.headers !== undefined) merged.headers = { ...base.headers, ...call.headers };
   return merged;
 }
-
-const BACKOFFS = { fixed: Backoff.FIXED, linear: Backoff.LINEAR, exponential: Backoff.EXPONENTIAL };
-const ON_DUPLICATES = {
-  return_existing: OnDuplicate.RETURN_EXISTING,
-  reject: OnDuplicate.REJECT,
-  replace_finished: OnDuplicate.REPLACE_FINISHED,
-};
 
 /**
  * Only what was set goes on the wire, so that defaults are the daemon's. Undefined when nothing was set.
@@ -127,56 +101,50 @@ function copyNumbers(options: JobOptions, message: JobOptionsMessage): void {
   if (options.finishWithinMs !== undefined) message.finishWithinMs = BigInt(options.finishWithinMs);
 }
 
-const MAX_UINT32 = 0xffff_ffff;
-const MAX_INT32 = 0x7fff_ffff;
-const MAX_LENGTH_MS = 100 * 365.25 * 24 * 3_600_000;
-
-/** Bounds of what the wire can carry and the daemon accepts: one bad call must not spoil a frame of good ones. */
-const WHOLE_NUMBERS = [
-  ["maxAttempts", 1, MAX_INT32],
-  ["initialDelayMs", 0, MAX_UINT32],
-  ["maxDelayMs", 0, MAX_UINT32],
-  ["timeoutMs", 0, MAX_UINT32],
-  ["delayMs", 0, MAX_LENGTH_MS],
-  ["priority", -MAX_INT32, MAX_INT32],
-  ["startWithinMs", 1, MAX_LENGTH_MS],
-  ["finishWithinMs", 1, MAX_LENGTH_MS],
-] as const;
-
+/** Checks every option here, as one bad call must not spoil a frame of good ones. */
 function checkJobOptions(options: JobOptions): string[] {
   const faults: string[] = [];
   checkNames(options, OPTION_NAMES, faults);
-  for (const [name, min, max] of WHOLE_NUMBERS) checkWhole(name, options[name], min, max, faults);
-  checkJitter(options.jitter, faults);
-  checkChoice("backoff", options.backoff, BACKOFFS, faults);
-  checkChoice("onDuplicate", options.onDuplicate, ON_DUPLICATES, faults);
-  checkDate("runAt", options.runAt, faults);
+  for (const name of Object.keys(JOB_OPTIONS) as JobOptionName[]) {
+    checkOption(name, options[name], JOB_OPTIONS[name], faults);
+  }
   if (options.runAt !== undefined && options.delayMs !== undefined) {
     faults.push("options delayMs and runAt exclude each other; give one of the two");
   }
-  checkKey(options.idempotencyKey, faults);
-  checkHeaders(options.headers, faults);
   return faults;
 }
 
-function checkJitter(jitter: unknown, faults: string[]): void {
-  if (jitter === undefined || (typeof jitter === "number" && jitter >= 0 && jitter <= 1)) return;
-  faults.push(`option jitter is ${show(jitter)}; give a number from 0 to 1`);
+function checkOption(name: JobOptionName, value: unknown, rule: JobOptionRule, faults: string[]): void {
+  switch (rule.kind) {
+    case "integer":
+    case "duration":
+      return checkWhole(name, value, rule, faults);
+    case "fraction":
+      return checkFraction(name, value, rule, faults);
+    case "choice":
+      return checkChoice(name, value, rule.choices, faults);
+    case "time":
+      return checkDate(name, value, faults);
+    case "text":
+      return checkText(name, value, rule, faults);
+    case "headers":
+      return checkHeaders(value, rule.max, faults);
+  }
 }
 
-function checkKey(key: unknown, faults: string[]): void {
-  if (key === undefined) return;
-  const length = typeof key === "string" ? Buffer.byteLength(key) : 0;
-  if (typeof key === "string" && !key.isWellFormed()) {
-    faults.push(`option idempotencyKey is ${show(key)}, which has half a character; give whole ones`);
+function checkText(name: string, text: unknown, { min, max }: Bounds, faults: string[]): void {
+  if (text === undefined) return;
+  const length = typeof text === "string" ? Buffer.byteLength(text) : 0;
+  if (typeof text === "string" && !text.isWellFormed()) {
+    faults.push(`option ${name} is ${show(text)}, which has half a character; give whole ones`);
     return;
   }
-  if (length >= 1 && length <= WIRE_LIMITS.idempotencyKeyBytes) return;
-  const given = typeof key === "string" ? `has ${length} bytes` : `is ${show(key)}`;
-  faults.push(`option idempotencyKey ${given}; give a string of 1 to ${WIRE_LIMITS.idempotencyKeyBytes} bytes`);
+  if (length >= min && length <= max) return;
+  const given = typeof text === "string" ? `has ${length} bytes` : `is ${show(text)}`;
+  faults.push(`option ${name} ${given}; give a string of ${min} to ${max} bytes`);
 }
 
-function checkHeaders(headers: unknown, faults: string[]): void {
+function checkHeaders(headers: unknown, max: number, faults: string[]): void {
   if (headers === undefined) return;
   if (typeof headers !== "object" || headers === null) {
     faults.push(`option headers is ${show(headers)}; give an object of strings`);
@@ -187,7 +155,7 @@ function checkHeaders(headers: unknown, faults: string[]): void {
     if (typeof value !== "string") faults.push(`option headers.${name} is ${show(value)}; give a string`);
     else length += Buffer.byteLength(name) + Buffer.byteLength(value);
   }
-  if (length > WIRE_LIMITS.headersBytes) {
-    faults.push(`option headers has ${length} bytes; at most ${WIRE_LIMITS.headersBytes} are allowed`);
+  if (length > max) {
+    faults.push(`option headers has ${length} bytes; at most ${max} are allowed`);
   }
 }

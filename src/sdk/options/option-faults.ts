@@ -1,16 +1,23 @@
+import { MAX_DURATION_MS } from "#proto/contract.ts";
+import type { Bounds } from "#proto/job-options.ts";
 import { ReseolioError } from "../errors.ts";
 
 /** Checks of single options: each adds a fault with the option's name, its value and what is right. */
 
-export function checkWhole(name: string, value: unknown, min: number, max: number, faults: string[]): void {
+export function checkWhole(name: string, value: unknown, { min, max }: Bounds, faults: string[]): void {
   if (value === undefined) return;
   if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return;
   faults.push(`option ${name} is ${show(value)}; give a whole number from ${min} to ${max}`);
 }
 
-export function checkChoice(name: string, value: unknown, choices: object, faults: string[]): void {
-  if (value === undefined || (typeof value === "string" && Object.hasOwn(choices, value))) return;
-  faults.push(`option ${name} is ${show(value)}; give one of ${Object.keys(choices).join(", ")}`);
+export function checkFraction(name: string, value: unknown, { min, max }: Bounds, faults: string[]): void {
+  if (value === undefined || (typeof value === "number" && value >= min && value <= max)) return;
+  faults.push(`option ${name} is ${show(value)}; give a number from ${min} to ${max}`);
+}
+
+export function checkChoice(name: string, value: unknown, choices: readonly string[], faults: string[]): void {
+  if (value === undefined || (typeof value === "string" && choices.includes(value))) return;
+  faults.push(`option ${name} is ${show(value)}; give one of ${choices.join(", ")}`);
 }
 
 export function checkDate(name: string, value: unknown, faults: string[]): void {
@@ -38,10 +45,10 @@ export function checkNames(options: object, names: ReadonlySet<string>, faults: 
 
 /** @throws ReseolioError `invalid_argument` for what is no length of time that the daemon knows */
 export function checkMs(name: string, value: unknown): number {
-  if (typeof value === "number" && value >= 0 && value <= MAX_LENGTH_MS) return value;
+  if (typeof value === "number" && value >= 0 && value <= MAX_DURATION_MS) return value;
   throw new ReseolioError(
     "invalid_argument",
-    `${name} is ${show(value)}; give milliseconds from 0 to ${MAX_LENGTH_MS}`,
+    `${name} is ${show(value)}; give milliseconds from 0 to ${MAX_DURATION_MS}`,
   );
 }
 
@@ -62,9 +69,6 @@ function isTime(value: unknown): value is Date {
 /** What a google.protobuf.Timestamp can say. */
 const MIN_TIME = Date.parse("0001-01-01T00:00:00Z");
 const MAX_TIME = Date.parse("9999-12-31T23:59:59.999Z");
-
-/** A hundred years. */
-const MAX_LENGTH_MS = 100 * 365.25 * 24 * 3_600_000;
 
 /** A value as a message shows it. */
 export function show(value: unknown): string {

@@ -1,5 +1,7 @@
+import { MAX_UINT32 } from "#proto/contract.ts";
+import { JOB_OPTIONS } from "#proto/job-options.ts";
 import { ReseolioError } from "../errors.ts";
-import { checkChoice, checkNames, checkOptions, checkWhole, show } from "./option-faults.ts";
+import { checkChoice, checkFraction, checkNames, checkOptions, checkWhole, show } from "./option-faults.ts";
 
 /**
  * Options of a step. Without `maxAttempts` the handler receives the first error. Durations are whole milliseconds; the
@@ -68,7 +70,6 @@ const GROWTH = {
   exponential: (attempt: number) => 2 ** Math.min(attempt - 1, 60),
 };
 
-const MAX_UINT32 = 0xffff_ffff;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** @throws ReseolioError `invalid_argument` that lists every fault */
@@ -76,24 +77,24 @@ export function checkStepOptions(stepName: string, options: StepOptions): void {
   const faults: string[] = [];
   checkOptions(options, `step ${JSON.stringify(stepName)}:`);
   checkNames(options, OPTION_NAMES, faults);
-  checkWhole("maxAttempts", options.maxAttempts, 1, MAX_UINT32, faults);
-  checkWhole("initialDelayMs", options.initialDelayMs, 0, MAX_UINT32, faults);
-  checkWhole("maxDelayMs", options.maxDelayMs, 0, MAX_UINT32, faults);
-  checkWhole("timeoutMs", options.timeoutMs, 1, MAX_TIMER_MS, faults);
-  checkChoice("backoff", options.backoff, GROWTH, faults);
+  checkWhole("maxAttempts", options.maxAttempts, { min: 1, max: MAX_UINT32 }, faults);
+  checkWhole("initialDelayMs", options.initialDelayMs, JOB_OPTIONS.initialDelayMs, faults);
+  checkWhole("maxDelayMs", options.maxDelayMs, JOB_OPTIONS.maxDelayMs, faults);
+  checkWhole("timeoutMs", options.timeoutMs, { min: 1, max: MAX_TIMER_MS }, faults);
+  checkChoice("backoff", options.backoff, JOB_OPTIONS.backoff.choices, faults);
   const undo: unknown = options.undo;
   if (undo !== undefined && typeof undo !== "function") faults.push(`option undo is ${show(undo)}; give a function`);
-  const { jitter } = options;
-  if (jitter !== undefined && !(typeof jitter === "number" && jitter >= 0 && jitter <= 1)) {
-    faults.push(`option jitter is ${show(jitter)}; give a number from 0 to 1`);
-  }
+  checkFraction("jitter", options.jitter, JOB_OPTIONS.jitter, faults);
   if (faults.length === 0) return;
   throw new ReseolioError("invalid_argument", `step ${JSON.stringify(stepName)}: ${faults.join("; ")}`);
 }
 
 /** Milliseconds before the attempt after this one. @param chance from 0 to 1 */
 export function stepDelayMs(options: StepOptions, attempt: number, chance: number): number {
-  const { backoff = "exponential", initialDelayMs = 1_000, maxDelayMs = 60_000, jitter = 0.1 } = options;
+  const backoff = options.backoff ?? JOB_OPTIONS.backoff.default;
+  const initialDelayMs = options.initialDelayMs ?? JOB_OPTIONS.initialDelayMs.default;
+  const maxDelayMs = options.maxDelayMs ?? JOB_OPTIONS.maxDelayMs.default;
+  const jitter = options.jitter ?? JOB_OPTIONS.jitter.default;
   const nominal = Math.min(initialDelayMs * GROWTH[backoff](attempt), maxDelayMs);
   return Math.round(nominal * (1 + jitter * (2 * chance - 1)));
 }

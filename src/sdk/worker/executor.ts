@@ -1,3 +1,4 @@
+import { MAX_UINT32 } from "#proto/contract.ts";
 import type { JobError } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Assignment, Failure, Outcome, Park } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { runInScope } from "../replay/scope.ts";
@@ -117,8 +118,6 @@ function reportedFailure(assignment: Assignment, message: string): Outcome {
 function failed(value: Failure): Outcome["outcome"] {
   return { case: "failure", value };
 }
-
-const MAX_UINT32 = 0xffff_ffff;
 
 function outcome(assignment: Assignment, value: Outcome["outcome"], ranMs: number): Outcome {
   return {

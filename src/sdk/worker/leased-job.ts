@@ -1,3 +1,4 @@
+import { MAX_UINT32 } from "#proto/contract.ts";
 import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Assignment, Heartbeat, Outcome, SettleResult } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { ArrivedCheckpoint } from "../session/arriving-checkpoints.ts";
@@ -94,4 +95,3 @@ function checkpointsOf(arrived: readonly ArrivedCheckpoint[], ofUndone: boolean)
 /** Margin before the attempt's time limit. */
 const MARGIN_MS = 1_000;
 const UNLIMITED_MS = 60_000;
-const MAX_UINT32 = 0xffff_ffff;

@@ -2,6 +2,7 @@
  * Runs the jobs that the daemon assigns, in order, as slots become free. A handler occupies its slot until it has
  * settled or parked, even if its lease is gone: a handler that ignores its signal still uses the process.
  */
+import { NO_BYTES } from "#proto/contract.ts";
 import type {
   Assignment,
   HeldLease,
@@ -11,12 +12,11 @@ import type {
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { revocationError, stopped, takenOver, timedOut } from "../workflow/abort-reasons.ts";
 import { ArrivingCheckpoints } from "../session/arriving-checkpoints.ts";
-import type { ExecutionHost } from "../workflow/execution-host.ts";
+import type { ExecutionHost, HandlerPort } from "../workflow/execution-host.ts";
 import type { AttemptEnding } from "../replay/attempt-ending.ts";
 import type { AttemptEnd } from "../workflow/attempt-end.ts";
 import { execute, outcomeOf, parkOf, releaseOf } from "./executor.ts";
 import { Fifo } from "../session/fifo.ts";
-import type { HandlerPort } from "../workflow/execution-host.ts";
 import { HandlerContext } from "../workflow/handler-context.ts";
 import { InjectedCrashes } from "./injected-crashes.ts";
 import { HeldLeases } from "./held-leases.ts";
@@ -331,5 +331,3 @@ export class Worker {
     if (job !== undefined) this.options.port.batcher.heartbeat(job.extend(ms));
   }
 }
-
-const NO_BYTES = new Uint8Array(0);

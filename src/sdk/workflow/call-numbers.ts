@@ -3,6 +3,7 @@
  * are numbered in order. Between concurrent branches the order is a matter of chance, so their numbers are recorded
  * before the calls are made.
  */
+import { NO_BYTES } from "#proto/contract.ts";
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Branch } from "../replay/branch.ts";
 import type { NewRecord } from "./new-record.ts";
@@ -89,5 +90,3 @@ function isBehind(branch: Branch, other: Branch): boolean {
   for (let one: Branch | undefined = branch; one !== undefined; one = one.behind) if (one === other) return true;
   return false;
 }
-
-const NO_BYTES = new Uint8Array(0);

@@ -4,6 +4,7 @@
  * It parks when it awaits something durable and does nothing else: no step, no record and no call is under way. Results
  * of waits are delivered only once it has its slot again, so a parked handler does not move.
  */
+import { NO_BYTES } from "#proto/contract.ts";
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { ReseolioError } from "../errors.ts";
@@ -12,14 +13,13 @@ import type { Branch } from "../replay/branch.ts";
 import { CallNumbers } from "./call-numbers.ts";
 import type { CheckpointJournal } from "../replay/checkpoint-journal.ts";
 import { boundedName } from "../replay/checkpoint-names.ts";
-import type { Delivery } from "../replay/delivery.ts";
+import type { Delivery, RecordPlace } from "../replay/delivery.ts";
 import { type Awaited as AwaitedThing, DurableWait, type WaitEnd } from "./durable-wait.ts";
 import { WaitTimes, type WaitTimesPort } from "./wait-times.ts";
 import { endedError, type ExecutionHost, type ExecutionPort } from "./execution-host.ts";
 import { LooseRecords } from "../replay/loose-records.ts";
-import type { RecordPlace } from "../replay/delivery.ts";
 import { INTERNAL, type NewRecord } from "./new-record.ts";
-import { NO_BYTES, OpenWaits } from "./open-waits.ts";
+import { OpenWaits } from "./open-waits.ts";
 import type { Operation } from "../replay/operation.ts";
 import { PendingPromises } from "../replay/pending-promises.ts";
 import { Recorder, RECORDED_WITHIN, type RecorderPort } from "./recorder.ts";

@@ -1,4 +1,5 @@
 /** The current waits of a handler: sent to the daemon when it parks, and delivered in the order of the record. */
+import { NO_BYTES } from "#proto/contract.ts";
 import { type Checkpoint, CheckpointKind, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { FinishedJob, Park } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { byPlace } from "../replay/checkpoint-journal.ts";
@@ -208,5 +209,3 @@ function endOfJob({ jobId, state, error }: FinishedJob): NewRecord {
   const record = { kind: CheckpointKind.JOB, value: NO_BYTES, awaitedJobId: jobId };
   return hasFailed && error !== undefined ? { ...record, error } : record;
 }
-
-export const NO_BYTES = new Uint8Array(0);

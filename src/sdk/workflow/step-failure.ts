@@ -1,4 +1,5 @@
 /** Rebuilds the error of a step from its record, also the first time, so that every execution receives the same. */
+import { NO_BYTES } from "#proto/contract.ts";
 import type { JobError } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { RetryAfterError, TerminalError } from "../errors.ts";
 import { decodeValue } from "../serialization.ts";
@@ -18,8 +19,6 @@ const CLASSES: Readonly<Record<string, { readonly prototype: Error }>> = {
 const DOM_NAMES: ReadonlySet<string> = new Set(["AbortError", "TimeoutError"]);
 /** Larger members of an error are not recorded. */
 const MAX_MEMBERS_BYTES = 8 * 1024;
-
-const NO_BYTES = new Uint8Array(0);
 
 /** JSON of an error's own members other than name, message and stack, such as a code or a status. */
 export function membersOf(thrown: unknown): Uint8Array<ArrayBuffer> {

@@ -1,4 +1,5 @@
 /** Runs a step in the first execution that reaches it. Later executions read its record. */
+import { NO_BYTES } from "#proto/contract.ts";
 import { type Checkpoint, CheckpointKind, type JobError } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { StepRun } from "../context.ts";
 import { ReseolioError } from "../errors.ts";
@@ -9,7 +10,6 @@ import type { StepOptions } from "../options/step-options.ts";
 import { failureOf } from "./failure.ts";
 import type { Execution } from "./execution.ts";
 import type { RunningHandler } from "./running-handler.ts";
-import { NO_BYTES } from "./open-waits.ts";
 import type { Operation } from "../replay/operation.ts";
 import { errorOf, membersOf } from "./step-failure.ts";
 import { runOnce } from "./step-run.ts";

@@ -1,11 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { MAX_DURATION_MS, WIRE_LIMITS } from "#proto/contract.ts";
 import {
   checkFunctionName,
-  JOB_OPTION_DEFAULTS,
   type JobOptionsInput,
-  LIMITS,
   LAST_TIME,
-  MAX_LENGTH_MS,
   resolveJobOptions,
 } from "../../../src/daemon/core/job-options.ts";
 
@@ -21,7 +19,14 @@ test("no options are the defaults", () => {
   const { options, violations } = resolveJobOptions({}, "options");
   expect(violations).toEqual([]);
   expect(options).toEqual({
-    ...JOB_OPTION_DEFAULTS,
+    maxAttempts: 3,
+    backoff: "exponential",
+    initialDelayMs: 1_000,
+    maxDelayMs: 60_000,
+    jitter: 0.1,
+    timeoutMs: 30_000,
+    priority: 0,
+    onDuplicate: "return_existing",
     idempotencyKey: null,
     headers: {},
     delayMs: null,
@@ -44,11 +49,11 @@ describe("limits", () => {
     ["initialDelayMs", [0, 0xffff_ffff], [-1, 0.5, NaN, 2 ** 32]],
     ["maxDelayMs", [0, 0xffff_ffff], [-1, 0.5, NaN, 2 ** 32]],
     ["timeoutMs", [0, 0xffff_ffff], [-1, 0.5, NaN, 2 ** 32]],
-    ["delayMs", [0, MAX_LENGTH_MS], [-1, 0.5, NaN, MAX_LENGTH_MS + 1]],
+    ["delayMs", [0, MAX_DURATION_MS], [-1, 0.5, NaN, MAX_DURATION_MS + 1]],
     ["runAt", [0, Date.UTC(2100, 0), LAST_TIME], [-1, NaN, Infinity, LAST_TIME + 1]],
     ["priority", [-0x7fff_ffff, 0, 0x7fff_ffff], [0.5, NaN, 0x8000_0000, -0x8000_0000]],
-    ["startWithinMs", [1, MAX_LENGTH_MS], [0, -1, NaN, MAX_LENGTH_MS + 1]],
-    ["finishWithinMs", [1, MAX_LENGTH_MS], [0, -1, NaN, MAX_LENGTH_MS + 1]],
+    ["startWithinMs", [1, MAX_DURATION_MS], [0, -1, NaN, MAX_DURATION_MS + 1]],
+    ["finishWithinMs", [1, MAX_DURATION_MS], [0, -1, NaN, MAX_DURATION_MS + 1]],
     ["jitter", [0, 0.5, 1], [-0.1, 1.1, NaN]],
     ["idempotencyKey", ["k", "x".repeat(512)], ["", "x".repeat(513), "é".repeat(257)]],
   ];
@@ -84,7 +89,7 @@ test("delayMs and runAt exclude each other", () => {
 });
 
 test("headers are counted in bytes, names and values together", () => {
-  const half = LIMITS.headersBytes / 2;
+  const half = WIRE_LIMITS.headersBytes / 2;
   expect(faults({ headers: { ["n".repeat(half)]: "v".repeat(half) } })).toEqual([]);
   expect(faults({ headers: { ["n".repeat(half)]: `${"v".repeat(half - 1)}é` } })).toEqual(["jobs[3].options.headers"]);
 });

@@ -1,9 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { MAX_UINT32 } from "#proto/contract.ts";
 import type { BackoffKind, RetryPolicy } from "../../../src/daemon/core/job.ts";
 import { retryDelayMs } from "../../../src/daemon/core/retry-policy.ts";
 import { randomFrom } from "../../support/seeded-random.ts";
-
-const MAX_UINT32 = 0xffff_ffff;
 
 function policy(backoff: BackoffKind, initialDelayMs: number, maxDelayMs: number, jitter = 0): RetryPolicy {
   return { backoff, initialDelayMs, maxDelayMs, jitter };

@@ -1,7 +1,5 @@
 import { describe, expect, test } from "bun:test";
 import { Backoff, OnDuplicate } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { WIRE_LIMITS } from "#proto/contract.ts";
-import { LIMITS } from "../../../src/daemon/core/job-options.ts";
 import {
   encodeJobOptions,
   isJobOptions,
@@ -101,11 +99,5 @@ describe("options on the wire", () => {
 
   test("every fault is told at once", () => {
     expect(() => encodeJobOptions("t:run", { maxAttempts: 0, jitter: -1 })).toThrow(/maxAttempts.*jitter/);
-  });
-
-  test("both sides agree on the limits", () => {
-    for (const [name, value] of Object.entries(LIMITS)) {
-      expect({ [name]: (WIRE_LIMITS as Readonly<Record<string, number>>)[name] }).toEqual({ [name]: value });
-    }
   });
 });

@@ -1,3 +1,4 @@
+import { NO_BYTES } from "#proto/contract.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Job, Lease } from "../../core/job.ts";
 import { PrefetchGauge } from "./prefetch-gauge.ts";
@@ -220,4 +221,3 @@ export class WorkerSession {
 
 /** Allowance for the delivery of an assignment, so that no handler is cut off before its full time. */
 export const DELIVERY_MS = 100;
-const NO_BYTES = new Uint8Array(0);

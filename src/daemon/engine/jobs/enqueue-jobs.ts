@@ -1,5 +1,6 @@
 import { DaemonError, type FieldViolation, invalidArgument } from "../../core/errors.ts";
-import { checkFunctionName, type JobOptionsInput, LIMITS, resolveJobOptions } from "../../core/job-options.ts";
+import { checkFunctionName, type JobOptionsInput, resolveJobOptions } from "../../core/job-options.ts";
+import { WIRE_LIMITS } from "#proto/contract.ts";
 import type { JobState } from "../../core/job.ts";
 import { isUuid, isUuidV7 } from "../../core/uuid.ts";
 import type { EnqueueOutcome, NewJob } from "../../storage/seam/jobs.ts";
@@ -99,7 +100,7 @@ function checkItem(engine: Engine, item: EnqueueItem, index: number): NewJob | D
     ...checkIds(item, path),
     ...violations,
   ];
-  if (item.args.byteLength > LIMITS.payloadBytes) return argsTooLarge(item, path);
+  if (item.args.byteLength > WIRE_LIMITS.payloadBytes) return argsTooLarge(item, path);
   if (all.length > 0) return invalidArgument(all);
   return {
     jobId: item.jobId ?? engine.newJobId(),
@@ -128,11 +129,11 @@ function checkIds(item: EnqueueItem, path: string): readonly FieldViolation[] {
 
 function argsTooLarge(item: EnqueueItem, path: string): DaemonError {
   const description =
-    `have ${item.args.byteLength} bytes; at most ${LIMITS.payloadBytes} are allowed: ` +
+    `have ${item.args.byteLength} bytes; at most ${WIRE_LIMITS.payloadBytes} are allowed: ` +
     "store the data elsewhere and pass its id";
   return new DaemonError("resource_exhausted", `${path}.args ${description}`, {
     violations: [{ field: `${path}.args`, description }],
-    metadata: { field: `${path}.args`, limitBytes: String(LIMITS.payloadBytes) },
+    metadata: { field: `${path}.args`, limitBytes: String(WIRE_LIMITS.payloadBytes) },
   });
 }
 

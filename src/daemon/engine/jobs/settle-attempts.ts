@@ -1,3 +1,4 @@
+import { WIRE_LIMITS } from "#proto/contract.ts";
 import {
   checkName,
   CHECKPOINT_LIMITS,
@@ -6,10 +7,9 @@ import {
   type ParkOrder,
   ranMsAtPark,
 } from "../../core/checkpoint.ts";
-import { cutError, cutText } from "../../core/cut-error.ts";
-import { decide, type JobEvent, type Transition } from "../../core/job-machine.ts";
-import { LIMITS } from "../../core/job-options.ts";
+import { type JobEvent, type Transition, decide } from "../../core/job-machine.ts";
 import type { Job, Lease } from "../../core/job.ts";
+import { cutError, cutText } from "../../core/cut-error.ts";
 import type { SettleResult } from "../dispatch/settle-result.ts";
 import { DELIVERY_MS, type HeldLease, type WorkerSession } from "../dispatch/worker-session.ts";
 import type { Engine } from "../engine.ts";
@@ -119,7 +119,7 @@ function prepare(engine: Engine, session: WorkerSession, report: AttemptReport):
   const held = session.find(report);
   if (held === null) return { kind: "unknown", lease: report };
   const { event } = report;
-  if (event.kind === "succeed" && event.result.byteLength > LIMITS.payloadBytes) return INVALID;
+  if (event.kind === "succeed" && event.result.byteLength > WIRE_LIMITS.payloadBytes) return INVALID;
   if (event.kind === "park" && !isWithinLimits(event, held)) return INVALID;
   const snapshot: Job = { ...held.job, startedAt: held.startedAt ?? held.job.startedAt };
   const { ranSince, deadline } = held;

@@ -1,5 +1,6 @@
+import { SCHEDULE_HEADER, SCHEDULED_AT_HEADER } from "#proto/contract.ts";
+import type { Schedule } from "../../core/schedule.ts";
 import { dueTicks, jitterOf } from "../../core/schedule-ticks.ts";
-import { type Schedule, SCHEDULE_HEADERS } from "../../core/schedule.ts";
 import type { NewJob } from "../../storage/seam/jobs.ts";
 import type { LiveTick, ScheduleAdvance, NewTick } from "../../storage/seam/schedules.ts";
 import type { Engine } from "../engine.ts";
@@ -164,8 +165,8 @@ export function tickJob(engine: Engine, schedule: Schedule, tickAt: number): Tic
         runAt: jitterMs === 0 ? null : tickAt + jitterMs,
         headers: {
           ...spec.options.headers,
-          [SCHEDULE_HEADERS.name]: name,
-          [SCHEDULE_HEADERS.tickAt]: new Date(tickAt).toISOString(),
+          [SCHEDULE_HEADER]: name,
+          [SCHEDULED_AT_HEADER]: new Date(tickAt).toISOString(),
         },
       },
       parentId: null,

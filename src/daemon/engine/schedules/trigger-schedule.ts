@@ -1,5 +1,6 @@
+import { SCHEDULE_HEADER } from "#proto/contract.ts";
 import { DaemonError, invalidArgument, scheduleNotFound } from "../../core/errors.ts";
-import { type Schedule, SCHEDULE_HEADERS } from "../../core/schedule.ts";
+import type { Schedule } from "../../core/schedule.ts";
 import { isUuidV7 } from "../../core/uuid.ts";
 import type { NewJob } from "../../storage/seam/jobs.ts";
 import type { Engine } from "../engine.ts";
@@ -29,7 +30,7 @@ export async function triggerSchedule(engine: Engine, name: string, jobId: strin
 }
 
 function triggeredJob({ name, spec }: Schedule, jobId: string): NewJob {
-  const headers = { ...spec.options.headers, [SCHEDULE_HEADERS.name]: name };
+  const headers = { ...spec.options.headers, [SCHEDULE_HEADER]: name };
   return {
     jobId,
     functionName: spec.functionName,

@@ -1,6 +1,6 @@
 import { checkName, type Checkpoint, CHECKPOINT_LIMITS, isPlace } from "../../core/checkpoint.ts";
 import { cutError } from "../../core/cut-error.ts";
-import { LIMITS } from "../../core/job-options.ts";
+import { WIRE_LIMITS } from "#proto/contract.ts";
 import type { Lease } from "../../core/job.ts";
 import type { NewCheckpoint, RecordOutcome } from "../../storage/seam/workflows.ts";
 import type { SettleResult } from "../dispatch/settle-result.ts";
@@ -83,9 +83,9 @@ function faultOf(held: HeldLease | null, report: CheckpointReport): RecordResult
   if (violation !== undefined) return invalid(`the checkpoint's name ${violation.description}`);
   const bytes = report.value?.byteLength ?? 0;
   const name = JSON.stringify(report.name);
-  if (bytes > LIMITS.payloadBytes) {
+  if (bytes > WIRE_LIMITS.payloadBytes) {
     return invalid(
-      `the value of ${name} has ${bytes} bytes; at most ${LIMITS.payloadBytes} are allowed: store it elsewhere, return its id`,
+      `the value of ${name} has ${bytes} bytes; at most ${WIRE_LIMITS.payloadBytes} are allowed: store it elsewhere, return its id`,
     );
   }
   if (report.order != null && !isPlace(report.order)) {

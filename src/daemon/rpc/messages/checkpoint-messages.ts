@@ -1,5 +1,6 @@
 /** Converts checkpoints, waits and events between protobuf messages and core values. */
 import type { Event as EventMessage } from "#proto/gen/reseolio/v1/event_service_pb.ts";
+import { MAX_DURATION_MS, NO_BYTES } from "#proto/contract.ts";
 import {
   type Checkpoint as CheckpointMessage,
   CheckpointKind as KindMessage,
@@ -15,7 +16,7 @@ import type {
   Wait,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { invalidArgument } from "../../core/errors.ts";
-import { LAST_TIME, MAX_LENGTH_MS } from "../../core/job-options.ts";
+import { LAST_TIME } from "../../core/job-options.ts";
 import { ERROR_REASONS, type Lease } from "../../core/job.ts";
 import type { ParkReport } from "../../engine/jobs/settle-attempts.ts";
 import type { CheckpointReport, RecordResult } from "../../engine/workflows/record-checkpoints.ts";
@@ -33,7 +34,6 @@ import type {
 } from "../../core/checkpoint.ts";
 import { isUuid } from "../../core/uuid.ts";
 
-const NO_BYTES = new Uint8Array(0);
 const KIND_WORDS = "STEP, SLEEP, EVENT, VALUE, CHOICE, JOB, SIGNAL, TRY, NOTE";
 
 /** @throws DaemonError invalid_argument for a checkpoint of an unknown kind */
@@ -178,7 +178,7 @@ function toWait({ name, awaited, timeoutMs, op, prompt, beside, sinceStart }: Wa
 
 /** Limits durations to the longest that can be stored. */
 export function toLength(milliseconds: bigint): number {
-  return Math.min(Number(milliseconds), MAX_LENGTH_MS);
+  return Math.min(Number(milliseconds), MAX_DURATION_MS);
 }
 
 export function fromRecordResult({ result, message }: RecordResult): RecordResultMessage {

@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { MAX_UINT32, NO_BYTES } from "#proto/contract.ts";
 import { JobState as JobStateMessage } from "#proto/gen/reseolio/v1/job_pb.ts";
 import {
   type Assignment,
@@ -129,8 +130,6 @@ function toOpenWait({ name, op, kind, leftMs }: WaitLeft): OpenWait {
   return wait;
 }
 
-const MAX_UINT32 = 0xffff_ffff;
-
 export function toRevocation(lease: Lease, reason: RevocationReason): Revocation {
   return create(RevocationSchema, { jobId: lease.jobId, leaseToken: lease.leaseToken, reason });
 }
@@ -154,5 +153,3 @@ export function toFinishedJob(end: JobEnd): FinishedJob {
 export function missingJob(jobId: string): FinishedJob {
   return create(FinishedJobSchema, { jobId, state: JobStateMessage.UNSPECIFIED });
 }
-
-const NO_BYTES = new Uint8Array(0);

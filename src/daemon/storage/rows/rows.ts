@@ -3,7 +3,7 @@
  * their order. What the stores write differently, ids and text, is said by a codec.
  */
 import type { Attempt, Job, JobError } from "../../core/job.ts";
-import { UNDO_HEADER } from "../../core/undo-job.ts";
+import { UNDO_HEADER } from "#proto/contract.ts";
 import { backoffOf, outcomeOf, stateOf } from "./codes.ts";
 import type { WorkerRecord } from "../seam/workers.ts";
 

@@ -1,3 +1,4 @@
+import { NO_BYTES } from "#proto/contract.ts";
 import type { Job } from "../../../core/job.ts";
 import {
   jobFromRow as fromRow,
@@ -33,7 +34,6 @@ export const POSTGRES_CODEC: RowCodec = {
   textOf: (stored) => readText(stored as string),
 };
 
-const NO_BYTES = new Uint8Array(0);
 const noArgs = (): Uint8Array => NO_BYTES;
 
 /** @param nameOf the name of a function's number */

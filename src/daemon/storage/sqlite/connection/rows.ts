@@ -1,4 +1,5 @@
 import type { Database } from "bun:sqlite";
+import { NO_BYTES } from "#proto/contract.ts";
 import type { Job } from "../../../core/job.ts";
 import { jobIdText } from "../../rows/job-id.ts";
 import {
@@ -37,7 +38,6 @@ export const SQLITE_CODEC: RowCodec = {
   textOf: (stored) => stored as string,
 };
 
-const NO_BYTES = new Uint8Array(0);
 const noArgs = (): Uint8Array => NO_BYTES;
 
 /** The functions that the database knows, by number. */
