@@ -5,7 +5,7 @@ import manifest from "../package.json" with { type: "json" };
 import { buildSdk } from "./build-sdk.ts";
 import { run } from "./run.ts";
 
-/** What docs/recipes.md uses. Next.js is not among them: it has 340 MB. */
+/** Packages that docs/recipes.md uses, without Next.js, which has 340 MB. */
 const RECIPE_PACKAGES = [
   ...["express@5.3.0", "@types/express@5.0.6", "fastify@5.12.8", "esbuild@0.28.2", "vitest@5.1.2"],
   ...["@nestjs/core@12.5.1", "@nestjs/common@12.5.1", "@nestjs/platform-express@12.5.1"],

@@ -41,7 +41,7 @@ export function sdkManifest(dependencies: Readonly<Record<string, string>>, publ
   };
 }
 
-/** Of the package with the executable; npm skips it on every other platform. */
+/** Manifest of the package with the executable; npm skips it on every other platform. */
 export function platformManifest(platform: Platform, executable: string): PackageManifest {
   return {
     name: platformName(platform),
@@ -60,7 +60,7 @@ function platformDependencies(): Readonly<Record<string, string>> {
   return Object.fromEntries(platforms.map((platform) => [platformName(platform), manifest.version]));
 }
 
-/** As `sdk/sidecar/find-binary.ts` looks for it. */
+/** The name that `sdk/sidecar/find-binary.ts` looks for. */
 function platformName({ platform, arch }: Platform): string {
   return `@reseolio/${platform}-${arch}`;
 }

@@ -4,10 +4,10 @@ import { cp, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 const DOCUMENTS = ["README.md", "CHANGELOG.md", "LICENSE", "docs", "examples"];
-/** What running an example leaves behind, and what is for those who change the source. */
+/** Files that running an example creates, and documents for contributors. */
 const LEFT_OUT = /(^|\/)(node_modules|__pycache__|docs\/decisions)(\/|$)|\.db(-wal|-shm|\.lock|\.log)?$/;
 
-/** Copies them beside what is in `directory` already; a link to what is not there becomes plain text. */
+/** Copies them beside what is in `directory` already; a link to a missing file becomes plain text. */
 export async function packDocuments(checkout: string, directory: string): Promise<void> {
   for (const name of DOCUMENTS) {
     const filter = (path: string): boolean => !LEFT_OUT.test(path.slice(checkout.length));

@@ -1,6 +1,6 @@
 /**
- * Makes a checkout ready to run: dependencies installed, executable built. Works in a fresh clone, before anything is
- * installed, so it and all that it imports use built-in modules only.
+ * Prepares a checkout: installs the dependencies and builds the executable. It works in a fresh clone, before anything is
+ * installed, so this file and everything that it imports use built-in modules only.
  */
 import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -14,8 +14,8 @@ export const executable = join(checkout, "dist", process.platform === "win32" ? 
 const sources = ["src", "proto", "patches", "package.json", "bun.lock", "scripts/build-binary.ts"];
 
 /**
- * Installs what `bun.lock` names and builds `dist/reseolio` when it is missing or older than its sources. Cheap when
- * there is nothing to do. Throws, saying what to do, when either fails. Returns the path of the executable.
+ * Installs what `bun.lock` names and builds `dist/reseolio` when it is missing or older than its sources. Fast when
+ * there is nothing to do. Throws with what to do when either fails. Returns the path of the executable.
  */
 export async function prepareCheckout(): Promise<string> {
   await installDependencies();
@@ -23,7 +23,7 @@ export async function prepareCheckout(): Promise<string> {
   return executable;
 }
 
-/** `bun install --frozen-lockfile`: about 10 ms when all is there. */
+/** `bun install --frozen-lockfile`: about 10 ms when everything is installed. */
 export async function installDependencies(): Promise<void> {
   const result = await run([process.execPath, "install", "--frozen-lockfile"], { cwd: checkout });
   if (result.exitCode === 0) return;
@@ -32,7 +32,7 @@ export async function installDependencies(): Promise<void> {
   );
 }
 
-/** True when it built. */
+/** True when it was built. */
 export async function buildIfStale(): Promise<boolean> {
   const builtAt = await changedAt(executable);
   const newest = Math.max(...(await Promise.all(sources.map((source) => newestChange(join(checkout, source))))));

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 export interface RunResult {
   /** Null when a signal ended it, when it took too long, or when it could not start. */
   readonly exitCode: number | null;
-  /** Standard output and error as they came. */
+  /** Standard output and standard error, in the order in which they arrived. */
   readonly output: string;
 }
 
@@ -11,9 +11,9 @@ export interface RunOptions {
   readonly cwd: string;
   /** On top of this process's environment. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Show the output on stderr while it comes, besides collecting it. */
+  /** Also prints the output on stderr as it arrives. */
   readonly show?: boolean;
-  /** The program and all that it started get SIGKILL after this long. [20 minutes] */
+  /** After this long the program and everything that it started get SIGKILL. [20 minutes] */
   readonly timeoutMs?: number;
 }
 
@@ -22,7 +22,7 @@ export function run(command: readonly string[], options: RunOptions): Promise<Ru
   const [file = "", ...args] = command;
   const timeoutMs = options.timeoutMs ?? 20 * 60_000;
   return new Promise((resolve) => {
-    // A process group of its own, so that one signal reaches whatever it started.
+    // Its own process group, so that one signal reaches everything that it started.
     const child = spawn(file, args, {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
@@ -40,7 +40,7 @@ export function run(command: readonly string[], options: RunOptions): Promise<Ru
       if (child.pid !== undefined) killQuietly(-child.pid);
     };
     const timer = setTimeout(() => {
-      collect(Buffer.from(`${command.join(" ")}: no end after ${timeoutMs / 1000} s, killed\n`));
+      collect(Buffer.from(`${command.join(" ")}: timed out after ${timeoutMs / 1000} s and was killed\n`));
       killGroup();
     }, timeoutMs);
     const forward = forwardSignals(killGroup);
@@ -51,7 +51,7 @@ export function run(command: readonly string[], options: RunOptions): Promise<Ru
     };
     child.once("error", (error) => settle({ exitCode: null, output: `${file}: ${error.message}\n` }));
     child.once("exit", (exitCode) => {
-      // What a program leaves behind holds its pipes open: give its last output a moment, then stop listening.
+      // Processes that the program left behind keep its pipes open: wait a moment for its last output, then stop reading.
       const cut = setTimeout(() => settle({ exitCode, output: Buffer.concat(chunks).toString() }), 2_000);
       child.once("close", () => {
         clearTimeout(cut);
@@ -61,7 +61,7 @@ export function run(command: readonly string[], options: RunOptions): Promise<Ru
   });
 }
 
-/** Ctrl+C reaches this process alone, because the child has a group of its own: pass it on, then go. */
+/** Ctrl+C reaches this process alone, because the child has its own process group: kill that group, then exit. */
 function forwardSignals(killGroup: () => void): { stop(): void } {
   const leave = (): void => {
     killGroup();

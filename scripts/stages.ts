@@ -104,7 +104,7 @@ async function runTests(
   return { tally: readTally(result), failures: readFailures(result.output), output: show ? "" : result.output };
 }
 
-/** What earlier stages of this run made, for the tests. */
+/** Passes the results of earlier stages to the tests. */
 async function preparedFiles(): Promise<Readonly<Record<string, string>>> {
   // Only a built executable: without it the end-to-end tests run the source, and the build stage has failed anyway.
   const binary = existsSync(executable) ? { RESEOLIO_TEST_BINARY: executable } : {};

@@ -1,6 +1,6 @@
 import type { RunResult } from "./run.ts";
 
-/** How many checks passed, failed and were left out. */
+/** How many checks passed, failed and were skipped. */
 export interface Tally {
   readonly passed: number;
   readonly failed: number;
@@ -17,7 +17,7 @@ export function addTallies(one: Tally, other: Tally): Tally {
   };
 }
 
-/** `12 passed, 0 failed`, with `, 1 skipped` when there is something to tell. */
+/** `12 passed, 0 failed`, with `, 1 skipped` when some were. */
 export function closingLine(tally: Tally): string {
   const skipped = tally.skipped > 0 ? `, ${tally.skipped} skipped` : "";
   return `${tally.passed} passed, ${tally.failed} failed${skipped}`;
@@ -36,8 +36,8 @@ export function readTally(result: RunResult): Tally {
 }
 
 /**
- * The tests that failed, a line each: its name and the first line of its last error before that. A log of 700 seconds
- * is often kept by its end only, and the end should say what to look at.
+ * The failed tests, one per line: the name and the first line of the last error before it. Often only the end of a long
+ * log is kept, so the end should say what failed.
  */
 export function readFailures(output: string): string[] {
   const failures: string[] = [];

@@ -7,7 +7,7 @@ import { checkout, installDependencies } from "./prepare.ts";
 import { run } from "./run.ts";
 import { closingLine } from "./tally.ts";
 
-/** What tests of foreign clients use; without it those tests are skipped, visibly. */
+/** Needed by the tests of clients in other languages, which are reported as skipped without them. */
 const debianPackages: readonly { readonly name: string; readonly probe: readonly string[] }[] = [
   { name: "python3-grpcio", probe: ["/usr/bin/python3", "-c", "import grpc"] },
   { name: "python3-grpc-tools", probe: ["/usr/bin/python3", "-c", "import grpc_tools"] },
@@ -21,7 +21,8 @@ async function installDebianPackages(): Promise<void> {
     if (found.exitCode !== 0) missing.push(name);
   }
   if (missing.length === 0) return;
-  if (process.getuid?.() !== 0) return say(`${missing.join(", ")} not there and not root: their tests are skipped`);
+  if (process.getuid?.() !== 0)
+    return say(`${missing.join(", ")} not installed, and this user is not root: their tests are skipped`);
   say(`installing ${missing.join(", ")}`);
   const env = { DEBIAN_FRONTEND: "noninteractive" };
   await run(["apt-get", "update", "-qq"], { cwd: checkout, env, timeoutMs: 3 * 60_000 });

@@ -1,6 +1,6 @@
 /**
- * Makes a report of `ID.csv` and prints where it is. Not done within 30 s? The work goes on; ask again with the same
- * id and get the same job's result.
+ * Creates a report of `ID.csv` and prints its address. If it takes more than 30 s, the work continues: run this again with
+ * the same ID to get the same job's result.
  *
  *     bun main.ts sales-2026-11
  */

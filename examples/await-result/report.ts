@@ -1,13 +1,13 @@
 import type { Reseolio } from "reseolio";
 
-/** Where the numbers are, and where reports go. */
+/** Where the figures come from, and where reports go. */
 export interface ReportStore {
   readRows(reportId: string): Promise<readonly string[]>;
-  /** Replaces a report that is there. Returns where it can be fetched. */
+  /** Replaces an existing report. Returns its address. */
   write(reportId: string, text: string): Promise<string>;
 }
 
-/** A report that takes its time. Made twice it is the same report: safe to repeat. */
+/** A report that takes a while. It is safe to repeat: the second one equals the first. */
 export function defineReport(reseolio: Reseolio, store: ReportStore) {
   return reseolio.durable(
     reseolio.namespace("reports", "text", "render"),

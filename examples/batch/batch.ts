@@ -2,7 +2,7 @@ import type { Reseolio } from "reseolio";
 
 export interface Items {
   list(batchId: string): Promise<readonly string[]>;
-  /** Safe to repeat: an item may be worked on again after a crash. */
+  /** Must be safe to repeat: an item may be processed again after a crash. */
   process(itemId: string): Promise<void>;
 }
 
@@ -11,7 +11,7 @@ export interface BatchEnd {
   readonly failed: readonly string[];
 }
 
-/** Works on every item of a batch on its own; what fails for good does not hold up the others. */
+/** Processes the items of a batch separately; one that fails for good does not delay the others. */
 export function defineBatch(reseolio: Reseolio, items: Items) {
   const processItem = reseolio.durable(
     reseolio.namespace("batch", "item"),
@@ -31,7 +31,7 @@ export function defineBatch(reseolio: Reseolio, items: Items) {
   );
 }
 
-/** How many of a batch's items have ended. The items are its children: nothing else has to count. */
+/** How many items of a batch have ended: the items are its children, so nothing else has to count. */
 export async function countEnded(reseolio: Reseolio, batchJobId: string): Promise<number> {
   let ended = 0;
   for (let pageToken: string | undefined = ""; pageToken !== undefined;) {

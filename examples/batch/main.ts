@@ -1,5 +1,5 @@
 /**
- * Works on a batch of items and shows how far it is. Started again with the same name it goes on where it was.
+ * Processes a batch of items and shows its progress. Started again with the same name, it continues where it was.
  *
  *     bun main.ts nightly
  */

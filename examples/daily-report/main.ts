@@ -1,9 +1,9 @@
 /**
- * A report each morning at 8 in Berlin, also on the days on which clocks change. The schedule is stored: start as many
- * of these as you like, each report is made once; stop them all for some days, and the reports are made up for.
+ * Writes a report each morning at 8 in Berlin, also on days when the clocks change. The schedule is stored: start as many
+ * of these programs as you like, and each report is written once; stop them all for some days, and the reports are caught up.
  *
  *     bun main.ts
- *     CRON='* * * * * *' bun main.ts   # each second
+ *     CRON='* * * * * *' bun main.ts   # every second
  */
 import { Reseolio } from "reseolio";
 import { defineReport } from "./daily-report.ts";
@@ -14,7 +14,7 @@ const report = defineReport(reseolio, {
 });
 
 await reseolio.start();
-// The same at each start; a new version of the program may change it.
+// Creating it again changes nothing; a new version of the program may change it.
 const schedule = await report.schedule(
   {
     name: "daily-report-eu",

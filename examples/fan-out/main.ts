@@ -1,5 +1,5 @@
 /**
- * Makes every size of some images.
+ * Creates every size of some images.
  *
  *     bun main.ts cat.png dog.png
  */

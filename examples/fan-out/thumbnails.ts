@@ -4,11 +4,11 @@ export const SIZES = ["small", "medium", "large"] as const;
 export type Size = (typeof SIZES)[number];
 
 export interface ImageStore {
-  /** Replaces what is there. Returns where the image can be fetched. */
+  /** Replaces an existing image. Returns its address. */
   writeResized(imageId: string, size: Size): Promise<string>;
 }
 
-/** All sizes of an image at once, each on whichever worker is free, each with its own retries. */
+/** Creates all sizes of an image at once, each on any free worker and with its own retries. */
 export function defineThumbnails(reseolio: Reseolio, images: ImageStore) {
   const resize = reseolio.durable(
     reseolio.namespace("media", "image", "resize"),

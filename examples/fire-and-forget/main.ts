@@ -1,6 +1,6 @@
 /**
- * A server with one route, `POST /accounts/ADDRESS`. It answers as soon as the mail's job is on disk; kill it before
- * the mail is out, start it again, and the mail goes out.
+ * A server with one route, `POST /accounts/ADDRESS`. It answers as soon as the e-mail's job is on disk. Kill it
+ * before the e-mail is sent, start it again, and the e-mail is sent.
  *
  *     PORT=8080 bun main.ts
  */
@@ -21,7 +21,7 @@ const server = createServer((request, response) => {
 
 async function signUp(address: string, response: ServerResponse): Promise<void> {
   try {
-    // One mail for each address, however often the form is sent.
+    // One e-mail per address, however often the form is sent.
     await sendWelcomeMail.with({ idempotencyKey: address })(address);
     response.writeHead(202).end("welcome\n");
   } catch (error) {

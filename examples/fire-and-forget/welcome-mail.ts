@@ -1,12 +1,12 @@
 import { context, type Reseolio } from "reseolio";
 
-/** Where mails go; a provider's client in real life. */
+/** Where e-mails go: a provider's client in real life. */
 export interface Mailer {
-  /** `key` is the same when the same mail is sent again: providers drop the second one. */
+  /** `key` is the same when an e-mail is sent again: providers drop the second one. */
   send(to: string, subject: string, key: string): Promise<void>;
 }
 
-/** A mail that whoever signs up need not wait for. */
+/** An e-mail that new users need not wait for. */
 export function defineWelcomeMail(reseolio: Reseolio, mailer: Mailer) {
   return reseolio.durable(
     reseolio.namespace("accounts", "mail", "welcome"),

@@ -1,5 +1,5 @@
 /**
- * Sets users up, and sends their mails for three days; a day is a second here, unless DAY_MS says otherwise.
+ * Sets up users and sends them e-mails for three days. A day lasts a second here, unless DAY_MS says otherwise.
  *
  *     bun main.ts ada bob
  */

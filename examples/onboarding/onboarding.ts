@@ -1,6 +1,6 @@
 import { context, type Reseolio } from "reseolio";
 
-/** What a new user gets. A call with the same arguments again must change nothing. */
+/** What a new user gets. A repeated call with the same arguments must change nothing. */
 export interface Platform {
   createWorkspace(userId: string): Promise<string>;
   createBucket(workspaceId: string): Promise<string>;
@@ -9,7 +9,7 @@ export interface Platform {
 
 const TIPS = ["tips-of-the-first-day", "tips-of-the-third-day"] as const;
 
-/** Sets a user up in steps, and leaves the mails of the days after to a function of their own. */
+/** Sets up a user in steps, and leaves the e-mails of the following days to another function. */
 export function defineOnboarding(reseolio: Reseolio, platform: Platform, dayMs = 24 * 3_600_000) {
   const sendSeries = reseolio.durable(reseolio.namespace("onboarding", "mails"), async (userId: string) => {
     const { jobId, step, sleepFor } = context();
@@ -26,7 +26,7 @@ export function defineOnboarding(reseolio: Reseolio, platform: Platform, dayMs =
     const { step } = context();
     const workspaceId = await step("workspace", () => platform.createWorkspace(userId), { maxAttempts: 5 });
     const bucket = await step("bucket", () => platform.createBucket(workspaceId), { maxAttempts: 5 });
-    await sendSeries(userId); // goes on for days; nobody waits for it
+    await sendSeries(userId); // runs for days; nobody waits for it
     return { workspaceId, bucket };
   });
 }

@@ -1,6 +1,6 @@
 /**
- * Places an order and waits for its end; the second form tells that it is packed. In between the program may be killed
- * and started again: the order goes on where it was.
+ * Places an order and waits for its end; the second form reports it as packed. In between the program may be killed and
+ * started again: the order continues where it was.
  *
  *     bun main.ts place order-1 1999
  *     bun main.ts packed order-1 small-box

@@ -1,9 +1,9 @@
-/** How an order is tested: with the daemon of production in memory, and a week that passes in a millisecond. */
+/** Tests an order with the real daemon, in memory, where a week passes in a millisecond. */
 import { expect, test } from "bun:test";
 import { createTestWorld } from "reseolio/testing";
 import { defineOrder, type Shop } from "./order.ts";
 
-/** A shop that writes down what it was asked for. Like a payment provider, it does nothing twice for one key. */
+/** A shop that records its calls. Like a payment provider, it does nothing twice for one key. */
 class RecordingShop implements Shop {
   readonly log: string[] = [];
   readonly #keys = new Set<string>();

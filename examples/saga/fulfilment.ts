@@ -1,6 +1,6 @@
 import { context, type Reseolio } from "reseolio";
 
-/** The systems that an order touches. A call with a `key` that was there before must change nothing. */
+/** The systems that an order uses. A call that repeats an earlier `key` must change nothing. */
 export interface Shop {
   charge(orderId: string, key: string): Promise<string>;
   refund(paymentId: string, key: string): Promise<void>;
@@ -16,9 +16,9 @@ export interface Fulfilment {
 }
 
 /**
- * Each part is a step with its own retries, and says what undoes it. When the order is run again after a crash its steps
- * are not: nothing is charged twice. When it fails for good, or somebody cancels it, what was done is undone, the last
- * part first, whatever crashes meanwhile.
+ * Each part is a step with its own retries, and with an undo. When the order runs again after a crash, its recorded steps
+ * do not: nothing is charged twice. When the order fails for good or is cancelled, its steps are undone, the last one
+ * first, through any crash.
  */
 export function defineFulfilment(reseolio: Reseolio, shop: Shop) {
   return reseolio.durable(

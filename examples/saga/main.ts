@@ -1,12 +1,12 @@
 /**
- * Fulfils orders: charge, reserve, ship, confirm. An order that cannot be shipped gives back what it had taken.
+ * Fulfils orders: charge, reserve, ship, confirm. An order that cannot be shipped undoes what it did.
  *
  *     bun main.ts order-1 too-large-2
  */
 import { JobFailedError, Reseolio, TerminalError } from "reseolio";
 import { defineFulfilment, type Shop } from "./fulfilment.ts";
 
-/** Says what it would do. */
+/** Prints what it would do. */
 const shop: Shop = {
   charge: async (orderId) => say(`payment-of-${orderId}`, `charged ${orderId}`),
   refund: async (paymentId) => say(undefined, `refunded ${paymentId}`),
@@ -27,7 +27,7 @@ function say<T>(value: T, line: string): T {
 const reseolio = new Reseolio();
 const fulfil = defineFulfilment(reseolio, shop);
 
-/** Of an order that failed for good: ends when everything is undone. */
+/** Waits until everything that a failed order did is undone. */
 async function undone(jobId: string): Promise<void> {
   const { jobs } = await reseolio.listJobs({ parentId: jobId, name: fulfil.functionName });
   for (const { id } of jobs) await reseolio.handle(id).result();

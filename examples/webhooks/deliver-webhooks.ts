@@ -3,7 +3,7 @@
  *
  *     node deliver-webhooks.ts https://example.com/hook order-1001 order-1002
  *
- * Started again with the same events it makes no second delivery: the event's id is the idempotency key. Exit code 0
+ * Started again with the same events, it delivers nothing twice: the event's ID is the idempotency key. Exit code 0
  * when every webhook was delivered, 1 when one of them is DEAD.
  */
 import {
@@ -30,12 +30,12 @@ const deliver = reseolio.durable("shop:webhooks:deliver", deliverOnce, {
   timeoutMs: 10_000,
 });
 
-/** One attempt. What it throws decides whether there is another. */
+/** One attempt. The error that it throws decides whether there is another. */
 async function deliverOnce(url: string, event: string): Promise<Delivery> {
   const { jobId, attempt, signal } = context();
   const response = await fetch(url, {
     method: "POST",
-    // The receiver may get the same webhook twice; this tells it so.
+    // The receiver may get the same webhook twice, and recognizes it by this.
     headers: { "content-type": "application/json", "idempotency-key": jobId },
     body: JSON.stringify({ event }),
     signal,
@@ -48,7 +48,7 @@ async function deliverOnce(url: string, event: string): Promise<Delivery> {
   throw new Error(message);
 }
 
-/** The receiver will say the same the next time. */
+/** The receiver would give the same answer again. */
 function isRefusal(status: number): boolean {
   return status >= 400 && status < 500 && status !== 408 && status !== 429;
 }
@@ -71,7 +71,7 @@ if (url === undefined || events.length === 0) {
   console.error("usage: deliver-webhooks URL EVENT…");
   process.exit(2);
 }
-// Running deliveries get time to end; what is left goes on at the next start.
+// Running deliveries get time to end; the others continue at the next start.
 process.once("SIGTERM", () => void reseolio.stop());
 
 await reseolio.start();

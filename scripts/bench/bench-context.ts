@@ -3,7 +3,7 @@ import type { BenchOptions } from "./options.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Scale } from "./scale.ts";
 
-/** What every suite works with. */
+/** Shared by all suites. */
 export interface BenchContext {
   readonly executable: string;
   readonly options: BenchOptions;
@@ -12,9 +12,9 @@ export interface BenchContext {
   readonly bun: Runtime;
   /** Null when this machine has no Node that can run the SDK. */
   readonly node: Runtime | null;
-  /** Of this run alone; removed at its end. */
+  /** Used by this run alone, and removed at its end. */
   readonly directory: string;
-  /** Of the machine, before anything of this run. */
+  /** Load of the machine before the run. */
   readonly loadAtStart: number;
   progress(text: string): void;
 }

@@ -1,15 +1,15 @@
-/** What the benchmark asks of its client and worker processes: one JSON line there, one JSON line back. */
+/** The benchmark's requests to its client and worker processes, and their answers: one JSON line each. */
 
-/** What to do. */
+/** A request. */
 export type Order =
   | { readonly op: "connect"; readonly address: string; readonly concurrency: number }
   /** Sequential empty unary calls. */
   | { readonly op: "unary"; readonly count: number }
   /** Sequential empty frames there and back on a Session stream. */
   | { readonly op: "frames"; readonly count: number }
-  /** As frames, each followed by a raw commit into a database of its own in the directory: a durable answer at its least. */
+  /** Frames, each followed by a raw commit to a separate database in the directory: the least that a durable answer takes. */
   | { readonly op: "durable-frames"; readonly count: number; readonly directory: string }
-  /** Single calls, so many of them under way at any time. */
+  /** Single calls, so many of them in flight at any time. */
   | { readonly op: "enqueue"; readonly functionName: string; readonly count: number; readonly inFlight: number }
   /** Batches of `batch` jobs, one after the other. */
   | { readonly op: "bulk"; readonly functionName: string; readonly count: number; readonly batch: number }
@@ -19,7 +19,7 @@ export type Order =
   | { readonly op: "serve"; readonly functionName: string }
   /** Serve it, and wait until so many of its jobs have been settled. */
   | { readonly op: "drain"; readonly functionName: string; readonly count: number }
-  /** As drain, of workflows of so many steps that do nothing. */
+  /** Drain of workflows with so many steps that do nothing. */
   | { readonly op: "workflows"; readonly functionName: string; readonly count: number; readonly steps: number }
   /** Serve a function and run one job of it, whose steps, one after the other, are timed. */
   | { readonly op: "steps"; readonly functionName: string; readonly count: number }
@@ -42,12 +42,12 @@ export interface ListFilter {
 export interface Timing {
   readonly count: number;
   readonly elapsedMs: number;
-  /** Of single operations; 0 where only the whole was timed. */
+  /** Percentiles of single operations; 0 where only the total was timed. */
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
 
-/** What came of an order. */
+/** The answer to a request. */
 export type Answer =
   | { readonly kind: "done" }
   | { readonly kind: "timing"; readonly timing: Timing }

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import type { Usage } from "../usage.ts";
 
-/** What a run was asked for. */
+/** The options of a run. */
 export interface BenchOptions {
   /** Small counts and one round: shows that everything works, in under 30 s. */
   readonly quick: boolean;
@@ -10,7 +10,7 @@ export interface BenchOptions {
   readonly only: readonly SuiteName[];
   /** Where the results go as JSON. */
   readonly json: string | null;
-  /** Where databases are put for the time of the run. */
+  /** Where databases are created for the run. */
   readonly directory: string;
   /** Exit code 1 when a target is missed. */
   readonly strict: boolean;

@@ -8,7 +8,7 @@ import type { BenchContext } from "./bench-context.ts";
 import { startDaemon } from "./daemon-process.ts";
 import type { Filling } from "./fill-database.ts";
 
-/** What a person changes first on a new server; fsync and full_page_writes as they come. */
+/** What one changes first on a new server; fsync and full_page_writes keep their defaults. */
 const SETTINGS = [
   "fsync = on",
   "full_page_writes = on",
@@ -50,7 +50,7 @@ export async function copyPostgresTemplate(server: PostgresServer, template: str
   return server.url(name);
 }
 
-/** As a daemon would have stored them, spread over the day that ends now. */
+/** Stores jobs as a daemon would have, spread over the day that ends now. */
 function fillSql(functionName: string, state: Filling["state"], count: number): string {
   const code = { PENDING: 0, SUCCESS: 3, DEAD: 4, CANCELLED: 5 }[state];
   const error = state === "DEAD" ? `'{"name":"Error","message":"no luck"}'` : "null";

@@ -10,10 +10,10 @@ export interface RowSpec {
   readonly target?: Target;
 }
 
-/** What a figure counts; `x` is a ratio. */
+/** The unit of a figure; `x` is a ratio. */
 export type Unit = "ms" | "/s" | "MB" | "µs" | "%" | "bytes" | "x";
 
-/** What the median of a row has to reach. */
+/** The target for the median of a row. */
 export type Target =
   | { readonly kind: "at_most" | "at_least"; readonly value: number; readonly why?: string }
   /** A limit that comes from other rows of the same run; null when they were not measured. */

@@ -7,10 +7,10 @@ export interface Scale {
   readonly call: number;
   readonly callMany: number;
   readonly workflows: number;
-  /** Of one workflow. */
+  /** Steps of one workflow. */
   readonly steps: number;
   readonly transport: number;
-  /** Of the physical limits: 1 is the whole. */
+  /** Share of the physical limits to measure: 1 is all of them. */
   readonly limits: number;
   readonly warmUp: number;
   /** Rows of a full database. */
@@ -27,7 +27,7 @@ export interface Scale {
   readonly memoryEnd: number;
 }
 
-/** What the targets are meant for. */
+/** The scale that the targets are for. */
 export const FULL_SCALE: Scale = {
   enqueueOne: 2_000,
   enqueueMany: 40_000,

@@ -57,7 +57,7 @@ export async function runDelayedSuite(context: BenchContext): Promise<void> {
     const startedAt = performance.now();
     await Bun.sleep(scale.idleMs);
     const after = processorMs(daemon.pid);
-    if (before === null || after === null) return context.progress("no /proc here: idle processor time is left out");
+    if (before === null || after === null) return context.progress("no /proc: skipping idle processor time");
     recorder.add("delayed/cpu", ((after - before) / (performance.now() - startedAt)) * 100);
     recordMemory(context, "delayed/rss", daemon.pid);
   } finally {

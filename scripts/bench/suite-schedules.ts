@@ -65,13 +65,13 @@ async function recordIdle({ recorder, scale, progress }: BenchContext, pid: numb
   const startedAt = performance.now();
   await Bun.sleep(scale.betweenTicksMs);
   const after = processorMs(pid);
-  if (before === null || after === null) return progress("no /proc here: idle processor time is left out");
+  if (before === null || after === null) return progress("no /proc: skipping idle processor time");
   recorder.add("schedules/cpu", ((after - before) / (performance.now() - startedAt)) * 100);
   const bytes = residentBytes(pid);
   if (bytes !== null) recorder.add("schedules/rss", bytes / MEGABYTE);
 }
 
-/** Of the ticks that all schedules had, in milliseconds. */
+/** How late each tick's job was, in milliseconds, of the ticks that all schedules had. */
 function readLateness(db: string, schedules: number): readonly number[] {
   using database = new Database(db, { readonly: true });
   const rows = database

@@ -37,7 +37,7 @@ async function makeScenes(
   const { bun, node, scale } = context;
   const empty = await makeTemplate(context, "empty", []);
   const scenes: Scene[] = [{ name: "empty", template: empty, runtime: bun }];
-  if (wanted.node && node === null) context.progress("no Node of version 20 or later: its rows are left out");
+  if (wanted.node && node === null) context.progress("Node 20 or later not found: skipping its rows");
   if (wanted.node && node !== null) scenes.push({ name: "node", template: empty, runtime: node });
   if (wanted.growth) {
     const finished = await makeTemplate(context, "finished", finishedFillings(scale.rows));
@@ -50,7 +50,7 @@ async function makeScenes(
 
 /** Figures of a full database beside those of an empty one. */
 export const RATES = ["enqueue-64/rate", "enqueue-256/rate", "bulk/rate", "drain/rate", "call-64/rate"];
-/** The same for times, of which less is better. */
+/** Times of a full database beside those of an empty one; less is better. */
 export const LATENCIES = ["enqueue-1/p50", "call/p50"];
 
 /** How this round's figures stand to each other: 1 is as good as the empty database, less is worse. */

@@ -10,7 +10,7 @@ export interface MemorySample {
   readonly megabytes: number;
 }
 
-/** What was seen, oldest first. */
+/** Samples, oldest first. */
 export interface WatchedMemory {
   /** Empty where the system does not tell. */
   readonly samples: readonly MemorySample[];

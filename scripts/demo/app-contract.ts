@@ -1,9 +1,9 @@
-/** What the demo and its application say to each other: settings by environment, events as JSON lines on stdout. */
+/** How the demo and its application communicate: settings in the environment, events as JSON lines on stdout. */
 
 /** Each is delivered once. */
 export const WEBHOOKS: readonly string[] = ["order-1001", "order-1002", "order-1003", "order-1004", "order-1005"];
 
-/** What the application has to be told. */
+/** Settings of the application. */
 export interface AppSettings {
   readonly storage: string;
   readonly address: string;
@@ -11,7 +11,7 @@ export interface AppSettings {
   readonly receiverUrl: string;
 }
 
-/** What the application tells. */
+/** Events that the application reports. */
 export type AppEvent =
   | { readonly kind: "started" }
   /** The call is on disk. `wasThere`: an earlier start had stored it. */
@@ -41,7 +41,7 @@ export function readAppSettings(env: NodeJS.ProcessEnv): AppSettings {
   };
 }
 
-/** Null for a line that is none of ours, such as a warning of a library. */
+/** Null for a line that is not an event, such as a library's warning. */
 export function parseAppEvent(line: string): AppEvent | null {
   if (!line.startsWith('{"kind":')) return null;
   return JSON.parse(line) as AppEvent;

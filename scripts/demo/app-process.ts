@@ -8,7 +8,7 @@ export interface AppProcess {
   readonly pid: number;
   /** Ends with the exit code; null when a signal ended it. */
   readonly exited: Promise<number | null>;
-  /** What it wrote besides events, for the case that it fails. */
+  /** Output other than events, for error messages. */
   readonly output: string;
   kill(): void;
 }

@@ -1,7 +1,7 @@
-/** What the demo promises to have shown, checked on two witnesses: the database file and the receiver's log. */
+/** The demo's claims, checked against the database file and the receiver's log. */
 import type { Delivery } from "./receiver.ts";
 
-/** What both witnesses say. */
+/** The evidence from both. */
 export interface Evidence {
   readonly webhooks: readonly string[];
   /** Ids that the application was given when its calls were on disk, from all of its starts. */
@@ -40,7 +40,7 @@ function nothingLost({ webhooks, acknowledged, stored }: Evidence): Claim {
   const odd = webhooks.filter((webhook) => stored.filter((job) => job.webhook === webhook).length !== 1);
   const unacknowledged = webhooks.filter((webhook) => !acknowledged.some((one) => one.webhook === webhook));
   return {
-    text: `nothing is lost or doubled: ${webhooks.length} calls acknowledged, the same ${stored.length} jobs in the file`,
+    text: `nothing was lost or duplicated: ${webhooks.length} calls acknowledged, the same ${stored.length} jobs in the file`,
     faults: [
       ...lost.map(({ webhook, jobId }) => `${webhook}: job ${jobId} was acknowledged and is not in the file`),
       ...odd.map((webhook) => `${webhook}: ${stored.filter((job) => job.webhook === webhook).length} jobs, not 1`),
@@ -76,7 +76,7 @@ function killedWhileRetrying({ webhooks, deliveries, kills }: Evidence): Claim {
     return retrying.length > 0 ? [] : [`kill ${index + 1}: no webhook was being retried`];
   });
   return {
-    text: `${kills.length} times everything or the daemon was killed -9 in the middle of retries`,
+    text: `${kills.length} kills (kill -9) in the middle of retries, of everything or of the daemon alone`,
     faults: kills.length === 0 ? ["nothing was killed"] : faults,
   };
 }
@@ -97,5 +97,5 @@ function numbersGoOn({ webhooks, stored, deliveries }: Evidence): Claim {
     return [];
   });
   const numbers = stored.map((job) => `${job.webhook} ${job.attempt}`).join(", ");
-  return { text: `attempt numbers went on across the kills, none was used twice: ${numbers}`, faults };
+  return { text: `attempt numbers continued across the kills, none was used twice: ${numbers}`, faults };
 }

@@ -59,7 +59,7 @@ async function readBody(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-/** Whoever asked may have been killed meanwhile. */
+/** The client may have been killed meanwhile. */
 function answer(response: ServerResponse, status: number): void {
   if (response.destroyed) return;
   response.writeHead(status).end();

@@ -24,11 +24,11 @@ const POLL_MS = 20;
 export async function runDemo(executable: string): Promise<boolean> {
   const timeline = new Timeline((text) => process.stdout.write(text), styleFor(process.env, isatty(1)));
   const demo = new Demo(executable, timeline);
-  // Whatever ends this process, it takes its own with it.
+  // However this process ends, it stops what it started.
   process.on("exit", () => demo.cleanUp());
   process.once("SIGINT", () => process.exit(130));
   process.once("SIGTERM", () => process.exit(143));
-  // Whoever read the timeline has seen enough, as `head` has.
+  // The reader of the timeline has closed it, as `head` does.
   process.stdout.once("error", () => process.exit(1));
   try {
     return await demo.play();
@@ -56,7 +56,7 @@ class Demo {
   async play(): Promise<boolean> {
     // It may fail before anybody waits for it.
     this.#failure.promise.catch(() => {});
-    const timer = setTimeout(() => this.#fail(`it did not end within ${DEADLINE_MS / 1000} s`), DEADLINE_MS);
+    const timer = setTimeout(() => this.#fail(`not finished within ${DEADLINE_MS / 1000} s`), DEADLINE_MS);
     try {
       await this.#perform();
     } finally {
@@ -74,7 +74,7 @@ class Demo {
       "  A call is on disk before the app hears that it is stored. Watch the attempt numbers: after each kill",
     );
     this.timeline.say(
-      "  they go on where they were. An attempt that was under way when its process died is made again.\n",
+      "  they continue where they were. An attempt that was running when its process died runs again.\n",
     );
     const settings = await this.#prepare();
     const killAll = this.#arrival(KILL_ALL_AT);
@@ -109,7 +109,7 @@ class Demo {
     this.timeline.tell("app", `${what} (pid ${app.pid})`);
     app.exited.then(
       (exitCode) => {
-        if (this.#app === app && exitCode !== 0) this.#fail(`the application ended (${exitCode}):\n${app.output}`);
+        if (this.#app === app && exitCode !== 0) this.#fail(`the application exited (${exitCode}):\n${app.output}`);
       },
       (error: unknown) => this.#fail(`the application did not start: ${String(error)}`),
     );
@@ -125,14 +125,14 @@ class Demo {
   #onEvent(event: AppEvent): void {
     switch (event.kind) {
       case "started":
-        return this.timeline.tell("daemon", `runs, started by the app (pid ${this.#daemons().join(", ")})`);
+        return this.timeline.tell("daemon", `is running, started by the app (pid ${this.#daemons().join(", ")})`);
       case "stored":
         this.#acknowledged.push(event);
         return this.timeline.tell("app", `${event.webhook} ${event.wasThere ? "is stored already" : "is stored"}`);
       case "disconnected":
-        return this.timeline.tell("app", "lost the daemon; its handlers go on, and it starts another daemon");
+        return this.timeline.tell("app", "lost the daemon; its handlers continue, and it starts another daemon");
       case "reconnected":
-        return this.timeline.tell("daemon", `runs again, started by the app (pid ${this.#daemons().join(", ")})`);
+        return this.timeline.tell("daemon", `is running again, started by the app (pid ${this.#daemons().join(", ")})`);
       case "finished":
         this.timeline.tell("app", "has the result of every call");
         return this.#finished.resolve();
@@ -154,7 +154,7 @@ class Demo {
     this.timeline.tell("kill -9", `app (pid ${app?.pid}) and daemon (pid ${daemons.join(", ")})`);
     await app?.exited;
     await this.#untilNoDaemon();
-    this.timeline.tell("store", `nothing runs; the file holds ${describe(readStore(this.#file))}`);
+    this.timeline.tell("store", `nothing is running; the file holds ${describe(readStore(this.#file))}`);
     await Bun.sleep(DOWN_FOR_MS);
   }
 
@@ -169,7 +169,7 @@ class Demo {
   async #stopDaemon(): Promise<void> {
     for (const pid of this.#daemons()) process.kill(pid, "SIGTERM");
     await this.#unlessFailed(this.#untilNoDaemon());
-    this.timeline.tell("daemon", "stopped; it would have left by itself, 10 s after its last client");
+    this.timeline.tell("daemon", "stopped; by itself it exits 10 s after its last client disconnects");
   }
 
   #judge(stored: readonly StoredJob[]): boolean {

@@ -1,6 +1,6 @@
 /** Prints what happens as it happens: when, who, what. Colours on a terminal only. */
 
-/** Whoever a line is about. */
+/** The subject of a line. */
 export type Actor = "receiver" | "app" | "daemon" | "kill -9" | "store";
 
 /** How lines are drawn. */

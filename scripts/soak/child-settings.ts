@@ -1,4 +1,4 @@
-/** How client and worker processes are told what to do: JSON in one variable. */
+/** Settings of client and worker processes: JSON in one environment variable. */
 
 /** For `client.ts`. */
 export interface ClientSettings {
@@ -17,7 +17,7 @@ export interface ClientSettings {
 
 /** For `worker.ts`. */
 export interface WorkerSettings {
-  /** Of one daemon, or of those of a cluster, the first to be tried first. */
+  /** Address of one daemon, or of several of a cluster, tried in this order. */
   readonly address: string | readonly string[];
   readonly functionName: string;
   readonly concurrency: number;
@@ -53,7 +53,7 @@ export interface OrderWorkerSettings {
 
 /** For `chaos/caller.ts`. */
 export interface CallerSettings {
-  /** Of one daemon, or of those of a cluster, the first to be tried first. */
+  /** Address of one daemon, or of several of a cluster, tried in this order. */
   readonly address: string | readonly string[];
   readonly functionName: string;
   /** Called now and then instead. */

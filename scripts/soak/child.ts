@@ -18,9 +18,9 @@ export interface SoakChild {
   tell(line: string): void;
   /** SIGKILL; ends when it is gone. Harmless when it is gone already. */
   kill(): Promise<void>;
-  /** Its exit code; null when a signal ended it. */
+  /** The exit code; null when a signal ended the process. */
   readonly exited: Promise<number | null>;
-  /** What it wrote, for the case that it fails. */
+  /** The output, for error messages. */
   readonly output: string;
 }
 
@@ -66,7 +66,7 @@ type Settings = ClientSettings | WorkerSettings | CallerSettings | WaiterSetting
 
 function start(file: string, settings: Settings): SoakChild {
   const process_ = spawn(process.execPath, [join(import.meta.dir, file)], {
-    // Its stdin ends with this process, and it with its stdin.
+    // The child exits when its stdin ends, which it does with this process.
     stdio: ["pipe", "pipe", "pipe"],
     env: { ...process.env, [SETTINGS_VARIABLE]: JSON.stringify(settings) },
   });

@@ -20,19 +20,19 @@ export const PARTS = [
 /** One of them. */
 export type PartName = (typeof PARTS)[number];
 
-/** What a run was asked for. */
+/** The options of a run. */
 export interface SoakOptions {
   /** Parts to run; all when empty. */
   readonly only: readonly PartName[];
   /** Rounds of each part that has rounds; null: its own default. */
   readonly rounds: number | null;
-  /** Time for the whole, shared by the parts; null: by rounds. */
+  /** Time for the whole run, shared by its parts; null: by rounds. */
   readonly minutes: number | null;
   /** Jobs of the memory part. */
   readonly jobs: number;
-  /** Of the random choices of this process; the order in which processes run is not in our hand. */
+  /** Seed of this process's random choices; the order in which processes run stays random. */
   readonly seed: number;
-  /** Where databases and logs are put for the time of the run. */
+  /** Where databases and logs are created for the run. */
   readonly directory: string;
 }
 

@@ -31,9 +31,9 @@ export async function soakChaos(context: SoakContext): Promise<readonly Verdict[
     verdictOf("P1 P4 chaos on PostgreSQL loses no acknowledged call", `${happened}: ${calls}`, faults.lost),
     verdictOf("P11 P12 no recorded step runs again, no sleep is short", calls, faults.replayed),
     verdictOf("P16 P19 no call outlives its deadline", calls, faults.hung),
-    verdictOf("P19 nothing is thrown that nobody caught, no daemon ends by itself", happened, faults.uncaught),
+    verdictOf("P19 there is no uncaught error, and no daemon exits by itself", happened, faults.uncaught),
     verdictOf(
-      `P19 work goes on within ${RECOVER_WITHIN_MS / 1000} s of the last fault, in the same processes`,
+      `P19 work continues within ${RECOVER_WITHIN_MS / 1000} s of the last fault, in the same processes`,
       `calls after ${recovery.calls.afterMs} ms, executions after ${recovery.executions.afterMs} ms`,
       faults.slow,
     ),

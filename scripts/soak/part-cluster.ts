@@ -24,7 +24,7 @@ export async function soakCluster(context: SoakContext): Promise<readonly Verdic
   return [
     verdictOf(
       "P3 one job a key over daemons that die",
-      `${keys.calls} calls of ${CALLERS} callers, ${keys.kills} of ${DAEMONS} daemons killed, ${keys.toldAsNew} told as new`,
+      `${keys.calls} calls of ${CALLERS} callers, ${keys.kills} of ${DAEMONS} daemons killed, ${keys.toldAsNew} answered as new`,
       keys.faults,
     ),
     verdictOf(

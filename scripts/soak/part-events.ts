@@ -18,7 +18,7 @@ export async function soakEvents({ executable, directory, random, progress, opti
   const { told, timedOut, latestMs, daemonKills, workerKills } = report;
   return verdictOf(
     "P13 every wait ends once: with the first payload of its event, or at its timeout",
-    `${told} waits were told, ${timedOut} timed out (${latestMs} ms late at most), over ${daemonKills} kills of two daemons and ${workerKills} of workers`,
+    `${told} waits got their event, ${timedOut} timed out (${latestMs} ms late at most), over ${daemonKills} kills of two daemons and ${workerKills} of workers`,
     report.faults,
   );
 }

@@ -6,9 +6,9 @@ import { type SoakContext, type Verdict, verdictOf } from "./soak-context.ts";
 
 const TITLE = "the daemon's memory does not grow with the jobs it has seen";
 const PLATEAU_SHARE = 0.05;
-/** Of the plateau. */
+/** As a multiple of the plateau. */
 const MAX_END = 1.5;
-/** Of the plateau, for each million jobs of the second half. */
+/** As a share of the plateau, per million jobs of the second half. */
 const MAX_SLOPE = 0.1;
 const MILLION = 1_000_000;
 

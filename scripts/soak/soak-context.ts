@@ -1,24 +1,24 @@
 import { PARTS, type SoakOptions } from "./options.ts";
 import type { Random } from "./random.ts";
 
-/** What every part works with. */
+/** Shared by all parts. */
 export interface SoakContext {
   readonly executable: string;
   readonly options: SoakOptions;
   readonly random: Random;
-  /** Of this run alone; removed at its end. */
+  /** Used by this run alone, and removed at its end. */
   readonly directory: string;
   progress(text: string): void;
 }
 
-/** What became of one promise. */
+/** The outcome for one promise. */
 export interface Verdict {
   /** The promise, in words. */
   readonly title: string;
   readonly outcome: "kept" | "broken" | "skipped";
-  /** What was done, or why not. */
+  /** What was tested, or why it was skipped. */
   readonly detail: string;
-  /** What went wrong, one line each. */
+  /** One line per fault. */
   readonly faults: readonly string[];
 }
 

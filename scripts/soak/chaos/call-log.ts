@@ -10,7 +10,7 @@ export interface Ended {
   /** Wall clock of its end, milliseconds. */
   readonly at: number;
   readonly tookMs: number;
-  /** Of an error; "ok" without one. */
+  /** The error's code; "ok" without an error. */
   readonly code: string;
 }
 

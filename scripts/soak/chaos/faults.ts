@@ -1,4 +1,4 @@
-/** What goes wrong, each fault in a loop of its own until it is told to end. */
+/** Causes the faults, each in a loop of its own until it is stopped. */
 import postgres from "postgres";
 import type { Random } from "../random.ts";
 import type { Stage } from "./stage.ts";

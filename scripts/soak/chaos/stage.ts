@@ -11,13 +11,13 @@ export const CALL_TIMEOUT_MS = 15_000;
 export const RESULT_TIMEOUT_MS = 20_000;
 const DAEMONS = 3;
 const LANES = 4;
-/** Calls come at a pace that does not need the whole machine: what is measured is whether work goes on. */
+/** Calls come at a rate that does not need the whole machine: the question is whether work continues. */
 const PAUSE_MS = 40;
 const READY_MS = 20_000;
 const CONCURRENCY = 20;
 const FUNCTION = "soak:chaos:job";
 const FLOW = "soak:chaos:flow";
-/** Of each workflow. */
+/** How long each workflow sleeps. */
 export const SLEEP_MS = 300;
 
 /** Released by `await using`. */
@@ -80,7 +80,7 @@ export async function setStage(command: readonly string[], directory: string, le
   };
 }
 
-/** All of them, each client with another one first: who loses its daemon goes on with the next. */
+/** Every address, in a different order for each client: a client that loses its daemon switches to the next. */
 function addressesFrom(daemons: readonly SupervisedDaemon[], first: number): readonly string[] {
   return [...daemons.slice(first), ...daemons.slice(0, first)].map((daemon) => daemon.address);
 }

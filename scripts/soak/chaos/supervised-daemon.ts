@@ -28,17 +28,17 @@ export class SupervisedDaemon {
     this.#start();
   }
 
-  /** Of the process that runs now. */
+  /** Process ID of the current process. */
   get pid(): number {
     return this.#child?.pid ?? 0;
   }
 
-  /** All that its processes wrote. */
+  /** Everything that its processes wrote. */
   get output(): string {
     return Buffer.concat(this.#output).toString();
   }
 
-  /** The same without what was said by one that found no database and left: a person is told that, not a log. */
+  /** `output` without the messages of processes that found no database and exited, which are not log lines. */
   get servingOutput(): string {
     return this.output.replaceAll(/^error: .*\n/gm, "");
   }

@@ -59,7 +59,7 @@ export async function playKeys(settings: KeysSettings): Promise<KeysReport> {
   for (const { key, jobs } of stored) if (jobs !== 1) faults.push(`${String(key)} is stored ${String(jobs)} times`);
   const toldAsNew = answers.filter(({ deduplicated }) => !deduplicated).length;
   // A call whose answer was lost with its daemon is repeated, and finds its own job: told as new once all the same.
-  if (toldAsNew !== settings.keys) faults.push(`${toldAsNew} calls were told that their job is new`);
+  if (toldAsNew !== settings.keys) faults.push(`${toldAsNew} calls were answered that their job is new`);
   return { faults, calls: answers.length, kills, toldAsNew };
 }
 

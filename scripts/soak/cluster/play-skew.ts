@@ -10,7 +10,7 @@ import { type Cluster, startCluster } from "./cluster.ts";
 
 const LEASE_MS = 2_000;
 const FUNCTION = "soak:cluster:skewed";
-/** Of the three daemons, by `faketime`. */
+/** Clock offsets of the three daemons, set by `faketime`. */
 const SKEWS = [null, "+1h", "-1h"] as const;
 /** Longer than several leases. */
 const LONG_MS = 7_000;

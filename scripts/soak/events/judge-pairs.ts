@@ -1,7 +1,7 @@
 import type { Pair } from "./plan-pairs.ts";
 import type { StoredWait } from "./read-waits.ts";
 
-/** What an emitter was answered. */
+/** The answer to an emit. */
 export interface Kept {
   /** The payload that the daemon keeps. */
   readonly payload: string;
@@ -37,22 +37,22 @@ export function judgePairs(
   ]);
 }
 
-/** All emitters are told of one payload, and so is the job. */
+/** All emitters and the job get one payload. */
 function judgePayload({ pair, told, kept }: PairEnd): readonly string[] {
   const payloads = [...new Set(kept.map((one) => one.payload))];
   const name = pair.eventName;
-  if (payloads.length > 1) return [`${name}: emitters were told of different payloads: ${payloads.join(", ")}`];
+  if (payloads.length > 1) return [`${name}: emitters got different payloads: ${payloads.join(", ")}`];
   if (kept.filter((one) => one.created).length > 1) return [`${name}: was created more than once`];
   if (told === null) return pair.timeoutMs === null ? [`${name}: a wait without a timeout ended without payload`] : [];
-  return told === payloads[0] ? [] : [`${name}: the wait was told ${told}, the event is ${payloads[0] ?? "unknown"}`];
+  return told === payloads[0] ? [] : [`${name}: the wait got ${told}, the event is ${payloads[0] ?? "unknown"}`];
 }
 
-/** A replayed handler is told the same again. */
+/** A replayed handler gets the same again. */
 function judgeExecutions({ pair, told }: PairEnd, lines: readonly string[]): readonly string[] {
   const answers = [...new Set(lines.map((line) => line.split(" ").slice(1).join(" ")))];
   const expected = told ?? "late";
   if (answers.length === 1 && answers[0] === expected) return [];
-  return [`${pair.eventName}: its handlers were told ${answers.join(" and ") || "nothing"}, the result is ${expected}`];
+  return [`${pair.eventName}: its handlers got ${answers.join(" and ") || "nothing"}, the result is ${expected}`];
 }
 
 /**
@@ -69,7 +69,7 @@ function judgeWait({ pair, told, kept }: PairEnd, waits: readonly StoredWait[]):
   if (!timedOut) {
     if (wait.told !== payload) return [`${name}: the record says ${wait.told}, the event is ${payload}`];
     const isPast = dueAt !== null && emittedAt !== null && emittedAt > dueAt;
-    return isPast ? [`${name}: was told an event of ${emittedAt - dueAt} ms past its timeout`] : [];
+    return isPast ? [`${name}: got an event from ${emittedAt - dueAt} ms after its timeout`] : [];
   }
   if (dueAt === null || endedAt < dueAt) return [`${name}: timed out at ${endedAt}, its timeout is ${dueAt}`];
   const answeredAt = Math.min(...kept.map((one) => one.answeredAt));

@@ -5,16 +5,16 @@ export interface Pair {
   readonly eventName: string;
   /** When the job is stored, after the start of the play. */
   readonly awaitAtMs: number;
-  /** Of the wait; null waits for ever. */
+  /** Timeout of the wait; null waits for ever. */
   readonly timeoutMs: number | null;
-  /** Each with a payload of its own; empty for an event that does not happen. */
+  /** Each with a payload of its own; empty for an event that is never emitted. */
   readonly emits: readonly Emit[];
 }
 
 export interface Emit {
   readonly atMs: number;
   readonly payload: string;
-  /** Which daemon is told. */
+  /** Index of the daemon that gets it. */
   readonly daemon: number;
 }
 

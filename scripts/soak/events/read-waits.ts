@@ -9,10 +9,10 @@ export interface StoredWait {
   /** Null while it waits. */
   readonly endedAt: number | null;
   readonly timedOut: boolean;
-  /** What the job was told. */
+  /** The payload that the job got. */
   readonly told: string | null;
   readonly emittedAt: number | null;
-  /** What is kept. */
+  /** The payload that is stored. */
   readonly payload: string | null;
 }
 

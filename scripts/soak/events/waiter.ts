@@ -11,7 +11,7 @@ endWithParent();
 const reseolio = new Reseolio({
   address: settings.address,
   autoStart: false,
-  // Its daemon may be killed again before it is there.
+  // The daemon may be killed again before this worker connects.
   connectTimeoutMs: 120_000,
   // Far fewer than there are waits: they hold no slots.
   workerConcurrency: settings.concurrency,

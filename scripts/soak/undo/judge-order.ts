@@ -7,7 +7,7 @@ import type { OrderRecord, UndoRecord } from "./read-orders.ts";
 export interface OrderEnd {
   readonly plan: OrderPlan;
   readonly record: OrderRecord;
-  /** Of this order, in the order in which they happened. */
+  /** What was done for this order, oldest first. */
   readonly effects: readonly Effect[];
 }
 

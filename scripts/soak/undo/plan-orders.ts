@@ -1,4 +1,4 @@
-/** What becomes of each order of a round, made from its seed: where it pauses, and whether it fails or is cancelled. */
+/** Plans each order of a round from its seed: where it pauses, and whether it fails or is cancelled. */
 import type { Random } from "../random.ts";
 
 /** Steps of every order, in the order in which they are done. */

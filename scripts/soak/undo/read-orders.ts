@@ -5,22 +5,22 @@ import type { Client } from "../../../src/sdk/transport/client.ts";
 /** A job that undoes an order. */
 export interface UndoRecord {
   readonly jobId: string;
-  /** As the protocol calls it. */
+  /** The protocol's name of the state. */
   readonly state: string;
-  /** Steps that it says it has undone. */
+  /** Steps that its result lists as undone. */
   readonly undone: readonly string[];
-  /** What went wrong besides losses of workers, in words. */
+  /** Failures other than lost workers, in words. */
   readonly complaints: readonly string[];
 }
 
 /** An order. */
 export interface OrderRecord {
   readonly jobId: string;
-  /** As the protocol calls it. */
+  /** The protocol's name of the state. */
   readonly state: string;
   /** Names of the steps that can be undone, in the order in which the handler was given their results. */
   readonly steps: readonly string[];
-  /** As those of an undo job. */
+  /** Failures other than lost workers, in words. */
   readonly complaints: readonly string[];
   readonly undoJobs: readonly UndoRecord[];
 }
@@ -57,7 +57,7 @@ function stepsOf({ checkpoints }: Job): readonly string[] {
     .map(({ name }) => name);
 }
 
-/** What was never given to the handler comes last. */
+/** Records that the handler was never given come last. */
 function placeOf({ seq }: Checkpoint): number {
   return seq === 0 ? Number.MAX_SAFE_INTEGER : seq;
 }
@@ -67,7 +67,7 @@ function undoneBy({ result }: Job): readonly string[] {
   return (JSON.parse(new TextDecoder().decode(result)) as { readonly undone: readonly string[] }).undone;
 }
 
-/** Of mismatches only the last is on record, and only while no loss came after it. */
+/** Only the last mismatch is recorded, and only until a later loss. */
 function complaintsOf({ attempts, error, checkpoints }: Job): readonly string[] {
   const failed = attempts.filter(({ outcome }) => outcome !== "lost" && outcome !== "cancelled");
   const notes = checkpoints.filter(({ kind }) => kind === CheckpointKind.NOTE);

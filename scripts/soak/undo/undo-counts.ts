@@ -1,4 +1,4 @@
-/** What a round of orders came to, in numbers. */
+/** Counts the outcomes of a round of orders. */
 import type { Effect } from "./effect-log.ts";
 import type { OrderEnd } from "./judge-order.ts";
 
@@ -11,9 +11,9 @@ export interface UndoCounts {
   readonly workerKills: number;
   readonly daemonKills: number;
   readonly undoLines: number;
-  /** Undos that came again because a kill had cut them off from their record. */
+  /** Undos that ran again because a kill came before their record. */
   readonly repeatedUndos: number;
-  /** The same of steps. */
+  /** Steps that ran again because a kill came before their record. */
   readonly repeatedSteps: number;
 }
 

@@ -17,7 +17,7 @@ const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 const reseolio = new Reseolio({
   address: settings.address,
   autoStart: false,
-  // Its daemon may be killed before it is there.
+  // The daemon may be killed before this worker connects.
   connectTimeoutMs: 120_000,
   workerConcurrency: settings.concurrency,
   maxParkedHandlers: settings.maxParkedHandlers,
@@ -53,7 +53,5 @@ async function act(effect: Omit<Effect, "pid" | "at">): Promise<string> {
 /** An undo that is told of another job or step leaves its job DEAD, which the judge sees. */
 function demandOwn(jobId: string, step: string, run: UndoRun): void {
   if (run.jobId === jobId && run.name === step) return;
-  throw new TerminalError(
-    `the undo of ${step} of job ${jobId} was told that it undoes ${run.name} of job ${run.jobId}`,
-  );
+  throw new TerminalError(`the undo of ${step} of job ${jobId} was asked to undo ${run.name} of job ${run.jobId}`);
 }

@@ -23,7 +23,7 @@ test("a program that takes too long is killed with all that it started", async (
   const startedAt = performance.now();
   const result = await run(["sh", "-c", script], { cwd: dir.path, timeoutMs: 300 });
   expect(result.exitCode).toBeNull();
-  expect(result.output).toContain("no end after 0.3 s");
+  expect(result.output).toContain("timed out after 0.3 s");
   expect(performance.now() - startedAt).toBeLessThan(10_000);
   await expectGone(readFileSync(dir.file("child"), "utf8").trim());
 });
