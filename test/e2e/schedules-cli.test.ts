@@ -212,12 +212,12 @@ testOnEachStore("misuse exits 2 with the fault, its value and what is right", as
     [[...create, "--cron", "0 8 * * *", "--catch-up", "al"], "--catch-up", "did you mean all"],
     [[...create, "--cron", "0 8 * * *", "--jitter", "5"], "unit is missing", "5s"],
     [[...create, "--cron", "0 8 * * *", "--args", "{}"], "not a JSON array", "JSON array such as"],
-    [[...create, "--cron", "0 8 * * *", "--timezone", "UTC"], "no flag --timezone", "did you mean --tz"],
+    [[...create, "--cron", "0 8 * * *", "--timezone", "UTC"], "unknown flag --timezone", "did you mean --tz"],
     [create, "missing flag --cron", "0 8 * * 1-5"],
     [["schedules", "create", "s", "--cron", "@daily"], "missing flag --function", "function"],
     [["schedules", "create", " ", "-f", "t:run", "--cron", "@daily"], "name is empty", "daily-report"],
     [["schedules", "update", "s"], "nothing to update", "--cron"],
-    [["schedules", "preview"], "NAME is missing", "--cron"],
+    [["schedules", "preview"], "missing NAME", "--cron"],
     [["schedules", "list", "-s", "activ"], '"activ"', "did you mean ACTIVE"],
   ];
   for (const [args, fault, right] of wrong) {

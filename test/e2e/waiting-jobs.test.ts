@@ -69,7 +69,7 @@ testOnEachStore("events refuse what is no event before they call anybody", async
     [["events", "emit", ""], "the event's name is empty"],
     [["events", "emit", "x", "--payload", "{"], "--payload is not valid JSON"],
     [["events", "emit", "x", "--payload", "@missing.json"], "cannot read missing.json"],
-    [["events", "emit"], "NAME is missing"],
+    [["events", "emit"], "missing argument NAME"],
     [["events", "emit", "x".repeat(300)], "name"],
   ];
   for (const [args, said] of cases) {

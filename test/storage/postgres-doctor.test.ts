@@ -124,7 +124,7 @@ describe("a fault is found, and the statement that it names mends it", () => {
     await sql.unsafe(`delete from ${schema}.job_counts where function_id >= 1000; select pg_stat_force_next_flush()`);
     const found = wrongs(await factsWhen(url, (one) => wrongs(one, "vacuum").length > 0), "vacuum");
     expect(found.map((one) => one.message).join("\n")).toMatch(/job_counts has 2\d{4} dead rows and \d+ live/);
-    for (const { fix } of found) await paste(fix!.replace("; it tells what holds rows back", ""));
+    for (const { fix } of found) await paste(fix!.replace("; its output shows what keeps them", ""));
     expect(wrongs(await factsWhen(url, (one) => wrongs(one).length === 0))).toEqual([]);
   });
 
@@ -164,12 +164,12 @@ describe("a fault is found, and the statement that it names mends it", () => {
       expect.stringContaining("fsync is off"),
       expect.stringContaining("full_page_writes is off"),
     ]);
-    expect(wrongs(ill, "vacuum").map((one) => one.message)).toEqual([expect.stringContaining("on the whole server")]);
+    expect(wrongs(ill, "vacuum").map((one) => one.message)).toEqual([expect.stringContaining("for the whole server")]);
     for (const { fix } of wrongs(ill)) await paste(fix!);
     const well = await factsWhen(url, ({ settings }) => settings.autovacuum === "on");
     expect(wrongs(well)).toEqual([]);
     const durability = examinePostgres(well).find(({ check }) => check === "durability");
-    expect(durability?.message).toContain("synchronous_commit is off for others");
+    expect(durability?.message).toContain("synchronous_commit is off on this server");
     await paste("alter system reset synchronous_commit; select pg_reload_conf()");
   });
 
@@ -236,7 +236,7 @@ describe("what this machine cannot be made to have is judged from what a server 
     "a standby": [{ isStandby: true }, "role", "primary"],
     "a clock ahead": [{ clockOffsetMs: 3_600_000 }, "server clock", "NTP"],
     "a clock behind": [{ clockOffsetMs: -6_000 }, "server clock", "NTP"],
-    "a long way": [{ answerMs: 40 }, "latency", "next to the database"],
+    "a long way": [{ answerMs: 40 }, "latency", "close to the database"],
     "an older schema": [{ schemaVersion: 1 }, "schema", "reseolio db migrate"],
   };
   let well: PostgresExamination;
