@@ -45,12 +45,14 @@ export class Connection implements SessionOwner {
   /** Monotonic time until which connection failures are not logged as warnings. */
   #silentUntil = 0;
 
-  constructor(
-    private readonly settings: ReseolioSettings,
-    private readonly registry: Registry,
-    private readonly listeners: ConnectionEvents,
-    owner: object,
-  ) {
+  readonly #settings: ReseolioSettings;
+  readonly #registry: Registry;
+  readonly #listeners: ConnectionEvents;
+
+  constructor(settings: ReseolioSettings, registry: Registry, listeners: ConnectionEvents, owner: object) {
+    this.#settings = settings;
+    this.#registry = registry;
+    this.#listeners = listeners;
     const { logger } = settings;
     this.#client = createClient(settings.client);
     const sidecar = new Sidecar({ ...settings.sidecar, client: this.#client, logger });
@@ -95,15 +97,15 @@ export class Connection implements SessionOwner {
   }
 
   addFunction(name: string): void {
-    if (this.settings.workerConcurrency > 0) this.session.batcher.addFunction(name);
+    if (this.#settings.workerConcurrency > 0) this.session.batcher.addFunction(name);
   }
 
   hello(): Hello {
-    const concurrency = this.settings.workerConcurrency;
+    const concurrency = this.#settings.workerConcurrency;
     return create(HelloSchema, {
       workerId: this.#workerId,
       ...this.#identity,
-      functionNames: concurrency > 0 ? [...this.registry.names] : [],
+      functionNames: concurrency > 0 ? [...this.#registry.names] : [],
       concurrency,
       heldLeases: this.#worker.heldLeases(),
       client: `reseolio-js/${SDK_VERSION} ${runtime()}`,
@@ -113,12 +115,12 @@ export class Connection implements SessionOwner {
 
   connected(welcome: Welcome, again: boolean): void {
     this.#worker.connected(welcome.lostLeases);
-    if (again) this.listeners.onReconnected();
+    if (again) this.#listeners.onReconnected();
   }
 
   disconnected(error: ReseolioError): void {
     this.#worker.disconnected();
-    this.listeners.onDisconnected(error);
+    this.#listeners.onDisconnected(error);
   }
 
   /**
@@ -127,9 +129,9 @@ export class Connection implements SessionOwner {
   connectFailed(error: ReseolioError): void {
     const message = `lost the session with the daemon, reconnecting: ${error.message}`;
     const now = performance.now();
-    if (!isRefusal(error) || now < this.#silentUntil) return this.settings.logger.debug(message);
+    if (!isRefusal(error) || now < this.#silentUntil) return this.#settings.logger.debug(message);
     this.#silentUntil = now + WARNING_INTERVAL_MS;
-    this.settings.logger.warn(message);
+    this.#settings.logger.warn(message);
   }
 
   received(frame: SessionResponse): void {

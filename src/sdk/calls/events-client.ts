@@ -6,16 +6,19 @@ import type { UnaryCalls } from "./unary-calls.ts";
 
 /** Emits and deletes events. While the session is broken, calls wait for it. */
 export class EventsClient {
-  constructor(
-    private readonly client: Client,
-    private readonly calls: UnaryCalls,
-  ) {}
+  readonly #client: Client;
+  readonly #calls: UnaryCalls;
+
+  constructor(client: Client, calls: UnaryCalls) {
+    this.#client = client;
+    this.#calls = calls;
+  }
 
   /** Retried while the daemon is away: emitting an event again changes nothing. */
   async emitEvent(name: string, payload: unknown): Promise<EmittedEvent> {
     checkName("the name of the event", name);
     const bytes = encodeValue(`event ${JSON.stringify(name)}`, "payload", payload);
-    const { created, woken } = await this.calls.repeat(() => this.client.events.emitEvent({ name, payload: bytes }));
+    const { created, woken } = await this.#calls.repeat(() => this.#client.events.emitEvent({ name, payload: bytes }));
     return { created, woken };
   }
 
@@ -24,6 +27,6 @@ export class EventsClient {
    */
   async deleteEvent(name: string): Promise<boolean> {
     checkName("the name of the event", name);
-    return (await this.calls.once(() => this.client.events.deleteEvent({ name }))).deleted;
+    return (await this.#calls.once(() => this.#client.events.deleteEvent({ name }))).deleted;
   }
 }

@@ -16,21 +16,24 @@ import { pageSizeOf, type UnaryCalls } from "./unary-calls.ts";
 
 /** Reads and changes single jobs. While the session is broken, calls wait for it. */
 export class JobsClient {
-  constructor(
-    private readonly client: Client,
-    private readonly calls: UnaryCalls,
-  ) {}
+  readonly #client: Client;
+  readonly #calls: UnaryCalls;
+
+  constructor(client: Client, calls: UnaryCalls) {
+    this.#client = client;
+    this.#calls = calls;
+  }
 
   /** @throws ReseolioError `not_found` */
   async getJob(jobId: string): Promise<JobDetails> {
-    const response = await this.calls.repeat(() => this.client.jobs.getJob({ jobId }));
+    const response = await this.#calls.repeat(() => this.#client.jobs.getJob({ jobId }));
     return jobDetailsOf(demandJob(response.job, jobId));
   }
 
   async listJobs(query: JobQuery): Promise<JobPage> {
     checkQuery(query);
     const request = { filter: filterOf(query), pageSize: pageSizeOf(query.limit), pageToken: query.pageToken ?? "" };
-    const { jobs, nextPageToken } = await this.calls.repeat(() => this.client.jobs.listJobs(request));
+    const { jobs, nextPageToken } = await this.#calls.repeat(() => this.#client.jobs.listJobs(request));
     return { jobs: jobs.map(jobDetailsOf), ...(nextPageToken === "" ? {} : { nextPageToken }) };
   }
 
@@ -38,11 +41,11 @@ export class JobsClient {
    * Not retried when the answer is lost: the second answer would be false although the first call cancelled the job.
    */
   async cancelJob(jobId: string): Promise<boolean> {
-    return (await this.calls.once(() => this.client.jobs.cancelJob({ jobId }))).cancelled;
+    return (await this.#calls.once(() => this.#client.jobs.cancelJob({ jobId }))).cancelled;
   }
 
   async retryJob(jobId: string): Promise<void> {
-    await this.calls.once(() => this.client.jobs.retryJob({ jobId }));
+    await this.#calls.once(() => this.#client.jobs.retryJob({ jobId }));
   }
 
   /**
@@ -51,7 +54,7 @@ export class JobsClient {
    */
   async retryChild(jobId: string, awaitedBy: string): Promise<void> {
     try {
-      await this.calls.repeat(() => this.client.jobs.retryJob({ jobId, awaitedBy }));
+      await this.#calls.repeat(() => this.#client.jobs.retryJob({ jobId, awaitedBy }));
     } catch (error) {
       if (!(error instanceof ReseolioError) || error.code !== "failed_precondition") throw error;
     }
@@ -62,7 +65,7 @@ export class JobsClient {
     checkName("the name of the signal", name);
     const bytes = encodeValue(`signal ${JSON.stringify(name)}`, "payload", payload);
     const request = { jobId, name, payload: bytes, signalId: uuidV7() };
-    const { taken } = await this.calls.repeat(() => this.client.jobs.sendSignal(request));
+    const { taken } = await this.#calls.repeat(() => this.#client.jobs.sendSignal(request));
     return { taken };
   }
 }

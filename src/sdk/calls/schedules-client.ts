@@ -23,10 +23,13 @@ import { pageSizeOf, type UnaryCalls } from "./unary-calls.ts";
  * Creates, reads and changes schedules. All calls but the deletion are idempotent and retried when an answer is lost.
  */
 export class SchedulesClient {
-  constructor(
-    private readonly client: Client,
-    private readonly calls: UnaryCalls,
-  ) {}
+  readonly #client: Client;
+  readonly #calls: UnaryCalls;
+
+  constructor(client: Client, calls: UnaryCalls) {
+    this.#client = client;
+    this.#calls = calls;
+  }
 
   /** @param onDuplicate what to do when a schedule of this name has different content */
   async createSchedule(
@@ -35,7 +38,7 @@ export class SchedulesClient {
     onDuplicate: "reject" | "update",
   ): Promise<ScheduleDetails> {
     try {
-      const { schedule } = await this.calls.repeat(() => this.client.schedules.createSchedule({ name, spec }));
+      const { schedule } = await this.#calls.repeat(() => this.#client.schedules.createSchedule({ name, spec }));
       return detailsOf(schedule, name);
     } catch (error) {
       const exists = error instanceof ReseolioError && error.code === "already_exists";
@@ -49,13 +52,13 @@ export class SchedulesClient {
   async #replace(name: string, spec: ScheduleSpecInit): Promise<ScheduleDetails> {
     const clearFields = CLEARABLE_FIELDS.filter((field) => !Object.hasOwn(spec, camelCase(field)));
     const request = { name, spec, clearFields };
-    const { schedule } = await this.calls.repeat(() => this.client.schedules.updateSchedule(request));
+    const { schedule } = await this.#calls.repeat(() => this.#client.schedules.updateSchedule(request));
     return detailsOf(schedule, name);
   }
 
   async getSchedule(name: string): Promise<ScheduleDetails> {
     checkScheduleName(name);
-    const { schedule } = await this.calls.repeat(() => this.client.schedules.getSchedule({ name }));
+    const { schedule } = await this.#calls.repeat(() => this.#client.schedules.getSchedule({ name }));
     return detailsOf(schedule, name);
   }
 
@@ -63,7 +66,7 @@ export class SchedulesClient {
     const { status, functionName = "", pageToken = "" } = query;
     const statuses = status === undefined ? [] : typeof status === "string" ? [status] : status;
     const request = { states: statuses.map(checkedState), functionName, pageSize: pageSizeOf(query.limit), pageToken };
-    const page = await this.calls.repeat(() => this.client.schedules.listSchedules(request));
+    const page = await this.#calls.repeat(() => this.#client.schedules.listSchedules(request));
     const { nextPageToken, total } = page;
     const schedules = page.schedules.map(scheduleDetailsOf);
     return { schedules, total, ...(nextPageToken === "" ? {} : { nextPageToken }) };
@@ -80,33 +83,33 @@ export class SchedulesClient {
     const needsBase = ((update as ScheduleUpdate | undefined)?.jobOptions ?? null) !== null;
     const base = needsBase ? optionsOf(update.functionName ?? (await this.getSchedule(name)).functionName) : {};
     const request = { name, ...encodeScheduleUpdate(name, update, base) };
-    const { schedule } = await this.calls.repeat(() => this.client.schedules.updateSchedule(request));
+    const { schedule } = await this.#calls.repeat(() => this.#client.schedules.updateSchedule(request));
     return detailsOf(schedule, name);
   }
 
   async pauseSchedule(name: string): Promise<ScheduleDetails> {
     checkScheduleName(name);
-    const { schedule } = await this.calls.repeat(() => this.client.schedules.pauseSchedule({ name }));
+    const { schedule } = await this.#calls.repeat(() => this.#client.schedules.pauseSchedule({ name }));
     return detailsOf(schedule, name);
   }
 
   async resumeSchedule(name: string): Promise<ScheduleDetails> {
     checkScheduleName(name);
-    const { schedule } = await this.calls.repeat(() => this.client.schedules.resumeSchedule({ name }));
+    const { schedule } = await this.#calls.repeat(() => this.#client.schedules.resumeSchedule({ name }));
     return detailsOf(schedule, name);
   }
 
   /** Not retried when the answer is lost: the second answer would be false although the first call deleted it. */
   async deleteSchedule(name: string): Promise<boolean> {
     checkScheduleName(name);
-    return (await this.calls.once(() => this.client.schedules.deleteSchedule({ name }))).deleted;
+    return (await this.#calls.once(() => this.#client.schedules.deleteSchedule({ name }))).deleted;
   }
 
   /** @returns the ID of the job, which is chosen here so that a retried call enqueues only one */
   async triggerSchedule(name: string): Promise<string> {
     checkScheduleName(name);
     const jobId = uuidV7();
-    const answer = await this.calls.repeat(() => this.client.schedules.triggerSchedule({ name, jobId }));
+    const answer = await this.#calls.repeat(() => this.#client.schedules.triggerSchedule({ name, jobId }));
     return answer.jobId === "" ? jobId : answer.jobId;
   }
 
@@ -118,7 +121,7 @@ export class SchedulesClient {
     let pageToken = "";
     do {
       const slice = { ...request, pageToken };
-      const answer = await this.calls.repeat(() => this.client.schedules.backfillSchedule(slice));
+      const answer = await this.#calls.repeat(() => this.#client.schedules.backfillSchedule(slice));
       count += answer.count;
       pageToken = answer.nextPageToken;
     } while (pageToken !== "");
@@ -137,7 +140,7 @@ export class SchedulesClient {
       count: pageSizeOf(window.count, "count"),
       ...(after === undefined ? {} : { after: timestampFromDate(after) }),
     };
-    const { ticks, timeZone } = await this.calls.repeat(() => this.client.schedules.previewSchedule(request));
+    const { ticks, timeZone } = await this.#calls.repeat(() => this.#client.schedules.previewSchedule(request));
     return { timezone: timeZone, ticks: ticks.map(tickOf) };
   }
 }

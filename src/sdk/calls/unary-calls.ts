@@ -4,14 +4,17 @@ import type { Session } from "../session/session.ts";
 
 /** Makes unary calls next to the session's stream. While the session is broken, calls wait for it. */
 export class UnaryCalls {
-  constructor(
-    private readonly session: Session,
-    private readonly callTimeoutMs: number,
-  ) {}
+  readonly #session: Session;
+  readonly #callTimeoutMs: number;
+
+  constructor(session: Session, callTimeoutMs: number) {
+    this.#session = session;
+    this.#callTimeoutMs = callTimeoutMs;
+  }
 
   /** For calls whose answer would differ the second time. @throws ReseolioError */
   async once<T>(call: () => Promise<T>): Promise<T> {
-    await this.session.whenOpen(this.callTimeoutMs);
+    await this.#session.whenOpen(this.#callTimeoutMs);
     try {
       return await call();
     } catch (error) {
@@ -21,12 +24,12 @@ export class UnaryCalls {
 
   /** For reads and idempotent calls: retried while the daemon is away. @throws ReseolioError */
   async repeat<T>(call: () => Promise<T>): Promise<T> {
-    const endAt = performance.now() + this.callTimeoutMs;
+    const endAt = performance.now() + this.#callTimeoutMs;
     for (;;) {
       try {
         return await this.once(call);
       } catch (error) {
-        const isOver = performance.now() >= endAt || this.session.isClosed;
+        const isOver = performance.now() >= endAt || this.#session.isClosed;
         if (!(error instanceof ReseolioError) || error.code !== "connection" || isOver) throw error;
       }
       await new Promise((resolve) => setTimeout(resolve, REPEAT_DELAY_MS));

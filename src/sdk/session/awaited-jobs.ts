@@ -11,19 +11,22 @@ interface Waiter {
   timer: ReturnType<typeof setTimeout> | undefined;
 }
 
+export interface AwaitEvents {
+  /** A job got its first waiter. */
+  readonly onAwait: (jobId: string) => void;
+  /** A job lost its last waiter before its end. */
+  readonly onUnawait: (jobId: string) => void;
+}
+
 /** Who waits for the end of which job. The IDs outlive streams: they are sent again on each new one. */
 export class AwaitedJobs {
   #waiters = new Map<string, Set<Waiter>>();
+  readonly #events: AwaitEvents;
   #closedBy: ReseolioError | undefined;
 
-  constructor(
-    private readonly events: {
-      /** A job got its first waiter. */
-      readonly onAwait: (jobId: string) => void;
-      /** A job lost its last waiter before its end. */
-      readonly onUnawait: (jobId: string) => void;
-    },
-  ) {}
+  constructor(events: AwaitEvents) {
+    this.#events = events;
+  }
 
   get jobIds(): Iterable<string> {
     return this.#waiters.keys();
@@ -77,14 +80,14 @@ export class AwaitedJobs {
       return;
     }
     this.#waiters.set(jobId, new Set([waiter]));
-    this.events.onAwait(jobId);
+    this.#events.onAwait(jobId);
   }
 
   #remove(jobId: string, waiter: Waiter): void {
     const waiters = this.#waiters.get(jobId);
     if (waiters?.delete(waiter) !== true || waiters.size > 0) return;
     this.#waiters.delete(jobId);
-    this.events.onUnawait(jobId);
+    this.#events.onUnawait(jobId);
   }
 
   #armTimer(jobId: string, waiter: Waiter, timeoutMs: number, endAt: number): void {

@@ -2,18 +2,22 @@
 export class Backoff {
   #attempts = 0;
 
-  constructor(
-    private readonly minMs: number,
-    private readonly maxMs: number,
-    /** A number in [0, 1). */
-    private readonly random: () => number = Math.random,
-  ) {}
+  readonly #minMs: number;
+  readonly #maxMs: number;
+  /** A number in [0, 1). */
+  readonly #random: () => number;
+
+  constructor(minMs: number, maxMs: number, random: () => number = Math.random) {
+    this.#minMs = minMs;
+    this.#maxMs = maxMs;
+    this.#random = random;
+  }
 
   /** Between half of the nominal delay and all of it. */
   nextMs(): number {
-    const nominal = Math.min(this.minMs * 2 ** Math.min(this.#attempts, 30), this.maxMs);
+    const nominal = Math.min(this.#minMs * 2 ** Math.min(this.#attempts, 30), this.#maxMs);
     this.#attempts++;
-    return nominal * (0.5 + this.random() / 2);
+    return nominal * (0.5 + this.#random() / 2);
   }
 
   reset(): void {

@@ -9,12 +9,17 @@ export class PendingEnqueue<T> implements EnqueueCall {
   #resolve!: (value: T) => void;
   #reject!: (error: ReseolioError) => void;
 
+  readonly #address: string;
+  readonly #onEnqueued: (answer: EnqueuedJob, job: NewJob) => T;
+
   constructor(
     readonly job: NewJob,
     readonly deadlineAt: number,
-    private readonly address: string,
-    private readonly onEnqueued: (answer: EnqueuedJob, job: NewJob) => T,
+    address: string,
+    onEnqueued: (answer: EnqueuedJob, job: NewJob) => T,
   ) {
+    this.#address = address;
+    this.#onEnqueued = onEnqueued;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -22,7 +27,7 @@ export class PendingEnqueue<T> implements EnqueueCall {
   }
 
   answer(result: EnqueueAnswer): void {
-    if (result.kind === "enqueued") this.#resolve(this.onEnqueued(result.job, this.job));
+    if (result.kind === "enqueued") this.#resolve(this.#onEnqueued(result.job, this.job));
     else this.#reject(this.#errorOf(result));
   }
 
@@ -33,12 +38,12 @@ export class PendingEnqueue<T> implements EnqueueCall {
         return reseolioErrorFromStatus(answer);
       case "expired":
         return new ConnectionError(
-          this.address,
-          `no answer from the daemon at ${this.address} to the call of ${what}; it may or may not have been stored: check the job ID before calling again`,
+          this.#address,
+          `no answer from the daemon at ${this.#address} to the call of ${what}; it may or may not have been stored: check the job ID before calling again`,
         );
       case "closed":
         return new ConnectionError(
-          this.address,
+          this.#address,
           `the client was stopped before the call of ${what} was answered; it may or may not have been stored`,
         );
     }

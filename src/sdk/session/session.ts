@@ -54,13 +54,17 @@ export class Session {
   #draining = false;
   #lastError: ReseolioError | null = null;
 
-  constructor(
-    private readonly client: Client,
-    private readonly owner: SessionOwner,
-    private readonly settings: SessionSettings,
-    /** Makes sure that a daemon is running; called before each stream is opened. */
-    private readonly prepare: () => Promise<void>,
-  ) {
+  readonly #client: Client;
+  readonly #owner: SessionOwner;
+  readonly #settings: SessionSettings;
+  /** Makes sure that a daemon is running; called before each stream is opened. */
+  readonly #prepare: () => Promise<void>;
+
+  constructor(client: Client, owner: SessionOwner, settings: SessionSettings, prepare: () => Promise<void>) {
+    this.#client = client;
+    this.#owner = owner;
+    this.#settings = settings;
+    this.#prepare = prepare;
     this.#backoff = new Backoff(settings.minBackoffMs, settings.maxBackoffMs);
   }
 
@@ -69,7 +73,7 @@ export class Session {
   }
 
   get #address(): string {
-    return this.client.transport.address.text;
+    return this.#client.transport.address.text;
   }
 
   get isClosed(): boolean {
@@ -84,9 +88,9 @@ export class Session {
    */
   open(): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#opening = { resolve, reject, endAt: performance.now() + this.settings.connectTimeoutMs };
+      this.#opening = { resolve, reject, endAt: performance.now() + this.#settings.connectTimeoutMs };
       this.#lastTickAt = performance.now();
-      this.#ticker = setInterval(() => this.#tick(), this.settings.tickMs);
+      this.#ticker = setInterval(() => this.#tick(), this.#settings.tickMs);
       void this.#connect();
     });
   }
@@ -96,7 +100,7 @@ export class Session {
    * refusal, or with ConnectionError when there was no answer within `callTimeoutMs`.
    */
   enqueue<T>(job: NewJob, onEnqueued: (answer: EnqueuedJob, job: NewJob) => T): Promise<T> {
-    const { callTimeoutMs } = this.settings;
+    const { callTimeoutMs } = this.#settings;
     const call = new PendingEnqueue(job, performance.now() + callTimeoutMs, this.#address, onEnqueued);
     this.batcher.enqueue(call);
     return call.promise;
@@ -143,7 +147,7 @@ export class Session {
   async #connect(): Promise<void> {
     this.#state = { kind: "between", timer: undefined };
     try {
-      await this.prepare();
+      await this.#prepare();
     } catch (error) {
       if (!this.isClosed) this.#retryLater(reseolioErrorFrom(error));
       return;
@@ -152,7 +156,7 @@ export class Session {
   }
 
   #openStream(): void {
-    const stream: SessionStream = openSessionStream(this.client, {
+    const stream: SessionStream = openSessionStream(this.#client, {
       onFrame: (frame) => this.#onFrame(stream, frame),
       onEnd: (error) => this.#onEnd(stream, error),
     });
@@ -160,7 +164,7 @@ export class Session {
     this.#state = { kind: "greeting", stream, since: now };
     this.batcher.restart(this.awaited.jobIds, now);
     this.#frameId = HELLO_FRAME_ID;
-    stream.send(helloFrame(this.owner.hello(), this.#draining));
+    stream.send(helloFrame(this.#owner.hello(), this.#draining));
   }
 
   #onFrame(stream: SessionStream, frame: SessionResponse): void {
@@ -171,7 +175,7 @@ export class Session {
       this.#breakStream(protocolError(this.#address, `reply ${reply.frameId} does not match what was sent`));
       return;
     }
-    if (concernsWorker(frame)) this.owner.received(frame);
+    if (concernsWorker(frame)) this.#owner.received(frame);
     for (const job of frame.finished) this.awaited.finish(job);
     if (!this.#idleWaiters.isEmpty && this.batcher.pending === 0) this.#idleWaiters.wake();
     this.#scheduleFlush();
@@ -186,7 +190,7 @@ export class Session {
     this.#lastError = null;
     this.#lastSentAt = performance.now();
     this.#welcomes++;
-    this.owner.connected(welcome, this.#welcomes > 1);
+    this.#owner.connected(welcome, this.#welcomes > 1);
     this.#opening?.resolve();
     this.#opening = null;
     this.#openWaiters.wake();
@@ -205,7 +209,7 @@ export class Session {
     const state = this.#state;
     if (state.kind !== "open" && state.kind !== "greeting") return;
     state.stream.abort();
-    if (state.kind === "open") this.owner.disconnected(error);
+    if (state.kind === "open") this.#owner.disconnected(error);
     this.#retryLater(error);
   }
 
@@ -215,13 +219,13 @@ export class Session {
       void this.close();
       return;
     }
-    this.owner.connectFailed(error);
+    this.#owner.connectFailed(error);
     this.#state = { kind: "between", timer: setTimeout(() => void this.#connect(), this.#nextDelayMs()) };
   }
 
   /** Tries every daemon once before the first wait. */
   #nextDelayMs(): number {
-    const { transport } = this.client;
+    const { transport } = this.#client;
     transport.failOver();
     return ++this.#failures % transport.addressCount === 0 ? this.#backoff.nextMs() : 0;
   }
@@ -229,15 +233,15 @@ export class Session {
   #tick(): void {
     const now = performance.now();
     // After the whole process was suspended, answers wait in the socket: deadlines are checked at the next tick.
-    const wasAsleep = now - this.#lastTickAt > 4 * this.settings.tickMs;
+    const wasAsleep = now - this.#lastTickAt > 4 * this.#settings.tickMs;
     this.#lastTickAt = now;
     this.batcher.retryPostponed();
     this.#scheduleFlush();
-    this.owner.tick(now);
+    this.#owner.tick(now);
     if (wasAsleep) return;
     this.batcher.expire(now);
     if (this.#opening !== null && now >= this.#opening.endAt) {
-      this.#lastError ??= silentError(this.#address, this.settings.connectTimeoutMs);
+      this.#lastError ??= silentError(this.#address, this.#settings.connectTimeoutMs);
       void this.close();
     } else if (this.#state.kind === "greeting") this.#checkPeer(this.#state.since, now);
     else if (this.#state.kind === "open") {
@@ -248,21 +252,21 @@ export class Session {
 
   /** With other daemons to switch to, gives up early enough for the leases to reach one before they expire. */
   get #patienceMs(): number {
-    const { replyTimeoutMs } = this.settings;
-    return this.client.transport.addressCount === 1 ? replyTimeoutMs : Math.min(replyTimeoutMs, this.#leaseMs / 3);
+    const { replyTimeoutMs } = this.#settings;
+    return this.#client.transport.addressCount === 1 ? replyTimeoutMs : Math.min(replyTimeoutMs, this.#leaseMs / 3);
   }
 
   /** A peer that accepts frames but answers none is a black hole: closes the connection, not only the stream. */
   #checkPeer(waitingSince: number, now: number): void {
     if (now - waitingSince <= this.#patienceMs) return;
     this.#breakStream(silentError(this.#address, now - waitingSince));
-    this.client.transport.close();
+    this.#client.transport.close();
   }
 
   /** Sends a frame even if the maximum is unanswered: a slow commit must not cost the leases. */
   #renewLease(now: number): void {
     if (this.#state.kind !== "open") return;
-    if (now - this.#lastSentAt >= this.#leaseMs / 3 - this.settings.tickMs) this.#sendFrame(this.#state.stream);
+    if (now - this.#lastSentAt >= this.#leaseMs / 3 - this.#settings.tickMs) this.#sendFrame(this.#state.stream);
   }
 
   #scheduleFlush(): void {
@@ -283,7 +287,7 @@ export class Session {
   #canSend(): boolean {
     if (this.#state.kind !== "open" || !this.batcher.hasWork) return false;
     const { unanswered, waitingItems, unansweredItems } = this.batcher;
-    return unanswered === 0 || (unanswered < this.settings.maxUnanswered && waitingItems >= unansweredItems);
+    return unanswered === 0 || (unanswered < this.#settings.maxUnanswered && waitingItems >= unansweredItems);
   }
 
   #sendFrame(stream: SessionStream): void {

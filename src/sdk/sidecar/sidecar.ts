@@ -42,7 +42,10 @@ export class Sidecar {
   /** False once the daemon turns out to be run by other means: the SDK must not replace it. */
   #mayStart: boolean;
 
-  constructor(private readonly options: SidecarOptions) {
+  readonly #options: SidecarOptions;
+
+  constructor(options: SidecarOptions) {
+    this.#options = options;
     this.#mayStart = options.autoStart && isOnThisHost(options.client.transport.address);
   }
 
@@ -53,7 +56,7 @@ export class Sidecar {
    *   could be started; ConnectionError when none answers and none may be started
    */
   async ensure(): Promise<void> {
-    const { client, storage } = this.options;
+    const { client, storage } = this.#options;
     if (storage === undefined) return;
     const info = await this.#probe();
     if (info !== null) this.#check(info, storage);
@@ -64,7 +67,7 @@ export class Sidecar {
   /** Null when no daemon answers. */
   async #probe(): Promise<GetInfoResponse | null> {
     try {
-      return await this.options.client.daemon.getInfo({}, { timeoutMs: PROBE_TIMEOUT_MS });
+      return await this.#options.client.daemon.getInfo({}, { timeoutMs: PROBE_TIMEOUT_MS });
     } catch (error) {
       const known = reseolioErrorFrom(error);
       if (known.code === "connection") return null;
@@ -73,29 +76,29 @@ export class Sidecar {
   }
 
   #stranger(cause: ReseolioError): ReseolioError {
-    const { text } = this.options.client.transport.address;
+    const { text } = this.#options.client.transport.address;
     const message = `the server at ${text} is not a Reseolio daemon (${cause.message}); give another address`;
     return new ReseolioError("daemon_start", message, { cause });
   }
 
   #check(info: GetInfoResponse, storage: Storage): void {
     if (!isSameStorage(storage, info.storageKind, info.storageName)) {
-      const { text } = this.options.client.transport.address;
+      const { text } = this.#options.client.transport.address;
       throw new ReseolioError(
         "storage_mismatch",
         `the daemon at ${text} serves ${info.storageKind} ${info.storageName}, this client wants ${storage.kind} ` +
           `${storageName(storage)}; use another address for a second daemon, or name the same storage`,
       );
     }
-    this.#mayStart = this.options.autoStart && info.lingering;
+    this.#mayStart = this.#options.autoStart && info.lingering;
   }
 
   /** A daemon that is exiting may still hold its file: retries for a while. */
   async #start(storage: Storage): Promise<GetInfoResponse> {
-    const binary = findBinary({ coreBinaryPath: this.options.coreBinaryPath });
+    const binary = findBinary({ coreBinaryPath: this.#options.coreBinaryPath });
     const rivalEndAt = performance.now() + RIVAL_TIMEOUT_MS;
     for (;;) {
-      const log = openLog(storage, this.options.client.transport.address.port);
+      const log = openLog(storage, this.#options.client.transport.address.port);
       const { child, exit } = this.#spawn(binary, storage, log);
       const info = await this.#waitUntilReady(exit, log).finally(() => detach(child));
       if (info !== null) return info;
@@ -104,7 +107,7 @@ export class Sidecar {
   }
 
   #spawn(binary: string, storage: Storage, log: Log): { child: ChildProcess; exit: Exit } {
-    const { address } = this.options.client.transport;
+    const { address } = this.#options.client.transport;
     // A URL may contain a password, and every user of the machine can read arguments.
     const db = storage.kind === "sqlite" ? ["--db", storage.path] : [];
     const child = spawn(binary, ["serve", ...db, "--addr", `${address.host}:${address.port}`, "--linger", LINGER], {
@@ -114,7 +117,7 @@ export class Sidecar {
       windowsHide: true,
     });
     closeSync(log.descriptor);
-    this.options.logger.debug("starting the daemon", { binary, storage: storageName(storage), log: log.path });
+    this.#options.logger.debug("starting the daemon", { binary, storage: storageName(storage), log: log.path });
     const exit: Exit = { reason: null };
     child.on("error", (error) => (exit.reason = `${binary} could not be started: ${error.message}`));
     child.on("exit", (code, signal) => (exit.reason = `${binary} serve ended with ${signal ?? `exit code ${code}`}`));
@@ -125,7 +128,7 @@ export class Sidecar {
   #environment(storage: Storage): NodeJS.ProcessEnv {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("BUN_")));
     if (storage.kind === "postgres") env["RESEOLIO_DB"] = storage.url;
-    if (this.options.token !== undefined) env["RESEOLIO_TOKEN"] = this.options.token;
+    if (this.#options.token !== undefined) env["RESEOLIO_TOKEN"] = this.#options.token;
     return env;
   }
 

@@ -115,13 +115,23 @@ function bearer(token: string): Interceptor {
 class DeadlineTransport implements DaemonTransport {
   readonly addressCount = 1;
 
+  readonly #inner: Transport;
+  readonly #sessions: Http2SessionManager;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #timeoutMs: number;
+
   constructor(
-    private readonly inner: Transport,
+    inner: Transport,
     readonly address: Address,
-    private readonly sessions: Http2SessionManager,
-    private readonly headers: Readonly<Record<string, string>>,
-    private readonly timeoutMs: number,
-  ) {}
+    sessions: Http2SessionManager,
+    headers: Readonly<Record<string, string>>,
+    timeoutMs: number,
+  ) {
+    this.#inner = inner;
+    this.#sessions = sessions;
+    this.#headers = headers;
+    this.#timeoutMs = timeoutMs;
+  }
 
   async unary<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
@@ -132,9 +142,9 @@ class DeadlineTransport implements DaemonTransport {
     contextValues?: ContextValues,
   ): Promise<UnaryResponse<I, O>> {
     try {
-      return await this.inner.unary(method, signal, timeoutMs ?? this.timeoutMs, header, input, contextValues);
+      return await this.#inner.unary(method, signal, timeoutMs ?? this.#timeoutMs, header, input, contextValues);
     } catch (error) {
-      throw connectionErrorFrom(error, this.address.text, timeoutMs === undefined ? this.timeoutMs : null);
+      throw connectionErrorFrom(error, this.address.text, timeoutMs === undefined ? this.#timeoutMs : null);
     }
   }
 
@@ -147,14 +157,14 @@ class DeadlineTransport implements DaemonTransport {
     contextValues?: ContextValues,
   ): Promise<StreamResponse<I, O>> {
     try {
-      const response = await this.inner.stream(method, signal, timeoutMs, header, input, contextValues);
-      return { ...response, message: this.mapFaults(response.message) };
+      const response = await this.#inner.stream(method, signal, timeoutMs, header, input, contextValues);
+      return { ...response, message: this.#mapFaults(response.message) };
     } catch (error) {
       throw connectionErrorFrom(error, this.address.text, null);
     }
   }
 
-  private async *mapFaults<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
+  async *#mapFaults<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
     try {
       yield* messages;
     } catch (error) {
@@ -163,8 +173,8 @@ class DeadlineTransport implements DaemonTransport {
   }
 
   openStream(path: string, events: StreamEvents): GrpcStream {
-    const opening = this.sessions.request("POST", path, this.headers, {});
-    const onHeard = (stream: ClientHttp2Stream): void => this.sessions.notifyResponseByteRead(stream);
+    const opening = this.#sessions.request("POST", path, this.#headers, {});
+    const onHeard = (stream: ClientHttp2Stream): void => this.#sessions.notifyResponseByteRead(stream);
     return new GrpcStream(
       opening,
       { maxMessageBytes: MAX_MESSAGE_BYTES, onHeard },
@@ -178,6 +188,6 @@ class DeadlineTransport implements DaemonTransport {
   failOver(): void {}
 
   close(): void {
-    this.sessions.abort();
+    this.#sessions.abort();
   }
 }

@@ -10,16 +10,21 @@ import type { ParkedHandlers } from "./parked-handlers.ts";
 export class LeaseReports {
   readonly #delayed = new DelayedReports();
 
-  constructor(
-    private readonly held: HeldLeases,
-    private readonly parked: ParkedHandlers,
-    private readonly send: (job: LeasedJob) => void,
-    private readonly logger: Logger,
-  ) {}
+  readonly #held: HeldLeases;
+  readonly #parked: ParkedHandlers;
+  readonly #send: (job: LeasedJob) => void;
+  readonly #logger: Logger;
+
+  constructor(held: HeldLeases, parked: ParkedHandlers, send: (job: LeasedJob) => void, logger: Logger) {
+    this.#held = held;
+    this.#parked = parked;
+    this.#send = send;
+    this.#logger = logger;
+  }
 
   report(job: LeasedJob, outcome: Outcome): void {
     job.end(outcome);
-    this.send(job);
+    this.#send(job);
   }
 
   /** The lease is lost: nothing more is reported about it. */
@@ -28,7 +33,7 @@ export class LeaseReports {
   }
 
   tick(now: number): void {
-    for (const job of this.#delayed.takeDue(now)) this.send(job);
+    for (const job of this.#delayed.takeDue(now)) this.#send(job);
   }
 
   readonly onAnswer = (job: LeasedJob, result: SettleResult): void => {
@@ -42,24 +47,24 @@ export class LeaseReports {
         return;
       case SettleResult.STALE:
       case SettleResult.UNSPECIFIED:
-        this.logger.debug("outcome discarded: the lease was revoked", { jobId: job.assignment.jobId });
+        this.#logger.debug("outcome discarded: the lease was revoked", { jobId: job.assignment.jobId });
         if (isPark) this.#dropParked(job);
         break;
       case SettleResult.ACCEPTED:
-        if (isPark) this.parked.recorded(job.assignment);
+        if (isPark) this.#parked.recorded(job.assignment);
         break;
     }
     this.#forget(job);
   };
 
   #dropParked({ assignment }: LeasedJob): void {
-    if (this.parked.find(assignment) !== undefined) this.parked.drop(assignment.jobId);
+    if (this.#parked.find(assignment) !== undefined) this.#parked.drop(assignment.jobId);
   }
 
   #reportRefusal(job: LeasedJob, isPark: boolean): void {
     const { jobId, functionName } = job.assignment;
     if (job.isRefused) {
-      this.logger.error("the daemon rejected the report of a failure; the lease will expire", { jobId, functionName });
+      this.#logger.error("the daemon rejected the report of a failure; the lease will expire", { jobId, functionName });
       this.#forget(job);
       return;
     }
@@ -70,6 +75,6 @@ export class LeaseReports {
 
   #forget(job: LeasedJob): void {
     job.stage = "gone";
-    this.held.remove(job);
+    this.#held.remove(job);
   }
 }

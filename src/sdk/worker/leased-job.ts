@@ -42,11 +42,14 @@ export class LeasedJob implements OutcomeReport {
   /** Checkpoints of the job whose steps are undone. */
   readonly undone: readonly Checkpoint[];
 
+  readonly #onAnswer: (job: LeasedJob, result: SettleResult) => void;
+
   constructor(
     readonly assignment: Assignment,
     arrived: readonly ArrivedCheckpoint[],
-    private readonly onAnswer: (job: LeasedJob, result: SettleResult) => void,
+    onAnswer: (job: LeasedJob, result: SettleResult) => void,
   ) {
+    this.#onAnswer = onAnswer;
     this.recorded = arrived.length === 0 ? NOTHING : checkpointsOf(arrived, false);
     this.undone = arrived.length === 0 ? NOTHING : checkpointsOf(arrived, true);
   }
@@ -78,7 +81,7 @@ export class LeasedJob implements OutcomeReport {
   }
 
   answer(result: SettleResult): void {
-    this.onAnswer(this, result);
+    this.#onAnswer(this, result);
   }
 
   isLease(lease: { readonly jobId: string; readonly leaseToken: number }): boolean {

@@ -15,11 +15,14 @@ interface Parked {
 export class ParkedHandlers {
   readonly #parked = new Map<string, Parked>();
 
-  constructor(
-    private readonly limit: number,
-    /** Asks the daemon for a slot. */
-    private readonly wake: (lease: HeldLease) => void,
-  ) {}
+  readonly #limit: number;
+  /** Asks the daemon for a slot. */
+  readonly #wake: (lease: HeldLease) => void;
+
+  constructor(limit: number, wake: (lease: HeldLease) => void) {
+    this.#limit = limit;
+    this.#wake = wake;
+  }
 
   get size(): number {
     return this.#parked.size;
@@ -29,7 +32,7 @@ export class ParkedHandlers {
   add(context: HandlerContext): void {
     this.#parked.set(context.jobId, { context, leaseToken: context.leaseToken, isRecorded: false, needsSlot: false });
     const [oldest] = this.#parked.keys();
-    if (this.#parked.size > this.limit && oldest !== undefined) this.drop(oldest);
+    if (this.#parked.size > this.#limit && oldest !== undefined) this.drop(oldest);
   }
 
   /** The handler that was parked under this lease. */
@@ -75,6 +78,6 @@ export class ParkedHandlers {
   }
 
   #wakeIfNeeded({ context: { jobId }, leaseToken, isRecorded, needsSlot }: Parked): void {
-    if (isRecorded && needsSlot) this.wake({ $typeName: "reseolio.v1.HeldLease", jobId, leaseToken, started: true });
+    if (isRecorded && needsSlot) this.#wake({ $typeName: "reseolio.v1.HeldLease", jobId, leaseToken, started: true });
   }
 }

@@ -12,7 +12,11 @@ export class RunningJobs {
   readonly #running = new Set<LeasedJob>();
   readonly #idleWaiters = new WaitList();
 
-  constructor(private readonly logger: Logger) {}
+  readonly #logger: Logger;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
 
   get size(): number {
     return this.#running.size;
@@ -59,7 +63,7 @@ export class RunningJobs {
   /** Warns about jobs that are still running when the client has stopped. */
   warnOfUnresponsive(): void {
     if (this.#running.size === 0) return;
-    this.logger.warn("stopped while handlers are still running; they ignored their signals", {
+    this.#logger.warn("stopped while handlers are still running; they ignored their signals", {
       functions: [...new Set([...this.#running].map((job) => job.assignment.functionName))].join(","),
     });
   }
@@ -70,9 +74,12 @@ export class RunningJobs {
     if (now > endAt + TIMEOUT_FALLBACK_MS) this.abort(job, timeoutError(job.assignment));
     if (job.hasWarned || job.abortedAt === undefined || now - job.abortedAt < IGNORED_SIGNAL_WARNING_MS) return;
     job.hasWarned = true;
-    this.logger.warn("a handler ignores its signal and still occupies a slot; pass context().signal to what it calls", {
-      functionName,
-      jobId,
-    });
+    this.#logger.warn(
+      "a handler ignores its signal and still occupies a slot; pass context().signal to what it calls",
+      {
+        functionName,
+        jobId,
+      },
+    );
   }
 }

@@ -11,10 +11,14 @@ export class Undoing {
   #onEnd: ((end: AttemptEnd) => void) | undefined;
   #hasBegun = false;
 
-  constructor(private readonly job: LeasedJob) {}
+  readonly #job: LeasedJob;
+
+  constructor(job: LeasedJob) {
+    this.#job = job;
+  }
 
   get undone(): readonly Checkpoint[] {
-    return this.job.undone;
+    return this.#job.undone;
   }
 
   /** Call before the handler starts. @param onEnd called once, with how the undos ended */
@@ -30,7 +34,7 @@ export class Undoing {
     if (this.#hasBegun || this.#context === undefined) return;
     this.#hasBegun = true;
     const { functionName } = this.#context;
-    undoSteps(this.#context, this.job.undone, this.job.recorded).then(
+    undoSteps(this.#context, this.#job.undone, this.#job.recorded).then(
       (undone) => {
         const result = { undone };
         this.#onEnd?.({ kind: "success", result, bytes: encodeResult(functionName, result) });

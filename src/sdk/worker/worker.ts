@@ -43,7 +43,10 @@ export class Worker {
   #isDraining = false;
   #isStarting = false;
 
-  constructor(private readonly options: WorkerOptions) {
+  readonly #options: WorkerOptions;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
     const { port, logger, owner } = options;
     this.#running = new RunningJobs(logger);
     this.#injected = new InjectedCrashes(options.testHooks.crashes);
@@ -95,7 +98,7 @@ export class Worker {
   disconnected(): void {
     this.#arriving.clear();
     for (const job of this.#running) if (job.isRevoked) job.isForgotten = true;
-    this.options.port.batcher.dropReports((outcome) => this.#held.find(outcome) === undefined);
+    this.#options.port.batcher.dropReports((outcome) => this.#held.find(outcome) === undefined);
   }
 
   /**
@@ -123,7 +126,7 @@ export class Worker {
     const job = this.#held.find(lease);
     if (job === undefined) return;
     this.#held.remove(job);
-    this.options.port.batcher.dropReports((outcome) => job.isLease(outcome));
+    this.#options.port.batcher.dropReports((outcome) => job.isLease(outcome));
     this.#reports.drop(job);
     // The lease may be gone because the job was parked: then its handler is among the parked ones.
     if (job.stage === "ended") this.#parked.recorded(lease);
@@ -148,7 +151,7 @@ export class Worker {
     // A handler that returns no promise ends inside `#start`: looping here keeps the stack from growing.
     if (this.#isStarting) return;
     this.#isStarting = true;
-    while (!this.#isDraining && this.#running.size < this.options.concurrency) {
+    while (!this.#isDraining && this.#running.size < this.#options.concurrency) {
       const job = this.#waiting.shift();
       if (job === undefined) break;
       if (job.assignment.resumed) this.#resume(job);
@@ -159,7 +162,7 @@ export class Worker {
 
   #start(job: LeasedJob): void {
     const { assignment } = job;
-    const { registry, events } = this.options;
+    const { registry, events } = this.#options;
     // The job starts over, so a handler that is still parked here is obsolete.
     this.#parked.drop(assignment.jobId);
     const definition = registry.find(assignment.functionName);
@@ -262,7 +265,7 @@ export class Worker {
     job.context?.execution.drop();
     this.#running.delete(job);
     const { jobId, functionName } = job.assignment;
-    this.options.logger.warn(`the records of job ${jobId} do not match its handler: ${message}`, {
+    this.#options.logger.warn(`the records of job ${jobId} do not match its handler: ${message}`, {
       functionName,
       jobId,
     });
@@ -289,7 +292,7 @@ export class Worker {
   }
 
   #emitEnd(assignment: Assignment, end: AttemptEnd): void {
-    const { events } = this.options;
+    const { events } = this.#options;
     if (end.kind === "success") events.onSuccess(assignment, end.result);
     else events.onError(assignment, end.thrown);
   }
@@ -328,6 +331,6 @@ export class Worker {
 
   #heartbeat(host: ExecutionHost, ms: number): void {
     const job = this.#jobOf(host);
-    if (job !== undefined) this.options.port.batcher.heartbeat(job.extend(ms));
+    if (job !== undefined) this.#options.port.batcher.heartbeat(job.extend(ms));
   }
 }
