@@ -1,21 +1,19 @@
-/**
- * `bun run bench`: what Reseolio does on this machine, beside what the machine can do. The compiled daemon, clients and
- * workers in other processes; the table on stdout, progress on stderr.
- *
- *     bun run bench [--quick] [--rounds N] [--json FILE] [--dir DIRECTORY] [--strict]
- *                   [--only core,node,growth,lists,delayed,schedules,start,memory,postgres]
- */
+/** `bun run bench`: what Reseolio does on this machine, beside what the machine can do; `--help` lists the options. */
 import { tmpdir } from "node:os";
-import { parseBenchOptions } from "./bench/options.ts";
+import { BENCH_USAGE, parseBenchOptions } from "./bench/options.ts";
 import { prepareCheckout } from "./prepare.ts";
+import { printsHelp } from "./usage.ts";
 
-try {
-  const options = parseBenchOptions(process.argv.slice(2), tmpdir());
+async function bench(words: readonly string[]): Promise<void> {
+  if (printsHelp(words, BENCH_USAGE)) return;
+  const options = parseBenchOptions(words, tmpdir());
   const executable = await prepareCheckout();
   // Only now is there anything to import: a fresh clone has no packages before.
   const { runBench } = await import("./bench/run-bench.ts");
   process.exitCode = await runBench(executable, options);
-} catch (error) {
+}
+
+await bench(process.argv.slice(2)).catch((error: unknown) => {
   process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
-}
+});

@@ -4,13 +4,13 @@ import { cp, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 const DOCUMENTS = ["README.md", "CHANGELOG.md", "LICENSE", "docs", "examples"];
-/** What running an example leaves behind. */
-const LITTER = /(^|\/)(node_modules|__pycache__)(\/|$)|\.db(-wal|-shm|\.lock|\.log)?$/;
+/** What running an example leaves behind, and what is for those who change the source. */
+const LEFT_OUT = /(^|\/)(node_modules|__pycache__|docs\/decisions)(\/|$)|\.db(-wal|-shm|\.lock|\.log)?$/;
 
 /** Copies them beside what is in `directory` already; a link to what is not there becomes plain text. */
 export async function packDocuments(checkout: string, directory: string): Promise<void> {
   for (const name of DOCUMENTS) {
-    const filter = (path: string): boolean => !LITTER.test(path.slice(checkout.length));
+    const filter = (path: string): boolean => !LEFT_OUT.test(path.slice(checkout.length));
     await cp(join(checkout, name), join(directory, name), { recursive: true, filter });
   }
   const names = await readdir(directory, { recursive: true });

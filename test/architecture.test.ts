@@ -3,8 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { checkout } from "./support/executable.ts";
-import { sourceFiles, withoutComments } from "./support/source-files.ts";
-import type { SourceFile } from "./support/source-files.ts";
+import { sourceFiles, withoutComments, type SourceFile } from "./support/source-files.ts";
 import manifest from "../package.json" with { type: "json" };
 
 interface Room {
@@ -47,16 +46,11 @@ const rooms: readonly Room[] = [
     files: /^src\/daemon\/storage\/postgres\//,
     mayImport: [core, sharedStorage, /^postgres$/, node],
   },
-  // The one place that knows both stores.
-  { files: /^src\/daemon\/storage\/open-store\.ts$/, mayImport: [core, /^src\/daemon\/storage\//] },
+  // The two places that know both stores.
+  { files: /^src\/daemon\/storage\/open-(store|maintenance)\.ts$/, mayImport: [core, /^src\/daemon\/storage\//] },
   { files: sharedStorage, mayImport: [core, node] },
   { files: engine, mayImport: [core, seam, node] },
   { files: /^src\/daemon\/loops\//, mayImport: [core, engine, seam, logger, node] },
-  // The store's filter is the engine's filter too: one type, read there.
-  {
-    files: /^src\/daemon\/rpc\/messages\.ts$/,
-    mayImport: [core, engine, proto, connect, protobuf, seam, /^src\/daemon\/rpc\//],
-  },
   {
     files: /^src\/daemon\/rpc\//,
     mayImport: [core, engine, proto, connect, protobuf, logger, node, /^src\/daemon\/(rpc|http)\//],
@@ -64,7 +58,7 @@ const rooms: readonly Room[] = [
   { files: logger, mayImport: [core, node, /^consola/] },
   {
     files: /^src\/daemon\/(config|settings)\.ts$/,
-    mayImport: [core, proto, node, logger, /^src\/daemon\/(settings|http\/(bind-address|own-names))\.ts$/],
+    mayImport: [core, proto, node, logger, /^src\/daemon\/(settings|http\/(bind-address|allowed-hosts))\.ts$/],
   },
   { files: /^src\/daemon\/http\//, mayImport: [core, proto, connect, protobuf, logger, node] },
   { files: /^src\/daemon\/server\.ts$/, mayImport: [core, proto, connect, logger, node, /^src\/daemon\/(rpc|http)\//] },
@@ -75,7 +69,10 @@ const rooms: readonly Room[] = [
     files: /^src\/cli\/commands\/serve\.ts$/,
     mayImport: [...cli(), /^src\/daemon\/(daemon|config|settings|logger)\.ts$/],
   },
-  { files: /^src\/cli\/commands\/db-[^/]+\.ts$/, mayImport: [...cli(), /^src\/daemon\/database\.ts$/] },
+  {
+    files: /^src\/cli\/(commands\/db-[^/]+|doctor\/examine-database)\.ts$/,
+    mayImport: [...cli(), /^src\/daemon\/database\.ts$/],
+  },
   { files: /^src\/cli\/commands\/work\.ts$/, mayImport: [...cli(), /^src\/sdk\/reseolio\.ts$/] },
   { files: /^src\/cli\//, mayImport: cli() },
 ];

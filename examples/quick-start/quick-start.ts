@@ -1,18 +1,13 @@
 import { Reseolio } from "reseolio";
 
 const reseolio = new Reseolio({ storage: "sqlite://./reseolio.db" });
-await reseolio.start(); // connects; starts the daemon if none answers
+await reseolio.start(); // starts a daemon if none is running
 
-const sendEmail = reseolio.durable(
-  reseolio.namespace("notifications", "email", "send"), // "notifications:email:send"
-  async (to: string, body: string) => {
-    console.log(`to ${to}: ${body}`); // your e-mail provider's client here
-    return { sent: true };
-  },
-  { maxAttempts: 5, backoff: "exponential" },
-);
+const sendEmail = reseolio.durable("mail:send", async (to: string, body: string) => {
+  console.log(`to ${to}: ${body}`); // your e-mail provider's client here
+  return { sent: true };
+});
 
 const job = await sendEmail("alice@example.com", "Hello!"); // on disk when this line is done
-const { sent } = await job.result(30_000); // the handler's value, from this process or another
-console.log(sent);
+console.log((await job.result()).sent); // from this process, or from another
 await reseolio.stop();

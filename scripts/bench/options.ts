@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import type { Usage } from "../usage.ts";
 
 /** What a run was asked for. */
 export interface BenchOptions {
@@ -32,6 +33,25 @@ export type SuiteName = (typeof SUITES)[number];
 
 const DEFAULT_ROUNDS = 5;
 
+export const BENCH_USAGE: Usage = {
+  script: "bench",
+  purpose:
+    "Measures the compiled daemon with clients and workers in other processes, each figure beside the limit of this\n" +
+    "machine in the same run. The table goes to stdout, progress to stderr.",
+  options: [
+    ["--quick", "small counts and one round: shows that everything works, in under 30 s"],
+    ["--rounds N", `rounds of which the median is printed [${DEFAULT_ROUNDS}, with --quick 1]`],
+    ["--only PART,...", `parts to run: ${SUITES.join(", ")} [all]`],
+    ["--json FILE", "also writes the results to a file"],
+    ["--dir DIRECTORY", "where databases are created for the run [the system's temporary directory]"],
+    ["--strict", "exits with 1 when a target is missed"],
+  ],
+  examples: [
+    ["bench --quick", "a first look"],
+    ["bench --only core,postgres --rounds 3 --json bench.json", "two parts, with their results as JSON"],
+  ],
+};
+
 /** Throws with the name of the option, its value and what is right. */
 export function parseBenchOptions(words: readonly string[], defaultDirectory: string): BenchOptions {
   const { values } = parseArgs({
@@ -64,5 +84,5 @@ function parseRounds(text: string): number {
 function parseSuite(name: string): SuiteName {
   const known = SUITES.find((suite) => suite === name);
   if (known !== undefined) return known;
-  throw new Error(`--only ${name}: there is no such part; there are ${SUITES.join(", ")}`);
+  throw new Error(`--only ${name}: not a part; valid parts are ${SUITES.join(", ")}`);
 }

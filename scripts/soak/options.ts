@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import type { Usage } from "../usage.ts";
 
 /** Parts of the soak, in the order in which they run. */
 export const PARTS = [
@@ -37,6 +38,25 @@ export interface SoakOptions {
 
 const DEFAULT_JOBS = 2_000_000;
 
+export const SOAK_USAGE: Usage = {
+  script: "soak",
+  purpose:
+    "Tests the promises at length: kills, power cuts, chaos and millions of jobs, with a verdict for each part. Exits\n" +
+    "with 1 when a promise was broken. Power cuts need root and a loop device; without them they are reported as skipped.",
+  options: [
+    ["--only PART,...", `parts to run: ${PARTS.join(", ")} [all]`],
+    ["--rounds N", "rounds of each part that has rounds [its own default]"],
+    ["--minutes M", "time for the whole run, shared by its parts [by rounds]"],
+    ["--jobs N", `jobs of the memory part [${DEFAULT_JOBS}]`],
+    ["--seed N", "seed of the random choices, to repeat a run [a new one]"],
+    ["--dir DIRECTORY", "where databases and logs are created for the run [the system's temporary directory]"],
+  ],
+  examples: [
+    ["soak --only chaos --minutes 10", "ten minutes of chaos on PostgreSQL"],
+    ["soak --only enqueue,workers,daemon --rounds 1", "one round of each kill"],
+  ],
+};
+
 /** Throws with the name of the option, its value and what is right. */
 export function parseSoakOptions(words: readonly string[], defaultDirectory: string): SoakOptions {
   const { values } = parseArgs({
@@ -63,7 +83,7 @@ export function parseSoakOptions(words: readonly string[], defaultDirectory: str
 function parsePart(name: string): PartName {
   const known = PARTS.find((part) => part === name);
   if (known !== undefined) return known;
-  throw new Error(`--only ${name}: there is no such part; there are ${PARTS.join(", ")}`);
+  throw new Error(`--only ${name}: not a part; valid parts are ${PARTS.join(", ")}`);
 }
 
 function whole(option: string, text: string, min: number, max: number): number {

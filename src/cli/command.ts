@@ -1,22 +1,22 @@
 /**
- * What a command is: citty's definition (meta, args, lazy sub-commands) with what citty lacks: examples, operands that
- * may repeat, flags that may repeat, and the environment variable behind a flag.
+ * The definition of a command: citty's (meta, args, lazy sub-commands), extended by what citty lacks: examples, repeatable
+ * operands and flags, and the environment variable of a flag.
  */
 import type { BooleanArgDef, EnumArgDef, StringArgDef } from "citty";
 import type { Messages } from "./terminal/messages.ts";
 import type { Output } from "./terminal/output.ts";
 
 interface FlagExtras {
-  /** The variable that gives the value when the flag is absent; named in the help. */
+  /** The environment variable that is read if the flag is absent; shown in the help. */
   readonly env?: string;
-  /** May be given more than once; its value is a list. */
+  /** Can be set more than once; the value is a list. */
   readonly repeat?: true;
 }
 
 export type Flag = (BooleanArgDef | StringArgDef | EnumArgDef) & FlagExtras;
 export type Flags = Readonly<Record<string, Flag>>;
 
-/** What a command reads: absent strings are undefined, absent booleans false, absent lists empty. */
+/** The flag values that a command receives: absent strings are undefined, absent booleans false, absent lists empty. */
 export type FlagValues<F extends Flags> = { readonly [Name in keyof F]: FlagValue<F[Name]> };
 
 type FlagValue<F extends Flag> = F extends { readonly repeat: true }
@@ -27,9 +27,9 @@ type FlagValue<F extends Flag> = F extends { readonly repeat: true }
       ? Word | undefined
       : string | undefined;
 
-/** A word that is no flag. */
+/** A positional argument. */
 export interface Operand {
-  /** In capitals, as in `NAME`. */
+  /** In capital letters, as in `NAME`. */
   readonly name: string;
   readonly description: string;
   readonly required?: boolean;
@@ -45,7 +45,7 @@ export interface Command<F extends Flags = Flags> {
   readonly meta: { readonly name: string; readonly description: string };
   readonly args: F;
   readonly operands?: readonly Operand[];
-  /** Words after `--`, kept as they are. */
+  /** The words after `--`, which are passed on unchanged. */
   readonly rest?: Operand;
   readonly examples: readonly Example[];
   /** Paragraphs at the end of the help. */
@@ -53,12 +53,12 @@ export interface Command<F extends Flags = Flags> {
   run(context: CommandContext<F>): Promise<void>;
 }
 
-/** A command whose flags are not known here; made by `defineCommand`. */
+/** A command whose flag types are erased; created by `defineCommand`. */
 export interface AnyCommand extends Omit<Command, "run"> {
   run(context: CommandContext): Promise<void>;
 }
 
-/** A lazy entry of the table: the line of the overview is there without loading the command. */
+/** A lazy entry of the command table: the summary is available without loading the command. */
 export interface LazyCommand {
   readonly summary: string;
   readonly load: () => Promise<AnyCommand>;
@@ -87,8 +87,8 @@ export function isGroup(entry: LazyCommand | CommandGroup): entry is CommandGrou
   return "subCommands" in entry;
 }
 
-/** Types `run` by the declared flags. */
+/** Gives `run` the types of the declared flags. */
 export function defineCommand<const F extends Flags>(command: Command<F>): AnyCommand {
-  // The runner fills flags from this very declaration, so a command only ever sees its own.
+  // The runner fills the flags from this declaration, so a command receives exactly its own flags.
   return command;
 }

@@ -1,4 +1,4 @@
-/** How the command line ends: the exit codes, and the errors that carry them. */
+/** Exit codes, and the errors that carry them. */
 
 export const EXIT = {
   ok: 0,
@@ -17,15 +17,18 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /** For `reseolio help exit-codes`, the completeness test and docs/command-line.md. */
 export const EXIT_CODES: readonly { readonly code: ExitCode; readonly meaning: string }[] = [
-  { code: EXIT.ok, meaning: "done" },
-  { code: EXIT.failed, meaning: "failed: the message on stderr says why" },
-  { code: EXIT.usage, meaning: "wrong usage or input; nothing was done" },
-  { code: EXIT.notFound, meaning: "no such job or event, or no such file" },
-  { code: EXIT.refused, meaning: "refused: the token is missing or wrong" },
-  { code: EXIT.unreachable, meaning: "no daemon answers at the address" },
-  { code: EXIT.timeout, meaning: "the time given with --wait-timeout or --call-timeout is over" },
+  { code: EXIT.ok, meaning: "success" },
+  { code: EXIT.failed, meaning: "failed: see the message on stderr" },
+  { code: EXIT.usage, meaning: "invalid usage or input: nothing was changed" },
+  { code: EXIT.notFound, meaning: "not found: no such job, schedule, event or file" },
+  { code: EXIT.refused, meaning: "access denied: the token is missing or invalid" },
+  { code: EXIT.unreachable, meaning: "unreachable: no daemon answers at the address" },
+  { code: EXIT.timeout, meaning: "timed out: --wait-timeout or --call-timeout expired" },
   { code: EXIT.jobFailed, meaning: "an awaited job is DEAD or CANCELLED" },
-  { code: EXIT.conflict, meaning: "conflict: the job or schedule exists already, or its state does not allow this" },
+  {
+    code: EXIT.conflict,
+    meaning: "conflict: the job or schedule already exists, or its state does not allow the operation",
+  },
   { code: EXIT.interrupted, meaning: "interrupted by Ctrl-C" },
 ];
 
@@ -45,11 +48,11 @@ const EXIT_OF: Readonly<Record<CliErrorCode, ExitCode>> = {
   interrupted: EXIT.interrupted,
 };
 
-/** Ends the command with a message on stderr and the code's exit code. Nothing else decides an exit code. */
+/** Ends the command with a message on stderr and the exit code of its code. Nothing else sets an exit code. */
 export class CliError extends Error {
   override readonly name = "CliError";
   readonly code: CliErrorCode;
-  /** What to do next, on a line of its own. */
+  /** What to do next, printed on a separate line. */
   readonly hint: string | undefined;
 
   constructor(code: CliErrorCode, message: string, options: { readonly hint?: string; readonly cause?: unknown } = {}) {
@@ -63,7 +66,7 @@ export class CliError extends Error {
   }
 }
 
-/** Wrong usage, found before any connection. */
+/** An error in flags, arguments or input, found before any connection is opened. */
 export function usageError(message: string, hint?: string): CliError {
   return new CliError("usage", message, hint === undefined ? {} : { hint });
 }

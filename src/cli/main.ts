@@ -4,7 +4,7 @@ import type { CommandTable } from "./command.ts";
 import { runMain } from "./run-main.ts";
 import { openStdout } from "./terminal/stdout.ts";
 
-/** Every command, loaded when it is called. */
+/** Every command; each is loaded only when it runs. */
 export const COMMANDS: CommandTable = {
   serve: {
     summary: "Run the daemon",
@@ -15,10 +15,10 @@ export const COMMANDS: CommandTable = {
     load: async () => (await import("./commands/work.ts")).work,
   },
   jobs: {
-    summary: "Store, find, await and act on jobs",
+    summary: "Enqueue, find, await and manage jobs",
     subCommands: {
       enqueue: {
-        summary: "Store a job, or many from a file",
+        summary: "Enqueue a job, or many from a file",
         load: async () => (await import("./commands/jobs-enqueue.ts")).jobsEnqueue,
       },
       list: {
@@ -34,11 +34,11 @@ export const COMMANDS: CommandTable = {
         load: async () => (await import("./commands/jobs-result.ts")).jobsResult,
       },
       wait: {
-        summary: "Wait until jobs have ended",
+        summary: "Wait until jobs have finished",
         load: async () => (await import("./commands/jobs-wait.ts")).jobsWait,
       },
       watch: {
-        summary: "Follow changes of state",
+        summary: "Follow state changes",
         load: async () => (await import("./commands/jobs-watch.ts")).jobsWatch,
       },
       signal: {
@@ -51,20 +51,20 @@ export const COMMANDS: CommandTable = {
         load: async () => (await import("./commands/jobs-retry.ts")).jobsRetry,
       },
       delete: {
-        summary: "Delete jobs that have ended",
+        summary: "Delete finished jobs",
         load: async () => (await import("./commands/jobs-delete.ts")).jobsDelete,
       },
       explain: {
-        summary: "Say why a job is not running",
+        summary: "Explain why a job is not running",
         load: async () => (await import("./commands/jobs-explain.ts")).jobsExplain,
       },
     },
   },
   schedules: {
-    summary: "Enqueue jobs by the clock",
+    summary: "Enqueue jobs on a schedule",
     subCommands: {
       create: {
-        summary: "Create a schedule: a job at each tick of a cron rule",
+        summary: "Create a schedule that enqueues a job at each tick of a cron rule",
         load: async () => (await import("./commands/schedules-create.ts")).schedulesCreate,
       },
       list: {
@@ -76,7 +76,7 @@ export const COMMANDS: CommandTable = {
         load: async () => (await import("./commands/schedules-get.ts")).schedulesGet,
       },
       preview: {
-        summary: "Show the next ticks of a schedule or of a rule",
+        summary: "Show the next ticks of a schedule or a cron rule",
         load: async () => (await import("./commands/schedules-preview.ts")).schedulesPreview,
       },
       update: {
@@ -92,11 +92,11 @@ export const COMMANDS: CommandTable = {
         load: async () => (await import("./commands/schedules-resume.ts")).schedulesResume,
       },
       trigger: {
-        summary: "Enqueue one job of a schedule now",
+        summary: "Enqueue a job of a schedule now",
         load: async () => (await import("./commands/schedules-trigger.ts")).schedulesTrigger,
       },
       backfill: {
-        summary: "Enqueue the jobs of past ticks that have none",
+        summary: "Enqueue jobs for past ticks that have none",
         load: async () => (await import("./commands/schedules-backfill.ts")).schedulesBackfill,
       },
       delete: {
@@ -106,30 +106,30 @@ export const COMMANDS: CommandTable = {
     },
   },
   events: {
-    summary: "Let events happen and see them",
+    summary: "Emit and inspect events",
     subCommands: {
       emit: {
-        summary: "Let an event happen",
+        summary: "Emit an event",
         load: async () => (await import("./commands/events-emit.ts")).eventsEmit,
       },
       get: {
-        summary: "Show an event that has happened",
+        summary: "Show an event that was emitted",
         load: async () => (await import("./commands/events-get.ts")).eventsGet,
       },
       delete: {
-        summary: "Forget an event",
+        summary: "Delete an event",
         load: async () => (await import("./commands/events-delete.ts")).eventsDelete,
       },
     },
   },
   workers: {
-    summary: "See who executes",
+    summary: "Inspect workers",
     subCommands: {
       list: { summary: "List workers", load: async () => (await import("./commands/workers-list.ts")).workersList },
     },
   },
   functions: {
-    summary: "See what is executed",
+    summary: "Inspect functions",
     subCommands: {
       list: {
         summary: "List functions with their jobs and workers",
@@ -142,19 +142,19 @@ export const COMMANDS: CommandTable = {
     load: async () => (await import("./commands/status.ts")).status,
   },
   db: {
-    summary: "Look after the database",
+    summary: "Maintain the database",
     subCommands: {
       migrate: {
-        summary: "Bring the schema up to date",
+        summary: "Migrate the schema to the current version",
         load: async () => (await import("./commands/db-migrate.ts")).dbMigrate,
       },
-      check: { summary: "Check that it is sound", load: async () => (await import("./commands/db-check.ts")).dbCheck },
+      check: { summary: "Check its integrity", load: async () => (await import("./commands/db-check.ts")).dbCheck },
       backup: {
-        summary: "Copy it, also while the daemon runs",
+        summary: "Back it up, even while the daemon is running",
         load: async () => (await import("./commands/db-backup.ts")).dbBackup,
       },
       copy: {
-        summary: "Move all jobs to another one, SQLite or PostgreSQL",
+        summary: "Copy all jobs to another database, SQLite or PostgreSQL",
         load: async () => (await import("./commands/db-copy.ts")).dbCopy,
       },
       stats: {
@@ -164,11 +164,11 @@ export const COMMANDS: CommandTable = {
     },
   },
   doctor: {
-    summary: "Find what is wrong and how to mend it",
+    summary: "Find problems and show how to fix them",
     load: async () => (await import("./commands/doctor.ts")).doctor,
   },
   completion: {
-    summary: "Print completions for bash, zsh or fish",
+    summary: "Print a completion script for bash, zsh or fish",
     load: async () => (await import("./commands/completion.ts")).completion,
   },
   version: { summary: "Print the version", load: async () => (await import("./commands/version.ts")).version },
@@ -176,9 +176,9 @@ export const COMMANDS: CommandTable = {
 
 if (import.meta.main) await start();
 
-/** Ends the process only after all output went out: exiting earlier cuts a pipe off at 64 KiB. */
+/** Exits only after all output is written: an earlier exit would truncate a pipe at 64 KiB. */
 async function start(): Promise<void> {
-  // Nobody listens to messages: that is no reason to fail.
+  // A closed stderr must not fail the command.
   process.stderr.on("error", () => {});
   const exitCode = await runMain(process.argv.slice(2), COMMANDS, {
     env: process.env,

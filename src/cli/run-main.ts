@@ -1,4 +1,5 @@
-/** From words to an exit code: finds the command, checks its words, runs it, reports how it ended. */
+/** Turns arguments into an exit code: finds the command, validates its arguments, runs it and reports the outcome. */
+import { cliErrorFrom } from "./calls/rpc-errors.ts";
 import {
   type AnyCommand,
   type CommandContext,
@@ -7,25 +8,24 @@ import {
   isGroup,
   type LazyCommand,
 } from "./command.ts";
-import { painter, wantsColor } from "./terminal/color.ts";
 import { EXIT, type ExitCode, usageError } from "./exit.ts";
-import { commandHelp, groupHelp, rootHelp, TOPICS } from "./help.ts";
+import { scanWords } from "./flags/scan-words.ts";
+import { commandHelp, groupHelp, rootHelp, TOPICS } from "./help/help-text.ts";
+import { painter, wantsColor } from "./terminal/color.ts";
 import { type Messages, type MessageSink, openMessages } from "./terminal/messages.ts";
 import { Output } from "./terminal/output.ts";
-import { cliErrorFrom } from "./calls/rpc-errors.ts";
-import { scanWords } from "./flags/scan-words.ts";
 import type { Stdout } from "./terminal/stdout.ts";
-import { suggest } from "./flags/suggest.ts";
+import { suggest } from "./text/suggest.ts";
 import { VERSION } from "./version.ts";
 
-/** The world that a run of the command line sees. */
+/** The environment in which the CLI runs. */
 export interface World {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdout: Stdout;
   readonly stderr: MessageSink;
 }
 
-/** Never throws: every end has an exit code, and a message on stderr unless it is 0. */
+/** Never throws: every outcome has an exit code, and a message on stderr unless the code is 0. */
 export async function runMain(words: readonly string[], table: CommandTable, world: World): Promise<ExitCode> {
   const messages = openMessages(world.stderr, world.env, wantsJson(words));
   try {
@@ -39,7 +39,7 @@ export async function runMain(words: readonly string[], table: CommandTable, wor
   }
 }
 
-/** Known before the words are checked, so that an error about them is JSON too. */
+/** Determined before the arguments are validated, so that validation errors are JSON, too. */
 function wantsJson(words: readonly string[]): boolean {
   return beforeDashes(words).includes("--json");
 }
@@ -85,14 +85,14 @@ function findCommand(words: readonly string[], table: CommandTable): Found {
   if (!isGroup(entry)) return { kind: "command", path: [noun], entry, rest: words.slice(1) };
   if (verb === "--help" || verb === "-h") return { kind: "group", path: [noun] };
   if (verb === undefined) {
-    throw usageError(`reseolio ${noun} needs a verb: ${Object.keys(entry.subCommands).join(", ")}`, seeHelp(noun));
+    throw usageError(`reseolio ${noun} requires a verb: ${Object.keys(entry.subCommands).join(", ")}`, seeHelp(noun));
   }
   const command = lookUp(verb, entry.subCommands, `reseolio ${noun}`);
-  if (isGroup(command)) throw new Error(`the command table nests ${verb} too deep`);
+  if (isGroup(command)) throw new Error(`the command table nests ${verb} too deeply`);
   return { kind: "command", path: [noun, verb], entry: command, rest: words.slice(2) };
 }
 
-// What people type out of habit from other tools.
+// Words that people type out of habit from other tools.
 const HABITS: Readonly<Record<string, readonly string[]>> = {
   ls: ["list"],
   rm: ["delete"],
@@ -109,15 +109,16 @@ function lookUp(word: string, table: CommandTable, where: string): LazyCommand |
   const entry = Object.hasOwn(table, word) ? table[word] : undefined;
   if (entry !== undefined) return entry;
   const help = seeHelp(where.replace(/^reseolio ?/, ""));
-  if (word.startsWith("-")) throw usageError(`${where} has no flag ${word}: flags come after the command`, help);
+  if (word.startsWith("-"))
+    throw usageError(`${where} does not accept ${word} here: flags come after the command`, help);
   const known = Object.keys(table);
   const near = HABITS[word]?.find((habit) => known.includes(habit)) ?? suggest(word, known);
   const meant = near === undefined ? "" : `; did you mean ${near}?`;
-  throw usageError(`${where} has no command ${JSON.stringify(word)}${meant}`, help);
+  throw usageError(`unknown command ${JSON.stringify(word)} of ${where}${meant}`, help);
 }
 
 function seeHelp(name: string): string {
-  return `reseolio ${name === "" ? "" : `${name} `}--help shows what there is`;
+  return `reseolio ${name === "" ? "" : `${name} `}--help lists the commands`;
 }
 
 function openContext(
@@ -129,7 +130,7 @@ function openContext(
 ): CommandContext {
   const { flags, operands, rest } = scanWords(words, command);
   const output = new Output(world.stdout, flags, world.env);
-  // The scanner fills flags from the command's own declaration, which is what the type says.
+  // The scanner fills the flags from the command's own declaration, so they have the declared type.
   const typed = flags as CommandContext["flags"];
   return { flags: typed, operands, rest, env: world.env, output, messages, table };
 }
@@ -139,7 +140,7 @@ async function showHelp(path: readonly string[], table: CommandTable, world: Wor
   await world.stdout.write(await helpText(path, table, paint));
 }
 
-/** The help for a path of the table, a topic, or the whole. Exported for completion's and the help's tests. */
+/** The help for a command path, for a topic, or for everything. Exported for tests. */
 export async function helpText(
   path: readonly string[],
   table: CommandTable,

@@ -1,4 +1,4 @@
 import manifest from "../../package.json" with { type: "json" };
 
-/** Of this executable. */
+/** The version of this executable. */
 export const VERSION: string = manifest.version;

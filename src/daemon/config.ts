@@ -1,11 +1,9 @@
 import { readFileSync, statSync } from "node:fs";
 import { exposureFault } from "./http/bind-address.ts";
-import type { LogFormat, LogLevel } from "./logger.ts";
-import { redact } from "./logger.ts";
-import type { Address, Setting } from "./settings.ts";
-import { SETTINGS } from "./settings.ts";
+import { type LogFormat, type LogLevel, redact } from "./logger.ts";
+import { type Address, type Setting, SETTINGS } from "./settings.ts";
 
-/** What a daemon is started with. Lengths in milliseconds. */
+/** The configuration of a daemon. Durations in milliseconds. */
 export interface DaemonConfig {
   readonly version: string;
   /** Path or URL, as given. */
@@ -14,44 +12,44 @@ export interface DaemonConfig {
   readonly port: number;
   /** 0 = no limit. */
   readonly maxConcurrent: number;
-  /** Losses after which a job that takes its workers down is DEAD. */
+  /** Losses after which a job that crashes its workers is DEAD. */
   readonly maxLosses: number;
   readonly pollIntervalMs: number;
   readonly leaseMs: number;
-  /** 0 = for ever. */
+  /** 0 = forever. */
   readonly retentionMs: number;
   readonly deadRetentionMs: number;
   readonly eventRetentionMs: number;
-  /** Null: everyone who reaches the port is served. */
+  /** Null: serves everyone who can reach the port. */
   readonly token: string | null;
-  /** Contents, PEM. */
+  /** PEM contents, not paths. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly insecure: boolean;
   readonly hostNames: readonly string[];
-  /** Null: stays when the last client is gone. */
+  /** Null: stays when the last client has disconnected. */
   readonly lingerMs: number | null;
-  /** Where a clock starts that only clients move, in ms since the epoch. Null: the real time. */
+  /** Start of a clock that only clients move, in milliseconds since the epoch. Null: real time. */
   readonly manualClock: number | null;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }
 
 export interface ConfigSource {
-  /** By the flag's name without dashes; a switch may be a boolean. An absent one falls back to its variable. */
+  /** Values by the flag's name without dashes; a switch may be a boolean. An absent flag falls back to its variable. */
   readonly flags: Readonly<Record<string, string | boolean | undefined>>;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Of the executable. */
+  /** Version of the executable. */
   readonly version: string;
 }
 
 export type ConfigResult =
   | { readonly ok: true; readonly config: DaemonConfig; readonly warnings: readonly string[] }
-  /** Each names the flag or variable, the value, and what is right. */
+  /** Each names the flag or variable, its value, and the valid values. */
   | { readonly ok: false; readonly faults: readonly string[] };
 
 /**
- * Flag before variable before default; an empty variable counts as absent. Reads the files of token and TLS. Tells
- * all faults at once.
+ * Reads each setting from its flag, its variable or its default, in this order; an empty variable counts as absent. Reads the
+ * files of token and TLS. Reports all faults at once.
  */
 export function readConfig(source: ConfigSource): ConfigResult {
   const reader = new SettingReader(source);
@@ -84,10 +82,10 @@ export function readConfig(source: ConfigSource): ConfigResult {
     : { ok: true, config, warnings: reader.warnings };
 }
 
-/** Stands for an address that is a fault already: it must not be told as exposed too. */
+/** Replaces an invalid address, which must not be reported as exposed too. */
 const UNKNOWN_ADDRESS: Address = { host: "localhost", port: 0 };
 
-/** Reads settings one by one and collects what is wrong with them. */
+/** Reads settings one by one and collects their faults. */
 class SettingReader {
   readonly faults: string[] = [];
   readonly warnings: string[] = [];
@@ -97,7 +95,7 @@ class SettingReader {
     this.#source = source;
   }
 
-  /** Null when the setting is neither given nor has a default, or is a fault. */
+  /** Null when the setting is invalid, or neither given nor has a default. */
   read<T>(setting: Setting<T>): T | null {
     const given = this.find(setting);
     const text = given?.text ?? setting.defaultText;
@@ -109,7 +107,7 @@ class SettingReader {
     return null;
   }
 
-  /** Where a setting was given, by the name that the user knows. */
+  /** The flag or variable that gives a setting, and its text. */
   find({ flag, variable }: Setting<unknown>): { readonly name: string; readonly text: string } | null {
     const value = flag === null ? undefined : this.#source.flags[flag];
     if (value !== undefined) return { name: `--${flag}`, text: String(value) };
@@ -130,7 +128,7 @@ function readToken(reader: SettingReader): string | null {
   return parsed.ok ? parsed.value : null;
 }
 
-/** A secret that others on the machine can read is none. */
+/** Warns if other users of the machine can read the token. */
 function warnOfReaders(reader: SettingReader, path: string): void {
   const others = 0o077;
   if (process.platform === "win32" || (statSync(path).mode & others) === 0) return;
@@ -160,7 +158,7 @@ function readText(reader: SettingReader, name: string, path: string): string | n
 
 function checkExposure(config: DaemonConfig, reader: SettingReader): void {
   const { host, token, tls, insecure } = config;
-  // Token and TLS that are faults themselves are meant to be there.
+  // A token or TLS file that is invalid still counts: it has a fault of its own.
   const hasToken = token !== null || reader.find(SETTINGS.tokenFile) !== null || reader.find(SETTINGS.token) !== null;
   const hasTls = tls !== null || reader.find(SETTINGS.tlsCert) !== null || reader.find(SETTINGS.tlsKey) !== null;
   const fault = exposureFault({ host, hasToken, hasTls, insecure });
@@ -168,7 +166,7 @@ function checkExposure(config: DaemonConfig, reader: SettingReader): void {
   if (fault !== null) reader.faults.push(`${name}: ${fault}`);
 }
 
-/** Real jobs must never wait for a hand that nobody moves. */
+/** A manual clock never advances by itself: refuse it on a real database. */
 function checkManualClock({ manualClock, db }: DaemonConfig, reader: SettingReader): void {
   if (manualClock === null || db === ":memory:") return;
   const name = reader.find(SETTINGS.manualClock)?.name ?? "";

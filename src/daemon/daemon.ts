@@ -1,74 +1,72 @@
 /**
- * The composition root: opens the store, puts the engine together, starts the loops and the server, and stops them in
- * order. Real time and chance enter here and nowhere else.
+ * The composition root: opens the store, creates the engine, starts the loops and the server, and stops them in order. Real
+ * time and randomness enter here and nowhere else.
  */
 import { randomUUID } from "node:crypto";
+import type { DaemonConfig } from "./config.ts";
 import type { Clock } from "./core/clock.ts";
+import type { DaemonError } from "./core/errors.ts";
 import { ManualClock } from "./core/manual-clock.ts";
 import { SteadyClock } from "./core/steady-clock.ts";
-import type { DaemonError } from "./core/errors.ts";
-import type { DaemonConfig } from "./config.ts";
+import type { ManualTime } from "./engine/clock/move-clock.ts";
 import { createEngine } from "./engine/create-engine.ts";
 import type { Engine } from "./engine/engine.ts";
-import type { ManualTime } from "./engine/clock/move-clock.ts";
 import { recallUnstarted } from "./engine/workers/recall-unstarted.ts";
 import { checkAddressFree } from "./http/listen.ts";
 import type { Logger } from "./logger.ts";
 import { AttemptTimer } from "./loops/attempt-timer.ts";
 import { createClockWatch } from "./loops/clock-watch.ts";
+import { ClusterWatch } from "./loops/cluster-watch.ts";
 import { createCounterFolder } from "./loops/counter-folder.ts";
 import { LeaderLoop } from "./loops/leader.ts";
 import type { Loop } from "./loops/loop.ts";
-import { ClusterWatch } from "./loops/cluster-watch.ts";
 import { createPoll } from "./loops/poll.ts";
 import { readHostId } from "./loops/process-probe.ts";
 import { createPruner, type Retention } from "./loops/pruner.ts";
-import { timeSinceBoot } from "./loops/time-since-boot.ts";
 import { createScheduleRunner } from "./loops/schedule-runner.ts";
+import { timeSinceBoot } from "./loops/time-since-boot.ts";
 import { TimerWheel } from "./loops/timer-wheel.ts";
 import { WorkerReaper } from "./loops/worker-reaper.ts";
 import type { DaemonInfo } from "./rpc/daemon-info.ts";
 import { createHttpRoutes } from "./rpc/http-routes.ts";
-import { CommitMetrics, renderMetrics } from "./rpc/metrics.ts";
+import { CommitMetrics, renderMetrics } from "./rpc/metrics/metrics.ts";
 import { createRoutes } from "./rpc/routes.ts";
-import { createStreams } from "./rpc/session-stream.ts";
-import { OpenSessions } from "./rpc/session-service.ts";
-import type { Server } from "./server.ts";
-import { startServer } from "./server.ts";
+import { createStreams } from "./rpc/session/session-stream.ts";
+import { OpenSessions } from "./rpc/session/open-sessions.ts";
+import { type Server, startServer } from "./server.ts";
 import type { Store } from "./storage/seam/store.ts";
 import { openPatiently } from "./storage/open-with-retry.ts";
 import { isPostgresUrl, openStore } from "./storage/open-store.ts";
 
 /** How long a start waits for the database. */
 const START_MS = 60_000;
-/** How long workers get to hand back what they have not started. */
-const HAND_BACK_MS = 1_000;
-/** How long the store gets to answer what is under way when the daemon stops. */
+/** How long workers get to release jobs that they have not started. */
+const RECALL_MS = 1_000;
+/** How long the store gets to finish work in progress when the daemon stops. */
 const STORE_MS = 5_000;
-/** How long clients get to end their connections. */
+/** How long clients get to close their connections. */
 const CLOSE_MS = 2_000;
 
 export interface Daemon {
-  /** host:port that it listens on, with the real port when 0 was asked for. */
+  /** host:port that it listens on, with the actual port if 0 was requested. */
   readonly address: string;
   readonly info: DaemonInfo;
   /**
-   * Graceful stop: no more claims, unstarted leases handed back, everything under way committed and answered. Jobs
-   * that run keep their leases: their workers connect to the next daemon. A second call waits for the first.
+   * Stops gracefully: claims nothing more, recalls leases that have not started, commits and answers everything in progress.
+   * Running jobs keep their leases: their workers connect to the next daemon. A second call waits for the first.
    */
   stop(): Promise<void>;
-  /** Stops without waiting for clients; what is not committed was never acknowledged. */
+  /** Stops without waiting for clients; uncommitted work was never acknowledged. */
   stopNow(): Promise<void>;
-  /** Resolves when the daemon has stopped, by itself (linger, a fatal fault) or because it was told to. */
+  /** Resolves when the daemon has stopped, on request or by itself (linger, a fatal error). */
   readonly finished: Promise<{ readonly exitCode: number }>;
 }
 
 /**
- * Opens everything and serves; waits for a PostgreSQL server that does not answer yet, unless the daemon is one that
- * lingers for somebody who waits for it. Throws DaemonError when storage or address cannot be had; nothing is left open
- * then.
+ * Opens everything and serves. Waits for a PostgreSQL server that does not answer yet, except with `--linger`, where a
+ * client waits for the daemon. Throws DaemonError when storage or address are not available; then nothing is left open.
  *
- * @param giveUp ends the waiting
+ * @param giveUp ends the wait
  */
 export async function startDaemon(
   config: DaemonConfig,
@@ -87,7 +85,7 @@ export async function startDaemon(
   const open = () => openStore(config.db, { clock, owner: { nodeId, address } });
   const { store, warnings } = await openPatiently(open, {
     withinMs: isPostgresUrl(config.db) && config.lingerMs === null ? START_MS : 0,
-    onAway: (error) => logger.warn("the database does not answer; the start waits for it", { error, waitMs: START_MS }),
+    onAway: (error) => logger.warn("database not reachable; waiting for it", { error, waitMs: START_MS }),
     giveUp,
   });
   for (const warning of warnings) logger.warn(warning);
@@ -140,13 +138,14 @@ class RunningDaemon implements Daemon {
       onDeadline: (deadline) => attemptTimer.onDeadline(deadline),
       onFatal: (error) => this.#onFatal(error),
       onUndelivered: (error) =>
-        logger.warn("what jobs recorded cannot be read; their workers get them when it can", { error }),
+        logger.warn("cannot read job checkpoints; delivering the jobs once they can be read", { error }),
       onUnordered: ({ workerId }, { jobId, functionName }) =>
-        logger.info(
-          "a worker of an older reseolio gets no jobs that a newer one has begun; they wait for workers of that one",
-          { workerId, jobId, functionName },
-        ),
-      onCommit: (milliseconds, applied) => this.#commits.note(milliseconds, applied),
+        logger.info("worker uses an older SDK; jobs that a newer SDK has started wait for newer workers", {
+          workerId,
+          jobId,
+          functionName,
+        }),
+      onCommit: (milliseconds, applied) => this.#commits.record(milliseconds, applied),
     });
     const attemptTimer = new AttemptTimer(this.#engine, logger);
     const leader = new LeaderLoop(this.#engine, logger);
@@ -196,7 +195,7 @@ class RunningDaemon implements Daemon {
   }
 
   stop(): Promise<void> {
-    this.#stopping ??= this.#unhindered(this.#drain(), HAND_BACK_MS + STORE_MS).then(() => this.#close(CLOSE_MS));
+    this.#stopping ??= this.#waitAtMost(this.#drain(), RECALL_MS + STORE_MS).then(() => this.#close(CLOSE_MS));
     return this.#stopping;
   }
 
@@ -208,31 +207,33 @@ class RunningDaemon implements Daemon {
   async #drain(): Promise<void> {
     this.#engine.dispatcher.pause();
     this.#draining.abort();
-    await recallUnstarted(this.#engine, HAND_BACK_MS).finally(() => this.#sessions.drain());
+    await recallUnstarted(this.#engine, RECALL_MS).finally(() => this.#sessions.drain());
   }
 
   async #close(graceMs: number): Promise<void> {
     if (this.#lingerTimer !== null) clearInterval(this.#lingerTimer);
     const lastWork = Promise.all(this.#loops.map((loop) => loop.stop())).then(() => this.#engine.lane.close());
-    await this.#unhindered(lastWork, STORE_MS);
+    await this.#waitAtMost(lastWork, STORE_MS);
     this.#sessions.end();
     await this.#server?.close(graceMs);
-    await this.#unhindered(this.#parts.store.close(), STORE_MS);
+    await this.#waitAtMost(this.#parts.store.close(), STORE_MS);
     this.#finish({ exitCode: this.#exitCode });
   }
 
-  /** A store that is away, or says nothing, does not keep the daemon: what is not committed was never acknowledged. */
-  async #unhindered(work: Promise<unknown>, withinMs: number): Promise<void> {
+  /** Does not let an unavailable or hanging store block the shutdown: uncommitted work was never acknowledged. */
+  async #waitAtMost(work: Promise<unknown>, withinMs: number): Promise<void> {
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(() => late.resolve(), withinMs);
-    const ended = work.catch((error: unknown) => this.#parts.logger.warn("stopping without the store", { error }));
+    const ended = work.catch((error: unknown) =>
+      this.#parts.logger.warn("shutdown step failed; stopping anyway", { error }),
+    );
     await Promise.race([ended, late.promise]);
     clearTimeout(timer);
   }
 
-  /** The store cannot be trusted any more: nothing is waited for, the next start recovers. */
+  /** The store can no longer be trusted: stops without waiting; the next start recovers. */
   #onFatal(error: DaemonError): void {
-    this.#parts.logger.error("the store failed and the daemon stops; start it again to recover", { error });
+    this.#parts.logger.error("storage failed; stopping (restart the daemon to recover)", { error });
     this.#exitCode = 1;
     this.#finish({ exitCode: 1 });
   }
@@ -256,7 +257,7 @@ class RunningDaemon implements Daemon {
         const now = clock.monotonic();
         if ((this.#server?.openConnections() ?? 0) > 0) aloneSince = now;
         if (now - aloneSince < lingerMs || this.#stopping !== null) return;
-        logger.info("the last client is gone; leaving", { lingerMs });
+        logger.info("no clients connected; exiting", { lingerMs });
         void this.stop();
       },
       Math.max(50, Math.min(500, lingerMs / 4)),

@@ -1,6 +1,6 @@
 /**
- * The `db` commands' door to the storage: whatever may take long and so runs in the command's own process, beside a
- * daemon that may be running. `url` is what `--db` takes.
+ * What the `db` commands and the doctor do to a database: whatever may take long and so runs in the command's own
+ * process, beside a daemon that may be running. `url` is what `--db` takes.
  */
 import { DaemonError } from "./core/errors.ts";
 import {
@@ -10,28 +10,13 @@ import {
   type CopyReport,
   copyTables,
 } from "./storage/copy/copy-database.ts";
-import type { CopySource, CopyTarget } from "./storage/copy/copy-side.ts";
-import { isPostgresUrl, sqlitePath } from "./storage/open-store.ts";
-import { parsePostgresUrl } from "./storage/postgres/connection/address.ts";
-import { backupAdvice } from "./storage/postgres/maintenance/backup-advice.ts";
-import { checkPostgresDatabase } from "./storage/postgres/maintenance/check-database.ts";
-import { openPostgresSource, openPostgresTarget } from "./storage/postgres/maintenance/copy-side.ts";
-import {
-  describePostgresDatabase,
-  type PostgresDescription,
-} from "./storage/postgres/maintenance/describe-database.ts";
-import { examinePostgresDatabase, type PostgresExamination } from "./storage/postgres/maintenance/examine-database.ts";
-import { migratePostgresDatabase } from "./storage/postgres/maintenance/migrate-database.ts";
-import {
-  type BackupProgress,
-  type BackupReport,
-  backupSqliteDatabase,
-} from "./storage/sqlite/maintenance/backup-database.ts";
-import { type CheckReport, checkSqliteDatabase } from "./storage/sqlite/maintenance/check-database.ts";
-import { openSqliteSource, openSqliteTarget } from "./storage/sqlite/maintenance/copy-side.ts";
-import { IN_MEMORY, resolveDatabasePath } from "./storage/sqlite/connection/database-path.ts";
-import { describeSqliteDatabase, type SqliteDescription } from "./storage/sqlite/maintenance/describe-database.ts";
-import { type DatabaseMigration, migrateSqliteDatabase } from "./storage/sqlite/maintenance/migrate-database.ts";
+import { openMaintenance } from "./storage/open-maintenance.ts";
+import type { PostgresDescription } from "./storage/postgres/maintenance/describe-database.ts";
+import type { PostgresExamination } from "./storage/postgres/maintenance/examine-database.ts";
+import type { BackupProgress, BackupReport } from "./storage/sqlite/maintenance/backup-database.ts";
+import type { CheckReport } from "./storage/sqlite/maintenance/check-database.ts";
+import type { SqliteDescription } from "./storage/sqlite/maintenance/describe-database.ts";
+import type { DatabaseMigration } from "./storage/sqlite/maintenance/migrate-database.ts";
 
 export { DaemonError } from "./core/errors.ts";
 export type { BackupProgress, BackupReport, CheckReport, CopiedTable, CopyOptions, CopyProgress, CopyReport };
@@ -41,13 +26,12 @@ export type DatabaseDescription = SqliteDescription | PostgresDescription;
 
 /** Brings a database to the newest schema; refuses a file that a daemon serves. A crash leaves a whole version. */
 export async function migrateDatabase(url: string): Promise<DatabaseMigration> {
-  if (isPostgresUrl(url)) return migratePostgresDatabase(url);
-  return migrateSqliteDatabase(filePath(url), { now: () => Date.now(), monotonic: () => performance.now() });
+  return openMaintenance(url).migrate();
 }
 
 /** Examines a whole database; problems are in the report, not thrown. */
 export async function checkDatabase(url: string): Promise<CheckReport> {
-  return isPostgresUrl(url) ? checkPostgresDatabase(url) : checkSqliteDatabase(filePath(url));
+  return openMaintenance(url).check();
 }
 
 /** Copies an SQLite database to a new file, complete or not at all. PostgreSQL has its own tool, which the error names. */
@@ -56,34 +40,31 @@ export async function backupDatabase(
   destination: string,
   onProgress: (progress: BackupProgress) => void = () => {},
 ): Promise<BackupReport> {
-  if (isPostgresUrl(url)) throw backupAdvice(url, destination);
-  return backupSqliteDatabase(filePath(url), destination, onProgress);
+  return openMaintenance(url).backup(destination, onProgress);
 }
 
 /** Versions, sizes and counts. */
 export async function describeDatabase(url: string): Promise<DatabaseDescription> {
-  return isPostgresUrl(url) ? describePostgresDatabase(url) : describeSqliteDatabase(filePath(url));
+  return openMaintenance(url).describe();
 }
 
 /** What the doctor judges. */
 export async function examineDatabase(url: string): Promise<SqliteDescription | PostgresExamination> {
-  return isPostgresUrl(url) ? examinePostgresDatabase(url) : describeSqliteDatabase(filePath(url));
+  return openMaintenance(url).examine();
 }
 
 /**
  * Copies all that one database holds into another, empty one, between stores of any kind, and compares the two. Refuses
- * both while daemons work on them. Killed at any point, the same call goes on where it was.
+ * both while daemons work on them. After a kill at any point, the same call continues where it was.
  */
 export async function copyDatabase(from: string, to: string, options: CopyOptions = {}): Promise<CopyReport> {
-  if (placeOf(from) === placeOf(to)) {
-    throw new DaemonError(
-      "invalid_argument",
-      `db copy: both addresses name ${placeOf(from)}; give another one to fill`,
-    );
+  const [given, filled] = [openMaintenance(from), openMaintenance(to)];
+  if (given.name === filled.name) {
+    throw new DaemonError("invalid_argument", `db copy: both addresses name ${given.name}; give another one to fill`);
   }
-  const source = await openSource(from);
+  const source = await given.openSource();
   try {
-    const target = await openTarget(to);
+    const target = await filled.openTarget();
     try {
       return await copyTables(source, target, options);
     } finally {
@@ -92,22 +73,4 @@ export async function copyDatabase(from: string, to: string, options: CopyOption
   } finally {
     await source.close();
   }
-}
-
-function openSource(url: string): Promise<CopySource> {
-  return isPostgresUrl(url) ? openPostgresSource(url) : openSqliteSource(filePath(url));
-}
-
-function openTarget(url: string): Promise<CopyTarget> {
-  return isPostgresUrl(url) ? openPostgresTarget(url) : openSqliteTarget(filePath(url));
-}
-
-function placeOf(url: string): string {
-  return isPostgresUrl(url) ? parsePostgresUrl(url).name : resolveDatabasePath(filePath(url));
-}
-
-function filePath(url: string): string {
-  const path = sqlitePath(url);
-  if (path !== IN_MEMORY) return path;
-  throw new DaemonError("invalid_argument", `db: ${url} lives inside its daemon only; give the path of a file`);
 }

@@ -7,7 +7,7 @@ export type LogFormat = (typeof LOG_FORMATS)[number];
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** A message is a fixed sentence; what varies goes into fields. An Error in a field is told with stack and causes. */
+/** A message is a fixed sentence; what varies goes into fields. An Error in a field is logged with its stack and causes. */
 export interface Logger {
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
@@ -19,7 +19,7 @@ export interface LoggerOptions {
   /** Lines below it are dropped. */
   readonly level: LogLevel;
   readonly format: LogFormat;
-  /** Takes one line with its newline. [standard error] */
+  /** Receives one line with its newline. [standard error] */
   readonly write?: (line: string) => void;
   /** Whether the other end of `write` is a terminal. [that of standard error] */
   readonly isTerminal?: boolean;
@@ -27,8 +27,8 @@ export interface LoggerOptions {
 }
 
 /**
- * Lines on standard error: one event each, whatever its fields hold. Control characters are written as escapes, so that
- * no job can forge a line or steer a terminal; passwords inside URLs and bearer tokens are masked. Never throws.
+ * Writes lines to standard error, one per event whatever its fields contain. Escapes control characters, so that no job can
+ * forge a line or control a terminal; masks passwords in URLs and bearer tokens. Never throws.
  */
 export function createLogger(options: LoggerOptions): Logger {
   const write = options.write ?? writeToStderr;
@@ -44,19 +44,19 @@ export function createLogger(options: LoggerOptions): Logger {
   return { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") };
 }
 
-/** For tests and for embedding: says nothing. */
+/** Logs nothing, for tests and for embedding. */
 export const SILENT_LOGGER: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 function formatJson(at: Date, level: LogLevel, message: string, fields: LogFields): string {
-  const told = { time: at.toISOString(), level, message: redact(message), ...describeFields(fields) };
-  return `${escapeUnsafe(JSON.stringify(told))}\n`;
+  const record = { time: at.toISOString(), level, message: redact(message), ...describeFields(fields) };
+  return `${escapeUnsafe(JSON.stringify(record))}\n`;
 }
 
-/** A stack follows on indented lines, which no event begins with. */
+/** Puts a stack on indented lines, with which no event begins. */
 function formatText(at: Date, level: LogLevel, message: string, fields: LogFields): string {
   const time = at.toISOString().slice(11, 23);
-  const told = Object.entries(describeFields(fields)).map(([name, value]) => ` ${name}=${textValue(value)}`);
-  const head = `${time} ${level.toUpperCase().padEnd(5)} ${redact(message)}${told.join("")}`;
+  const shown = Object.entries(describeFields(fields)).map(([name, value]) => ` ${name}=${textValue(value)}`);
+  const head = `${time} ${level.toUpperCase().padEnd(5)} ${redact(message)}${shown.join("")}`;
   const stacks = Object.values(fields).flatMap((value) => (value instanceof Error ? stackLines(value) : []));
   return [head, ...stacks.map((line) => `    ${line}`)].map((line) => `${escapeUnsafe(line)}\n`).join("");
 }
@@ -85,17 +85,17 @@ function stackLines(error: Error, depth = 0): readonly string[] {
     : own;
 }
 
-/** Plain values for JSON; a field of an event never replaces its time, level or message. */
+/** Plain values for JSON. A field never replaces the time, level or message of its event. */
 function describeFields(fields: LogFields): Record<string, unknown> {
-  const told: Record<string, unknown> = {};
+  const described: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(fields)) {
     const key = name === "time" || name === "level" || name === "message" ? `${name}_` : name;
-    told[key] = describeValue(value, 0);
+    described[key] = describeValue(value, 0);
   }
-  return told;
+  return described;
 }
 
-/** How deep fields and causes are followed: a line is for a person, and a cycle must end. */
+/** Depth to which fields and causes are logged: people read the line, and a cycle must end. */
 const MAX_DEPTH = 4;
 
 function describeValue(value: unknown, depth: number): unknown {
@@ -135,7 +135,7 @@ function describeError(error: Error, depth: number): Record<string, unknown> {
   };
 }
 
-/** Masks the password of a URL, a password parameter and a bearer token. */
+/** Masks passwords in URLs, secret parameters and bearer tokens. */
 export function redact(text: string): string {
   return text
     .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s:/?#@]*):[^\s/]*@/gi, "$1:***@")
@@ -143,7 +143,7 @@ export function redact(text: string): string {
     .replace(/\b(bearer) +[a-z0-9._~+/=-]+/gi, "$1 ***");
 }
 
-/** C0, DEL, C1, line separators, and what turns or hides text. In JSON text the escape keeps the value the same. */
+/** C0, DEL, C1, line separators, and characters that reorder or hide text. In JSON the escape keeps the value. */
 // eslint-disable-next-line no-control-regex -- naming control characters is the purpose
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
@@ -160,7 +160,7 @@ let stderrIsGuarded = false;
 function writeToStderr(line: string): void {
   if (!stderrIsGuarded) {
     stderrIsGuarded = true;
-    // A log reader that went away must not take the daemon with it.
+    // A log reader that exits must not take the daemon with it.
     process.stderr.on("error", () => {});
   }
   process.stderr.write(line);

@@ -1,25 +1,21 @@
 import type { ConnectRouter } from "@connectrpc/connect";
-import type { Server as HttpServer } from "node:http";
-import { createServer as createHttpServer } from "node:http";
-import type { Http2Server } from "node:http2";
-import { createServer as createHttp2Server } from "node:http2";
+import { type Server as HttpServer, createServer as createHttpServer } from "node:http";
+import { type Http2Server, createServer as createHttp2Server } from "node:http2";
 import type { AddressInfo, Server as NetServer } from "node:net";
 import { HTTP2_WINDOW_BYTES } from "#proto/contract.ts";
 import { DaemonError } from "./core/errors.ts";
 import { BearerToken } from "./http/bearer-token.ts";
 import { exposureFault, formatAddress } from "./http/bind-address.ts";
 import { ConnectionTable } from "./http/connection-table.ts";
-import type { Servers, TlsFiles } from "./http/door.ts";
-import { createPlainDoor, createTlsDoor } from "./http/door.ts";
+import { type Servers, type TlsFiles, listenForBothProtocols, listenWithTls } from "./http/protocol-switch.ts";
 import type { GrpcStreamHandler } from "./http/grpc-stream.ts";
 import type { HttpRoutes } from "./http/http-route.ts";
 import { listen } from "./http/listen.ts";
-import { OwnNames } from "./http/own-names.ts";
+import { AllowedHosts } from "./http/allowed-hosts.ts";
 import { RequestGuard } from "./http/request-guard.ts";
 import { createRequestListener } from "./http/request-listener.ts";
 import { createRpcHandlers } from "./http/rpc-handler.ts";
-import type { ServerLimits } from "./http/server-limits.ts";
-import { DEFAULT_SERVER_LIMITS } from "./http/server-limits.ts";
+import { type ServerLimits, DEFAULT_SERVER_LIMITS } from "./http/server-limits.ts";
 import type { Logger } from "./logger.ts";
 
 export interface ServerOptions {
@@ -31,28 +27,28 @@ export interface ServerOptions {
   readonly token?: string | null;
   /** Listen beyond loopback without token and TLS. */
   readonly insecure?: boolean;
-  /** Further names by which clients may call. */
+  /** Additional host names that clients may use. */
   readonly hostNames?: readonly string[];
   readonly routes: (router: ConnectRouter) => unknown;
-  /** Calls, by path, that are served on a bare stream when a client speaks gRPC over HTTP/2. [none] */
+  /** Calls, by path, that bypass the router and are served on the bare stream when a client speaks gRPC over HTTP/2. [none] */
   readonly streams?: ReadonlyMap<string, GrpcStreamHandler>;
   readonly httpRoutes: HttpRoutes;
   readonly limits?: Partial<ServerLimits>;
   readonly logger: Logger;
 }
 
-/** A port that is being served. */
+/** A running server. */
 export interface Server {
   readonly host: string;
   readonly port: number;
-  /** `host:port`, as it is written in a URL. */
+  /** `host:port`, as in a URL. */
   readonly address: string;
   openConnections(): number;
-  /** Calls the listener each time the last connection has closed. Returns what takes it off. */
+  /** Calls the listener each time the last connection has closed. Returns a function that removes it. */
   onIdle(listener: () => void): () => void;
   /**
-   * Takes no more connections, lets what is under way finish, and cuts off what is left after the time. Resolves when
-   * every connection is gone. A second call only shortens the time.
+   * Accepts no more connections, lets calls in progress finish, and cuts off the rest after `graceMs`. Resolves when every
+   * connection is closed. A second call can only shorten the time.
    */
   close(graceMs: number): Promise<void>;
 }
@@ -60,7 +56,7 @@ export interface Server {
 /**
  * Serves gRPC, gRPC-web and Connect over HTTP/1.1 and HTTP/2, and plain HTTP routes, on one port.
  *
- * @throws DaemonError failed_precondition when the address cannot be had or must not be, with the remedy
+ * @throws DaemonError failed_precondition, with the remedy, when the address is not available or not allowed
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
   checkExposure(options);
@@ -80,7 +76,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   });
   servers.http.on("request", listener);
   servers.http2.on("request", listener);
-  door.on("error", (error) => options.logger.error("the port has a fault", { error }));
+  door.on("error", (error) => options.logger.error("server socket error", { error }));
   return {
     host,
     port,
@@ -98,7 +94,7 @@ function checkExposure({ host, token, tls, insecure = false }: ServerOptions): v
 }
 
 function createServers(limits: ServerLimits): Servers {
-  // The timeouts of the server itself do not reach connections that are handed over; keepAliveTimeout is told clients.
+  // Timeouts of this server do not apply to connections that it is given; clients are only sent keepAliveTimeout.
   const http: HttpServer = createHttpServer({ keepAliveTimeout: limits.idleMs, requireHostHeader: false });
   http.on("clientError", (_error, socket) => socket.destroy());
   const http2: Http2Server = createHttp2Server({
@@ -109,7 +105,7 @@ function createServers(limits: ServerLimits): Servers {
       enablePush: false,
     },
   });
-  // The stream's window is a setting; the connection's own starts at 64 KiB and has to be raised by hand.
+  // The window of streams is a setting; that of the connection starts at 64 KiB and must be raised here.
   http2.on("session", (session) => session.setLocalWindowSize(HTTP2_WINDOW_BYTES));
   http2.on("sessionError", () => {});
   return { http, http2 };
@@ -118,9 +114,9 @@ function createServers(limits: ServerLimits): Servers {
 const MAX_HEADER_BYTES = 32 * 1024;
 
 function createDoor({ tls, logger }: ServerOptions, servers: Servers, connections: ConnectionTable): NetServer {
-  if (tls === undefined || tls === null) return createPlainDoor(servers, connections);
+  if (tls === undefined || tls === null) return listenForBothProtocols(servers, connections);
   try {
-    return createTlsDoor(servers, connections, tls, logger);
+    return listenWithTls(servers, connections, tls, logger);
   } catch (error) {
     const message = `the TLS certificate and key (--tls-cert, --tls-key) cannot be used: ${error instanceof Error ? error.message : String(error)}`;
     throw new DaemonError("failed_precondition", message, { cause: error });
@@ -128,11 +124,11 @@ function createDoor({ tls, logger }: ServerOptions, servers: Servers, connection
 }
 
 function createGuard({ host, tls, token, hostNames = [] }: ServerOptions): RequestGuard {
-  const names = new OwnNames({ host, certificate: tls?.cert ?? null, extra: hostNames });
+  const names = new AllowedHosts({ host, certificate: tls?.cert ?? null, extra: hostNames });
   return new RequestGuard(names, typeof token === "string" && token !== "" ? new BearerToken(token) : null);
 }
 
-/** A second call shares the first one's end, and may make it come sooner. */
+/** A second call ends together with the first, and may bring the end forward. */
 function closeDoor(door: NetServer, connections: ConnectionTable, graceMs: number): Promise<void> {
   door.close();
   for (const connection of connections.all()) connection.retire();

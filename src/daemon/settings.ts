@@ -1,19 +1,18 @@
-/** Every setting of `serve`, declared once: the parser, the help and the table in docs/operations.md come from here. */
+/** Every setting of `serve`, declared once: the parser, the help and the table in docs/operations.md use it. */
 import { DEFAULT_ADDRESS, MAX_DURATION_MS } from "#proto/contract.ts";
-import { isHostName } from "./http/own-names.ts";
-import type { LogFormat, LogLevel } from "./logger.ts";
-import { LOG_FORMATS, LOG_LEVELS } from "./logger.ts";
+import { isHostName } from "./http/allowed-hosts.ts";
+import { type LogFormat, type LogLevel, LOG_FORMATS, LOG_LEVELS } from "./logger.ts";
 
-/** What a text of the user means. `expected` completes the sentence "give …". */
+/** The value of a text that the user gave. `expected` completes the sentence "give …". */
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly expected: string };
 
 export interface Setting<T> {
-  /** Without its dashes; null when it must not be seen in a process list. */
+  /** Name without dashes; null when the value must not be visible in a process list. */
   readonly flag: string | null;
   readonly variable: string;
-  /** What stands for the value in help, such as `LENGTH`; null for a switch. */
+  /** Name of the value in the help, such as `DURATION`; null for a switch. */
   readonly placeholder: string | null;
-  /** As the user would write it; null when the setting is off unless given. */
+  /** The default as the user would write it; null when the setting is off unless given. */
   readonly defaultText: string | null;
   readonly help: string;
   parse(text: string): Parsed<T>;
@@ -28,7 +27,7 @@ export interface Address {
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 
-/** In the order of the help. */
+/** All settings, in the order of the help. */
 export const SETTINGS = {
   db: {
     flag: "db",
@@ -59,55 +58,55 @@ export const SETTINGS = {
     variable: "RESEOLIO_MAX_LOSSES",
     placeholder: "N",
     defaultText: "10",
-    help: "a job that has taken its worker down this often is DEAD",
+    help: "a job that has crashed its worker this often is DEAD",
     parse: wholeNumber(1, 1_000_000),
   },
   pollIntervalMs: {
     flag: "poll-interval",
     variable: "RESEOLIO_POLL_INTERVAL",
-    placeholder: "LENGTH",
+    placeholder: "DURATION",
     defaultText: "100ms",
-    help: "how often to look for ready jobs that nothing announced; dispatch itself does not wait for it",
-    parse: lengthBetween(10, MINUTE),
+    help: "how often to check for ready jobs that were not announced; dispatch itself does not wait for it",
+    parse: durationBetween(10, MINUTE),
   },
   leaseMs: {
     flag: "lease",
     variable: "RESEOLIO_LEASE",
-    placeholder: "LENGTH",
+    placeholder: "DURATION",
     defaultText: "15s",
-    help: "how long a silent worker keeps its jobs; a live one renews every third of it",
-    parse: lengthBetween(1_000, 60 * MINUTE),
+    help: "how long a silent worker keeps its jobs; a live one renews its lease every third of this",
+    parse: durationBetween(1_000, 60 * MINUTE),
   },
   retentionMs: {
     flag: "retention",
     variable: "RESEOLIO_RETENTION",
-    placeholder: "LENGTH",
+    placeholder: "DURATION",
     defaultText: "7d",
-    help: "how long finished and cancelled jobs are kept; 0 for ever",
-    parse: lengthBetween(0, MAX_DURATION_MS),
+    help: "how long finished and cancelled jobs are kept; 0 = forever",
+    parse: durationBetween(0, MAX_DURATION_MS),
   },
   deadRetentionMs: {
     flag: "dead-retention",
     variable: "RESEOLIO_DEAD_RETENTION",
-    placeholder: "LENGTH",
+    placeholder: "DURATION",
     defaultText: "30d",
-    help: "how long dead jobs are kept; 0 for ever",
-    parse: lengthBetween(0, MAX_DURATION_MS),
+    help: "how long dead jobs are kept; 0 = forever",
+    parse: durationBetween(0, MAX_DURATION_MS),
   },
   eventRetentionMs: {
     flag: "event-retention",
     variable: "RESEOLIO_EVENT_RETENTION",
-    placeholder: "LENGTH",
+    placeholder: "DURATION",
     defaultText: "30d",
-    help: "how long events are kept for jobs that await them later; 0 for ever",
-    parse: lengthBetween(0, MAX_DURATION_MS),
+    help: "how long events are kept for jobs that await them later; 0 = forever",
+    parse: durationBetween(0, MAX_DURATION_MS),
   },
   token: {
     flag: null,
     variable: "RESEOLIO_TOKEN",
     placeholder: "TOKEN",
     defaultText: null,
-    help: "what clients must send to be served; never a flag, because everyone can read those",
+    help: "secret that clients must send; never a flag, because other users can read those",
     parse: parseToken,
   },
   tokenFile: {
@@ -115,7 +114,7 @@ export const SETTINGS = {
     variable: "RESEOLIO_TOKEN_FILE",
     placeholder: "PATH",
     defaultText: null,
-    help: "a file with the token; it wins over RESEOLIO_TOKEN",
+    help: "a file with the token; takes precedence over RESEOLIO_TOKEN",
     parse: parsePath,
   },
   tlsCert: {
@@ -147,23 +146,23 @@ export const SETTINGS = {
     variable: "RESEOLIO_HOST_NAME",
     placeholder: "NAMES",
     defaultText: null,
-    help: "further names by which clients call this daemon, separated by commas",
+    help: "additional host names that clients may use for this daemon, separated by commas",
     parse: parseHostNames,
   },
   lingerMs: {
     flag: "linger",
     variable: "RESEOLIO_LINGER",
-    placeholder: "LENGTH",
+    placeholder: "DURATION",
     defaultText: null,
-    help: "leave this long after the last client is gone, instead of staying",
-    parse: lengthBetween(0, MAX_DURATION_MS),
+    help: "exit this long after the last client disconnects, instead of staying",
+    parse: durationBetween(0, MAX_DURATION_MS),
   },
   manualClock: {
     flag: "manual-clock",
     variable: "RESEOLIO_MANUAL_CLOCK",
     placeholder: "TIME",
     defaultText: null,
-    help: "for tests on --db :memory: only; time stands still at this one until a client moves it",
+    help: "for tests, with --db :memory: only; the clock stands still at this time until a client moves it",
     parse: parseTime,
   },
   logLevel: {
@@ -171,7 +170,7 @@ export const SETTINGS = {
     variable: "RESEOLIO_LOG_LEVEL",
     placeholder: LOG_LEVELS.join("|"),
     defaultText: "info",
-    help: "what is worth a line on standard error",
+    help: "the least severe level that is logged to standard error",
     parse: oneOf<LogLevel>(LOG_LEVELS),
   },
   logFormat: {
@@ -183,8 +182,6 @@ export const SETTINGS = {
     parse: oneOf<LogFormat>(LOG_FORMATS),
   },
 } as const satisfies Readonly<Record<string, Setting<unknown>>>;
-
-export type SettingName = keyof typeof SETTINGS;
 
 function accept<T>(value: T): Parsed<T> {
   return { ok: true, value };
@@ -219,31 +216,31 @@ function wholeNumber(min: number, max: number): (text: string) => Parsed<number>
 const UNIT_MS: Readonly<Record<string, number>> = { "": 1, ms: 1, s: 1_000, m: MINUTE, h: 60 * MINUTE, d: DAY };
 
 /** `500ms`, `10s`, `1.5h`, `1h30m`, or a bare number of milliseconds. */
-function lengthBetween(min: number, max: number): (text: string) => Parsed<number> {
-  const range = `from ${formatLength(min)} to ${formatLength(max)}`;
+function durationBetween(min: number, max: number): (text: string) => Parsed<number> {
+  const range = `from ${formatDuration(min)} to ${formatDuration(max)}`;
   return (text) => {
-    const value = parseLength(text);
+    const value = parseDuration(text);
     return value >= min && value <= max
       ? accept(value)
-      : reject(`a length ${range}, such as 500ms, 10s, 10m, 2h or 7d`);
+      : reject(`a duration ${range}, such as 500ms, 10s, 10m, 2h or 7d`);
   };
 }
 
-function parseLength(text: string): number {
+function parseDuration(text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text);
   if (!/^(\d{1,12}(\.\d{1,6})?(ms|s|m|h|d))+$/.test(text)) return Number.NaN;
   const parts = text.matchAll(/([\d.]+)([a-z]+)/g);
   return Math.round([...parts].reduce((sum, [, count, unit]) => sum + Number(count) * (UNIT_MS[unit ?? ""] ?? 0), 0));
 }
 
-function formatLength(ms: number): string {
+function formatDuration(ms: number): string {
   for (const [unit, size] of Object.entries({ d: DAY, h: 60 * MINUTE, m: MINUTE, s: 1_000 })) {
     if (ms >= size && ms % size === 0) return `${ms / size}${unit}`;
   }
   return ms === 0 ? "0" : `${ms}ms`;
 }
 
-/** What an HTTP header can carry. */
+/** Accepts what an HTTP header can carry. */
 function parseToken(text: string): Parsed<string> {
   return /^[\x21-\x7e]+$/.test(text) ? accept(text) : reject("visible ASCII characters without spaces, at least one");
 }

@@ -5,7 +5,9 @@ import type { JobEventInfo, ReseolioEvents } from "./events.ts";
 
 type Emitter = EventEmitter<ReseolioEvents>;
 
-/** A listener that throws is a fault of the program, not of the job: it surfaces as an uncaught exception. */
+/**
+ * Emits a client event. A listener that throws is a bug of the program: the error surfaces as an uncaught exception.
+ */
 export function notify<Name extends keyof ReseolioEvents>(
   emitter: Emitter,
   name: Name,
@@ -20,7 +22,7 @@ export function notify<Name extends keyof ReseolioEvents>(
   }
 }
 
-/** What happens on a connection, as a client's events; those of jobs cost nothing when nobody listens. */
+/** Turns what happens on a connection into client events. Those of jobs cost nothing without a listener. */
 export function connectionEvents(emitter: Emitter): ConnectionEvents {
   return {
     onStart: (job) => {

@@ -27,12 +27,12 @@ export interface ConnectionEvents extends WorkerEvents {
   readonly onReconnected: () => void;
 }
 
-/** How long a stop waits for the daemon's answers after the last handler has ended. */
+/** How long `close` waits for the daemon's replies after the last handler has ended. */
 const SETTLE_MS = 5_000;
 
 const WARNING_INTERVAL_MS = 60_000;
 
-/** Everything that lives between a start and a stop: the connection, the session over it and the worker behind it. */
+/** What exists between a start and a stop of a client: its transport, its session and its worker. */
 export class Connection implements SessionOwner {
   readonly jobs: JobsClient;
   readonly events: EventsClient;
@@ -42,7 +42,7 @@ export class Connection implements SessionOwner {
   readonly #worker: Worker;
   readonly #workerId = uuidV7();
   readonly #identity = readProcessIdentity();
-  /** Monotonic. */
+  /** Monotonic time until which connection failures are not logged as warnings. */
   #silentUntil = 0;
 
   constructor(
@@ -85,7 +85,7 @@ export class Connection implements SessionOwner {
     }
   }
 
-  /** Hands back what has not ended `graceMs` from now, tells the daemon and lets go of everything. */
+  /** Drains the worker for `graceMs`, sends what is left to the daemon and closes everything. */
   async close(graceMs: number): Promise<void> {
     this.session.drain();
     await this.#worker.drain(graceMs);
@@ -121,9 +121,11 @@ export class Connection implements SessionOwner {
     this.listeners.onDisconnected(error);
   }
 
-  /** A daemon that is away comes back; one that refuses this client may need somebody's help, who is told now and then. */
+  /**
+   * An unreachable daemon comes back by itself. One that refuses this client needs an operator: warns once a minute.
+   */
   connectFailed(error: ReseolioError): void {
-    const message = `the session with the daemon is down, trying again: ${error.message}`;
+    const message = `lost the session with the daemon, reconnecting: ${error.message}`;
     const now = performance.now();
     if (!isRefusal(error) || now < this.#silentUntil) return this.settings.logger.debug(message);
     this.#silentUntil = now + WARNING_INTERVAL_MS;

@@ -5,30 +5,30 @@ import type { EmittedEvent } from "./sent-messages.ts";
 import type { JobResult } from "./serialized.ts";
 
 /**
- * What a handler knows of the attempt it runs in.
+ * The context of a handler: the attempt it runs in, and its durable operations.
  *
  * @example
  * ```ts
  * reseolio.durable("orders:notify", async (url: string) => {
  *   const { jobId, attempt, signal, log } = context();
  *   log.info("notifying", { url, attempt });
- *   // The same id in every attempt: the receiver can tell a repeated request.
+ *   // The same ID in every attempt, so the receiver can recognize a repeated request.
  *   await fetch(url, { method: "POST", headers: { "idempotency-key": jobId }, signal });
  * });
  * ```
  */
 export interface Context {
-  /** The same in every attempt: a good idempotency key for what the handler does elsewhere. */
+  /** The same in every attempt: a good idempotency key for side effects of the handler. */
   readonly jobId: string;
-  /** Number of this execution, from 1. Goes on after a crash and after a retry by a person. */
+  /** Number of this attempt, from 1. Counts on after a crash and after a manual retry. */
   readonly attempt: number;
-  /** Of the job's options. */
+  /** From the job's options. */
   readonly maxAttempts: number;
   readonly functionName: string;
-  /** Of the job's options. */
+  /** From the job's options. */
   readonly headers: Readonly<Record<string, string>>;
   /**
-   * In the job of a schedule's tick, that tick: what the job is about, however late it runs. Undefined in other jobs.
+   * The tick for which a schedule enqueued the job, however late the job runs. Undefined in other jobs.
    *
    * @example
    * ```ts
@@ -40,22 +40,24 @@ export interface Context {
    */
   readonly scheduledAt: Date | undefined;
   /**
-   * Fires when the attempt has lost its meaning: cancelled, out of time, taken over by another worker, or the client
-   * stops. Its reason is an Error that says which. What the handler returns afterwards is not recorded.
+   * Fires when the attempt's outcome no longer counts: the job was cancelled, the attempt timed out or was taken over
+   * by another worker, or the client stops. The reason is an Error that says which. What the handler returns afterwards
+   * is not recorded.
    */
   readonly signal: AbortSignal;
-  /** Adds the job to every message. */
+  /** A logger that adds the job's ID, function and attempt to every message. */
   readonly log: Logger;
 
   /**
-   * Runs `run` and records what it returns: in every later execution of the job the recorded value is given back and
-   * `run` is not called again. Recorded values went through JSON, also the first time. When the process dies between
-   * the effect of a step and its record the step runs once more: pass the job's id on as an idempotency key.
+   * Runs `run` and records what it returns. Later executions of the job return the recorded value and do not call `run`
+   * again. The value is returned as it reads after a trip through JSON, also the first time. If the process dies
+   * between the effect of a step and its record, the step runs once more: pass the job's ID on as an idempotency key.
    *
-   * An error is recorded, and given to the handler as an Error with the name, message, stack and members of what was
-   * thrown. If it leaves the handler, by itself or as a cause, the attempt fails and the next one tries the step again; one
-   * that the handler caught is a fact. With `maxAttempts` the step has retries of its own. With `undo` it is undone when the
-   * job ends DEAD or CANCELLED. Steps may run beside each other, but not inside each other.
+   * An error is recorded too; the handler receives an Error with the name, message, stack and members of what was
+   * thrown. If it leaves the handler, directly or as a cause, the attempt fails and the next one runs the step again.
+   * If the handler catches it, later executions receive the same error. With `maxAttempts` the step has its own
+   * retries. With `undo` it is undone when the job ends DEAD or CANCELLED. Steps may run concurrently, but not inside
+   * each other.
    *
    * @example
    * ```ts
@@ -67,9 +69,9 @@ export interface Context {
    * });
    * ```
    *
-   * @param name unique within the handler and the same in every execution; a repeated one is numbered
-   * @throws an Error like the one that `run` threw; StepFailedError when its own attempts are used up; ReseolioError
-   *   `serialization` for a value that JSON loses
+   * @param name unique within the handler and the same in every execution; repeated names are numbered
+   * @throws an Error like the one that `run` threw; StepFailedError when the step's own attempts are used up;
+   *   ReseolioError `serialization` for a value that JSON cannot carry
    */
   readonly step: <T>(
     name: string,
@@ -78,8 +80,8 @@ export interface Context {
   ) => Promise<JobResult<Awaited<T>>>;
 
   /**
-   * Sleeps without a slot, a timeout or a process: restarts do not lengthen it, a repeated execution does not repeat
-   * it. Never early, and not counted against `timeoutMs` of the job.
+   * Sleeps without holding a slot. The sleep survives restarts without getting longer, later executions do not repeat
+   * it, it never ends early, and it does not count against `timeoutMs` of the job.
    *
    * @example
    * ```ts
@@ -89,15 +91,16 @@ export interface Context {
    * });
    * ```
    *
-   * @param ms milliseconds from the first time that the job comes here
+   * @param ms milliseconds, counted from the first execution that gets here
    */
   readonly sleepFor: (name: string, ms: number) => Promise<void>;
 
-  /** As `sleepFor`, until a time; one that has passed is no sleep. */
+  /** Sleeps like `sleepFor`, until the given time. Returns at once if that has passed. */
   readonly sleepUntil: (name: string, at: Date) => Promise<void>;
 
   /**
-   * Waits, without a slot, for the event of this name and gives its payload. An event that happened before counts.
+   * Waits for the event of this name without holding a slot, and returns its payload. By default an event that was
+   * emitted earlier counts.
    *
    * @example
    * ```ts
@@ -107,13 +110,14 @@ export interface Context {
    * });
    * ```
    *
-   * @throws EventTimeoutError when it has not happened within `timeoutMs` of the first time that the job comes here
+   * @throws EventTimeoutError when it was not emitted within `timeoutMs`, counted from the first execution that gets
+   *   here
    */
   readonly awaitEvent: <Payload = unknown>(eventName: string, options?: AwaitEventOptions) => Promise<Payload>;
 
   /**
-   * Waits, without a slot, for the next signal of this name that was sent to this job (`job.signal(name, payload)`) and
-   * gives its payload. Signals are kept in order from the moment in which they are sent, and each is given to one wait.
+   * Waits, without holding a slot, for the next signal of this name sent to this job (`job.signal(name, payload)`), and
+   * returns its payload. Signals are kept in the order in which they were sent, and each is consumed by one wait.
    *
    * @example
    * ```ts
@@ -123,13 +127,13 @@ export interface Context {
    * });
    * ```
    *
-   * @throws SignalTimeoutError when none was sent within `timeoutMs` of the first time that the job comes here
+   * @throws SignalTimeoutError when none was sent within `timeoutMs`, counted from the first execution that gets here
    */
   readonly awaitSignal: <Payload = unknown>(name: string, options?: AwaitSignalOptions) => Promise<Payload>;
 
   /**
-   * Waits, without a slot, for the first of several events, jobs or a sleep. Which one it was is recorded; the others
-   * are awaited no more, and jobs among them go on.
+   * Waits for the first of several events, jobs and sleeps, without holding a slot. Which one came first is recorded.
+   * The others are no longer awaited; jobs among them continue.
    *
    * @example
    * ```ts
@@ -143,31 +147,33 @@ export interface Context {
    * });
    * ```
    *
-   * @throws what `result()` throws when the first to end is a job that failed
+   * @throws what `result()` throws, if the first to end is a job that failed
    */
   readonly awaitAny: <const Sources extends readonly AwaitSource[]>(
     name: string,
     sources: Sources,
   ) => Promise<FirstOf<Sources>>;
 
-  /** As `reseolio.emitEvent`. Harmless to repeat: the first payload is kept. */
+  /** Same as `reseolio.emitEvent`. Safe to repeat: the first payload is kept. */
   readonly emitEvent: (name: string, payload?: unknown) => Promise<EmittedEvent>;
 
-  /** Gives this attempt so many milliseconds from now, whatever its time limit was. For long work outside of steps. */
+  /** Extends the attempt's time limit to this many milliseconds from now. For long work outside steps. */
   readonly heartbeat: (ms: number) => void;
 
-  /** The time at which the job came here first, the same in every execution. Recorded, so it is awaited. */
+  /** The time at which the first execution got here, the same in every later one. It is recorded, so await it. */
   readonly now: (name?: string) => Promise<Date>;
 
-  /** A number from 0 to 1 that is the same in every execution: made from the job's id, nothing is recorded. */
+  /** A number in [0, 1) that is the same in every execution: derived from the job's ID, nothing is recorded. */
   readonly random: (name?: string) => number;
 
-  /** As `random`. No secret: who knows the job's id can make it too; for secrets use `step` with `crypto.randomUUID`. */
+  /**
+   * A UUID that is the same in every execution. Anyone who knows the job's ID can derive it: for secrets use a step.
+   */
   readonly uuid: (name?: string) => string;
 }
 
 /**
- * What the code of a step is given.
+ * What the code of a step receives.
  *
  * @example
  * ```ts
@@ -179,19 +185,19 @@ export interface StepRun {
   readonly name: string;
   /** From 1. */
   readonly attempt: number;
-  /** Fires with the handler's signal, and when the step's own time is over. */
+  /** Fires with the handler's signal, and when the step's own time limit is reached. */
   readonly signal: AbortSignal;
 }
 
 export interface AwaitEventOptions {
-  /** Milliseconds. [for ever] */
+  /** Milliseconds. [no limit] */
   readonly timeoutMs?: number;
-  /** "start": an event that was emitted before this job was called does not count. [any event of the name counts] */
+  /** "start": ignores an event that was emitted before this job was enqueued. [any event of the name counts] */
   readonly since?: "start";
 }
 
 export interface AwaitSignalOptions {
-  /** Milliseconds. [for ever] */
+  /** Milliseconds. [no limit] */
   readonly timeoutMs?: number;
 }
 
@@ -204,7 +210,7 @@ export type AwaitSource =
   | { readonly sleepUntil: Date };
 
 /**
- * What came first: its place in the list, and the event's payload or the job's result; null after a sleep.
+ * The source that came first: its index in the list, and the event's payload or the job's result; null after a sleep.
  *
  * @example
  * ```ts

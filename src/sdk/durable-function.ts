@@ -8,7 +8,7 @@ import type { ScheduleOptions, ScheduleSettings } from "./options/schedule-optio
 import type { JobResult } from "./serialized.ts";
 
 /**
- * A function whose calls are stored before they are acknowledged, and run to completion by some worker.
+ * A function whose calls are stored before they are acknowledged, and then run to completion by a worker.
  *
  * @example
  * ```ts
@@ -19,44 +19,45 @@ import type { JobResult } from "./serialized.ts";
  */
 export interface DurableFunction<Args extends unknown[], Result> {
   /**
-   * Ends when the call is on disk. A trailing argument is taken as options of this call when it is a plain, non-empty
-   * object whose keys are all names of options; `with` leaves no doubt.
+   * Stores a call; the promise resolves when it is on disk. A trailing argument is treated as options of this call when
+   * it is a plain, non-empty object whose keys are all option names; use `with` to avoid the ambiguity.
    *
-   * Called inside a handler it makes a child, cancelled with its parent. A parent that runs again finds the children of
-   * its earlier executions, by function, arguments and how often it called that. One whose failure ended an attempt of the
-   * parent is retried by the next one, under its own ID. Refused in the handler of a job that was cancelled. Awaiting a
-   * child's `result()` holds no slot.
+   * Called inside a handler, it stores a child job, which is cancelled with its parent. A parent that runs again finds
+   * the children of its earlier executions by function, arguments and the number of equal calls before. A child whose
+   * failure ended an attempt of the parent is retried by the next attempt, under the same job ID. The handler of a
+   * cancelled job cannot call children. Awaiting a child's `result()` holds no slot.
    *
-   * @throws ReseolioError `serialization` or `invalid_argument` before anything is sent; what the daemon refuses;
-   * ConnectionError when no answer came within `callTimeoutMs`, and then the call may be stored
+   * @throws ReseolioError `serialization` or `invalid_argument` before anything is sent, or the daemon's refusal
+   * @throws ConnectionError when no answer came within `callTimeoutMs`; the call may have been stored
    */
   (...args: Args): Promise<JobHandle<JobResult<Result>>>;
   (...args: [...Args, JobOptions]): Promise<JobHandle<JobResult<Result>>>;
-  /** As it was registered. */
+  /** The name under which it was registered. */
   readonly functionName: string;
-  /** The function's own options; an absent one takes the daemon's default. */
+  /** The function's own options; absent ones use the daemon's defaults. */
   readonly options: JobOptions;
-  /** The same call with options on top of the function's own; all its arguments are the handler's. */
+  /** The same call with options that override the function's own; all its arguments go to the handler. */
   with(options: JobOptions): (...args: Args) => Promise<JobHandle<JobResult<Result>>>;
   /**
-   * Calls it at each tick of a cron rule, with these arguments, whatever happens to this process. On disk when its
-   * promise ends; the same content again is the same schedule. The function's options are defaults of `jobOptions`.
+   * Calls the function with these arguments at each tick of a cron rule, even after this process has ended. Once the
+   * promise resolves, the schedule is on disk; creating it again with the same content returns the existing one. The
+   * function's options are the defaults of `jobOptions`.
    *
    * @example
    * ```ts
    * await charge.schedule({ cron: "0 8 * * 1", timezone: "America/New_York", name: "weekly-fee" }, "fee", 500);
    * ```
    *
-   * @throws ReseolioError `invalid_argument` that names the option with a right example, `already_exists` when a
-   * schedule of this name has other content, `serialization` for arguments
+   * @throws ReseolioError `invalid_argument` that names the option and shows a valid value, `already_exists` when a
+   * schedule of this name has different content, `serialization` for the arguments
    */
   schedule(options: ScheduleOptions, ...args: Args): Promise<ScheduleHandle<Args, JobResult<Result>>>;
-  /** `* * * * *`. Arguments of the function follow the settings: `fn.everyMinute({ overlap: "skip" }, "eu")`. */
+  /** Schedules it every minute. Its arguments follow the settings: `fn.everyMinute({ overlap: "skip" }, "eu")`. */
   everyMinute(...given: PresetArgs<Args>): Promise<ScheduleHandle<Args, JobResult<Result>>>;
-  /** At each full hour, `0 * * * *`. */
+  /** Schedules it at each full hour. */
   hourly(...given: PresetArgs<Args>): Promise<ScheduleHandle<Args, JobResult<Result>>>;
   /**
-   * At a full hour, 0 to 23, of the settings' time zone.
+   * Schedules it every day at a full hour, 0 to 23, in the time zone of the settings.
    *
    * @example
    * ```ts
@@ -64,16 +65,16 @@ export interface DurableFunction<Args extends unknown[], Result> {
    * ```
    */
   daily(hour: number, ...given: PresetArgs<Args>): Promise<ScheduleHandle<Args, JobResult<Result>>>;
-  /** On a day of the week, 0 (Sunday) to 6 (Saturday), as in cron, at a full hour. */
+  /** Schedules it every week, on a day from 0 (Sunday) to 6 (Saturday), as in cron, at a full hour. */
   weekly(dayOfWeek: number, hour: number, ...given: PresetArgs<Args>): Promise<ScheduleHandle<Args, JobResult<Result>>>;
 }
 
-/** Settings of the schedule, which may be left out when the function takes no arguments, then its arguments. */
+/** Settings of the schedule, then the function's arguments. Without arguments the settings may be omitted too. */
 export type PresetArgs<Args extends unknown[]> = [settings?: ScheduleSettings, ...args: Args];
 
-/** What a durable function asks of its client. */
+/** What a durable function needs of its client. */
 export interface FunctionAccess {
-  /** Stores one call; `options` are of this call only. */
+  /** Stores one call; `options` apply to this call only. */
   enqueue(args: readonly unknown[], options: JobOptions | undefined): Promise<JobHandle>;
   createSchedule(options: ScheduleOptions, args: readonly unknown[]): Promise<ScheduleHandle>;
 }
@@ -97,7 +98,7 @@ export function createDurableFunction<Args extends unknown[], Result>(
     ...scheduling(access),
   };
   Object.defineProperty(call, "name", { value: definition.name });
-  // The types are the handler's; at run time only JSON passes.
+  // The types come from the handler; at run time the values are JSON.
   return Object.assign(call, properties) as unknown as DurableFunction<Args, Result>;
 }
 
@@ -117,7 +118,7 @@ function scheduling(access: FunctionAccess): object {
 
 function checkSettings(settings: unknown): ScheduleSettings {
   if (settings === undefined || settings === null) return {};
-  // What is inside is checked with the rule.
+  // Its fields are checked together with the rule.
   if (typeof settings === "object" && !Array.isArray(settings)) return settings;
   const message = `the settings are ${JSON.stringify(settings)}; they come before the function's arguments, such as daily(8, {}, "eu")`;
   throw new ReseolioError("invalid_argument", message);

@@ -1,4 +1,7 @@
-/** Every error that the SDK throws, with a closed list of codes for programs. */
+/**
+ * The errors of the SDK, with a closed list of codes for programs. Messages of errors that a handler receives must stay as
+ * they are: a job that began under an earlier version is replayed, and must get the same.
+ */
 
 /** What went wrong, for programs; the list is closed. */
 export type ReseolioErrorCode =
@@ -10,15 +13,15 @@ export type ReseolioErrorCode =
   | "job_failed"
   /** The awaited job is CANCELLED. */
   | "job_cancelled"
-  /** A step with attempts of its own has used them up. */
+  /** A step has used up its own attempts. */
   | "step_failed"
-  /** The awaited event did not happen in time. */
+  /** The awaited event was not emitted in time. */
   | "event_timeout"
-  /** A signal was not sent in time. */
+  /** The awaited signal was not sent in time. */
   | "signal_timeout"
-  /** Not thrown any more: a job whose records do not fit the code waits for code that does. */
+  /** No longer thrown: a job whose records do not match the code waits for code that does. */
   | "checkpoint_conflict"
-  /** The job did not end within the caller's time; it goes on. */
+  /** The job did not end within the caller's timeout; it continues. */
   | "result_timeout"
   /** The daemon did not answer. */
   | "connection"
@@ -28,7 +31,7 @@ export type ReseolioErrorCode =
   | "serialization"
   | "not_found"
   | "already_exists"
-  /** Not in a state in which this can be done. */
+  /** The state of the client, job or schedule does not allow it. */
   | "failed_precondition"
   /** A limit is reached: size, disk, connections. */
   | "resource_exhausted"
@@ -37,14 +40,15 @@ export type ReseolioErrorCode =
   | "permission_denied"
   /** The executable was not found, or the daemon did not start. */
   | "daemon_start"
-  /** The daemon at this address serves another storage. */
+  /** The daemon at this address serves a different storage. */
   | "storage_mismatch"
   /** `context()` outside a handler. */
   | "no_context"
   | "internal";
 
 /**
- * The base of all of them; `code` is for programs, the message for people: what failed, with which value, what to do.
+ * The base class of all errors of the SDK. `code` is for programs; the message tells people what failed, with which
+ * value, and what to do.
  *
  * @example
  * ```ts
@@ -65,7 +69,7 @@ export class ReseolioError extends Error {
 }
 
 /**
- * Thrown by a handler to end its job at once: DEAD, whatever attempts are left.
+ * Thrown by a handler to end its job as DEAD at once, however many attempts are left.
  *
  * @example
  * ```ts
@@ -83,7 +87,8 @@ export class TerminalError extends ReseolioError {
 }
 
 /**
- * Thrown by a handler to have the next attempt after `retryAfterMs` instead of the job's backoff. Counts as a failure.
+ * Thrown by a handler to delay the next attempt by `retryAfterMs` instead of the job's backoff. The attempt counts as
+ * failed.
  *
  * @example
  * ```ts
@@ -107,7 +112,7 @@ export class RetryAfterError extends ReseolioError {
   }
 }
 
-/** Why a job ended without a result; the words of `JobError.reason`. */
+/** Why a job ended without a result; the values of `JobError.reason`. */
 export type JobErrorReason =
   | "handler"
   | "terminal"
@@ -116,11 +121,12 @@ export type JobErrorReason =
   | "cancelled"
   | "start_deadline"
   | "finish_deadline"
-  /** What the job has recorded does not fit the handler's code: it waits for code that does. */
+  /** The job's records do not match the handler's code: the job waits for code that does. */
   | "replay_mismatch";
 
 /**
- * From `result()`: the job is DEAD. `cause` is an Error with the name, message and stack of the handler's last error.
+ * Thrown by `result()`: the job is DEAD. `cause` is an Error with the name, message and stack of the handler's last
+ * error.
  *
  * @example
  * ```ts
@@ -142,7 +148,7 @@ export class JobFailedError extends ReseolioError {
 }
 
 /**
- * From `result()`: the job was cancelled, by a caller or by a policy (`reason`).
+ * Thrown by `result()`: the job was cancelled, by a caller or by a deadline (`reason` says which).
  *
  * @example
  * ```ts
@@ -164,7 +170,7 @@ export class JobCancelledError extends ReseolioError {
 }
 
 /**
- * From `result(timeoutMs)`: the job had not ended by then. The job itself goes on.
+ * Thrown by `result(timeoutMs)`: the job did not end in time. The job itself continues.
  *
  * @example
  * ```ts
@@ -189,8 +195,8 @@ export class ResultTimeoutError extends ReseolioError {
 }
 
 /**
- * The daemon could not be reached, or did not answer in time. A call that fails with it may or may not have been
- * carried out; give enqueues an idempotency key when they may be repeated by hand.
+ * The daemon could not be reached, or did not answer in time. The call may or may not have been carried out: give
+ * enqueues an idempotency key if your program repeats them.
  *
  * @example
  * ```ts
@@ -203,7 +209,7 @@ export class ResultTimeoutError extends ReseolioError {
  */
 export class ConnectionError extends ReseolioError {
   override readonly name = "ConnectionError";
-  /** As it was given: `host:port` or a URL. */
+  /** As passed by the program: `host:port` or a URL. */
   readonly address: string;
 
   constructor(address: string, message: string, options?: ErrorOptions) {

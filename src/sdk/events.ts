@@ -1,6 +1,6 @@
 import type { JobResult } from "./serialized.ts";
 
-/** The attempt that an event is about. */
+/** The attempt that a client event is about. */
 export interface JobEventInfo {
   readonly jobId: string;
   readonly functionName: string;
@@ -14,12 +14,12 @@ export interface DeduplicatedCall {
   readonly jobId: string;
   readonly functionName: string;
   readonly idempotencyKey: string;
-  /** The job that was there has other arguments. */
+  /** The existing job has different arguments. */
   readonly argsDiffer: boolean;
 }
 
 /**
- * Events of a client and what their listeners get. They tell of this process only, and are lost with it.
+ * Events that a client emits, with the arguments of their listeners. They concern this process only and are not stored.
  *
  * @example
  * ```ts
@@ -28,15 +28,15 @@ export interface DeduplicatedCall {
  * ```
  */
 export interface ReseolioEvents {
-  /** `start()` is done. */
+  /** `start()` has completed. */
   ready: [];
-  /** `stop()` is done. */
+  /** `stop()` has completed. */
   stopped: [];
   /** The session with the daemon broke; it is being restored. */
   disconnected: [error: Error];
-  /** The session is back; leases that were held are held still, but for those that other workers took over. */
+  /** The session is open again. The client still holds its leases, except those that other workers took over. */
   reconnected: [];
-  /** A handler starts in this process. */
+  /** A handler started in this process. */
   "job:start": [job: JobEventInfo];
   /** A handler returned; the result is on its way to the daemon. */
   "job:success": [job: JobEventInfo, result: JobResult<unknown>];

@@ -1,11 +1,11 @@
 import type { JobErrorReason } from "./errors.ts";
 import type { JobOptions } from "./options/job-options.ts";
 
-/** Where a job stands; the last three are terminal. */
+/** Status of a job; the last three are terminal. */
 export type JobStatus = "pending" | "running" | "suspended" | "success" | "dead" | "cancelled";
 
 /**
- * A stored job. Args and result are what JSON made of them.
+ * A stored job. Args and result are as decoded from JSON.
  *
  * @example
  * ```ts
@@ -21,28 +21,28 @@ export interface JobDetails {
   readonly status: JobStatus;
   /** Only with the status `success`; undefined in a list. */
   readonly result?: unknown;
-  /** The last error, whatever the status. */
+  /** The last error, if any, whatever the status. */
   readonly error?: JobErrorDetails;
-  /** Number of the last execution; 0 before the first. */
+  /** Number of the latest attempt; 0 before the first. */
   readonly attempt: number;
   readonly maxAttempts: number;
   /** Attempts that ended in an error or a timeout. */
   readonly failures: number;
   /** Attempts that ended because their worker vanished. */
   readonly losses: number;
-  /** As resolved by the daemon at the call. */
+  /** As resolved by the daemon when the job was enqueued. */
   readonly options: JobOptions;
   readonly createdAt: Date;
   readonly runAt: Date;
   readonly startedAt?: Date;
   readonly finishedAt?: Date;
-  /** The worker that runs it, or that ended it. */
+  /** The worker that runs the job, or that ended it. */
   readonly workerId?: string;
-  /** The job in whose handler it was called. */
+  /** The job whose handler made the call. */
   readonly parentId?: string;
-  /** Name of the schedule that enqueued it. */
+  /** Name of the schedule that enqueued the job. */
   readonly schedule?: string;
-  /** The tick that it was enqueued for. */
+  /** The tick for which it was enqueued. */
   readonly scheduledAt?: Date;
   /** The last 50 attempts that ended without success, oldest first; empty in a list. */
   readonly attempts: readonly AttemptDetails[];

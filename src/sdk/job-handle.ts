@@ -7,13 +7,13 @@ import type { SentSignal } from "./sent-messages.ts";
 /** @throws ReseolioError `invalid_argument` that shows what was given */
 export function checkJobId(jobId: unknown): asserts jobId is string {
   if (typeof jobId === "string" && isUuid(jobId)) return;
-  const message = `jobId is ${show(jobId)}; give a job's id, such as 019a9c4e-7c1b-7d60-9c5a-0f6e1d2c3b4a`;
+  const message = `jobId is ${show(jobId)}; give a job ID, such as 019a9c4e-7c1b-7d60-9c5a-0f6e1d2c3b4a`;
   throw new ReseolioError("invalid_argument", message);
 }
 
-/** What a handle asks of its client. */
+/** What a handle needs of its client. */
 export interface JobAccess {
-  /** The result, once the job has ended. */
+  /** Resolves with the result once the job has ended. */
   result(jobId: string, timeoutMs: number | undefined): Promise<unknown>;
   getJob(jobId: string): Promise<JobDetails>;
   cancelJob(jobId: string): Promise<boolean>;
@@ -21,8 +21,8 @@ export interface JobAccess {
 }
 
 /**
- * One job, known by its id: can be made again from the id alone (`reseolio.handle(jobId)`), in another process, after a
- * restart.
+ * A reference to one job. Its ID alone is enough to make another handle (`reseolio.handle(jobId)`), also in another
+ * process or after a restart.
  *
  * @example
  * ```ts
@@ -34,41 +34,41 @@ export class JobHandle<T = unknown> {
   constructor(
     readonly jobId: string,
     private readonly access: JobAccess,
-    /** A job with the same idempotency key was there already, and this is it. */
+    /** The call found a job with its idempotency key: this is that job, and nothing was stored. */
     readonly deduplicated: boolean = false,
   ) {}
 
   /**
-   * Waits for the end of the job, through restarts of the daemon and of workers. What the handler returned went through
-   * JSON on its way; it reads the same for as long as the job is kept. Inside a handler the wait holds no slot, and
-   * whether a timeout or the job came first is recorded.
+   * Waits for the job to end, through restarts of the daemon and of workers, and returns its result, which went through
+   * JSON. The result can be read again for as long as the job is retained. Inside a handler the wait holds no slot, and
+   * whether the timeout or the job came first is recorded.
    *
-   * @param timeoutMs how long to wait, in milliseconds; without it, for as long as it takes
+   * @param timeoutMs how long to wait, in milliseconds; waits indefinitely if omitted
    * @throws JobFailedError when the job is DEAD, with the handler's error as cause
    * @throws JobCancelledError when it was cancelled
-   * @throws ResultTimeoutError when it has not ended in time; it goes on
-   * @throws ReseolioError `not_found` when there is no such job, any more
-   * @throws ConnectionError when the client is stopped meanwhile
+   * @throws ResultTimeoutError when the job did not end in time; the job itself continues
+   * @throws ReseolioError `not_found` when the job does not exist or was pruned
+   * @throws ConnectionError when the client is stopped while waiting
    */
   result(timeoutMs?: number): Promise<T> {
     // The handler's type, carried by the handle; the value went through JSON on the way.
     return this.access.result(this.jobId, timeoutMs) as Promise<T>;
   }
 
-  /** Where it stands now. @throws ReseolioError `not_found` when there is no such job */
+  /** The job's current status. @throws ReseolioError `not_found` when there is no such job */
   async status(): Promise<JobStatus> {
     return (await this.access.getJob(this.jobId)).status;
   }
 
-  /** Everything that is kept of it. @throws ReseolioError `not_found` when there is no such job */
+  /** The stored job with its last attempts. @throws ReseolioError `not_found` when there is no such job */
   details(): Promise<JobDetails> {
     return this.access.getJob(this.jobId);
   }
 
   /**
-   * Final for the record at once; a running handler's signal fires.
+   * Cancels the job. It is CANCELLED at once; the signal of a running handler fires.
    *
-   * @returns false when the job had ended already
+   * @returns false when the job had already ended
    * @throws ReseolioError `not_found` when there is no such job
    */
   cancel(): Promise<boolean> {
@@ -76,8 +76,8 @@ export class JobHandle<T = unknown> {
   }
 
   /**
-   * Sends it a signal; on disk when its promise ends. Signals of one name are kept in order, and each is taken by one
-   * wait of the job's handler, whether it came before or after.
+   * Sends a signal to the job. Once the promise resolves, the signal is on disk. Signals of one name are kept in order,
+   * and each is consumed by one wait of the job's handler, whether the wait began before or after it was sent.
    *
    * @example
    * ```ts

@@ -1,7 +1,7 @@
 import type { JobDetails, JobStatus } from "./job-details.ts";
 
 /**
- * Which jobs; fields are joined by and, values of one field by or.
+ * Selects jobs. A job must match every given field; a field with several values matches any of them.
  *
  * @example
  * ```ts
@@ -18,14 +18,14 @@ export interface JobQuery {
   readonly schedule?: string;
   readonly createdAfter?: Date;
   readonly createdBefore?: Date;
-  /** Jobs of one page, 1 to 1000. [50] */
+  /** Page size, 1 to 1000. [50] */
   readonly limit?: number;
-  /** From the page before. */
+  /** `nextPageToken` of the previous page. */
   readonly pageToken?: string;
 }
 
 /**
- * One page of jobs, newest first; without args, results and stacks.
+ * One page of jobs, newest first, without args, results and stacks.
  *
  * @example
  * ```ts

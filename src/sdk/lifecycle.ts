@@ -38,7 +38,11 @@ export class Lifecycle {
     throw new ReseolioError("failed_precondition", "this client is not started; call await reseolio.start() first");
   }
 
-  /** The connection, open. Waits while the client starts. @throws ReseolioError `failed_precondition` when it is stopped */
+  /**
+   * The connection, open. Waits while the client starts.
+   *
+   * @throws ReseolioError `failed_precondition` when it is stopped
+   */
   async connected(): Promise<Connection> {
     const connection = this.connection;
     if (this.#stage.kind === "started") await this.#stage.ready;

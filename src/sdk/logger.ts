@@ -1,5 +1,5 @@
 /**
- * Where the SDK and handlers write; every popular logger fits with a thin adapter.
+ * The logger of the SDK and of handlers. Popular loggers fit with a thin adapter.
  *
  * @example
  * ```ts
@@ -15,7 +15,7 @@ export interface Logger {
   error(message: string, fields?: LogFields): void;
 }
 
-/** Facts that belong to a message, by name. */
+/** Structured fields of a log message, by name. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
 /** One line per message on stderr; debug messages only when `RESEOLIO_DEBUG` is set. */

@@ -10,7 +10,8 @@ import { DEFAULT_STORAGE, parseStorage, type Storage } from "./sidecar/storage.t
 import type { TlsOptions, TransportOptions } from "./transport/transport.ts";
 
 /**
- * How a client is made. Everything is optional; an option goes before its variable, a variable before the default.
+ * Options of a client, all optional. An option overrides its environment variable, which overrides the default in
+ * brackets.
  *
  * @example
  * ```ts
@@ -19,41 +20,41 @@ import type { TlsOptions, TransportOptions } from "./transport/transport.ts";
  */
 export interface ReseolioOptions {
   /**
-   * Where the daemon keeps its jobs: a path, `sqlite://path` or `postgres://…`; a relative path is meant from the
+   * Where the daemon keeps its jobs: a path, `sqlite://path` or `postgres://…`; a relative path is resolved against the
    * current directory. [`RESEOLIO_DB`, else sqlite://./reseolio.db; with autoStart: false whatever the daemon serves]
    */
   readonly storage?: string;
   /**
-   * `host:port`, `http://…` or `https://…`; for the daemons of one cluster several, as a list or joined by commas: they
-   * are tried in turn, and held work goes on at the next. [`RESEOLIO_ADDR`, else 127.0.0.1:50051]
+   * `host:port`, `http://…` or `https://…`. For a cluster several, as a list or comma-separated: they are tried in
+   * turn, and jobs under way continue with the next daemon. [`RESEOLIO_ADDR`, else 127.0.0.1:50051]
    */
   readonly address?: string | readonly string[];
-  /** Handlers that run at once; 0 is a client that runs nothing. [10] */
+  /** Number of handlers that run concurrently; 0: the client runs none. [10] */
   readonly workerConcurrency?: number;
   /**
-   * Handlers that are kept in memory while they wait for a sleep, an event or another job. Beyond it those that have
-   * waited longest are let go, and run again from their checkpoints when their time comes. [1000]
+   * Number of handlers kept in memory while they wait for a sleep, an event or another job. Beyond it, those that have
+   * waited longest are dropped from memory; they are replayed from their checkpoints when their wait ends. [1000]
    */
   readonly maxParkedHandlers?: number;
-  /** Start a daemon when none answers at an address of this host. [true, with several addresses false] */
+  /** Start a daemon if none answers at an address of this host. [true; false with several addresses] */
   readonly autoStart?: boolean;
   /** The executable to start. [`RESEOLIO_BINARY`, the package for this platform, `PATH`] */
   readonly coreBinaryPath?: string;
-  /** What the daemon was told to ask for. [`RESEOLIO_TOKEN`] */
+  /** The daemon's access token. [`RESEOLIO_TOKEN`] */
   readonly token?: string;
-  /** `true`: with the system's authorities. An address with `https://` means it too. [off] */
+  /** `true`: TLS with the system's certificate authorities. An `https://` address implies it. [off] */
   readonly tls?: boolean | TlsOptions;
-  /** Milliseconds that a call waits for its answer while the daemon is away. [30000] */
+  /** How long a call waits for its answer while the daemon is away, in milliseconds. [30000] */
   readonly callTimeoutMs?: number;
-  /** Milliseconds that `start()` tries. [15000] */
+  /** How long `start()` tries to connect, in milliseconds. [15000] */
   readonly connectTimeoutMs?: number;
-  /** Milliseconds that `stop()` lets handlers run before their signals fire. [10000] */
+  /** How long `stop()` lets handlers run before their signals fire, in milliseconds. [10000] */
   readonly drainTimeoutMs?: number;
-  /** Where the client and `context().log` write. [stderr, one line a message] */
+  /** Where the client and `context().log` write. [stderr, one line per message] */
   readonly logger?: Logger;
 }
 
-/** Options with defaults filled in, sorted by who needs them. */
+/** Options with their defaults, grouped by the part that needs them. */
 export interface ReseolioSettings {
   readonly client: TransportOptions;
   readonly sidecar: Omit<SidecarOptions, "client" | "logger">;
@@ -62,7 +63,7 @@ export interface ReseolioSettings {
   readonly maxParkedHandlers: number;
   readonly drainTimeoutMs: number;
   readonly logger: Logger;
-  /** Of a client in a test world. */
+  /** Set for clients of a test world. */
   readonly testHooks: TestHooks;
 }
 
@@ -70,7 +71,7 @@ const DEFAULT_CONCURRENCY = 10;
 const MAX_CONCURRENCY = 100_000;
 const DEFAULT_PARKED_HANDLERS = 1_000;
 const MAX_PARKED_HANDLERS = 10_000_000;
-/** Long enough for a daemon to be started, which has 10 s. */
+/** Longer than the 10 s that a daemon has to start. */
 const DEFAULT_CONNECT_TIMEOUT_MS = 15_000;
 const DEFAULT_DRAIN_TIMEOUT_MS = 10_000;
 const MAX_TIME_MS = 2 ** 31 - 1;
@@ -91,9 +92,9 @@ const OPTION_NAMES: ReadonlySet<string> = new Set<keyof ReseolioOptions>([
 ]);
 
 /**
- * Option, else environment, else default.
+ * Resolves each option: the given value, else the environment, else the default.
  *
- * @throws ReseolioError `invalid_argument` that names the option, its value and what is right
+ * @throws ReseolioError `invalid_argument` that names the option, its value and valid ones
  */
 export function resolveOptions(options: ReseolioOptions, env: NodeJS.ProcessEnv, cwd: string): ReseolioSettings {
   refuseUnknown(options);
@@ -133,7 +134,7 @@ export function resolveOptions(options: ReseolioOptions, env: NodeJS.ProcessEnv,
 function severalToStart(): ReseolioError {
   return new ReseolioError(
     "invalid_argument",
-    "option autoStart is true with several addresses; the daemons of a cluster are started by themselves: leave it out",
+    "option autoStart is true with several addresses, but the daemons of a cluster are started separately; leave it out",
   );
 }
 

@@ -23,11 +23,11 @@ import type { EmittedEvent, SentSignal } from "./sent-messages.ts";
 import { checkFunctionName, type FunctionDefinition, isNamespaced, namespace, Registry } from "./worker/registry.ts";
 
 /**
- * A client of one daemon: calls durable functions, and runs those that it registers.
+ * A client of a daemon: calls durable functions, and runs the ones registered on it.
  *
- * A call is on disk when its promise ends. A handler runs at least once: after a crash it may run again, so what it
- * does to the world belongs into steps, or should be safe to repeat (`context().jobId` is a good key for that). When the daemon goes away,
- * running handlers go on, the client reconnects by itself, and calls made meanwhile wait.
+ * Once a call's promise resolves, the call is on disk. A handler runs at least once: after a crash it may run again, so
+ * put side effects into steps, or make them safe to repeat (`context().jobId` is a good idempotency key). While the
+ * daemon is away, running handlers continue, the client reconnects by itself, and calls wait.
  *
  * @example
  * ```ts
@@ -73,20 +73,22 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
   }
 
   /**
-   * Connects, starting the daemon if none answers and `autoStart` is on; then registered functions begin to run. A
-   * second call does nothing; after `stop()` it starts again.
+   * Connects to the daemon, starting one if none answers and `autoStart` is on; then registered functions begin to run.
+   * A second call does nothing; after `stop()` it starts the client again.
    *
    * @throws ConnectionError when the daemon cannot be reached within `connectTimeoutMs`
-   * @throws ReseolioError `daemon_start`, `storage_mismatch`, `unauthenticated`, …: what stands in the way, and the fix
+   * @throws ReseolioError `daemon_start`, `storage_mismatch`, `unauthenticated`, …; the message names the cause and
+   *   the fix
    */
   start(): Promise<void> {
     return this.#lifecycle.start();
   }
 
   /**
-   * Takes no more jobs, lets running handlers end for `drainTimeoutMs`, then fires their signals and hands back what is
-   * left: it counts as no failure and runs elsewhere. Afterwards nothing keeps the process alive. Harmless when stopped.
-   * Nothing calls it for you: without it a process that ends is a crash, and its jobs run again.
+   * Accepts no more jobs, gives running handlers `drainTimeoutMs` to end, then fires their signals and releases the
+   * jobs that are left: releasing does not count as a failure, and they run elsewhere. Afterwards the client does not
+   * keep the process alive. Does nothing on a stopped client. Nothing calls it for you: a process that exits without it
+   * has crashed, and its jobs run again once their leases expire.
    *
    * @example
    * ```ts
@@ -97,14 +99,15 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
     return this.#lifecycle.stop();
   }
 
-  /** `await using` stops the client at the end of its block. */
+  /** Stops the client: `await using` calls it at the end of the block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
 
   /**
-   * Makes a function durable: this process runs it, and the function returned stores calls of it. Before or after
-   * `start()`. `options` are the defaults of its calls. Every process that is to run it registers it under this name.
+   * Makes a function durable: this process runs it, and the returned function stores calls of it. Call it before or
+   * after `start()`, with the same name in every process that should run the function. `options` are the defaults of
+   * its calls.
    *
    * @example
    * ```ts
@@ -115,7 +118,8 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
    * );
    * ```
    *
-   * @throws ReseolioError `already_exists` when the name has a handler, `invalid_argument` for a bad name or option
+   * @throws ReseolioError `already_exists` when the name already has a handler, `invalid_argument` for a bad name or
+   *   option
    */
   durable<Args extends unknown[], Result>(
     name: string,
@@ -132,16 +136,17 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
   }
 
   /**
-   * Joins parts to a function's name: `namespace("orders", "payment", "charge")` is `"orders:payment:charge"`.
+   * Joins parts into a function name: `namespace("orders", "payment", "charge")` is `"orders:payment:charge"`.
    *
-   * @throws ReseolioError `invalid_argument` for no parts, an empty part or one with `:`
+   * @throws ReseolioError `invalid_argument` when there are no parts, or a part is empty or contains `:`
    */
   namespace(...parts: string[]): string {
     return namespace(...parts);
   }
 
   /**
-   * Stores a call of a function by its name, also of one that other programs run. Errors as of a durable function.
+   * Stores a call of a function by name, which may be one that other programs run. Throws what a durable function
+   * throws.
    *
    * @example
    * ```ts
@@ -164,27 +169,27 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
   }
 
   /**
-   * A handle of any job by its id, from this or another process. Nothing is asked of the daemon yet.
+   * A handle for any job by its ID, from this or another process. Sends nothing to the daemon.
    *
    * @example
    * ```ts
    * const { receipt } = await reseolio.handle<{ receipt: string }>(job.jobId).result();
    * ```
    *
-   * @throws ReseolioError `invalid_argument` for what is no id
+   * @throws ReseolioError `invalid_argument` when `jobId` is not a job ID
    */
   handle<Result = unknown>(jobId: string): JobHandle<Result> {
     checkJobId(jobId);
     return new JobHandle<Result>(jobId, this.#jobAccess);
   }
 
-  /** Everything that is kept of a job. @throws ReseolioError `not_found` */
+  /** The stored job with its last attempts. @throws ReseolioError `not_found` */
   async getJob(jobId: string): Promise<JobDetails> {
     return (await this.#lifecycle.connected()).jobs.getJob(jobId);
   }
 
   /**
-   * One page, newest first, without args, results and stacks; of an error its first 800 characters.
+   * One page of jobs, newest first, without args, results and stacks; error messages are cut to 800 characters.
    *
    * @example
    * ```ts
@@ -196,9 +201,9 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
   }
 
   /**
-   * Final for the record at once; a running handler's signal fires.
+   * Cancels a job. The job is CANCELLED at once; the signal of a running handler fires.
    *
-   * @returns false when the job had ended already
+   * @returns false when the job had already ended
    * @throws ReseolioError `not_found`
    */
   async cancelJob(jobId: string): Promise<boolean> {
@@ -206,9 +211,9 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
   }
 
   /**
-   * Sends a signal to a job that has not ended; on disk when its promise ends. Signals of one name are kept in order, and
-   * each is taken by one wait of the job's handler, whether it came before or after. In a handler send it inside of a
-   * step: every execution would send it anew.
+   * Sends a signal to a job that has not ended. Once the promise resolves, the signal is on disk. Signals of one name
+   * are kept in order, and each is consumed by one wait of the job's handler, whether the wait began before or after it
+   * was sent. Inside a handler, send it in a step: otherwise every execution sends it again.
    *
    * @example
    * ```ts
@@ -224,14 +229,14 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
   }
 
   /**
-   * Makes a dead or cancelled job run again: its failures start at 0, its attempt numbers go on.
+   * Runs a DEAD or CANCELLED job again. Its failures start at 0; its attempt numbers continue.
    *
    * @example
    * ```ts
    * const again = await reseolio.retryJob<{ receipt: string }>(job.jobId);
    * ```
    *
-   * @throws ReseolioError `not_found`, or `failed_precondition` for a job that is neither
+   * @throws ReseolioError `not_found`, or `failed_precondition` for a job in another state
    */
   async retryJob<Result = unknown>(jobId: string): Promise<JobHandle<Result>> {
     await (await this.#lifecycle.connected()).jobs.retryJob(jobId);
@@ -239,8 +244,8 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
   }
 
   /**
-   * Tells jobs that wait for the event of this name, now or later. It happens once: the first payload is kept, and a
-   * repeated call changes nothing. On disk when its promise ends.
+   * Emits an event: wakes the jobs that wait for its name, now or later. An event happens once: the first payload is
+   * kept, and emitting it again changes nothing. Once the promise resolves, the event is on disk.
    *
    * @example
    * ```ts
@@ -254,32 +259,34 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
   }
 
   /**
-   * Forgets an event: who awaits its name from now on waits until it is emitted again. Jobs that got its payload keep it.
+   * Deletes an event: jobs that await its name from now on wait until it is emitted again. Jobs that already received
+   * the payload keep it.
    *
    * @example
    * ```ts
    * await reseolio.deleteEvent("approved:order-1001");
    * ```
    *
-   * @returns false when it had not happened
-   * @throws ReseolioError `failed_precondition` while it is told to the jobs that waited for it
+   * @returns false when there was no such event
+   * @throws ReseolioError `failed_precondition` while it is still being delivered to the jobs that waited for it
    */
   async deleteEvent(name: string): Promise<boolean> {
     return (await this.#lifecycle.connected()).events.deleteEvent(name);
   }
 
   /**
-   * Schedules a function by its name, also one that other programs run; `fn.schedule` is the same for a durable
-   * function. On disk when its promise ends. The same content again is the same schedule, also a paused one, so a program may
-   * create its schedules at each start; give `onDuplicate: "update"` where a new version of the program may change them.
+   * Schedules a function by name, which may be one that other programs run; `fn.schedule` does the same for a durable
+   * function. Once the promise resolves, the schedule is on disk. Creating it again with the same content returns the
+   * existing schedule, even a paused one, so a program can create its schedules at each start; use
+   * `onDuplicate: "update"` if a new version of the program may change them.
    *
    * @example
    * ```ts
    * const nightly = await reseolio.createSchedule("reports:build", { name: "nightly", cron: "@daily" }, ["eu"]);
    * ```
    *
-   * @throws ReseolioError `invalid_argument` that names the option with a right example; `already_exists` when a
-   * schedule of this name has other content
+   * @throws ReseolioError `invalid_argument` that names the option and shows a valid value; `already_exists` when a
+   * schedule of this name has different content
    */
   async createSchedule<Result = unknown>(
     functionName: string,
@@ -292,13 +299,13 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
     return new ScheduleHandle(id, name, this);
   }
 
-  /** Everything that is kept of a schedule. @throws ReseolioError `not_found` */
+  /** The stored schedule. @throws ReseolioError `not_found` */
   async getSchedule(name: string): Promise<ScheduleDetails> {
     return (await this.#lifecycle.connected()).schedules.getSchedule(name);
   }
 
   /**
-   * One page, by name.
+   * One page of schedules, sorted by name.
    *
    * @example
    * ```ts
@@ -310,7 +317,7 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
   }
 
   /**
-   * Changes what is given; what is absent stays, `null` takes the default again.
+   * Changes the given fields. Absent fields stay as they are; `null` restores the default.
    *
    * @example
    * ```ts
@@ -325,27 +332,27 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
     );
   }
 
-  /** Ticks while it is paused enqueue nothing and are not caught up. @throws ReseolioError `not_found` */
+  /** Pauses a schedule: its ticks enqueue nothing, and are not caught up later. @throws ReseolioError `not_found` */
   async pauseSchedule(name: string): Promise<ScheduleDetails> {
     return (await this.#lifecycle.connected()).schedules.pauseSchedule(name);
   }
 
-  /** Ticks again, from now on. @throws ReseolioError `not_found` */
+  /** Resumes a paused schedule from now on. @throws ReseolioError `not_found` */
   async resumeSchedule(name: string): Promise<ScheduleDetails> {
     return (await this.#lifecycle.connected()).schedules.resumeSchedule(name);
   }
 
   /**
-   * Ends it; its name is free again. Jobs that it enqueued stay as they are.
+   * Deletes a schedule and frees its name. Jobs that it enqueued are not affected.
    *
-   * @returns false when there was none of this name
+   * @returns false when no schedule has this name
    */
   async deleteSchedule(name: string): Promise<boolean> {
     return (await this.#lifecycle.connected()).schedules.deleteSchedule(name);
   }
 
   /**
-   * Enqueues one job now, beside the ticks, with the schedule's arguments and options.
+   * Enqueues one job now, in addition to the ticks, with the schedule's arguments and options.
    *
    * @example
    * ```ts
@@ -360,15 +367,15 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
   }
 
   /**
-   * Enqueues the jobs of past ticks that have none, oldest first, whatever `catchUp` and `overlap` say. A tick that has
-   * its job gets no second one, so it may be called again; one whose job was deleted or pruned has none.
+   * Enqueues jobs for past ticks that have none, oldest first, regardless of `catchUp` and `overlap`. A tick never gets
+   * a second job, so the call can be repeated; a tick whose job was deleted or pruned counts as having none.
    *
    * @example
    * ```ts
    * const enqueued = await reseolio.backfillSchedule("nightly", { from: new Date("2026-11-01T00:00:00Z") });
    * ```
    *
-   * @returns how many; with `dryRun` how many it would be
+   * @returns how many jobs were enqueued, or with `dryRun` how many would be
    * @throws ReseolioError `invalid_argument` that names the option, `not_found`
    */
   async backfillSchedule(name: string, window: BackfillWindow): Promise<number> {
@@ -376,7 +383,7 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
   }
 
   /**
-   * The ticks to come, of a schedule by its name or of a rule that is not stored.
+   * The next ticks of a schedule, given by name, or of a rule that is not stored.
    *
    * @example
    * ```ts
@@ -392,7 +399,7 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
     return (await this.#lifecycle.connected()).schedules.previewSchedule(schedule, window);
   }
 
-  /** As the named export `context`. */
+  /** Same as the exported function `context`. */
   context(): Context {
     return context();
   }
@@ -407,8 +414,8 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
 
 const NO_OPTIONS: FunctionOptions = { options: {}, encodedOptions: undefined };
 
-/** File and line of the call of `durable`, for messages. */
+/** File and line of the call to `durable`, for error messages. */
 function callerLocation(): string {
   const line = new Error().stack?.split("\n")[3] ?? "";
-  return line.trim().replace(/^at /, "") || "an unknown place";
+  return line.trim().replace(/^at /, "") || "an unknown location";
 }

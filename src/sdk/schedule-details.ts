@@ -1,7 +1,7 @@
 import type { JobErrorDetails, JobStatus } from "./job-details.ts";
 import type { ScheduleJobOptions } from "./options/schedule-options.ts";
 
-/** Where a schedule stands. A deleted one is found by `listSchedules` only. */
+/** Status of a schedule. Deleted ones appear only in `listSchedules`. */
 export type ScheduleStatus = "active" | "paused" | "deleted";
 
 /**
@@ -31,26 +31,26 @@ export interface ScheduleDetails {
   readonly jobOptions: ScheduleJobOptions;
   readonly createdAt: Date;
   readonly updatedAt: Date;
-  /** Absent when no tick will come: paused, deleted, or past its end. */
+  /** Absent when no tick follows: the schedule is paused, deleted, or past its end. */
   readonly nextRunAt?: Date;
-  /** The latest tick that enqueued a job. */
+  /** Time of the latest tick that enqueued a job. */
   readonly lastRunAt?: Date;
-  /** That job, as it stands now. */
+  /** That job, in its current state. */
   readonly lastJob?: LastJob;
-  /** Ticks that enqueued nothing because an earlier job had not ended. */
+  /** Number of ticks that enqueued nothing because an earlier job had not ended. */
   readonly skipped: number;
 }
 
 /** The job of a schedule's latest tick. */
 export interface LastJob {
   readonly id: string;
-  /** Absent when it is not kept any more. */
+  /** Absent when the job was pruned or deleted. */
   readonly status?: JobStatus;
   readonly error?: JobErrorDetails;
 }
 
 /**
- * One tick to come.
+ * One future tick.
  *
  * @example
  * ```ts
@@ -60,10 +60,10 @@ export interface LastJob {
  */
 export interface ScheduleTick {
   readonly at: Date;
-  /** In the schedule's zone, ISO 8601 with its offset. */
+  /** The same time in the schedule's zone, ISO 8601 with the UTC offset. */
   readonly localTime: string;
-  /** The offset from UTC is not that of the tick before: clocks have changed. */
+  /** The UTC offset differs from that of the previous tick: the clocks have changed. */
   readonly offsetChanged: boolean;
-  /** Its wall-clock time does not exist on that day: it comes at the first valid instant. */
+  /** Its local time does not exist on that day, because clocks skip it: the tick comes at the first valid instant. */
   readonly inGap: boolean;
 }

@@ -4,7 +4,7 @@ import type { ScheduleDetails, ScheduleStatus } from "./schedule-details.ts";
 import type { BackfillWindow } from "./schedule-query.ts";
 import type { ScheduleUpdate } from "./options/schedule-options.ts";
 
-/** What a handle asks of its client. */
+/** What a handle needs of its client. */
 export interface ScheduleAccess {
   getSchedule(name: string): Promise<ScheduleDetails>;
   updateSchedule(name: string, update: ScheduleUpdate): Promise<ScheduleDetails>;
@@ -16,7 +16,7 @@ export interface ScheduleAccess {
 }
 
 /**
- * One schedule, known by its name. It goes on when this process ends.
+ * A reference to one schedule, by name. The schedule continues after this process ends.
  *
  * @example
  * ```ts
@@ -33,12 +33,12 @@ export class ScheduleHandle<Args extends unknown[] = unknown[], Result = unknown
     private readonly access: ScheduleAccess,
   ) {}
 
-  /** Everything that is kept of it. @throws ReseolioError `not_found` when it was deleted */
+  /** The stored schedule. @throws ReseolioError `not_found` when it was deleted */
   details(): Promise<ScheduleDetails> {
     return this.access.getSchedule(this.name);
   }
 
-  /** Where it stands now; `deleted` also when its name has been given to a new one. */
+  /** The schedule's current status; `deleted` also when a new schedule has taken its name. */
   async status(): Promise<ScheduleStatus> {
     try {
       const details = await this.details();
@@ -50,7 +50,7 @@ export class ScheduleHandle<Args extends unknown[] = unknown[], Result = unknown
   }
 
   /**
-   * Ticks while it is paused enqueue nothing and are not caught up. Harmless when it is paused.
+   * Pauses the schedule: its ticks enqueue nothing, and are not caught up later. Does nothing if it is paused.
    *
    * @throws ReseolioError `not_found` when it was deleted
    */
@@ -58,13 +58,17 @@ export class ScheduleHandle<Args extends unknown[] = unknown[], Result = unknown
     return this.access.pauseSchedule(this.name);
   }
 
-  /** Ticks again, from now on. Harmless when it is active. @throws ReseolioError `not_found` when it was deleted */
+  /**
+   * Resumes the schedule from now on. Does nothing if it is active.
+   *
+   * @throws ReseolioError `not_found` when it was deleted
+   */
   resume(): Promise<ScheduleDetails> {
     return this.access.resumeSchedule(this.name);
   }
 
   /**
-   * Changes what is given; what is absent stays. Jobs that are enqueued already stay as they are.
+   * Changes the given fields; absent fields stay as they are. Jobs that are already enqueued are not affected.
    *
    * @throws ReseolioError `invalid_argument` that names the option, `not_found` when it was deleted
    */
@@ -73,16 +77,16 @@ export class ScheduleHandle<Args extends unknown[] = unknown[], Result = unknown
   }
 
   /**
-   * Ends it; its name is free again. Jobs that it enqueued stay as they are.
+   * Deletes the schedule and frees its name. Jobs that it enqueued are not affected.
    *
-   * @returns false when there was none of this name
+   * @returns false when it was already deleted
    */
   delete(): Promise<boolean> {
     return this.access.deleteSchedule(this.name);
   }
 
   /**
-   * Enqueues one job now, beside the ticks, with the schedule's arguments and options.
+   * Enqueues one job now, in addition to the ticks, with the schedule's arguments and options.
    *
    * @throws ReseolioError `not_found` when it was deleted
    */
@@ -92,21 +96,21 @@ export class ScheduleHandle<Args extends unknown[] = unknown[], Result = unknown
   }
 
   /**
-   * Enqueues the jobs of past ticks that have none; may be called again.
+   * Enqueues jobs for past ticks that have none. The call can be repeated: a tick never gets a second job.
    *
-   * @returns how many; with `dryRun` how many it would be
+   * @returns how many jobs were enqueued, or with `dryRun` how many would be
    * @throws ReseolioError `invalid_argument` that names the option, `not_found` when it was deleted
    */
   backfill(window: BackfillWindow): Promise<number> {
     return this.access.backfillSchedule(this.name, window);
   }
 
-  /** Undefined when no tick will come. @throws ReseolioError `not_found` when it was deleted */
+  /** Time of the next tick; undefined when there is none. @throws ReseolioError `not_found` when it was deleted */
   async nextRunAt(): Promise<Date | undefined> {
     return (await this.details()).nextRunAt;
   }
 
-  /** The latest tick that enqueued a job. @throws ReseolioError `not_found` when it was deleted */
+  /** Time of the latest tick that enqueued a job. @throws ReseolioError `not_found` when it was deleted */
   async lastRunAt(): Promise<Date | undefined> {
     return (await this.details()).lastRunAt;
   }

@@ -1,25 +1,25 @@
 import type { ScheduleDetails, ScheduleStatus } from "./schedule-details.ts";
 
 /**
- * Which schedules; fields are joined by and, values of one field by or.
+ * Selects schedules. A schedule must match every given field; a field with several values matches any of them.
  *
  * @example
  * ```ts
- * const asleep: ScheduleQuery = { status: "paused", functionName: "reports:build", limit: 10 };
+ * const paused: ScheduleQuery = { status: "paused", functionName: "reports:build", limit: 10 };
  * ```
  */
 export interface ScheduleQuery {
   /** [active and paused] */
   readonly status?: ScheduleStatus | readonly ScheduleStatus[];
   readonly functionName?: string;
-  /** Schedules of one page, 1 to 1000. [50] */
+  /** Page size, 1 to 1000. [50] */
   readonly limit?: number;
-  /** From the page before. */
+  /** `nextPageToken` of the previous page. */
   readonly pageToken?: string;
 }
 
 /**
- * One page of schedules, by name.
+ * One page of schedules, sorted by name.
  *
  * @example
  * ```ts
@@ -29,22 +29,22 @@ export interface ScheduleQuery {
  */
 export interface SchedulePage {
   readonly schedules: readonly ScheduleDetails[];
-  /** Of all pages. */
+  /** Number of schedules on all pages. */
   readonly total: number;
   /** Absent on the last page. */
   readonly nextPageToken?: string;
 }
 
-/** Which ticks of a preview. */
+/** Selects the ticks of a preview. */
 export interface PreviewWindow {
-  /** Ticks after this time. [now] */
+  /** Starts after this time. [now] */
   readonly after?: Date;
-  /** 1 to 1000. [10] */
+  /** Number of ticks, 1 to 1000. [10] */
   readonly count?: number;
 }
 
 /**
- * Which past ticks get the jobs that they lack.
+ * Selects the past ticks that get their missing jobs.
  *
  * @example
  * ```ts
@@ -52,10 +52,10 @@ export interface PreviewWindow {
  * ```
  */
 export interface BackfillWindow {
-  /** The first tick is the one at this time or after it, whatever the schedule's `startAt` says. */
+  /** The first tick is the one at or after this time, regardless of the schedule's `startAt`. */
   readonly from: Date;
-  /** Ticks before this time only, not after now. [now] */
+  /** Only ticks before this time, at most now. [now] */
   readonly to?: Date;
-  /** Only counts. [false] */
+  /** Only counts, and enqueues nothing. [false] */
   readonly dryRun?: boolean;
 }

@@ -1,21 +1,21 @@
 /**
- * What became of an emitted event.
+ * The outcome of emitting an event.
  *
  * @example
  * ```ts
  * const { created, woken } = await reseolio.emitEvent("paid:1001", { cents: 4200 });
- * console.log(created ? `${woken} jobs were waiting` : "it had happened before: its first payload is kept");
+ * console.log(created ? `${woken} jobs were waiting` : "it was emitted before: the first payload is kept");
  * ```
  */
 export interface EmittedEvent {
-  /** False when it had happened before: the payload of then is kept. */
+  /** False when the event had been emitted before: its first payload is kept. */
   readonly created: boolean;
-  /** Jobs that were waiting for it. */
+  /** Number of jobs that were waiting for it. */
   readonly woken: number;
 }
 
 /**
- * What became of a signal.
+ * The outcome of sending a signal.
  *
  * @example
  * ```ts
@@ -24,6 +24,6 @@ export interface EmittedEvent {
  * ```
  */
 export interface SentSignal {
-  /** The job was waiting for it. */
+  /** True when the job was waiting for it. */
   readonly taken: boolean;
 }

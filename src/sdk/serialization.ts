@@ -1,7 +1,7 @@
 /**
  * Arguments and results travel as JSON. Dates arrive as ISO strings, undefined members of objects are left out,
- * undefined arguments and array items arrive as null. What JSON would change without a word is refused: NaN,
- * infinities, functions, symbols, Map, Set, promises and errors where they would become null or {}.
+ * undefined arguments and array items arrive as null. What JSON would silently change is rejected: NaN, infinities,
+ * functions, symbols, Map, Set, promises and errors where they would become null or {}.
  */
 import { WIRE_LIMITS } from "#proto/contract.ts";
 import { ReseolioError } from "./errors.ts";
@@ -33,7 +33,7 @@ export function encodeValue(functionName: string, what: string, value: unknown):
   return encode(functionName, what, value);
 }
 
-/** @throws ReseolioError `serialization` when the bytes are not JSON; none at all are null */
+/** @throws ReseolioError `serialization` when the bytes are not JSON; empty bytes are null */
 export function decodeValue(functionName: string, what: string, bytes: Uint8Array): unknown {
   return bytes.length === 0 ? null : decode(functionName, what, bytes);
 }
@@ -43,7 +43,7 @@ export function decodeArgs(functionName: string, bytes: Uint8Array): unknown[] {
   if (bytes.length === 0) return [];
   const value = decode(functionName, "args", bytes);
   if (Array.isArray(value)) return value;
-  throw failure(functionName, "args", `are JSON but no array: ${excerpt(bytes)}; enqueue them as an array`);
+  throw failure(functionName, "args", `are JSON but not an array: ${excerpt(bytes)}; enqueue them as an array`);
 }
 
 /** @throws ReseolioError `serialization` when the bytes are not JSON */
@@ -53,7 +53,7 @@ export function decodeResult(functionName: string, bytes: Uint8Array): unknown {
 
 function encode(functionName: string, root: string, value: unknown): Uint8Array {
   const text = stringify(functionName, root, value);
-  // JSON has no other way to lose a value than one of these, so most calls need no walk.
+  // JSON loses values only as one of these two, so most calls need no traversal.
   if (text.includes("null") || text.includes("{}")) refuseLosses(functionName, root, value);
   const bytes = encoder.encode(text);
   if (bytes.length > WIRE_LIMITS.payloadBytes) {
@@ -90,7 +90,7 @@ interface Loss {
   readonly fault: string;
 }
 
-/** The first value that JSON cannot carry as it is. */
+/** Finds the first value that JSON cannot carry unchanged. */
 function findLoss(given: unknown, path: string, key: string, parents: Set<object>): Loss | null {
   const value = hasToJson(given) ? given.toJSON(key) : given;
   switch (typeof value) {
@@ -120,7 +120,7 @@ function findLossInside(value: object, path: string, parents: Set<object>): Loss
   return loss;
 }
 
-/** Objects that JSON empties without a word. */
+/** Objects that JSON silently empties. */
 function insteadOf(value: object): { readonly what: string; readonly fix: string } | null {
   if (value instanceof Map) return { what: "a Map", fix: "use Array.from(…) or Object.fromEntries(…)" };
   if (value instanceof Set) return { what: "a Set", fix: "use Array.from(…)" };

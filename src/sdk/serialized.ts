@@ -1,8 +1,8 @@
-/** What a value's type is after a trip through JSON. `any` becomes `unknown`: nothing is known about it. */
+/** The type of a value after a trip through JSON. `any` becomes `unknown`: nothing is known about it. */
 export type Serialized<T> = IsAny<T> extends true ? unknown : SerializedKnown<T>;
 
 /**
- * What `result()` gives for a handler that returns T: a handler without a result gives null.
+ * What `result()` returns for a handler that returns T; null for a handler without a result.
  *
  * @example
  * ```ts

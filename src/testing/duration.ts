@@ -9,20 +9,20 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 };
 
 /**
- * Milliseconds of a length such as `500ms`, `10s`, `1h30m` or `30d`, or of a number of milliseconds.
+ * Milliseconds of a duration such as `500ms`, `10s`, `1h30m` or `30d`; numbers are milliseconds already.
  *
- * @throws ReseolioError `invalid_argument` that shows the length
+ * @throws ReseolioError `invalid_argument` that shows the value
  */
-export function durationMs(length: string | number): number {
-  const ms = typeof length === "number" ? length : parseLength(length);
+export function durationMs(duration: string | number): number {
+  const ms = typeof duration === "number" ? duration : parseDuration(duration);
   if (Number.isFinite(ms) && ms >= 0) return Math.round(ms);
   throw new ReseolioError(
     "invalid_argument",
-    `${JSON.stringify(length)} is no length of time; give milliseconds, or a text such as 500ms, 10s, 1h30m or 30d`,
+    `${JSON.stringify(duration)} is not a duration; give milliseconds, or a text such as 500ms, 10s, 1h30m or 30d`,
   );
 }
 
-function parseLength(text: string): number {
+function parseDuration(text: string): number {
   if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) return Number.NaN;
   const parts = text.matchAll(/([\d.]+)([a-z]+)/g);
   return [...parts].reduce((sum, [, count, unit]) => sum + Number(count) * (UNIT_MS[unit ?? ""] ?? Number.NaN), 0);

@@ -2,21 +2,21 @@ import type { CrashPlan, ReturnedHandler, GivenValue } from "../sdk/workflow/tes
 import { StepOrder } from "./step-order.ts";
 
 /**
- * Every handler dies once at each point of its job: after each record, child, event and wait, and once when it has
- * returned; and steps beside each other end in another order. Tells what a replay saw or did otherwise than the
- * execution before.
+ * Crashes every handler once at each point of its job: after each record, child, event and wait, and once after it has
+ * returned. Concurrent steps end in a different order. Reports what a replay received or did differently from the
+ * execution before it.
  */
 export class ReplayPlan implements CrashPlan {
-  readonly #died = new Set<string>();
+  readonly #crashed = new Set<string>();
   readonly #results = new Map<string, string>();
   readonly #seen = new Map<string, string>();
   readonly #steps = new StepOrder();
   #faults: string[] = [];
 
   crashesAfter(jobId: string, point: string): boolean {
-    const place = `${jobId} ${point}`;
-    if (this.#died.has(place)) return false;
-    this.#died.add(place);
+    const crash = `${jobId} ${point}`;
+    if (this.#crashed.has(crash)) return false;
+    this.#crashed.add(crash);
     return true;
   }
 
@@ -30,12 +30,12 @@ export class ReplayPlan implements CrashPlan {
   }
 
   observe({ jobId, functionName, failures, op, name, given }: GivenValue): void {
-    const place = `${jobId} ${failures} ${op}`;
-    const before = this.#seen.get(place);
-    if (before === undefined) this.#seen.set(place, given);
+    const operation = `${jobId} ${failures} ${op}`;
+    const before = this.#seen.get(operation);
+    if (before === undefined) this.#seen.set(operation, given);
     else if (before !== given) {
       const who = `${functionName} (job ${jobId})`;
-      this.#faults.push(`${who} was given ${before} by ${JSON.stringify(name)}, and replayed it was given ${given}`);
+      this.#faults.push(`${who} received ${before} from ${JSON.stringify(name)}, but ${given} when it was replayed`);
     }
   }
 
@@ -43,7 +43,7 @@ export class ReplayPlan implements CrashPlan {
     return this.#steps.turn(jobId, running);
   }
 
-  /** One line each; they are told once. */
+  /** One line per difference, each returned once. */
   takeFaults(): readonly string[] {
     const faults = this.#faults;
     this.#faults = [];
@@ -52,12 +52,12 @@ export class ReplayPlan implements CrashPlan {
 
   #compare({ functionName, jobId, failures, notAskedFor }: ReturnedHandler, before: string, result: string): void {
     const who = `${functionName} (job ${jobId})`;
-    if (before !== result) this.#faults.push(`${who} returned ${before}, and replayed it returned ${result}`);
-    // After a failure of the whole attempt a handler may well go another way.
+    if (before !== result) this.#faults.push(`${who} returned ${before}, but ${result} when it was replayed`);
+    // After an attempt has failed, a handler may legitimately take another path.
     if (failures > 0) return;
     for (const name of notAskedFor) {
       this.#faults.push(
-        `${who} recorded ${JSON.stringify(name)}, and replayed it went another way and did not ask for it`,
+        `${who} recorded ${JSON.stringify(name)}, but took another path when it was replayed and did not ask for it`,
       );
     }
   }

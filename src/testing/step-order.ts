@@ -1,16 +1,16 @@
 /**
- * Lets steps that run beside each other go on in another order than they have run: the last one first, then the first
- * one first, in turn. What a handler does must not depend on it.
+ * Resumes concurrent steps in a different order than they ran: alternately last to first and first to last. What a
+ * handler does must not depend on that order.
  */
 
-/** Steps that wait for each other, or for what another one does, go on after this long. */
+/** Resumes the steps that have arrived after this time, in case they wait for each other. */
 const PATIENCE_MS = 50;
 
 export class StepOrder {
   readonly #waiting = new Map<string, (() => void)[]>();
   #isReversed = true;
 
-  /** Ends when it is the step's turn. @param running steps of the job that have not gone on */
+  /** Resolves when it is the step's turn. @param running steps of the job that have not been resumed */
   turn(jobId: string, running: number): Promise<void> {
     return new Promise((resolve) => {
       const waiting = this.#waiting.get(jobId) ?? [];
@@ -31,7 +31,7 @@ export class StepOrder {
   }
 }
 
-/** One after the other: what each does next is on its way before the next one goes on. */
+/** One after the other: each has sent what it does next before the next one is resumed. */
 function resumeEach(waiting: readonly (() => void)[]): void {
   const [first, ...others] = waiting;
   if (first === undefined) return;

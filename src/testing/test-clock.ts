@@ -5,10 +5,10 @@ import { type Client, createClient } from "../sdk/transport/client.ts";
 import { reseolioErrorFrom } from "../sdk/transport/connect-errors.ts";
 import { ReseolioError } from "../sdk/errors.ts";
 
-/** How much longer than the daemon's own waiting a call may take. */
+/** How much longer than the daemon's own wait a call may take. */
 const CALL_MARGIN_MS = 10_000;
 
-/** The one clock of a test world: the daemon's, moved from here and nowhere else. */
+/** The clock of a test world: it belongs to the daemon and is moved only from here. */
 export class TestClock {
   readonly #client: Client;
   readonly #service: ServiceClient<typeof TestingService>;
@@ -28,15 +28,15 @@ export class TestClock {
   }
 
   /**
-   * Goes from one due time to the next, so that everything happens at its own time, and waits at each until the workers
-   * have nothing left to do. Ends at `to`, or where it stands when that has passed.
+   * Moves from one due time to the next, so that everything happens at its own time, and waits at each until the
+   * workers are idle. Ends at `to`, or where it is if that has passed.
    *
    * @throws ReseolioError `failed_precondition` that names the jobs when some still run after the wait
    */
   async moveTo(to: number): Promise<void> {
     let dueAt = await this.#step(this.#now);
     while (this.#now < to) {
-      // Something due that stays due must not hold the clock.
+      // Something that stays due must not stop the clock.
       const next = dueAt > this.#now ? Math.min(dueAt, to) : to;
       dueAt = await this.#step(next);
     }
@@ -46,7 +46,7 @@ export class TestClock {
     this.#client.close();
   }
 
-  /** Returns when something is due next; Infinity when nothing is. */
+  /** Returns the time at which something is due next; Infinity if nothing is. */
   async #step(to: number): Promise<number> {
     this.#now = to;
     const response = await this.#call(to);

@@ -1,6 +1,6 @@
 /**
- * The daemon of a test world: the executable itself, on a database in memory, with a clock that only the world moves.
- * It is the same for Node and Bun, and it is the daemon of production: nothing is imitated.
+ * The daemon of a test world: the real executable, with an in-memory database and a clock that only the world moves.
+ * It is the same for Node and Bun and the same as in production: nothing is mocked.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { ReseolioError } from "../sdk/errors.ts";
@@ -9,14 +9,14 @@ import { findBinary } from "../sdk/sidecar/find-binary.ts";
 export interface TestDaemon {
   /** `127.0.0.1:PORT` */
   readonly address: string;
-  /** The last of what it wrote, for a message. */
+  /** The end of its output, for error messages. */
   readonly logs: string;
-  /** Ends it at once: what it holds is gone with it. */
+  /** Kills the process; its data is lost. */
   kill(): Promise<void>;
 }
 
 export interface TestDaemonOptions {
-  /** Where its clock starts. */
+  /** Initial time of its clock. */
   readonly now: Date;
   /** [as the SDK finds the executable] */
   readonly coreBinaryPath?: string | undefined;
@@ -24,10 +24,10 @@ export interface TestDaemonOptions {
 
 const START_TIMEOUT_MS = 10_000;
 const MAX_LOG_CHARS = 16_384;
-/** How long it outlives a test run that was killed. */
+/** How long it keeps running after a test run was killed. */
 const LINGER = "5s";
 
-/** @throws ReseolioError `daemon_start` with what the executable said */
+/** @throws ReseolioError `daemon_start` with the output of the executable */
 export async function startTestDaemon({ now, coreBinaryPath }: TestDaemonOptions): Promise<TestDaemon> {
   const binary = findBinary({ coreBinaryPath });
   const child = spawn(binary, [...ARGUMENTS, "--manual-clock", now.toISOString()], {
@@ -59,14 +59,14 @@ export async function startTestDaemon({ now, coreBinaryPath }: TestDaemonOptions
   }
 }
 
-/** Finished jobs stay: a test moves the clock past every retention. */
+/** Finished jobs are retained forever, because a test may move the clock past any retention. */
 const ARGUMENTS = [
   ...["serve", "--db", ":memory:", "--addr", "127.0.0.1:0", "--linger", LINGER],
   ...["--retention", "0", "--dead-retention", "0", "--event-retention", "0", "--max-concurrent", "0"],
   ...["--log-format", "json", "--log-level", "info"],
 ] as const;
 
-/** Neither what changes Bun nor the settings of a real daemon. */
+/** Without variables that change Bun, and without the settings of a real daemon. */
 function environment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(BUN|RESEOLIO)_/.test(name)));
 }
@@ -97,7 +97,7 @@ function followLog(child: ChildProcess): Log {
 function firstOf(address: Promise<string>, ended: Promise<string>, logs: () => string): Promise<string> {
   return new Promise((resolve, reject) => {
     const fail = (reason: string): void => {
-      const message = `the daemon of the test did not start: ${reason}; it said: ${logs()}`;
+      const message = `the test daemon did not start: ${reason}; its output: ${logs()}`;
       reject(new ReseolioError("daemon_start", message));
     };
     const timer = setTimeout(() => fail(`it did not answer within ${START_TIMEOUT_MS} ms`), START_TIMEOUT_MS);

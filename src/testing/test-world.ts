@@ -9,7 +9,7 @@ import { startTestDaemon, type TestDaemon } from "./test-daemon.ts";
 import { UnsafeReplayError } from "./unsafe-replay-error.ts";
 
 /**
- * How a test world is made. Everything is optional.
+ * Options of a test world, all optional.
  *
  * @example
  * ```ts
@@ -17,26 +17,26 @@ import { UnsafeReplayError } from "./unsafe-replay-error.ts";
  * ```
  */
 export interface TestWorldOptions {
-  /** Where its clock starts. [the real time] */
+  /** Initial time of the world's clock. [the real time] */
   readonly now?: Date;
-  /** Of `client`; `storage`, `address` and `autoStart` are the world's. */
+  /** Options of `client`, except those that the world sets itself. */
   readonly client?: Omit<ReseolioOptions, "storage" | "address" | "autoStart" | "token" | "tls" | "coreBinaryPath">;
   /**
-   * Kills and replays each handler after every checkpoint, child, event and wait, and once more when it has returned;
-   * steps that run beside each other end in another order. What the handler does outside of steps happens again each
-   * time: what the test sees happen twice is not safe. When a replay is given something else, or goes another way,
-   * `advance`, `settled` and `stop` throw an UnsafeReplayError. [false]
+   * Crashes and replays each handler after every checkpoint, child, event and wait, and once more after it has
+   * returned; concurrent steps end in a different order. Whatever the handler does outside steps happens again at each
+   * replay: side effects that the test observes twice are not safe. When a replay receives something else or takes
+   * another path, `advance`, `settled` and `stop` throw an UnsafeReplayError. [false]
    */
   readonly replayEveryCheckpoint?: boolean;
-  /** Real milliseconds that `advance` waits for handlers that run. [5000] */
+  /** How long `advance` waits for running handlers, in milliseconds of real time. [5000] */
   readonly settleTimeoutMs?: number;
   /** The executable. [as the SDK finds it: `RESEOLIO_BINARY`, the package for this platform, `PATH`] */
   readonly coreBinaryPath?: string;
 }
 
 /**
- * A daemon of its own on a database in memory, a client of it that runs handlers, and a clock that stands still until
- * the test moves it.
+ * A separate daemon with an in-memory database, a client that runs handlers, and a clock that moves only when the test
+ * moves it.
  *
  * @example
  * ```ts
@@ -52,36 +52,36 @@ export interface TestWorldOptions {
  * ```
  */
 export interface TestWorld extends AsyncDisposable {
-  /** Started. What it runs are the handlers that the test registers on it. */
+  /** A started client. It runs the handlers that the test registers on it. */
   readonly client: Reseolio;
-  /** For a client that the tested program makes itself: `new Reseolio(world.options)`. It has the world's time. */
+  /** For clients that the tested program creates: `new Reseolio(world.options)`. They use the world's time. */
   readonly options: Pick<ReseolioOptions, "address" | "autoStart">;
-  /** The world's time. */
+  /** The current time of the world. */
   now(): Date;
   /**
-   * Lets time pass, from one thing that is due to the next: delays, retries, sleeps, timeouts of waits, deadlines. At
-   * each it waits until the handlers have ended or wait durably themselves. A length as `30d`, `1h30m`, `500ms`, or
-   * milliseconds. Time limits of attempts are measured in real time, as the work is.
+   * Moves time forward, stopping at everything that falls due: delays, retries, sleeps, timeouts of waits, deadlines.
+   * At each stop it waits until the handlers have ended or wait durably. Takes a duration such as `30d`, `1h30m` or
+   * `500ms`, or milliseconds. Time limits of attempts are measured in real time.
    *
-   * @throws ReseolioError `failed_precondition` when a handler still runs after `settleTimeoutMs`: time stands still then
+   * @throws ReseolioError `failed_precondition` when a handler still runs after `settleTimeoutMs`; time stops there
    */
-  advance(length: string | number): Promise<void>;
-  /** As `advance`, until a time; does nothing but wait for handlers when it has passed. */
+  advance(duration: string | number): Promise<void>;
+  /** Like `advance`, up to the given time. If that has passed, it only waits for handlers. */
   advanceTo(time: Date): Promise<void>;
-  /** Waits until the handlers have ended or wait durably, without moving time. Errors as of `advance`. */
+  /** Waits until the handlers have ended or wait durably, without moving time. Throws what `advance` throws. */
   settled(): Promise<void>;
-  /** A further client, started, that ends with the world. Without handlers it only calls. */
+  /** Starts another client, which stops with the world. Without handlers it only makes calls. */
   startClient(options?: TestWorldOptions["client"]): Promise<Reseolio>;
-  /** Ends clients and daemon; everything in the world is gone. `await using` does it too. Harmless when stopped. */
+  /** Stops the clients and the daemon; all data is lost. `await using` calls it too. Can be called repeatedly. */
   stop(): Promise<void>;
 }
 
 const DEFAULT_SETTLE_TIMEOUT_MS = 5_000;
-/** Handlers that still run are not waited for: nothing in the world outlives it. */
+/** Handlers that still run need no grace: nothing in the world outlives it. */
 const DRAIN_TIMEOUT_MS = 100;
 
 /**
- * Starts a test world; takes about a tenth of a second.
+ * Starts a test world, in about a tenth of a second.
  *
  * @example
  * ```ts
@@ -132,8 +132,8 @@ class RunningWorld implements TestWorld {
     return new Date(this.#clock.now());
   }
 
-  advance(length: string | number): Promise<void> {
-    return this.#moveTo(this.#clock.now() + durationMs(length));
+  advance(duration: string | number): Promise<void> {
+    return this.#moveTo(this.#clock.now() + durationMs(duration));
   }
 
   advanceTo(time: Date): Promise<void> {

@@ -1,8 +1,8 @@
 import { ReseolioError } from "../sdk/errors.ts";
 
 /**
- * Handlers that were killed and replayed did something else than before: after a real crash so would they. What they
- * take from outside (time, chance, memory, the world) has to come from `context()` or out of a step.
+ * A handler behaved differently when it was crashed and replayed, as it would after a real crash. Everything that it
+ * takes from outside (time, randomness, memory, other systems) must come from `context()` or from a step.
  *
  * @example
  * ```ts
@@ -17,7 +17,7 @@ import { ReseolioError } from "../sdk/errors.ts";
 export class UnsafeReplayError extends ReseolioError {
   override readonly name = "UnsafeReplayError";
 
-  /** @param faults one line each */
+  /** @param faults one line per difference */
   constructor(readonly faults: readonly string[]) {
     super("failed_precondition", `not safe to replay: ${faults.join("; ")}`);
   }

@@ -3,13 +3,14 @@ import { describe, expect, test } from "bun:test";
 import { type SourceFile, sourceFiles } from "../support/source-files.ts";
 import { cliOrder } from "./orders/cli.ts";
 import { coreOrder, engineOrder, loopsOrder } from "./orders/engine.ts";
+import { httpOrder } from "./orders/http.ts";
 import { rpcOrder } from "./orders/rpc.ts";
 import { sdkOrder } from "./orders/sdk.ts";
 import { storageOrder } from "./orders/storage.ts";
 import type { RoomOrder } from "./room-order.ts";
 
 const files = sourceFiles(["src"]);
-const orders = [coreOrder, engineOrder, loopsOrder, storageOrder, sdkOrder, cliOrder, rpcOrder].filter(
+const orders = [coreOrder, engineOrder, loopsOrder, storageOrder, sdkOrder, cliOrder, rpcOrder, httpOrder].filter(
   ({ rooms }) => rooms.length > 0,
 );
 

@@ -160,7 +160,7 @@ describe("a bulk act on a terminal", () => {
     await session.shows("[y/N]");
     session.type(keys);
     expect(await session.exited).toBe(exitCode);
-    expect(session.screen).toContain("nothing was done");
+    expect(session.screen).toContain("nothing was changed");
     expect(await stateOf(id)).toBe("PENDING");
   });
 
@@ -188,7 +188,7 @@ describe("a bulk act on a terminal", () => {
       expect(await session.exited).toBe(0);
       expect((await run(["backfill", "hourly", ...range, "--dry-run"])).trim()).toBe(count);
     }
-    expect(await shown(["schedules", "backfill", "hourly", ...range])).toContain("has its job");
+    expect(await shown(["schedules", "backfill", "hourly", ...range])).toContain("already has a job");
   });
 
   test("in CI nobody is asked: refused with exit code 2", async () => {
@@ -205,7 +205,7 @@ describe("serve on a terminal", () => {
 
   test("P17 says how to go on, and drains on Ctrl-C with exit code 0", async () => {
     const session = open(args, env);
-    await session.shows("Ctrl-C stops.");
+    await session.shows("Press Ctrl-C to stop.");
     expect(session.screen).toMatch(/reseolio jobs enqueue demo:shell:upper --addr 127\.0\.0\.1:\d+ --args/);
     session.type("\u0003");
     expect(await session.exited).toBe(0);
@@ -213,7 +213,7 @@ describe("serve on a terminal", () => {
 
   test("P17 drains when its terminal is closed: nobody could see or stop it any more", async () => {
     const session = open(args, env);
-    await session.shows("Ctrl-C stops.");
+    await session.shows("Press Ctrl-C to stop.");
     session.hangUp();
     expect(await session.exited).toBe(0);
   });

@@ -99,7 +99,7 @@ async function startWork(
   flags: readonly string[] = [],
 ): Promise<RunningCommand> {
   const worker = start(["work", name, ...flags, "--", ...command]);
-  await worker.said("working on");
+  await worker.said("serving ");
   return worker;
 }
 
@@ -121,7 +121,7 @@ describe("from a shell alone", () => {
       "--wait",
     ]);
     expect({ exitCode, stdout }).toEqual({ exitCode: 7, stdout: "" });
-    expect(stderr).toContain("is DEAD: CommandError: sh ended with exit code 3: out of paper");
+    expect(stderr).toContain("is DEAD: CommandError: sh exited with code 3: out of paper");
     expect(stderr).toContain("reseolio jobs retry ");
   });
 
@@ -142,7 +142,7 @@ describe("from a shell alone", () => {
     try {
       await serving.said("listening");
       expect(await ok(["jobs", "enqueue", "late:upper", "--args", '["x"]', "--wait"], { env })).toBe('["X"]');
-      await worker.said("working on late:upper");
+      await worker.said("serving late:upper");
     } finally {
       worker.kill();
       serving.kill();
@@ -206,7 +206,7 @@ describe("jobs enqueue", () => {
     const first = await ok(call);
     const again = await cli([...call, "--args", "[1]"]);
     expect(again.stdout.trim()).toBe(first);
-    expect(again.stderr).toContain("is there already, PENDING, with other arguments");
+    expect(again.stderr).toContain("already exists: it is PENDING, with different arguments");
     const rejected = await cli([...call, "--on-duplicate", "reject"]);
     expect(rejected.exitCode).toBe(8);
     expect(rejected.stderr).toContain(first);
@@ -215,7 +215,7 @@ describe("jobs enqueue", () => {
   test("--wait-timeout exits 6 and leaves the job alone", async () => {
     const { exitCode, stderr } = await cli(["jobs", "enqueue", "nobody:serves", "--wait", "--wait-timeout", "100ms"]);
     expect(exitCode).toBe(6);
-    const id = /job ([0-9a-f-]{36}) did not end within 100ms; it goes on/.exec(stderr)?.[1] ?? "";
+    const id = /job ([0-9a-f-]{36}) did not finish within 100ms; it continues/.exec(stderr)?.[1] ?? "";
     expect(JSON.parse(await ok(["jobs", "get", id, "--json"]))).toMatchObject({ state: "PENDING" });
   });
 
@@ -232,7 +232,7 @@ describe("jobs enqueue", () => {
     const id = await pollFor(async () => await ok(["jobs", "list", "-f", "nobody:interrupted", "-q"]));
     waiting.child.kill("SIGINT");
     expect(await waiting.exited).toBe(130);
-    expect(waiting.stderr).toContain(`interrupted; job ${id} goes on`);
+    expect(waiting.stderr).toContain(`interrupted; job ${id} continues`);
     expect(JSON.parse(await ok(["jobs", "get", id, "--json"]))).toMatchObject({ state: "PENDING" });
   });
 });
@@ -379,7 +379,7 @@ describe("jobs list, get, result, explain", () => {
     const pending = await ok(["jobs", "enqueue", "nobody:result"]);
     const early = await cli(["jobs", "result", pending]);
     expect(early.exitCode).toBe(1);
-    expect(early.stderr).toContain("is PENDING: it has no result yet\n--wait waits for it");
+    expect(early.stderr).toContain("is PENDING: it has no result yet\nuse --wait to wait for it");
     expect((await cli(["jobs", "result", pending, "--wait", "--wait-timeout", "50ms"])).exitCode).toBe(6);
     const dead = await ok(["jobs", "enqueue", "demo:shell:fails", "--max-attempts", "1"]);
     expect((await cli(["jobs", "result", dead, "--wait"])).exitCode).toBe(7);
@@ -427,7 +427,7 @@ describe("P5 P10 acts on jobs", () => {
     expect(JSON.parse(await ok(["jobs", "get", id, "--json"]))).toMatchObject({ state: "CANCELLED" });
     const again = await cli(["jobs", "cancel", id]);
     expect(again).toMatchObject({ exitCode: 8, stdout: "" });
-    expect(again.stderr).toContain(`job ${id} is CANCELLED: only jobs that have not ended can be cancelled`);
+    expect(again.stderr).toContain(`job ${id} is CANCELLED: only unfinished jobs can be cancelled`);
     expect((await cli(["jobs", "cancel", UNKNOWN_ID])).exitCode).toBe(3);
     expect((await cli(["jobs", "wait", id])).exitCode).toBe(7);
   });
@@ -454,10 +454,10 @@ describe("P5 P10 acts on jobs", () => {
     await ok(["jobs", "enqueue", "--jsonl", "-"], { stdin });
     const refused = await cli(["jobs", "cancel", "-f", "acts:many"]);
     expect(refused).toMatchObject({ exitCode: 2, stdout: "" });
-    expect(refused.stderr).toContain("add --yes to do it, or --dry-run");
+    expect(refused.stderr).toContain("pass --yes to confirm, or --dry-run");
     const dry = await cli(["jobs", "cancel", "-f", "acts:many", "--dry-run"]);
     expect(dry.stdout.trim().split("\n")).toHaveLength(1_200);
-    expect(dry.stderr).toContain("1200 jobs would be cancelled; this was a dry run");
+    expect(dry.stderr).toContain("dry run: 1200 jobs would be cancelled");
     expect(await ok(["jobs", "list", "-f", "acts:many", "-s", "cancelled", "-q"])).toBe("");
     const done = await cli(["jobs", "cancel", "-f", "acts:many", "--yes"]);
     expect(done.stderr).toContain("1200 jobs cancelled");
@@ -500,7 +500,7 @@ describe("jobs watch", () => {
     });
     expect(JSON.parse(first.split("\n")[0] ?? "")).toMatchObject({ functionName: "watch:before", state: "PENDING" });
     await own.restart();
-    await watch.said("the daemon is back");
+    await watch.said("reconnected to the daemon");
     await pollFor(async () => {
       await ok(["jobs", "enqueue", "watch:after"], { env });
       return watch.stdout.includes("watch:after") ? watch.stdout : "";
@@ -535,7 +535,7 @@ describe("P16 a wait through a restart", () => {
 });
 
 describe("work", () => {
-  test("exit code 75 asks for a later attempt, --retry-after says when", async () => {
+  test("exit code 75 requested another attempt, --retry-after says when", async () => {
     await using dir = await tempDir();
     const script = `test -e ${dir.file("there")} && exec echo '"second"'; touch ${dir.file("there")}; exit 75`;
     const worker = await startWork("work:later", ["sh", "-c", script], ["--retry-after", "50ms"]);
@@ -543,7 +543,7 @@ describe("work", () => {
       expect(await ok(["jobs", "enqueue", "work:later", "--initial-delay", "1h", "--max-delay", "1h", "--wait"])).toBe(
         '"second"',
       );
-      await worker.said("asks for a later attempt");
+      await worker.said("requested another attempt");
     } finally {
       worker.kill();
     }
@@ -632,9 +632,9 @@ describe("work", () => {
     const env = { RESEOLIO_ADDR: own.address };
     const worker = start(["work", "work:again", "--", "tr", "a-z", "A-Z"], env);
     try {
-      await worker.said("working on");
+      await worker.said("serving ");
       await own.restart();
-      await worker.said("the daemon is back");
+      await worker.said("reconnected to the daemon");
       expect(await ok(["jobs", "enqueue", "work:again", "--args", '["b"]', "--wait"], { env })).toBe('["B"]');
     } finally {
       worker.kill();
@@ -680,7 +680,7 @@ describe("what is there", () => {
     const env = { RESEOLIO_ADDR: own.address };
     const well = await cli(["doctor"], { env });
     expect(well.exitCode).toBe(0);
-    expect(well.stderr).toContain("nothing is wrong");
+    expect(well.stderr).toContain("no problems found");
     await ok(["jobs", "enqueue", "doctor:nobody"], { env });
     chmodSync(own.db, 0o644);
     const ill = await cli(["doctor", "--json"], { env });
@@ -905,7 +905,7 @@ describe("words and output", () => {
     const script = `${shellCommand()} help work > /dev/full`;
     const { exitCode, stderr } = await runCommand(["bash", "-c", script]);
     expect(exitCode).toBe(1);
-    expect(stderr).toContain("stdout cannot be written");
+    expect(stderr).toContain("cannot write to stdout");
   });
 
   test("a large result comes whole through a slow pipe", async () => {

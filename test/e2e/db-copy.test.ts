@@ -97,7 +97,7 @@ test("a daemon on the copy answers with old results, keeps keys, and runs what w
   }
   const copied = await runCommand(reseolio("db", "copy", from, url));
   expect({ code: copied.exitCode, out: copied.stdout }).toEqual({ code: 0, out: "" });
-  expect(copied.stderr).toContain("both are equal: 1 functions, 2 jobs");
+  expect(copied.stderr).toContain("verified the copy; rows per table: functions 1, jobs 2");
   await using daemon = await spawnDaemon({ db: url });
   const env = { RESEOLIO_ADDR: daemon.address };
   expect(await runOrThrow(reseolio("jobs", "result", finished), { env })).toBe('["HELLO"]\n');
@@ -116,7 +116,7 @@ test("a daemon on the copy answers with old results, keeps keys, and runs what w
   expect(refused.stderr).toContain("is in use: 1 daemon works on it");
   expect((await describeDatabase(url)).jobs).toHaveLength(1);
   expect(await findings(["doctor", "--json"], env)).toMatchObject({
-    storage: expect.stringContaining("was not looked at"),
+    storage: expect.stringContaining("was not checked"),
   });
   expect(await findings(["doctor", "--json"], { ...env, RESEOLIO_DB: url })).toMatchObject({
     storage: expect.stringContaining("?schema=served"),

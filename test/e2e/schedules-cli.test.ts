@@ -43,7 +43,7 @@ async function startWork(world: StoreWorld, name: string, command: readonly stri
   });
   await new Promise<void>((resolve, reject) => {
     child.once("exit", () => reject(new Error("work ended")));
-    child.stderr.on("data", (chunk: Buffer) => chunk.toString().includes("working on") && resolve());
+    child.stderr.on("data", (chunk: Buffer) => chunk.toString().includes("serving ") && resolve());
   });
 }
 
@@ -67,7 +67,7 @@ testOnEachStore("a schedule every second on a command is seen with its last outc
   expect(created.stderr).toContain("created schedule tick");
   expect(created.stderr).not.toContain("no worker");
   const mistyped = await cli(world, ["schedules", "create", "mistyped", "-f", "demo:tik", "--cron", "@yearly", "-q"]);
-  expect(mistyped.stderr).toContain("no worker serves demo:tik now; did you mean demo:tick?");
+  expect(mistyped.stderr).toContain("no worker serves demo:tik at the moment; did you mean demo:tick?");
   const ticks = created.stdout.trimEnd().split("\n");
   expect(ticks).toHaveLength(5);
   const times = ticks.map((line) => Date.parse(line.split("\t")[1] ?? ""));
@@ -190,7 +190,7 @@ testOnEachStore("preview shows local time, UTC and changes of the clocks", async
     ["2027-03-28T03:00:00+02:00", "2027-03-28T01:00:00.000Z"],
     ["2027-03-29T02:30:00+02:00", "2027-03-29T00:30:00.000Z"],
   ]);
-  expect(lines[1]).toContain("clocks skip its time: first valid instant");
+  expect(lines[1]).toContain("skipped by a clock change: first valid instant");
   expect(lines[1]).toContain("clocks changed from +01:00");
   expect(JSON.parse(await ok(world, ["schedules", "preview", ...rule, "--json"]))).toMatchObject({
     timezone: "Europe/Berlin",
@@ -211,10 +211,10 @@ testOnEachStore("misuse exits 2 with the fault, its value and what is right", as
     [[...create, "--cron", "0 8 * * *", "--tz", "Mars/Olympus"], '--tz: "Mars/Olympus"', "Europe/Berlin"],
     [[...create, "--cron", "0 8 * * *", "--catch-up", "al"], "--catch-up", "did you mean all"],
     [[...create, "--cron", "0 8 * * *", "--jitter", "5"], "unit is missing", "5s"],
-    [[...create, "--cron", "0 8 * * *", "--args", "{}"], "no JSON array", "JSON array, such as"],
+    [[...create, "--cron", "0 8 * * *", "--args", "{}"], "not a JSON array", "JSON array such as"],
     [[...create, "--cron", "0 8 * * *", "--timezone", "UTC"], "no flag --timezone", "did you mean --tz"],
-    [create, "--cron is missing", "0 8 * * 1-5"],
-    [["schedules", "create", "s", "--cron", "@daily"], "--function is missing", "function"],
+    [create, "missing flag --cron", "0 8 * * 1-5"],
+    [["schedules", "create", "s", "--cron", "@daily"], "missing flag --function", "function"],
     [["schedules", "create", " ", "-f", "t:run", "--cron", "@daily"], "name is empty", "daily-report"],
     [["schedules", "update", "s"], "nothing to update", "--cron"],
     [["schedules", "preview"], "NAME is missing", "--cron"],

@@ -151,15 +151,15 @@ testOnEachStore("jobs signal and events delete refuse what cannot be, each with 
   const cases: readonly (readonly [readonly string[], number, string])[] = [
     [["jobs", "signal", ended.jobId, "go"], 8, `job ${ended.jobId} is CANCELLED: it takes no more signals`],
     [["jobs", "signal", UNKNOWN_ID, "go"], 3, "no job has the id"],
-    [["jobs", "signal", "nonsense", "go"], 2, "is no job id"],
+    [["jobs", "signal", "nonsense", "go"], 2, "not a valid job ID"],
     [["jobs", "signal", live.jobId, ""], 2, "the signal's name is empty"],
     [["jobs", "signal", live.jobId], 2, "NAME"],
-    [["jobs", "signal", live.jobId, "go", "--payload", "{x}"], 2, "--payload is not JSON"],
-    [["jobs", "signal", live.jobId, "go", "--payload", "@no-such-file.json"], 2, "no-such-file.json cannot be read"],
+    [["jobs", "signal", live.jobId, "go", "--payload", "{x}"], 2, "--payload is not valid JSON"],
+    [["jobs", "signal", live.jobId, "go", "--payload", "@no-such-file.json"], 2, "cannot read no-such-file.json"],
     [["jobs", "signal", live.jobId, "go", "--signal-id", "7"], 2, "is not a UUID of version 7"],
     [["jobs", "signal", live.jobId, "go", "--payload", `"${"x".repeat(100_000)}"`], 0, ""],
     [["jobs", "signal", live.jobId, "x".repeat(257)], 2, "has 257 bytes"],
-    [["events", "delete", "packed:1"], 3, "the event packed:1 has not happened: there is nothing to delete"],
+    [["events", "delete", "packed:1"], 3, "event packed:1 was not emitted: there is nothing to delete"],
     [["events", "delete", ""], 2, "the event's name is empty"],
   ];
   for (const [words, exitCode, message] of cases) {

@@ -73,8 +73,8 @@ testOnEachStore("a person sees how a job is being undone, and can only retry wha
     expect(refused.stderr).toContain(`its steps are being undone by job ${undoId}`);
   }
   await worker.report(failure(undoId, 1));
-  expect((await commandOf(world, "explain", jobId)).stdout).toContain(`jobs retry ${undoId} goes on undoing`);
-  expect((await commandOf(world, "delete", undoId)).stderr).toContain(`undoes steps of job ${jobId}`);
+  expect((await commandOf(world, "explain", jobId)).stdout).toContain(`jobs retry ${undoId} continues undoing`);
+  expect((await commandOf(world, "delete", undoId)).stderr).toContain(`undoes job ${jobId}`);
   expect((await commandOf(world, "retry", undoId)).exitCode).toBe(0);
   await worker.leased(undoId, 3);
   const success = { case: "success" as const, value: new TextEncoder().encode("null") };

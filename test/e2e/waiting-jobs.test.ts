@@ -1,7 +1,6 @@
 /** What the command line says of jobs that wait, and of the events that they wait for. */
 import { expect } from "bun:test";
-import { context } from "../../src/sdk/index.ts";
-import type { Reseolio } from "../../src/sdk/index.ts";
+import { context, type Reseolio } from "../../src/sdk/index.ts";
 import { testOnEachStore } from "../support/each-store.ts";
 import { reseolioCommand } from "../support/executable.ts";
 import type { E2eWorld } from "../support/e2e-world.ts";
@@ -41,7 +40,7 @@ testOnEachStore("events emit and get: the first payload is kept, and waiting job
 
   const missing = await cli(world, ["events", "get", "packed:1"]);
   expect(missing).toMatchObject({ stdout: "", exitCode: 3 });
-  expect(missing.stderr).toContain("the event packed:1 has not happened; 1 job waits for it");
+  expect(missing.stderr).toContain("event packed:1 was not emitted; 1 job waits for it");
 
   const emitted = await cli(
     world,
@@ -55,7 +54,7 @@ testOnEachStore("events emit and get: the first payload is kept, and waiting job
 
   const again = await cli(world, ["events", "emit", "packed:1", "--payload", '"late"']);
   expect(again.exitCode).toBe(0);
-  expect(again.stderr).toContain("had happened before: its first payload is kept");
+  expect(again.stderr).toContain("was already emitted: its first payload is kept");
   expect(again.stdout).toContain("created\tfalse");
   expect(await json(world, "events", "emit", "packed:1")).toMatchObject({ created: false, woken: 0 });
   expect(await json(world, "events", "get", "packed:1")).toMatchObject({ name: "packed:1" });
@@ -68,8 +67,8 @@ testOnEachStore("events refuse what is no event before they call anybody", async
   await using world = await store.createWorld();
   const cases: readonly (readonly [readonly string[], string])[] = [
     [["events", "emit", ""], "the event's name is empty"],
-    [["events", "emit", "x", "--payload", "{"], "--payload is not JSON"],
-    [["events", "emit", "x", "--payload", "@missing.json"], "cannot be read"],
+    [["events", "emit", "x", "--payload", "{"], "--payload is not valid JSON"],
+    [["events", "emit", "x", "--payload", "@missing.json"], "cannot read missing.json"],
     [["events", "emit"], "NAME is missing"],
     [["events", "emit", "x".repeat(300)], "name"],
   ];

@@ -83,9 +83,9 @@ testOnEachStore(
       { timeoutMs: 0 },
     );
     const job = await many();
-    await until(async () => (await job.status()) === "suspended");
+    await until(async () => (await job.status()) === "suspended", 40_000);
     await client.emitEvent("many 1", "first");
-    await until(async () => seen.length === 2 && (await job.status()) === "suspended");
+    await until(async () => seen.length === 2 && (await job.status()) === "suspended", 40_000);
     await client.emitEvent("many 5999", "last");
     expect(await job.result(20_000)).toEqual(["first", "last"]);
     expect(await job.details()).toMatchObject({ failures: 0, attempt: 1 });

@@ -5,7 +5,7 @@ import { painter } from "../../src/cli/terminal/color.ts";
 import { type AnyCommand, isGroup } from "../../src/cli/command.ts";
 import { COMMANDS } from "../../src/cli/main.ts";
 import { helpText } from "../../src/cli/run-main.ts";
-import { TOPICS } from "../../src/cli/help.ts";
+import { TOPICS } from "../../src/cli/help/help-text.ts";
 import { VERSION } from "../../src/cli/version.ts";
 import { expectGolden } from "./golden.ts";
 

@@ -4,15 +4,15 @@ import { describe, expect, test } from "bun:test";
 import { FunctionStatsSchema } from "../../proto/gen/reseolio/v1/daemon_service_pb.ts";
 import { EventSchema } from "../../proto/gen/reseolio/v1/event_service_pb.ts";
 import { CheckpointKind, type Job, JobSchema, JobState } from "../../proto/gen/reseolio/v1/job_pb.ts";
-import { emittedSheet, eventJson, eventSheet } from "../../src/cli/views/event-view.ts";
+import { emittedEventRecord, eventJson, eventRecord } from "../../src/cli/views/event-view.ts";
 import { FUNCTIONS } from "../../src/cli/views/function-view.ts";
 import { type JobNode, TREE_LISTING, treeJson, treeRows } from "../../src/cli/views/job-tree.ts";
-import { toJson } from "../../src/cli/terminal/json-text.ts";
-import { jobJson, JOB_LISTING, jobSheet } from "../../src/cli/views/job-view.ts";
-import { onePage } from "../../src/cli/calls/list-jobs.ts";
+import { toJson } from "../../src/cli/text/json-text.ts";
+import { jobJson, JOB_LISTING, jobRecord } from "../../src/cli/views/job-view.ts";
+import { onePage } from "../../src/cli/terminal/one-page.ts";
 import { Output, type FormatFlags } from "../../src/cli/terminal/output.ts";
 import { expectGolden } from "./golden.ts";
-import { Recorder } from "./recorder.ts";
+import { linesOver80, Recorder } from "./recorder.ts";
 
 const at = (iso: string) => timestampFromDate(new Date(iso));
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -144,7 +144,7 @@ async function listed(flags: FormatFlags, stdout = new Recorder()): Promise<stri
 }
 
 async function shown(job: Job, flags: FormatFlags, stdout = new Recorder()): Promise<string> {
-  await new Output(stdout, flags, { NO_COLOR: "1" }, () => now).sheet(jobSheet(job, now));
+  await new Output(stdout, flags, { NO_COLOR: "1" }, () => now).record(jobRecord(job, now));
   return stdout.text;
 }
 
@@ -206,7 +206,7 @@ describe("jobs for programs", () => {
 describe("what a parked job waits for and recorded", () => {
   test("as JSON and for a person", async () => {
     expectGolden("json/job-parked.json", await shown(parked, { json: true }));
-    expectGolden("json/job-parked.sheet.txt", await shown(parked, {}, new Recorder(true)));
+    expectGolden("json/job-parked.record.txt", await shown(parked, {}, new Recorder(true)));
   });
 });
 
@@ -229,7 +229,7 @@ describe("a tree of jobs", () => {
 describe("an undo job", () => {
   test("names the job whose steps it undoes", async () => {
     expectGolden("json/job-undo.json", await shown(undoing, { json: true }));
-    expectGolden("json/job-undo.sheet.txt", await shown(undoing, {}, new Recorder(true)));
+    expectGolden("json/job-undo.record.txt", await shown(undoing, {}, new Recorder(true)));
   });
 });
 
@@ -238,14 +238,14 @@ describe("an event", () => {
     expectGolden("json/event.json", `${toJson(eventJson(happened), 2)}\n`);
     expectGolden(
       "json/event-emitted.json",
-      `${toJson(emittedSheet(happened, { created: false, woken: 2 }).json, 2)}\n`,
+      `${toJson(emittedEventRecord(happened, { created: false, woken: 2 }).json, 2)}\n`,
     );
   });
 
   test("for a person", async () => {
     const stdout = new Recorder(true);
-    await new Output(stdout, {}, { NO_COLOR: "1" }, () => now).sheet(eventSheet(happened, now));
-    expectGolden("json/event.sheet.txt", stdout.text);
+    await new Output(stdout, {}, { NO_COLOR: "1" }, () => now).record(eventRecord(happened, now));
+    expectGolden("json/event.record.txt", stdout.text);
   });
 });
 
@@ -256,11 +256,22 @@ describe("jobs for people", () => {
     expect(text).not.toContain("\u001b[2J");
   });
 
+  test("tables fit into 80 columns, with everything but the error", async () => {
+    const jobs = await listed({}, new Recorder(true, 80));
+    const stdout = new Recorder(true, 80);
+    const listing = { ...TREE_LISTING, columns: TREE_LISTING.columns.slice(1) };
+    await new Output(stdout, {}, { NO_COLOR: "1" }, () => now).list(onePage(treeRows(tree)), listing);
+    const text = jobs.replaceAll(/\u001b\[\d+m/g, "");
+    expectGolden("json/jobs.80.txt", text);
+    expectGolden("json/job-tree.80.txt", stdout.text);
+    expect(linesOver80(text + stdout.text)).toEqual([]);
+  });
+
   test("--raw lets them through", async () => {
     expect(await listed({ raw: true }, new Recorder(true))).toContain("\u001b[2J");
   });
 
   test("everything about a job", async () => {
-    expectGolden("json/job-dead.sheet.txt", await shown(dead, {}, new Recorder(true)));
+    expectGolden("json/job-dead.record.txt", await shown(dead, {}, new Recorder(true)));
   });
 });

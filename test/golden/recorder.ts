@@ -13,3 +13,8 @@ export class Recorder implements Stdout {
     return Promise.resolve();
   }
 }
+
+/** Lines that would wrap on a terminal of 80 columns. */
+export function linesOver80(text: string): readonly string[] {
+  return text.split("\n").filter((line) => Bun.stringWidth(line) > 80);
+}

@@ -10,12 +10,12 @@ import {
   ScheduleState,
   TickSchema,
 } from "../../proto/gen/reseolio/v1/schedule_service_pb.ts";
-import { onePage } from "../../src/cli/calls/list-jobs.ts";
+import { onePage } from "../../src/cli/terminal/one-page.ts";
 import { Output, type FormatFlags } from "../../src/cli/terminal/output.ts";
-import { scheduleJson, scheduleSheet, SCHEDULE_LISTING } from "../../src/cli/views/schedule-view.ts";
-import { showTicks } from "../../src/cli/views/show-ticks.ts";
+import { scheduleJson, scheduleRecord, SCHEDULE_LISTING } from "../../src/cli/views/schedule-view.ts";
+import { showTicks } from "../../src/cli/calls/show-ticks.ts";
 import { expectGolden } from "./golden.ts";
-import { Recorder } from "./recorder.ts";
+import { linesOver80, Recorder } from "./recorder.ts";
 
 const at = (iso: string) => timestampFromDate(new Date(iso));
 
@@ -77,7 +77,7 @@ async function listed(flags: FormatFlags, stdout = new Recorder()): Promise<stri
 }
 
 async function shown(flags: FormatFlags, stdout = new Recorder()): Promise<string> {
-  await open(flags, stdout).sheet(scheduleSheet(report, now));
+  await open(flags, stdout).record(scheduleRecord(report, now));
   return stdout.text;
 }
 
@@ -112,12 +112,20 @@ describe("schedules for programs", () => {
 describe("schedules for people", () => {
   test("everything about a schedule, without control characters", async () => {
     const text = await shown({}, new Recorder(true));
-    expectGolden("json/schedule.sheet.txt", text);
+    expectGolden("json/schedule.record.txt", text);
     expect(text).not.toContain("\u001b");
   });
 
   test("a table of schedules", async () => {
     expectGolden("json/schedules.table.txt", await listed({}, new Recorder(true)));
+  });
+
+  test("tables fit into 80 columns", async () => {
+    const schedules = await listed({}, new Recorder(true, 80));
+    const shownTicks = await previewed({}, new Recorder(true, 80));
+    expectGolden("json/schedules.80.txt", schedules);
+    expectGolden("json/ticks.80.txt", shownTicks);
+    expect(linesOver80(schedules + shownTicks)).toEqual([]);
   });
 
   test("a table of ticks says what clocks do", async () => {

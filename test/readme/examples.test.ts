@@ -5,10 +5,8 @@ import { join } from "node:path";
 import { checkout } from "../support/executable.ts";
 import { installedModules, typeFaults, withoutTypes } from "./installed-sdk.ts";
 import { readDocument } from "./read-document.ts";
-import type { Answer, Receiver } from "./receiver.ts";
-import { startReceiver } from "./receiver.ts";
-import type { World } from "./world.ts";
-import { capture, createWorld } from "./world.ts";
+import { type Answer, type Receiver, startReceiver } from "./receiver.ts";
+import { type World, capture, createWorld } from "./world.ts";
 
 const webhooks = readDocument("examples/webhooks/deliver-webhooks.ts");
 const runtimes = [
@@ -109,11 +107,11 @@ describe("examples/shell", () => {
     const lines = await printed(
       world,
       script.join("\n"),
-      /^(stopping|working|warning: the daemon is away|[0-9a-f-]+ \|)/,
+      /^(stopping|serving|warning: lost the connection|[0-9a-f-]+ \|)/,
     );
     expect(lines).toContain(`{"url":"${receiver.url}/page","bytes":${page.length}}`);
     expect(lines).toContain("exit code 7");
-    expect(lines[0]).toContain(`ended with exit code 1: ${receiver.url}/missing answered 404`);
+    expect(lines[0]).toContain(`exited with code 1: ${receiver.url}/missing answered 404`);
     // The page itself was a temporary file of the attempt.
     expect(lines.filter((line) => line.startsWith("page-"))).toEqual([]);
     expect(receiver.received.map((one) => one.text)).toEqual(["/page", "/page", "/missing", "/missing"]);

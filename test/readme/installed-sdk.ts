@@ -1,44 +1,46 @@
 /** The npm tarballs installed in an empty project, as a user has them; made once for all tests of a run. */
 import { rmSync } from "node:fs";
-import { mkdtemp, writeFile } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import manifest from "../../package.json" with { type: "json" };
-import { buildSdk } from "../../scripts/build-sdk.ts";
+import { installSdk } from "../../scripts/install-sdk.ts";
 import { checkout } from "../support/executable.ts";
-import { runCommand, runOrThrow } from "../support/run-command.ts";
+import { runCommand } from "../support/run-command.ts";
 
 let installed: Promise<string> | undefined;
 
-/** The `node_modules` of the project. Takes up to a minute the first time. */
+/**
+ * The `node_modules` of the project: that of `RESEOLIO_TEST_MODULES`, which `bun run check` makes, or a new one, which
+ * takes up to a minute.
+ */
 export function installedModules(): Promise<string> {
   installed ??= install();
   return installed;
 }
 
 async function install(): Promise<string> {
+  const made = process.env["RESEOLIO_TEST_MODULES"];
+  if (made !== undefined && made !== "") return made;
   const project = await mkdtemp(join(tmpdir(), "reseolio-installed-"));
   process.on("exit", () => rmSync(project, { recursive: true, force: true }));
-  const tarballs = await buildSdk({ published: false, outDirectory: join(project, "tarballs") });
-  await writeFile(join(project, "package.json"), '{ "private": true, "type": "module" }\n');
-  const types = `@types/node@${manifest.devDependencies["@types/node"]}`;
-  await runOrThrow(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error", types, ...tarballs], {
-    cwd: project,
-    timeoutMs: 120_000,
-  });
-  return join(project, "node_modules");
+  return await installSdk(project);
 }
 
 /** What the strictest compiler says of a program that uses the installed package; empty when nothing. */
 export async function typeFaults(
   directory: string,
   file: string,
-  { unusedIsFine = false }: { readonly unusedIsFine?: boolean } = {},
+  { unusedIsFine = false, isBundled = false }: { readonly unusedIsFine?: boolean; readonly isBundled?: boolean } = {},
 ): Promise<string> {
   const tsc = join(checkout, "node_modules", ".bin", "tsc");
   const settings = "--noEmit --ignoreConfig --strict --exactOptionalPropertyTypes --noUncheckedIndexedAccess";
-  const target = "--module nodenext --target es2022 --types node --verbatimModuleSyntax";
-  const flags = [...settings.split(" "), ...target.split(" "), ...(unusedIsFine ? [] : ["--noUnusedLocals"])];
+  const target = "--target es2022 --types node --verbatimModuleSyntax";
+  // Packages of others have faults of their own.
+  const modules = isBundled
+    ? "--module esnext --moduleResolution bundler --experimentalDecorators --skipLibCheck"
+    : "--module nodenext";
+  const unused = unusedIsFine ? [] : ["--noUnusedLocals"];
+  const flags = [settings, target, modules].flatMap((words) => words.split(" ")).concat(unused);
   const { stdout, stderr } = await runCommand([tsc, ...flags, file], { cwd: directory });
   return stdout + stderr;
 }

@@ -1,9 +1,10 @@
 /**
- * What a Markdown file says to its tests. A comment before a fence tells what becomes of it:
+ * Reads Markdown files for their tests. A comment before a fence says how it is tested:
  *
- *     <!-- test: world=NAME -->       run; snippets of one world share a directory, a shell or a program
- *     <!-- test: output -->           what the snippet before it prints; `…` stands for anything within a line
- *     <!-- test: not run, REASON -->  not run
+ *     <!-- test: world=NAME -->            run; snippets of one world share a directory, a shell or a program
+ *     <!-- test: world=NAME file=PATH -->  written to this file of the world, for its other snippets
+ *     <!-- test: output -->                what the snippet before it prints; `…` stands for anything within a line
+ *     <!-- test: not run, REASON -->       not run
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -22,6 +23,7 @@ export interface Snippet {
 
 export type Fate =
   | { readonly kind: "run"; readonly world: string }
+  | { readonly kind: "file"; readonly world: string; readonly path: string }
   | { readonly kind: "output" }
   | { readonly kind: "not run"; readonly reason: string }
   /** No comment. */
@@ -40,10 +42,17 @@ export function readDocument(path: string): string {
 }
 
 /** The guides beside the README: `docs/jobs.md`. */
-export const guides: readonly string[] = readdirSync(join(checkout, "docs"))
-  .filter((name) => name.endsWith(".md"))
-  .sort()
-  .map((name) => `docs/${name}`);
+export const guides: readonly string[] = pagesOf("docs");
+
+/** Why things are as they are, by subject: `docs/decisions/leases.md`. */
+export const decisions: readonly string[] = pagesOf("docs/decisions");
+
+function pagesOf(folder: string): readonly string[] {
+  return readdirSync(join(checkout, folder))
+    .filter((name) => name.endsWith(".md"))
+    .sort()
+    .map((name) => `${folder}/${name}`);
+}
 
 /** All fenced blocks in order. Throws for a comment that it does not know. */
 export function readSnippets(document: string): readonly Snippet[] {
@@ -66,7 +75,8 @@ function fateOf(line: string): Fate {
   const words = /^<!-- test: (.*) -->$/.exec(line)?.[1];
   if (words === undefined) return { kind: "unmarked" };
   if (words === "output") return { kind: "output" };
-  const [, world, reason] = /^(?:world=([\w-]+)|not run, (.+))$/.exec(words) ?? [];
+  const [, world, path, reason] = /^(?:world=([\w-]+)(?: file=([\w./-]+))?|not run, (.+))$/.exec(words) ?? [];
+  if (world !== undefined && path !== undefined) return { kind: "file", world, path };
   if (world !== undefined) return { kind: "run", world };
   if (reason !== undefined) return { kind: "not run", reason };
   throw new Error(`unknown comment: ${line}`);

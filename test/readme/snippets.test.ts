@@ -17,12 +17,12 @@ interface DocumentedSnippet extends Snippet {
 
 const runnable = ["README.md", ...guides].flatMap((document) =>
   readSnippets(readDocument(document))
-    .filter((snippet) => ["sh", "ts", "py"].includes(snippet.language))
+    .filter(({ language, fate }) => ["sh", "ts", "py"].includes(language) || fate.kind === "file")
     .map((snippet): DocumentedSnippet => ({ ...snippet, document })),
 );
 const worlds = Map.groupBy(
-  runnable.filter((snippet) => snippet.fate.kind === "run"),
-  (snippet) => `${snippet.document}: ${snippet.fate.kind === "run" ? snippet.fate.world : ""}`,
+  runnable.filter(({ fate }) => fate.kind === "run" || fate.kind === "file"),
+  ({ document, fate }) => `${document}: ${"world" in fate ? fate.world : ""}`,
 );
 const hasPython = await hasPythonGrpc();
 
@@ -31,9 +31,10 @@ describe("the README with its guides", () => {
     expect(runnable.filter((snippet) => snippet.fate.kind === "unmarked")).toEqual([]);
     const left = runnable.filter((snippet) => snippet.fate.kind === "not run").map((snippet) => snippet.text);
     expect(left).toEqual([
+      "npx -y bun@1.4.5 run build:sdk\ncd your-project && npm install path/to/dist/npm/reseolio-*.tgz",
       "npx -y bun@1.4.5 run demo",
       "npx -y bun@1.4.5 run verify",
-      "npx -y bun@1.4.5 run build:sdk\ncd your-project && npm install path/to/dist/npm/reseolio-*.tgz",
+      "npx next build\nnpx next start",
     ]);
     expect(runnable.length).toBeGreaterThan(10);
   });
@@ -45,7 +46,8 @@ describe("the README with its guides", () => {
 });
 
 for (const [name, members] of worlds) {
-  if (members.every((snippet) => snippet.language === "ts")) describeProgram(name, members);
+  if (members.some(({ fate }) => fate.kind === "file")) describeRecipe(name, members);
+  else if (members.every((snippet) => snippet.language === "ts")) describeProgram(name, members);
   else describeScript(name, members);
 }
 
@@ -64,10 +66,7 @@ function describeScript(name: string, members: readonly Snippet[]): void {
     const text = script.join("\n").replaceAll(WRITTEN_DATABASE, database?.url ?? WRITTEN_DATABASE);
     const { exitCode, log } = await world.runScript(text);
     expect({ exitCode, log: exitCode === 0 ? "" : log }).toEqual({ exitCode: 0, log: "" });
-    for (const snippet of chosen) {
-      if (snippet.output === null) continue;
-      expectOutput(await readFile(join(world.path, outputFile(snippet)), "utf8"), snippet.output);
-    }
+    await expectOutputs(world, chosen);
   }, 90_000);
   if (needsPython && !hasPython) test.skip(`${name} in Python (needs python3-grpcio, python3-grpc-tools)`, () => {});
 }
@@ -76,6 +75,62 @@ async function scriptOf(world: World, snippet: Snippet): Promise<string> {
   if (snippet.language === "sh") return capture(outputFile(snippet), snippet.text);
   await world.write(`line-${snippet.line}.py`, snippet.text);
   return capture(outputFile(snippet), `${python} line-${snippet.line}.py`);
+}
+
+async function expectOutputs(world: World, snippets: readonly Snippet[]): Promise<void> {
+  for (const snippet of snippets) {
+    if (snippet.output === null) continue;
+    expectOutput(await readFile(join(world.path, outputFile(snippet)), "utf8"), snippet.output);
+  }
+}
+
+/** Files, and the commands that use them, in a project that has the packages of the recipes. */
+function describeRecipe(name: string, members: readonly Snippet[]): void {
+  describe(`as a recipe: ${name}`, () => {
+    let modules = "";
+
+    beforeAll(async () => {
+      modules = await installedModules();
+    }, 300_000);
+
+    test("has no faults in its types", async () => {
+      await using world = await recipeWorld(modules, members);
+      for (const path of pathsOf(members, ".ts")) {
+        expect(await typeFaults(world.path, path, { isBundled: true })).toBe("");
+      }
+    }, 120_000);
+
+    const commands = members.filter(({ language }) => language === "sh");
+    if (commands.length === 0) return;
+    test("prints what it should", async () => {
+      await using world = await recipeWorld(modules, members);
+      // Node 20 runs no TypeScript.
+      const text = commands.map((snippet) => capture(outputFile(snippet), snippet.text)).join("\n");
+      const { exitCode, log } = await world.runScript(text.replaceAll(/\bnode (\w+)\.ts\b/g, "node $1.mjs"));
+      expect({ exitCode, log: exitCode === 0 ? "" : log }).toEqual({ exitCode: 0, log: "" });
+      await expectOutputs(world, commands);
+    }, 120_000);
+  });
+}
+
+async function recipeWorld(modules: string, members: readonly Snippet[]): Promise<World> {
+  const world = await createWorld(modules);
+  await world.write("package.json", '{ "private": true, "type": "module" }');
+  for (const { fate, text } of members) {
+    if (fate.kind !== "file") continue;
+    await world.write(fate.path, text);
+    if (isPlainTypeScript(fate.path, text)) await world.write(fate.path.replace(".ts", ".mjs"), withoutTypes(text));
+  }
+  return world;
+}
+
+/** Types only, so that taking them away makes JavaScript. */
+function isPlainTypeScript(path: string, text: string): boolean {
+  return path.endsWith(".ts") && !path.includes("test") && !/^ *@\w/m.test(text);
+}
+
+function pathsOf(members: readonly Snippet[], ending: string): readonly string[] {
+  return members.flatMap(({ fate }) => (fate.kind === "file" && fate.path.endsWith(ending) ? [fate.path] : []));
 }
 
 /** One program, whatever stands between its parts. */

@@ -12,7 +12,7 @@ import { resolveOptions } from "../../src/sdk/reseolio-options.ts";
 import { encodeSchedule } from "../../src/sdk/calls/encode-schedule.ts";
 import * as sdk from "../../src/sdk/index.ts";
 import { checkout as root } from "../support/executable.ts";
-import { guides, readDocument, tableOf } from "./read-document.ts";
+import { decisions, guides, readDocument, tableOf } from "./read-document.ts";
 
 const readme = readDocument("README.md");
 const guide = (name: string): string => readDocument(`docs/${name}.md`);
@@ -135,7 +135,7 @@ describe("the guides' other tables", () => {
 });
 
 describe("the README and its guides", () => {
-  const limits = readme.split("\n## Limits\n")[1]!.split("\n## ")[0]!.replaceAll(/\s+/g, " ");
+  const limits = guide("limits").replaceAll(/\s+/g, " ");
 
   test("limits are those of the daemon", () => {
     const kib = (bytes: number): string => (bytes >= 1024 ** 2 ? `${bytes / 1024 ** 2} MiB` : `${bytes / 1024} KiB`);
@@ -149,9 +149,10 @@ describe("the README and its guides", () => {
     expect(limits).toContain(`the lease (${SETTINGS.leaseMs.defaultText?.replace("s", " s")})`);
   });
 
-  test("every state is explained", () => {
-    const states = guide("jobs").split("\n## States\n")[1]!.split("\n## ")[0]!;
-    for (const state of JOB_STATES) expect(states).toContain(state);
+  test("every state is in the diagram", () => {
+    const diagram = guide("jobs").split("\n```mermaid\n")[1]!.split("\n```\n")[0]!;
+    const drawn = diagram.match(/\b[A-Z]{4,}\b/g);
+    expect([...new Set(drawn)].toSorted()).toEqual([...JOB_STATES].toSorted());
   });
 
   test("every file and heading that is linked is there", () => {
@@ -160,6 +161,9 @@ describe("the README and its guides", () => {
       "src/README.md",
       "examples/README.md",
       "examples/deploy/README.md",
+      "CONTRIBUTING.md",
+      "SECURITY.md",
+      ...decisions,
       ...guides,
     ]) {
       const links = [...readDocument(document).matchAll(/\]\(([^)#:]*)(?:#([^)]+))?\)/g)];
@@ -186,7 +190,41 @@ describe("the README and its guides", () => {
   });
 });
 
+describe("the pages for contributors", () => {
+  test("name commands and folders that are there", () => {
+    const page = readDocument("CONTRIBUTING.md");
+    const { scripts } = JSON.parse(readDocument("package.json")) as { readonly scripts: Record<string, string> };
+    const named = [...page.matchAll(/`bun run ([a-z:]+)/g)].map((match) => match[1]!);
+    expect(named.length).toBeGreaterThan(8);
+    expect(named.filter((name) => scripts[name] === undefined)).toEqual([]);
+    const folders = tableOf(page, "Where a test goes", "folder").rows.flatMap(
+      ([cell = ""]) => cell.match(/test\/\w+/g) ?? [],
+    );
+    expect(folders.filter((folder) => !exists(folder))).toEqual([]);
+  });
+
+  test("every decision has a title, a date, a reason, and files that are there", () => {
+    expect(decisions.length).toBeGreaterThan(6);
+    const bad = decisions.flatMap((path) =>
+      readDocument(path)
+        .split("\n### ")
+        .slice(1)
+        .filter((text) => {
+          const files = /\n\nFiles: (.*)$/s.exec(text.trimEnd())?.[1]?.match(/`[^`]+`/g) ?? [];
+          const isThere = files.length > 0 && files.every((file) => isSomewhere(file.replaceAll("`", "")));
+          return !/^.{4,110}\n\n\d{4}-\d{2}-\d{2}\. .{30,}/s.test(text) || !isThere;
+        })
+        .map((text) => `${path}: ${text.split("\n")[0]}`),
+    );
+    expect(bad).toEqual([]);
+  });
+});
+
 describe("the map", () => {
+  test("is read in one sitting", () => {
+    expect(map.split("\n").length).toBeLessThanOrEqual(181);
+  });
+
   test("names files that are there", () => {
     const named = [...map.matchAll(/`([a-z-]+(?:\/[a-z0-9-]+)*\.(?:ts|sql))`/g)].map((match) => match[1]!);
     expect(named.length).toBeGreaterThan(15);

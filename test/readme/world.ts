@@ -3,20 +3,22 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { chmod, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { findProcesses } from "../../scripts/demo/find-processes.ts";
 import { reseolioCommand } from "../support/executable.ts";
 import { freePort } from "../support/free-port.ts";
 import { environment } from "../support/run-command.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
-/** The address that documents use. */
+/** The address that documents use for the daemon, and the port that they use for a web server. */
 const WRITTEN_ADDRESS = "127.0.0.1:50051";
+const WRITTEN_PORT = /\b3000\b/g;
 
 export interface World extends AsyncDisposable {
   readonly path: string;
   /** `127.0.0.1:PORT`, in place of the one in the documents and as RESEOLIO_ADDR. */
   readonly address: string;
-  /** Makes a file of it; the documents' address becomes the world's. */
+  /** Writes a file; the documents' address and port become the world's. */
   write(name: string, text: string): Promise<void>;
   /**
    * Runs one script in bash, strictly: any command that fails ends it. `reseolio` is on PATH. Everything that it leaves
@@ -37,6 +39,8 @@ export interface ScriptResult {
 export async function createWorld(modules?: string): Promise<World> {
   const dir = await tempDir("reseolio-readme-");
   const address = `127.0.0.1:${await freePort()}`;
+  const webPort = String(await freePort());
+  const local = (text: string): string => text.replaceAll(WRITTEN_ADDRESS, address).replaceAll(WRITTEN_PORT, webPort);
   await mkdir(dir.file("bin"));
   await writeFile(dir.file("bin", "reseolio"), `#!/bin/sh\nexec ${reseolioCommand().map(quote).join(" ")} "$@"\n`);
   await chmod(dir.file("bin", "reseolio"), 0o755);
@@ -52,9 +56,12 @@ export async function createWorld(modules?: string): Promise<World> {
     killAll,
     path: dir.path,
     address,
-    write: (name, text) => writeFile(dir.file(name), text.replaceAll(WRITTEN_ADDRESS, address)),
+    write: async (name, text) => {
+      await mkdir(dirname(dir.file(name)), { recursive: true });
+      await writeFile(dir.file(name), local(text));
+    },
     runScript: async (script, env = {}) => {
-      await writeFile(dir.file("script.sh"), `${PRELUDE}\n${script}`.replaceAll(WRITTEN_ADDRESS, address));
+      await writeFile(dir.file("script.sh"), local(`${PRELUDE}\n${script}`));
       const path = `${dir.file("bin")}:${process.env["PATH"] ?? ""}`;
       return runBash(dir.path, { PATH: path, HOME: dir.file("home"), RESEOLIO_ADDR: address, ...env }, groups);
     },
@@ -77,11 +84,16 @@ until_ready() {
   echo "the daemon is not ready" >&2
   exit 99
 }
+until_listening() {
+  curl -s --retry 99 --retry-connrefused --retry-delay 0 --retry-max-time 20 -o /dev/null "http://localhost:3000"
+}
 `;
 
 /** What a snippet in a shell becomes inside a script: its output goes to a file. */
 export function capture(name: string, commands: string): string {
-  const patient = commands.replaceAll(/^reseolio serve.*&$/gm, "$&\nuntil_ready");
+  const patient = commands
+    .replaceAll(/^reseolio serve.*&$/gm, "$&\nuntil_ready")
+    .replaceAll(/^node server.*&$/gm, "$&\nuntil_listening");
   return `exec 3>&1 >${quote(name)}\n${patient}\nexec >&3\n`;
 }
 

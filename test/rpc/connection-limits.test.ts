@@ -1,20 +1,16 @@
 import { connect as connectSocket } from "node:net";
-import { createClient } from "@connectrpc/connect";
-import type { Transport } from "@connectrpc/connect";
+import { createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, test } from "bun:test";
 import { once } from "node:events";
-import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
-import { connect } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 import { connect as connectTls } from "node:tls";
 import { JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import type { ServerLimits } from "../../src/daemon/http/server-limits.ts";
 import { headersFrame, PREFACE, resetFrame, settingsFrame } from "../support/http2-frames.ts";
-import type { HttpWorld } from "../support/http-world.ts";
-import { startHttpWorld } from "../support/http-world.ts";
-import type { RawSocket } from "../support/raw-socket.ts";
-import { openRawSocket } from "../support/raw-socket.ts";
+import { type HttpWorld, startHttpWorld } from "../support/http-world.ts";
+import { type RawSocket, openRawSocket } from "../support/raw-socket.ts";
 import { createTestCertificate } from "../support/test-certificate.ts";
 
 /** Each limit has its own length, so that a test sees which one fell. */
@@ -175,7 +171,7 @@ describe("a flood", () => {
     using sixth = await openRawSocket(world.port);
     expect(await sixth.closed).toBeLessThan(1_000);
     expect(world.server.openConnections()).toBe(5);
-    expect(world.logged.map((line) => line.message)).toContain("connections were refused: the limit is reached");
+    expect(world.logged.map((line) => line.message)).toContain("refused connections: limit reached");
     opened[0]![Symbol.dispose]();
     await opened[0]!.closed;
     await waitUntil(() => world.server.openConnections() === 4);
@@ -202,7 +198,7 @@ describe("a flood", () => {
     const [headers] = await once(stream, "response");
     expect(headers[":status"]).toBe(200);
     const warnings = world.logged.filter((line) => line.level === "warn");
-    expect(warnings.map((line) => line.message)).toEqual(["a connection was dropped: it reset too many streams"]);
+    expect(warnings.map((line) => line.message)).toEqual(["dropped connection: too many stream resets"]);
   });
 
   test("of streams on one connection is held at the limit", async () => {

@@ -4,8 +4,8 @@ import { startDaemon } from "../../src/daemon/daemon.ts";
 import { createSchedule } from "../../src/daemon/engine/schedules/create-schedule.ts";
 import { fireSchedules } from "../../src/daemon/engine/schedules/fire-schedules.ts";
 import { SILENT_LOGGER } from "../../src/daemon/logger.ts";
-import { CommitMetrics, renderMetrics } from "../../src/daemon/rpc/metrics.ts";
-import { MetricsText } from "../../src/daemon/rpc/metrics-text.ts";
+import { CommitMetrics, renderMetrics } from "../../src/daemon/rpc/metrics/metrics.ts";
+import { MetricsText } from "../../src/daemon/rpc/metrics/metrics-text.ts";
 import { createEngineWorld } from "../support/engine-world.ts";
 import { TEST_INFO } from "../support/http-world.ts";
 
@@ -66,7 +66,7 @@ describe("/metrics", () => {
     expect(samples.get('x_bucket{le="1"}')).toBe(5);
     expect(samples.get('x_bucket{le="+Inf"}')).toBe(6);
     const commits = new CommitMetrics();
-    for (const milliseconds of [0.1, 0.25, 0.3, 900, 5_000]) commits.note(milliseconds, []);
+    for (const milliseconds of [0.1, 0.25, 0.3, 900, 5_000]) commits.record(milliseconds, []);
     expect(commits.buckets.slice(0, 2)).toEqual([2, 1]);
     expect(commits.buckets.at(-1)).toBe(1);
     expect(commits.count).toBe(5);

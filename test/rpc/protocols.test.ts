@@ -1,9 +1,14 @@
-import { credentials, loadPackageDefinition, Metadata, status } from "@grpc/grpc-js";
-import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
+import {
+  credentials,
+  loadPackageDefinition,
+  Metadata,
+  status,
+  type ClientReadableStream,
+  type ServiceError,
+} from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { afterEach, describe, expect, test } from "bun:test";
-import { createClient, Code, ConnectError } from "@connectrpc/connect";
-import type { Client, Transport } from "@connectrpc/connect";
+import { createClient, Code, ConnectError, type Client, type Transport } from "@connectrpc/connect";
 import {
   createConnectTransport,
   createGrpcTransport,
@@ -17,8 +22,7 @@ import { join } from "node:path";
 import { JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import { Health } from "#proto/gen/grpc/health/v1/health_pb.ts";
-import type { HttpWorld } from "../support/http-world.ts";
-import { startHttpWorld } from "../support/http-world.ts";
+import { type HttpWorld, startHttpWorld } from "../support/http-world.ts";
 
 const PROTO_DIR = join(import.meta.dir, "../../proto");
 
@@ -121,7 +125,7 @@ describe("plain JSON by POST, as curl sends it", () => {
     await using world = await startHttpWorld();
     const missing = await world.post("JobService/Nothing", {});
     expect(missing.status).toBe(404);
-    expect(await missing.text()).toContain("there is nothing at");
+    expect(await missing.text()).toContain("nothing is served at");
     expect((await fetch(`${world.url}/healthz`, { method: "POST", body: "x" })).status).toBe(405);
     expect((await fetch(`${world.url}/reseolio.v1.JobService/ListJobs`)).status).not.toBe(200);
   });

@@ -3,13 +3,11 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, test } from "bun:test";
 import { once } from "node:events";
 import { connect } from "node:http2";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
+import { createServer, type AddressInfo } from "node:net";
 import { JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import { DaemonError } from "../../src/daemon/core/errors.ts";
 import { SILENT_LOGGER } from "../../src/daemon/logger.ts";
-import type { ServerOptions } from "../../src/daemon/server.ts";
-import { startServer } from "../../src/daemon/server.ts";
+import { type ServerOptions, startServer } from "../../src/daemon/server.ts";
 import { startHttpWorld } from "../support/http-world.ts";
 import { openRawSocket } from "../support/raw-socket.ts";
 import { createTestCertificate } from "../support/test-certificate.ts";
@@ -47,7 +45,7 @@ describe("an address that cannot be had", () => {
   });
 
   test("because it is not this machine's, or its name is unknown", async () => {
-    expect((await faultOf({ host: "192.0.2.1", insecure: true })).message).toContain("no such address");
+    expect((await faultOf({ host: "192.0.2.1", insecure: true })).message).toContain("does not have this address");
     expect((await faultOf({ host: "nobody.invalid", insecure: true })).message).toContain("nobody.invalid");
   });
 
@@ -57,8 +55,8 @@ describe("an address that cannot be had", () => {
     const missing = async (options: Partial<ServerOptions>): Promise<string> =>
       (await faultOf({ host: "0.0.0.0", ...options })).message;
     expect(await missing({})).toMatch(/token .* and TLS /);
-    expect(await missing({ token })).toMatch(/needs TLS /);
-    expect(await missing({ tls })).toMatch(/needs a token /);
+    expect(await missing({ token })).toMatch(/requires TLS /);
+    expect(await missing({ tls })).toMatch(/requires a token /);
     expect(await missing({ token: "" })).toMatch(/token .* and TLS /);
     for (const options of [{ token, tls }, { insecure: true }]) {
       const server = await start({ host: "0.0.0.0", ...options });

@@ -127,7 +127,7 @@ describe("DeleteEvent", () => {
     await world.events.emitEvent({ name: "e", payload: bytes("1") });
     const fault = await faultOf(world.events.deleteEvent({ name: "e" }));
     expect(fault).toMatchObject({ code: Code.FailedPrecondition });
-    expect(fault.rawMessage).toContain("still being told");
+    expect(fault.rawMessage).toContain("still being delivered");
     expect((await world.events.getEvent({ name: "e" })).event).toBeDefined();
   });
 });

@@ -1,17 +1,15 @@
 import { create } from "@bufbuild/protobuf";
-import { createClient } from "@connectrpc/connect";
-import type { Transport } from "@connectrpc/connect";
+import { createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, test } from "bun:test";
 import { Health } from "#proto/gen/grpc/health/v1/health_pb.ts";
 import { JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import { SessionRequestSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { DaemonError } from "../../src/daemon/core/errors.ts";
-import { SessionConnection } from "../../src/daemon/rpc/session-connection.ts";
-import { StreamBuffer } from "../../src/daemon/rpc/stream-buffer.ts";
-import type { HttpWorld } from "../support/http-world.ts";
+import { ClientSession } from "../../src/daemon/rpc/session/client-session.ts";
+import { StreamBuffer } from "../../src/daemon/rpc/streams/stream-buffer.ts";
+import { type HttpWorld, startHttpWorld, TEST_INFO } from "../support/http-world.ts";
 import { createEngineWorld } from "../support/engine-world.ts";
-import { startHttpWorld, TEST_INFO } from "../support/http-world.ts";
 
 const transports: Readonly<Record<string, (baseUrl: string) => Transport>> = {
   "gRPC over HTTP/2": (baseUrl) => createGrpcTransport({ baseUrl }),
@@ -92,7 +90,7 @@ describe("a client that does not read", () => {
   test("has the ends of the jobs that it awaits kept in the store, not in memory, and gets each once when it reads", async () => {
     await using world = await createEngineWorld();
     const hello = create(SessionRequestSchema, { hello: { workerId: "slow", concurrency: 0 } });
-    const connection = new SessionConnection(world.engine, TEST_INFO, hello);
+    const connection = new ClientSession(world.engine, TEST_INFO, hello);
     await connection.open(hello);
     const jobIds = await Promise.all(Array.from({ length: 80 }, () => world.enqueue("a:b")));
     connection.receive(create(SessionRequestSchema, { frameId: 1, awaitJobIds: jobIds }));

@@ -1,6 +1,5 @@
 /** What `reseolio doctor` finds in a PostgreSQL database: each fault is made, found, and mended by the statement it names. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import postgres from "postgres";
 import { examinePostgres } from "../../src/cli/doctor/examine-postgres.ts";
 import { copyDatabase, examineDatabase, type PostgresExamination } from "../../src/daemon/database.ts";
 import { createPostgresStore } from "../../src/daemon/storage/postgres/postgres-store.ts";
@@ -11,6 +10,7 @@ import { rejection } from "../support/rejection.ts";
 import { randomFrom } from "../support/seeded-random.ts";
 import { startSettingsDropper } from "../support/settings-dropper.ts";
 import { tempDir } from "../support/temp-dir.ts";
+import postgres from "postgres";
 
 setDefaultTimeout(60_000);
 
@@ -63,7 +63,7 @@ async function paste(statements: string): Promise<void> {
   for (const statement of statements.split("; ")) await sql.unsafe(statement);
 }
 
-test("nothing is wrong with a sound database, and looking leaves nothing behind", async () => {
+test("no problems found with a sound database, and looking leaves nothing behind", async () => {
   const { url, schema } = await sound();
   const examination = await facts(url);
   expect(wrongs(examination)).toEqual([]);
@@ -112,7 +112,7 @@ describe("a fault is found, and the statement that it names mends it", () => {
       await paste(fault.replaceAll("SCHEMA", schema));
       const found = wrongs(await facts(url), check);
       expect(found.map((one) => one.message).join("\n")).toMatch(message);
-      for (const { mend } of found) await paste(mend!);
+      for (const { fix } of found) await paste(fix!);
       expect(wrongs(await facts(url))).toEqual([]);
     });
   }
@@ -123,8 +123,8 @@ describe("a fault is found, and the statement that it names mends it", () => {
     await sql.unsafe(`insert into ${schema}.job_counts select g, 0, 0 from generate_series(1000, 21000) as g`);
     await sql.unsafe(`delete from ${schema}.job_counts where function_id >= 1000; select pg_stat_force_next_flush()`);
     const found = wrongs(await factsWhen(url, (one) => wrongs(one, "vacuum").length > 0), "vacuum");
-    expect(found.map((one) => one.message).join("\n")).toMatch(/job_counts has 2\d{4} dead rows beside \d+ live/);
-    for (const { mend } of found) await paste(mend!.replace("; it tells what holds rows back", ""));
+    expect(found.map((one) => one.message).join("\n")).toMatch(/job_counts has 2\d{4} dead rows and \d+ live/);
+    for (const { fix } of found) await paste(fix!.replace("; it tells what holds rows back", ""));
     expect(wrongs(await factsWhen(url, (one) => wrongs(one).length === 0))).toEqual([]);
   });
 
@@ -149,7 +149,7 @@ describe("a fault is found, and the statement that it names mends it", () => {
     expect(found.map((one) => one.message).join("\n")).toMatch(
       /session \d+ of postgres \(left open, idle in transaction\) .* 11m/,
     );
-    for (const { mend } of found) await sql.unsafe(mend!);
+    for (const { fix } of found) await sql.unsafe(fix!);
     expect((await factsWhen(url, (one) => one.transactions.length === 0)).transactions).toEqual([]);
     await other.end({ timeout: 0 });
   });
@@ -165,7 +165,7 @@ describe("a fault is found, and the statement that it names mends it", () => {
       expect.stringContaining("full_page_writes is off"),
     ]);
     expect(wrongs(ill, "vacuum").map((one) => one.message)).toEqual([expect.stringContaining("on the whole server")]);
-    for (const { mend } of wrongs(ill)) await paste(mend!);
+    for (const { fix } of wrongs(ill)) await paste(fix!);
     const well = await factsWhen(url, ({ settings }) => settings.autovacuum === "on");
     expect(wrongs(well)).toEqual([]);
     const durability = examinePostgres(well).find(({ check }) => check === "durability");
@@ -181,7 +181,7 @@ describe("a fault is found, and the statement that it names mends it", () => {
     const theirs = url.replace("postgres@", "clerk@");
     const [found] = wrongs(await facts(theirs), "privileges");
     expect(found?.message).toContain("clerk lacks: functions_id_seq (usage), jobs (delete)");
-    await paste(found!.mend!.replace("as the owner: ", ""));
+    await paste(found!.fix!.replace("as the owner: ", ""));
     const after = await facts(theirs);
     expect(wrongs(after)).toEqual([]);
     expect(after.drift).toEqual({ kind: "not_allowed" });
@@ -195,7 +195,7 @@ describe("a fault is found, and the statement that it names mends it", () => {
       grant all on all tables in schema ${schema} to few; grant all on all sequences in schema ${schema} to few`);
     const examination = await facts(url.replace("postgres@", "few@"));
     expect(examination.connectionsLeft).toBeLessThan(6);
-    expect(wrongs(examination, "connections")[0]?.mend).toContain("alter system set max_connections");
+    expect(wrongs(examination, "connections")[0]?.fix).toContain("alter system set max_connections");
   });
 
   for (const way of ["drops", "refuses"] as const) {
@@ -229,7 +229,7 @@ describe("a fault is found, and the statement that it names mends it", () => {
 });
 
 describe("what this machine cannot be made to have is judged from what a server would say", () => {
-  const cases: Readonly<Record<string, readonly [Partial<PostgresExamination>, check: string, mend: string]>> = {
+  const cases: Readonly<Record<string, readonly [Partial<PostgresExamination>, check: string, fix: string]>> = {
     "an old server": [{ versionNumber: 130_010, serverVersion: "13.10" }, "postgres", "upgrade to PostgreSQL 14"],
     "14.3": [{ versionNumber: 140_003, serverVersion: "14.3" }, "postgres", "14.4"],
     "an encoding": [{ encoding: "LATIN1" }, "postgres", "encoding 'UTF8'"],
@@ -243,11 +243,11 @@ describe("what this machine cannot be made to have is judged from what a server 
   beforeAll(async () => {
     well = await facts((await sound()).url);
   });
-  for (const [what, [change, check, mend]] of Object.entries(cases)) {
+  for (const [what, [change, check, fix]] of Object.entries(cases)) {
     test(what, () => {
       const found = wrongs({ ...well, ...change });
       expect(found.map((one) => one.check)).toEqual([check]);
-      expect(found[0]!.mend).toContain(mend);
+      expect(found[0]!.fix).toContain(fix);
     });
   }
 });

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import postgres from "postgres";
 import type { DaemonError } from "../../src/daemon/core/errors.ts";
 import { migrate } from "../../src/daemon/storage/migrate.ts";
 import { openStore } from "../../src/daemon/storage/open-store.ts";
@@ -10,6 +9,7 @@ import { createPostgresStore } from "../../src/daemon/storage/postgres/postgres-
 import { freePort } from "../support/free-port.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+import postgres from "postgres";
 
 const PASSWORD = "canary-s3cret";
 let server: PostgresServer;
@@ -89,7 +89,7 @@ describe("an address that cannot be used is refused with what to change", () => 
     await (await createPostgresStore({ url: guarded("owned") })).close();
   });
 
-  test("an encoding that cannot hold every text", async () => {
+  test("an encoding that cannot store all text", async () => {
     await sql.unsafe("create database narrow encoding 'LATIN1' template template0 locale 'C'");
     const fault = await refusal(server.url("narrow"));
     expect(fault).toMatchObject({ code: "failed_precondition", message: expect.stringContaining("LATIN1") });

@@ -116,7 +116,7 @@ describe("what cannot be a database is refused with its path, and nothing is mad
 async function openAsNobody(path: string): Promise<string> {
   const program = `
     if (process.getuid() === 0) process.setuid(65534);
-    const { resolveDatabasePath } = await import(${JSON.stringify(resolve("src/daemon/storage/sqlite/database-path.ts"))});
+    const { resolveDatabasePath } = await import(${JSON.stringify(resolve("src/daemon/storage/sqlite/connection/database-path.ts"))});
     try { resolveDatabasePath(${JSON.stringify(path)}); console.log("no fault"); }
     catch (fault) { console.log(fault.code, fault.message); }
   `;

@@ -146,7 +146,7 @@ describe("a handler that is not safe to replay", () => {
     await roll();
     const error = await rejection(world.settled());
     expect(error).toBeInstanceOf(UnsafeReplayError);
-    expect(String(error)).toMatch(/demo:roll \(job .*\) returned 0\.\d+, and replayed it returned 0\.\d+/);
+    expect(String(error)).toMatch(/demo:roll \(job .*\) returned 0\.\d+, but 0\.\d+ when it was replayed/);
     // Told once.
     await world.stop();
   });
@@ -165,7 +165,7 @@ describe("a handler that is not safe to replay", () => {
     await job.result(5_000);
     const error = await rejection(world.stop());
     expect(error).toBeInstanceOf(UnsafeReplayError);
-    expect(String(error)).toContain('recorded "left", and replayed it went another way');
+    expect(String(error)).toContain('recorded "left", but took another path when it was replayed');
   });
 });
 

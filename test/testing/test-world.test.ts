@@ -140,12 +140,12 @@ describe("a test world", () => {
   test("that cannot start says what the executable said", async () => {
     const error = await rejection(createTestWorld({ coreBinaryPath: process.execPath }));
     expect(error).toMatchObject({ code: "daemon_start" });
-    expect(String(error)).toContain("the daemon of the test did not start");
+    expect(String(error)).toContain("the test daemon did not start");
   });
 });
 
 test("lengths of time", () => {
   expect(["500ms", "1.5h", "1h30m", "30d", 7].map(durationMs)).toEqual([500, 1.5 * HOUR, 1.5 * HOUR, 30 * DAY, 7]);
   for (const wrong of ["", "1", "1w", "-1s", -1, Number.NaN, Infinity])
-    expect(() => durationMs(wrong)).toThrow("no length");
+    expect(() => durationMs(wrong)).toThrow("not a duration");
 });

@@ -1,38 +1,38 @@
 import { WIRE_LIMITS } from "#proto/contract.ts";
 import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Client } from "../../sdk/transport/client.ts";
-import { formatDuration } from "../flags/duration.ts";
 import { CliError } from "../exit.ts";
+import { durationFlag } from "../flags/parse-flag.ts";
 import { interruptible } from "../terminal/interrupt.ts";
-import { stateName } from "../views/job-states.ts";
-import { endedJobJson, errorLine } from "../views/job-view.ts";
 import type { Messages } from "../terminal/messages.ts";
 import type { Output } from "../terminal/output.ts";
-import { durationFlag } from "../flags/parse-flag.ts";
-import { throughRestarts } from "./reconnect.ts";
+import { formatDuration } from "../text/duration.ts";
+import { stateName } from "../text/job-states.ts";
+import { endedJobJson, errorLine } from "../views/job-view.ts";
+import { withReconnect } from "./reconnect.ts";
 
 export const WAIT_FLAGS = {
   "wait-timeout": {
     type: "string",
-    valueHint: "LENGTH",
-    description: "Stop waiting after this long, with exit code 6; the job goes on [no limit]",
+    valueHint: "DURATION",
+    description: "Stop waiting after this time, with exit code 6; the job continues [no limit]",
   },
 } as const;
 
 export interface AwaitOptions {
   readonly messages: Messages;
-  /** Null waits for ever. */
+  /** Null waits without a limit. */
   readonly timeoutMs: number | null;
-  /** The daemon has answered this command already: that it is away now is a restart. [false] */
+  /** The daemon has already answered this command, so a lost connection is treated as a restart. [false] */
   readonly wasAlive?: boolean;
-  /** Called once for each job, in the order of their ends; false ends the wait. */
+  /** Called once for each job, in the order in which they finish; returning false ends the wait. */
   readonly onFinished: (job: Job) => Promise<boolean>;
 }
 
 /**
- * Waits until each of the jobs is terminal, through restarts of the daemon.
+ * Waits until all jobs are in a terminal state, across restarts of the daemon.
  *
- * @throws CliError `not_found` for an unknown id, `timeout`, or `interrupted` on Ctrl-C; the jobs go on
+ * @throws CliError `not_found` for an unknown ID, `timeout`, or `interrupted` on Ctrl-C; the jobs continue
  */
 export async function awaitJobs(client: Client, jobIds: readonly string[], options: AwaitOptions): Promise<void> {
   const waiting = new Set(jobIds);
@@ -42,7 +42,7 @@ export async function awaitJobs(client: Client, jobIds: readonly string[], optio
     async (interrupt) => {
       const signal = timeout === null ? interrupt : AbortSignal.any([interrupt, timeout]);
       try {
-        await throughRestarts((alive) => readFinished(client, waiting, signal, alive, options), {
+        await withReconnect((alive) => readFinished(client, waiting, signal, alive, options), {
           messages: options.messages,
           signal,
           wasAlive: options.wasAlive ?? false,
@@ -52,13 +52,13 @@ export async function awaitJobs(client: Client, jobIds: readonly string[], optio
         throw error;
       }
     },
-    () => `interrupted; ${goesOn(waiting)}`,
+    () => `interrupted; ${continuesText(waiting)}`,
   ).finally(() => clearTimeout(explanation));
 }
 
 const EXPLAIN_AFTER_MS = 2_000;
 
-/** A wait for one job that takes long says what holds it back: most often nobody serves the function. */
+/** During a long wait for one job, shows what holds it back: most often, no worker serves the function. */
 async function explainWait(client: Client, waiting: ReadonlySet<string>, messages: Messages): Promise<void> {
   const [jobId] = waiting;
   if (jobId === undefined || waiting.size > 1) return;
@@ -66,7 +66,7 @@ async function explainWait(client: Client, waiting: ReadonlySet<string>, message
     const { summary, blockers } = await client.jobs.explainJob({ jobId });
     if (blockers.some((blocker) => blocker.kind !== "running")) messages.info(`still waiting: ${summary}`);
   } catch {
-    // The wait itself tells when the daemon is away; this was only a courtesy.
+    // If the daemon is unreachable, the wait itself reports it; this hint is optional.
   }
 }
 
@@ -77,7 +77,7 @@ async function readFinished(
   alive: () => void,
   options: AwaitOptions,
 ): Promise<void> {
-  // One stream a slice: awaiting is no race, the later slices are read from the store when their turn comes.
+  // One stream per slice: jobs of later slices that finish early are read from the store when their turn comes.
   while (waiting.size > 0) {
     const slice = [...waiting].slice(0, WIRE_LIMITS.batchItems);
     await client.daemon.getInfo({}, { signal });
@@ -87,21 +87,22 @@ async function readFinished(
       if (!(await options.onFinished(job))) return;
     }
     if (slice.every((jobId) => waiting.has(jobId)))
-      throw new CliError("failed", "the daemon ended the wait without an answer");
+      throw new CliError("failed", "the daemon ended the wait without a result");
   }
 }
 
 function timedOut(waiting: ReadonlySet<string>, timeoutMs: number): CliError {
   const [first = ""] = waiting;
-  const [what, rest] = waiting.size === 1 ? [`job ${first}`, "it goes on"] : [`${waiting.size} jobs`, "they go on"];
-  return new CliError("timeout", `${what} did not end within ${formatDuration(timeoutMs)}; ${rest}`, {
-    hint: `reseolio jobs wait ${[...waiting].slice(0, 3).join(" ")}${waiting.size > 3 ? " …" : ""} waits again`,
+  const [what, rest] =
+    waiting.size === 1 ? [`job ${first}`, "it continues"] : [`${waiting.size} jobs`, "they continue"];
+  return new CliError("timeout", `timed out: ${what} did not finish within ${formatDuration(timeoutMs)}; ${rest}`, {
+    hint: `to wait again: reseolio jobs wait ${[...waiting].slice(0, 3).join(" ")}${waiting.size > 3 ? " …" : ""}`,
   });
 }
 
-function goesOn(waiting: ReadonlySet<string>): string {
+function continuesText(waiting: ReadonlySet<string>): string {
   const [first = ""] = waiting;
-  return waiting.size === 1 ? `job ${first} goes on` : `${waiting.size} jobs go on`;
+  return waiting.size === 1 ? `job ${first} continues` : `${waiting.size} jobs continue`;
 }
 
 /** Milliseconds of --wait-timeout; null without it. */
@@ -109,7 +110,7 @@ export function readWaitTimeout(text: string | undefined): number | null {
   return durationFlag("wait-timeout", text) ?? null;
 }
 
-/** What a finished job that did not succeed ends a command with: exit code 7. */
+/** The error, with exit code 7, for a job that finished without success. */
 export function jobFailure(job: Job): CliError {
   const state = stateName(job.state);
   const error = errorLine(job.error);

@@ -2,30 +2,30 @@
 import { DEFAULT_ADDRESS } from "#proto/contract.ts";
 import type { Client } from "../../sdk/transport/client.ts";
 import type { CommandContext, Flags } from "../command.ts";
-import { parseDuration } from "../flags/duration.ts";
 import { type CliError, usageError } from "../exit.ts";
 import { readTextFile } from "../flags/read-input.ts";
+import { parseDuration } from "../text/duration.ts";
 import { cliErrorFrom } from "./rpc-errors.ts";
-import { whenStarted } from "./starting-daemon.ts";
+import { waitUntilListening } from "./starting-daemon.ts";
 
 export const ADDRESS_FLAGS = {
   addr: {
     type: "string",
     valueHint: "HOST:PORT",
-    description: `Address of the daemon, or of several joined by commas [${DEFAULT_ADDRESS}]`,
+    description: `Address of the daemon; separate several with commas [${DEFAULT_ADDRESS}]`,
     env: "RESEOLIO_ADDR",
   },
   "token-file": {
     type: "string",
     valueHint: "FILE",
-    description: "File with the daemon's token; RESEOLIO_TOKEN may hold the token itself",
+    description: "File that contains the daemon's token; or set the token itself in RESEOLIO_TOKEN",
     env: "RESEOLIO_TOKEN_FILE",
   },
-  tls: { type: "boolean", description: "Use TLS with the system's authorities", env: "RESEOLIO_TLS" },
+  tls: { type: "boolean", description: "Use TLS with the system's CA certificates", env: "RESEOLIO_TLS" },
   "tls-ca": {
     type: "string",
     valueHint: "FILE",
-    description: "Use TLS and trust this authority (PEM)",
+    description: "Use TLS and trust this CA certificate (PEM)",
     env: "RESEOLIO_TLS_CA",
   },
 } as const satisfies Flags;
@@ -34,8 +34,8 @@ export const CONNECTION_FLAGS = {
   ...ADDRESS_FLAGS,
   "call-timeout": {
     type: "string",
-    valueHint: "LENGTH",
-    description: "Give up on an answer of the daemon after this long [15s]",
+    valueHint: "DURATION",
+    description: "How long to wait for a response from the daemon [15s]",
     env: "RESEOLIO_CALL_TIMEOUT",
   },
 } as const satisfies Flags;
@@ -43,7 +43,7 @@ export const CONNECTION_FLAGS = {
 type AddressContext = CommandContext<typeof ADDRESS_FLAGS>;
 type ConnectionContext = CommandContext<typeof CONNECTION_FLAGS>;
 
-/** Where the daemon is and how to speak to it, as the SDK takes it. */
+/** How to reach the daemon, as the SDK expects it. */
 export interface Endpoint {
   readonly address: string;
   readonly token?: string;
@@ -63,10 +63,7 @@ export function readEndpoint({ flags, env }: Pick<AddressContext, "flags" | "env
   };
 }
 
-/**
- * Runs `work` with a client of the daemon and closes it afterwards. Faults of the connection and of the daemon become
- * CliErrors with their exit code.
- */
+/** Runs `work` with a client and closes it afterwards. Errors of the connection and the daemon become CliErrors. */
 export async function withClient<T>(context: ConnectionContext, work: (client: Client) => Promise<T>): Promise<T> {
   const client = await openClient(context);
   try {
@@ -78,15 +75,15 @@ export async function withClient<T>(context: ConnectionContext, work: (client: C
   }
 }
 
-/** The same without closing it: the caller does. */
-export async function openClient(context: ConnectionContext): Promise<Client> {
+/** Opens a client that the caller must close. */
+async function openClient(context: ConnectionContext): Promise<Client> {
   const endpoint = readEndpoint(context);
   const timeoutMs = readCallTimeout(context.flags["call-timeout"] ?? nonEmpty(context.env["RESEOLIO_CALL_TIMEOUT"]));
-  // Loaded here, so that help and usage errors do not pay for it.
+  // Loaded on demand, so that help and usage errors stay fast.
   const { createClient } = await import("../../sdk/transport/client.ts");
   const client = usable(() => createClient({ ...endpoint, ...(timeoutMs === undefined ? {} : { timeoutMs }) }));
   const { address, addressCount } = client.transport;
-  if (addressCount === 1) await whenStarted(address);
+  if (addressCount === 1) await waitUntilListening(address);
   return client;
 }
 
@@ -101,14 +98,17 @@ function usable(create: () => Client): Client {
 function readAuthority(path: string): string {
   const pem = readTextFile(path, "--tls-ca");
   if (pem.includes("-----BEGIN CERTIFICATE-----")) return pem;
-  throw usageError(`--tls-ca: ${path} holds no certificate`, "give a PEM file, which has a line BEGIN CERTIFICATE");
+  throw usageError(
+    `--tls-ca: ${path} does not contain a certificate`,
+    "use a PEM file; it has a line BEGIN CERTIFICATE",
+  );
 }
 
 function readToken(file: string | undefined, env: AddressContext["env"]): string | undefined {
   const path = file ?? nonEmpty(env["RESEOLIO_TOKEN_FILE"]);
   if (path === undefined) return nonEmpty(env["RESEOLIO_TOKEN"]);
   const token = readTextFile(path, "--token-file").trim();
-  if (token === "") throw usageError(`--token-file ${path} is empty`, "it has to hold the daemon's token");
+  if (token === "") throw usageError(`--token-file: ${path} is empty`, "it must contain the daemon's token");
   return token;
 }
 
@@ -116,12 +116,15 @@ function readCallTimeout(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const ms = parseDuration(text);
   if (ms === null || ms <= 0)
-    throw usageError(`--call-timeout is ${JSON.stringify(text)}`, "give a length such as 500ms, 10s or 2m");
+    throw usageError(
+      `invalid value for --call-timeout: ${JSON.stringify(text)}`,
+      "use a duration such as 500ms, 10s or 2m",
+    );
   return ms;
 }
 
 function addressError(error: unknown): CliError {
-  return usageError(error instanceof Error ? error.message : String(error), "see --addr and RESEOLIO_ADDR");
+  return usageError(error instanceof Error ? error.message : String(error), "check --addr or RESEOLIO_ADDR");
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

@@ -1,17 +1,18 @@
-/** `jobs enqueue --jsonl`: one job a line, sent in batches. */
+/** `jobs enqueue --jsonl`: one job per line, sent in batches. */
 import { WIRE_LIMITS } from "#proto/contract.ts";
 import type { EnqueuedJob } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { EnqueueResult } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import type { Client } from "../../sdk/transport/client.ts";
-import { checkNewJob, enqueueBatch, newJob, type NewJobInit } from "./enqueue.ts";
+import { enqueueBatch, newJob, type NewJobInit } from "./enqueue.ts";
 import { CliError, usageError } from "../exit.ts";
+import { checkNewJob } from "../flags/check-new-job.ts";
 import { type JobOptionsInit, optionsAsFlags, readJobOptions } from "../flags/job-options.ts";
-import { parseExact } from "../terminal/json-text.ts";
 import { argsBytes } from "../flags/read-input.ts";
+import { parseExact } from "../text/json-text.ts";
+import { didYouMean } from "../text/suggest.ts";
 import { cliErrorFrom, cliErrorFromStatus } from "./rpc-errors.ts";
-import { suggest } from "../flags/suggest.ts";
 
-/** What became of a line. */
+/** The outcome of one line. */
 export type LineOutcome =
   | {
       readonly kind: "enqueued";
@@ -29,21 +30,21 @@ interface LineFault {
 }
 
 export interface LineDefaults {
-  /** For lines that name no function. */
+  /** Used for lines without "function". */
   readonly functionName: string | undefined;
   readonly options: JobOptionsInit;
 }
 
-// Half a message: the batch's other fields and its framing fit beside it.
+// Half a message leaves room for the other fields of the batch and for framing.
 const BATCH_BYTES = WIRE_LIMITS.messageBytes / 2;
 
 type ReadLine = { readonly kind: "job"; readonly line: number; readonly job: NewJobInit } | LineFault;
 
 /**
- * Enqueues every line that is sound; a faulty line stops nothing. What has come is sent without waiting for more.
- * Yields what became of the lines, batch by batch; stored batches stay stored when a later one fails.
+ * Enqueues every valid line and skips invalid ones. Sends the lines that have arrived without waiting for more. Yields
+ * the outcomes of the lines, batch by batch. Batches that were stored stay stored if a later one fails.
  *
- * @throws CliError when the daemon is away or refuses a whole batch; the message says from which line on
+ * @throws CliError if the daemon is unreachable or refuses a whole batch; the message names the first line affected
  */
 export async function* enqueueLines(
   client: Client,
@@ -90,37 +91,37 @@ export function jobOfLine(text: string, defaults: LineDefaults): NewJobInit {
   for (const key of Object.keys(line)) if (!LINE_KEYS.includes(key)) throw unknownKey(key);
   const functionName = line["function"] ?? defaults.functionName;
   if (typeof functionName !== "string")
-    throw usageError(`"function" is ${JSON.stringify(functionName) ?? "missing"}`, LINE_HINT);
+    throw usageError(
+      functionName === undefined ? `"function" is missing` : `invalid "function": ${JSON.stringify(functionName)}`,
+      LINE_HINT,
+    );
   const args = argsBytes(JSON.stringify(line["args"] ?? []), `"args"`);
   checkNewJob(functionName, args, "");
   return newJob(functionName, args, { ...defaults.options, ...lineOptions(line["options"]) });
 }
 
-const LINE_HINT = `a line looks like {"function":"mail:send","args":["a@b.c"],"options":{"maxAttempts":5}}`;
+const LINE_HINT = `example of a line: {"function":"mail:send","args":["a@b.c"],"options":{"maxAttempts":5}}`;
 
 function parseLine(text: string): Readonly<Record<string, unknown>> {
   let value: unknown;
   try {
     value = parseExact(text);
   } catch {
-    // The reader of args tells where the fault is.
+    // Reports the position of the syntax error.
     argsBytes(text, "the line");
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw usageError(`the line is no JSON object`, LINE_HINT);
+  throw usageError("the line is not a JSON object", LINE_HINT);
 }
 
 function unknownKey(key: string): CliError {
-  const near = suggest(key, LINE_KEYS);
-  return usageError(
-    `there is no key ${JSON.stringify(key)}${near === undefined ? "" : `; did you mean "${near}"?`}`,
-    LINE_HINT,
-  );
+  const meant = didYouMean(key, LINE_KEYS, (near) => `"${near}"`);
+  return usageError(`unknown key ${JSON.stringify(key)}${meant}`, LINE_HINT);
 }
 
 function lineOptions(options: unknown): JobOptionsInit {
   if (options === undefined || options === null) return {};
-  if (typeof options !== "object" || Array.isArray(options)) throw usageError(`"options" is no object`, LINE_HINT);
+  if (typeof options !== "object" || Array.isArray(options)) throw usageError(`"options" is not an object`, LINE_HINT);
   const given = readJobOptions(optionsAsFlags(options as Record<string, unknown>));
   const { headers, ...others } = given;
   return headers === undefined || Object.keys(headers).length === 0 ? others : given;
@@ -142,7 +143,7 @@ function outcomeOf(line: number, job: NewJobInit, item: EnqueueResult | undefine
   return { kind: "enqueued", line, functionName: job.functionName ?? "", jobId, job: result.value };
 }
 
-const NO_ANSWER = { code: 13, message: "the daemon gave no answer for this line" };
+const NO_ANSWER = { code: 13, message: "the daemon returned no result for this line" };
 
 async function sendOrName(
   client: Client,
@@ -153,8 +154,8 @@ async function sendOrName(
     return await enqueueBatch(client, jobs);
   } catch (error) {
     const fault = cliErrorFrom(error);
-    throw new CliError(fault.code, `from line ${line} on nothing was confirmed: ${fault.message}`, {
-      hint: fault.hint ?? "the lines before are stored",
+    throw new CliError(fault.code, `lines from ${line} on were not confirmed: ${fault.message}`, {
+      hint: fault.hint ?? "earlier lines are enqueued",
       cause: error,
     });
   }

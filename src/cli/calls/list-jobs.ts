@@ -5,9 +5,9 @@ import type { JobFilterInit } from "../flags/job-filter.ts";
 const PAGE = 1_000;
 
 /**
- * Jobs by pages, newest first, until `limit`.
+ * Yields pages of jobs, newest first, up to `limit` jobs.
  *
- * @param onMore called when there are more than the limit
+ * @param onMore called if there are more jobs than the limit
  */
 export async function* listJobs(
   client: Client,
@@ -24,9 +24,4 @@ export async function* listJobs(
     if (pageToken === "") return;
   }
   onMore();
-}
-
-/** What is there already, as the one page that a listing takes. */
-export async function* onePage<Row>(rows: readonly Row[]): AsyncGenerator<readonly Row[]> {
-  yield rows;
 }

@@ -6,12 +6,12 @@ const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 2_000;
 
 /**
- * Follows a stream through restarts of the daemon: opens it again, with growing delays, for as long as the daemon is
- * away. A daemon that did not answer the first time is an error at once; so is every other fault, at any time.
+ * Follows a stream across restarts of the daemon: reopens it, with growing delays, until the daemon is back. Fails at
+ * once if the daemon did not answer the first time, and on every other error.
  *
- * @param open reads the stream to its end; calls `alive` when it hears from the daemon
+ * @param open reads the stream to its end; calls `alive` once the daemon has answered
  */
-export async function throughRestarts(
+export async function withReconnect(
   open: (alive: () => void) => Promise<void>,
   {
     messages,
@@ -25,14 +25,14 @@ export async function throughRestarts(
   for (;;) {
     try {
       return await open(() => {
-        if (isAway) messages.info("the daemon is back");
+        if (isAway) messages.info("reconnected to the daemon");
         isKnown = true;
         isAway = false;
         delayMs = FIRST_DELAY_MS;
       });
     } catch (error) {
       if (signal.aborted || !isKnown || !isUnavailable(error)) throw error;
-      if (!isAway) messages.warn("the daemon is away; waiting until it is back");
+      if (!isAway) messages.warn("lost the connection to the daemon; reconnecting");
       isAway = true;
     }
     await sleep(delayMs, undefined, { signal });

@@ -1,8 +1,8 @@
 import { CliError, type CliErrorCode } from "../exit.ts";
 
 /**
- * The CliError of whatever a call threw, so that each fault has its exit code. Told by name and number instead of by
- * class: the classes would load the whole client for `--help`.
+ * Converts anything that a call threw into a CliError with an exit code. Errors are recognized by name and number, not
+ * by class, because importing the classes would load the whole client even for `--help`.
  */
 export function cliErrorFrom(error: unknown): CliError {
   if (error instanceof CliError) return error;
@@ -18,16 +18,17 @@ export function cliErrorFrom(error: unknown): CliError {
 function connectionError(error: Error): CliError {
   const cause = error.cause;
   const isDeadline = cause instanceof Error && "code" in cause && cause.code === DEADLINE_EXCEEDED;
-  if (isDeadline) return new CliError("timeout", error.message, { hint: "--call-timeout waits longer", cause: error });
+  if (isDeadline)
+    return new CliError("timeout", error.message, { hint: "use --call-timeout to wait longer", cause: error });
   const [message = "", start] = error.message.split("; start one with: ");
   const hint =
     start === undefined
-      ? "try again; reseolio status shows how the daemon is"
-      : `start one with: ${start}, or name another with --addr or RESEOLIO_ADDR`;
+      ? "try again; reseolio status shows whether the daemon is healthy"
+      : `start one with: ${start}, or set --addr or RESEOLIO_ADDR to the address of another one`;
   return new CliError("unreachable", message, { hint, cause: error });
 }
 
-// Faults of the daemon's own parts, when a command runs them in its process.
+// Errors of daemon code that a command runs in its own process.
 const DAEMON_CODES: Readonly<Partial<Record<string, CliErrorCode>>> = {
   invalid_argument: "usage",
   not_found: "not_found",
@@ -44,7 +45,7 @@ const UNIMPLEMENTED = 12;
 
 // Numbers of google.rpc.Code.
 const CODES: Readonly<Partial<Record<number, CliErrorCode>>> = {
-  // Nobody here cancels but on Ctrl-C, which tells its own story: the connection was cut.
+  // Only Ctrl-C cancels here, and is reported elsewhere: any other cancellation is a broken connection.
   [CANCELLED]: "unreachable",
   3: "usage",
   [DEADLINE_EXCEEDED]: "timeout",
@@ -68,39 +69,39 @@ function rpcError(error: Error, code: number): CliError {
 }
 
 function unknownCall(error: Error, message: string): CliError {
-  const hint = "is it older than this command line? reseolio status shows its version";
-  return new CliError("failed", `the daemon does not know this call (${message})`, { hint, cause: error });
+  const hint = "it may be older than this command line; reseolio status shows its version";
+  return new CliError("failed", `the daemon does not support this call (${message})`, { hint, cause: error });
 }
 
-/** The network's own faults carry the system's error as their cause; what a daemon answers does not. */
+/** Network errors carry the system error as their cause; errors that the daemon returned do not. */
 function networkFault(error: Error, code: number, message: string): { message: string; hint: string } | null {
   const cause = error.cause instanceof Error ? error.cause : null;
   const systemCode = cause !== null && "code" in cause ? String(cause.code) : "";
   if (/CERT|SELF_SIGNED|VERIFY|ALTNAME/.test(systemCode)) {
     return {
       message: `the daemon's certificate is not trusted (${message})`,
-      hint: "give the authority that signed it with --tls-ca or RESEOLIO_TLS_CA, and the name that it is for with --addr",
+      hint: "set --tls-ca or RESEOLIO_TLS_CA to the CA certificate that signed it, and use the host name of the certificate in --addr",
     };
   }
   if (cause === null && code !== CANCELLED) return null;
   return {
-    message: `the connection to the daemon broke (${message})`,
-    hint: "try again; if it never works, is a Reseolio daemon there, and does it use TLS (--tls, --tls-ca)?",
+    message: `lost the connection to the daemon (${message})`,
+    hint: "try again; if this persists, check that a Reseolio daemon listens there and whether it requires TLS (--tls, --tls-ca)",
   };
 }
 
 const HINTS: Readonly<Partial<Record<CliErrorCode, string>>> = {
-  unreachable: "try again; reseolio status shows how the daemon is",
-  refused: "give the daemon's token with --token-file or RESEOLIO_TOKEN",
-  timeout: "--call-timeout waits longer",
+  unreachable: "try again; reseolio status shows whether the daemon is healthy",
+  refused: "set --token-file or RESEOLIO_TOKEN to the daemon's token",
+  timeout: "use --call-timeout to wait longer",
 };
 
-/** The CliError of a batch's item that failed, a `google.rpc.Status`. */
+/** Converts the `google.rpc.Status` of a failed item of a batch. */
 export function cliErrorFromStatus(status: { readonly code: number; readonly message: string }): CliError {
   return new CliError(CODES[status.code] ?? "failed", status.message);
 }
 
-/** Passing: the same call may well succeed a moment later. */
+/** Whether the error is transient, so that the same call may succeed a moment later. */
 export function isUnavailable(error: unknown): boolean {
   return cliErrorFrom(error).code === "unreachable";
 }

@@ -1,16 +1,16 @@
 import { connect } from "node:net";
 import type { Address } from "../../sdk/transport/address.ts";
 
-/** How long a daemon that is not there may take to come up: from `reseolio serve &` to its port is 0.2 s. */
+/** How long to wait for a daemon to start: `reseolio serve` listens within about 0.2 s. */
 const PATIENCE_MS = 1_000;
 const RETRY_MS = 25;
 
 /**
- * Ends when something listens at an address of this machine, or after a second: a command right behind
- * `reseolio serve &` meets a daemon that is just starting. Whoever is not there then is the caller's to report. An
- * address elsewhere is not waited for.
+ * Resolves once something listens at an address of this machine, or after a second, so that a command right after
+ * `reseolio serve &` finds the daemon. The call itself reports a daemon that is still missing. Does not wait for
+ * addresses of other machines.
  */
-export async function whenStarted({ host, port }: Address): Promise<void> {
+export async function waitUntilListening({ host, port }: Address): Promise<void> {
   const name = host.replace(/^\[|\]$/g, "");
   if (name !== "localhost" && name !== "::1" && !name.startsWith("127.")) return;
   const endAt = performance.now() + PATIENCE_MS;
@@ -19,7 +19,7 @@ export async function whenStarted({ host, port }: Address): Promise<void> {
   }
 }
 
-/** Anything but a refusal is left to the call itself. */
+/** Only a refused connection counts as not listening; the call itself reports anything else. */
 function isListening(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port });

@@ -1,18 +1,20 @@
 import { defineCommand } from "../command.ts";
-import { databaseUrl, DB_FLAGS } from "../flags/db-flags.ts";
 import { CliError } from "../exit.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
+import { databaseUrl, DB_FLAGS } from "../flags/db-flags.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
+import { counted } from "../text/counted.ts";
 
 export const dbCheck = defineCommand({
   meta: {
     name: "db check",
-    description: "Examine a whole database: its pages, its references, and that counters and jobs agree.",
+    description:
+      "Check the integrity of a database: its pages, its references, and whether its counters match its jobs.",
   },
   args: { ...DB_FLAGS, json: FORMAT_FLAGS.json },
-  examples: [{ command: "reseolio db check --db ./backup.db", does: "is this copy sound?" }],
+  examples: [{ command: "reseolio db check --db ./backup.db", does: "verify a backup" }],
   notes: [
-    "Of PostgreSQL: references, states and counters; its pages are the server's (pg_amcheck).",
-    "Reads a snapshot beside a running daemon. Problems are printed on stdout, one per line; the exit code is 1 when there are any.",
+    "On PostgreSQL, checks references, states and counters; use pg_amcheck for pages.",
+    "Reads a snapshot, so a daemon may keep running. Prints problems on stdout, one per line; the exit code is 1 if there are any.",
   ],
   async run(context) {
     const { flags, output, messages } = context;
@@ -21,10 +23,10 @@ export const dbCheck = defineCommand({
     if (flags.json) await output.document(report);
     else await output.text(report.problems.map((problem) => `${output.safe(problem)}\n`).join(""));
     if (report.problems.length > 0) {
-      throw new CliError("failed", `${report.path} has ${report.problems.length} problems`, {
-        hint: "stop the daemon, keep a copy of what is there, and go back to the last sound backup",
+      throw new CliError("failed", `${report.path} has ${counted(report.problems.length, "problem")}`, {
+        hint: "stop the daemon, keep a copy of the current files, and restore the last good backup",
       });
     }
-    messages.success(`${report.path} is sound: ${report.jobs} jobs, schema ${report.schemaVersion}`);
+    messages.success(`${report.path} is intact: ${counted(report.jobs, "job")}, schema ${report.schemaVersion}`);
   },
 });

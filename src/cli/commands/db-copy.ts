@@ -1,33 +1,36 @@
 import type { CopyReport } from "../../daemon/database.ts";
 import { defineCommand } from "../command.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 import type { Progress } from "../terminal/messages.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
 
 export const dbCopy = defineCommand({
   meta: {
     name: "db copy",
-    description: "Move all jobs to another database, from SQLite to PostgreSQL or back, and compare the two.",
+    description: "Copy all jobs to another database, from SQLite to PostgreSQL or back, and verify the copy.",
   },
   args: {
-    "start-over": { type: "boolean", description: "Throw away what an unfinished copy left in TO, and begin again" },
+    "start-over": { type: "boolean", description: "Discard what an unfinished copy left in TO and start again" },
     json: FORMAT_FLAGS.json,
   },
   operands: [
     {
       name: "FROM",
-      description: "The database to read: a path, sqlite://PATH or postgres://USER@HOST/DATABASE",
+      description: "Database to read: a path, sqlite://PATH or postgres://USER@HOST/DATABASE",
       required: true,
     },
-    { name: "TO", description: "The one to fill: a new file, or a PostgreSQL database without jobs", required: true },
+    { name: "TO", description: "Database to fill: a new file, or a PostgreSQL database without jobs", required: true },
   ],
   examples: [
-    { command: "reseolio db copy ./reseolio.db postgres://app@db.internal/app", does: "one machine is not enough" },
-    { command: "reseolio db copy postgres://app@db.internal/app ./reseolio.db", does: "and back" },
+    {
+      command: "reseolio db copy ./reseolio.db postgres://app@db.internal/app",
+      does: "move from one machine to a cluster",
+    },
+    { command: "reseolio db copy postgres://app@db.internal/app ./reseolio.db", does: "move back" },
   ],
   notes: [
-    "Stop the daemons first; a database in use is refused. Jobs keep their states, attempts, keys and results, and running ones their leases: a worker that finds the new daemon goes on with them, as after a restart. FROM is only read.",
-    "Killed in the middle, the same command goes on where it was, and no daemon opens TO before it is done. Each table is compared by its count and a checksum of all its rows.",
-    "PostgreSQL's password comes from the address or from PGPASSWORD.",
+    "Stop the daemons first; the command refuses a database in use. Jobs keep their states, attempts, keys and results, and running jobs keep their leases: a worker that connects to the new daemon continues them, as after a restart. FROM is never modified.",
+    "If it is interrupted, run the same command again to resume; no daemon opens TO until the copy is complete. Each table is verified by its row count and a checksum of all its rows.",
+    "The PostgreSQL password comes from the URL or from PGPASSWORD.",
   ],
   async run({ flags, operands, output, messages }) {
     const { copyDatabase } = await import("../../daemon/database.ts");
@@ -50,11 +53,11 @@ export const dbCopy = defineCommand({
 });
 
 function summary({ from, to, tables, resumed }: CopyReport): string {
-  const counts = tables.filter(({ rows }) => rows > 0).map(({ table, rows }) => `${rows} ${table}`);
-  const what = counts.length === 0 ? "nothing" : counts.join(", ");
-  const how = resumed ? ", begun by an earlier run" : "";
+  const counts = tables.filter(({ rows }) => rows > 0).map(({ table, rows }) => `${table} ${rows}`);
+  const what = counts.length === 0 ? "no rows" : `rows per table: ${counts.join(", ")}`;
+  const how = resumed ? ", resumed from an earlier run" : "";
   return (
-    `${to} holds what ${from} held, and both are equal: ${what}${how}\n` +
-    `serve it from now on, and ${from} no more: its jobs would run twice`
+    `copied ${from} to ${to} and verified the copy; ${what}${how}\n` +
+    `from now on serve only ${to}: if ${from} is served too, its jobs run twice`
   );
 }

@@ -1,39 +1,27 @@
-import type {
-  DatabaseDescription,
-  PostgresDescription,
-  PostgresExamination,
-  SqliteDescription,
-} from "../../daemon/database.ts";
-import { formatBytes } from "../views/bytes.ts";
+import type { DatabaseDescription, PostgresDescription, SqliteDescription } from "../../daemon/database.ts";
 import { defineCommand } from "../command.ts";
 import { databaseUrl, DB_FLAGS } from "../flags/db-flags.ts";
-import { STATE_NAMES } from "../views/job-states.ts";
-import { FORMAT_FLAGS, type Sheet } from "../terminal/output.ts";
-
-export type { PostgresExamination };
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
+import type { RecordView } from "../terminal/output.ts";
+import { formatBytes } from "../text/bytes.ts";
+import { STATE_NAMES } from "../text/job-states.ts";
 
 export const dbStats = defineCommand({
-  meta: { name: "db stats", description: "Show what a database holds and how large it is." },
+  meta: { name: "db stats", description: "Show the size and contents of a database." },
   args: { ...DB_FLAGS, json: FORMAT_FLAGS.json },
-  examples: [{ command: "reseolio db stats", does: "of ./reseolio.db, with or without a daemon" }],
+  examples: [{ command: "reseolio db stats", does: "./reseolio.db, with or without a daemon" }],
   async run(context) {
-    await context.output.sheet(statsSheet(await describe(databaseUrl(context))));
+    await context.output.record(statsRecord(await describe(databaseUrl(context))));
   },
 });
 
-/** What is known of a database without its daemon. Throws DaemonError when it cannot be read. */
+/** Reads a database without its daemon. Throws DaemonError if it cannot be read. */
 async function describe(url: string): Promise<DatabaseDescription> {
   const { describeDatabase } = await import("../../daemon/database.ts");
   return describeDatabase(url);
 }
 
-/** The same with all that the doctor judges. */
-export async function examine(url: string): Promise<SqliteDescription | PostgresExamination> {
-  const { examineDatabase } = await import("../../daemon/database.ts");
-  return examineDatabase(url);
-}
-
-function statsSheet(database: DatabaseDescription): Sheet {
+function statsRecord(database: DatabaseDescription): RecordView {
   const counts = STATE_NAMES.map((state) => [state, countOf(database, state)] as const);
   return {
     id: database.kind === "sqlite" ? database.path : database.name,
@@ -49,7 +37,7 @@ function statsSheet(database: DatabaseDescription): Sheet {
   };
 }
 
-function sqliteFields(database: SqliteDescription): Sheet["fields"] {
+function sqliteFields(database: SqliteDescription): RecordView["fields"] {
   return [
     { label: "path", value: database.path },
     { label: "schema", value: String(database.schemaVersion), short: schemaText(database) },
@@ -60,7 +48,7 @@ function sqliteFields(database: SqliteDescription): Sheet["fields"] {
   ];
 }
 
-function postgresFields(database: PostgresDescription): Sheet["fields"] {
+function postgresFields(database: PostgresDescription): RecordView["fields"] {
   const { tables } = database;
   return [
     { label: "name", value: database.name },
@@ -79,7 +67,7 @@ function postgresFields(database: PostgresDescription): Sheet["fields"] {
   ];
 }
 
-function bytesField(label: string, value: number): Sheet["fields"][number] {
+function bytesField(label: string, value: number): RecordView["fields"][number] {
   return { label, value: String(value), short: formatBytes(value) };
 }
 
@@ -88,6 +76,6 @@ function countOf(database: DatabaseDescription, state: string): number {
 }
 
 function schemaText({ schemaVersion, supportedSchemaVersion }: DatabaseDescription): string {
-  const known = `this reseolio knows up to ${supportedSchemaVersion}`;
-  return schemaVersion === supportedSchemaVersion ? `${schemaVersion}, the newest` : `${schemaVersion}; ${known}`;
+  const known = `this version of reseolio supports ${supportedSchemaVersion}`;
+  return schemaVersion === supportedSchemaVersion ? `${schemaVersion}, current` : `${schemaVersion}; ${known}`;
 }

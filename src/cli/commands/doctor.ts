@@ -1,20 +1,21 @@
 import { existsSync } from "node:fs";
 import type { GetInfoResponse } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
-import { type CommandContext, defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS } from "../calls/connection.ts";
-import { databaseUrl, DB_FLAGS } from "../flags/db-flags.ts";
+import { cliErrorFrom } from "../calls/rpc-errors.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
 import { examineDaemon } from "../doctor/examine-daemon.ts";
+import { examine } from "../doctor/examine-database.ts";
 import { examinePostgres } from "../doctor/examine-postgres.ts";
 import { examineStorage } from "../doctor/examine-storage.ts";
-import { CliError } from "../exit.ts";
 import { type Finding, FINDINGS, fine, wrong } from "../doctor/finding.ts";
-import { onePage } from "../calls/list-jobs.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
-import { cliErrorFrom } from "../calls/rpc-errors.ts";
-import { examine } from "./db-stats.ts";
+import { CliError } from "../exit.ts";
+import { databaseUrl, DB_FLAGS } from "../flags/db-flags.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
+import { onePage } from "../terminal/one-page.ts";
+import { counted } from "../text/counted.ts";
 
 const FLAGS = {
-  db: { ...DB_FLAGS.db, description: "The database to examine when no daemon on this machine names its own" },
+  db: { ...DB_FLAGS.db, description: "Database to check if no daemon on this machine reports one" },
   json: FORMAT_FLAGS.json,
   raw: FORMAT_FLAGS.raw,
   ...CONNECTION_FLAGS,
@@ -25,16 +26,16 @@ type Context = CommandContext<typeof FLAGS>;
 export const doctor = defineCommand({
   meta: {
     name: "doctor",
-    description: "Examine the daemon, its storage and its jobs, and say how to mend what is wrong.",
+    description: "Check the daemon, its storage and its jobs, and show how to fix what is wrong.",
   },
   args: FLAGS,
   examples: [
-    { command: "reseolio doctor", does: "exit code 1 when something is wrong" },
-    { command: "reseolio doctor --json | jq '.findings[] | select(.ok | not)'", does: "only what is wrong" },
+    { command: "reseolio doctor", does: "exit code 1 if there is a problem" },
+    { command: "reseolio doctor --json | jq '.findings[] | select(.ok | not)'", does: "only the problems" },
   ],
   notes: [
-    "Looks at: whether the daemon answers and has this version, the clocks, the schema, SQLite's version, file modes, the size of the log, free disk space, dead jobs, functions with pending jobs but without workers, and overdue schedules.",
-    "Of a PostgreSQL server: version, latency, clock, pooler, durability, connections, long transactions, dead rows, indexes, privileges, and whether the schema is as the migrations make it.",
+    "Checks whether the daemon answers and has this version, the clocks, the schema, the SQLite version, file permissions, the size of the write-ahead log, free disk space, dead jobs, functions with pending jobs but no workers, and overdue schedules.",
+    "On PostgreSQL, also checks the server version, latency, clock, connection pooler, durability, connections, long transactions, dead rows, indexes, privileges, and whether the schema matches the migrations.",
   ],
   async run(context) {
     const { output, messages } = context;
@@ -44,17 +45,17 @@ export const doctor = defineCommand({
     const findings = [...aboutDaemon, ...aboutStorage];
     await output.list(onePage(findings), FINDINGS);
     const faults = findings.filter((finding) => !finding.ok);
-    if (faults.length === 0) return messages.success("nothing is wrong");
-    const mends = faults.map((finding) => `${finding.check}: ${finding.mend ?? ""}`).join("\n");
-    throw new CliError("failed", faults.length === 1 ? "1 thing is wrong" : `${faults.length} things are wrong`, {
-      hint: mends,
+    if (faults.length === 0) return messages.success("no problems found");
+    const fixes = faults.map((finding) => `${finding.check}: ${finding.fix ?? ""}`).join("\n");
+    throw new CliError("failed", `found ${counted(faults.length, "problem")}`, {
+      hint: fixes,
     });
   },
 });
 
 /**
- * The daemon's own file when it is on this machine, else the one that was named; null when there is nothing to see. A
- * daemon does not tell the password of a PostgreSQL database, so that one must be named.
+ * The daemon's own file if it is on this machine, else the database that was named; null if there is none to check. A
+ * daemon does not reveal the password of a PostgreSQL database, so the user must name that database.
  */
 function databaseToExamine(context: Context, info: GetInfoResponse | null): string | null {
   if (info === null || context.flags.db !== undefined) return databaseUrl(context);
@@ -64,7 +65,7 @@ function databaseToExamine(context: Context, info: GetInfoResponse | null): stri
 
 function unexamined(info: GetInfoResponse | null): readonly Finding[] {
   if (info === null || info.storageKind === "sqlite") return [];
-  const message = `${info.storageName} was not looked at: give its address with --db or RESEOLIO_DB`;
+  const message = `${info.storageName} was not checked: set --db or RESEOLIO_DB to its URL`;
   return [fine("storage", message)];
 }
 

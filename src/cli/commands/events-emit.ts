@@ -1,12 +1,12 @@
-import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
-import { emittedSheet } from "../views/event-view.ts";
+import { defineCommand } from "../command.ts";
 import { CliError, usageError } from "../exit.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 import { PAYLOAD_FLAG, readPayload } from "../flags/payload-flag.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
+import { emittedEventRecord } from "../views/event-view.ts";
 
 export const eventsEmit = defineCommand({
-  meta: { name: "events emit", description: "Let an event happen: jobs that await it, now or later, go on." },
+  meta: { name: "events emit", description: "Emit an event: jobs that await it, now or later, continue." },
   args: {
     ...PAYLOAD_FLAG,
     ...FORMAT_FLAGS,
@@ -15,10 +15,10 @@ export const eventsEmit = defineCommand({
   operands: [{ name: "NAME", description: "The event's name, as the jobs await it", required: true }],
   examples: [
     { command: `reseolio events emit packed:order-1001 --payload '{"tracking": "1Z999"}'`, does: "with a payload" },
-    { command: "make-report | reseolio events emit report:2026-11 --payload -", does: "the payload from a program" },
+    { command: "make-report | reseolio events emit report:2026-11 --payload -", does: "with a payload from a program" },
   ],
   notes: [
-    "An event happens once: the first payload is kept. Emitting it again tells only jobs that await one from after their start, says so on stderr, prints the payload that is kept, and ends with exit code 0: a script may be run again.",
+    "An event is emitted once; its first payload is kept. Emitting it again wakes only jobs that await an event emitted after they started. The command then warns on stderr, prints the payload that is kept, and exits with 0, so that scripts can be run again.",
   ],
   async run(context) {
     const { flags, messages, output } = context;
@@ -26,9 +26,9 @@ export const eventsEmit = defineCommand({
     const payload = await readPayload(flags.payload, (line) => messages.info(line));
     await withClient(context, async (client) => {
       const { event, created, woken } = await client.events.emitEvent({ name, payload });
-      if (event === undefined) throw new CliError("failed", `the daemon did not say what became of the event ${name}`);
-      if (!created) messages.warn(`the event ${name} had happened before: its first payload is kept`);
-      await output.sheet(emittedSheet(event, { created, woken }));
+      if (event === undefined) throw new CliError("failed", `the daemon returned no result for event ${name}`);
+      if (!created) messages.warn(`event ${name} was already emitted: its first payload is kept`);
+      await output.record(emittedEventRecord(event, { created, woken }));
     });
   },
 });

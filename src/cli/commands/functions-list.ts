@@ -1,15 +1,15 @@
-import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { defineCommand } from "../command.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
+import { onePage } from "../terminal/one-page.ts";
 import { FUNCTIONS } from "../views/function-view.ts";
-import { onePage } from "../calls/list-jobs.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
 
 export const functionsList = defineCommand({
-  meta: { name: "functions list", description: "List functions with their jobs by state and their workers." },
+  meta: { name: "functions list", description: "List functions with their workers and their jobs by state." },
   args: { ...FORMAT_FLAGS, ...CONNECTION_FLAGS },
   examples: [
     { command: "reseolio functions list", does: "every function with jobs or workers" },
-    { command: "reseolio functions list -q", does: "only the names" },
+    { command: "reseolio functions list -q", does: "only names" },
   ],
   notes: ["Columns in a pipe: function, pending, running, suspended, success, dead, cancelled, workers, free slots."],
   async run(context) {

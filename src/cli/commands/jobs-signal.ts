@@ -1,36 +1,38 @@
 import type { SendSignalResponse } from "#proto/gen/reseolio/v1/job_service_pb.ts";
-import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { resolveJobIds } from "../calls/resolve-job-ids.ts";
+import { defineCommand } from "../command.ts";
 import { usageError } from "../exit.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 import { PAYLOAD_FLAG, readPayload } from "../flags/payload-flag.ts";
-import { FORMAT_FLAGS, type Sheet } from "../terminal/output.ts";
-import { checkJobId, resolveJobIds } from "../views/job-id.ts";
+import type { RecordView } from "../terminal/output.ts";
+import { checkJobId } from "../text/job-id.ts";
 
 export const jobsSignal = defineCommand({
   meta: {
     name: "jobs signal",
-    description: "Send a signal to a job that has not ended: its next wait for that name takes it.",
+    description: "Send a signal to an unfinished job. Its next wait for a signal of that name takes it.",
   },
   args: {
-    payload: { ...PAYLOAD_FLAG.payload, description: "What the job gets: JSON, @FILE, or - for stdin [null]" },
+    payload: { ...PAYLOAD_FLAG.payload, description: "Payload for the job: JSON, @FILE, or - for stdin [null]" },
     "signal-id": {
       type: "string",
       valueHint: "UUID",
-      description: "Id of the signal, of version 7: the same one again sends nothing new [a new one]",
+      description: "ID of the signal, a version 7 UUID; sending the same ID again has no effect [a new one]",
     },
     ...FORMAT_FLAGS,
     ...CONNECTION_FLAGS,
   },
   operands: [
-    { name: "ID", description: "The job's id, or its first characters", required: true },
+    { name: "ID", description: "Job ID, or its first characters", required: true },
     { name: "NAME", description: "The signal's name, as the job awaits it", required: true },
   ],
   examples: [
     { command: `reseolio jobs signal $ID approved --payload '{"by": "Ada"}'`, does: "with a payload" },
-    { command: "review-order | reseolio jobs signal $ID reviewed --payload -", does: "the payload from a program" },
+    { command: "review-order | reseolio jobs signal $ID reviewed --payload -", does: "with a payload from a program" },
   ],
   notes: [
-    "Signals of one name are kept in their order, and each is given to one wait of the job, whether it was sent before or after. Exit codes: 3 no such job, 8 it has ended.",
+    "Signals of one name are kept in order. Each is taken by one wait of the job, even if the wait starts later. Exit codes: 3 there is no such job, 8 it has finished.",
   ],
   async run(context) {
     const { flags, messages, operands, output } = context;
@@ -40,7 +42,7 @@ export const jobsSignal = defineCommand({
     await withClient(context, async (client) => {
       const [jobId = id] = await resolveJobIds(client, [id]);
       const sent = await client.jobs.sendSignal({ jobId, name, payload, signalId: flags["signal-id"] ?? "" });
-      await output.sheet(sentSheet(jobId, name, sent));
+      await output.record(sentSignalRecord(jobId, name, sent));
     });
   },
 });
@@ -51,7 +53,7 @@ function signalName(text: string): string {
   throw usageError("the signal's name is empty", 'give a name such as "approved"');
 }
 
-function sentSheet(jobId: string, name: string, { signalId, taken }: SendSignalResponse): Sheet {
+function sentSignalRecord(jobId: string, name: string, { signalId, taken }: SendSignalResponse): RecordView {
   return {
     id: signalId,
     json: { jobId, name, signalId, taken },
@@ -59,7 +61,7 @@ function sentSheet(jobId: string, name: string, { signalId, taken }: SendSignalR
       { label: "job", value: jobId },
       { label: "name", value: name },
       { label: "signal id", value: signalId },
-      { label: "taken", value: String(taken), short: taken ? "yes" : "no: kept until the job awaits it" },
+      { label: "taken", value: String(taken), short: taken ? "yes" : "no: kept until the job waits for it" },
     ],
   };
 }

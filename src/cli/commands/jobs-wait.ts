@@ -1,36 +1,41 @@
 import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { awaitJobs, jobFailure, readWaitTimeout, WAIT_FLAGS } from "../calls/await-jobs.ts";
-import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { resolveJobIds } from "../calls/resolve-job-ids.ts";
+import { defineCommand } from "../command.ts";
 import { CliError } from "../exit.ts";
-import { resolveJobIds } from "../views/job-id.ts";
-import { stateName } from "../views/job-states.ts";
-import { endedJobJson, JOB_LISTING } from "../views/job-view.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 import { readIds } from "../flags/read-ids.ts";
+import { stateName } from "../text/job-states.ts";
+import { endedJobJson, JOB_LISTING } from "../views/job-view.ts";
 
 export const jobsWait = defineCommand({
-  meta: { name: "jobs wait", description: "Wait until jobs have ended; one line for each as it ends." },
+  meta: { name: "jobs wait", description: "Wait until jobs have finished; print one line for each as it finishes." },
   args: { ...WAIT_FLAGS, ...FORMAT_FLAGS, ...CONNECTION_FLAGS },
   operands: [
-    { name: "ID", description: "Ids or their first characters; - reads them from stdin", required: true, repeat: true },
+    {
+      name: "ID",
+      description: "Job IDs or their first characters; - reads them from stdin",
+      required: true,
+      repeat: true,
+    },
   ],
   examples: [
-    { command: "reseolio jobs wait $ID --wait-timeout 5m", does: "wait for one job, five minutes at most" },
+    { command: "reseolio jobs wait $ID --wait-timeout 5m", does: "wait for one job, for at most five minutes" },
     {
       command: "reseolio jobs enqueue --jsonl calls.jsonl -q | reseolio jobs wait -",
-      does: "everything just enqueued",
+      does: "wait for all jobs just enqueued",
     },
   ],
   notes: [
-    "Exit codes: 0 all succeeded, 7 one is DEAD or CANCELLED, 6 the time is over, 3 an id is unknown, 130 Ctrl-C. The jobs go on after 6 and 130. --json is one document a line here, since jobs end one by one, with arguments and result.",
+    "Exit codes: 0 all succeeded, 3 an ID is unknown, 6 timed out, 7 at least one is DEAD or CANCELLED, 130 interrupted by Ctrl-C. After 6 and 130 the jobs continue. Because jobs finish one by one, --json prints one document per line, with arguments and result.",
   ],
   async run(context) {
     const { flags, output, messages } = context;
     const timeoutMs = readWaitTimeout(flags["wait-timeout"]);
     const ids = await readIds(context.operands, messages);
     const failed: Job[] = [];
-    const progress = messages.progress("ended", ids.length);
+    const progress = messages.progress("finished", ids.length);
     let ended = 0;
     await withClient(context, async (client) => {
       const jobIds = await resolveJobIds(client, ids);

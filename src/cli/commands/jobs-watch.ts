@@ -2,32 +2,34 @@ import type { JobChange } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import type { Client } from "../../sdk/transport/client.ts";
 import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { withReconnect } from "../calls/reconnect.ts";
 import { CliError } from "../exit.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
+import { FILTER_FLAGS, type JobFilterInit, readFilter } from "../flags/job-filter.ts";
 import { interruptible } from "../terminal/interrupt.ts";
-import { FILTER_FLAGS, readFilter, type JobFilterInit } from "../flags/job-filter.ts";
-import { shortId } from "../views/job-id.ts";
-import { STATE_PAINT, stateName } from "../views/job-states.ts";
+import type { Listing, Output } from "../terminal/output.ts";
+import { shortId } from "../text/job-id.ts";
+import { stateName } from "../text/job-states.ts";
+import { fromTimestamp, isoTime } from "../text/timestamps.ts";
 import { errorJson, errorLine } from "../views/job-view.ts";
-import { FORMAT_FLAGS, type Listing, type Output } from "../terminal/output.ts";
-import { throughRestarts } from "../calls/reconnect.ts";
-import { fromTimestamp, isoTime } from "../views/timestamps.ts";
+import { STATE_PAINT } from "../views/state-paint.ts";
 
 export const jobsWatch = defineCommand({
-  meta: { name: "jobs watch", description: "Follow jobs: one line for each change of state, until Ctrl-C." },
+  meta: { name: "jobs watch", description: "Follow jobs: print one line for each state change, until Ctrl-C." },
   args: { ...FILTER_FLAGS, ...FORMAT_FLAGS, ...CONNECTION_FLAGS },
   examples: [
     { command: "reseolio jobs watch", does: "every change, from now on" },
-    { command: "reseolio jobs watch -s dead --jsonl", does: "jobs that die, for a program" },
+    { command: "reseolio jobs watch -s dead --jsonl", does: "jobs that become DEAD, for a program" },
   ],
   notes: [
-    "Nothing of the past is shown. A restart of the daemon is survived; changes made meanwhile are not shown. Columns in a pipe: time, id, function, state, attempt, error. --json is the same as --jsonl here.",
+    "Shows no earlier changes. Reconnects when the daemon restarts, but misses changes made in the meantime. Columns in a pipe: time, id, function, state, attempt, error. --json is the same as --jsonl here.",
   ],
   async run(context) {
     const { messages, output } = context;
     const filter = readFilter(context.flags, Date.now());
     await withClient(context, (client) =>
       interruptible(
-        (signal) => throughRestarts((alive) => follow(client, filter, output, signal, alive), { messages, signal }),
+        (signal) => withReconnect((alive) => follow(client, filter, output, signal, alive), { messages, signal }),
         () => "",
       ),
     );

@@ -1,18 +1,19 @@
-import { type CommandContext, defineCommand } from "../command.ts";
-import { confirm } from "../terminal/confirm.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
 import { CliError, usageError } from "../exit.ts";
-import { FORMAT_FLAGS, type Listing } from "../terminal/output.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 import { pastFlag } from "../flags/parse-flag.ts";
 import { checkScheduleName } from "../flags/schedule-flags.ts";
-import { toTimestamp } from "../views/timestamps.ts";
 import type { Client } from "../../sdk/transport/client.ts";
+import { confirm } from "../terminal/confirm.ts";
+import type { Listing } from "../terminal/output.ts";
+import { toTimestamp } from "../text/timestamps.ts";
 
 const FLAGS = {
-  from: { type: "string", valueHint: "TIME", description: "First tick; 2d means 2 days ago" },
-  to: { type: "string", valueHint: "TIME", description: "Ticks before this time only [now]" },
-  "dry-run": { type: "boolean", alias: "n", description: "Only print how many" },
-  yes: { type: "boolean", alias: "y", description: "Do not ask; needed off a terminal" },
+  from: { type: "string", valueHint: "TIME", description: "Ticks from this time on; 2d means 2 days ago" },
+  to: { type: "string", valueHint: "TIME", description: "Ticks before this time [now]" },
+  "dry-run": { type: "boolean", alias: "n", description: "Only print how many jobs would be enqueued" },
+  yes: { type: "boolean", alias: "y", description: "Do not ask for confirmation; required without a terminal" },
   ...FORMAT_FLAGS,
   ...CONNECTION_FLAGS,
 } as const;
@@ -22,10 +23,10 @@ type Context = CommandContext<typeof FLAGS>;
 export const schedulesBackfill = defineCommand({
   meta: {
     name: "schedules backfill",
-    description: "Enqueue the jobs of past ticks that have none yet, oldest first. Prints their ids.",
+    description: "Enqueue jobs for past ticks that have none yet, oldest first. Prints their IDs.",
   },
   args: FLAGS,
-  operands: [{ name: "NAME", description: "The schedule's name", required: true }],
+  operands: [{ name: "NAME", description: "Schedule name", required: true }],
   examples: [
     {
       command: "reseolio schedules backfill daily-report --from 2026-11-01 --dry-run",
@@ -34,7 +35,7 @@ export const schedulesBackfill = defineCommand({
     { command: "reseolio schedules backfill daily-report --from 3d --yes", does: "the last three days, from a script" },
   ],
   notes: [
-    "A tick that has its job gets no second one, so a backfill that was interrupted may be run again. A job that was deleted, or pruned after --retention, counts as none: go back no further than that, or look with --dry-run. Each job carries its tick in the header reseolio-scheduled-at.",
+    "A tick that has a job never gets a second one, so an interrupted backfill can be run again. Deleted jobs and jobs pruned after --retention count as missing: do not go back further than that, or check with --dry-run first. Each job carries the time of its tick in the header reseolio-scheduled-at.",
   ],
   run: backfill,
 });
@@ -42,7 +43,7 @@ export const schedulesBackfill = defineCommand({
 interface Window {
   readonly name: string;
   readonly from: number;
-  /** Undefined: now, by the daemon's clock. */
+  /** Undefined means now, by the daemon's clock. */
   readonly to: number | undefined;
 }
 
@@ -52,8 +53,8 @@ async function backfill(context: Context): Promise<void> {
   const needsConsent = !flags["dry-run"] && !flags.yes;
   if (needsConsent && !(context.output.interactive && process.stdin.isTTY)) {
     throw usageError(
-      "reseolio schedules backfill would enqueue many jobs and there is nobody to ask",
-      "add --yes to do it, or --dry-run to see how many",
+      "cannot ask for confirmation: not a terminal",
+      "pass --yes to confirm, or --dry-run to see how many jobs would be enqueued",
     );
   }
   await withClient(context, async (client) => {
@@ -66,10 +67,10 @@ function readWindow({ flags, operands }: Context): Window {
   const name = checkScheduleName(operands[0] ?? "");
   const now = Date.now();
   const from = pastFlag("from", flags.from, now);
-  if (from === undefined) throw usageError("--from is missing", "give the time of the first tick, such as --from 2d");
+  if (from === undefined) throw usageError("missing flag --from", "set the start time, such as --from 2d");
   const to = pastFlag("to", flags.to, now);
   if (to !== undefined && from >= to) {
-    throw usageError(`--from ${flags.from} is not before --to ${flags.to}: no tick is between them`);
+    throw usageError(`--from ${flags.from} is not before --to ${flags.to}`);
   }
   return { name, from, to };
 }
@@ -94,12 +95,12 @@ async function ask({ messages }: Context, client: Client, window: Window): Promi
   let count = 0;
   for await (const slice of slices(client, window, true)) count += slice.count;
   if (count === 0) {
-    messages.info("every tick of this time has its job");
+    messages.info("every tick in this period already has a job");
     return false;
   }
   const answer = await confirm(`enqueue ${jobs(count)} of schedule ${window.name}?`);
-  if (answer === null) throw new CliError("interrupted", "interrupted; nothing was done");
-  if (!answer) messages.info("nothing was done");
+  if (answer === null) throw new CliError("interrupted", "interrupted; nothing was changed");
+  if (!answer) messages.info("nothing was changed");
   return answer;
 }
 
@@ -123,7 +124,7 @@ async function enqueue({ flags, messages, output }: Context, client: Client, win
   if (!dryRun) return messages.success(`${jobs(count)} enqueued`);
   if (output.isJson) await output.document({ count });
   else if (output.format !== "table") await output.text(`${count}\n`);
-  messages.info(`${jobs(count)} would be enqueued; this was a dry run`);
+  messages.info(`dry run: ${jobs(count)} would be enqueued`);
 }
 
 function jobs(count: number): string {

@@ -1,22 +1,22 @@
 import type { Schedule } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
-import { type CommandContext, defineCommand, type Flags } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
-import { repeated } from "../calls/enqueue.ts";
-import { CliError, usageError } from "../exit.ts";
-import type { Messages } from "../terminal/messages.ts";
+import { withRetries } from "../calls/enqueue.ts";
 import { cliErrorFrom } from "../calls/rpc-errors.ts";
+import { withFlagNames } from "../calls/schedule-faults.ts";
+import { nextTicks, showTicks } from "../calls/show-ticks.ts";
+import { type CommandContext, defineCommand, type Flags } from "../command.ts";
+import { CliError, usageError } from "../exit.ts";
 import {
   checkScheduleName,
   CRON_HINT,
+  NAME_FORMAT_FLAGS,
   readSchedule,
   SCHEDULE_FLAGS,
   type ScheduleSpecInit,
-  NAME_FORMAT_FLAGS,
 } from "../flags/schedule-flags.ts";
-import { namingFlags } from "../flags/schedule-faults.ts";
+import type { Messages } from "../terminal/messages.ts";
+import { didYouMean } from "../text/suggest.ts";
 import { scheduleJson } from "../views/schedule-view.ts";
-import { nextTicks, showTicks } from "../views/show-ticks.ts";
-import { suggest } from "../flags/suggest.ts";
 import { tickJson } from "../views/tick-view.ts";
 import type { Client } from "../../sdk/transport/client.ts";
 
@@ -25,7 +25,7 @@ const FLAGS = {
   "on-duplicate": {
     type: "enum",
     options: ["reject", "update"],
-    description: "When a schedule of this name has other content: fail, or update it to this content [reject]",
+    description: "If a schedule of this name with different settings exists: fail, or update it [reject]",
   },
   ...NAME_FORMAT_FLAGS,
   ...CONNECTION_FLAGS,
@@ -36,10 +36,10 @@ type Context = CommandContext<typeof FLAGS>;
 export const schedulesCreate = defineCommand({
   meta: {
     name: "schedules create",
-    description: "Create a schedule: a cron rule that enqueues one job at each tick. Prints the next five ticks.",
+    description: "Create a schedule that enqueues one job at each tick of a cron rule. Prints the next five ticks.",
   },
   args: FLAGS,
-  operands: [{ name: "NAME", description: "The schedule's name [the function's]" }],
+  operands: [{ name: "NAME", description: "Schedule name [the name of the function]" }],
   examples: [
     {
       command: `reseolio schedules create daily-report -f report:build --cron '0 8 * * *' --tz America/New_York`,
@@ -47,15 +47,15 @@ export const schedulesCreate = defineCommand({
     },
     {
       command: `reseolio schedules create -f cache:warm --cron '*/10 * * * * *' --overlap skip --args '["eu"]'`,
-      does: "every 10 seconds, but never two at a time",
+      does: "every 10 seconds, but never two at once",
     },
     {
       command: "reseolio schedules create sync -f crm:sync --cron @hourly --jitter 5m --catch-up all",
-      does: "each hour, within 5 minutes, and nothing is left out",
+      does: "every hour, delayed by up to 5 minutes, catching up on every missed tick",
     },
   ],
   notes: [
-    "The same content again is the same schedule: nothing changes, exit code 0. Job options such as --max-attempts are of the jobs that it enqueues; --jitter delays ticks, --retry-jitter is of the delays between attempts. Exit code 8: a schedule of this name has other content.",
+    "Creating the same schedule again changes nothing and exits with 0. Job options such as --max-attempts apply to the jobs that it enqueues; --jitter delays ticks, --retry-jitter applies to the delays between attempts. Exit code 8: a schedule of this name with different settings exists.",
   ],
   run: create,
 });
@@ -63,8 +63,9 @@ export const schedulesCreate = defineCommand({
 async function create(context: Context): Promise<void> {
   const { flags, operands, messages } = context;
   const name = operands[0] === undefined ? "" : checkScheduleName(operands[0]);
-  if (flags.function === undefined) throw usageError("--function is missing", "give the function to call at each tick");
-  if (flags.cron === undefined) throw usageError("--cron is missing", CRON_HINT);
+  if (flags.function === undefined)
+    throw usageError("missing flag --function", "set the function to call at each tick");
+  if (flags.cron === undefined) throw usageError("missing flag --cron", CRON_HINT);
   const spec = await readSchedule(flags, messages);
   await withClient(context, async (client) => {
     const { schedule, done } = await store(client, name, spec, flags["on-duplicate"] === "update");
@@ -74,13 +75,12 @@ async function create(context: Context): Promise<void> {
   });
 }
 
-/** A schedule of a function that nobody has is most often a mistyped name. */
+/** A function that no worker serves is most often a typo. */
 async function warnAboutFunction(client: Client, name: string, messages: Messages): Promise<void> {
   const { functions } = await client.daemon.listFunctions({});
   const served = functions.filter((one) => one.workers > 0).map((one) => one.functionName);
   if (served.includes(name)) return;
-  const near = suggest(name, served);
-  messages.warn(`no worker serves ${name} now${near === undefined ? "" : `; did you mean ${near}?`}`);
+  messages.warn(`no worker serves ${name} at the moment${didYouMean(name, served)}`);
 }
 
 interface Stored {
@@ -90,19 +90,21 @@ interface Stored {
 
 async function store(client: Client, name: string, spec: ScheduleSpecInit, mayUpdate: boolean): Promise<Stored> {
   try {
-    const { schedule, created } = await namingFlags(repeated(() => client.schedules.createSchedule({ name, spec })));
-    return { schedule: demand(schedule), done: created ? "created" : "found" };
+    const { schedule, created } = await withFlagNames(
+      withRetries(() => client.schedules.createSchedule({ name, spec })),
+    );
+    return { schedule: requireSchedule(schedule), done: created ? "created" : "found" };
   } catch (error) {
     const fault = cliErrorFrom(error);
     if (fault.code !== "conflict") throw fault;
     const known = name === "" ? (spec.functionName ?? "") : name;
     if (mayUpdate) return { schedule: await replace(client, known, spec), done: "updated" };
-    const hint = `reseolio schedules update ${known} changes it, and so does --on-duplicate update here`;
+    const hint = `change it with: reseolio schedules update ${known}, or pass --on-duplicate update`;
     throw new CliError("conflict", fault.message, { hint, cause: error });
   }
 }
 
-/** Fields of ScheduleSpec that content may leave out. */
+/** Optional fields of ScheduleSpec. */
 const OPTIONAL = {
   timeZone: "time_zone",
   args: "args",
@@ -117,12 +119,12 @@ const OPTIONAL = {
 
 async function replace(client: Client, name: string, spec: ScheduleSpecInit): Promise<Schedule> {
   const clearFields = Object.entries(OPTIONAL).flatMap(([key, field]) => (Object.hasOwn(spec, key) ? [] : [field]));
-  return demand((await namingFlags(client.schedules.updateSchedule({ name, spec, clearFields }))).schedule);
+  return requireSchedule((await withFlagNames(client.schedules.updateSchedule({ name, spec, clearFields }))).schedule);
 }
 
-function demand(schedule: Schedule | undefined): Schedule {
+function requireSchedule(schedule: Schedule | undefined): Schedule {
   if (schedule !== undefined) return schedule;
-  throw new CliError("failed", "the daemon answered without the schedule");
+  throw new CliError("failed", "the daemon returned no schedule");
 }
 
 async function showSchedule(
@@ -136,5 +138,5 @@ async function showSchedule(
   if (output.isJson) {
     return output.document({ ...scheduleJson(schedule), created, nextTicks: ticks.map(tickJson) });
   }
-  if ((await showTicks(output, ticks, timeZone)) === 0) messages.warn("no tick will come");
+  if ((await showTicks(output, ticks, timeZone)) === 0) messages.warn("this schedule has no future ticks");
 }

@@ -1,15 +1,15 @@
-import { scheduleActCommand } from "../calls/act-on-schedules.ts";
+import { scheduleActionCommand } from "../calls/schedule-action.ts";
 
-export const schedulesDelete = scheduleActCommand({
+export const schedulesDelete = scheduleActionCommand({
   verb: "delete",
   done: "deleted",
-  description: "Delete schedules. Their names are free again; jobs that they enqueued stay as they are.",
+  description: "Delete schedules. Their names can be reused; jobs that they enqueued are not affected.",
   call: async (client, name) => (await client.schedules.deleteSchedule({ name })).deleted,
   examples: [
-    { command: "reseolio schedules delete daily-report", does: "no more ticks" },
+    { command: "reseolio schedules delete daily-report", does: "delete one schedule" },
     {
       command: "reseolio schedules list -s paused -q | reseolio schedules delete - --yes",
-      does: "all that are paused",
+      does: "delete all paused schedules",
     },
   ],
   notes: [],

@@ -1,11 +1,11 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ListSchedulesRequestSchema, Schedule } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
-import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { defineCommand } from "../command.ts";
 import { usageError } from "../exit.ts";
 import { numberFlag } from "../flags/parse-flag.ts";
+import { parseScheduleStates } from "../flags/parse-states.ts";
 import { NAME_FORMAT_FLAGS } from "../flags/schedule-flags.ts";
-import { parseScheduleStates } from "../views/schedule-states.ts";
 import { SCHEDULE_LISTING } from "../views/schedule-view.ts";
 import type { Client } from "../../sdk/transport/client.ts";
 
@@ -20,19 +20,19 @@ export const schedulesList = defineCommand({
       alias: "s",
       valueHint: "STATE,…",
       repeat: true,
-      description: "Only in these states: active, paused, deleted [active, paused]",
+      description: "Only schedules in these states: active, paused, deleted [active, paused]",
     },
-    function: { type: "string", alias: "f", valueHint: "NAME", description: "Only of this function" },
-    limit: { type: "string", alias: "n", valueHint: "N", description: `At most this many [${DEFAULT_LIMIT}]` },
-    all: { type: "boolean", alias: "a", description: "Without a limit" },
+    function: { type: "string", alias: "f", valueHint: "NAME", description: "Only schedules of this function" },
+    limit: { type: "string", alias: "n", valueHint: "N", description: `Show at most this many [${DEFAULT_LIMIT}]` },
+    all: { type: "boolean", alias: "a", description: "Show all, without a limit" },
     ...NAME_FORMAT_FLAGS,
     ...CONNECTION_FLAGS,
   },
   examples: [
-    { command: "reseolio schedules list", does: "all that tick or are paused" },
+    { command: "reseolio schedules list", does: "active and paused schedules" },
     {
       command: "reseolio schedules list -s paused -q | reseolio schedules resume - --yes",
-      does: "resume what is paused",
+      does: "resume all paused schedules",
     },
     { command: "reseolio schedules list --all --json | jq '.schedules[].nextRunAt'", does: "for a program" },
   ],
@@ -41,11 +41,11 @@ export const schedulesList = defineCommand({
     const { flags, messages, output } = context;
     const request = { states: parseScheduleStates(flags.state), functionName: flags.function ?? "" };
     const given = numberFlag("limit", flags.limit, { min: 1, max: Number.MAX_SAFE_INTEGER, whole: true });
-    if (flags.all && given !== undefined) throw usageError("--all and --limit exclude each other");
+    if (flags.all && given !== undefined) throw usageError("use either --all or --limit, not both");
     const limit = flags.all ? Number.POSITIVE_INFINITY : (given ?? DEFAULT_LIMIT);
-    // Whoever gave a limit knows.
+    // No hint for users who set a limit themselves.
     const onMore = (total: number): void => {
-      if (given === undefined) messages.info(`these are ${limit} of ${total}; --limit N or --all shows more`);
+      if (given === undefined) messages.info(`only ${limit} of ${total} are shown; use --limit N or --all to see more`);
     };
     const count = await withClient(context, (client) =>
       output.list(listSchedules(client, request, limit, onMore), SCHEDULE_LISTING),

@@ -1,37 +1,38 @@
-import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { withFlagNames } from "../calls/schedule-faults.ts";
+import { showTicks } from "../calls/show-ticks.ts";
+import { defineCommand } from "../command.ts";
 import { usageError } from "../exit.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 import { instantFlag, numberFlag } from "../flags/parse-flag.ts";
 import { checkScheduleName, CRON_HINT, readRule, RULE_FLAGS } from "../flags/schedule-flags.ts";
-import { namingFlags } from "../flags/schedule-faults.ts";
-import { showTicks } from "../views/show-ticks.ts";
+import { toTimestamp } from "../text/timestamps.ts";
 import { tickJson } from "../views/tick-view.ts";
-import { toTimestamp } from "../views/timestamps.ts";
 
 export const schedulesPreview = defineCommand({
   meta: {
     name: "schedules preview",
-    description: "Show the next ticks of a schedule, or of a rule that is not stored, in its zone and in UTC.",
+    description:
+      "Show the next ticks of a schedule, or of a cron rule without a schedule, in its time zone and in UTC.",
   },
   args: {
-    count: { type: "string", alias: "n", valueHint: "N", description: "How many, 1 to 1000 [10]" },
+    count: { type: "string", alias: "n", valueHint: "N", description: "Number of ticks, 1 to 1000 [10]" },
     after: { type: "string", valueHint: "TIME", description: "Ticks after this time [now]" },
     ...RULE_FLAGS,
     ...FORMAT_FLAGS,
-    quiet: { ...FORMAT_FLAGS.quiet, description: "Only times in UTC, one per line" },
+    quiet: { ...FORMAT_FLAGS.quiet, description: "Print only UTC times, one per line" },
     ...CONNECTION_FLAGS,
   },
-  operands: [{ name: "NAME", description: "The schedule's name; leave it out with --cron" }],
+  operands: [{ name: "NAME", description: "Schedule name; omit it with --cron" }],
   examples: [
     { command: "reseolio schedules preview daily-report -n 3", does: "the next three ticks of a schedule" },
     {
       command: "reseolio schedules preview --cron '30 2 * * *' --tz Europe/Berlin --after 2027-03-26",
-      does: "what a rule does when clocks change",
+      does: "what a rule does when the clocks change",
     },
   ],
   notes: [
-    "A time that a change of clocks leaves out comes once, at the first valid instant; a fixed time that comes twice that day fires once, and steps such as */30 go by real time. Columns in a pipe: local time, UTC, note.",
+    "A time skipped by a clock change fires once, at the first valid instant. A fixed time that occurs twice that day fires once; steps such as */30 follow elapsed time. Columns in a pipe: local time, UTC, note.",
   ],
   async run(context) {
     const { flags, operands, output, messages } = context;
@@ -44,9 +45,9 @@ export const schedulesPreview = defineCommand({
       ...(after === undefined ? {} : { after: toTimestamp(after) }),
     };
     await withClient(context, async (client) => {
-      const { ticks, timeZone } = await namingFlags(client.schedules.previewSchedule(request));
+      const { ticks, timeZone } = await withFlagNames(client.schedules.previewSchedule(request));
       if (output.format === "json") return output.document({ timezone: timeZone, ticks: ticks.map(tickJson) });
-      if ((await showTicks(output, ticks, timeZone)) === 0) messages.info("no tick will come");
+      if ((await showTicks(output, ticks, timeZone)) === 0) messages.info("there are no future ticks");
       return undefined;
     });
   },
@@ -58,10 +59,12 @@ function readTarget(name: string | undefined, flags: Parameters<typeof readRule>
   const rule = readRule(flags);
   const given = Object.keys(RULE_FLAGS).filter((flag) => flags[flag as keyof typeof RULE_FLAGS] !== undefined);
   if (name !== undefined && given.length > 0) {
-    throw usageError(`NAME and --${given[0]} exclude each other`, "give a schedule's name, or a rule with --cron");
+    throw usageError(
+      `use either NAME or --${given[0]}, not both`,
+      "pass the name of a schedule, or a rule with --cron",
+    );
   }
   if (name !== undefined) return { name: checkScheduleName(name) };
-  if (rule.cron === undefined)
-    throw usageError("NAME is missing, and so is --cron", `${CRON_HINT}, or a schedule's name`);
+  if (rule.cron === undefined) throw usageError("missing NAME or --cron", `${CRON_HINT}, or the name of a schedule`);
   return { spec: rule };
 }

@@ -1,10 +1,10 @@
-import { scheduleActCommand } from "../calls/act-on-schedules.ts";
+import { scheduleActionCommand } from "../calls/schedule-action.ts";
 
-export const schedulesResume = scheduleActCommand({
+export const schedulesResume = scheduleActionCommand({
   verb: "resume",
   done: "resumed",
-  description: "Resume paused schedules, from their next tick on.",
+  description: "Resume paused schedules from their next tick on.",
   call: async (client, name) => (await client.schedules.resumeSchedule({ name })).schedule !== undefined,
-  examples: [{ command: "reseolio schedules resume daily-report", does: "tick again" }],
-  notes: ["Ticks of the pause are gone; reseolio schedules backfill enqueues their jobs."],
+  examples: [{ command: "reseolio schedules resume daily-report", does: "resume one schedule" }],
+  notes: ["Ticks during the pause were skipped; reseolio schedules backfill enqueues their jobs."],
 });

@@ -1,16 +1,16 @@
 import { awaitJobs, jobFailure, printResult, readWaitTimeout, WAIT_FLAGS } from "../calls/await-jobs.ts";
-import { type CommandContext, defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
-import { repeated } from "../calls/enqueue.ts";
+import { withRetries } from "../calls/enqueue.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
 import { usageError } from "../exit.ts";
-import { stateName } from "../views/job-states.ts";
-import { endedJobJson } from "../views/job-view.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 import { checkScheduleName } from "../flags/schedule-flags.ts";
 import type { Client } from "../../sdk/transport/client.ts";
+import { stateName } from "../text/job-states.ts";
+import { endedJobJson } from "../views/job-view.ts";
 
 const FLAGS = {
-  wait: { type: "boolean", description: "Wait for the end and print the result" },
+  wait: { type: "boolean", description: "Wait until the job has finished and print its result" },
   ...WAIT_FLAGS,
   json: FORMAT_FLAGS.json,
   quiet: FORMAT_FLAGS.quiet,
@@ -23,26 +23,27 @@ type Context = CommandContext<typeof FLAGS>;
 export const schedulesTrigger = defineCommand({
   meta: {
     name: "schedules trigger",
-    description: "Enqueue one job of a schedule now, beside its ticks. Prints the job's id, or with --wait its result.",
+    description:
+      "Enqueue one job of a schedule now, in addition to its ticks. Prints the job's ID, or with --wait its result.",
   },
   args: FLAGS,
-  operands: [{ name: "NAME", description: "The schedule's name", required: true }],
+  operands: [{ name: "NAME", description: "Schedule name", required: true }],
   examples: [
     { command: "reseolio schedules trigger daily-report", does: "run it once, now" },
-    { command: "reseolio schedules trigger daily-report --wait", does: "try it out and see the result" },
+    { command: "reseolio schedules trigger daily-report --wait", does: "run it once and see the result" },
   ],
   notes: [
-    "Works for a paused schedule too. Exit codes: 3 there is none of this name, 6 the wait took too long, 7 the job is DEAD or CANCELLED.",
+    "Also works for paused schedules. Exit codes: 3 there is no schedule of this name, 6 the wait timed out, 7 the job is DEAD or CANCELLED.",
   ],
   async run(context) {
     const { flags, output } = context;
     const name = checkScheduleName(context.operands[0] ?? "");
-    if (flags["wait-timeout"] !== undefined && !flags.wait) throw usageError("--wait-timeout needs --wait");
+    if (flags["wait-timeout"] !== undefined && !flags.wait) throw usageError("--wait-timeout requires --wait");
     const timeoutMs = readWaitTimeout(flags["wait-timeout"]);
     await withClient(context, async (client) => {
-      // An id of our own: the repeated call enqueues nothing new.
+      // The ID is chosen here, so a retried call enqueues nothing new.
       const chosen = Bun.randomUUIDv7();
-      const answer = await repeated(() => client.schedules.triggerSchedule({ name, jobId: chosen }));
+      const answer = await withRetries(() => client.schedules.triggerSchedule({ name, jobId: chosen }));
       const jobId = answer.jobId === "" ? chosen : answer.jobId;
       if (flags.wait) return awaitResult(context, client, jobId, timeoutMs);
       return output.isJson ? output.document({ jobId, schedule: name }) : output.text(`${jobId}\n`);

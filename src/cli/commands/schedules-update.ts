@@ -1,18 +1,18 @@
 import type { Schedule } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
-import { type CommandContext, defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { withFlagNames } from "../calls/schedule-faults.ts";
+import { nextTicks, showTicks } from "../calls/show-ticks.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
 import { CliError, usageError } from "../exit.ts";
 import {
   checkScheduleName,
+  NAME_FORMAT_FLAGS,
   readSchedule,
   SCHEDULE_FLAGS,
   type ScheduleSpecInit,
-  NAME_FORMAT_FLAGS,
 } from "../flags/schedule-flags.ts";
-import { namingFlags } from "../flags/schedule-faults.ts";
+import { didYouMean } from "../text/suggest.ts";
 import { scheduleJson } from "../views/schedule-view.ts";
-import { nextTicks, showTicks } from "../views/show-ticks.ts";
-import { suggest } from "../flags/suggest.ts";
 import { tickJson } from "../views/tick-view.ts";
 import type { Client } from "../../sdk/transport/client.ts";
 
@@ -35,7 +35,7 @@ const FLAGS = {
     type: "string",
     valueHint: "FIELD,…",
     repeat: true,
-    description: `Back to the default: ${Object.keys(CLEARABLE).join(", ")} (of the jobs, all of them)`,
+    description: `Reset to the default: ${Object.keys(CLEARABLE).join(", ")} (all job options)`,
   },
   ...NAME_FORMAT_FLAGS,
   ...CONNECTION_FLAGS,
@@ -46,15 +46,15 @@ type Context = CommandContext<typeof FLAGS>;
 export const schedulesUpdate = defineCommand({
   meta: {
     name: "schedules update",
-    description: "Change a schedule; what is not given stays as it is. Prints the next five ticks.",
+    description: "Change a schedule; settings without a flag keep their values. Prints the next five ticks.",
   },
   args: FLAGS,
-  operands: [{ name: "NAME", description: "The schedule's name", required: true }],
+  operands: [{ name: "NAME", description: "Schedule name", required: true }],
   examples: [
-    { command: "reseolio schedules update daily-report --cron '30 9 * * 1-5'", does: "another time" },
-    { command: "reseolio schedules update daily-report --clear end-at,jitter", does: "back to the defaults" },
+    { command: "reseolio schedules update daily-report --cron '30 9 * * 1-5'", does: "change the time" },
+    { command: "reseolio schedules update daily-report --clear end-at,jitter", does: "reset to the defaults" },
   ],
-  notes: ["Jobs that it has enqueued stay as they are."],
+  notes: ["Jobs that are already enqueued are not affected."],
   run: update,
 });
 
@@ -64,19 +64,19 @@ async function update(context: Context): Promise<void> {
   const clearFields = readClear(flags.clear);
   const spec = await readSchedule(flags, messages);
   if (Object.keys(spec).length === 0 && clearFields.length === 0) {
-    throw usageError("nothing to update", "give what changes, such as --cron '0 9 * * *', or --clear FIELD");
+    throw usageError("nothing to update", "pass what to change, such as --cron '0 9 * * *', or --clear FIELD");
   }
   await withClient(context, async (client) => {
     const request = { name, spec: await withStoredOptions(client, name, spec), clearFields };
-    const { schedule } = await namingFlags(client.schedules.updateSchedule(request));
-    if (schedule === undefined) throw new CliError("failed", "the daemon answered without the schedule");
+    const { schedule } = await withFlagNames(client.schedules.updateSchedule(request));
+    if (schedule === undefined) throw new CliError("failed", "the daemon returned no schedule");
     messages.success(`updated schedule ${name}`);
     const { ticks, timeZone } = await nextTicks(client, name);
     await show(context, schedule, () => showTicks(context.output, ticks, timeZone), ticks.map(tickJson));
   });
 }
 
-/** The daemon takes the options of the jobs as a whole; a flag means one of them. */
+/** The daemon replaces the job options as a whole, but a flag changes only one of them: merges the two. */
 async function withStoredOptions(client: Client, name: string, spec: ScheduleSpecInit): Promise<ScheduleSpecInit> {
   if (spec.options === undefined) return spec;
   const { schedule } = await client.schedules.getSchedule({ name });
@@ -85,7 +85,7 @@ async function withStoredOptions(client: Client, name: string, spec: ScheduleSpe
   return { ...spec, options: { ...Object.fromEntries(stored), ...spec.options } };
 }
 
-/** Of a job's options, and of the message's own fields: what is no schedule's to have. */
+/** Fields of the message that are not job options of a schedule. */
 const FOREIGN: ReadonlySet<string> = new Set([
   ...["$typeName", "$unknown", "delayMs", "runAt", "idempotencyKey", "onDuplicate"],
 ]);
@@ -98,7 +98,7 @@ async function show(
 ): Promise<void> {
   if (output.format === "ids") return output.text(`${schedule.name}\n`);
   if (output.isJson) return output.document({ ...scheduleJson(schedule), nextTicks });
-  if ((await list()) === 0) messages.warn("no tick will come");
+  if ((await list()) === 0) messages.warn("this schedule has no future ticks");
 }
 
 function readClear(values: readonly string[]): string[] {
@@ -107,7 +107,9 @@ function readClear(values: readonly string[]): string[] {
 
 function clearedField(word: string): string {
   if (Object.hasOwn(CLEARABLE, word)) return CLEARABLE[word as keyof typeof CLEARABLE];
-  const near = suggest(word, Object.keys(CLEARABLE));
-  const meant = near === undefined ? "" : `; did you mean ${near}?`;
-  throw usageError(`--clear is ${JSON.stringify(word)}${meant}`, `give some of: ${Object.keys(CLEARABLE).join(", ")}`);
+  const meant = didYouMean(word, Object.keys(CLEARABLE));
+  throw usageError(
+    `invalid value for --clear: ${JSON.stringify(word)}${meant}`,
+    `valid values: ${Object.keys(CLEARABLE).join(", ")}`,
+  );
 }

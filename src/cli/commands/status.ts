@@ -1,21 +1,22 @@
 import type { GetInfoResponse, GetStatsResponse } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
-import { formatBytes } from "../views/bytes.ts";
-import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
+import { defineCommand } from "../command.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
+import { onePage } from "../terminal/one-page.ts";
+import type { RecordView } from "../terminal/output.ts";
+import { formatBytes } from "../text/bytes.ts";
+import { relativeTime } from "../text/instant.ts";
+import { STATE_NAMES } from "../text/job-states.ts";
+import { fromTimestamp, isoTime } from "../text/timestamps.ts";
 import { FUNCTIONS, totals } from "../views/function-view.ts";
-import { relativeTime } from "../views/instant.ts";
-import { STATE_NAMES } from "../views/job-states.ts";
-import { onePage } from "../calls/list-jobs.ts";
-import { FORMAT_FLAGS, type Sheet } from "../terminal/output.ts";
 import { scheduleStatsJson, scheduleStatsText } from "../views/schedule-stats-view.ts";
-import { fromTimestamp, isoTime } from "../views/timestamps.ts";
 
 export const status = defineCommand({
-  meta: { name: "status", description: "Show the daemon, its storage, and the jobs by state and function." },
+  meta: { name: "status", description: "Show the daemon, its storage, and its jobs by state and function." },
   args: { ...FORMAT_FLAGS, ...CONNECTION_FLAGS },
   examples: [
-    { command: "reseolio status", does: "one look at everything" },
-    { command: "reseolio status --json | jq .jobs.DEAD", does: "one figure for a script" },
+    { command: "reseolio status", does: "an overview" },
+    { command: "reseolio status --json | jq .jobs.DEAD", does: "one figure, for a script" },
   ],
   async run(context) {
     const { output } = context;
@@ -23,14 +24,14 @@ export const status = defineCommand({
       const [info, stats] = await Promise.all([client.daemon.getInfo({}), client.daemon.getStats({})]);
       return { address: client.transport.address.text, info, stats };
     });
-    await output.sheet(statusSheet(address, info, stats));
+    await output.record(statusRecord(address, info, stats));
     if (output.format !== "table" || stats.functions.length === 0) return;
     await output.text("\n");
     await output.list(onePage(stats.functions), FUNCTIONS);
   },
 });
 
-function statusSheet(address: string, info: GetInfoResponse, stats: GetStatsResponse): Sheet {
+function statusRecord(address: string, info: GetInfoResponse, stats: GetStatsResponse): RecordView {
   const jobs = totals(stats.functions);
   const startedAt = fromTimestamp(info.startedAt) ?? 0;
   const limit = stats.maxConcurrent === 0 ? "no limit" : `at most ${stats.maxConcurrent}`;
@@ -44,7 +45,7 @@ function statusSheet(address: string, info: GetInfoResponse, stats: GetStatsResp
       { label: "size", value: String(stats.storageBytes), short: formatBytes(Number(stats.storageBytes)) },
       { label: "memory", value: String(stats.rssBytes), short: formatBytes(Number(stats.rssBytes)) },
       { label: "started", value: isoTime(info.startedAt) ?? undefined, short: relativeTime(startedAt, Date.now()) },
-      { label: "lingering", value: info.lingering ? "leaves with its last client" : undefined },
+      { label: "lingering", value: info.lingering ? "exits after its last client disconnects" : undefined },
       { label: "workers", value: String(stats.workers) },
       { label: "running", value: String(stats.running), short: `${stats.running}, ${limit}` },
       {

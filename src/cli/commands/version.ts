@@ -1,12 +1,12 @@
 import { defineCommand } from "../command.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 import { VERSION } from "../version.ts";
 
 export const version = defineCommand({
   meta: { name: "version", description: "Print the version of this executable." },
   args: { json: FORMAT_FLAGS.json },
   examples: [
-    { command: "reseolio version", does: "also as reseolio --version and reseolio -V" },
+    { command: "reseolio version", does: "same as reseolio --version and reseolio -V" },
     { command: "reseolio version --json", does: "with the runtime and the platform" },
   ],
   run({ flags, output }) {

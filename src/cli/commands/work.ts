@@ -1,21 +1,21 @@
-import { type ChildOutcome, runChild } from "../child-command.ts";
-import { type CommandContext, defineCommand } from "../command.ts";
 import { ADDRESS_FLAGS, type Endpoint, readEndpoint } from "../calls/connection.ts";
-import { formatDuration } from "../flags/duration.ts";
-import { usageError } from "../exit.ts";
-import { shortId } from "../views/job-id.ts";
-import { mayLoseDigits } from "../terminal/json-text.ts";
-import type { Messages } from "../terminal/messages.ts";
-import { durationFlag, numberFlag } from "../flags/parse-flag.ts";
-import { LinePrefixer } from "../terminal/prefix-lines.ts";
 import { cliErrorFrom } from "../calls/rpc-errors.ts";
-import { type StopSignals, untilStopped } from "../terminal/stop-signals.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
+import { usageError } from "../exit.ts";
+import { durationFlag, numberFlag } from "../flags/parse-flag.ts";
+import type { Messages } from "../terminal/messages.ts";
+import { LinePrefixer } from "../terminal/prefix-lines.ts";
+import { type StopSignals, withStopSignals } from "../terminal/stop-signals.ts";
+import { formatDuration } from "../text/duration.ts";
+import { shortId } from "../text/job-id.ts";
+import { mayLoseDigits } from "../text/json-text.ts";
+import { type ChildOutcome, runChild } from "../work/child-command.ts";
 
 const DEFAULT_CONCURRENCY = 10;
 const DEFAULT_GRACE_MS = 10_000;
-/** Between SIGTERM and SIGKILL when a job is cancelled or out of time. */
+/** Time between SIGTERM and SIGKILL when a job is cancelled or timed out. */
 const KILL_AFTER_MS = 5_000;
-/** The same when this worker stops: the SDK hands the job back a second after its signal, the command has to be gone. */
+/** Shorter when this worker stops: the SDK releases the job after a second, and the command must have ended by then. */
 const KILL_AFTER_STOP_MS = 700;
 const MAX_CONCURRENCY = 1_000;
 
@@ -24,29 +24,29 @@ const FLAGS = {
     type: "string",
     alias: "c",
     valueHint: "N",
-    description: `Commands that run at once [${DEFAULT_CONCURRENCY}]`,
+    description: `Commands to run at once [${DEFAULT_CONCURRENCY}]`,
   },
   "retry-after": {
     type: "string",
-    valueHint: "LENGTH",
-    description: "Delay of the next attempt after exit code 75 [the job's backoff]",
+    valueHint: "DURATION",
+    description: "Delay before the next attempt after exit code 75 [the backoff of the job]",
   },
   grace: {
     type: "string",
-    valueHint: "LENGTH",
-    description: `How long running commands may go on after Ctrl-C or SIGTERM [${formatDuration(DEFAULT_GRACE_MS)}]`,
+    valueHint: "DURATION",
+    description: `How long running commands may continue after Ctrl-C or SIGTERM [${formatDuration(DEFAULT_GRACE_MS)}]`,
   },
-  quiet: { type: "boolean", alias: "q", description: "Say nothing about jobs that start and end" },
+  quiet: { type: "boolean", alias: "q", description: "Print no messages about jobs that start and finish" },
   ...ADDRESS_FLAGS,
 } as const;
 
 type Context = CommandContext<typeof FLAGS>;
 
-/** Runs until it is told to stop; the jobs of a worker that dies run elsewhere. */
+/** Runs until it is stopped. If it dies, other workers run its jobs. */
 export const work = defineCommand({
   meta: {
     name: "work",
-    description: "Make any program a durable function: each job of NAME runs COMMAND once per attempt.",
+    description: "Make any program a durable function: each attempt of a job of NAME runs COMMAND once.",
   },
   args: FLAGS,
   operands: [{ name: "NAME", description: "Function to serve, such as demo:shell:upper", required: true }],
@@ -57,15 +57,21 @@ export const work = defineCommand({
     repeat: true,
   },
   examples: [
-    { command: "reseolio work demo:shell:upper -- tr a-z A-Z", does: `args ["hello"] give the result ["HELLO"]` },
-    { command: "reseolio work reports:build --concurrency 2 -- ./build-report.sh", does: "two at once" },
+    {
+      command: "reseolio work demo:shell:upper -- tr a-z A-Z",
+      does: `the arguments ["hello"] produce the result ["HELLO"]`,
+    },
+    {
+      command: "reseolio work reports:build --concurrency 2 -- ./build-report.sh",
+      does: "at most two commands at once",
+    },
     { command: `reseolio work mail:send -- sh -c 'jq -r ".[0]" | xargs notify'`, does: "with a shell" },
   ],
   notes: [
-    "The command gets the arguments as a JSON array on stdin, and in RESEOLIO_ARGS when they have less than 96 KiB; RESEOLIO_JOB_ID, RESEOLIO_FUNCTION and RESEOLIO_ATTEMPT tell which job it is, and RESEOLIO_SCHEDULED_AT which tick of a schedule it is for. It does not get RESEOLIO_TOKEN.",
-    "Its stdout is the result: the JSON in it, else the text without its last newline, at most 1 MiB. Its stderr appears here, each line behind the job's id.",
-    "Exit code 0 is success; 75 asks for a later attempt; any other ends the attempt as a failure with the exit code and the end of stderr as its message. Both count as failed attempts.",
-    "When the job is cancelled or out of time the command's process group gets SIGTERM, and SIGKILL 5 s later. On Ctrl-C or SIGTERM no new job is taken, running commands may go on for --grace, and what has not ended by then is stopped and handed back, which counts as nothing. A second signal stops at once. A worker that is itself killed with SIGKILL cannot stop its commands: they go on while their jobs run again elsewhere.",
+    "The command receives the arguments as a JSON array on stdin, and also in RESEOLIO_ARGS if they are smaller than 96 KiB. RESEOLIO_JOB_ID, RESEOLIO_FUNCTION and RESEOLIO_ATTEMPT identify the job, and RESEOLIO_SCHEDULED_AT the tick of a schedule. RESEOLIO_TOKEN is not passed on.",
+    "Its stdout is the result, at most 1 MiB: parsed as JSON if possible, otherwise the text without its last newline. Its stderr is printed here, each line prefixed with the job ID.",
+    "Exit code 0 means success. 75 requests another attempt later. Any other code fails the attempt, with the exit code and the end of stderr as its message. 75 counts as a failed attempt, too.",
+    "When a job is cancelled or times out, the process group of the command gets SIGTERM, and SIGKILL 5 s later. On Ctrl-C or SIGTERM, the worker takes no new jobs and running commands may continue for --grace; commands still running then are stopped and their jobs released, without counting as failures. A second signal stops at once. If the worker itself is killed with SIGKILL, it cannot stop its commands: they continue while their jobs run again elsewhere.",
   ],
   async run(context) {
     const settings = readSettings(context);
@@ -79,9 +85,9 @@ export const work = defineCommand({
       logger: quietLogger(context.messages),
     });
     const { messages } = context;
-    reseolio.on("disconnected", () => messages.warn("the daemon is away; running commands go on"));
-    reseolio.on("reconnected", () => messages.info("the daemon is back"));
-    await untilStopped(async (stop) => {
+    reseolio.on("disconnected", () => messages.warn("lost the connection to the daemon; running commands continue"));
+    reseolio.on("reconnected", () => messages.info("reconnected to the daemon"));
+    await withStopSignals(async (stop) => {
       reseolio.durable(settings.name, async (...args: unknown[]) => {
         const outcome = await runAttempt(context, settings, stop, reseolio.context(), args);
         return valueOf(outcome, (message) => {
@@ -91,9 +97,11 @@ export const work = defineCommand({
       });
       await Promise.race([startOrFail(reseolio, messages), stop.requested]);
       if (!stop.isRequested)
-        messages.info(`working on ${settings.name}, ${settings.concurrency} at once; Ctrl-C stops`);
+        messages.info(`serving ${settings.name} with concurrency ${settings.concurrency}; press Ctrl-C to stop`);
       await stop.requested;
-      messages.info(`stopping: no new jobs; running commands have ${formatDuration(settings.graceMs)}`);
+      messages.info(
+        `stopping: taking no new jobs; running commands have ${formatDuration(settings.graceMs)} to finish`,
+      );
       await reseolio.stop();
     });
   },
@@ -111,13 +119,13 @@ interface WorkSettings {
 function readSettings(context: Context): WorkSettings {
   const { flags, operands, rest } = context;
   const [name = ""] = operands;
-  if (name.trim() === "") throw usageError("NAME is empty", `give a name such as "demo:shell:upper"`);
+  if (name.trim() === "") throw usageError("NAME is empty", `use a name such as "demo:shell:upper"`);
   const concurrency = numberFlag("concurrency", flags.concurrency, { min: 1, max: MAX_CONCURRENCY, whole: true });
   const [program = ""] = rest;
   if (Bun.which(program, { PATH: context.env["PATH"] ?? "" }) === null) {
     throw usageError(
-      `there is no program ${JSON.stringify(program)}`,
-      "give one of PATH, or a path to an executable file",
+      `program not found: ${JSON.stringify(program)}`,
+      "use a program in PATH, or the path of an executable file",
     );
   }
   return {
@@ -130,9 +138,9 @@ function readSettings(context: Context): WorkSettings {
   };
 }
 
-/** A daemon that is just starting is waited for; Ctrl-C ends the waiting. */
+/** Waits for a daemon that is still starting; Ctrl-C ends the wait. */
 async function startOrFail(reseolio: { start(): Promise<void> }, messages: Messages): Promise<void> {
-  const hint = setTimeout(() => messages.info("no daemon answers yet; waiting for one"), 1_000);
+  const hint = setTimeout(() => messages.info("waiting for a daemon to answer"), 1_000);
   try {
     await reseolio.start();
   } catch (error) {
@@ -160,7 +168,7 @@ async function runAttempt(
   const id = shortId(jobId);
   const stderr = new LinePrefixer(`${id} | `, (text) => messages.write(text));
   const startedAt = performance.now();
-  if (!flags.quiet) messages.info(`${id} attempt ${attempt} starts`);
+  if (!flags.quiet) messages.info(`${id} attempt ${attempt} started`);
   const outcome = await runChild({
     command: settings.command,
     args: await exactArgs(settings.endpoint, jobId, args),
@@ -180,7 +188,7 @@ async function runAttempt(
   return outcome;
 }
 
-/** The arguments as they were enqueued: numbers that JavaScript rounds are read again from the daemon. */
+/** The arguments as they were enqueued: if JavaScript would round a number, reads them again from the daemon. */
 async function exactArgs(endpoint: Endpoint, jobId: string, args: readonly unknown[]): Promise<string> {
   const text = JSON.stringify(args);
   if (!mayLoseDigits(text)) return text;
@@ -200,7 +208,7 @@ function endText(outcome: ChildOutcome, signal: AbortSignal): string {
     case "success":
       return "succeeded";
     case "retry_later":
-      return "asks for a later attempt";
+      return "requested another attempt";
     case "failure":
       return "failed";
   }
@@ -217,7 +225,7 @@ function valueOf(outcome: ChildOutcome, retryLater: (message: string) => never):
   }
 }
 
-/** The stack would show this program, not the command: it is left out of what the job keeps. */
+/** The stack would show this program, not the command, so the job does not keep it. */
 function named(name: string, message: string): Error {
   const error = new Error(message);
   error.name = name;
@@ -225,7 +233,7 @@ function named(name: string, message: string): Error {
   return error;
 }
 
-/** The SDK's own messages, in this command's voice; what connects and breaks is told by its events. */
+/** Prints the SDK's warnings as messages of this command. Events of the SDK report the connection instead. */
 function quietLogger(messages: Messages): Record<"debug" | "info" | "warn" | "error", (message: string) => void> {
   const drop = (): void => {};
   return { debug: drop, info: drop, warn: (text) => messages.warn(text), error: (text) => messages.warn(text) };

@@ -1,16 +1,17 @@
 import type { Worker } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
-import type { Paint } from "../terminal/color.ts";
-import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
-import { relativeTime } from "../views/instant.ts";
-import { FORMAT_FLAGS, type Listing } from "../terminal/output.ts";
-import { onePage } from "../calls/list-jobs.ts";
-import { fromTimestamp, isoTime } from "../views/timestamps.ts";
+import { defineCommand } from "../command.ts";
+import { FORMAT_FLAGS } from "../flags/format-flags.ts";
+import type { Paint } from "../terminal/color.ts";
+import { onePage } from "../terminal/one-page.ts";
+import type { Listing } from "../terminal/output.ts";
+import { relativeTime } from "../text/instant.ts";
+import { fromTimestamp, isoTime } from "../text/timestamps.ts";
 
 export const workersList = defineCommand({
-  meta: { name: "workers list", description: "List the workers that hold a session or a lease." },
+  meta: { name: "workers list", description: "List the workers that are connected or still hold leases." },
   args: { ...FORMAT_FLAGS, ...CONNECTION_FLAGS },
-  examples: [{ command: "reseolio workers list", does: "who works, on what, how busy" }],
+  examples: [{ command: "reseolio workers list", does: "every worker, its functions and its load" }],
   notes: ["Columns in a pipe: id, state, host, pid, running, concurrency, connected, lease until, client, functions."],
   async run(context) {
     const { output, messages } = context;
@@ -64,5 +65,5 @@ const WORKERS: Listing<Worker> = {
     client: worker.client,
   }),
   id: (worker) => worker.workerId,
-  empty: "no workers; reseolio work NAME -- COMMAND starts one, and so does an app with the SDK",
+  empty: "no workers; start one with: reseolio work NAME -- COMMAND, or with an app that uses the SDK",
 };

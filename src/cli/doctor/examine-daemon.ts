@@ -1,23 +1,24 @@
-/** What the doctor asks the daemon. */
+/** Checks of the daemon. */
 import type { FunctionStats, GetInfoResponse } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
-import type { CommandContext } from "../command.ts";
 import { type CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
-import { formatDuration } from "../flags/duration.ts";
-import type { CliError } from "../exit.ts";
-import { type Finding, fine, wrong } from "./finding.ts";
-import { countOf } from "../views/function-view.ts";
 import { cliErrorFrom } from "../calls/rpc-errors.ts";
-import { examineSchedules } from "../views/schedule-stats-view.ts";
-import { fromTimestamp } from "../views/timestamps.ts";
+import type { CommandContext } from "../command.ts";
+import type { CliError } from "../exit.ts";
+import { counted } from "../text/counted.ts";
+import { formatDuration } from "../text/duration.ts";
+import { fromTimestamp } from "../text/timestamps.ts";
 import { VERSION } from "../version.ts";
+import { countOf } from "../views/function-view.ts";
+import { examineSchedules } from "./examine-schedules.ts";
+import { type Finding, fine, wrong } from "./finding.ts";
 
 export interface DaemonExamination {
   readonly findings: readonly Finding[];
-  /** Null when no daemon answered. */
+  /** Null if no daemon answered. */
   readonly info: GetInfoResponse | null;
 }
 
-/** A daemon that is away or refuses is a finding, not an error; wrong usage is an error. */
+/** An unreachable daemon is a finding, not an error; invalid usage is an error. */
 export async function examineDaemon(context: CommandContext<typeof CONNECTION_FLAGS>): Promise<DaemonExamination> {
   try {
     return await withClient(context, async (client) => {
@@ -27,7 +28,7 @@ export async function examineDaemon(context: CommandContext<typeof CONNECTION_FL
       const address = client.transport.address.text;
       const { functions, schedules } = await client.daemon.getStats({});
       const findings = [
-        fine("daemon", `answers at ${address} within ${formatDuration(Math.ceil(tookMs))}, pid ${info.pid}`),
+        fine("daemon", `answered at ${address} within ${formatDuration(Math.ceil(tookMs))}, pid ${info.pid}`),
         examineVersion(info),
         examineClock(info, Date.now()),
         examineDeadJobs(functions),
@@ -47,13 +48,13 @@ function unreachable(error: CliError): Finding {
 }
 
 function examineVersion(info: GetInfoResponse): Finding {
-  if (info.version === VERSION) return fine("version", `daemon and command line are ${VERSION}`);
-  const message = `the daemon is ${info.version}, this command line is ${VERSION}`;
+  if (info.version === VERSION) return fine("version", `daemon and command line are version ${VERSION}`);
+  const message = `the daemon is version ${info.version}, this command line is ${VERSION}`;
   return wrong("version", message, "restart the daemon with the newer executable");
 }
 
 const CLOCK_TOLERANCE_MS = 5_000;
-// Nothing of Reseolio is older: a clock before it was never set.
+// Reseolio did not exist before then, so an earlier time means that the clock was never set.
 const FIRST_RELEASE_AT = Date.UTC(2025, 0, 1);
 
 function examineClock(info: GetInfoResponse, now: number): Finding {
@@ -61,15 +62,19 @@ function examineClock(info: GetInfoResponse, now: number): Finding {
   if (now < FIRST_RELEASE_AT) {
     return wrong(
       "clock",
-      `this machine's clock says ${new Date(now).toISOString()}`,
-      "set the clock, and keep it with NTP",
+      `the clock of this machine is wrong: ${new Date(now).toISOString()}`,
+      "set the clock, and synchronize it with NTP",
     );
   }
   if (startedAt > now + CLOCK_TOLERANCE_MS) {
     const ahead = formatDuration(startedAt - now);
-    return wrong("clock", `the daemon started ${ahead} in this machine's future`, "keep both clocks with NTP");
+    return wrong(
+      "clock",
+      `the daemon started ${ahead} in the future by this machine's clock`,
+      "synchronize both clocks with NTP",
+    );
   }
-  return fine("clock", `the daemon runs for ${formatDuration(now - startedAt)}`);
+  return fine("clock", `daemon up for ${formatDuration(now - startedAt)}`);
 }
 
 function examineDeadJobs(functions: readonly FunctionStats[]): Finding {
@@ -78,17 +83,17 @@ function examineDeadJobs(functions: readonly FunctionStats[]): Finding {
   const count = dead.reduce((sum, one) => sum + countOf(one, "DEAD"), 0);
   const worst = dead.toSorted((one, other) => countOf(other, "DEAD") - countOf(one, "DEAD")).slice(0, 3);
   const names = worst.map((one) => `${countOf(one, "DEAD")} of ${one.functionName}`).join(", ");
-  const mend = "reseolio jobs list -s dead shows their errors; jobs retry runs them again, jobs delete drops them";
-  return wrong("dead jobs", `${count}: ${names}`, mend);
+  const fix = "see their errors with reseolio jobs list -s dead; then run jobs retry or jobs delete";
+  return wrong("dead jobs", `${count}: ${names}`, fix);
 }
 
 function examineFunctions(functions: readonly FunctionStats[]): readonly Finding[] {
-  const abandoned = functions.filter((one) => one.workers === 0 && countOf(one, "PENDING") > 0);
-  if (abandoned.length === 0) return [fine("workers", "every function with pending jobs has one")];
-  return abandoned.map((one) =>
+  const unserved = functions.filter((one) => one.workers === 0 && countOf(one, "PENDING") > 0);
+  if (unserved.length === 0) return [fine("workers", "every function with pending jobs has a worker")];
+  return unserved.map((one) =>
     wrong(
       "workers",
-      `${one.functionName} has ${countOf(one, "PENDING")} pending jobs and no worker`,
+      `${one.functionName} has ${counted(countOf(one, "PENDING"), "pending job")} but no worker`,
       "start the app that registers it, or: reseolio work NAME -- COMMAND",
     ),
   );

@@ -1,11 +1,11 @@
-/** What the doctor says of a PostgreSQL database: facts of the server, judged, each with the statement that mends it. */
-import type { PostgresExamination } from "../commands/db-stats.ts";
-import { formatBytes } from "../views/bytes.ts";
-import { formatDuration } from "../flags/duration.ts";
+/** Checks of a PostgreSQL database. Each problem comes with the statement that fixes it. */
+import { formatBytes } from "../text/bytes.ts";
+import { formatDuration } from "../text/duration.ts";
+import type { PostgresExamination } from "./examine-database.ts";
 import { examineSchema } from "./examine-storage.ts";
 import { type Finding, fine, wrong } from "./finding.ts";
 
-/** Every finding about the server, the way to it, and the schema. */
+/** Checks the server, the connection to it, and the schema. */
 export function examinePostgres(facts: PostgresExamination): readonly Finding[] {
   return [
     fine("storage", `${facts.name}, ${formatBytes(facts.sizeBytes)}`),
@@ -29,57 +29,64 @@ export function examinePostgres(facts: PostgresExamination): readonly Finding[] 
 
 function examineCopy({ name, unfinishedCopy }: PostgresExamination): readonly Finding[] {
   if (unfinishedCopy === null) return [];
-  const message = `${name} is the unfinished copy of ${unfinishedCopy}: no daemon opens it`;
-  return [wrong("copy", message, "run the same reseolio db copy again, it goes on where it was")];
+  const message = `${name} is an unfinished copy of ${unfinishedCopy}; daemons refuse to open it`;
+  return [wrong("copy", message, "run the same reseolio db copy again to resume it")];
 }
 
 function examineVersion({ versionNumber, serverVersion, encoding }: PostgresExamination): Finding {
   if (encoding !== "UTF8") {
-    const mend = "create database NAME encoding 'UTF8' template template0, and copy into it with reseolio db copy";
-    return wrong("postgres", `the encoding ${encoding} cannot hold every text`, mend);
+    const fix = "create database NAME encoding 'UTF8' template template0, and copy into it with reseolio db copy";
+    return wrong("postgres", `the encoding ${encoding} cannot store all text`, fix);
   }
   if (versionNumber < 140_000) {
-    return wrong("postgres", `${serverVersion} is older than what reseolio knows`, "upgrade to PostgreSQL 14 or newer");
+    return wrong("postgres", `${serverVersion} is not supported`, "upgrade to PostgreSQL 14 or newer");
   }
   if (versionNumber < 140_004) {
-    const message = `${serverVersion} can damage indexes that are made concurrently`;
+    const message = `${serverVersion} can corrupt indexes that are created concurrently`;
     return wrong("postgres", message, "upgrade to 14.4 or newer, then: reindex database concurrently");
   }
   return fine("postgres", serverVersion);
 }
 
 function examineRole({ isStandby, name }: PostgresExamination): Finding {
-  if (!isStandby) return fine("role", "the server takes writes");
-  return wrong("role", `${name} is a standby, which only reads`, "point --db at the primary, or: select pg_promote()");
+  if (!isStandby) return fine("role", "primary: the server accepts writes");
+  return wrong("role", `${name} is a read-only standby`, "point --db at the primary, or: select pg_promote()");
 }
 
 const SLOW_ANSWER_MS = 10;
 
 function examineLatency({ answerMs }: PostgresExamination): Finding {
-  const text = `a statement there and back takes ${answerMs.toFixed(answerMs < 10 ? 1 : 0)} ms`;
+  const text = `a round trip takes ${answerMs.toFixed(answerMs < 10 ? 1 : 0)} ms`;
   if (answerMs <= SLOW_ANSWER_MS) return fine("latency", text);
-  return wrong("latency", `${text}; each commit takes a few of them`, "run the daemons next to the database");
+  return wrong("latency", `${text}; each commit needs several`, "run the daemons close to the database");
 }
 
 const CLOCK_TOLERANCE_MS = 5_000;
 
 function examineClock({ clockOffsetMs }: PostgresExamination): Finding {
   const offset = formatDuration(Math.abs(clockOffsetMs));
-  if (Math.abs(clockOffsetMs) <= CLOCK_TOLERANCE_MS) return fine("server clock", `within ${offset} of this machine's`);
-  const message = `${offset} ${clockOffsetMs > 0 ? "ahead of" : "behind"} this machine's; jobs go by the server's`;
-  return wrong("server clock", message, "keep both clocks with NTP");
+  if (Math.abs(clockOffsetMs) <= CLOCK_TOLERANCE_MS)
+    return fine("server clock", `within ${offset} of this machine's clock`);
+  const message = `${offset} ${clockOffsetMs > 0 ? "ahead of" : "behind"} this machine's clock; jobs use the server's clock`;
+  return wrong("server clock", message, "synchronize both clocks with NTP");
 }
 
 function examinePooler({ isPooled }: PostgresExamination): Finding {
-  if (!isPooled) return fine("pooler", "none in the way: daemons hear each other's hints");
-  const message = "the address leads to a pooler of transactions: hints between daemons are off, polling stands in";
-  return wrong("pooler", message, "give the server's own address, or a pooler in session mode (pool_mode = session)");
+  if (!isPooled) return fine("pooler", "none: daemons receive each other's notifications");
+  const message = "the URL leads to a transaction pooler: daemons cannot notify each other and poll instead";
+  return wrong(
+    "pooler",
+    message,
+    "use the URL of the server itself, or a pooler in session mode (pool_mode = session)",
+  );
 }
 
 function examineDurability({ settings }: PostgresExamination): readonly Finding[] {
   const off = [
-    ...(settings.fsync === "off" ? [["fsync", "a power cut may lose acknowledged jobs and damage the database"]] : []),
-    ...(settings.fullPageWrites === "off" ? [["full_page_writes", "a power cut may tear pages apart"]] : []),
+    ...(settings.fsync === "off"
+      ? [["fsync", "a power failure may lose acknowledged jobs and corrupt the database"]]
+      : []),
+    ...(settings.fullPageWrites === "off" ? [["full_page_writes", "a power failure may corrupt pages"]] : []),
   ];
   if (off.length > 0) {
     return off.map(([name, consequence]) =>
@@ -89,7 +96,7 @@ function examineDurability({ settings }: PostgresExamination): readonly Finding[
   const { synchronousCommit } = settings;
   const note =
     synchronousCommit === "off"
-      ? "; synchronous_commit is off for others on this server, Reseolio's own sessions set it to on"
+      ? "; synchronous_commit is off on this server, but Reseolio turns it on for its own sessions"
       : "";
   return [fine("durability", `a commit is on disk when it is acknowledged${note}`)];
 }
@@ -100,14 +107,14 @@ function examineReplication({ settings }: PostgresExamination): Finding {
   return fine("replication", "no synchronous standby: a failover may lose the last acknowledged commits");
 }
 
-/** A daemon holds about five, and one more while it starts. */
+/** A daemon uses about five connections, and one more while it starts. */
 const LEAST_CONNECTIONS = 6;
 
 function examineConnections({ connectionsLeft, mostConnections }: PostgresExamination): Finding {
-  const text = `${connectionsLeft} of ${mostConnections} are left`;
+  const text = `${connectionsLeft} of ${mostConnections} available`;
   if (connectionsLeft >= LEAST_CONNECTIONS) return fine("connections", text);
-  const mend = `alter system set max_connections = ${mostConnections * 2}, and restart the server; or stop other clients`;
-  return wrong("connections", `${text}, a daemon needs ${LEAST_CONNECTIONS}`, mend);
+  const fix = `alter system set max_connections = ${mostConnections * 2}, and restart the server; or stop other clients`;
+  return wrong("connections", `${text}; a daemon needs ${LEAST_CONNECTIONS}`, fix);
 }
 
 const LONG_TRANSACTION_MS = 10 * 60_000;
@@ -119,13 +126,15 @@ function examineTransactions({ transactions }: PostgresExamination): readonly Fi
   );
   if (long.length === 0) {
     const oldest = Math.max(0, ...transactions.map(({ ageMs }) => ageMs ?? 0));
-    return [fine("transactions", oldest === 0 ? "none is open" : `the oldest is open for ${formatDuration(oldest)}`)];
+    return [
+      fine("transactions", oldest === 0 ? "none open" : `the oldest has been open for ${formatDuration(oldest)}`),
+    ];
   }
   return long.map((one) => {
     const age = one.ageMs === null ? `${one.xminAge} transactions` : formatDuration(one.ageMs);
     const who =
       one.kind === "session" ? `session ${one.pid} of ${one.user} (${one.name || "no name"}, ${one.state})` : one.name;
-    const message = `${who} holds back vacuum for ${age}: dead rows pile up and claims get slower`;
+    const message = `${who} has blocked vacuum for ${age}: dead rows accumulate and claims slow down`;
     return wrong("transactions", message, endOf(one));
   });
 }
@@ -137,52 +146,52 @@ function endOf({ kind, pid, name }: PostgresExamination["transactions"][number])
     case "prepared":
       return `rollback prepared ${literal(name)}`;
     case "slot":
-      return `select pg_drop_replication_slot(${literal(name)}), when nobody needs it`;
+      return `select pg_drop_replication_slot(${literal(name)}), if it is no longer needed`;
   }
 }
 
-/** Below it, a look through the dead rows costs less than a person's time. */
+/** With fewer dead rows, scanning them is not worth anybody's attention. */
 const MANY_DEAD_ROWS = 10_000;
 
 function examineVacuum({ tables, schema, settings, unvacuumedTables }: PostgresExamination): readonly Finding[] {
   const findings: Finding[] = [];
   if (settings.autovacuum === "off") {
-    const mend = "alter system set autovacuum = on; select pg_reload_conf()";
-    findings.push(wrong("vacuum", "autovacuum is off on the whole server", mend));
+    const fix = "alter system set autovacuum = on; select pg_reload_conf()";
+    findings.push(wrong("vacuum", "autovacuum is off for the whole server", fix));
   }
   for (const table of unvacuumedTables) {
-    const mend = `alter table ${schema}.${table} reset (autovacuum_enabled)`;
-    findings.push(wrong("vacuum", `autovacuum is off for ${table}`, mend));
+    const fix = `alter table ${schema}.${table} reset (autovacuum_enabled)`;
+    findings.push(wrong("vacuum", `autovacuum is off for ${table}`, fix));
   }
   for (const { table, rows, deadRows } of tables) {
     if (deadRows <= MANY_DEAD_ROWS || deadRows <= rows / 2) continue;
-    const mend = `vacuum (verbose, analyze) ${schema}.${table}; it tells what holds rows back`;
-    findings.push(wrong("vacuum", `${table} has ${deadRows} dead rows beside ${rows} live ones`, mend));
+    const fix = `vacuum (verbose, analyze) ${schema}.${table}; its output shows what keeps them`;
+    findings.push(wrong("vacuum", `${table} has ${deadRows} dead rows and ${rows} live ones`, fix));
   }
   const dead = tables.reduce((sum, { deadRows }) => sum + deadRows, 0);
   return findings.length > 0 ? findings : [fine("vacuum", `${dead} dead rows`)];
 }
 
 function examineIndexes({ invalidIndexes, schema }: PostgresExamination): Finding {
-  if (invalidIndexes.length === 0) return fine("indexes", "all are valid");
-  const mend = invalidIndexes.map((index) => `reindex index concurrently ${schema}.${index}`).join("; ");
-  return wrong("indexes", `not valid, so not used: ${invalidIndexes.join(", ")}`, mend);
+  if (invalidIndexes.length === 0) return fine("indexes", "all valid");
+  const fix = invalidIndexes.map((index) => `reindex index concurrently ${schema}.${index}`).join("; ");
+  return wrong("indexes", `invalid and therefore unused: ${invalidIndexes.join(", ")}`, fix);
 }
 
 function examinePrivileges({ missingPrivileges, schema, user }: PostgresExamination): Finding {
-  if (missingPrivileges.length === 0) return fine("privileges", `${user} has what it needs`);
+  if (missingPrivileges.length === 0) return fine("privileges", `${user} has all required privileges`);
   const to = `"${user.replaceAll('"', '""')}"`;
-  const mend =
+  const fix =
     `as the owner: grant usage on schema ${schema} to ${to}; grant all on all tables in schema ${schema} to ${to}; ` +
     `grant all on all sequences in schema ${schema} to ${to}`;
-  return wrong("privileges", `${user} lacks: ${missingPrivileges.join(", ")}`, mend);
+  return wrong("privileges", `${user} lacks: ${missingPrivileges.join(", ")}`, fix);
 }
 
 function examineDrift({ drift, user }: PostgresExamination): readonly Finding[] {
   if (drift.kind === "not_allowed") {
-    return [fine("drift", `not compared: ${user} may not make the schema to compare with; run doctor as the owner`)];
+    return [fine("drift", `not checked: ${user} cannot create the schema to compare with; run doctor as the owner`)];
   }
-  if (drift.differences.length === 0) return [fine("drift", "tables and indexes are as the migrations make them")];
+  if (drift.differences.length === 0) return [fine("drift", "tables and indexes match the migrations")];
   return drift.differences.map(({ message, statement }) => wrong("drift", message, statement));
 }
 

@@ -1,11 +1,10 @@
-/** What the doctor sees of an SQLite database beside its daemon. */
+/** Checks of an SQLite database, without its daemon. */
 import { statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-
-import { formatBytes } from "../views/bytes.ts";
+import { formatBytes } from "../text/bytes.ts";
 import { type Finding, fine, wrong } from "./finding.ts";
 
-/** What is read from the database itself. */
+/** Facts read from the database. */
 export interface StorageFacts {
   readonly path: string;
   readonly schemaVersion: number;
@@ -15,7 +14,7 @@ export interface StorageFacts {
   readonly walBytes: number;
 }
 
-/** Every finding about the file, its log, its directory and its schema. */
+/** Checks the file, its write-ahead log, its directory and its schema. */
 export function examineStorage(database: StorageFacts): readonly Finding[] {
   return [
     fine("storage", `${database.path}, ${formatBytes(database.fileBytes)}`),
@@ -27,26 +26,30 @@ export function examineStorage(database: StorageFacts): readonly Finding[] {
   ];
 }
 
-/** Whether this program and the database are of one age. */
+/** Checks that the schema version of the database is that of this program. */
 export function examineSchema({
   schemaVersion,
   supportedSchemaVersion,
 }: Pick<StorageFacts, "schemaVersion" | "supportedSchemaVersion">): Finding {
-  if (schemaVersion === supportedSchemaVersion) return fine("schema", `version ${schemaVersion}, the newest`);
-  const message = `version ${schemaVersion}; this reseolio has ${supportedSchemaVersion}`;
-  if (schemaVersion > supportedSchemaVersion) return wrong("schema", message, "use the newer reseolio");
-  return wrong("schema", message, "reseolio db migrate, or restart the daemon with this executable");
+  if (schemaVersion === supportedSchemaVersion) return fine("schema", `version ${schemaVersion}, current`);
+  const message = `version ${schemaVersion}; this version of reseolio uses ${supportedSchemaVersion}`;
+  if (schemaVersion > supportedSchemaVersion) return wrong("schema", message, "use the newer version of reseolio");
+  return wrong("schema", message, "run reseolio db migrate, or restart the daemon with this executable");
 }
 
-/** 3.51.3 mends a race of several connections that could corrupt the log. */
+/** 3.51.3 fixes a race between connections that could corrupt the write-ahead log. */
 const OLDEST_SQLITE = [3, 51, 3];
 
 function examineSqlite({ sqliteVersion }: StorageFacts): Finding {
   const parts = sqliteVersion.split(".").map(Number);
   const difference = OLDEST_SQLITE.map((part, index) => (parts[index] ?? 0) - part).find((one) => one !== 0) ?? 0;
   if (difference >= 0) return fine("sqlite", sqliteVersion);
-  const mend = "use a reseolio with its own SQLite, as on Linux";
-  return wrong("sqlite", `${sqliteVersion} is older than ${OLDEST_SQLITE.join(".")}, which mends a corruption`, mend);
+  const fix = "use a build of reseolio that includes SQLite, as on Linux";
+  return wrong(
+    "sqlite",
+    `${sqliteVersion} is older than ${OLDEST_SQLITE.join(".")}, which fixes a database corruption`,
+    fix,
+  );
 }
 
 const OTHERS = 0o077;
@@ -56,16 +59,17 @@ function examineModes(path: string): Finding {
     const stat = statSync(file, { throwIfNoEntry: false });
     return stat !== undefined && (stat.mode & OTHERS) !== 0;
   });
-  if (open.length === 0 || process.platform === "win32") return fine("file modes", "only the owner can read the jobs");
-  return wrong("file modes", `other users can reach ${open.join(", ")}`, `chmod 600 ${open.join(" ")}`);
+  if (open.length === 0 || process.platform === "win32")
+    return fine("file modes", "only the owner can read the database");
+  return wrong("file modes", `other users can access ${open.join(", ")}`, `chmod 600 ${open.join(" ")}`);
 }
 
 const LARGE_LOG_BYTES = 256 * 1024 * 1024;
 
 function examineLog({ path, walBytes }: StorageFacts): Finding {
   if (walBytes <= LARGE_LOG_BYTES) return fine("log", formatBytes(walBytes));
-  const mend = `end programs that hold the file open (fuser ${path}); without a daemon, reseolio serve folds it in`;
-  return wrong("log", `${formatBytes(walBytes)}: something keeps it from being folded into the file`, mend);
+  const fix = `stop programs that hold the file open (fuser ${path}); if no daemon is running, reseolio serve checkpoints it`;
+  return wrong("log", `${formatBytes(walBytes)}: something prevents checkpoints of the write-ahead log`, fix);
 }
 
 const LEAST_FREE_BYTES = 512 * 1024 * 1024;
@@ -73,9 +77,9 @@ const LEAST_FREE_BYTES = 512 * 1024 * 1024;
 function examineDisk({ path, fileBytes, walBytes }: StorageFacts): Finding {
   const disk = statfsSync(dirname(path));
   const free = disk.bavail * disk.bsize;
-  // A checkpoint and a vacuum need room beside what is there.
+  // A checkpoint and a vacuum need additional space.
   const needed = Math.max(LEAST_FREE_BYTES, (fileBytes + walBytes) / 5);
   if (free >= needed) return fine("disk", `${formatBytes(free)} free`);
-  const message = `${formatBytes(free)} free in ${dirname(path)}; ${formatBytes(needed)} should be`;
-  return wrong("disk", message, "make room, or shorten --retention and --dead-retention");
+  const message = `${formatBytes(free)} free in ${dirname(path)}; at least ${formatBytes(needed)} recommended`;
+  return wrong("disk", message, "free disk space, or shorten --retention and --dead-retention");
 }

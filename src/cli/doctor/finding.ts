@@ -1,20 +1,20 @@
 import type { Listing } from "../terminal/output.ts";
 
-/** What the doctor says about one thing. */
+/** The result of one check. */
 export interface Finding {
   readonly check: string;
   readonly ok: boolean;
   readonly message: string;
-  /** How to mend it; null when nothing is wrong. */
-  readonly mend: string | null;
+  /** How to fix the problem; null if there is none. */
+  readonly fix: string | null;
 }
 
 export function fine(check: string, message: string): Finding {
-  return { check, ok: true, message, mend: null };
+  return { check, ok: true, message, fix: null };
 }
 
-export function wrong(check: string, message: string, mend: string): Finding {
-  return { check, ok: false, message, mend };
+export function wrong(check: string, message: string, fix: string): Finding {
+  return { check, ok: false, message, fix };
 }
 
 export const FINDINGS: Listing<Finding> = {
@@ -24,7 +24,8 @@ export const FINDINGS: Listing<Finding> = {
     { header: "CHECK", value: (finding) => finding.check },
     { header: "FINDING", value: (finding) => finding.message },
   ],
-  json: (finding) => finding,
+  // Programs know the fix by the key "mend".
+  json: ({ check, ok, message, fix }) => ({ check, ok, message, mend: fix }),
   id: (finding) => finding.check,
   empty: "",
 };

@@ -2,12 +2,12 @@ import type { CommandContext, Flags } from "../command.ts";
 
 const DEFAULT_DB = "sqlite://./reseolio.db";
 
-/** Which database a `db` command is about, as `serve` names it. */
+/** The database of a `db` command, in the same form as for `serve`. */
 export const DB_FLAGS = {
   db: {
     type: "string",
     valueHint: "PATH|URL",
-    description: `The database, as reseolio serve has it [${DEFAULT_DB}]`,
+    description: `Database path or URL, as for reseolio serve [${DEFAULT_DB}]`,
     env: "RESEOLIO_DB",
   },
 } as const satisfies Flags;

@@ -1,11 +1,11 @@
-/** Flags that choose jobs. */
+/** Flags that select jobs. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { JobFilterSchema } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import type { CommandContext, Flags } from "../command.ts";
-import { checkJobId } from "../views/job-id.ts";
-import { parseStates } from "../views/job-states.ts";
+import { checkJobId } from "../text/job-id.ts";
+import { toTimestamp } from "../text/timestamps.ts";
 import { pastFlag } from "./parse-flag.ts";
-import { toTimestamp } from "../views/timestamps.ts";
+import { parseStates } from "./parse-states.ts";
 
 export type JobFilterInit = Exclude<MessageInitShape<typeof JobFilterSchema>, { $typeName: string }>;
 
@@ -15,19 +15,27 @@ export const FILTER_FLAGS = {
     alias: "s",
     valueHint: "STATE,…",
     repeat: true,
-    description: "Only in these states: pending, running, suspended, success, dead, cancelled",
+    description: "Only jobs in these states: pending, running, suspended, success, dead, cancelled",
   },
-  function: { type: "string", alias: "f", valueHint: "NAME", repeat: true, description: "Only of this function" },
-  "idempotency-key": { type: "string", valueHint: "KEY", description: "Only with this key" },
+  function: { type: "string", alias: "f", valueHint: "NAME", repeat: true, description: "Only jobs of this function" },
+  "idempotency-key": { type: "string", valueHint: "KEY", description: "Only jobs with this idempotency key" },
   schedule: { type: "string", valueHint: "NAME", description: "Only jobs of this schedule" },
-  parent: { type: "string", valueHint: "ID", description: "Only children of this job" },
-  "created-after": { type: "string", valueHint: "TIME", description: "Only created after it; 2h means 2 hours ago" },
-  "created-before": { type: "string", valueHint: "TIME", description: "Only created before it; 7d means 7 days ago" },
+  parent: { type: "string", valueHint: "ID", description: "Only child jobs of this job" },
+  "created-after": {
+    type: "string",
+    valueHint: "TIME",
+    description: "Only jobs created after this time; 2h means 2 hours ago",
+  },
+  "created-before": {
+    type: "string",
+    valueHint: "TIME",
+    description: "Only jobs created before this time; 7d means 7 days ago",
+  },
 } as const satisfies Flags;
 
 type FilterFlags = CommandContext<typeof FILTER_FLAGS>["flags"];
 
-/** @throws CliError `usage` naming the flag */
+/** @throws CliError `usage` that names the flag */
 export function readFilter(flags: FilterFlags, now: number): JobFilterInit {
   const createdAfter = pastFlag("created-after", flags["created-after"], now);
   const createdBefore = pastFlag("created-before", flags["created-before"], now);
@@ -42,7 +50,7 @@ export function readFilter(flags: FilterFlags, now: number): JobFilterInit {
   };
 }
 
-/** Whether any flag chooses anything. */
+/** Whether any filter flag is set. */
 export function hasFilter(flags: FilterFlags): boolean {
   return Object.keys(FILTER_FLAGS).some((name) => {
     const value = flags[name as keyof FilterFlags];

@@ -1,4 +1,4 @@
-/** The options of a job as flags, and as keys of the lines of `jobs enqueue --jsonl`. */
+/** Job options as flags, and as keys of the lines of `jobs enqueue --jsonl`. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { MAX_UINT32 } from "#proto/contract.ts";
 import type { JobOptionsSchema } from "#proto/gen/reseolio/v1/job_pb.ts";
@@ -6,29 +6,29 @@ import { JOB_OPTIONS, type JobOptionName, type JobOptionRule, type OnDuplicateKi
 import { BACKOFFS, ON_DUPLICATES } from "#proto/option-enums.ts";
 import type { CommandContext, Flags } from "../command.ts";
 import { usageError } from "../exit.ts";
-import { formatDuration } from "./duration.ts";
+import { formatDuration } from "../text/duration.ts";
+import { didYouMean } from "../text/suggest.ts";
+import { toTimestamp } from "../text/timestamps.ts";
 import { durationFlag, instantFlag, numberFlag } from "./parse-flag.ts";
-import { suggest } from "./suggest.ts";
-import { toTimestamp } from "../views/timestamps.ts";
 
 export type JobOptionsInit = Exclude<MessageInitShape<typeof JobOptionsSchema>, { $typeName: string }>;
 
 export const JOB_OPTION_FLAGS = {
   "max-attempts": { type: "string", valueHint: "N", description: helpOf("maxAttempts") },
   backoff: { type: "enum", options: [...JOB_OPTIONS.backoff.choices], description: helpOf("backoff") },
-  "initial-delay": { type: "string", valueHint: "LENGTH", description: helpOf("initialDelayMs") },
-  "max-delay": { type: "string", valueHint: "LENGTH", description: helpOf("maxDelayMs") },
-  jitter: { type: "string", valueHint: "SHARE", description: helpOf("jitter") },
-  timeout: { type: "string", valueHint: "LENGTH", description: helpOf("timeoutMs") },
-  delay: { type: "string", valueHint: "LENGTH", description: helpOf("delayMs") },
+  "initial-delay": { type: "string", valueHint: "DURATION", description: helpOf("initialDelayMs") },
+  "max-delay": { type: "string", valueHint: "DURATION", description: helpOf("maxDelayMs") },
+  jitter: { type: "string", valueHint: "FRACTION", description: helpOf("jitter") },
+  timeout: { type: "string", valueHint: "DURATION", description: helpOf("timeoutMs") },
+  delay: { type: "string", valueHint: "DURATION", description: helpOf("delayMs") },
   "run-at": {
     type: "string",
     valueHint: "TIME",
     description: `${JOB_OPTIONS.runAt.help}; cannot be used with --delay`,
   },
   priority: { type: "string", valueHint: "N", description: helpOf("priority") },
-  "start-within": { type: "string", valueHint: "LENGTH", description: helpOf("startWithinMs") },
-  "finish-within": { type: "string", valueHint: "LENGTH", description: helpOf("finishWithinMs") },
+  "start-within": { type: "string", valueHint: "DURATION", description: helpOf("startWithinMs") },
+  "finish-within": { type: "string", valueHint: "DURATION", description: helpOf("finishWithinMs") },
   "idempotency-key": { type: "string", valueHint: "KEY", description: helpOf("idempotencyKey") },
   "on-duplicate": {
     type: "enum",
@@ -53,11 +53,11 @@ const ON_DUPLICATE_KINDS = {
 
 type OptionFlags = CommandContext<typeof JOB_OPTION_FLAGS>["flags"];
 
-/** @throws CliError `usage` naming the flag */
+/** @throws CliError `usage` that names the flag */
 export function readJobOptions(flags: OptionFlags): JobOptionsInit {
   const delayMs = durationFlag("delay", flags.delay);
   const runAt = instantFlag("run-at", flags["run-at"]);
-  if (delayMs !== undefined && runAt !== undefined) throw usageError("--delay and --run-at exclude each other");
+  if (delayMs !== undefined && runAt !== undefined) throw usageError("use either --delay or --run-at, not both");
   return defined({
     maxAttempts: numberFlag("max-attempts", flags["max-attempts"], { ...JOB_OPTIONS.maxAttempts, whole: true }),
     backoff: flags.backoff === undefined ? undefined : BACKOFFS[flags.backoff],
@@ -79,18 +79,19 @@ export function readJobOptions(flags: OptionFlags): JobOptionsInit {
 
 function shortFlag(name: string, text: string | undefined): number | undefined {
   const ms = durationFlag(name, text);
-  if (ms !== undefined && ms > MAX_UINT32) throw usageError(`--${name} ${text} is too long`, "49 days are the most");
+  if (ms !== undefined && ms > MAX_UINT32) throw usageError(`--${name} ${text} is too long`, "the maximum is 49 days");
   return ms;
 }
 
 function deadlineFlag(name: string, text: string | undefined): number | undefined {
   const ms = durationFlag(name, text);
-  if (ms === 0) throw usageError(`--${name} is 0: the job would be cancelled at once`, "give a length of 1ms or more");
+  if (ms === 0)
+    throw usageError(`--${name} is 0, which would cancel the job at once`, "use a duration of at least 1ms");
   return ms;
 }
 
 function keyFlag(text: string | undefined): string | undefined {
-  if (text === "") throw usageError("--idempotency-key is empty", "give a key, or leave the flag out");
+  if (text === "") throw usageError("--idempotency-key is empty", "set a key, or omit the flag");
   return text;
 }
 
@@ -101,7 +102,7 @@ function longLength(ms: number | undefined): bigint | undefined {
 function readHeaders(values: readonly string[]): Record<string, string> {
   const headers: [string, string][] = values.map((value) => {
     const equals = value.indexOf("=");
-    if (equals < 1) throw usageError(`--header is ${JSON.stringify(value)}`, "give NAME=VALUE");
+    if (equals < 1) throw usageError(`invalid value for --header: ${JSON.stringify(value)}`, "use the form NAME=VALUE");
     return [value.slice(0, equals), value.slice(equals + 1)];
   });
   return Object.fromEntries(headers);
@@ -111,7 +112,7 @@ function defined(options: { [Key in keyof JobOptionsInit]: JobOptionsInit[Key] |
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
-/** Turns the options of a line into the flags they stand for, so that both are read by the same rules. */
+/** Converts the options of a line to flags, so that both follow the same rules. */
 export function optionsAsFlags(options: Readonly<Record<string, unknown>>): OptionFlags {
   const flags: Record<string, string | readonly string[]> = { header: [] };
   for (const [key, value] of Object.entries(options)) {
@@ -145,7 +146,7 @@ const LINE_OPTIONS: Readonly<Record<string, OptionReader>> = {
   headers: headerTexts,
 };
 
-// The SDK's words for --on-duplicate.
+// The SDK's values for onDuplicate.
 const DUPLICATE_WORDS: Readonly<Record<string, string>> = {
   return_existing: "return",
   replace_finished: "replace-finished",
@@ -160,10 +161,10 @@ function plain(name: string): OptionReader {
   return (key, value) => {
     const words = WORDS[name];
     if (words !== undefined && !words.includes(String(value))) {
-      throw usageError(`options.${key} is ${JSON.stringify(value)}`, `give one of: ${words.join(", ")}`);
+      throw usageError(`invalid options.${key}: ${JSON.stringify(value)}`, `valid values: ${words.join(", ")}`);
     }
     if (typeof value === "string" || typeof value === "number") return [name, String(value)];
-    throw usageError(`options.${key} is ${JSON.stringify(value)}`, "give a text or a number");
+    throw usageError(`invalid options.${key}: ${JSON.stringify(value)}`, "use a string or a number");
   };
 }
 
@@ -171,22 +172,24 @@ function milliseconds(name: string): OptionReader {
   return (key, value) => {
     if (typeof value === "number" && value >= 0) return [name, `${value}ms`];
     if (typeof value === "string") return [name, value];
-    throw usageError(`options.${key} is ${JSON.stringify(value)}`, "give milliseconds, 0 or more");
+    throw usageError(`invalid options.${key}: ${JSON.stringify(value)}`, "use milliseconds, 0 or more");
   };
 }
 
 function headerTexts(key: string, value: unknown): ReturnType<OptionReader> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw usageError(`options.${key} is ${JSON.stringify(value)}`, 'give an object of texts, such as {"team":"a"}');
+    throw usageError(
+      `invalid options.${key}: ${JSON.stringify(value)}`,
+      'use an object of strings, such as {"team":"a"}',
+    );
   }
   return ["header", Object.entries(value).map(([name, text]) => `${name}=${String(text)}`)];
 }
 
 function unknownOption(key: string): Error {
-  const near = suggest(key, Object.keys(LINE_OPTIONS));
-  const meant = near === undefined ? "" : `; did you mean ${near}?`;
+  const meant = didYouMean(key, Object.keys(LINE_OPTIONS));
   return usageError(
-    `there is no option ${JSON.stringify(key)}${meant}`,
-    `options: ${Object.keys(LINE_OPTIONS).join(", ")}`,
+    `unknown option ${JSON.stringify(key)}${meant}`,
+    `valid options: ${Object.keys(LINE_OPTIONS).join(", ")}`,
   );
 }

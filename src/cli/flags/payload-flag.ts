@@ -3,22 +3,22 @@ import type { Flags } from "../command.ts";
 import { usageError } from "../exit.ts";
 import { jsonBytes, readTextFlag } from "./read-input.ts";
 
-/** What an event or a signal brings. */
+/** The payload of an event or a signal. */
 export const PAYLOAD_FLAG = {
   payload: {
     type: "string",
     valueHint: "JSON",
-    description: "What the waiting jobs get: JSON, @FILE, or - for stdin [null]",
+    description: "Payload for the waiting jobs: JSON, @FILE, or - for stdin [null]",
   },
 } as const satisfies Flags;
 
 /** @throws CliError `usage` */
 export async function readPayload(given: string | undefined, say: (text: string) => void): Promise<Uint8Array> {
   const text = await readTextFlag("--payload", given ?? "null", say);
-  const payload = jsonBytes(text, "--payload", `give a JSON value, such as '{"paid": true}' or '"yes"'`);
+  const payload = jsonBytes(text, "--payload", `use a JSON value such as '{"paid": true}' or '"yes"'`);
   if (payload.length <= WIRE_LIMITS.payloadBytes) return payload;
   throw usageError(
-    `--payload has ${payload.length} bytes; at most ${WIRE_LIMITS.payloadBytes} are allowed`,
-    "keep large values elsewhere and pass where they are",
+    `--payload has ${payload.length} bytes; the limit is ${WIRE_LIMITS.payloadBytes}`,
+    "store large values elsewhere and pass a reference",
   );
 }

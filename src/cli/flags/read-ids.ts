@@ -1,13 +1,13 @@
 import { usageError } from "../exit.ts";
-import { checkJobId } from "../views/job-id.ts";
 import type { Messages } from "../terminal/messages.ts";
+import { checkJobId } from "../text/job-id.ts";
 import { stdinLines } from "./read-input.ts";
 
 /**
- * Ids from operands; `-` stands for those on stdin, one per line, of which only the first word counts, so that lines of a
- * listing fit as well. Each once, in order.
+ * Reads job IDs from the arguments; `-` reads them from stdin, one per line. Only the first word of a line counts, so that
+ * the output of `jobs list` works, too. Returns each ID once, in order.
  *
- * @throws CliError `usage` naming the word and, on stdin, its line
+ * @throws CliError `usage` that names the invalid ID and, on stdin, its line
  */
 export async function readIds(operands: readonly string[], messages: Messages): Promise<readonly string[]> {
   const ids = new Set<string>();
@@ -15,7 +15,8 @@ export async function readIds(operands: readonly string[], messages: Messages): 
     if (operand !== "-") ids.add(checkJobId(operand));
     else for await (const id of stdinIds(messages)) ids.add(id);
   }
-  if (ids.size === 0) throw usageError("stdin held no ids", "give ids as words, or one per line on stdin");
+  if (ids.size === 0)
+    throw usageError("stdin contains no job IDs", "pass job IDs as arguments, or one per line on stdin");
   return [...ids];
 }
 

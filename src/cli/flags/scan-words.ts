@@ -1,21 +1,21 @@
 /**
- * The strict check that citty lacks: every word is a known flag with a fitting value, an operand that the command
- * takes, or a usage error that says what was probably meant. What passes is handed to citty in a form that it cannot
- * read in two ways.
+ * Validates arguments strictly, which citty does not: every word must be a known flag with a valid value or an expected
+ * operand; otherwise a usage error suggests what was probably meant. Valid arguments are passed to citty in an unambiguous
+ * form.
  */
 import { parseArgs } from "citty";
 import type { AnyCommand, Flag, Flags } from "../command.ts";
 import { type CliError, usageError } from "../exit.ts";
-import { suggest } from "./suggest.ts";
+import { didYouMean, suggest } from "../text/suggest.ts";
 
 export interface ScannedWords {
   readonly flags: Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
   readonly operands: readonly string[];
-  /** What follows `--`. */
+  /** The words after `--`. */
   readonly rest: readonly string[];
 }
 
-/** @throws CliError `usage` naming the word */
+/** @throws CliError `usage` that names the word */
 export function scanWords(words: readonly string[], command: AnyCommand): ScannedWords {
   const scan = new WordScan(words, command);
   scan.run();
@@ -27,83 +27,88 @@ class WordScan {
   readonly operands: string[] = [];
   readonly given = new Map<string, string[]>();
   rest: readonly string[] = [];
-  private at = 0;
+  #at = 0;
+  readonly #words: readonly string[];
+  readonly #command: AnyCommand;
 
-  constructor(
-    private readonly words: readonly string[],
-    private readonly command: AnyCommand,
-  ) {}
+  constructor(words: readonly string[], command: AnyCommand) {
+    this.#words = words;
+    this.#command = command;
+  }
 
   run(): void {
-    for (; this.at < this.words.length; this.at++) {
-      const word = this.words[this.at] ?? "";
+    for (; this.#at < this.#words.length; this.#at++) {
+      const word = this.#words[this.#at] ?? "";
       if (word === "--") {
-        this.rest = this.words.slice(this.at + 1);
+        this.rest = this.#words.slice(this.#at + 1);
         return;
       }
-      if (word.startsWith("--")) this.longFlag(word);
-      else if (word.startsWith("-") && word.length > 1) this.shortFlags(word);
+      if (word.startsWith("--")) this.#longFlag(word);
+      else if (word.startsWith("-") && word.length > 1) this.#shortFlags(word);
       else this.operands.push(word);
     }
   }
 
-  private longFlag(word: string): void {
+  #longFlag(word: string): void {
     const equals = word.indexOf("=");
     const name = equals < 0 ? word.slice(2) : word.slice(2, equals);
-    const flag = Object.hasOwn(this.command.args, name) ? this.command.args[name] : undefined;
-    if (flag === undefined) throw unknownFlag(`--${name}`, this.command);
-    this.give(name, flag, `--${name}`, equals < 0 ? undefined : word.slice(equals + 1));
+    const flag = Object.hasOwn(this.#command.args, name) ? this.#command.args[name] : undefined;
+    if (flag === undefined) throw unknownFlag(`--${name}`, this.#command);
+    this.#give(name, flag, `--${name}`, equals < 0 ? undefined : word.slice(equals + 1));
   }
 
-  private shortFlags(word: string): void {
+  #shortFlags(word: string): void {
     for (let index = 1; index < word.length; index++) {
       const letter = word[index] ?? "";
-      const found = Object.entries(this.command.args).find(([, flag]) => flag.alias === letter);
-      if (found === undefined) throw unknownFlag(word, this.command);
+      const found = Object.entries(this.#command.args).find(([, flag]) => flag.alias === letter);
+      if (found === undefined) throw unknownFlag(word, this.#command);
       const [name, flag] = found;
       if (flag.type === "boolean") {
-        this.give(name, flag, `-${letter}`, undefined);
+        this.#give(name, flag, `-${letter}`, undefined);
         continue;
       }
-      const glued = word.slice(index + 1);
-      return this.give(name, flag, `-${letter}`, glued === "" ? undefined : glued.replace(/^=/, ""));
+      const attached = word.slice(index + 1);
+      return this.#give(name, flag, `-${letter}`, attached === "" ? undefined : attached.replace(/^=/, ""));
     }
   }
 
-  private give(name: string, flag: Flag, spelling: string, glued: string | undefined): void {
-    const value = flag.type === "boolean" ? booleanValue(spelling, glued) : (glued ?? this.nextValue(name, flag));
+  #give(name: string, flag: Flag, spelling: string, attached: string | undefined): void {
+    const value =
+      flag.type === "boolean" ? booleanValue(spelling, attached) : (attached ?? this.#nextValue(name, flag));
     if (flag.type === "enum") checkWord(spelling, value, flag.options ?? []);
     const values = this.given.get(name) ?? [];
-    if (values.length > 0 && flag.repeat !== true) throw usageError(`${spelling} is given twice`, "give it once");
+    if (values.length > 0 && flag.repeat !== true) throw usageError(`${spelling} was given more than once`);
     this.given.set(name, [...values, value]);
   }
 
-  private nextValue(name: string, flag: Flag): string {
-    const next = this.words[this.at + 1];
+  #nextValue(name: string, flag: Flag): string {
+    const next = this.#words[this.#at + 1];
     const isValue = next !== undefined && (next === "-" || !next.startsWith("-") || /^-[\d.]/.test(next));
     if (!isValue) {
-      const hint = `write --${name} ${flag.valueHint ?? "VALUE"}; a value that begins with a dash goes behind =`;
-      throw usageError(`--${name} needs a value`, hint);
+      const hint = `write --${name} ${flag.valueHint ?? "VALUE"}; if the value begins with a dash, write --${name}=VALUE`;
+      throw usageError(`--${name} requires a value`, hint);
     }
-    this.at++;
+    this.#at++;
     return next;
   }
 }
 
-function booleanValue(spelling: string, glued: string | undefined): string {
-  if (glued === undefined || glued === "true") return "true";
-  if (glued === "false") return "false";
-  throw usageError(`${spelling} takes no value, not ${JSON.stringify(glued)}`, `write ${spelling} alone`);
+function booleanValue(spelling: string, attached: string | undefined): string {
+  if (attached === undefined || attached === "true") return "true";
+  if (attached === "false") return "false";
+  throw usageError(`${spelling} does not take a value: ${JSON.stringify(attached)}`, `write ${spelling} alone`);
 }
 
 function checkWord(spelling: string, value: string, options: readonly string[]): void {
   if (options.includes(value)) return;
-  const near = suggest(value, options);
-  const meant = near === undefined ? "" : `; did you mean ${near}?`;
-  throw usageError(`${spelling} is ${JSON.stringify(value)}${meant}`, `give one of: ${options.join(", ")}`);
+  const meant = didYouMean(value, options);
+  throw usageError(
+    `invalid value for ${spelling}: ${JSON.stringify(value)}${meant}`,
+    `valid values: ${options.join(", ")}`,
+  );
 }
 
-// What people type out of habit from other tools, and from the SDK.
+// Words that people type out of habit from other tools or the SDK.
 const HABITS: Readonly<Record<string, string>> = { timezone: "tz", "time-zone": "tz", zone: "tz", schedule: "cron" };
 
 function unknownFlag(spelling: string, command: AnyCommand): CliError {
@@ -112,28 +117,28 @@ function unknownFlag(spelling: string, command: AnyCommand): CliError {
   const habit = HABITS[word];
   const near = habit !== undefined && known.includes(habit) ? habit : suggest(word, known);
   const meant = near === undefined ? "" : `; did you mean --${near}?`;
-  return usageError(
-    `reseolio ${command.meta.name} has no flag ${spelling}${meant}`,
-    `reseolio ${command.meta.name} --help lists its flags`,
-  );
+  return usageError(`unknown flag ${spelling}${meant}`, `see reseolio ${command.meta.name} --help`);
 }
 
 function checkOperands(operands: readonly string[], rest: readonly string[], command: AnyCommand): void {
   const declared = command.operands ?? [];
   const repeats = declared.at(-1)?.repeat === true;
-  const help = `reseolio ${command.meta.name} --help shows how`;
+  const help = `see reseolio ${command.meta.name} --help`;
   const missing = declared.find((operand, index) => operand.required === true && operands[index] === undefined);
-  if (missing !== undefined) throw usageError(`${missing.name} is missing: ${missing.description}`, help);
+  if (missing !== undefined) throw usageError(`missing argument ${missing.name}: ${missing.description}`, help);
   const surplus = operands[declared.length];
   if (!repeats && surplus !== undefined) {
-    const takes = declared.length === 0 ? "takes no words" : `takes ${declared.map((one) => one.name).join(" ")}`;
-    throw usageError(`${JSON.stringify(surplus)} is one word too many: reseolio ${command.meta.name} ${takes}`, help);
+    const takes = declared.length === 0 ? "no arguments" : `only ${declared.map((one) => one.name).join(" ")}`;
+    throw usageError(
+      `unexpected argument ${JSON.stringify(surplus)}: reseolio ${command.meta.name} takes ${takes}`,
+      help,
+    );
   }
   if (command.rest === undefined && rest.length > 0) {
-    throw usageError(`reseolio ${command.meta.name} takes nothing after --`, help);
+    throw usageError(`unexpected arguments after --: reseolio ${command.meta.name} takes none`, help);
   }
   if (command.rest?.required === true && rest.length === 0) {
-    throw usageError(`${command.rest.name} is missing: ${command.rest.description}`, help);
+    throw usageError(`missing argument ${command.rest.name}: ${command.rest.description}`, help);
   }
 }
 

@@ -3,39 +3,40 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { MAX_UINT32, WIRE_LIMITS } from "#proto/contract.ts";
 import { CatchUp, Overlap, type ScheduleSpecSchema } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import type { CommandContext, Flags } from "../command.ts";
-import { checkNewJob } from "../calls/enqueue.ts";
 import { usageError } from "../exit.ts";
-import { JOB_OPTION_FLAGS, type JobOptionsInit, readJobOptions } from "./job-options.ts";
 import type { Messages } from "../terminal/messages.ts";
-import { FORMAT_FLAGS } from "../terminal/output.ts";
+import { toTimestamp } from "../text/timestamps.ts";
+import { checkNewJob } from "./check-new-job.ts";
+import { FORMAT_FLAGS } from "./format-flags.ts";
+import { JOB_OPTION_FLAGS, type JobOptionsInit, readJobOptions } from "./job-options.ts";
 import { durationFlag, instantFlag, numberFlag } from "./parse-flag.ts";
 import { argsBytes, readTextFlag } from "./read-input.ts";
-import { toTimestamp } from "../views/timestamps.ts";
 
 export type ScheduleSpecInit = Omit<
   Exclude<MessageInitShape<typeof ScheduleSpecSchema>, { $typeName: string }>,
   "options"
 > & { readonly options?: JobOptionsInit };
 
-/** What says when the ticks are. */
+/** Flags that determine when a schedule ticks. */
 export const RULE_FLAGS = {
   cron: {
     type: "string",
     valueHint: "RULE",
-    description: "Minute, hour, day of month, month, day of week; six fields have seconds first; or @daily and its kin",
+    description:
+      "Cron rule: minute, hour, day of month, month, day of week; six fields start with seconds; or @daily and the like",
   },
-  tz: { type: "string", valueHint: "ZONE", description: "IANA name of the zone that the rule is read in [UTC]" },
-  "start-at": { type: "string", valueHint: "TIME", description: "No tick before it [now]" },
-  "end-at": { type: "string", valueHint: "TIME", description: "No tick after it [none]" },
+  tz: { type: "string", valueHint: "ZONE", description: "Time zone of the rule, as an IANA name [UTC]" },
+  "start-at": { type: "string", valueHint: "TIME", description: "No ticks before this time [now]" },
+  "end-at": { type: "string", valueHint: "TIME", description: "No ticks after this time [none]" },
 } as const satisfies Flags;
 
-/** What stands for a schedule is its name. */
+/** A schedule is identified by its name. */
 export const NAME_FORMAT_FLAGS = {
   ...FORMAT_FLAGS,
-  quiet: { ...FORMAT_FLAGS.quiet, description: "Only names, one per line" },
+  quiet: { ...FORMAT_FLAGS.quiet, description: "Print only names, one per line" },
 } as const satisfies Flags;
 
-/** Of the jobs; when they run is the schedule's to say, and a tick is one job anyway. */
+/** Job options, without those that set when a job runs or deduplicate it: the schedule does both. */
 const {
   delay: _delay,
   "run-at": _runAt,
@@ -56,21 +57,26 @@ export const SCHEDULE_FLAGS = {
   "catch-up": {
     type: "enum",
     options: ["none", "latest", "all"],
-    description: "Which ticks that no daemon was there for are enqueued afterwards [latest]",
+    description: "Which ticks missed while no daemon was running are enqueued later [latest]",
   },
   "max-catch-up": {
     type: "string",
     valueHint: "N",
-    description: "Of --catch-up all: at most so many, the latest [100]",
+    description: "With --catch-up all, enqueue only this many of the latest missed ticks [100]",
   },
   overlap: {
     type: "enum",
     options: ["allow", "skip"],
-    description: "At a tick while the job of an earlier one has not ended: enqueue all the same, or skip it [allow]",
+    description:
+      "If the job of an earlier tick has not finished at a tick: enqueue another job, or skip the tick [allow]",
   },
-  jitter: { type: "string", valueHint: "LENGTH", description: "Delay each tick's job by up to this much [0]" },
+  jitter: {
+    type: "string",
+    valueHint: "DURATION",
+    description: "Delay the job of each tick by a random time up to this [0]",
+  },
   ...TICK_JOB_FLAGS,
-  "retry-jitter": { ...retryJitter, description: "Random share of a delay between attempts, 0 to 1 [0.1]" },
+  "retry-jitter": { ...retryJitter, description: "Random fraction of a delay between attempts, 0 to 1 [0.1]" },
 } as const satisfies Flags;
 
 type RuleFlags = CommandContext<typeof RULE_FLAGS>["flags"];
@@ -78,12 +84,12 @@ type ScheduleFlags = CommandContext<typeof SCHEDULE_FLAGS>["flags"];
 
 const CATCH_UPS = { none: CatchUp.NONE, latest: CatchUp.LATEST, all: CatchUp.ALL };
 const OVERLAPS = { allow: Overlap.ALLOW, skip: Overlap.SKIP };
-/** What was given of the rule. @throws CliError `usage` naming the flag */
+/** Reads the flags of the rule that are set. @throws CliError `usage` that names the flag */
 export function readRule(flags: RuleFlags): ScheduleSpecInit {
   const startAt = instantFlag("start-at", flags["start-at"]);
   const endAt = instantFlag("end-at", flags["end-at"]);
   if (flags.cron?.trim() === "") throw usageError("--cron is empty", CRON_HINT);
-  if (flags.tz?.trim() === "") throw usageError("--tz is empty", "give an IANA name such as America/New_York");
+  if (flags.tz?.trim() === "") throw usageError("--tz is empty", "use an IANA name such as America/New_York");
   return {
     ...(flags.cron === undefined ? {} : { cron: flags.cron }),
     ...(flags.tz === undefined ? {} : { timeZone: flags.tz }),
@@ -92,9 +98,9 @@ export function readRule(flags: RuleFlags): ScheduleSpecInit {
   };
 }
 
-export const CRON_HINT = `give a rule such as --cron '0 8 * * 1-5' (at 8:00 from Monday to Friday), or --cron @hourly`;
+export const CRON_HINT = `use a rule such as --cron '0 8 * * 1-5' (at 8:00 from Monday to Friday), or --cron @hourly`;
 
-/** What was given of a schedule. @throws CliError `usage` naming the flag */
+/** Reads the flags of a schedule that are set. @throws CliError `usage` that names the flag */
 export async function readSchedule(flags: ScheduleFlags, messages: Messages): Promise<ScheduleSpecInit> {
   const maxCatchUp = numberFlag("max-catch-up", flags["max-catch-up"], {
     min: 1,
@@ -102,7 +108,8 @@ export async function readSchedule(flags: ScheduleFlags, messages: Messages): Pr
     whole: true,
   });
   const jitterMs = durationFlag("jitter", flags.jitter);
-  if (jitterMs !== undefined && jitterMs > MAX_UINT32) throw usageError(`--jitter ${flags.jitter} is too long`);
+  if (jitterMs !== undefined && jitterMs > MAX_UINT32)
+    throw usageError(`--jitter ${flags.jitter} is too long`, "the maximum is 49 days");
   const options = readTickOptions(flags);
   return {
     ...readRule(flags),
@@ -122,7 +129,7 @@ async function readArgs(text: string, messages: Messages): Promise<Uint8Array> {
   return args;
 }
 
-/** Undefined when no option of the jobs was given. */
+/** Undefined if no job option is set. */
 function readTickOptions(flags: ScheduleFlags): JobOptionsInit | undefined {
   numberFlag("retry-jitter", flags["retry-jitter"], { min: 0, max: 1, whole: false });
   const { headers = {}, ...options } = readJobOptions({
@@ -137,11 +144,11 @@ function readTickOptions(flags: ScheduleFlags): JobOptionsInit | undefined {
   return Object.keys(all).length === 0 ? undefined : all;
 }
 
-/** @throws CliError `usage` when it is no name that the daemon takes */
+/** @throws CliError `usage` if the daemon would reject the name */
 export function checkScheduleName(name: string): string {
   const length = Buffer.byteLength(name);
   const max = WIRE_LIMITS.scheduleNameBytes;
   if (name.trim() !== "" && length <= max) return name;
   const given = name.trim() === "" ? "is empty" : `has ${length} bytes`;
-  throw usageError(`the schedule's name ${given}`, `give a name of 1 to ${max} bytes, such as daily-report`);
+  throw usageError(`the schedule name ${given}`, `use a name of 1 to ${max} bytes, such as daily-report`);
 }

@@ -1,8 +1,8 @@
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Whether a stream gets colours: NO_COLOR (not empty) says no, FORCE_COLOR says yes (no with 0 or false), and
- * otherwise only a terminal that is not dumb, outside CI, does.
+ * Whether to color the output of a stream. NO_COLOR (if not empty) disables colors; FORCE_COLOR enables them, or disables
+ * them if it is 0 or false. Otherwise only terminals get colors, except dumb ones and in CI.
  */
 export function wantsColor(isTerminal: boolean, env: Environment): boolean {
   if ((env["NO_COLOR"] ?? "") !== "") return false;
@@ -11,7 +11,7 @@ export function wantsColor(isTerminal: boolean, env: Environment): boolean {
   return isTerminal && env["TERM"] !== "dumb" && !isContinuousIntegration(env);
 }
 
-/** CI gets no colours, no progress and no questions. */
+/** In CI there are no colors, no progress and no prompts. */
 export function isContinuousIntegration(env: Environment): boolean {
   const value = env["CI"] ?? "";
   return value !== "" && value !== "0" && value !== "false";
@@ -28,7 +28,7 @@ const CODES = {
 
 export type Paint = keyof typeof CODES;
 
-/** Wraps text in the codes of a colour, or leaves it as it is. */
+/** Returns a function that colors text, or returns it unchanged if colors are disabled. */
 export function painter(enabled: boolean): (paint: Paint, text: string) => string {
   if (!enabled) return (_paint, text) => text;
   return (paint, text) => `\u001b[${CODES[paint][0]}m${text}\u001b[${CODES[paint][1]}m`;

@@ -1,11 +1,11 @@
 import { createInterface } from "node:readline/promises";
 
-/** Asks on the terminal; only y or yes is yes, and so is Ctrl-D no. Null on Ctrl-C. */
+/** Asks for confirmation on the terminal. Only y or yes confirms; Ctrl-D means no. Null on Ctrl-C. */
 export async function confirm(question: string): Promise<boolean | null> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   const stopped = Promise.withResolvers<boolean | null>();
   const stop = (answer: boolean | null) => (): void => {
-    // The cursor still stands behind the question.
+    // The cursor is still on the line of the question.
     process.stderr.write("\n");
     stopped.resolve(answer);
   };

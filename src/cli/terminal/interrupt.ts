@@ -1,8 +1,8 @@
 import { CliError, EXIT } from "../exit.ts";
 
 /**
- * Runs `work` with a signal that fires on the first Ctrl-C; the second ends the process at once. When it fired, ends
- * with the error that `describe` gives, exit code 130.
+ * Runs `work` with a signal that aborts on the first Ctrl-C; the second one exits at once. After an abort, throws an error
+ * with the message from `describe` and exit code 130.
  */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>, describe: () => string): Promise<T> {
   const controller = new AbortController();

@@ -1,22 +1,14 @@
-import { isContinuousIntegration, painter, wantsColor } from "./color.ts";
-import type { Flags } from "../command.ts";
 import { usageError } from "../exit.ts";
-import { toJson } from "./json-text.ts";
-import { plainBlock, plainText, safeJson } from "./plain-text.ts";
+import { toJson } from "../text/json-text.ts";
+import { plainBlock, plainText, safeJson } from "../text/plain-text.ts";
+import { isContinuousIntegration, painter, wantsColor } from "./color.ts";
 import type { Stdout } from "./stdout.ts";
 import { type Column, renderTable, renderTsv } from "./table.ts";
 
-/** table on a terminal, tsv off it, unless a flag chooses another. */
+/** By default table on a terminal and tsv elsewhere; flags select the others. */
 export type Format = "table" | "tsv" | "json" | "jsonl" | "ids";
 
-export const FORMAT_FLAGS = {
-  json: { type: "boolean", description: "One JSON document; errors too, on stderr" },
-  jsonl: { type: "boolean", description: "One JSON object a line" },
-  quiet: { type: "boolean", alias: "q", description: "Only ids, one per line" },
-  raw: { type: "boolean", description: "Do not neutralise control characters in text" },
-} as const satisfies Flags;
-
-/** Read from a command's flags: whatever is not one of these switches, such as an input named jsonl, is no choice. */
+/** Read from a command's flags; only `true` selects a format, so a value flag such as `--jsonl FILE` does not. */
 export interface FormatFlags {
   readonly json?: unknown;
   readonly jsonl?: unknown;
@@ -24,28 +16,28 @@ export interface FormatFlags {
   readonly raw?: unknown;
 }
 
-/** How rows of one kind are shown in every format. */
+/** How to print rows of one kind in every format. */
 export interface Listing<Row> {
   /** Key of the array in the JSON document. */
   readonly name: string;
   readonly columns: readonly Column<Row>[];
   readonly json: (row: Row) => unknown;
   readonly id: (row: Row) => string;
-  /** Said on stderr when there are no rows and a person looks. */
+  /** Printed on stderr if there are no rows, on a terminal. */
   readonly empty: string;
 }
 
-/** One thing with named fields; a field without a value is left out of the text. */
-export interface Sheet {
-  readonly fields: readonly SheetField[];
+/** One object with named fields; fields without a value are omitted from text formats. */
+export interface RecordView {
+  readonly fields: readonly RecordField[];
   readonly json: unknown;
   readonly id: string;
 }
 
-export interface SheetField {
+export interface RecordField {
   readonly label: string;
   readonly value: string | undefined;
-  /** For people, instead of the whole value. */
+  /** Shown on a terminal instead of the full value. */
   readonly short?: string;
 }
 
@@ -53,59 +45,65 @@ export interface SheetField {
 export class Output {
   readonly format: Format;
   readonly paint: ReturnType<typeof painter>;
-  private headerShown = false;
-  private readonly widths: number[] = [];
+  #headerShown = false;
+  readonly #widths: number[] = [];
+  readonly #stdout: Stdout;
+  readonly #flags: FormatFlags;
+  readonly #now: () => number;
 
   constructor(
-    private readonly stdout: Stdout,
-    private readonly flags: FormatFlags,
+    stdout: Stdout,
+    flags: FormatFlags,
     env: Readonly<Record<string, string | undefined>>,
-    private readonly now: () => number = Date.now,
+    now: () => number = Date.now,
   ) {
+    this.#stdout = stdout;
+    this.#flags = flags;
+    this.#now = now;
     this.format = chooseFormat(flags, stdout.isTerminal);
     this.paint = painter(wantsColor(stdout.isTerminal, env));
     this.interactive = stdout.isTerminal && !isContinuousIntegration(env);
   }
 
-  /** A person reads it: questions may be asked. */
+  /** Whether a person reads the output, so that prompts are possible. */
   readonly interactive: boolean;
 
-  /** The reader left; there is nobody to write for. */
+  /** Whether the reader has closed the pipe. */
   get closed(): boolean {
-    return this.stdout.closed;
+    return this.#stdout.closed;
   }
 
   get isJson(): boolean {
     return this.format === "json" || this.format === "jsonl";
   }
 
-  /** Text as it is. */
+  /** Writes text unchanged. */
   text(text: string): Promise<void> {
-    return this.stdout.write(text);
+    return this.#stdout.write(text);
   }
 
-  /** A JSON document on its own: pretty for --json, one line for --jsonl. */
+  /** Writes one JSON document: indented for --json, on one line for --jsonl. */
   document(value: unknown): Promise<void> {
-    return this.stdout.write(`${toJson(value, this.format === "jsonl" ? undefined : 2)}\n`);
+    return this.#stdout.write(`${toJson(value, this.format === "jsonl" ? undefined : 2)}\n`);
   }
 
-  /** Data from a job, neutralised unless --raw. */
+  /** Escapes control characters in job data, unless --raw is set. */
   safe(text: string): string {
-    return this.flags.raw === true ? text : plainText(text);
+    return this.#flags.raw === true ? text : plainText(text);
   }
 
   safeBlock(text: string): string {
-    return this.flags.raw === true ? text : plainBlock(text);
+    return this.#flags.raw === true ? text : plainBlock(text);
   }
 
-  /** JSON text of a job as it is, without characters that a terminal would act on unless --raw. */
+  /** JSON text of a job with the same value, escaped for terminals unless --raw is set. */
   safeJson(text: string): string {
-    return this.flags.raw === true ? text : safeJson(text);
+    return this.#flags.raw === true ? text : safeJson(text);
   }
 
   /**
-   * Rows that come in pages. Stops reading when the reader left, unless the pages are acts that must go on without one.
-   * Returns the number of rows.
+   * Writes rows page by page and returns their number. Stops when the reader closes the pipe, unless the pages have side
+   * effects that must complete.
    */
   async list<Row>(
     pages: AsyncIterable<readonly Row[]>,
@@ -113,12 +111,12 @@ export class Output {
     { acts = false }: { readonly acts?: boolean } = {},
   ): Promise<number> {
     let count = 0;
-    // Opened with the first page: a call that fails leaves no broken document behind.
+    // Written together with the first page, so that a failed call leaves no truncated document.
     let opening = this.format === "json" ? `{${JSON.stringify(listing.name)}:[` : "";
     for await (const page of pages) {
       await this.text(opening);
       opening = "";
-      await this.page(page, listing, count > 0);
+      await this.#page(page, listing, count > 0);
       count += page.length;
       if (this.closed && !acts) break;
     }
@@ -126,73 +124,73 @@ export class Output {
     return count;
   }
 
-  /** Rows as they come, without a frame around them; --json writes them like --jsonl. */
+  /** Writes rows without an enclosing document; --json writes them like --jsonl. */
   async rows<Row>(rows: readonly Row[], listing: Listing<Row>): Promise<void> {
-    await this.text(this.format === "json" ? this.jsonLines(rows, listing) : this.render(rows, listing));
+    await this.text(this.format === "json" ? this.#jsonLines(rows, listing) : this.#render(rows, listing));
   }
 
-  async sheet(sheet: Sheet): Promise<void> {
+  async record(record: RecordView): Promise<void> {
     switch (this.format) {
       case "json":
       case "jsonl":
-        return this.document(sheet.json);
+        return this.document(record.json);
       case "ids":
-        return this.text(`${sheet.id}\n`);
+        return this.text(`${record.id}\n`);
       case "tsv":
-        return this.text(this.sheetLines(sheet, (field) => `${field.label}\t${this.safe(field.value ?? "")}\n`));
+        return this.text(this.#recordLines(record, (field) => `${field.label}\t${this.safe(field.value ?? "")}\n`));
       case "table":
-        return this.text(this.sheetTable(sheet));
+        return this.text(this.#recordTable(record));
     }
   }
 
-  private page<Row>(rows: readonly Row[], listing: Listing<Row>, more: boolean): Promise<void> {
-    if (this.format !== "json") return this.text(this.render(rows, listing));
+  #page<Row>(rows: readonly Row[], listing: Listing<Row>, more: boolean): Promise<void> {
+    if (this.format !== "json") return this.text(this.#render(rows, listing));
     const lines = rows.map((row) => `\n${toJson(listing.json(row))}`).join(",");
     return this.text(more && lines !== "" ? `,${lines}` : lines);
   }
 
-  private render<Row>(rows: readonly Row[], listing: Listing<Row>): string {
+  #render<Row>(rows: readonly Row[], listing: Listing<Row>): string {
     switch (this.format) {
       case "json":
       case "jsonl":
-        return this.jsonLines(rows, listing);
+        return this.#jsonLines(rows, listing);
       case "ids":
         return rows.map((row) => `${listing.id(row)}\n`).join("");
       case "tsv":
         return renderTsv(rows, listing.columns, (text) => this.safe(text));
       case "table":
-        return this.table(rows, listing);
+        return this.#table(rows, listing);
     }
   }
 
-  private jsonLines<Row>(rows: readonly Row[], listing: Listing<Row>): string {
+  #jsonLines<Row>(rows: readonly Row[], listing: Listing<Row>): string {
     return rows.map((row) => `${toJson(listing.json(row))}\n`).join("");
   }
 
-  private table<Row>(rows: readonly Row[], listing: Listing<Row>): string {
+  #table<Row>(rows: readonly Row[], listing: Listing<Row>): string {
     const text = renderTable(rows, listing.columns, {
-      width: this.stdout.columns ?? Number.POSITIVE_INFINITY,
-      now: this.now(),
-      header: !this.headerShown,
-      widths: this.widths,
+      width: this.#stdout.columns ?? Number.POSITIVE_INFINITY,
+      now: this.#now(),
+      header: !this.#headerShown,
+      widths: this.#widths,
       paint: this.paint,
       safe: (cell) => this.safe(cell),
     });
-    if (rows.length > 0) this.headerShown = true;
+    if (rows.length > 0) this.#headerShown = true;
     return text;
   }
 
-  private sheetTable(sheet: Sheet): string {
-    const width = Math.max(...sheet.fields.map((field) => (field.value === undefined ? 0 : field.label.length)));
-    return this.sheetLines(sheet, (field) => {
+  #recordTable(record: RecordView): string {
+    const width = Math.max(...record.fields.map((field) => (field.value === undefined ? 0 : field.label.length)));
+    return this.#recordLines(record, (field) => {
       const label = this.paint("dim", field.label.padEnd(width));
       const text = this.safeBlock(field.short ?? field.value ?? "").replaceAll("\n", `\n${" ".repeat(width + 2)}`);
       return `${label}  ${text}\n`;
     });
   }
 
-  private sheetLines(sheet: Sheet, line: (field: SheetField) => string): string {
-    return sheet.fields
+  #recordLines(record: RecordView, line: (field: RecordField) => string): string {
+    return record.fields
       .filter((field) => field.value !== undefined)
       .map(line)
       .join("");
@@ -202,7 +200,7 @@ export class Output {
 function chooseFormat(flags: FormatFlags, isTerminal: boolean): Format {
   const chosen = CHOICES.filter(({ name }) => flags[name] === true);
   if (chosen.length > 1) {
-    throw usageError(`${chosen.map(({ name }) => `--${name}`).join(" and ")} exclude each other`, "give one of them");
+    throw usageError(`use only one of ${chosen.map(({ name }) => `--${name}`).join(", ")}`);
   }
   return chosen[0]?.format ?? (isTerminal ? "table" : "tsv");
 }

@@ -1,16 +1,16 @@
 import { CliError } from "../exit.ts";
 
 /**
- * Standard output for data. Writes wait until the reader took them, so that large outputs neither pile up in memory nor
- * are cut off at exit; a reader that left (as `head` does) ends the output quietly.
+ * Standard output for data. Each write waits for the reader, so that large outputs neither accumulate in memory nor are
+ * truncated at exit. A reader that closes the pipe (such as `head`) ends the output silently.
  */
 export interface Stdout {
   readonly isTerminal: boolean;
-  /** Columns of the terminal; undefined off one, and when it does not know. */
+  /** Width of the terminal; undefined without a terminal, or if the width is unknown. */
   readonly columns: number | undefined;
-  /** The reader is gone: further writes do nothing. */
+  /** Whether the reader has closed the pipe; further writes have no effect. */
   readonly closed: boolean;
-  /** @throws CliError `failed` when it cannot be written for another reason than a reader that left */
+  /** @throws CliError `failed` if writing fails for any reason other than a closed pipe */
   write(text: string): Promise<void>;
 }
 
@@ -20,39 +20,41 @@ export function openStdout(stream: NodeJS.WriteStream = process.stdout): Stdout 
 
 class StreamStdout implements Stdout {
   closed = false;
-  private fault: Error | undefined;
+  #fault: Error | undefined;
+  readonly #stream: NodeJS.WriteStream;
 
-  constructor(private readonly stream: NodeJS.WriteStream) {
-    // Without a listener a reader that left would end the process with a stack.
-    stream.on("error", (error) => this.onError(error));
+  constructor(stream: NodeJS.WriteStream) {
+    this.#stream = stream;
+    // Without a listener, a closed pipe would crash the process.
+    stream.on("error", (error) => this.#onError(error));
   }
 
   get isTerminal(): boolean {
-    return this.stream.isTTY;
+    return this.#stream.isTTY;
   }
 
   get columns(): number | undefined {
-    // A terminal that nobody gave a size says 0.
-    return this.isTerminal && this.stream.columns > 0 ? this.stream.columns : undefined;
+    // A terminal without a size reports 0.
+    return this.isTerminal && this.#stream.columns > 0 ? this.#stream.columns : undefined;
   }
 
   async write(text: string): Promise<void> {
-    if (!this.closed && text !== "") await this.writeThrough(text);
-    // A reader that left wants no more; a full disk has swallowed what somebody wanted.
-    if (this.fault !== undefined) throw new CliError("failed", `stdout cannot be written: ${this.fault.message}`);
+    if (!this.closed && text !== "") await this.#writeThrough(text);
+    // A closed pipe is not an error; a full disk is.
+    if (this.#fault !== undefined) throw new CliError("failed", `cannot write to stdout: ${this.#fault.message}`);
   }
 
-  private writeThrough(text: string): Promise<void> {
+  #writeThrough(text: string): Promise<void> {
     return new Promise((resolve) => {
-      this.stream.write(text, (error) => {
-        if (error) this.onError(error);
+      this.#stream.write(text, (error) => {
+        if (error) this.#onError(error);
         resolve();
       });
     });
   }
 
-  private onError(error: Error): void {
+  #onError(error: Error): void {
     this.closed = true;
-    if (!("code" in error) || error.code !== "EPIPE") this.fault = error;
+    if (!("code" in error) || error.code !== "EPIPE") this.#fault = error;
   }
 }

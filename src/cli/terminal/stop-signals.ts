@@ -1,18 +1,18 @@
-/** How long-running commands are told to stop: the first signal asks, the second insists. */
+/** Stop signals of a long-running command: the first requests a graceful stop, the second ends the process. */
 export interface StopSignals {
   /** Resolves with the first SIGINT, SIGTERM or SIGHUP. */
   readonly requested: Promise<void>;
   readonly isRequested: boolean;
-  /** Fires with the second one, just before the process ends. */
+  /** Aborts on the second signal, just before the process exits. */
   readonly killNow: AbortSignal;
 }
 
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
 /**
- * Runs `work` under these signals. The second one ends the process with 128 + its number, after `killNow` had its say.
+ * Runs `work` with these signals. The second signal aborts `killNow` and then exits with 128 plus its number.
  */
-export async function untilStopped<T>(
+export async function withStopSignals<T>(
   work: (signals: StopSignals) => Promise<T>,
   { onHangup = "stop" }: { readonly onHangup?: "stop" | "ignore" } = {},
 ): Promise<T> {

@@ -1,23 +1,23 @@
+import { plainText } from "../text/plain-text.ts";
 import type { Paint } from "./color.ts";
-import { plainText } from "./plain-text.ts";
 
 /** One column of a listing. */
 export interface Column<Row> {
   readonly header: string;
-  /** The whole value, for pipes; also shown on a terminal unless `short` says otherwise. */
+  /** The full value, for pipes; also shown on a terminal unless `short` is set. */
   readonly value: (row: Row) => string;
-  /** For people: short ids, relative times. */
+  /** The value for a terminal: short IDs, relative times. */
   readonly short?: (row: Row, now: number) => string;
   readonly align?: "right";
   readonly paint?: (row: Row) => Paint | undefined;
 }
 
 export interface TableStyle {
-  /** Columns of the terminal; longer lines are cut with an ellipsis. */
+  /** Width of the terminal; longer lines are truncated with an ellipsis. */
   readonly width: number;
   readonly now: number;
   readonly header: boolean;
-  /** Widths of the columns in the pages before, raised by this one, so that pages line up. */
+  /** Column widths of the previous pages, widened by this one, so that pages align. */
   readonly widths: number[];
   readonly paint: (paint: Paint, text: string) => string;
   readonly safe: (text: string) => string;
@@ -25,7 +25,7 @@ export interface TableStyle {
 
 const GAP = "  ";
 
-/** Aligned lines, each with a newline. Returns "" without rows. */
+/** Renders aligned lines, each with a newline; "" without rows. */
 export function renderTable<Row>(rows: readonly Row[], columns: readonly Column<Row>[], style: TableStyle): string {
   if (rows.length === 0) return "";
   const cells = rows.map((row) =>
@@ -84,7 +84,7 @@ function cut(text: string, width: number): string {
   return `${kept}…${" ".repeat(Math.max(0, width - length - 1))}`;
 }
 
-/** Tab-separated lines without a header; tabs and newlines inside a value are written as \t and \n. */
+/** Renders tab-separated lines without a header; tabs and newlines inside a value become \t and \n. */
 export function renderTsv<Row>(rows: readonly Row[], columns: readonly Column<Row>[], safe = plainText): string {
   return rows.map((row) => `${columns.map((column) => oneLine(safe(column.value(row)))).join("\t")}\n`).join("");
 }

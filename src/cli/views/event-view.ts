@@ -1,20 +1,24 @@
-/** How an event is shown, and the JSON shape that programs rely on. */
+/** How events are printed, and the JSON format that programs rely on. */
 import type { Event } from "#proto/gen/reseolio/v1/event_service_pb.ts";
-import { relativeTime } from "./instant.ts";
-import { embedJson } from "../terminal/json-text.ts";
-import type { Sheet } from "../terminal/output.ts";
-import { fromTimestamp, isoTime } from "./timestamps.ts";
+import type { RecordView } from "../terminal/output.ts";
+import { counted } from "../text/counted.ts";
+import { relativeTime } from "../text/instant.ts";
+import { embedJson } from "../text/json-text.ts";
+import { fromTimestamp, isoTime } from "../text/timestamps.ts";
 
 export function eventJson(event: Event): Record<string, unknown> {
   return { name: event.name, payload: embedJson(event.payload), emittedAt: isoTime(event.emittedAt) };
 }
 
-export function eventSheet(event: Event, now: number): Sheet {
+export function eventRecord(event: Event, now: number): RecordView {
   return { id: event.name, json: eventJson(event), fields: eventFields(event, now) };
 }
 
-/** An event that was just emitted: whether it was the first of its name, and who waited for it. */
-export function emittedSheet(event: Event, emitted: { readonly created: boolean; readonly woken: number }): Sheet {
+/** An event that was just emitted: whether it is the first of its name, and how many jobs it woke. */
+export function emittedEventRecord(
+  event: Event,
+  emitted: { readonly created: boolean; readonly woken: number },
+): RecordView {
   return {
     id: event.name,
     json: { ...eventJson(event), created: emitted.created, woken: emitted.woken },
@@ -23,14 +27,14 @@ export function emittedSheet(event: Event, emitted: { readonly created: boolean;
       {
         label: "created",
         value: String(emitted.created),
-        short: emitted.created ? "yes" : "no: it had happened before",
+        short: emitted.created ? "yes" : "no: it was already emitted",
       },
-      { label: "woken", value: String(emitted.woken), short: `${emitted.woken} jobs` },
+      { label: "woken", value: String(emitted.woken), short: counted(emitted.woken, "job") },
     ],
   };
 }
 
-function eventFields(event: Event, now: number): Sheet["fields"] {
+function eventFields(event: Event, now: number): RecordView["fields"] {
   const at = fromTimestamp(event.emittedAt);
   const iso = isoTime(event.emittedAt) ?? undefined;
   return [

@@ -1,13 +1,14 @@
 import type { FunctionStats } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
-import { STATE_NAMES, STATE_PAINT, type StateName, stateName } from "./job-states.ts";
 import type { Listing } from "../terminal/output.ts";
+import { STATE_NAMES, stateName, type StateName } from "../text/job-states.ts";
+import { STATE_PAINT } from "./state-paint.ts";
 
-/** Jobs of a function in a state. */
+/** Number of jobs of a function in a state. */
 export function countOf(stats: FunctionStats, state: StateName): number {
   return Number(stats.counts.find((one) => stateName(one.state) === state)?.count ?? 0n);
 }
 
-/** Counts of several functions together, by state. */
+/** Number of jobs of all these functions, by state. */
 export function totals(functions: readonly FunctionStats[]): Readonly<Record<StateName, number>> {
   const sums = STATE_NAMES.map((state) => [state, functions.reduce((sum, one) => sum + countOf(one, state), 0)]);
   return Object.fromEntries(sums) as Record<StateName, number>;
@@ -38,5 +39,5 @@ export const FUNCTIONS: Listing<FunctionStats> = {
     freeSlots: one.freeSlots,
   }),
   id: (one) => one.functionName,
-  empty: "no functions yet; they appear with their first job or worker",
+  empty: "no functions yet; a function appears with its first job or worker",
 };

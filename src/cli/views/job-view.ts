@@ -1,18 +1,20 @@
-/** How jobs are shown: columns, sheets, and the JSON shape that programs rely on. */
+/** How jobs are printed, and the JSON format that programs rely on. */
 import type { Attempt, Job, JobError, JobOptions } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { formatDuration } from "../flags/duration.ts";
-import { embedJson } from "../terminal/json-text.ts";
-import { shortId } from "./job-id.ts";
-import { STATE_PAINT, stateName } from "./job-states.ts";
-import type { Listing, Sheet } from "../terminal/output.ts";
+import type { Listing, RecordView } from "../terminal/output.ts";
 import type { Column } from "../terminal/table.ts";
+import { counted } from "../text/counted.ts";
+import { formatDuration } from "../text/duration.ts";
+import { shortId } from "../text/job-id.ts";
+import { stateName } from "../text/job-states.ts";
+import { embedJson } from "../text/json-text.ts";
+import { fromTimestamp, isoTime } from "../text/timestamps.ts";
+import { STATE_PAINT } from "./state-paint.ts";
 import { timeColumn, timeField } from "./time-view.ts";
-import { fromTimestamp, isoTime } from "./timestamps.ts";
 import { checkpointJson, checkpointsText, waitJson, waitsText } from "./wait-view.ts";
 
 const BACKOFF_NAMES = ["exponential", "fixed", "linear", "exponential"] as const;
 
-/** Every key is always there; what does not apply is null. */
+/** Every key is always present; values that do not apply are null. */
 export function jobJson(job: Job): Record<string, unknown> {
   return {
     ...endedJobJson(job),
@@ -22,12 +24,12 @@ export function jobJson(job: Job): Record<string, unknown> {
   };
 }
 
-/** What an await tells of a job: all but its attempts and what it waits for and recorded. */
+/** A job as an await returns it: without attempts, waits and checkpoints. */
 export function endedJobJson(job: Job): Record<string, unknown> {
   return { ...jobSummaryJson(job), args: embedJson(job.args), result: resultJson(job) };
 }
 
-/** What a list tells of a job: neither arguments nor result. */
+/** A job as a list returns it: without arguments and result. */
 export function jobSummaryJson(job: Job): Record<string, unknown> {
   return {
     jobId: job.jobId,
@@ -105,7 +107,7 @@ const COLUMNS: readonly Column<Job>[] = [
   { header: "ERROR", value: (job) => errorLine(job.error) },
 ];
 
-/** For people. */
+/** The function name for a terminal. */
 export function functionText({ functionName, undoOf }: Job): string {
   return undoOf === "" ? functionName : `${functionName} (undo)`;
 }
@@ -128,7 +130,7 @@ export const JOB_LISTING: Listing<Job> = {
   empty: "no jobs match",
 };
 
-export function jobSheet(job: Job, now: number): Sheet {
+export function jobRecord(job: Job, now: number): RecordView {
   const json = jobJson(job);
   return {
     id: job.jobId,
@@ -163,7 +165,7 @@ export function jobSheet(job: Job, now: number): Sheet {
 }
 
 function attemptLine(job: Job): string {
-  const losses = job.losses === 0 ? "" : `, worker lost ${job.losses} times`;
+  const losses = job.losses === 0 ? "" : `, worker lost ${counted(job.losses, "time")}`;
   return `${attemptText(job)}, ${job.failures} failed${losses}`;
 }
 
@@ -171,7 +173,7 @@ function compact(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
 }
 
-/** For people; without attempts and times. */
+/** Options for a terminal, without attempts and times. */
 export function optionsLine(options: JobOptions | undefined): string {
   if (options === undefined) return "";
   const delays = `${formatDuration(options.initialDelayMs ?? 0)} to ${formatDuration(options.maxDelayMs ?? 0)}`;

@@ -1,11 +1,10 @@
-/** What status and doctor tell of all schedules together. */
+/** Statistics about all schedules, for status and doctor. */
 import type { ScheduleStats } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
-import { formatDuration } from "../flags/duration.ts";
-import { type Finding, fine, wrong } from "../doctor/finding.ts";
-import { relativeTime } from "./instant.ts";
-import { fromTimestamp, isoTime } from "./timestamps.ts";
+import { formatDuration } from "../text/duration.ts";
+import { relativeTime } from "../text/instant.ts";
+import { fromTimestamp, isoTime } from "../text/timestamps.ts";
 
-/** A tick later than this is no matter of a busy moment. */
+/** A tick that is later than this is not explained by load alone. */
 const OVERDUE_MS = 5_000;
 
 export function scheduleStatsJson(stats: ScheduleStats | undefined): Record<string, unknown> {
@@ -17,7 +16,7 @@ export function scheduleStatsJson(stats: ScheduleStats | undefined): Record<stri
   };
 }
 
-/** For people; undefined when there are none. */
+/** Text for a terminal; undefined if there are no schedules. */
 export function scheduleStatsText(stats: ScheduleStats | undefined, now: number): string | undefined {
   if (stats === undefined || stats.active + stats.paused === 0) return undefined;
   const counts = [`${stats.active} active`, ...(stats.paused === 0 ? [] : [`${stats.paused} paused`])];
@@ -31,16 +30,6 @@ function nextText(stats: ScheduleStats, now: number): readonly string[] {
   return [`next tick ${relativeTime(nextRunAt, now)}`];
 }
 
-export function examineSchedules(stats: ScheduleStats | undefined, now: number): Finding {
-  if (stats !== undefined && isOverdue(stats)) {
-    const message = `a tick is overdue by ${formatDuration(Number(stats.overdueMs))}`;
-    const mend =
-      "see the daemon's log: does it reach its storage, and keep up? reseolio schedules list shows which ones wait";
-    return wrong("schedules", message, mend);
-  }
-  return fine("schedules", scheduleStatsText(stats, now) ?? "none");
-}
-
-function isOverdue(stats: ScheduleStats): boolean {
+export function isOverdue(stats: ScheduleStats): boolean {
   return Number(stats.overdueMs) >= OVERDUE_MS;
 }

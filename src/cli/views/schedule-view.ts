@@ -1,23 +1,24 @@
-/** How schedules are shown: columns, sheets, and the JSON shape that programs rely on. */
+/** How schedules are printed, and the JSON format that programs rely on. */
 import type { Schedule, ScheduleSpec } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
-import { formatDuration } from "../flags/duration.ts";
-import { STATE_PAINT, stateName } from "./job-states.ts";
+import type { Listing, RecordView } from "../terminal/output.ts";
+import { formatDuration } from "../text/duration.ts";
+import { stateName } from "../text/job-states.ts";
+import { embedJson } from "../text/json-text.ts";
+import { scheduleStateName } from "../text/schedule-states.ts";
+import { isoTime } from "../text/timestamps.ts";
 import { errorJson, errorLine, optionsJson, optionsLine } from "./job-view.ts";
-import { embedJson } from "../terminal/json-text.ts";
-import type { Listing, Sheet } from "../terminal/output.ts";
-import { SCHEDULE_STATE_PAINT, scheduleStateName } from "./schedule-states.ts";
+import { SCHEDULE_STATE_PAINT, STATE_PAINT } from "./state-paint.ts";
 import { timeColumn, timeField } from "./time-view.ts";
-import { isoTime } from "./timestamps.ts";
 
 const CATCH_UP_NAMES = ["latest", "none", "latest", "all"] as const;
 const OVERLAP_NAMES = ["allow", "allow", "skip"] as const;
 
-/** Every key is always there; what does not apply is null. */
+/** Every key is always present; values that do not apply are null. */
 export function scheduleJson(schedule: Schedule): Record<string, unknown> {
   return { ...scheduleSummaryJson(schedule), args: embedJson(schedule.spec?.args ?? new Uint8Array()) ?? [] };
 }
 
-/** What a list tells of a schedule: no arguments. */
+/** A schedule as a list returns it: without arguments. */
 function scheduleSummaryJson(schedule: Schedule): Record<string, unknown> {
   return {
     scheduleId: schedule.scheduleId,
@@ -90,12 +91,12 @@ export const SCHEDULE_LISTING: Listing<Schedule> = {
   empty: "no schedules; create one with: reseolio schedules create NAME --function F --cron '0 8 * * *'",
 };
 
-/** How the job of the latest tick stands. */
+/** The state of the job of the latest tick. */
 function outcomeText(schedule: Schedule): string {
   return schedule.lastJobState === 0 ? "" : stateName(schedule.lastJobState);
 }
 
-export function scheduleSheet(schedule: Schedule, now: number): Sheet {
+export function scheduleRecord(schedule: Schedule, now: number): RecordView {
   const { spec } = schedule;
   const json = scheduleJson(schedule);
   const last = schedule.lastJobId === "";
@@ -119,7 +120,7 @@ export function scheduleSheet(schedule: Schedule, now: number): Sheet {
       timeField("next run", schedule.nextRunAt, now),
       timeField("last run", schedule.lastRunAt, now),
       { label: "last job", value: last ? undefined : schedule.lastJobId },
-      { label: "last outcome", value: last ? undefined : outcomeText(schedule) || "not kept any more" },
+      { label: "last outcome", value: last ? undefined : outcomeText(schedule) || "no longer stored" },
       { label: "last error", value: errorLine(schedule.lastJobError) || undefined },
       { label: "skipped", value: schedule.skipped === 0n ? undefined : String(schedule.skipped) },
       timeField("created", schedule.createdAt, now),

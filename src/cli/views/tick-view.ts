@@ -1,8 +1,8 @@
-/** How the ticks to come are shown: in the schedule's zone and in UTC, with what clocks do to them. */
+/** How future ticks are printed: in the schedule's time zone and in UTC, with notes on clock changes. */
 import type { Tick } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
-import { relativeTime } from "./instant.ts";
 import type { Listing } from "../terminal/output.ts";
-import { fromTimestamp, isoTime } from "./timestamps.ts";
+import { relativeTime } from "../text/instant.ts";
+import { fromTimestamp, isoTime } from "../text/timestamps.ts";
 
 interface TickRow {
   readonly tick: Tick;
@@ -16,7 +16,7 @@ export function tickRows(ticks: readonly Tick[]): readonly TickRow[] {
 
 function noteOf(tick: Tick, before: Tick | undefined): string {
   const notes: string[] = [];
-  if (tick.inGap) notes.push("clocks skip its time: first valid instant");
+  if (tick.inGap) notes.push("skipped by a clock change: first valid instant");
   if (tick.offsetChanged) {
     notes.push(before === undefined ? "clocks changed" : `clocks changed from ${offsetOf(before)}`);
   }
@@ -28,7 +28,7 @@ function offsetOf(tick: Tick): string {
   return offset === "Z" ? "+00:00" : offset;
 }
 
-/** @param zone heads the column of local times */
+/** @param zone the header of the column of local times */
 export function tickListing(zone: string): Listing<TickRow> {
   return {
     name: "ticks",
@@ -39,7 +39,7 @@ export function tickListing(zone: string): Listing<TickRow> {
     ],
     json: ({ tick }) => tickJson(tick),
     id: ({ tick }) => isoTime(tick.at) ?? "",
-    empty: "no tick will come",
+    empty: "no future ticks",
   };
 }
 

@@ -1,11 +1,11 @@
-/** How times are shown: ISO in UTC to programs, how far away to people. */
+/** How times are printed: ISO 8601 in UTC for programs, relative to now for people. */
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { relativeTime } from "./instant.ts";
-import type { SheetField } from "../terminal/output.ts";
+import type { RecordField } from "../terminal/output.ts";
 import type { Column } from "../terminal/table.ts";
-import { fromTimestamp, isoTime } from "./timestamps.ts";
+import { relativeTime } from "../text/instant.ts";
+import { fromTimestamp, isoTime } from "../text/timestamps.ts";
 
-/** @param applies rows in which the time means something to people */
+/** @param applies whether the time of a row is relevant to people */
 export function timeColumn<Row>(
   header: string,
   of: (row: Row) => Timestamp | undefined,
@@ -21,7 +21,7 @@ export function timeColumn<Row>(
   };
 }
 
-export function timeField(label: string, time: Timestamp | undefined, now: number): SheetField {
+export function timeField(label: string, time: Timestamp | undefined, now: number): RecordField {
   const at = fromTimestamp(time);
   if (at === null) return { label, value: undefined };
   const iso = new Date(at).toISOString();

@@ -1,8 +1,8 @@
-/** How what a job waits for, and what it recorded, are shown. */
+/** How the waits and checkpoints of a job are printed. */
 import { shownName } from "#proto/contract.ts";
 import { type Checkpoint, CheckpointKind, type PendingWait } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { relativeTime } from "./instant.ts";
-import { fromTimestamp, isoTime } from "./timestamps.ts";
+import { relativeTime } from "../text/instant.ts";
+import { fromTimestamp, isoTime } from "../text/timestamps.ts";
 
 const KIND_NAMES: Readonly<Record<CheckpointKind, string>> = {
   [CheckpointKind.UNSPECIFIED]: "unknown",
@@ -17,7 +17,7 @@ const KIND_NAMES: Readonly<Record<CheckpointKind, string>> = {
   [CheckpointKind.NOTE]: "note",
 };
 
-/** A kind that this version does not know is "unknown". */
+/** The name of a kind; "unknown" for kinds that this version does not know. */
 function kindName(kind: CheckpointKind): string {
   return KIND_NAMES[kind] ?? "unknown";
 }
@@ -33,7 +33,7 @@ export function waitJson(wait: PendingWait): Record<string, unknown> {
   };
 }
 
-/** One line a wait; undefined for a job that waits for nothing. */
+/** One line per wait; undefined if the job waits for nothing. */
 export function waitsText(waits: readonly PendingWait[], now: number): string | undefined {
   return waits.length === 0 ? undefined : waits.map((wait) => waitLine(wait, now)).join("\n");
 }
@@ -72,9 +72,9 @@ export function checkpointJson(checkpoint: Checkpoint): Record<string, unknown> 
   };
 }
 
-/** One line a checkpoint, in the order of their recording; undefined without any. */
+/** One line per checkpoint, in the order in which they were recorded; undefined without any. */
 export function checkpointsText(checkpoints: readonly Checkpoint[]): string | undefined {
-  // When a wait is over is told by the wait.
+  // The end of a wait is shown with the wait.
   const shown = checkpoints.filter(({ kind, name }) => kind !== CheckpointKind.NOTE || !name.startsWith("due:"));
   return shown.length === 0 ? undefined : shown.map(checkpointLine).join("\n");
 }
@@ -82,6 +82,6 @@ export function checkpointsText(checkpoints: readonly Checkpoint[]): string | un
 function checkpointLine(checkpoint: Checkpoint): string {
   const { name, error, timedOut, endedAttempt } = checkpoint;
   const outcome = error === undefined ? (timedOut ? " timed out" : "") : ` failed: ${error.name}: ${error.message}`;
-  const consequence = endedAttempt ? " (ended an attempt; the next one tries it again)" : "";
+  const consequence = endedAttempt ? " (ended an attempt; the next attempt tries it again)" : "";
   return `${kindName(checkpoint.kind)} ${shownName(name)}${outcome}${consequence}`;
 }

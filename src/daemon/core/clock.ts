@@ -1,8 +1,8 @@
-/** Time and chance come in as values; the real ones are made in `daemon.ts`, tests move their own. */
+/** A source of time. `daemon.ts` creates the real one; tests control their own. */
 export interface Clock {
   /** Milliseconds since the epoch. May jump. */
   now(): number;
-  /** Milliseconds from an arbitrary start; never goes back. For lengths and deadlines inside this process. */
+  /** Milliseconds from an arbitrary start; never goes back. For durations and deadlines inside this process. */
   monotonic(): number;
 }
 

@@ -1,24 +1,24 @@
-/** Cron expressions: what is one, and which local times it names. */
+/** Cron expressions: their syntax, and the local times that they match. */
 import type * as CronParser from "cron-parser";
 
 /** A checked expression in the form that `nextWallTime` reads. */
 export interface CronRule {
-  /** For each value the least one of the field that is not lower; -1 when there is none. */
+  /** For each value, the lowest value of the field that is not below it; -1 when there is none. */
   readonly nextHour: Int8Array;
   readonly nextMinute: Int8Array;
   readonly nextSecond: Int8Array;
-  /** Whether it goes by real time through a change of the clocks; see `next-tick.ts`. */
+  /** Whether it follows real time through a change of the clocks; see `next-tick.ts`. */
   readonly isInterval: boolean;
   /** Bit n is day n of the month; month from 0. */
   readonly daysOf: (year: number, month: number) => number;
 }
 
-/** The rule, or why the text is none: what is wrong, with the value, and what is right. */
+/** The rule, or the fault in the text: what is wrong, with the value, and what is right. */
 export type ParsedCron = { readonly rule: CronRule } | { readonly fault: string };
 
-const EXAMPLE = 'a right one is "0 8 * * 1-5" (minute hour day month weekday), six fields begin with the second';
+const EXAMPLE = 'a valid one is "0 8 * * 1-5" (minute hour day month weekday); with six fields the first is the second';
 
-/** Ours and cron-parser's; the values are five fields. */
+/** Nicknames of ours and of cron-parser, as five fields or six. */
 const NICKNAMES: Readonly<Record<string, string>> = {
   "@yearly": "0 0 1 1 *",
   "@annually": "0 0 1 1 *",
@@ -36,14 +36,14 @@ const NICKNAMES: Readonly<Record<string, string>> = {
 const FIELD_NAMES = ["second", "minute", "hour", "day of month", "month", "day of week"] as const;
 const NAMES = /\b(JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC|SUN|MON|TUE|WED|THU|FRI|SAT)\b/g;
 const MAX_LENGTH = 512;
-/** Rules that are kept parsed. */
+/** Size of the cache of parsed rules. */
 const MOST_KEPT = 4_096;
 const kept = new Map<string, ParsedCron>();
 
 /**
- * Five fields, six with seconds first, or a nickname such as `@hourly`. Names of months and days in any case, 0 and 7
- * are Sunday, steps, ranges, lists, `L` (last day of the month; `5L` last Friday) and `#` (`1#2` second Monday). Day of
- * month and day of week, when neither is `*`, are joined by or.
+ * Parses five fields, six with seconds first, or a nickname such as `@hourly`. Fields may use names of months and days in any
+ * case, 0 and 7 for Sunday, steps, ranges, lists, `L` (last day of the month; `5L` last Friday) and `#` (`1#2` second
+ * Monday). When both day of month and day of week are restricted, either may match.
  */
 export function parseCron(text: string): ParsedCron {
   const known = kept.get(text);
@@ -67,7 +67,7 @@ function parse(text: string): ParsedCron {
   if (trimmed === "") return { fault: `is empty; ${EXAMPLE}` };
   const shown = JSON.stringify(text);
   if (trimmed.startsWith("@") && NICKNAMES[trimmed.toLowerCase()] === undefined) {
-    return { fault: `${shown} is not known; give one of ${Object.keys(NICKNAMES).join(", ")}, or fields: ${EXAMPLE}` };
+    return { fault: `${shown} is unknown; give one of ${Object.keys(NICKNAMES).join(", ")}, or fields: ${EXAMPLE}` };
   }
   const fields = (NICKNAMES[trimmed.toLowerCase()] ?? trimmed).toUpperCase().split(/\s+/);
   if (fields.length !== 5 && fields.length !== 6) {
@@ -77,23 +77,23 @@ function parse(text: string): ParsedCron {
   const fault = faultOf(six);
   if (fault !== null) return { fault: `${shown}: ${fault}; ${EXAMPLE}` };
   const rule = compile(six);
-  if (!happens(rule)) return { fault: `${shown} names a date that no year has, so it would never run; ${EXAMPLE}` };
+  if (!happens(rule)) return { fault: `${shown} matches no date of any year, so it would never run; ${EXAMPLE}` };
   return { rule };
 }
 
-/** Tries the fields one by one, so that the one at fault can be named. */
+/** Tries the fields one by one, so that the error can name the invalid one. */
 function faultOf(six: readonly string[]): string | null {
   for (const [index, field] of six.entries()) {
     const alone = six.map((_, other) => (other === index ? field : "*"));
     const what = `the ${FIELD_NAMES[index]} field ${JSON.stringify(field)}`;
-    // cron-parser would choose a time by chance.
-    if (field.replace(NAMES, "").includes("H")) return `${what} is wrong (H is not supported; use jitter)`;
+    // cron-parser would choose a random time.
+    if (field.replace(NAMES, "").includes("H")) return `${what} is invalid (H is not supported; use jitter)`;
     const complaint = complaintOf(alone);
-    if (complaint !== null) return `${what} is wrong (${complaint})`;
+    if (complaint !== null) return `${what} is invalid (${complaint})`;
   }
   const complaint = complaintOf(six);
   if (complaint === null) return null;
-  return complaint.includes("day of month") ? "it names a date that no year has" : complaint;
+  return complaint.includes("day of month") ? "it matches no date of any year" : complaint;
 }
 
 function complaintOf(six: readonly string[]): string | null {
@@ -108,7 +108,7 @@ function complaintOf(six: readonly string[]): string | null {
 type CronFields = CronParser.CronExpression["fields"];
 
 function parseFields(six: readonly string[]): CronFields {
-  // Not loaded before it is needed: with the library of dates that it brings it costs every daemon 10 MB and 30 ms.
+  // Loaded on demand: with its date library it would cost every daemon 10 MB and 30 ms.
   const { CronExpressionParser } = require("cron-parser") as typeof CronParser;
   return CronExpressionParser.parse(six.join(" ")).fields;
 }
@@ -177,7 +177,7 @@ function maskOf(year: number, month: number, isDay: IsDay): number {
   return mask;
 }
 
-/** A leap year and the seven years around it hold every date that there is, on some weekday. */
+/** Whether it matches any date. 28 years contain every date on every weekday. */
 function happens(rule: CronRule): boolean {
   for (let month = 0; month < 12 * 28; month++) {
     if (rule.daysOf(2000 + Math.floor(month / 12), month % 12) !== 0) return true;

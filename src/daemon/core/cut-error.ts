@@ -1,6 +1,6 @@
 import { WIRE_LIMITS } from "#proto/contract.ts";
 
-/** An error whose texts are no longer than what is kept. */
+/** Cuts the texts of an error to the length that is stored. */
 export function cutError<E extends { readonly name: string; readonly message: string; readonly stack?: string }>(
   error: E,
 ): E {
@@ -8,7 +8,7 @@ export function cutError<E extends { readonly name: string; readonly message: st
   return { ...error, name: cutText(error.name), message: cutText(error.message), ...stack };
 }
 
-/** A text that is no longer than what is kept of an error. */
+/** Cuts a text to the length that is stored of an error. */
 export function cutText(text: string): string {
   const limit = WIRE_LIMITS.errorTextBytes;
   if (text.length * 3 <= limit || Buffer.byteLength(text) <= limit) return text;

@@ -1,16 +1,16 @@
-/** Faults of the daemon with a closed list of codes; `rpc/error-interceptor.ts` maps them to the protocol's codes. */
+/** The closed list of the daemon's error codes; `rpc/error-interceptor.ts` maps them to the protocol's codes. */
 export type ErrorCode =
   /** A field is malformed or out of range. */
   | "invalid_argument"
   | "not_found"
   | "already_exists"
-  /** Not in a state in which this can be done. */
+  /** The present state does not allow it. */
   | "failed_precondition"
   /** A limit is reached: size, disk, connections. */
   | "resource_exhausted"
-  /** Passing: try again. */
+  /** Temporary: retry. */
   | "unavailable"
-  /** The daemon cannot go on and stops. */
+  /** The daemon cannot continue, and stops. */
   | "fatal"
   | "internal";
 
@@ -25,7 +25,7 @@ export class DaemonError extends Error {
   override readonly name = "DaemonError";
   readonly code: ErrorCode;
   readonly violations: readonly FieldViolation[];
-  /** Facts for programs: ids, limits, what is there already. */
+  /** Details for programs, such as IDs and limits. */
   readonly metadata: Readonly<Record<string, string>>;
 
   constructor(
@@ -44,26 +44,26 @@ export class DaemonError extends Error {
   }
 }
 
-/** One error for all faults of a request, so that a caller mends them in one go. */
+/** One error for all violations of a request, so that a caller can fix them together. */
 export function invalidArgument(violations: readonly FieldViolation[]): DaemonError {
   const text = violations.map((one) => `${one.field}: ${one.description}`).join("; ");
   return new DaemonError("invalid_argument", text, { violations });
 }
 
-/** No schedule has this name now. */
+/** The error for a name that no schedule has now. */
 export function scheduleNotFound(name: string): DaemonError {
   return new DaemonError(
     "not_found",
-    `no schedule is named ${JSON.stringify(name)}: it was deleted or never created; reseolio schedules list shows what is there`,
+    `no schedule is named ${JSON.stringify(name)}: it was deleted or never created; reseolio schedules list shows the existing ones`,
     { metadata: { name } },
   );
 }
 
-/** For an id that is well-formed; the store cannot tell deleted, pruned and never stored apart. */
+/** The error for an unknown job; the store cannot distinguish deleted, pruned and never stored. */
 export function jobNotFound(jobId: string): DaemonError {
   return new DaemonError(
     "not_found",
-    `no job has the id ${jobId}: it was deleted, pruned after its retention, or never stored; reseolio jobs list shows what is there`,
+    `no job has the id ${jobId}: it was deleted, pruned after its retention, or never stored; reseolio jobs list shows the existing ones`,
     { metadata: { jobId } },
   );
 }

@@ -1,10 +1,17 @@
 /**
- * The state machine of a job: pure decisions on a job that was read, applied by a store as one guarded write
- * ("where id, state and lease token are still these"). A rejected write means that somebody else moved the job first.
+ * The state machine of a job: pure decisions on a job that was read, which a store applies as one guarded write ("where ID,
+ * state and lease token are still these"). A rejected write means that somebody else changed the job first.
  */
 import type { FailureMarks } from "./checkpoint.ts";
-import type { Attempt, AttemptOutcome, ErrorReason, Job, JobError, JobState } from "./job.ts";
-import { isTerminal } from "./job.ts";
+import {
+  type Attempt,
+  type AttemptOutcome,
+  type ErrorReason,
+  isTerminal,
+  type Job,
+  type JobError,
+  type JobState,
+} from "./job.ts";
 import { retryDelayMs } from "./retry-policy.ts";
 
 /** What happened to a job. */
@@ -21,11 +28,11 @@ export type JobEvent =
     }
   /** Its handler waits: it needs no slot until it is woken. */
   | { readonly kind: "park"; readonly ranMs: number }
-  /** Something that it waits for has happened. With a grace it is kept that long for the worker that parked it. */
+  /** Something that it waits for has happened. For `graceMs` only the worker that parked it may claim it. */
   | { readonly kind: "wake"; readonly graceMs: number }
   /**
-   * Its worker hands it back, on drain or recall; or it could not be delivered, and waits a while. With a mismatch its
-   * handler, which has started, does not fit what the job has recorded: the text says how.
+   * Its worker releases it after a drain or recall, or it could not be delivered and waits for `delayMs`. With a mismatch the
+   * handler has started and does not match the job's records; the text says how.
    */
   | { readonly kind: "release"; readonly started: boolean; readonly delayMs?: number; readonly mismatch?: string }
   /** The attempt ran past `timeoutMs`. */
@@ -33,7 +40,7 @@ export type JobEvent =
   /** Its worker vanished. */
   | { readonly kind: "lose" }
   | { readonly kind: "cancel"; readonly reason: "cancelled" | "start_deadline" | "finish_deadline" }
-  /** A person makes it run again. One that is parked is woken: its handler asks again for what it waits for. */
+  /** A person makes it run again. A parked job is woken, and its handler asks again for what it waits for. */
   | { readonly kind: "retry" };
 
 /** Events whose outcome depends on the job alone. */
@@ -44,41 +51,41 @@ export type UnconditionalEvent =
 /** The fields that a transition may set; an absent one stays as it is. */
 export interface JobChange {
   readonly state: JobState;
-  /** For PENDING: earliest start, counted from the store's now. */
+  /** For PENDING: earliest start, in milliseconds from the store's present time. */
   readonly runAfterMs?: number;
   readonly result?: Uint8Array;
   readonly error?: JobError | null;
   readonly attempt?: number;
   readonly failures?: number;
   readonly losses?: number;
-  /** Take the lease back: raise the token, so that whoever holds it can write no more. */
+  /** Revokes the lease: raises the token, so that its holder can no longer write. */
   readonly revokeLease?: true;
   /** Start of the attempt as the daemon saw it. */
   readonly startedAt?: number;
-  /** Drop `startBy` and `finishBy`, which a retry by a person outlives. */
+  /** Drops `startBy` and `finishBy`, which do not apply after a retry by a person. */
   readonly clearDeadlines?: true;
-  /** How long the attempt ran before it parked; null begins a new attempt. */
+  /** Run time of the attempt before it parked; null begins a new attempt. */
   readonly ranMs?: number | null;
-  /** For PENDING: keep `workerId`, who has the handler in memory and may claim the job before `runAt`. */
+  /** For PENDING: keeps `workerId`, the worker with the handler in memory, which may claim the job before `runAt`. */
   readonly keepWorker?: true;
-  /** Let what failed be tried again: a person asked for it. */
+  /** Lets failed steps run again, because a person asked for it. */
   readonly forgetFailures?: true;
-  /** What the failure of this attempt makes of the job's records. */
+  /** What the failure of this attempt does to the job's records. */
   readonly marks?: FailureMarks;
 }
 
-/** One guarded write. The store sets `finishedAt` when the new state is terminal and keeps `workerId` as who ended it. */
+/** One guarded write. If the new state is terminal, the store sets `finishedAt` and keeps `workerId` as who ended the job. */
 export interface Transition {
   readonly jobId: string;
   readonly functionName: string;
   readonly parentId: string | null;
-  /** Number of the job's last execution after the change, for those who are told of it. */
+  /** Number of the job's last execution after the change, for notifications. */
   readonly attempt: number;
   /** Holder of the lease before the change. */
   readonly workerId: string | null;
   readonly expected: { readonly state: JobState; readonly leaseToken: number };
   readonly change: JobChange;
-  /** To be recorded with the change; the store sets `endedAt`. */
+  /** The attempt to record with the change; the store sets `endedAt`. */
   readonly ended: Omit<Attempt, "endedAt"> | null;
 }
 
@@ -183,16 +190,16 @@ function timeOut(job: JobSnapshot, chance: number): Transition {
 function release(job: JobSnapshot, event: Extract<JobEvent, { kind: "release" }>, chance: number): Transition {
   const { started, delayMs = 0, mismatch } = event;
   if (mismatch !== undefined) return waitForCode(job, mismatch, chance);
-  // A job that never started gives its attempt number back, so that attempts count executions. One that was parked is
-  // still in the same attempt, wherever that goes on.
+  // A job that never started returns its attempt number, so that attempts count executions. A parked job is still in the
+  // same attempt, wherever it resumes.
   const attempt = started || job.ranMs !== null ? job.attempt : job.attempt - 1;
   return transition(job, { state: "PENDING", runAfterMs: delayMs, attempt }, null);
 }
 
-/** Other code may come at any time, and none may come for days. */
+/** Retries soon, as matching code may be deployed at any time, and then rarely, as it may take days. */
 const MISMATCH_POLICY = { backoff: "exponential", initialDelayMs: 1_000, maxDelayMs: 60_000, jitter: 0.1 } as const;
 
-/** Counts as no failure. The executions that did are left out of the delay. */
+/** Does not count as a failure. Executions that did count do not add to the delay. */
 function waitForCode(job: JobSnapshot, message: string, chance: number): Transition {
   const error = verdict("replay_mismatch", "ReplayMismatchError", message);
   const executions = Math.max(1, job.attempt - job.failures - job.losses);
@@ -205,7 +212,7 @@ function wake(job: JobSnapshot, graceMs: number): Transition {
   return transition(job, { state: "PENDING", runAfterMs: graceMs, keepWorker: true }, null);
 }
 
-/** An attempt that was parked has ended: the next claim begins another one. */
+/** Marks that an attempt which was parked has ended: the next claim begins a new one. */
 function newAttempt(job: JobSnapshot): Pick<JobChange, "ranMs"> {
   return job.ranMs === null ? {} : { ranMs: null };
 }

@@ -4,10 +4,10 @@ import { type Bounds, JOB_OPTIONS } from "#proto/job-options.ts";
 import type { FieldViolation } from "./errors.ts";
 import type { BackoffKind, JobSettings } from "./job.ts";
 
-/** What to do with a call whose function and idempotency key belong to a job that is there already. */
+/** What to do with a call whose function and idempotency key belong to an existing job. */
 export type OnDuplicate = "return_existing" | "reject" | "replace_finished";
 
-/** As a caller gives them; an absent one takes its default. */
+/** Options as a caller gives them; an absent one takes its default. */
 export interface JobOptionsInput {
   readonly maxAttempts?: number;
   readonly backoff?: BackoffKind;
@@ -28,7 +28,7 @@ export interface JobOptionsInput {
 
 /** Options with every default filled in. */
 export interface JobOptions extends JobSettings {
-  /** Lengths from the time of the enqueue; `runAt` is a time. At most one of delayMs and runAt is not null. */
+  /** Durations count from the enqueue; `runAt` is a time. At most one of delayMs and runAt is not null. */
   readonly delayMs: number | null;
   readonly runAt: number | null;
   readonly startWithinMs: number | null;
@@ -36,13 +36,13 @@ export interface JobOptions extends JobSettings {
   readonly onDuplicate: OnDuplicate;
 }
 
-/** The end of the year 9999, in milliseconds since 1970: no later time can be written in JSON, and none is meant. */
+/** The end of the year 9999, in milliseconds since 1970: the last time that JSON can represent. */
 export const LAST_TIME = 253_402_300_799_999;
 
 /**
- * Fills in defaults and reports every fault with the field's path under `path`.
+ * Fills in defaults and reports every violation with the field's path under `path`.
  *
- * @param path where the options stand in the request, such as `jobs[0].options`
+ * @param path path of the options in the request, such as `jobs[0].options`
  */
 export function resolveJobOptions(
   input: JobOptionsInput,
@@ -64,7 +64,7 @@ export function resolveJobOptions(
   check.bytes("idempotencyKey", input.idempotencyKey, rules.idempotencyKey);
   check.headers(input.headers, rules.headers.max);
   if (input.delayMs !== undefined && input.runAt !== undefined) {
-    check.add("delayMs", "excludes run_at: give one of the two");
+    check.add("delayMs", "cannot be combined with run_at: give one of the two");
   }
   return { options: withDefaults(input), violations };
 }
@@ -91,13 +91,13 @@ function withDefaults(input: JobOptionsInput): JobOptions {
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 
-/** Faults of a time in milliseconds since 1970; empty when it is fine. */
+/** Violations of a time in milliseconds since 1970; empty when it is valid. */
 export function checkTime(time: number, field: string): readonly FieldViolation[] {
   if (time >= 0 && time <= LAST_TIME) return [];
   return [{ field, description: `is ${time} ms since 1970; give a time from 1970 to 9999` }];
 }
 
-/** Faults of a function's name; empty when it is fine. */
+/** Violations in a function's name; empty when it is valid. */
 export function checkFunctionName(name: string, field: string): readonly FieldViolation[] {
   const violations: FieldViolation[] = [];
   if (name.trim() === "") {
@@ -116,7 +116,7 @@ export function checkFunctionName(name: string, field: string): readonly FieldVi
   return violations;
 }
 
-/** Whether the text has a character that no terminal should be sent. */
+/** Whether the text contains a control character, which must not reach a terminal. */
 export function hasControlCharacter(text: string): boolean {
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);
@@ -125,19 +125,22 @@ export function hasControlCharacter(text: string): boolean {
   return false;
 }
 
-/** Fields are named as in the protocol's files, whatever language the caller speaks. */
+/** Converts a field's name to the protocol's spelling, which every language shares. */
 function inSnakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 class OptionCheck {
-  constructor(
-    private readonly path: string,
-    private readonly violations: FieldViolation[],
-  ) {}
+  readonly #path: string;
+  readonly #violations: FieldViolation[];
+
+  constructor(path: string, violations: FieldViolation[]) {
+    this.#path = path;
+    this.#violations = violations;
+  }
 
   add(name: string, description: string): void {
-    this.violations.push({ field: `${this.path}.${inSnakeCase(name)}`, description });
+    this.#violations.push({ field: `${this.#path}.${inSnakeCase(name)}`, description });
   }
 
   integer(name: string, value: number | undefined, bounds: Bounds): void {
@@ -160,7 +163,10 @@ class OptionCheck {
   headers(headers: Readonly<Record<string, string>> | undefined, max: number): void {
     if (headers === undefined) return;
     if (Object.hasOwn(headers, UNDO_HEADER)) {
-      this.add("headers", `have ${UNDO_HEADER}, which only the daemon sets, on the jobs that undo steps: leave it out`);
+      this.add(
+        "headers",
+        `contain ${UNDO_HEADER}, which only the daemon may set, on jobs that undo steps: leave it out`,
+      );
     }
     let length = 0;
     for (const [name, value] of Object.entries(headers)) length += Buffer.byteLength(name) + Buffer.byteLength(value);

@@ -1,19 +1,19 @@
 /**
- * A job as every layer of the daemon sees it. Times are milliseconds since the epoch, read from the store's clock;
- * ids are UUIDs in their lower-case text form.
+ * A job as every layer of the daemon sees it. Times are milliseconds since the epoch on the store's clock; IDs are UUIDs in
+ * lower case.
  */
 
-/** Each state says who moves a job on from it. */
+/** Every state, with what ends it. */
 export const JOB_STATES = [
-  /** Waiting for `runAt` and a worker. Moved on by claim, cancel, or expiry of `startBy` or `finishBy`. */
+  /** Waits for `runAt` and a worker. Ended by claim, cancel, or expiry of `startBy` or `finishBy`. */
   "PENDING",
-  /** Leased to a worker. Moved on by settling, timeout, loss of the worker, cancel, or expiry of `finishBy`. */
+  /** Leased to a worker. Ended by settling, timeout, loss of the worker, cancel, or expiry of `finishBy`. */
   "RUNNING",
-  /** Parked without a slot. Moved on by the thing awaited, its timeout, cancel, or expiry of `finishBy`. */
+  /** Parked without a slot. Ended by what it waits for, its timeout, cancel, or expiry of `finishBy`. */
   "SUSPENDED",
   /** Terminal: has a result. */
   "SUCCESS",
-  /** Terminal until a person retries it: attempts exhausted, or an error that asked for no retry. */
+  /** Terminal until a person retries it: attempts exhausted, or an error that forbade a retry. */
   "DEAD",
   /** Terminal until a person retries it: cancelled by a caller or by a policy. */
   "CANCELLED",
@@ -28,7 +28,7 @@ export function isTerminal(state: JobState): state is TerminalState {
   return state === "SUCCESS" || state === "DEAD" || state === "CANCELLED";
 }
 
-/** Every reason; the words are those of the protocol and of the store. */
+/** Every reason, named as in the protocol and the store. */
 export const ERROR_REASONS = [
   "handler",
   "terminal",
@@ -37,14 +37,14 @@ export const ERROR_REASONS = [
   "cancelled",
   "start_deadline",
   "finish_deadline",
-  /** What the job recorded does not fit its handler: it waits for code that fits. */
+  /** The job's records do not match its handler: it waits for code that matches. */
   "replay_mismatch",
 ] as const;
 
 /** What ended an attempt or a job without success. */
 export type ErrorReason = (typeof ERROR_REASONS)[number];
 
-/** An error as it is kept: plain text, whatever was thrown. */
+/** An error as it is stored: plain text, whatever was thrown. */
 export interface JobError {
   readonly name: string;
   readonly message: string;
@@ -64,13 +64,13 @@ export interface RetryPolicy {
   readonly jitter: number;
 }
 
-/** What a job keeps of the options it was enqueued with. */
+/** Options that a job keeps. */
 export interface JobSettings extends RetryPolicy {
   /** At least 1. */
   readonly maxAttempts: number;
   /** Per attempt; 0 = none. */
   readonly timeoutMs: number;
-  /** Higher first. */
+  /** Jobs with a higher one run first. */
   readonly priority: number;
   readonly idempotencyKey: string | null;
   readonly headers: Readonly<Record<string, string>>;
@@ -91,9 +91,9 @@ export interface Job extends JobSettings {
   readonly undoOf: string | null;
   readonly createdAt: number;
   readonly runAt: number;
-  /** CANCELLED when not started by then. */
+  /** The job is CANCELLED if it has not started by then. */
   readonly startBy: number | null;
-  /** CANCELLED when not finished by then. */
+  /** The job is CANCELLED if it has not finished by then. */
   readonly finishBy: number | null;
   /** Number of the last execution, from 1; 0 before the first. */
   readonly attempt: number;
@@ -101,11 +101,11 @@ export interface Job extends JobSettings {
   readonly failures: number;
   /** Attempts that ended because their worker vanished. */
   readonly losses: number;
-  /** The fence: goes up with each lease and each time a lease is taken back, never down. */
+  /** The fence: raised by each lease and each revocation, never lowered. */
   readonly leaseToken: number;
-  /** Holder of the lease in RUNNING; while parked or woken, who has the handler in memory; who ended the job afterwards. */
+  /** While RUNNING, the lease's holder; while parked or woken, the worker with the handler in memory; then who ended the job. */
   readonly workerId: string | null;
-  /** How long the attempt ran before it parked; null for an attempt that never did. Not in lists. */
+  /** Run time of the attempt before it parked; null for an attempt that never parked. Not in lists. */
   readonly ranMs: number | null;
   /** Start of the last attempt, or of its last continuation after it was parked. */
   readonly startedAt: number | null;
@@ -115,7 +115,7 @@ export interface Job extends JobSettings {
 /** How an attempt ended without success. */
 export type AttemptOutcome = "failed" | "timeout" | "lost" | "cancelled";
 
-/** An attempt that ended without success. The attempt that succeeded is told by the job itself. */
+/** An attempt that ended without success. The job itself describes the attempt that succeeded. */
 export interface Attempt {
   readonly jobId: string;
   readonly attempt: number;

@@ -1,16 +1,15 @@
 import type { Clock } from "./clock.ts";
 
 /**
- * For tests: the time of day stands still until it is moved. The monotonic hand goes on as it does, so that leases and
- * the time limits of attempts, which watch real work, keep their real length.
+ * A clock for tests: the time stands still until it is moved. Monotonic time runs on, so that leases and time limits of
+ * attempts, which apply to real work, keep their real duration.
  */
 export class ManualClock implements Clock {
+  readonly #steady: Pick<Clock, "monotonic">;
   #now: number;
 
-  constructor(
-    startAt: number,
-    private readonly steady: Pick<Clock, "monotonic">,
-  ) {
+  constructor(startAt: number, steady: Pick<Clock, "monotonic">) {
+    this.#steady = steady;
     this.#now = startAt;
   }
 
@@ -19,10 +18,10 @@ export class ManualClock implements Clock {
   }
 
   monotonic(): number {
-    return this.steady.monotonic();
+    return this.#steady.monotonic();
   }
 
-  /** Forward only; false when that time has passed already, and then nothing changes. */
+  /** Moves the time forward. False, and no change, for a time in the past. */
   moveTo(now: number): boolean {
     if (now < this.#now) return false;
     this.#now = now;

@@ -1,13 +1,13 @@
 /**
- * When a rule ticks in a zone, as instants. Local times name them; where the clocks change, this is the rule:
+ * Computes the instants at which a rule ticks in a time zone. Rules match local times; where the clocks change:
  *
- * - **Fixed times**: no `*`, `?` or `/` in second, minute and hour. A time that does not exist fires once, at the first
- *   instant after the gap; several of one gap are one tick. A time that comes twice fires the first time.
- * - **Intervals**: one of those fields has a `*`, `?` or `/`, or names all its values. They go by real time, and no time
- *   is left out or doubled: what a gap swallows fires at the first instant after it, unless the clock after the change
- *   names the same instant anyway; in the stretch that is repeated fires what both clocks name, the one before the
- *   change and the one after it. So `*\/30 * * * *` fires every half hour of real time through all changes, and
- *   `0 *\/2 * * *` once at a two o'clock that comes twice.
+ * - **Fixed times** have no `*`, `?` or `/` in second, minute and hour. A time that does not exist fires once, at the first
+ *   instant after the gap; several times in one gap are one tick. A time that occurs twice fires the first time.
+ * - **Intervals** have a `*`, `?` or `/` in one of those fields, or list all its values. They follow real time and skip or
+ *   repeat nothing: a time inside a gap fires at the first instant after it, unless the clock after the change matches the
+ *   same instant anyway; in the repeated stretch a time fires if both clocks match it, the one before the change and the one
+ *   after it. So `*\/30 * * * *` fires every half hour of real time through all changes, and `0 *\/2 * * *` fires once at a
+ *   two o'clock that occurs twice.
  */
 import type { CronRule } from "./cron.ts";
 import type { Stretch, TimeZone } from "./time-zone.ts";
@@ -17,13 +17,13 @@ import { isNamed, nextWallTime } from "./wall-time.ts";
 export interface Tick {
   /** Milliseconds since the epoch, whole seconds. */
   readonly at: number;
-  /** Its local time does not exist on that day: it stands for one or more that the gap swallowed. */
+  /** Its local time does not exist on that day: it replaces one or more times inside the gap. */
   readonly isInGap: boolean;
 }
 
 const DAY_MS = 86_400_000;
 
-/** The first tick after a time, exclusive; null when none comes. Looks at a bounded number of months, however rare. */
+/** The first tick after a time, exclusive; null when none comes. Examines a bounded number of months, however rare ticks are. */
 export function nextTick(rule: CronRule, zone: TimeZone, after: number): Tick | null {
   let from = (Math.floor(after / 1_000) + 1) * 1_000;
   for (;;) {
@@ -42,7 +42,7 @@ export function nextTick(rule: CronRule, zone: TimeZone, after: number): Tick | 
   }
 }
 
-/** Null when the tick counts; else where to go on, since it is one that the first pass has had. */
+/** Null when the tick counts; otherwise where to continue, since the first of two equal local times has fired already. */
 function repeatedBefore(rule: CronRule, stretch: Stretch, at: number): number | null {
   const end = stretch.changedAt + stretch.offsetBefore - stretch.offset;
   if (at >= end) return null;
@@ -52,7 +52,7 @@ function repeatedBefore(rule: CronRule, stretch: Stretch, at: number): number | 
   return Math.min(end, (before ?? Infinity) - stretch.offsetBefore);
 }
 
-/** Whether the clocks went forward over times that the rule names and that real time does not make up for. */
+/** Whether the clocks skipped times that the rule matches and that do not fire in real time anyway. */
 function firesAfterGap(rule: CronRule, { changedAt, offset, offsetBefore }: Stretch): boolean {
   const length = offset - offsetBefore;
   const end = changedAt + offset;
@@ -65,14 +65,14 @@ function firesAfterGap(rule: CronRule, { changedAt, offset, offsetBefore }: Stre
 }
 
 /**
- * The next time to look at when the stretch has no tick after `from`. Days without a named local time are jumped over;
- * what two days around a change hold is looked at stretch by stretch.
+ * The next time to examine when the stretch has no tick after `from`. Skips days without a matching local time; the two days
+ * around a change are examined stretch by stretch.
  */
 function skipTo(from: number, at: number, end: number): number {
   return end - from <= 2 * DAY_MS ? end : at - 2 * DAY_MS;
 }
 
-/** The latest ticks from `from` on and before `end`, oldest first, at most `count`. */
+/** The latest ticks at or after `from` and before `end`, oldest first, at most `count`. */
 export function latestTicks(rule: CronRule, zone: TimeZone, from: number, end: number, count: number): number[] {
   const ticks: number[] = [];
   let before = end;
@@ -87,7 +87,7 @@ export function latestTicks(rule: CronRule, zone: TimeZone, from: number, end: n
   return ticks.reverse();
 }
 
-/** @param gap how far back it probably is */
+/** @param gap estimate of how far back the tick is */
 function previousTick(rule: CronRule, zone: TimeZone, from: number, before: number, gap: number): number | null {
   const firstFrom = (time: number) => nextTick(rule, zone, time - 1)?.at ?? Infinity;
   let found = Infinity;
@@ -97,7 +97,7 @@ function previousTick(rule: CronRule, zone: TimeZone, from: number, before: numb
     if (found < before) break;
     if (start === from) return null;
   }
-  // Found is a tick; between `past` and `before` there is none.
+  // `found` is a tick, and there is none between `past` and `before`.
   let past = before;
   for (;;) {
     const next = firstFrom(found + 1);

@@ -10,7 +10,7 @@ import type { RetryPolicy } from "./job.ts";
  * capped at maxDelayMs, then moved by jitter: uniformly within [delay × (1 - jitter), delay × (1 + jitter)].
  * Never negative, never NaN or infinite, at any number of failures.
  *
- * @param chance a number in [0, 1) that picks the place inside the jitter band
+ * @param chance a number in [0, 1) that selects the delay within the jitter band
  */
 export function retryDelayMs(policy: RetryPolicy, failures: number, chance: number): number {
   const nominal = Math.min(nominalDelayMs(policy, failures), policy.maxDelayMs);

@@ -1,14 +1,19 @@
-/** Checks of what callers say about a schedule. */
+/** Checks of the schedules that callers give. */
 import { MAX_UINT32, WIRE_LIMITS } from "#proto/contract.ts";
 import { parseCron } from "./cron.ts";
 import type { FieldViolation } from "./errors.ts";
-import type { JobOptions, JobOptionsInput } from "./job-options.ts";
-import { checkFunctionName, checkTime, hasControlCharacter, resolveJobOptions } from "./job-options.ts";
-import type { CatchUp, Overlap, ScheduleSpec } from "./schedule.ts";
-import { SCHEDULE_DEFAULTS } from "./schedule.ts";
+import {
+  checkFunctionName,
+  checkTime,
+  hasControlCharacter,
+  type JobOptions,
+  type JobOptionsInput,
+  resolveJobOptions,
+} from "./job-options.ts";
+import { type CatchUp, type Overlap, SCHEDULE_DEFAULTS, type ScheduleSpec } from "./schedule.ts";
 import { findTimeZone } from "./time-zone.ts";
 
-/** As a caller gives it; an absent field takes its default. */
+/** A schedule as a caller gives it; an absent field takes its default. */
 export interface ScheduleSpecInput {
   readonly cron?: string;
   readonly timeZone?: string;
@@ -24,7 +29,7 @@ export interface ScheduleSpecInput {
   readonly endAt?: number;
 }
 
-/** Fills in defaults and reports every fault with the field's path under `path`. */
+/** Fills in defaults and reports every violation with the field's path under `path`. */
 export function resolveScheduleSpec(
   input: ScheduleSpecInput,
   path: string,
@@ -58,7 +63,7 @@ export function resolveScheduleSpec(
 
 const NO_ARGS = new TextEncoder().encode("[]");
 
-/** Faults of what decides the ticks. */
+/** Violations in the fields that decide the ticks. */
 export function checkRule(
   rule: Pick<ScheduleSpec, "cron" | "timeZone" | "startAt" | "endAt">,
   path: string,
@@ -69,7 +74,7 @@ export function checkRule(
   if (findTimeZone(rule.timeZone) === null) {
     violations.push({
       field: `${path}.time_zone`,
-      description: `${JSON.stringify(rule.timeZone)} is no IANA time zone; give one such as "Europe/Berlin" or "UTC"`,
+      description: `${JSON.stringify(rule.timeZone)} is not an IANA time zone; give one such as "Europe/Berlin" or "UTC"`,
     });
   }
   if (rule.startAt !== null) violations.push(...checkTime(rule.startAt, `${path}.start_at`));
@@ -80,7 +85,7 @@ export function checkRule(
   return violations;
 }
 
-/** Faults of a schedule's name; empty when it is fine. */
+/** Violations in a schedule's name; empty when it is valid. */
 export function checkScheduleName(name: string, field: string): readonly FieldViolation[] {
   const length = Buffer.byteLength(name);
   if (name.trim() === "") return [{ field, description: 'is empty; give a name such as "nightly-report"' }];
@@ -90,7 +95,7 @@ export function checkScheduleName(name: string, field: string): readonly FieldVi
   return [{ field, description: `${JSON.stringify(name)} has a control character; use printable ones` }];
 }
 
-/** Whether two schedules would do the same. */
+/** Whether two schedules have the same content. */
 export function isSameSpec(left: ScheduleSpec, right: ScheduleSpec): boolean {
   return textOf(left) === textOf(right) && Buffer.compare(left.args, right.args) === 0;
 }

@@ -1,10 +1,10 @@
-/** Which ticks of a schedule are due, and what its times are. */
+/** Which ticks of a schedule are due, and when the next ones come. */
 import { cronRule } from "./cron.ts";
 import { latestTicks, nextTick } from "./next-tick.ts";
 import type { Schedule, ScheduleSpec } from "./schedule.ts";
 import { timeZoneOf } from "./time-zone.ts";
 
-/** What decides the ticks. */
+/** The fields of a schedule that decide its ticks. */
 export type TickRule = Pick<ScheduleSpec, "cron" | "timeZone" | "startAt" | "endAt">;
 
 /** The first tick after a time, exclusive, between startAt and endAt, both inclusive; null when none comes. */
@@ -14,22 +14,22 @@ export function tickAfter(rule: TickRule, after: number): number | null {
   return tick === null || (rule.endAt !== null && tick.at > rule.endAt) ? null : tick.at;
 }
 
-/** Ticks to be fired, oldest first, and where to go on. */
+/** Ticks to fire, oldest first, and where to continue. */
 export interface DueTicks {
   readonly ticks: readonly number[];
-  /** The first tick that is not among them and not left out; due itself when the limit cut the list. */
+  /** The first tick after them that is not skipped; it is due itself when the limit cut the list. */
   readonly nextRunAt: number | null;
 }
 
 /**
- * The ticks of a schedule that are due by `now`. What was due before `missedBefore` found no daemon there, and the
- * schedule's catchUp says what becomes of it. Repeated with the answer's `nextRunAt` it goes on where the limit cut it.
+ * The ticks of a schedule that are due by `now`. Those that were due before `missedBefore` were missed, and the schedule's
+ * catchUp decides on them. A repeated call with the returned `nextRunAt` continues where the limit cut the list.
  *
- * @param limit most ticks of the answer
+ * @param limit maximum number of ticks
  */
 export function dueTicks(schedule: Schedule, now: number, missedBefore: number, limit: number): DueTicks {
   const ticks: number[] = [];
-  // Computed anew: the rules of zones change, and the time may have been noted under older ones.
+  // Recomputed: rules of time zones change, and the stored time may be based on older ones.
   let next = schedule.nextRunAt === null ? null : tickAfter(schedule.spec, schedule.nextRunAt - 1);
   if (next !== null && next < missedBefore) next = firstToCatchUp(schedule, next, missedBefore, now);
   while (next !== null && next <= now && ticks.length < limit) {
@@ -42,9 +42,9 @@ export function dueTicks(schedule: Schedule, now: number, missedBefore: number, 
 function firstToCatchUp({ spec }: Schedule, from: number, missedBefore: number, now: number): number | null {
   const end = Math.min(missedBefore, now + 1);
   const seen = tickAfter(spec, end - 1);
-  // The latest that is due was not missed, and is what catches up.
+  // The latest due tick was not missed, so it is the one that catches up.
   const count = spec.catchUp === "latest" && seen !== null && seen <= now ? 0 : catchUpCount(spec);
-  // A tick that startAt or endAt exclude was never due.
+  // A tick that startAt or endAt excludes was never due.
   const lastEnd = spec.endAt === null ? end : Math.min(end, spec.endAt + 1);
   const kept = count === 0 ? [] : latestTicks(cronRule(spec.cron), timeZoneOf(spec.timeZone), from, lastEnd, count);
   return kept[0] ?? seen;
@@ -61,10 +61,10 @@ function catchUpCount({ catchUp, maxCatchUp }: ScheduleSpec): number {
   }
 }
 
-/** Milliseconds by which the job of a tick is delayed: 0 to `jitterMs`, the same for the same tick everywhere. */
+/** Milliseconds by which the job of a tick is delayed: 0 to `jitterMs`, and the same for one tick in every daemon. */
 export function jitterOf(scheduleId: string, tickAt: number, jitterMs: number): number {
   if (jitterMs === 0) return 0;
-  // FNV-1a, then mixed: neighbouring ticks differ in few bits.
+  // FNV-1a with a final mix, as neighbouring ticks differ in few bits.
   let hash = 0x811c9dc5;
   for (const character of `${scheduleId}/${tickAt}`) hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);

@@ -2,40 +2,40 @@
 import type { JobOptions } from "./job-options.ts";
 import type { JobError, JobState } from "./job.ts";
 
-/** Each says what its ticks do. */
+/** Every state, with what its ticks do. */
 export const SCHEDULE_STATES = [
   /** Ticks enqueue jobs. */
   "ACTIVE",
   /** Ticks enqueue nothing, and are not caught up. */
   "PAUSED",
-  /** Has no ticks any more; its name is free. Its jobs still tell where they came from. */
+  /** Has no more ticks, and its name is free. Its row remains for the jobs that it enqueued. */
   "DELETED",
 ] as const;
 
 export type ScheduleState = (typeof SCHEDULE_STATES)[number];
 
-/** What happens to ticks that no daemon was there for: left out, the latest enqueued, all up to a number enqueued. */
+/** What happens to missed ticks: enqueue none, the latest, or all up to a number. */
 export type CatchUp = "none" | "latest" | "all";
 
-/** What happens at a tick while the job of an earlier tick has not ended: enqueued all the same, or left out. */
+/** What a tick does while the job of an earlier tick has not ended: enqueue anyway, or skip. */
 export type Overlap = "allow" | "skip";
 
-/** A schedule's content, checked and with its defaults. */
+/** A schedule's content, validated and with defaults filled in. */
 export interface ScheduleSpec {
   readonly cron: string;
   readonly timeZone: string;
   readonly functionName: string;
   readonly args: Uint8Array;
-  /** Of the jobs that it enqueues: no time, no idempotency key. */
+  /** Options of the jobs that it enqueues, without a time or an idempotency key. */
   readonly options: JobOptions;
   readonly catchUp: CatchUp;
-  /** Of catchUp all: at most so many, the latest. */
+  /** For catchUp all: the maximum number of ticks, of which the latest are kept. */
   readonly maxCatchUp: number;
   readonly overlap: Overlap;
   readonly jitterMs: number;
-  /** No tick before it. */
+  /** Ticks before this time do not fire. */
   readonly startAt: number | null;
-  /** No tick after it. */
+  /** Ticks after this time do not fire. */
   readonly endAt: number | null;
 }
 
@@ -46,31 +46,31 @@ export interface Schedule {
   readonly spec: ScheduleSpec;
   readonly createdAt: number;
   readonly updatedAt: number;
-  /** The next tick that is to be fired; null when none will come, or while PAUSED. */
+  /** The next tick to fire; null when none will come, or while PAUSED. */
   readonly nextRunAt: number | null;
   /** The latest tick that enqueued a job, and that job. */
   readonly lastRunAt: number | null;
   readonly lastJobId: string | null;
-  /** Ticks that enqueued nothing since an earlier job had not ended. */
+  /** Ticks that enqueued nothing because an earlier job had not ended. */
   readonly skipped: number;
-  /** Every tick before this one had ended when it was looked at last. */
+  /** Jobs of all ticks before this one had ended at the last check. */
   readonly liveFrom: number;
 }
 
-/** A schedule with its last job as it stands now; null when there was none, or it was deleted. */
+/** A schedule and the present state of its last job; null when there was none, or it was deleted. */
 export interface ScheduleStatus {
   readonly schedule: Schedule;
   readonly lastJob: { readonly state: JobState; readonly error: JobError | null } | null;
 }
 
-/** Where a job of a schedule came from. */
+/** The schedule and tick that a job comes from. */
 export interface JobTick {
   readonly scheduleName: string;
-  /** Null when it was triggered, beside the ticks. */
+  /** Null when the job was triggered by hand. */
   readonly tickAt: number | null;
 }
 
-/** What callers may leave out, and what it means then. */
+/** Defaults of absent fields. */
 export const SCHEDULE_DEFAULTS = {
   timeZone: "UTC",
   catchUp: "latest",

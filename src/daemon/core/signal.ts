@@ -1,4 +1,4 @@
-/** What is sent to one job, in order, each for one wait of it. */
+/** Signals are sent to one job, kept in order, and each taken by one wait. */
 
 export const SIGNAL_LIMITS = {
   /** Signals of one job that no wait has taken yet. */

@@ -1,30 +1,30 @@
-/** Time zones by their IANA names, as stretches of one offset each. The facts come from Intl. */
+/** Time zones by their IANA names, as stretches of constant offset that are read from Intl. */
 
-/** A stretch of time with one offset; it may end before the offset changes, where our knowledge is cut. */
+/** A stretch of time with one offset. It may end before the offset changes, at the edge of what was read. */
 export interface Stretch {
   /** Milliseconds since the epoch; `end` is exclusive. */
   readonly start: number;
   readonly end: number;
-  /** What is added to UTC for the local time, in milliseconds. */
+  /** Local time minus UTC, in milliseconds. */
   readonly offset: number;
-  /** When the offset became this, as far as that was within the last days; else -Infinity. */
+  /** When the offset last changed, if within the last days; otherwise -Infinity. */
   readonly changedAt: number;
   /** The offset before `changedAt`. */
   readonly offsetBefore: number;
 }
 
 const DAY_MS = 86_400_000;
-/** Zones are looked at in pieces of this length, each once. */
+/** Zones are read in pieces of this length, each once. */
 const PIECE_MS = 32 * DAY_MS;
-/** A change is remembered for longer than any repeats or leaves out: a day, where the date line moved. */
+/** How long a change is remembered: longer than any gap or repetition, which is a day where the date line moved. */
 const MEMORY_MS = 2 * DAY_MS;
 const MOST_PIECES = 64;
-/** There are 450 names, but each can be written in any case. */
+/** Size of the cache. There are 450 names, but each can be written in any case. */
 const MOST_ZONES = 1_024;
 
 const zones = new Map<string, TimeZone>();
 
-/** The zone, made once; null when there is none of this name. */
+/** The zone of a name, from a cache; null when there is none. */
 export function findTimeZone(name: string): TimeZone | null {
   const known = zones.get(name);
   if (known !== undefined) return known;
@@ -35,10 +35,10 @@ export function findTimeZone(name: string): TimeZone | null {
   return zone;
 }
 
-/** The zone of a name that was checked when it was stored. */
+/** The zone of a name that was validated when it was stored. */
 export function timeZoneOf(name: string): TimeZone {
   const zone = findTimeZone(name);
-  if (zone === null) throw new RangeError(`this daemon knows no time zone ${JSON.stringify(name)}`);
+  if (zone === null) throw new RangeError(`this daemon does not know the time zone ${JSON.stringify(name)}`);
   return zone;
 }
 
@@ -53,7 +53,7 @@ export class TimeZone {
     this.#format = format;
   }
 
-  /** Null for an unknown name and for a bare offset, which is no zone: Etc/GMT-2 is. */
+  /** Null for an unknown name, and for a bare offset, which is not a zone; Etc/GMT-2 is one. */
   static open(name: string): TimeZone | null {
     if (!/^[a-z]/i.test(name)) return null;
     try {
@@ -68,21 +68,21 @@ export class TimeZone {
     return this.stretchAt(at).offset;
   }
 
-  /** The stretch that a time is in. */
+  /** The stretch that contains a time. */
   stretchAt(at: number): Stretch {
     const index = Math.floor(at / PIECE_MS);
     let piece = this.#pieces.get(index);
     if (piece === undefined) {
-      piece = this.#look(index * PIECE_MS);
+      piece = this.#readPiece(index * PIECE_MS);
       if (this.#pieces.size >= MOST_PIECES) this.#pieces.clear();
       this.#pieces.set(index, piece);
     }
-    // There is always one: the pieces leave no time out.
+    // Always found: the stretches of a piece leave no gap.
     return piece.findLast((stretch) => stretch.start <= at) as Stretch;
   }
 
-  /** No zone changes twice within a day. */
-  #look(start: number): readonly Stretch[] {
+  /** Reads one offset per day, as no zone changes twice within a day. */
+  #readPiece(start: number): readonly Stretch[] {
     const end = start + PIECE_MS;
     const stretches: Stretch[] = [];
     let from = start - MEMORY_MS;
@@ -104,7 +104,7 @@ export class TimeZone {
     return stretches;
   }
 
-  /** The first second with another offset. */
+  /** The first second with a different offset. */
   #findChange(from: number, to: number, offset: number): number {
     let before = from / 1_000;
     let after = to / 1_000;

@@ -1,7 +1,7 @@
-/** Undo jobs: a job that ended DEAD or CANCELLED has its steps undone by one. */
+/** An undo job undoes the steps of a job that ended DEAD or CANCELLED. */
 import type { Job, RetryPolicy } from "./job.ts";
 
-/** How undo jobs are retried, whatever the job itself was allowed. */
+/** The retry policy of undo jobs, whatever the undone job had. */
 export const UNDO_POLICY = {
   maxAttempts: 10,
   backoff: "exponential",
@@ -11,24 +11,24 @@ export const UNDO_POLICY = {
 } as const satisfies RetryPolicy & { readonly maxAttempts: number };
 
 /**
- * Whether the undo job may have undone steps, recorded or not: a worker has had it. What its job recorded may not be true
- * any more, so that the job can go on from it only when nothing was begun.
+ * Whether the undo job may have undone steps, because a worker has had it. Then the records of its job may no longer be true,
+ * and the job cannot continue from them.
  */
 export function mayHaveUndone({ attempt }: Pick<Job, "attempt">): boolean {
   return attempt > 0;
 }
 
-/** The undo job has ended, and what its job did may be undone in part, or not at all. */
+/** Whether the undo job ended and may have undone only a part of its job's steps, or none. */
 export function isHalfUndone(undo: Pick<Job, "attempt" | "state">): boolean {
   return undo.state === "DEAD" || (undo.state === "CANCELLED" && mayHaveUndone(undo));
 }
 
-/** What stands between a job and its undo job in time. */
+/** The fields of a job that link it to its undo job. */
 type Ended = Pick<Job, "jobId" | "state" | "finishedAt">;
 
 /**
- * The undo job that the last end of the job brought about; null when it brought about none. Those of earlier ends, from
- * before a retry, have nothing to do with what is recorded now.
+ * The undo job that the last end of the job created; null when there is none. Undo jobs from before a retry do not concern
+ * the present records.
  */
 export function findCurrentUndo<Undo extends Pick<Job, "undoOf" | "createdAt">>(
   { jobId, state, finishedAt }: Ended,

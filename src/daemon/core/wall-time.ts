@@ -1,11 +1,11 @@
-/** Local times without a zone: milliseconds that a clock in UTC with the same face would show. */
+/** Local times without a zone, as the milliseconds since the epoch at which a clock in UTC shows them. */
 import type { CronRule } from "./cron.ts";
 
 const DAY_MS = 86_400_000;
-/** The rarest date, 29 February on a given weekday, comes again within 40 years. */
+/** The rarest date, 29 February on a given weekday, recurs within 40 years. */
 const MOST_MONTHS = 12 * 41;
 
-/** The earliest local time, whole seconds, that the rule names and that is not before `from`; null when none comes. */
+/** The earliest local time, in whole seconds, that the rule matches at or after `from`; null when none comes. */
 export function nextWallTime(rule: CronRule, from: number): number | null {
   const second = Math.ceil(from / 1_000);
   const date = new Date(second * 1_000);
@@ -22,12 +22,12 @@ export function nextWallTime(rule: CronRule, from: number): number | null {
   return start === null ? null : start + nextTimeOfDay(rule, 0) * 1_000;
 }
 
-/** Whether the rule names exactly this local time. */
+/** Whether the rule matches exactly this local time. */
 export function isNamed(rule: CronRule, wall: number): boolean {
   return nextWallTime(rule, wall) === wall;
 }
 
-/** Midnight of the first day that is left in this month, else of the first of a later one. */
+/** Midnight of the first of the days left in this month, otherwise of the first matching day of a later month. */
 function nextDay(rule: CronRule, year: number, month: number, left: number): number | null {
   let days = left;
   for (let ahead = 0; ahead < MOST_MONTHS; ahead++) {
@@ -41,7 +41,7 @@ function lowestBit(mask: number): number {
   return 31 - Math.clz32(mask & -mask);
 }
 
-/** Seconds after midnight, not before `from`; -1 when the day has none left. */
+/** The first matching time at or after `from`, in seconds after midnight; -1 when the day has none left. */
 function nextTimeOfDay({ nextHour, nextMinute, nextSecond }: CronRule, from: number): number {
   let hour = Math.floor(from / 3_600);
   let minute = Math.floor(from / 60) % 60;
@@ -64,7 +64,7 @@ function nextTimeOfDay({ nextHour, nextMinute, nextSecond }: CronRule, from: num
   return (hour * 60 + minute) * 60 + second;
 }
 
-/** The least value of a field that is not lower; -1 when there is none. */
+/** The lowest value of a field at or above `from`; -1 when there is none. */
 function least(table: Int8Array, from: number): number {
   return table[from] ?? -1;
 }

@@ -1,22 +1,21 @@
 import type { Clock, Random } from "../core/clock.ts";
-import type { Job } from "../core/job.ts";
 import type { DaemonError } from "../core/errors.ts";
+import type { Job } from "../core/job.ts";
 import type { Store } from "../storage/seam/store.ts";
-import { ChangeFeed } from "./lane/change-feed.ts";
-import type { CommitLaneOptions } from "./lane/commit-lane.ts";
-import { CommitLane } from "./lane/commit-lane.ts";
-import { deliverJobs, releaseUndeliverable } from "./workers/deliver-jobs.ts";
-import { deliverUndoJobs } from "./workers/deliver-undo-jobs.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import type { WorkerSession } from "./dispatch/worker-session.ts";
 import type { Engine, EngineSettings } from "./engine.ts";
 import { enqueueKind } from "./jobs/enqueue-jobs.ts";
 import { settleKind } from "./jobs/settle-attempts.ts";
+import { ChangeFeed } from "./lane/change-feed.ts";
+import { CommitLane, type CommitLaneOptions } from "./lane/commit-lane.ts";
+import { ScheduleWatch } from "./schedules/schedule-watch.ts";
+import { deliverJobs, releaseUndeliverable } from "./workers/deliver-jobs.ts";
+import { deliverUndoJobs } from "./workers/deliver-undo-jobs.ts";
 import { emitKind } from "./workflows/emit-event.ts";
 import { recordKind } from "./workflows/record-checkpoints.ts";
 import { signalKind } from "./workflows/send-signal.ts";
 import { wakeAwaiters } from "./workflows/wake-jobs.ts";
-import { ScheduleWatch } from "./schedules/schedule-watch.ts";
 
 export interface EngineOptions {
   readonly store: Store;
@@ -27,19 +26,19 @@ export interface EngineOptions {
   readonly onDeadline: (deadline: number) => void;
   readonly onUndelivered?: Engine["onUndelivered"];
   readonly onUnordered?: Engine["onUnordered"];
-  /** The store says that the daemon cannot go on. */
+  /** Called when the store fails such that the daemon must stop. */
   readonly onFatal: (error: DaemonError) => void;
-  /** Called after each commit with its length and what it changed in jobs that were there. */
+  /** Called after each commit with its duration and its transitions. */
   readonly onCommit?: CommitLaneOptions["onCommit"];
 }
 
-/** Ticks so young may have been another daemon's to fire. SQLite has no other daemon (P18). */
+/** Another daemon may have been there for ticks that are not older than this. SQLite has no other daemon (P18). */
 const OTHERS_GRACE_MS = 5_000;
 
-/** In the order in which a transaction applies them: signals come behind settlements, whose waits may take them. */
+/** All kinds of writes, in the order in which a transaction applies them: waits of parked jobs may take later signals. */
 const WRITE_KINDS = [enqueueKind, recordKind, settleKind, emitKind, signalKind];
 
-/** Puts the parts of an engine together. Nothing runs until it is given work or workers. */
+/** Puts an engine together. Nothing runs until it gets work or workers. */
 export function createEngine(options: EngineOptions): Engine {
   const { store, random, newJobId, settings, onDeadline, onFatal, onCommit } = options;
   const clock: Clock = { now: () => store.now(), monotonic: () => options.clock.monotonic() };
@@ -61,7 +60,16 @@ export function createEngine(options: EngineOptions): Engine {
     onCommit,
   });
   const engine: Engine = {
-    ...{ store, lane, dispatcher, changes, schedules, clock, random, newJobId, settings, onDeadline },
+    store,
+    lane,
+    dispatcher,
+    changes,
+    schedules,
+    clock,
+    random,
+    newJobId,
+    settings,
+    onDeadline,
     onUndelivered: options.onUndelivered ?? (() => {}),
     onUnordered: options.onUnordered ?? (() => {}),
   };

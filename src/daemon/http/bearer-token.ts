@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { BEARER_PREFIX } from "#proto/contract.ts";
 
-/** Keeps the digest only. Digests have one length, so the comparison takes the same time whatever was sent. */
+/** Stores only the digest of the token. All digests have the same length, so comparison takes constant time. */
 export class BearerToken {
   readonly #digest: Buffer;
 
@@ -9,7 +9,7 @@ export class BearerToken {
     this.#digest = digestOf(token);
   }
 
-  /** @param authorization value of the header */
+  /** @param authorization value of the Authorization header */
   matches(authorization: string | undefined): boolean {
     const value = authorization ?? "";
     const isBearer = value.slice(0, BEARER_PREFIX.length).toLowerCase() === BEARER_PREFIX.toLowerCase();

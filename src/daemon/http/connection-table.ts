@@ -6,16 +6,16 @@ import { Connection } from "./connection.ts";
 import type { HttpRequest } from "./respond.ts";
 import type { ServerLimits } from "./server-limits.ts";
 
-/** At most one line about refused connections in this time: a flood must not become a flood of logs. */
+/** Minimum time between log lines about refused connections, so that a flood of connections does not flood the log. */
 const WARN_EVERY_MS = 10_000;
 
-/** All open connections, within their limits. */
+/** All open connections; enforces their limits. */
 export class ConnectionTable {
   readonly #limits: ServerLimits;
   readonly #logger: Logger;
   readonly #connections = new Map<Socket, Connection>();
   readonly #perAddress = new Map<string, number>();
-  // HTTP/2 hides the socket of a request behind a proxy.
+  // The socket of an HTTP/2 request is a proxy object, which cannot be used as a key.
   readonly #bySession = new WeakMap<Http2Session, Connection>();
   readonly #onEmpty = new Set<() => void>();
   #refusedSince = 0;
@@ -34,7 +34,7 @@ export class ConnectionTable {
     return this.#connections.get(socket) ?? null;
   }
 
-  /** The connection that a request came on, for as long as it is open. */
+  /** The connection of a request, while it is open. */
   findOf(request: HttpRequest): Connection | null {
     if (!("stream" in request)) return this.find(request.socket);
     const { session } = request.stream;
@@ -55,13 +55,13 @@ export class ConnectionTable {
     return [...this.#connections.values()];
   }
 
-  /** Called each time the last connection has closed. Returns what takes the listener off. */
+  /** Registers a listener that is called whenever the last connection closes. Returns a function that removes it. */
   onEmpty(listener: () => void): () => void {
     this.#onEmpty.add(listener);
     return () => this.#onEmpty.delete(listener);
   }
 
-  /** Null when there is no room for it: then it is closed already. */
+  /** Returns null if a limit is reached; the socket is then already closed. */
   admit(socket: Socket): Connection | null {
     const address = socket.remoteAddress ?? "unknown";
     const fromAddress = this.#perAddress.get(address) ?? 0;
@@ -87,7 +87,7 @@ export class ConnectionTable {
     this.#refusedSince++;
     const now = performance.now();
     if (now - this.#warnedAt < WARN_EVERY_MS) return;
-    this.#logger.warn("connections were refused: the limit is reached", {
+    this.#logger.warn("refused connections: limit reached", {
       open: this.#connections.size,
       refused: this.#refusedSince,
       lastPeer: address,

@@ -1,16 +1,15 @@
-import type { ServerHttp2Session } from "node:http2";
-import { constants } from "node:http2";
+import { constants, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { Logger } from "../logger.ts";
 import type { ServerLimits } from "./server-limits.ts";
 
-/** How long an HTTP/2 session may take to say goodbye; Bun keeps it open after GOAWAY. */
+/** How long an HTTP/2 session may take to close; Bun keeps it open after GOAWAY. */
 const FAREWELL_MS = 250;
 const RESET_WINDOW_MS = 10_000;
 
 /**
- * One connection with its deadlines. The HTTP servers get their connections by hand and apply no timeouts to those, so
- * they are all kept here: one timer, always for the thing that is waited for now.
+ * One connection and its deadlines. The HTTP servers do not apply timeouts to connections that are passed to them, so all
+ * deadlines are enforced here, with one timer for whatever the peer must send next.
  */
 export class Connection {
   readonly socket: Socket;
@@ -28,21 +27,21 @@ export class Connection {
     this.#limits = limits;
     this.#logger = logger;
     socket.once("close", () => clearTimeout(this.#deadline));
-    // A peer that resets is no fault of ours; "close" follows.
+    // A reset by the peer is not an error of the daemon; "close" follows.
     socket.on("error", () => {});
   }
 
-  /** Or the end of the TLS handshake. */
+  /** Starts the deadline for the first byte, or for the end of the TLS handshake. */
   expectFirstByte(): void {
     this.#expect("the first byte", this.#limits.firstByteMs);
   }
 
-  /** Of the first request, or the HTTP/2 preface with its settings. */
+  /** Starts the deadline for the headers of the first request, or for the HTTP/2 preface with its settings. */
   expectHeaders(): void {
     this.#expect("the headers", this.#limits.headersMs);
   }
 
-  /** It speaks HTTP/2: idle from its settings on, watched for floods of resets. */
+  /** Attaches the HTTP/2 session: the connection is idle once the settings arrive, and resets are counted. */
   adoptSession(session: ServerHttp2Session): void {
     this.#session = session;
     session.on("error", () => this.socket.destroy());
@@ -64,10 +63,10 @@ export class Connection {
     this.#restIfIdle();
   }
 
-  /** Ends after the requests that are under way, at once when there are none. */
+  /** Closes the connection after the requests in progress, or at once if there are none. */
   retire(): void {
     this.#isRetiring = true;
-    // Tells the client at once to open no more streams here.
+    // GOAWAY asks the client to open no more streams.
     if (this.#session !== null && !this.#session.closed) this.#session.close();
     this.#restIfIdle();
   }
@@ -77,10 +76,10 @@ export class Connection {
     this.socket.destroy();
   }
 
-  /** The peer has this long for what is awaited of it, else the connection is destroyed. Replaces the last deadline. */
+  /** Destroys the connection unless the peer acts within this time. Replaces the previous deadline. */
   #expect(what: string, withinMs: number): void {
     this.#setDeadline(withinMs, () => {
-      this.#logger.debug("a connection was dropped: its peer is too slow", { ...this.#peer(), what, withinMs });
+      this.#logger.debug("dropped connection: peer too slow", { ...this.#peer(), what, withinMs });
       this.destroy();
     });
   }
@@ -97,7 +96,7 @@ export class Connection {
     else this.#setDeadline(this.#limits.http2IdleMs, () => this.retire());
   }
 
-  /** The last answer is written but may still be under way. */
+  /** The last response is written but may not have been sent yet. */
   #leave(): void {
     if (this.#session === null) this.socket.end();
     this.#setDeadline(FAREWELL_MS, () => this.destroy());
@@ -114,7 +113,7 @@ export class Connection {
   }
 
   #refuseResets(): void {
-    this.#logger.warn("a connection was dropped: it reset too many streams", {
+    this.#logger.warn("dropped connection: too many stream resets", {
       ...this.#peer(),
       limit: this.#limits.resetsPer10s,
       withinMs: RESET_WINDOW_MS,

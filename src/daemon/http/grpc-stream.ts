@@ -1,28 +1,27 @@
+import { constants, type Http2ServerResponse, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { ConnectError } from "@connectrpc/connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
-import { constants } from "node:http2";
-import type { Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { GrpcFrameError, GrpcFrameReader, writeGrpcFrame } from "#proto/wire/grpc-frames.ts";
 import { DaemonError } from "../core/errors.ts";
 import type { HttpRequest } from "./respond.ts";
 
-/** What a service does with a call that it serves by itself. None of these may throw. */
+/** Callbacks of a service that serves calls on a bare stream. They must not throw. */
 export interface GrpcStreamEvents {
   readonly onMessage: (bytes: Uint8Array) => void;
-  /** The client sends no more, and what it sent was whole. */
+  /** The client has finished sending, and its last message was complete. */
   readonly onHalfClose: () => void;
-  /** The bytes are no legal messages: the call should end with this. */
+  /** The client sent invalid data: the call should end with this error. */
   readonly onFault: (error: DaemonError) => void;
-  /** The call is over, however it ended. Once. */
+  /** The call has ended, for whatever reason. Called once. */
   readonly onClose: () => void;
 }
 
-/** Serves one call; registered by path. */
+/** Serves one call; handlers are registered by path. */
 export type GrpcStreamHandler = (stream: GrpcStream) => GrpcStreamEvents;
 
 /**
- * Whether a request is one that a GrpcStream can serve: gRPC with protobuf over HTTP/2, not compressed. All others
- * (gRPC-web, Connect, JSON, compressed) are connect's.
+ * Whether a GrpcStream can serve a request: uncompressed gRPC with protobuf over HTTP/2. The connect library serves all
+ * others (gRPC-web, Connect, JSON, compression).
  */
 export function isPlainGrpc(request: HttpRequest): boolean {
   if (!("stream" in request) || request.method !== "POST") return false;
@@ -37,8 +36,8 @@ function encodingOf(headers: IncomingHttpHeaders): string {
 }
 
 /**
- * A bidirectional gRPC call on a bare HTTP/2 stream: messages as bytes, without connect's pipeline between, which
- * costs more than the rest of a Session's frame.
+ * A bidirectional gRPC call on a bare HTTP/2 stream, with messages as bytes. It avoids the pipeline of the connect
+ * library, which costs more than everything else that is done for a session frame.
  */
 export class GrpcStream {
   readonly #response: Http2ServerResponse;
@@ -49,7 +48,7 @@ export class GrpcStream {
     this.#stream = response.stream;
   }
 
-  /** Answers the call's headers and hands the call to its handler. */
+  /** Sends the response headers and starts the handler. */
   static serve(response: Http2ServerResponse, maxMessageBytes: number, handler: GrpcStreamHandler): void {
     response.writeHead(200, {
       "content-type": "application/grpc+proto",
@@ -60,7 +59,7 @@ export class GrpcStream {
     listen(response.stream, new GrpcFrameReader(maxMessageBytes), events);
   }
 
-  /** Resolves when the client's side has taken what was written before; at once while it keeps up. */
+  /** Resolves when the client has received earlier writes; at once while it keeps up. */
   send(message: Uint8Array): Promise<void> | null {
     const stream = this.#stream;
     if (stream.destroyed || stream.writableEnded || stream.write(writeGrpcFrame(message))) return null;
@@ -75,7 +74,7 @@ export class GrpcStream {
     });
   }
 
-  /** Stops and starts taking messages. */
+  /** Pauses and resumes reading messages. */
   pause(): void {
     this.#stream.pause();
   }
@@ -84,13 +83,13 @@ export class GrpcStream {
     this.#stream.resume();
   }
 
-  /** Ends the call, with OK or with the error. A second call is harmless. */
+  /** Ends the call with OK or with the error. Further calls have no effect. */
   end(error?: ConnectError): void {
     if (this.#stream.destroyed || this.#stream.writableEnded) return;
-    // The stream's own trailers would come after those of the response, which are sent in any case.
+    // The response always sends its trailers; trailers of the stream would follow them.
     this.#response.addTrailers(Object.fromEntries(setTrailerStatus(new Headers(), error).entries()));
     this.#stream.end();
-    // What the client still sends is thrown away; a client that goes on sending is told to stop.
+    // Discards what the client still sends, and resets the stream if the client keeps sending.
     this.#stream.resume();
     if (error !== undefined) this.#stream.once("finish", () => this.#stream.close(constants.NGHTTP2_NO_ERROR));
   }
@@ -114,7 +113,7 @@ function listen(stream: ServerHttp2Stream, reader: GrpcFrameReader, events: Grpc
       events.onHalfClose();
     }),
   );
-  // A reset or a lost connection: "close" follows.
+  // After a reset or a lost connection, "close" follows.
   stream.on("error", () => {});
   stream.once("close", events.onClose);
 }

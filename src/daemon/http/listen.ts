@@ -1,12 +1,11 @@
-import type { Server as NetServer } from "node:net";
-import { createServer } from "node:net";
+import { createServer, type Server as NetServer } from "node:net";
 import { DaemonError } from "../core/errors.ts";
 import { formatAddress } from "./bind-address.ts";
 
 /**
- * Resolves when the port is ours.
+ * Resolves once the server listens.
  *
- * @throws DaemonError failed_precondition that names the address, the reason and the remedy
+ * @throws DaemonError failed_precondition with the address, the reason and a remedy
  */
 export function listen(door: NetServer, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -20,9 +19,9 @@ export function listen(door: NetServer, host: string, port: number): Promise<voi
 }
 
 /**
- * Takes the address and lets it go again, so that a start that must fail for it fails before it has made anything.
+ * Binds the address and releases it again, so that a start that would fail does so before it creates anything.
  *
- * @throws as `listen` does
+ * @throws DaemonError like `listen`
  */
 export async function checkAddressFree(host: string, port: number): Promise<void> {
   const probe = createServer();
@@ -42,14 +41,14 @@ function listenFault(error: NodeJS.ErrnoException, host: string, port: number): 
 function listenRemedy(error: NodeJS.ErrnoException, host: string, port: number): string {
   switch (error.code) {
     case "EADDRINUSE":
-      return `the port is in use, perhaps by another daemon (reseolio status --addr ${formatAddress(host, port)} tells); stop it, or choose another port with --addr ${formatAddress(host, port + 1)}`;
+      return `the port is in use, possibly by another daemon (check with: reseolio status --addr ${formatAddress(host, port)}); stop it, or choose another port with --addr ${formatAddress(host, port + 1)}`;
     case "EACCES":
-      return `the system does not allow this user the port; choose one above 1023 with --addr ${formatAddress(host, 50_051)}`;
+      return `this user may not listen on this port; choose one above 1023 with --addr ${formatAddress(host, 50_051)}`;
     case "EADDRNOTAVAIL":
-      return `this machine has no such address; choose one it has with --addr, such as ${formatAddress("127.0.0.1", port)}`;
+      return `this machine does not have this address; choose another one with --addr, such as ${formatAddress("127.0.0.1", port)}`;
     case "ENOTFOUND":
     case "EAI_AGAIN":
-      return `the name ${host} is not known; check --addr, or use an address such as ${formatAddress("127.0.0.1", port)}`;
+      return `the host name ${host} cannot be resolved; check --addr, or use an address such as ${formatAddress("127.0.0.1", port)}`;
     default:
       return `${error.message}; check --addr`;
   }

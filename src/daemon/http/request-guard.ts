@@ -1,26 +1,26 @@
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
+import type { AllowedHosts } from "./allowed-hosts.ts";
 import type { BearerToken } from "./bearer-token.ts";
-import type { OwnNames } from "./own-names.ts";
 
-/** Why a request is not served. */
+/** Why a request is refused. */
 export interface Refusal {
   readonly status: 400 | 401 | 403;
-  /** Connect's code; its number in gRPC goes with it. */
+  /** Connect error code, sent together with its gRPC number. */
   readonly code: "invalid_argument" | "unauthenticated" | "permission_denied";
   readonly message: string;
 }
 
 /**
- * Checked before anything is routed or read: the request is addressed to us, no foreign page sent it, and it has the
- * token if there is one. Probes need no token: `/healthz`, `/readyz` and grpc.health.v1 tell only whether the daemon
- * serves. Everything else does, reflection and metrics too.
+ * Runs before a request is routed or read: checks that it is addressed to this daemon, that no web page of another origin
+ * sent it, and that it has the token if one is set. Health probes (`/healthz`, `/readyz` and grpc.health.v1) need no token
+ * because they reveal only whether the daemon is serving. Everything else needs it, including reflection and metrics.
  */
 export class RequestGuard {
-  readonly #names: OwnNames;
+  readonly #names: AllowedHosts;
   readonly #token: BearerToken | null;
 
-  constructor(names: OwnNames, token: BearerToken | null) {
+  constructor(names: AllowedHosts, token: BearerToken | null) {
     this.#names = names;
     this.#token = token;
   }
@@ -43,12 +43,12 @@ export class RequestGuard {
     if (this.#token === null || isProbe(request.url ?? "")) return null;
     const { authorization } = request.headers;
     if (this.#token.matches(authorization)) return null;
-    const fault = authorization === undefined ? "the request has no token" : "the token is not the daemon's";
+    const fault = authorization === undefined ? "missing token" : "invalid token";
     return refusal(401, "unauthenticated", `${fault}: send it as "authorization: Bearer TOKEN"`);
   }
 }
 
-/** A page may call only the very address that it came from. No header, no page: other programs send none. */
+/** A web page may call only its own origin. Other programs send no Origin header. */
 function checkOrigin(request: IncomingMessage | Http2ServerRequest): Refusal | null {
   const { origin, "sec-fetch-site": site } = request.headers;
   if (origin !== undefined && !isOwnOrigin(origin, authoritiesOf(request))) {
@@ -65,7 +65,7 @@ function isOwnOrigin(origin: string, authorities: readonly (string | undefined)[
   return authority !== undefined && authorities.every((own) => own?.toLowerCase() === authority);
 }
 
-/** Every name the request is addressed to: with two of them, both have to be ours. At least one. */
+/** All host names of the request, at least one. If there are two, both must be allowed. */
 function authoritiesOf(request: IncomingMessage | Http2ServerRequest): readonly (string | undefined)[] {
   const hosts: string[] = [];
   for (let index = 0; index < request.rawHeaders.length; index += 2) {

@@ -1,12 +1,10 @@
 import { constants } from "node:http2";
 import type { Logger } from "../logger.ts";
-import type { Connection } from "./connection.ts";
 import type { ConnectionTable } from "./connection-table.ts";
-import type { HttpRoutes } from "./http-route.ts";
-import { answerPlain, plainText } from "./http-route.ts";
+import type { Connection } from "./connection.ts";
+import { answerPlain, type HttpRoutes, plainText } from "./http-route.ts";
 import type { RequestGuard } from "./request-guard.ts";
-import type { HttpRequest, HttpResponse } from "./respond.ts";
-import { refuse, respond } from "./respond.ts";
+import { type HttpRequest, type HttpResponse, refuse, respond } from "./respond.ts";
 import type { RpcHandler } from "./rpc-handler.ts";
 import type { ServerLimits } from "./server-limits.ts";
 
@@ -19,7 +17,7 @@ export interface ListenerOptions {
   readonly logger: Logger;
 }
 
-/** Takes every request of both servers: guard first, then an RPC, then the plain routes. */
+/** Handles every request of both servers: first the guard, then RPCs, then plain routes. */
 export function createRequestListener(
   options: ListenerOptions,
 ): (request: HttpRequest, response: HttpResponse) => void {
@@ -47,7 +45,7 @@ function follow(connection: Connection, response: HttpResponse): void {
   response.once("close", () => connection.endRequest());
 }
 
-/** A body that drips for longer than this takes its request with it, and over HTTP/1 its connection. */
+/** Aborts a request whose body takes longer than this, and over HTTP/1 also its connection. */
 function expectBody(request: HttpRequest, response: HttpResponse, withinMs: number): void {
   const deadline = setTimeout(() => abandon(request), withinMs);
   const done = (): void => clearTimeout(deadline);
@@ -60,9 +58,9 @@ function abandon(request: HttpRequest): void {
   else request.socket.destroy();
 }
 
-/** What was refused is not read: its body must not wait in memory until its sender is done. */
+/** Does not read the body of a refused request, so that it does not accumulate in memory. */
 function endUnread(request: HttpRequest, response: HttpResponse): void {
-  // The answer is written already, and goes out before the stream ends.
+  // The response is already written and is sent before the stream ends.
   if ("stream" in request) request.stream.close(constants.NGHTTP2_NO_ERROR);
   else response.once("finish", () => request.socket.end());
 }
@@ -76,9 +74,9 @@ async function servePlain(
   try {
     respond(request, response, await answerPlain(options.httpRoutes, request, path));
   } catch (error) {
-    options.logger.error("a request could not be answered", { path, error });
-    respond(request, response, plainText(500, "internal error; the daemon's log has the cause"));
+    options.logger.error("request failed", { path, error });
+    respond(request, response, plainText(500, "internal error; see the daemon's log"));
   }
-  // Plain routes want no body: what comes is thrown away until its deadline.
+  // Plain routes take no body: discards it until the deadline.
   request.resume();
 }

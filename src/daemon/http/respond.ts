@@ -6,7 +6,7 @@ import type { Refusal } from "./request-guard.ts";
 export type HttpRequest = IncomingMessage | Http2ServerRequest;
 export type HttpResponse = ServerResponse | Http2ServerResponse;
 
-/** A whole answer of a plain HTTP route. */
+/** The complete response of a plain HTTP route. */
 export interface PlainAnswer {
   readonly status: number;
   readonly contentType: string;
@@ -32,8 +32,8 @@ const GRPC_CODES: Readonly<Record<Refusal["code"], Code>> = {
 };
 
 /**
- * Says no in the caller's language: gRPC reads trailers under status 200, Connect a JSON body, others the status. The
- * body of the request is not read, so an HTTP/1 connection ends with it.
+ * Refuses a request in the protocol of the caller: trailers with status 200 for gRPC, a JSON body for Connect, a status
+ * code for others. Does not read the request body, so an HTTP/1 connection is closed afterwards.
  */
 export function refuse(request: HttpRequest, response: HttpResponse, refusal: Refusal): void {
   const grpcType = /^application\/grpc(-web)?/.exec(request.headers["content-type"] ?? "")?.[0];
@@ -51,7 +51,7 @@ function refuseByStatus({ status, code, message }: Refusal, headers: Record<stri
   };
 }
 
-/** gRPC's "trailers-only": one block of headers that ends the stream. */
+/** A "trailers-only" gRPC response: one header block that ends the stream. */
 function refuseByTrailers(
   response: HttpResponse,
   { code, message }: Refusal,
@@ -66,7 +66,7 @@ function refuseByTrailers(
   else response.writeHead(200, { ...trailers, "content-length": "0" }).end();
 }
 
-// The two classes declare the same calls in ways that TypeScript cannot join.
+// The two classes declare the same methods in ways that TypeScript cannot unify.
 function writeHead(response: HttpResponse, status: number, headers: Record<string, string>): void {
   if ("stream" in response) response.writeHead(status, headers);
   else response.writeHead(status, headers);

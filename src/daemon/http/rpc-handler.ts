@@ -1,6 +1,5 @@
 import { createRegistry } from "@bufbuild/protobuf";
-import type { ConnectRouter } from "@connectrpc/connect";
-import { Code, ConnectError, createConnectRouter } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
 import {
   compressionBrotli,
   compressionGzip,
@@ -10,22 +9,21 @@ import {
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "#proto/gen/google/rpc/error_details_pb.ts";
 import type { Logger } from "../logger.ts";
-import type { GrpcStreamHandler } from "./grpc-stream.ts";
-import { GrpcStream, isPlainGrpc } from "./grpc-stream.ts";
+import { GrpcStream, type GrpcStreamHandler, isPlainGrpc } from "./grpc-stream.ts";
 import type { HttpRequest, HttpResponse } from "./respond.ts";
 
-/** What a google.rpc.Status of ours may carry: JSON has to look them up by name. */
+/** Message types that a google.rpc.Status may contain; JSON looks them up by name. */
 const ERROR_DETAILS = createRegistry(BadRequestSchema, ErrorInfoSchema, RetryInfoSchema);
 
 export interface RpcHandler {
-  /** Its request has no end of its own. */
+  /** Whether the request is a stream of unlimited length. */
   readonly isClientStreaming: boolean;
   serve(request: HttpRequest, response: HttpResponse): void;
 }
 
 /**
- * Looks up the handler of a call by its path. It is what `connectNodeAdapter` does, with two differences: it tells
- * which calls have an endless body, and a client that goes away in the middle is no news for standard error.
+ * Looks up the handler of a call by its path. Differs from `connectNodeAdapter` in two points: it exposes which calls have
+ * an unlimited body, and it does not log clients that disconnect.
  */
 export function createRpcHandlers(
   routes: (router: ConnectRouter) => unknown,
@@ -36,10 +34,11 @@ export function createRpcHandlers(
   const router = createConnectRouter({
     readMaxBytes: messageBytes,
     acceptCompression: [compressionGzip, compressionBrotli],
-    // Compressed requests are accepted, answers are never compressed: every gRPC client offers gzip, and packing each
-    // frame of a session costs far more than the loopback that it travels on.
+    // Compressed requests are accepted, but responses are never compressed: every gRPC client offers gzip, and
+    // compressing each session frame costs far more than sending it over loopback.
     compressMinBytes: 0xffff_ffff,
-    // Binary clients may be newer than the daemon; JSON is written by people, whose slips must not pass in silence.
+    // Binary clients may be newer than the daemon, so unknown fields are ignored; in JSON, which people write, they are
+    // errors.
     jsonOptions: { ignoreUnknownFields: false, registry: ERROR_DETAILS },
   });
   routes(router);
@@ -54,7 +53,7 @@ export function createRpcHandlers(
   return (path) => handlers.get(path) ?? null;
 }
 
-/** Takes what it can on a bare stream, and leaves the rest to connect. */
+/** Serves a call on a bare stream if possible, otherwise with the connect library. */
 function withStream(rpc: RpcHandler, handler: GrpcStreamHandler, messageBytes: number): RpcHandler {
   return {
     ...rpc,
@@ -72,7 +71,7 @@ function toRpcHandler(handler: UniversalHandler, logger: Logger): RpcHandler {
     serve: (request, response) => {
       serve(handler, request, response).catch((error: unknown) => {
         if (isClientGone(error, request, response)) return;
-        logger.error("a call could not be answered", { path: handler.requestPath, error });
+        logger.error("call failed", { path: handler.requestPath, error });
         response.destroy();
       });
     },

@@ -1,33 +1,33 @@
 import { WIRE_LIMITS } from "#proto/contract.ts";
 
-/** What one daemon bears from its clients before it says no. Lengths in milliseconds. */
+/** Limits that protect a daemon from its clients. Durations are in milliseconds. */
 export interface ServerLimits {
-  /** Open connections; a further one is closed at once. */
+  /** Most open connections; further ones are closed at once. */
   readonly connections: number;
-  /** Of those, from one address that is not loopback. */
+  /** Most connections from one address, except loopback. */
   readonly connectionsPerAddress: number;
-  /** Streams open at once on one HTTP/2 connection. */
+  /** Most concurrent streams on one HTTP/2 connection. */
   readonly streamsPerConnection: number;
-  /** Streams reset within ten seconds on one HTTP/2 connection; one more ends it (CVE-2023-44487). */
+  /** Most stream resets within ten seconds on one HTTP/2 connection; one more closes it (CVE-2023-44487). */
   readonly resetsPer10s: number;
-  /** From the connection to its first byte, or to the end of the TLS handshake. */
+  /** From the start of the connection to its first byte, or to the end of the TLS handshake. */
   readonly firstByteMs: number;
   /** From the first byte to the end of the headers, or of the HTTP/2 preface. */
   readonly headersMs: number;
-  /** From the headers to the end of the body; not for calls whose client streams. */
+  /** From the headers to the end of the body, except for client streams. */
   readonly bodyMs: number;
   /** Between two requests of an HTTP/1 connection. */
   readonly idleMs: number;
-  /** Without any stream on an HTTP/2 connection. */
+  /** Longest time without a stream on an HTTP/2 connection. */
   readonly http2IdleMs: number;
-  /** Bytes of one message, also after decompression. */
+  /** Most bytes in one message, also after decompression. */
   readonly messageBytes: number;
 }
 
 export const DEFAULT_SERVER_LIMITS: ServerLimits = {
   connections: 512,
-  // A quarter, so that no single machine can take all. Not for loopback: there every client has the same address, a
-  // worker pool of a hundred processes is normal, and whoever is on the machine can do worse.
+  // A quarter, so that no single machine can use up all connections. Loopback is exempt: all local clients share one
+  // address, a pool of a hundred workers is normal, and local users could do worse anyway.
   connectionsPerAddress: 128,
   streamsPerConnection: 256,
   resetsPer10s: 1_000,

@@ -3,17 +3,17 @@ import { nearestDeadline, timeOutAttempts } from "../engine/jobs/time-out-attemp
 import type { Logger } from "../logger.ts";
 import { SelfPacedLoop } from "./loop.ts";
 
-/** Ends attempts at their time limit, one timer for all. */
+/** Ends attempts at their time limit, with one timer for all. */
 export class AttemptTimer extends SelfPacedLoop {
   readonly #engine: Engine;
   #armedAt = Infinity;
 
   constructor(engine: Engine, logger: Logger) {
-    super("the timer for attempts", logger, () => this.#tick());
+    super("attempt timer", logger, () => this.#tick());
     this.#engine = engine;
   }
 
-  /** An attempt started that must end by this monotonic time. Hot: most deadlines lie after the armed one. */
+  /** An attempt has started that must end by this monotonic time. Hot: most deadlines come after the armed one. */
   onDeadline(deadline: number): void {
     if (deadline >= this.#armedAt) return;
     this.#armedAt = deadline;

@@ -1,20 +1,19 @@
-import { LeaseCheck } from "../engine/cluster/lease-check.ts";
-import type { Engine } from "../engine/engine.ts";
 import { applyHint } from "../engine/cluster/follow-other-daemons.ts";
+import { LeaseCheck } from "../engine/cluster/lease-check.ts";
 import { sweepAwaited } from "../engine/cluster/sweep-awaited.ts";
+import type { Engine } from "../engine/engine.ts";
 import type { Logger } from "../logger.ts";
 import type { HintListener, StoreHint } from "../storage/seam/cluster.ts";
-import type { Loop } from "./loop.ts";
-import { SelfPacedLoop } from "./loop.ts";
+import { type Loop, SelfPacedLoop } from "./loop.ts";
 
-/** Makes up for hints that were lost, and stands in for them where a pooler lets none through. */
-const LOOK_MS = 500;
-/** After a hint that names too much; many of them are one look. */
+/** Interval of full checks: they make up for lost hints, and replace hints where a pooler blocks them. */
+const CHECK_MS = 500;
+/** Delay of a full check after a hint that names too much; several such hints share one check. */
 const SOON_MS = 50;
 
 /**
- * Follows what other daemons on the same database commit: by their hints, and by looking at everything that may matter
- * here twice a second.
+ * Follows what other daemons on the same database commit: by their hints, and by checking everything that may matter here
+ * twice a second.
  */
 export class ClusterWatch implements Loop {
   readonly #engine: Engine;
@@ -27,23 +26,25 @@ export class ClusterWatch implements Loop {
     this.#engine = engine;
     this.#logger = logger;
     this.#leases = new LeaseCheck(engine);
-    // Two, since a look at very many awaited jobs takes its time.
+    // Separate loops, because checking very many awaited jobs takes long.
     this.#loops = [
-      new SelfPacedLoop("the look at leases", logger, () => this.#leases.run().then(() => LOOK_MS)),
-      new SelfPacedLoop("the look at awaited jobs", logger, () => sweepAwaited(engine).then(() => LOOK_MS)),
+      new SelfPacedLoop("lease check", logger, () => this.#leases.run().then(() => CHECK_MS)),
+      new SelfPacedLoop("check of awaited jobs", logger, () => sweepAwaited(engine).then(() => CHECK_MS)),
     ];
   }
 
   start(): void {
     for (const loop of this.#loops) loop.start();
-    // Changes one after the other, so that watchers see them in their order.
-    let telling = Promise.resolve();
+    // Applies changes one after the other, so that watchers see them in order.
+    let applying = Promise.resolve();
     this.#listening ??= this.#engine.store.cluster.listen((hint) => {
-      if (hint.changes === undefined) void this.#heed(hint);
-      else telling = telling.then(() => this.#heed(hint));
+      if (hint.changes === undefined) void this.#apply(hint);
+      else applying = applying.then(() => this.#apply(hint));
     });
     this.#engine.changes.follow({ want: async (isWanted) => (await this.#listening)?.wantChanges(isWanted) });
-    this.#listening.catch((error: unknown) => this.#logger.warn("hints of other daemons are off", { error }));
+    this.#listening.catch((error: unknown) =>
+      this.#logger.warn("cluster notifications unavailable; checking the database twice a second instead", { error }),
+    );
   }
 
   async tickNow(): Promise<void> {
@@ -56,11 +57,11 @@ export class ClusterWatch implements Loop {
     await listener?.stop();
   }
 
-  async #heed(hint: StoreHint): Promise<void> {
+  async #apply(hint: StoreHint): Promise<void> {
     try {
       if (await applyHint(this.#engine, hint)) for (const loop of this.#loops) loop.within(SOON_MS);
     } catch (error) {
-      this.#logger.debug("a hint of another daemon could not be followed; the next look makes up for it", { error });
+      this.#logger.debug("cannot apply a hint from another daemon; the next check makes up for it", { error });
     }
   }
 }

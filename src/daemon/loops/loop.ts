@@ -1,18 +1,17 @@
 import type { Logger } from "../logger.ts";
 
 /**
- * Something that is done again and again until stopped. Ticks never overlap; the first of a row of ticks that throw is
- * logged, and the next one comes all the same. Starting or stopping twice is harmless; `stop` waits for the tick under
- * way.
+ * Work that is repeated until stopped. Ticks never overlap. Of a series of failing ticks the first is logged, and ticks
+ * continue. Starting or stopping twice is harmless; `stop` waits for the tick in progress.
  */
 export interface Loop {
   start(): void;
   stop(): Promise<void>;
-  /** Ticks at once, because the clock was moved; resolves after that tick. Does nothing before the start. */
+  /** Ticks now, because the clock was moved; resolves after that tick. Does nothing before the start. */
   tickNow(): Promise<void>;
 }
 
-/** Runs `tick` every `intervalMs`, counted from the end of the one before. */
+/** Runs `tick` every `intervalMs`, measured from the end of the previous tick. */
 export function everyInterval(
   name: string,
   intervalMs: number,
@@ -25,7 +24,7 @@ export function everyInterval(
   });
 }
 
-/** A loop whose tick says after how many milliseconds it wants the next one, and that can be asked to come sooner. */
+/** A loop whose tick returns the milliseconds until the next one, which `within` can bring forward. */
 export class SelfPacedLoop implements Loop {
   readonly #name: string;
   readonly #logger: Logger;
@@ -35,7 +34,7 @@ export class SelfPacedLoop implements Loop {
   #running: Promise<void> | null = null;
   #soonerAt = Infinity;
   #isStarted = false;
-  /** Ticks that failed since one did not. */
+  /** Number of failed ticks since the last success. */
   #failures = 0;
 
   constructor(name: string, logger: Logger, tick: () => Promise<number>) {
@@ -59,14 +58,14 @@ export class SelfPacedLoop implements Loop {
   }
 
   async tickNow(): Promise<void> {
-    // The tick under way may have looked at the clock before it was moved.
+    // The tick in progress may have read the clock before it was moved.
     while (this.#running !== null) await this.#running;
     if (!this.#isStarted) return;
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#fire();
   }
 
-  /** Ticks within `delayMs`, unless the next tick comes earlier anyway. */
+  /** Ticks within `delayMs`, unless the next tick is due earlier anyway. */
   within(delayMs: number): void {
     if (!this.#isStarted) return;
     const at = performance.now() + delayMs;
@@ -76,7 +75,7 @@ export class SelfPacedLoop implements Loop {
 
   #arm(delayMs: number): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
-    // A timer longer than 2^31 ms fires at once; and one may be lost over a suspend of the machine.
+    // A timer longer than 2^31 ms fires at once, and a suspend of the machine may lose one.
     const bounded = Math.min(Math.max(0, delayMs), MAX_TIMER_MS);
     this.#timerAt = performance.now() + bounded;
     this.#timer = setTimeout(() => void this.#fire(), bounded);
@@ -93,9 +92,9 @@ export class SelfPacedLoop implements Loop {
     let delayMs = RETRY_MS;
     try {
       delayMs = await this.#tick();
-      this.#noteSuccess();
+      this.#onSuccess();
     } catch (error) {
-      this.#noteFailure(error);
+      this.#onFailure(error);
     }
     this.#running = null;
     if (!this.#isStarted) return;
@@ -104,15 +103,15 @@ export class SelfPacedLoop implements Loop {
     this.#arm(Math.min(delayMs, soonerMs));
   }
 
-  /** Once for each time of trouble: an outage of the store is not told every second by every loop. */
-  #noteFailure(error: unknown): void {
-    const text = `${this.#name} failed; it is tried again every ${RETRY_MS} ms until it works`;
+  /** Logs once per outage, so that not every loop reports every second that the store is away. */
+  #onFailure(error: unknown): void {
+    const text = `${this.#name} failed; retrying every ${RETRY_MS} ms`;
     if (this.#failures++ === 0) this.#logger.warn(text, { error });
     else this.#logger.debug(text, { error, failures: this.#failures });
   }
 
-  #noteSuccess(): void {
-    if (this.#failures > 0) this.#logger.info(`${this.#name} works again`, { failures: this.#failures });
+  #onSuccess(): void {
+    if (this.#failures > 0) this.#logger.info(`${this.#name} recovered`, { failures: this.#failures });
     this.#failures = 0;
   }
 }

@@ -1,25 +1,24 @@
 import type { Engine } from "../engine/engine.ts";
 import type { Logger } from "../logger.ts";
-import type { Loop } from "./loop.ts";
-import { SelfPacedLoop } from "./loop.ts";
+import { type Loop, SelfPacedLoop } from "./loop.ts";
 
-/** All functions are looked at afresh this often, whatever the hints say. */
-const FULL_LOOK_MS = 1_000;
-/** What is leased ahead is there for a round trip or two. */
+/** Interval at which every function is queried, whatever the dispatcher knows. */
+const FULL_CHECK_MS = 1_000;
+/** A prefetched job should start within a round trip or two; after this it is recalled. */
 const MAX_WAIT_MS = 1_000;
-/** Without a client there is nobody to claim for; whoever connects is claimed for at once. */
+/** Interval without clients: there is nobody to claim for, and a worker that connects triggers a claim. */
 const ALONE_MS = 1_000;
 
 /**
- * The fallback of a dispatch that is pushed: claims again after a commit that failed, moves prefetched jobs to workers
- * that idle, and makes up for hints that got lost.
+ * The fallback of push dispatch: claims again after a failed commit, moves prefetched jobs to idle workers, and makes up for
+ * lost hints.
  */
 export function createPoll(engine: Engine, intervalMs: number, logger: Logger): Loop {
-  let lookedAt = -Infinity;
-  return new SelfPacedLoop("the poll", logger, async () => {
+  let checkedAt = -Infinity;
+  return new SelfPacedLoop("poll", logger, async () => {
     const now = engine.clock.monotonic();
-    if (now - lookedAt >= FULL_LOOK_MS) {
-      lookedAt = now;
+    if (now - checkedAt >= FULL_CHECK_MS) {
+      checkedAt = now;
       engine.dispatcher.markAllReady();
     }
     engine.dispatcher.recallForIdleWorkers();

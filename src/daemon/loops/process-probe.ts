@@ -2,8 +2,8 @@ import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 
 /**
- * Identifies this machine, boot and process namespace: two processes with the same text can see each other's pids.
- * Workers compute the same text: `hostname/boot id/pid namespace`, parts that cannot be read left empty.
+ * Identifies this machine, boot and process namespace: two processes with the same text can see each other's PIDs. Workers
+ * compute the same text: `hostname/boot id/pid namespace`, with unreadable parts left empty.
  */
 export function readHostId(): string {
   return [
@@ -14,15 +14,15 @@ export function readHostId(): string {
 }
 
 /**
- * Whether the process with this pid and start time is certainly gone: there is none, it is a zombie, or the pid
- * belongs to another one by now. Unknown counts as alive.
+ * Whether the process with this PID and start time is certainly gone: it does not exist, is a zombie, or its PID belongs to
+ * another process by now. Unknown counts as alive.
  *
- * @param processStart field 22 of /proc/PID/stat, or empty when the worker could not tell
+ * @param processStart field 22 of /proc/PID/stat; empty when the worker could not read it
  */
 export function isProcessGone(pid: number, processStart: string): boolean {
   const stat = orEmpty(() => readFileSync(`/proc/${pid}/stat`, "utf8"));
   if (stat === "") return !answersSignals(pid);
-  // The command, in brackets, may hold spaces and brackets itself: fields are counted from its last one.
+  // The command, in parentheses, may contain spaces and parentheses: count fields from the last closing one.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const isZombie = fields[0] === "Z" || fields[0] === "X";
   return isZombie || (processStart !== "" && fields[19] !== processStart);

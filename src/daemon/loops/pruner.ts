@@ -4,24 +4,23 @@ import { pruneSchedules } from "../engine/schedules/prune-schedules.ts";
 import { pruneEvents } from "../engine/workflows/prune-events.ts";
 import type { Logger } from "../logger.ts";
 import type { Leader } from "./leader.ts";
-import type { Loop } from "./loop.ts";
-import { SelfPacedLoop } from "./loop.ts";
+import { type Loop, SelfPacedLoop } from "./loop.ts";
 
 export interface Retention extends JobRetention {
-  /** Of events; 0 = for ever. */
+  /** For events; 0 = forever. */
   readonly eventMs: number;
 }
 
-/** A daemon that is not the leader may become it. */
+/** Interval at which a daemon that does not lead checks whether it does now. */
 const WAIT_MS = 1_000;
 
-/** Deletes jobs and events past their retention while it leads, looking for them often enough for the shortest one. */
+/** Deletes jobs, events and schedules past their retention while this daemon leads, at an interval that suits the shortest. */
 export function createPruner(engine: Engine, retention: Retention, leader: Leader, logger: Logger): Loop {
   const lengths = [retention.finishedMs, retention.deadMs, retention.eventMs];
   const shortest = Math.min(...lengths.map((length) => length || Infinity));
   const intervalMs = Math.min(60_000, Math.max(1_000, shortest / 10));
   let isStopping = false;
-  const loop = new SelfPacedLoop("the pruner", logger, async () => {
+  const loop = new SelfPacedLoop("pruner", logger, async () => {
     if (!leader.isLeading) return WAIT_MS;
     const deleted = await pruneJobs(engine, retention, () => isStopping || !leader.isLeading);
     if (deleted > 0) logger.info("pruned finished jobs", { deleted });

@@ -3,24 +3,24 @@ import { moveDueJobs } from "../engine/jobs/move-due-jobs.ts";
 import type { Logger } from "../logger.ts";
 import { SelfPacedLoop } from "./loop.ts";
 
-/** Looks at the wall clock at least this often, so that a jump of it is noticed within the second. */
+/** Longest time between ticks, so that a jump of the wall clock is detected within a second. */
 const MAX_WAIT_MS = 1_000;
-/** What is due still is held by another daemon at the moment, which may have stopped in the middle: looked at again this soon. */
-const TAKEN_MS = 20;
+/** Rows still due after a pass are locked by another daemon, which may have crashed; retry this soon. */
+const LOCKED_MS = 20;
 
-/** Moves delayed jobs and enforces start and finish deadlines at their time, never early, late by a commit. */
+/** Makes delayed jobs ready and enforces start and finish deadlines, never early and at most a commit late. */
 export class TimerWheel extends SelfPacedLoop {
   readonly #engine: Engine;
-  /** On the store's clock; -Infinity asks the store at the next tick. */
+  /** On the store's clock; -Infinity queries the store at the next tick. */
   #nextDueAt = -Infinity;
 
   constructor(engine: Engine, logger: Logger) {
-    super("the timer for delayed jobs", logger, () => this.#tick());
+    super("timer of delayed jobs", logger, () => this.#tick());
     this.#engine = engine;
     engine.dispatcher.due.add((dueAt) => this.#onDue(dueAt));
   }
 
-  /** Called inside a transaction that is not committed yet: the tick comes after it, since it needs the lane too. */
+  /** May run inside a transaction that is not committed yet: the tick needs the lane too, so it comes after the commit. */
   #onDue(dueAt: number): void {
     if (dueAt >= this.#nextDueAt) return;
     this.#nextDueAt = dueAt;
@@ -28,11 +28,11 @@ export class TimerWheel extends SelfPacedLoop {
   }
 
   async #tick(): Promise<number> {
-    // What other daemons stored is due here too, when they are gone. One question costs a sixth of a look at everything.
+    // Jobs that other daemons stored become due here too. This query costs a sixth of a full pass.
     if (this.#engine.store.isShared && !this.#isDue) this.#keepNearer(await this.#engine.store.nextDueAt());
     if (!this.#isDue) return this.#waitMs(0);
     await this.#move();
-    return this.#waitMs(this.#engine.store.isShared ? TAKEN_MS : 0);
+    return this.#waitMs(this.#engine.store.isShared ? LOCKED_MS : 0);
   }
 
   get #isDue(): boolean {
@@ -44,7 +44,7 @@ export class TimerWheel extends SelfPacedLoop {
   }
 
   async #move(): Promise<void> {
-    // What is noted while the store is being asked must not be overwritten by its older answer.
+    // Times that arrive during the query must not be overwritten by its older answer.
     this.#nextDueAt = Infinity;
     try {
       this.#keepNearer(await moveDueJobs(this.#engine));

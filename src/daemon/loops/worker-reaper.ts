@@ -1,51 +1,51 @@
+import type { WorkerSession } from "../engine/dispatch/worker-session.ts";
 import type { Engine } from "../engine/engine.ts";
 import { loseWorker, type SeenRecord } from "../engine/workers/lose-worker.ts";
-import type { WorkerSession } from "../engine/dispatch/worker-session.ts";
 import type { Logger } from "../logger.ts";
 import type { WorkerRecord } from "../storage/seam/workers.ts";
 import { SelfPacedLoop } from "./loop.ts";
 import { isProcessGone } from "./process-probe.ts";
 
 const TICK_MS = 1_000;
-/** When a stream breaks because its process was killed, the process may need a moment to disappear. */
+/** Checks after a broken stream: a process that was killed may need a moment to disappear. */
 const AFTER_DISCONNECT_MS = [10, 100, 400] as const;
 
-/** Leases of other daemons may be longer than ours, but a store's clock that jumped back is not believed for ever. */
+/** Limits the wait for leases of other daemons, which may be longer than ours, in case the store's clock jumped back. */
 const MAX_OTHER_LEASE_MS = 60_000;
 
 interface Silence {
-  /** On the monotonic clock: nothing heard of it by then, it is lost. */
+  /** On the monotonic clock: the worker is lost if it stays silent until then. */
   readonly lostAt: number;
-  /** As its record was when that was decided; null before the first look. */
+  /** Its record when `lostAt` was computed; null before the first check. */
   readonly seen: WorkerRecord | null;
 }
 
 /**
- * Renews the leases of connected workers and takes back those of workers that are gone: at once when their process on
- * this host is gone, else when nothing was heard of them for a whole lease. Lengths are measured on the monotonic
- * clock, so that a jump of the wall clock neither stretches nor ends a lease.
+ * Renews the leases of connected workers and revokes those of lost ones: at once when their process on this host is gone,
+ * otherwise after a whole lease of silence. Durations are measured on the monotonic clock, so that a jump of the wall clock
+ * neither extends nor ends a lease.
  */
 export class WorkerReaper extends SelfPacedLoop {
   readonly #engine: Engine;
   readonly #logger: Logger;
   readonly #hostId: string;
-  /** Of workers without a stream to this daemon. */
+  /** Workers without a stream to this daemon. */
   readonly #silent = new Map<string, Silence>();
-  /** Who holds leases without a record, and since when. */
+  /** Workers that hold leases but have no record, and since when. */
   #strays = new Map<string, number>();
   #renewedAt = -Infinity;
-  #strayLookAt = -Infinity;
+  #straysCheckedAt = -Infinity;
   #tickedAt: number | null = null;
   #probes: number[] = [];
 
   constructor(engine: Engine, logger: Logger, hostId: string) {
-    super("the reaper of lost workers", logger, () => this.#tick());
+    super("worker reaper", logger, () => this.#tick());
     this.#engine = engine;
     this.#logger = logger;
     this.#hostId = hostId;
   }
 
-  /** A worker's stream ended: look soon whether its process did, and count its silence from its last frame. */
+  /** A worker's stream has ended: checks soon whether its process has too, and measures its silence from its last frame. */
   onDisconnected(session: WorkerSession): void {
     const { leaseMs } = this.#engine.settings;
     this.#silent.set(session.workerId, { lostAt: session.lastSeenAt + leaseMs, seen: null });
@@ -66,10 +66,10 @@ export class WorkerReaper extends SelfPacedLoop {
     return Math.min(TICK_MS, (this.#probes[0] ?? Infinity) - this.#engine.clock.monotonic());
   }
 
-  /** When this daemon itself stood still, its workers' frames wait in the sockets: nobody was silent but it. */
+  /** If this daemon itself was paused, its workers' frames wait in the sockets: they were not silent. */
   #forgiveOwnPause(now: number): void {
     const { leaseMs } = this.#engine.settings;
-    // Ticks that fail, because the store is away, are a pause too.
+    // Ticks that fail because the store is unavailable are a pause too.
     if (this.#tickedAt === null || now - this.#tickedAt < TICK_MS + leaseMs / 3) return;
     for (const session of this.#engine.dispatcher.sessions) session.lastSeenAt = now;
     for (const [workerId, silent] of this.#silent) {
@@ -107,8 +107,8 @@ export class WorkerReaper extends SelfPacedLoop {
   }
 
   /**
-   * A record that another daemon renews is not silent: its lease moves. Each time it does a whole lease of watching
-   * begins, ours or, when that daemon's leases are longer, what is left of its own.
+   * When a worker without a stream here is lost. Each renewal by another daemon starts a whole lease of waiting: ours, or
+   * what is left of its own if that is longer.
    */
   #lostAt(record: WorkerRecord, now: number): number {
     const known = this.#silent.get(record.workerId);
@@ -116,17 +116,17 @@ export class WorkerReaper extends SelfPacedLoop {
     const { store } = this.#engine;
     if (known !== undefined && known.seen?.leaseExpiresAt === record.leaseExpiresAt) return known.lostAt;
     const leftMs = store.isShared ? Math.min(record.leaseExpiresAt - store.now(), MAX_OTHER_LEASE_MS) : 0;
-    // It left us, and nobody took it in since.
+    // It disconnected from this daemon, and no other one has it.
     const isOurs = known !== undefined && known.seen === null && record.nodeId === nodeId;
     const lostAt = isOurs ? known.lostAt : now + Math.max(leaseMs, leftMs);
     this.#silent.set(record.workerId, { lostAt, seen: record });
     return lostAt;
   }
 
-  /** A daemon that stood still may have claimed for a worker that others had given up: nobody would end those leases. */
+  /** A paused daemon may have claimed jobs for a worker that others had declared lost: nobody else would end those leases. */
   async #reapStrays(now: number): Promise<void> {
-    if (now - this.#strayLookAt < this.#engine.settings.leaseMs / 3) return;
-    this.#strayLookAt = now;
+    if (now - this.#straysCheckedAt < this.#engine.settings.leaseMs / 3) return;
+    this.#straysCheckedAt = now;
     const records = new Set((await this.#engine.store.workers.list()).map((record) => record.workerId));
     const holders = (await this.#engine.store.workers.countLeases()).map(({ workerId }) => workerId);
     const strays = holders.filter((workerId) => !records.has(workerId));

@@ -1,4 +1,4 @@
-/** Facts of this daemon that do not change while it runs. */
+/** Facts about this daemon that do not change while it runs. */
 export interface DaemonInfo {
   readonly version: string;
   readonly nodeId: string;
@@ -8,6 +8,6 @@ export interface DaemonInfo {
   readonly startedAt: number;
   readonly pid: number;
   readonly hostId: string;
-  /** Leaves by itself when its last client is gone. */
+  /** Whether the daemon exits after its last client disconnects. */
   readonly lingering: boolean;
 }

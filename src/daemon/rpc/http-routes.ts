@@ -1,18 +1,17 @@
 import type { DaemonError } from "../core/errors.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { HttpRoute, HttpRoutes } from "../http/http-route.ts";
-import { plainText } from "../http/http-route.ts";
+import { type HttpRoute, type HttpRoutes, plainText } from "../http/http-route.ts";
 import type { PlainAnswer } from "../http/respond.ts";
 import { redact } from "../logger.ts";
 
 const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
-/** A store that takes longer than this to say that it is well is not. */
+/** A store that does not answer a ping within this time is unhealthy. */
 const PING_MS = 2_000;
 
 /**
- * `/healthz`: the process is alive and its loop turns; restart it when this does not answer. `/readyz`: it takes work
- * now; 503 with the reasons when it does not, as JSON. `/metrics`: for Prometheus.
+ * `/healthz`: the process and its event loop are alive; restart it if this does not answer. `/readyz`: the daemon accepts
+ * work; otherwise 503 with the reasons as JSON. `/metrics`: metrics for Prometheus.
  */
 export function createHttpRoutes(engine: Engine, draining: AbortSignal, metrics: () => Promise<string>): HttpRoutes {
   return new Map<string, HttpRoute>([

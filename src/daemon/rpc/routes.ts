@@ -10,30 +10,30 @@ import type { Engine } from "../engine/engine.ts";
 import type { ManualTime } from "../engine/clock/move-clock.ts";
 import type { Logger } from "../logger.ts";
 import type { DaemonInfo } from "./daemon-info.ts";
-import { createDaemonService } from "./daemon-service.ts";
-import { createErrorInterceptor } from "./error-interceptor.ts";
-import { createEventService } from "./event-service.ts";
-import { createHealthService } from "./health-service.ts";
-import { createJobService } from "./job-service.ts";
-import { addReflection } from "./reflection-service.ts";
-import { createScheduleService } from "./schedule-service.ts";
-import type { OpenSessions } from "./session-service.ts";
-import { createSessionService } from "./session-service.ts";
-import { createTestingService } from "./testing-service.ts";
+import { createErrorInterceptor } from "./errors/error-interceptor.ts";
+import { createDaemonService } from "./services/daemon-service.ts";
+import { createEventService } from "./services/event-service.ts";
+import { createHealthService } from "./services/health-service.ts";
+import { createJobService } from "./services/job-service.ts";
+import { addReflection } from "./services/reflection-service.ts";
+import { createScheduleService } from "./services/schedule-service.ts";
+import { createTestingService } from "./services/testing-service.ts";
+import type { OpenSessions } from "./session/open-sessions.ts";
+import { createSessionService } from "./session/session-service.ts";
 
 export interface RouteContext {
   readonly sessions: OpenSessions;
-  /** Aborts when the daemon begins to stop: streams end with UNAVAILABLE, health says NOT_SERVING. */
+  /** Aborts when the daemon starts to drain: streams end with UNAVAILABLE, health becomes NOT_SERVING. */
   readonly draining: AbortSignal;
   readonly logger: Logger;
-  /** Of a daemon that is there for tests: its clock can be moved by anyone who reaches the port. [none] */
+  /** The clock of a daemon for tests, which every client can move. [none] */
   readonly manualTime?: ManualTime | undefined;
 }
 
-/** The services that are the product; health and reflection come on top. */
+/** The services of the product, without health and reflection. */
 const SERVICES = [JobService, SessionService, ScheduleService, EventService, DaemonService] as const;
 
-/** Everything that the port serves by gRPC, gRPC-web and Connect. Faults leave as errors with details. */
+/** Everything that the port serves over gRPC, gRPC-web and Connect. Errors are sent with details. */
 export function createRoutes(
   engine: Engine,
   info: DaemonInfo,

@@ -49,7 +49,7 @@ function contentOf(spec: ScheduleSpec | undefined): Content {
   };
 }
 
-/** Of the protocol, for a daemon that leaves it out. */
+/** The protocol's default, for a daemon that leaves the field out. */
 const DEFAULT_MAX_CATCH_UP = 100;
 
 const CATCH_UPS = {

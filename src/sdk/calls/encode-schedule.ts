@@ -1,4 +1,4 @@
-/** Schedules as they go on the wire, checked as far as that needs no daemon. */
+/** Encodes schedules for the wire, after all checks that need no daemon. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { MAX_UINT32, WIRE_LIMITS } from "#proto/contract.ts";
@@ -12,7 +12,7 @@ import { checkFunctionName } from "../worker/registry.ts";
 
 export type ScheduleSpecInit = Exclude<MessageInitShape<typeof ScheduleSpecSchema>, { $typeName: string }>;
 
-/** What a stored schedule is made of, checked as far as that needs no daemon. */
+/** The content of a stored schedule. */
 interface Content extends Omit<ScheduleOptions, "cron" | "name" | "onDuplicate"> {
   readonly cron?: string;
   readonly functionName?: string;
@@ -30,7 +30,7 @@ const OPTION_NAMES: ReadonlySet<string> = new Set(["cron", "name", ...SETTING_NA
 const UPDATE_NAMES: ReadonlySet<string> = new Set(["cron", "functionName", "args", ...SETTING_NAMES]);
 const RULE_NAMES: ReadonlySet<string> = new Set(["cron", "timezone", "startAt", "endAt"]);
 
-/** Names of ScheduleSpec's fields that null clears. */
+/** Options that null clears, with the fields of ScheduleSpec. */
 const CLEARABLE: Readonly<Record<string, string>> = {
   timezone: "time_zone",
   args: "args",
@@ -43,13 +43,13 @@ const CLEARABLE: Readonly<Record<string, string>> = {
   jobOptions: "options",
 };
 
-/** Every field that content may leave out: what an update clears to make a schedule equal to new content. */
+/** The optional fields: an update clears those that are absent to make a schedule equal to new content. */
 export const CLEARABLE_FIELDS: readonly string[] = Object.values(CLEARABLE);
 
 /**
- * The content of a new schedule.
+ * Encodes the content of a new schedule.
  *
- * @param base the function's own options: those that a schedule may have are defaults of its jobs
+ * @param base the function's own options: those that a schedule may have are the defaults of its jobs
  * @throws ReseolioError `invalid_argument` that lists every fault, or `serialization` for arguments
  */
 export function encodeSchedule(
@@ -93,7 +93,7 @@ export function encodeScheduleUpdate(
   }
   const entries = Object.entries(update).filter(([, value]) => value !== undefined);
   const clearFields = entries.flatMap(([key, value]) => (value === null ? [CLEARABLE[key] ?? key] : []));
-  // Only null is taken out; what is left has the types of content.
+  // Only null values were removed; the rest has the types of Content.
   const content = Object.fromEntries(entries.filter(([, value]) => value !== null)) as Content;
   checkNames(update, UPDATE_NAMES, faults);
   for (const key of ["cron", "functionName"] as const) {
@@ -130,7 +130,7 @@ function refusal(owner: string, faults: readonly string[]): ReseolioError {
   return new ReseolioError("invalid_argument", `${owner}: ${faults.join("; ")}`);
 }
 
-/** Bytes of a schedule's name. */
+/** Maximum length of a schedule's name. */
 const MAX_NAME_BYTES = 256;
 
 function checkName(name: unknown, faults: string[]): void {
@@ -141,7 +141,7 @@ function checkName(name: unknown, faults: string[]): void {
   faults.push(`option name ${given}; give a text of 1 to ${MAX_NAME_BYTES} bytes, such as "daily-report"`);
 }
 
-/** What each field may hold is the daemon's to judge: one parser, one rule. */
+/** Checks only the number of fields. The daemon has the one parser that checks their content. */
 function checkCron(cron: unknown, faults: string[]): void {
   const fields = typeof cron === "string" ? cron.trim().split(/\s+/).length : 0;
   if (typeof cron === "string" && (fields === 5 || fields === 6 || cron.trim().startsWith("@"))) return;
@@ -168,7 +168,7 @@ function checkContent(content: Content, faults: string[]): void {
   checkDate("startAt", content.startAt, faults);
   checkDate("endAt", content.endAt, faults);
   if (content.startAt !== undefined && content.endAt !== undefined && !(content.startAt <= content.endAt)) {
-    faults.push(`option endAt is ${show(content.endAt)}, which is before startAt; no tick would come`);
+    faults.push(`option endAt is ${show(content.endAt)}, which is before startAt; the schedule would never tick`);
   }
   if (args !== undefined && !Array.isArray(args)) faults.push(`option args is ${show(args)}; give an array`);
   if (jobOptions !== undefined) checkScheduleJobOptions(jobOptions, faults);
@@ -187,7 +187,7 @@ function checkScheduleJobOptions(options: unknown, faults: string[]): void {
   }
 }
 
-/** A default delay or key of the function is about single calls. */
+/** Leaves out the function's default delay and key, which concern single calls. */
 function mergeScheduleJobOptions(base: JobOptions, own: ScheduleJobOptions): ScheduleJobOptions {
   const { delayMs: _delayMs, runAt: _runAt, idempotencyKey: _key, onDuplicate: _onDuplicate, ...defaults } = base;
   const headers = { ...base.headers, ...own.headers };

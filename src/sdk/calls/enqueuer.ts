@@ -81,7 +81,7 @@ export class Enqueuer {
     const { functionName } = job;
     const idempotencyKey = job.options?.idempotencyKey ?? "";
     if (argsDiffer) {
-      const message = "a call found a job with its idempotency key but with other arguments, and was not stored";
+      const message = "a call was not stored: a job with its idempotency key exists, but with different arguments";
       this.#options.logger.warn(message, { functionName, idempotencyKey, jobId });
     }
     this.#options.onDeduplicated({ jobId, functionName, idempotencyKey, argsDiffer });

@@ -4,14 +4,14 @@ import { checkName } from "../replay/checkpoint-names.ts";
 import { encodeValue } from "../serialization.ts";
 import type { UnaryCalls } from "./unary-calls.ts";
 
-/** Emits and deletes events, waiting for the session first when it is broken. */
+/** Emits and deletes events. While the session is broken, calls wait for it. */
 export class EventsClient {
   constructor(
     private readonly client: Client,
     private readonly calls: UnaryCalls,
   ) {}
 
-  /** Repeated while the daemon is away: the second time changes nothing. */
+  /** Retried while the daemon is away: emitting an event again changes nothing. */
   async emitEvent(name: string, payload: unknown): Promise<EmittedEvent> {
     checkName("the name of the event", name);
     const bytes = encodeValue(`event ${JSON.stringify(name)}`, "payload", payload);
@@ -19,7 +19,9 @@ export class EventsClient {
     return { created, woken };
   }
 
-  /** Not repeated when its answer is lost: the second answer would be false for the first one's act. */
+  /**
+   * Not retried when the answer is lost: the second answer would be false although the first call deleted the event.
+   */
   async deleteEvent(name: string): Promise<boolean> {
     checkName("the name of the event", name);
     return (await this.calls.once(() => this.client.events.deleteEvent({ name }))).deleted;

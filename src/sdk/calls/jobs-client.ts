@@ -14,7 +14,7 @@ import { encodeValue } from "../serialization.ts";
 import { checkName } from "../replay/checkpoint-names.ts";
 import { pageSizeOf, type UnaryCalls } from "./unary-calls.ts";
 
-/** Reads and changes single jobs, waiting for the session first when it is broken. */
+/** Reads and changes single jobs. While the session is broken, calls wait for it. */
 export class JobsClient {
   constructor(
     private readonly client: Client,
@@ -34,7 +34,9 @@ export class JobsClient {
     return { jobs: jobs.map(jobDetailsOf), ...(nextPageToken === "" ? {} : { nextPageToken }) };
   }
 
-  /** Not repeated when its answer is lost: the second answer would be false for the first one's act. */
+  /**
+   * Not retried when the answer is lost: the second answer would be false although the first call cancelled the job.
+   */
   async cancelJob(jobId: string): Promise<boolean> {
     return (await this.calls.once(() => this.client.jobs.cancelJob({ jobId }))).cancelled;
   }
@@ -44,8 +46,8 @@ export class JobsClient {
   }
 
   /**
-   * A job that its parent calls again. Repeated while the daemon is away: the second time it finds that it was retried
-   * already, and changes nothing.
+   * Retries a job that its parent calls again. The call is repeated while the daemon is away: it fails with
+   * `failed_precondition` if an earlier call already retried the job, which is fine.
    */
   async retryChild(jobId: string, awaitedBy: string): Promise<void> {
     try {
@@ -55,7 +57,7 @@ export class JobsClient {
     }
   }
 
-  /** Repeated while the daemon is away, always under one id: it is sent once. */
+  /** Retried while the daemon is away, with the same signal ID, so that the signal is sent once. */
   async signal(jobId: string, name: string, payload: unknown): Promise<SentSignal> {
     checkName("the name of the signal", name);
     const bytes = encodeValue(`signal ${JSON.stringify(name)}`, "payload", payload);
@@ -78,7 +80,7 @@ const QUERY_NAMES: ReadonlySet<string> = new Set<keyof JobQuery>([
   "pageToken",
 ]);
 
-/** A filter that is misspelt would list everything. @throws ReseolioError `invalid_argument` */
+/** Rejects unknown names: a misspelt filter would list everything. @throws ReseolioError `invalid_argument` */
 function checkQuery(query: JobQuery): void {
   const faults: string[] = [];
   checkNames(query, QUERY_NAMES, faults);

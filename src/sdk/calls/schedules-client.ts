@@ -19,14 +19,16 @@ import {
 import type { ScheduleRule, ScheduleUpdate } from "../options/schedule-options.ts";
 import { pageSizeOf, type UnaryCalls } from "./unary-calls.ts";
 
-/** Creates, reads and changes schedules. All but deleting may be carried out twice, so lost answers are asked for again. */
+/**
+ * Creates, reads and changes schedules. All calls but the deletion are idempotent and retried when an answer is lost.
+ */
 export class SchedulesClient {
   constructor(
     private readonly client: Client,
     private readonly calls: UnaryCalls,
   ) {}
 
-  /** @param onDuplicate what to do when a schedule of this name has other content */
+  /** @param onDuplicate what to do when a schedule of this name has different content */
   async createSchedule(
     name: string,
     spec: ScheduleSpecInit,
@@ -67,14 +69,14 @@ export class SchedulesClient {
     return { schedules, total, ...(nextPageToken === "" ? {} : { nextPageToken }) };
   }
 
-  /** @param optionsOf the own options of a function: defaults of the job options, when those are changed */
+  /** @param optionsOf a function's own options: the defaults of the job options, if those change */
   async updateSchedule(
     name: string,
     update: ScheduleUpdate,
     optionsOf: (functionName: string) => JobOptions,
   ): Promise<ScheduleDetails> {
     checkScheduleName(name);
-    // From JavaScript it may be anything; what it is not is said by the check.
+    // From JavaScript it may be anything; encodeScheduleUpdate reports what is wrong with it.
     const needsBase = ((update as ScheduleUpdate | undefined)?.jobOptions ?? null) !== null;
     const base = needsBase ? optionsOf(update.functionName ?? (await this.getSchedule(name)).functionName) : {};
     const request = { name, ...encodeScheduleUpdate(name, update, base) };
@@ -94,13 +96,13 @@ export class SchedulesClient {
     return detailsOf(schedule, name);
   }
 
-  /** Not repeated when its answer is lost: the second answer would be false for the first one's act. */
+  /** Not retried when the answer is lost: the second answer would be false although the first call deleted it. */
   async deleteSchedule(name: string): Promise<boolean> {
     checkScheduleName(name);
     return (await this.calls.once(() => this.client.schedules.deleteSchedule({ name }))).deleted;
   }
 
-  /** @returns the job's id, chosen here, so that a repeated call enqueues one job */
+  /** @returns the ID of the job, which is chosen here so that a retried call enqueues only one */
   async triggerSchedule(name: string): Promise<string> {
     checkScheduleName(name);
     const jobId = uuidV7();
@@ -108,7 +110,7 @@ export class SchedulesClient {
     return answer.jobId === "" ? jobId : answer.jobId;
   }
 
-  /** A slice whose answer was lost is counted by its second answer: as what it still found to do. */
+  /** If the answer to a page is lost, the count includes only the jobs that the retried call enqueued. */
   async backfillSchedule(name: string, window: BackfillWindow): Promise<number> {
     checkScheduleName(name);
     const request = { name, ...encodeBackfill(name, window) };
@@ -146,11 +148,11 @@ function encodeBackfill(name: string, window: BackfillWindow): MessageInitShape<
   const faults: string[] = [];
   checkNames(window, BACKFILL_NAMES, faults);
   const { from, to, dryRun = false } = window;
-  if (from === undefined) faults.push("option from is missing; give the Date from which ticks are wanted");
+  if (from === undefined) faults.push("option from is missing; give the Date of the first tick");
   checkDate("from", from, faults);
   checkDate("to", to, faults);
   if (faults.length === 0 && to !== undefined && from >= to) {
-    faults.push(`option to is ${show(to)}, which is not after from; no tick is between them`);
+    faults.push(`option to is ${show(to)}, which is not after from; the window is empty`);
   }
   if (faults.length > 0) throw new ReseolioError("invalid_argument", `backfill of ${name}: ${faults.join("; ")}`);
   return { dryRun, from: timestampFromDate(from), ...(to === undefined ? {} : { to: timestampFromDate(to) }) };
@@ -160,7 +162,7 @@ function checkedState(status: ScheduleStatus): ReturnType<typeof scheduleStateOf
   const state: unknown = scheduleStateOf(status);
   if (state !== undefined) return scheduleStateOf(status);
   const given = JSON.stringify(status) ?? "undefined";
-  throw new ReseolioError("invalid_argument", `status is ${given}; give some of active, paused, deleted`);
+  throw new ReseolioError("invalid_argument", `status is ${given}; valid values: active, paused, deleted`);
 }
 
 function checkedTime(after: unknown): Date | undefined {
@@ -170,9 +172,9 @@ function checkedTime(after: unknown): Date | undefined {
   return after instanceof Date ? after : undefined;
 }
 
-/** Says what a program can do about it. */
+/** Adds what a program can do about it. */
 function conflict(error: ReseolioError): ReseolioError {
-  const message = `${error.message}; with onDuplicate: "update" this call does`;
+  const message = `${error.message}; use onDuplicate: "update" to update it with this call`;
   return new ReseolioError("already_exists", message, { cause: error });
 }
 

@@ -2,14 +2,14 @@ import { reseolioErrorFrom } from "../transport/connect-errors.ts";
 import { ReseolioError } from "../errors.ts";
 import type { Session } from "../session/session.ts";
 
-/** Calls beside the session's stream: each waits for the session first when it is broken. */
+/** Makes unary calls next to the session's stream. While the session is broken, calls wait for it. */
 export class UnaryCalls {
   constructor(
     private readonly session: Session,
     private readonly callTimeoutMs: number,
   ) {}
 
-  /** For acts whose answer would differ the second time. @throws ReseolioError */
+  /** For calls whose answer would differ the second time. @throws ReseolioError */
   async once<T>(call: () => Promise<T>): Promise<T> {
     await this.session.whenOpen(this.callTimeoutMs);
     try {
@@ -19,7 +19,7 @@ export class UnaryCalls {
     }
   }
 
-  /** For reads, and for acts that may be carried out twice: repeated while the daemon is away. @throws ReseolioError */
+  /** For reads and idempotent calls: retried while the daemon is away. @throws ReseolioError */
   async repeat<T>(call: () => Promise<T>): Promise<T> {
     const endAt = performance.now() + this.callTimeoutMs;
     for (;;) {

@@ -7,7 +7,7 @@ import { ReseolioError } from "../errors.ts";
 import { checkChoice, checkDate, checkFraction, checkNames, checkOptions, checkWhole, show } from "./option-faults.ts";
 
 /**
- * Options of a job. An absent one takes the daemon's default, in brackets. Lengths are whole milliseconds.
+ * Options of a job. An absent one uses the daemon's default, in brackets. Durations are whole milliseconds.
  *
  * @example
  * ```ts
@@ -26,21 +26,21 @@ export interface JobOptions {
   readonly maxDelayMs?: number;
   /** Share by which a delay may differ from its nominal value, 0 to 1. [0.1] */
   readonly jitter?: number;
-  /** Time limit of one attempt, time without a slot not counted; 0 = none. [30000] */
+  /** Time limit of one attempt, not counting time without a slot; 0 = none. [30000] */
   readonly timeoutMs?: number;
-  /** Not before this long after the call. Excludes runAt. [0] */
+  /** Delay before the job may run. Cannot be combined with runAt. [0] */
   readonly delayMs?: number;
-  /** Not before this time. Excludes delayMs. [now] */
+  /** Time before which the job may not run. Cannot be combined with delayMs. [now] */
   readonly runAt?: Date;
   /** Higher runs first. [0] */
   readonly priority?: number;
-  /** Cancel the job when it has not started by then. [none] */
+  /** Cancel the job if it has not started within this time. [none] */
   readonly startWithinMs?: number;
-  /** Cancel the job when it has not finished by then. [none] */
+  /** Cancel the job if it has not finished within this time. [none] */
   readonly finishWithinMs?: number;
   /** One job per function and key, for as long as the job is retained. [none] */
   readonly idempotencyKey?: string;
-  /** What to do when a job with this key is there. [return_existing] */
+  /** What to do if a job with this key exists. [return_existing] */
   readonly onDuplicate?: "return_existing" | "reject" | "replace_finished";
   /** Passed to the handler. */
   readonly headers?: Readonly<Record<string, string>>;

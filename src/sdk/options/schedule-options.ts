@@ -1,8 +1,8 @@
 import type { JobOptions } from "./job-options.ts";
 
 /**
- * Options of the jobs that a schedule enqueues, on top of the function's own. When a job runs is the schedule's to say,
- * and each tick is one job anyway.
+ * Options of the jobs that a schedule enqueues; they override the function's own. Options that delay or deduplicate a
+ * job are excluded: the schedule decides when a job runs, and each tick is one job.
  *
  * @example
  * ```ts
@@ -12,7 +12,7 @@ import type { JobOptions } from "./job-options.ts";
 export type ScheduleJobOptions = Omit<JobOptions, "delayMs" | "runAt" | "idempotencyKey" | "onDuplicate">;
 
 /**
- * What a schedule needs beside its rule. An absent option takes the daemon's default, in brackets.
+ * Settings of a schedule other than its rule. An absent one uses the daemon's default, in brackets.
  *
  * @example
  * ```ts
@@ -20,32 +20,32 @@ export type ScheduleJobOptions = Omit<JobOptions, "delayMs" | "runAt" | "idempot
  * ```
  */
 export interface ScheduleSettings {
-  /** Unique among the schedules that are there, 1 to 256 bytes. [the function's name] */
+  /** Unique among the existing schedules, 1 to 256 bytes. [the function's name] */
   readonly name?: string;
-  /** IANA name of the zone that the rule is read in. [UTC] */
+  /** IANA name of the time zone of the rule. [UTC] */
   readonly timezone?: string;
-  /** What becomes of ticks that no daemon was there for: none of them, the latest, or all of them. [latest] */
+  /** Which ticks are caught up after no daemon was running: none, the latest, or all of them. [latest] */
   readonly catchUp?: "none" | "latest" | "all";
-  /** Of catchUp "all": at most so many of the latest ticks, 1 to 10000. [100] */
+  /** With catchUp "all": how many of the latest ticks at most, 1 to 10000. [100] */
   readonly maxCatchUp?: number;
-  /** At a tick while the job of an earlier one has not ended: enqueue all the same, or skip it. [allow] */
+  /** Whether a tick enqueues a job while the job of an earlier tick has not ended. [allow] */
   readonly overlap?: "allow" | "skip";
-  /** Delays each tick's job by 0 to this many milliseconds, always the same for the same tick. [0] */
+  /** Delays each tick's job by up to this many milliseconds; the delay of a given tick is always the same. [0] */
   readonly jitterMs?: number;
-  /** No tick before it. Give a fixed time: with that of each start a program's schedule would never be the same. [now] */
+  /** No tick before this time. Use a fixed time: with `new Date()` the content would differ at each start. [now] */
   readonly startAt?: Date;
-  /** No tick after it. [none] */
+  /** No tick after this time. [none] */
   readonly endAt?: Date;
   readonly jobOptions?: ScheduleJobOptions;
   /**
-   * When a schedule of this name has other content: fail with `already_exists`, or update it to this content. The same
+   * What to do if a schedule of this name has different content: fail with `already_exists`, or update it. Equal
    * content is never a conflict. [reject]
    */
   readonly onDuplicate?: "reject" | "update";
 }
 
 /**
- * A rule and what else a schedule needs.
+ * The rule and the settings of a schedule.
  *
  * @example
  * ```ts
@@ -54,14 +54,14 @@ export interface ScheduleSettings {
  */
 export interface ScheduleOptions extends ScheduleSettings {
   /**
-   * Minute, hour, day of month, month, day of week, such as `0 8 * * 1-5`; six fields have seconds first; or `@hourly`,
-   * `@daily`, `@weekly`, `@monthly`, `@yearly`.
+   * Five fields: minute, hour, day of month, month, day of week, such as `0 8 * * 1-5`. Six fields start with seconds.
+   * Or one of `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`.
    */
   readonly cron: string;
 }
 
 /**
- * Changes of a schedule: what is absent stays as it is, `null` takes the default again.
+ * Changes to a schedule. Absent fields stay as they are; `null` restores the default.
  *
  * @example
  * ```ts
@@ -72,7 +72,7 @@ export interface ScheduleUpdate<Args extends readonly unknown[] = readonly unkno
   readonly cron?: string;
   readonly timezone?: string | null;
   readonly functionName?: string;
-  /** All of them: arguments are not changed one by one. */
+  /** Replaces all arguments. */
   readonly args?: Args | null;
   readonly catchUp?: "none" | "latest" | "all" | null;
   readonly maxCatchUp?: number | null;
@@ -80,7 +80,7 @@ export interface ScheduleUpdate<Args extends readonly unknown[] = readonly unkno
   readonly jitterMs?: number | null;
   readonly startAt?: Date | null;
   readonly endAt?: Date | null;
-  /** All of them: what is absent in it takes the function's own, or its default. */
+  /** Replaces all job options; absent ones use the function's own, or the default. */
   readonly jobOptions?: ScheduleJobOptions | null;
 }
 

@@ -4,7 +4,7 @@ import { ReseolioError } from "../errors.ts";
 import { checkChoice, checkFraction, checkNames, checkOptions, checkWhole, show } from "./option-faults.ts";
 
 /**
- * Options of a step. Without `maxAttempts` its first error goes to the handler. Lengths are whole milliseconds; the
+ * Options of a step. Without `maxAttempts` the handler receives the first error. Durations are whole milliseconds; the
  * defaults are those of jobs.
  *
  * @example
@@ -13,7 +13,7 @@ import { checkChoice, checkFraction, checkNames, checkOptions, checkWhole, show 
  * ```
  */
 export interface StepOptions<Result = unknown> {
-  /** Times that the step is tried before its error is recorded and thrown as a StepFailedError. [no own retries] */
+  /** Attempts before the error is recorded and thrown as a StepFailedError. [no retries within the step] */
   readonly maxAttempts?: number;
   /** How the delay between attempts grows from initialDelayMs. [exponential] */
   readonly backoff?: "fixed" | "linear" | "exponential";
@@ -23,20 +23,20 @@ export interface StepOptions<Result = unknown> {
   readonly maxDelayMs?: number;
   /** Share by which a delay may differ from its nominal value, 0 to 1. [0.1] */
   readonly jitter?: number;
-  /** Time limit of one attempt of the step: its signal fires, and it fails whether it listens or not. [none] */
+  /** Time limit of one attempt of the step: its signal fires, and it fails even if it ignores the signal. [none] */
   readonly timeoutMs?: number;
   /**
-   * Undoes what the step did, when the job ends DEAD or CANCELLED after the step was recorded: on any worker that serves
-   * the function, through crashes, with retries of its own, the last step first. Like a step it may run once more when a
-   * process dies between its effect and its record. [nothing is undone]
+   * Undoes what the step did, if the job ends DEAD or CANCELLED after the step was recorded. It runs on any worker that
+   * serves the function, survives crashes and has its own retries; the last step is undone first. Like a step, it may
+   * run once more if the process dies between its effect and its record. [nothing is undone]
    *
-   * @param result as the step recorded it
+   * @param result the result that the step recorded
    */
   undo?(result: Result, undo: UndoRun): unknown;
 }
 
 /**
- * What the undo of a step is given, behind what the step recorded.
+ * The second argument of a step's undo, after the step's recorded result.
  *
  * @example
  * ```ts
@@ -45,11 +45,11 @@ export interface StepOptions<Result = unknown> {
  * ```
  */
 export interface UndoRun {
-  /** The job whose step it is. */
+  /** The job whose step is undone. */
   readonly jobId: string;
-  /** Of the step. */
+  /** The step's name. */
   readonly name: string;
-  /** Of the undo, from 1. */
+  /** Attempt of the undo, from 1. */
   readonly attempt: number;
   readonly signal: AbortSignal;
 }

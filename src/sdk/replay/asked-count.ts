@@ -1,11 +1,11 @@
 /**
- * What a handler has asked for, in the one number that a record has for it: operations, and answers to calls that were on
- * their way to it. Both are needed: an operation more would else make up for an answer that is still to come.
+ * Packs how much a handler has asked for into the one number that a record stores: operations, and answers to calls
+ * that it has received. Both are counted, as otherwise one more operation would make up for a missing answer.
  */
 
-/** More operations than a job may record. */
+/** Weight of one answer; exceeds the number of operations that a job may record. */
 const ANSWER = 16_384;
-/** What the stores have room for. */
+/** Limit of what the stores can hold. */
 const MAX_ANSWERS = 1_023;
 
 export function askedCount(operations: number, answers: number): number {
@@ -20,7 +20,7 @@ export function answersIn(asked: number): number {
   return Math.floor(asked / ANSWER);
 }
 
-/** Nobody knows whether there were more. */
+/** Whether there may have been more answers than the number can hold. */
 export function isAnswersFull(asked: number): boolean {
   return answersIn(asked) === MAX_ANSWERS;
 }

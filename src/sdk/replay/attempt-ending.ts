@@ -1,22 +1,22 @@
-/** What the failure that ended an attempt makes of the job's records. */
+/** How the failure that ended an attempt changes the job's records. */
 import type { RecordRef } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { Operation } from "./operation.ts";
 
-/** What ended an attempt, as the daemon is told. */
+/** What ended an attempt, as reported to the daemon. */
 export interface AttemptEnding {
   readonly endedBy: RecordRef[];
   readonly loosened: RecordRef[];
 }
 
-/** Something that the handler was given. */
+/** A record that was delivered to the handler. */
 export interface PlacedName {
   readonly name: string;
   readonly op: number;
 }
 
 /**
- * @param operations whose failures the handler threw
- * @param given everything that it was given, in the order in which it was: waits that ended while it was parked share a place
+ * @param operations the operations whose failures the handler threw
+ * @param given everything delivered to it, in order; waits that ended while it was parked share a place
  */
 export function attemptEnding(operations: readonly Operation[], given: readonly PlacedName[]): AttemptEnding {
   const ended = new Set(operations.map(({ label }) => label));

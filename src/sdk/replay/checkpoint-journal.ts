@@ -1,4 +1,4 @@
-/** What a job has recorded, by operation and by name; and the names that this execution of its handler has used. */
+/** The records of a job, by operation and by name, and the names that this execution has used. */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { OpenWait } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { type Relation, ROOT_ID, operationId } from "./branch.ts";
@@ -6,30 +6,30 @@ import type { Asked } from "./operation.ts";
 import { boundedName, isLabelOf, jobLabel, nameOfLabel } from "./checkpoint-names.ts";
 import { LazyMap } from "./lazy-map.ts";
 
-/** Behind the name of a step, in the name of its attempts. */
+/** Suffix of a step's name in the name of the record of its attempts. */
 const TRIES = /\/tries$/;
 
 const NOTHING: readonly Placed[] = [];
 
-/** A record with its place in the sequence of what the handler was given. */
+/** A record in the sequence of deliveries, with the identity of its operation. */
 export interface Placed {
   readonly record: Checkpoint;
   readonly op: number;
 }
 
 export class CheckpointJournal {
-  /** False: the job is from before the order was kept, and so is what it records from now on. */
+  /** False if the job is from before the order was recorded; then its new records have no order either. */
   readonly isOrdered: boolean;
-  /** In the order in which the handler was given them. */
+  /** Records in the order in which they were delivered. */
   readonly sequence: readonly Placed[];
   readonly #byName = new LazyMap<string, Checkpoint>();
-  /** Those that nobody has asked for yet. */
+  /** Records that were not asked for yet. */
   readonly #byOperation = new LazyMap<number, Checkpoint>();
-  /** Of those in the sequence. */
+  /** Identities of the records in the sequence. */
   readonly #operations = new LazyMap<Checkpoint, number>();
-  /** Waits that are registered and not over, and that nobody has asked for yet, by their operations. */
+  /** Registered waits that are not over and were not asked for yet, by operation. */
   readonly #open = new LazyMap<number, OpenWait>();
-  /** Attempts of steps that failed, by the step's operation. */
+  /** Records of failed attempts of steps, by the step's operation. */
   readonly #tries = new LazyMap<number, Checkpoint>();
   readonly #used = new Set<string>();
   readonly #uses = new LazyMap<string, number>();
@@ -48,12 +48,12 @@ export class CheckpointJournal {
       this.#operations.set(record, op);
     }
     for (const record of recorded) this.#index(record);
-    // Whoever comes first, a name stays with the step that was tried under it.
+    // A name stays with the step that was tried under it, whichever step asks first.
     for (const { name } of this.#tries.values()) this.#used.add(name.replace(TRIES, ""));
     for (const { name } of this.#open.values()) this.#used.add(name);
   }
 
-  /** Recorded since, by this execution or by the daemon. */
+  /** Adds a record made since the start, by this execution or by the daemon. */
   add(record: Checkpoint): void {
     this.#byName.set(record.name, record);
     if (record.kind === CheckpointKind.TRY && record.op !== undefined) this.#tries.set(record.op, record);
@@ -64,7 +64,7 @@ export class CheckpointJournal {
     return this.#byName.get(jobLabel(jobId))?.endedAttempt === true;
   }
 
-  /** That job runs again: nothing is known of its end. */
+  /** Forgets the end of a job that runs again. */
   forgetEnd(jobId: string): void {
     this.#byName.delete(jobLabel(jobId));
   }
@@ -78,26 +78,26 @@ export class CheckpointJournal {
     return this.#operations.get(record) ?? (record.op === 0 ? undefined : record.op);
   }
 
-  /** Something on record was not asked for yet. */
+  /** Whether something on record was not asked for yet. */
   get hasUnclaimed(): boolean {
     return this.#byOperation.size > 0;
   }
 
-  /** What was recorded of an operation, once. @param relation in which it is asked for now */
+  /** Takes the record of an operation, once. @param relation in which it is asked for now */
   claim(op: number, relation: Relation): Checkpoint | undefined {
     return this.#take(op, (record) => isLooseOr(relation, record));
   }
 
-  /** As `claim`, of what was recorded under the identity that it would have otherwise. */
+  /** Like `claim`, for a record under the identity that the operation has in the other relation. */
   claimOther(asked: Asked): Checkpoint | undefined {
     const { name, kind, relation, isPrompt } = asked;
     if (!isPrompt || this.#byOperation.size === 0) return undefined;
-    // Hashes of 31 bits may be alike by chance.
+    // Hashes of 31 bits may collide.
     const isAlike = (record: Checkpoint): boolean => record.kind === kind && isLabelOf(record.name, name);
     return this.#take(asked.otherId, (record) => record.prompt && isAlike(record) && isLooseOr(relation, record));
   }
 
-  /** As `claim`, under one of these identities. */
+  /** Like `claim`, for a record under one of these identities. */
   claimUnder({ kind, name }: Asked, ids: readonly number[]): Checkpoint | undefined {
     for (const id of ids) {
       const isAlike = (one: Checkpoint): boolean => one.kind === kind && isLabelOf(one.name, name);
@@ -107,7 +107,7 @@ export class CheckpointJournal {
     return undefined;
   }
 
-  /** Takes the name of a step that was tried and did not end yet. */
+  /** Takes the name of a step that was tried and has not ended yet. */
   takeNameOfTries(op: number): string | undefined {
     const label = this.#tries.get(op)?.name.replace(TRIES, "");
     if (label !== undefined) this.#used.add(label);
@@ -115,8 +115,8 @@ export class CheckpointJournal {
   }
 
   /**
-   * A wait that is registered goes on under its name, and so to its time; also one that was asked for in another relation,
-   * as something plain took longer or shorter, and in changed code one of its kind and name.
+   * Takes the registered wait of an operation, which keeps its name and so its end. Also finds one that was asked for
+   * in another relation because plain code took longer or shorter, and in changed code one of the same kind and name.
    */
   takeOpenWait(op: number, asked: Asked, hasDrifted: boolean): OpenWait | undefined {
     if (this.#open.size === 0) return undefined;
@@ -127,7 +127,7 @@ export class CheckpointJournal {
     return wait;
   }
 
-  /** Without a place, of this kind and name, and not asked for yet. */
+  /** Finds a loose record of this kind and name that was not asked for yet. */
   looseAs(kind: CheckpointKind, name: string): Placed | undefined {
     for (const record of this.#byOperation.values()) {
       const { seq, op = 0 } = record;
@@ -136,7 +136,7 @@ export class CheckpointJournal {
     return undefined;
   }
 
-  /** Attempts of a step that failed since it was last tried anew. */
+  /** The record of a step's failed attempts since it last started over. */
   triesOf(op: number, step: Checkpoint | undefined): Checkpoint | undefined {
     const tries = this.#tries.get(op);
     if (tries === undefined || step?.endedAttempt !== true) return tries;
@@ -144,8 +144,8 @@ export class CheckpointJournal {
   }
 
   /**
-   * A name for what is recorded from now on: its second use becomes `name#2`, and so on, whatever is on record. In a job
-   * without an order the same uses find the same records, so that names decide.
+   * Takes a name for a new record: the second use becomes `name#2`, and so on, avoiding names on record. In a job
+   * without a recorded order names identify records, so the nth use finds the nth record.
    */
   takeName(name: string): string {
     const first = boundedName(name);
@@ -166,7 +166,7 @@ export class CheckpointJournal {
     return !this.#used.has(label) && !(this.isOrdered && this.#byName.has(label));
   }
 
-  /** Steps and values that were recorded and that nobody asked for. */
+  /** Names of recorded steps and values that were not asked for. */
   get notAskedFor(): readonly string[] {
     const kinds: readonly CheckpointKind[] = [CheckpointKind.STEP, CheckpointKind.VALUE];
     const records = this.isOrdered
@@ -190,12 +190,12 @@ export class CheckpointJournal {
   }
 }
 
-/** What has no place may be asked for in another relation than before. */
+/** A loose record may be asked for in another relation than before. */
 function isLooseOr(relation: Relation, { seq, beside }: Checkpoint): boolean {
   return seq === 0 || beside === (relation === "beside");
 }
 
-/** The identity of a record that carries none follows from the one before it. */
+/** Sorts the placed records. The identity of one that carries none follows from the record before it. */
 function inSequence(recorded: readonly Checkpoint[]): readonly Placed[] {
   const placed = recorded.filter(({ seq }) => seq > 0).sort(byPlace);
   let before = ROOT_ID;
@@ -206,12 +206,12 @@ function inSequence(recorded: readonly Checkpoint[]): readonly Placed[] {
   });
 }
 
-/** Waits that ended while the handler was parked share a place. */
+/** Compares by place, then by time and name: waits that ended while the handler was parked share a place. */
 export function byPlace(one: Checkpoint, other: Checkpoint): number {
   return one.seq - other.seq || timeOf(one) - timeOf(other) || (one.name < other.name ? -1 : 1);
 }
 
-/** Milliseconds. */
+/** Time of a record, in milliseconds since the epoch. */
 export function timeOf({ recordedAt }: Checkpoint): number {
   return recordedAt === undefined ? 0 : Number(recordedAt.seconds) * 1000 + Math.floor(recordedAt.nanos / 1e6);
 }

@@ -4,14 +4,14 @@ import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { ReseolioError } from "../errors.ts";
 import { show } from "../options/option-faults.ts";
 
-/** For messages. */
+/** Names of the kinds in messages. */
 export const KIND_NAMES: Readonly<Record<CheckpointKind, string>> = {
   [CheckpointKind.UNSPECIFIED]: "something unknown",
   [CheckpointKind.STEP]: "a step",
   [CheckpointKind.SLEEP]: "a sleep",
   [CheckpointKind.EVENT]: "an awaited event",
   [CheckpointKind.VALUE]: "a value",
-  [CheckpointKind.CHOICE]: "a choice between awaited things",
+  [CheckpointKind.CHOICE]: "a choice between awaited sources",
   [CheckpointKind.JOB]: "an awaited job",
   [CheckpointKind.SIGNAL]: "an awaited signal",
   [CheckpointKind.TRY]: "an attempt of a step",
@@ -29,8 +29,8 @@ export function checkName(what: string, name: unknown): asserts name is string {
 }
 
 /**
- * The same for the same name, in at most the bytes allowed: for names that are made from others. Half a character, which
- * would come back from the daemon as another one, is replaced here.
+ * Shortens a derived name to the maximum length, always in the same way. Replaces lone surrogates, which the daemon
+ * would return as another character.
  */
 export function boundedName(given: string): string {
   const name = wholeCharacters(given);
@@ -40,7 +40,7 @@ export function boundedName(given: string): string {
   return `${wholeCharacters(name.slice(0, 50))}…${digest}`;
 }
 
-/** Short enough whatever its characters are: in UTF-8 none that UTF-16 has as one unit takes more than three bytes. */
+/** Short enough whatever its characters are: one UTF-16 unit takes at most three bytes in UTF-8. */
 function isSurelyShort(name: string): boolean {
   return name.length * 3 <= WIRE_LIMITS.checkpointNameBytes;
 }
@@ -49,13 +49,13 @@ function wholeCharacters(text: string): string {
   return /[\ud800-\udfff]/.test(text) ? Buffer.from(text).toString() : text;
 }
 
-/** Whether something of this name is recorded under that label: as it is, or with a number. */
+/** Whether the label is this name, with or without a number. */
 export function isLabelOf(label: string, name: string): boolean {
   const bounded = boundedName(name);
   return label === bounded || (label.startsWith(bounded) && /^#\d+$/.test(label.slice(bounded.length)));
 }
 
-/** The name that was asked for, of a label that carries a number, if it did not end with one itself. */
+/** The name of a label without its number, provided that the name does not end with one itself. */
 export function nameOfLabel(label: string): string {
   return label.includes("#") ? label.replace(/#\d+$/, "") : label;
 }

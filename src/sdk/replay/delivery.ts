@@ -1,36 +1,36 @@
-/** What passes between an operation and the order in which the handler is given things. */
+/** Types shared by operations and the sequence of deliveries. */
 import type { Placed } from "./checkpoint-journal.ts";
 
-/** Where a record stands, as the protocol's Checkpoint has it. */
+/** The place of a record, in the fields of the protocol's Checkpoint. */
 export interface Place {
   readonly seq: number;
   readonly asked: number;
   readonly alone: boolean;
 }
 
-/** What of a record's place goes on record with it; nothing in a job that keeps no order. */
+/** The place that is recorded with a record; absent in a job without a recorded order. */
 export interface RecordPlace extends Place {
   readonly prompt: boolean;
   readonly beside: boolean;
-  /** 0: follows from the record before, or belongs to no operation of the handler. */
+  /** Identity of the operation; 0 if it follows from the record before, or if the record belongs to no operation. */
   readonly op: number;
 }
 
-/** One thing on its way to the handler. */
+/** Something that is to be delivered to the handler. */
 export interface Delivery {
   readonly id: number;
-  /** The same; 0: not on record, so that no record behind it may follow from it. */
+  /** The same identity, or 0 if it is not on record, so that no later record may be chained to it. */
   op: number;
-  /** Of a call: not on record, and what is recorded next follows from what was recorded last. */
+  /** The answer to a call: not on record, so the next record is chained to the last one before it. */
   readonly isAnswer?: true;
-  /** What came of it is here. */
+  /** Its result has arrived. */
   isReady: boolean;
   give(): void;
 }
 
 export interface SequenceEvents {
-  /** Everything on record has been given. */
+  /** Everything on record has been delivered. */
   onLive(): void;
-  /** The next on record cannot be given yet. */
+  /** The next record cannot be delivered yet. */
   onHeld(head: Placed): void;
 }

@@ -1,11 +1,11 @@
-/** Failures that a handler was given, to be found again in what it throws at its end. */
+/** Remembers the failures delivered to a handler, to find them in what it throws at its end. */
 import type { Operation } from "./operation.ts";
 
-/** A handler wraps errors in errors; beyond this nobody looks. */
+/** Limit of the search through nested errors. */
 const MAX_EXAMINED = 1_000;
 
 export class GivenFailures {
-  /** Made with the first failure: a thousand handlers at once would each cost the collector one. */
+  /** Created with the first failure, as a WeakMap per handler would burden the garbage collector. */
   #operations: WeakMap<object, Operation> | undefined;
 
   /** @returns the error */
@@ -16,8 +16,8 @@ export class GivenFailures {
   }
 
   /**
-   * Operations whose failures ended the attempt: the error that the handler threw is one of those that it was given, or
-   * has one among its causes and `errors`, at any depth.
+   * The operations whose failures ended the attempt: those whose errors the handler threw, directly or at any depth
+   * among the causes and `errors` of what it threw.
    */
   behind(thrown: unknown): readonly Operation[] {
     if (this.#operations === undefined) return [];
@@ -36,7 +36,7 @@ export class GivenFailures {
   }
 }
 
-/** Programs write what they like into an error's fields, and getters may throw. */
+/** A program may put any value into an error's fields, and getters may throw. */
 function partsOf(error: object): readonly unknown[] {
   try {
     const { cause, errors } = error as { readonly cause?: unknown; readonly errors?: unknown };

@@ -10,12 +10,12 @@ export interface Requests {
 const NONE: Set<Placed> = new Set();
 const NOTHING: readonly Placed[] = [];
 
-/** What is on record and was not given yet, in the order in which it is given. */
+/** The records that were not delivered yet, in the order of delivery. */
 export class History {
-  /** Its own copy as soon as it changes the order. */
+  /** Copied as soon as the order changes. */
   #records: readonly Placed[];
   #next = 0;
-  /** Passed over, as the handler does not ask for them any more; given if it does. */
+  /** Records that changed code no longer asks for; delivered if it does after all. */
   #passedOver: Set<Placed> = NONE;
 
   constructor(
@@ -25,13 +25,13 @@ export class History {
     this.#records = records;
   }
 
-  /** Nothing is left to be given. */
+  /** Whether nothing is left to deliver. */
   get isOver(): boolean {
     if (this.#next === this.#records.length) return true;
     return this.#passedOver.size > 0 && this.head === undefined;
   }
 
-  /** The next to be given. */
+  /** The next record to deliver. */
   get head(): Placed | undefined {
     if (this.#passedOver.size === 0) return this.#records[this.#next];
     return this.left.find((placed) => !this.#passedOver.has(placed) || this.requests.isRequested(placed.op));
@@ -42,7 +42,7 @@ export class History {
     return this.#records.slice(this.#next);
   }
 
-  /** It was given. */
+  /** Removes a record that was delivered. */
   take(placed: Placed): void {
     if (this.#records[this.#next] === placed) this.#next++;
     else this.#records = this.#records.toSpliced(this.#records.indexOf(placed, this.#next), 1);
@@ -57,7 +57,7 @@ export class History {
     return this.#passedOver.has(placed);
   }
 
-  /** Not asked for since, of this kind and name. */
+  /** Finds a passed over record of this kind and name that was not asked for since. */
   passedOverAs(kind: CheckpointKind, name: string): Placed | undefined {
     if (this.#passedOver.size === 0) return undefined;
     return this.left.find(
@@ -74,7 +74,7 @@ export class History {
     return false;
   }
 
-  /** It is given next, before what is recorded before it. */
+  /** Makes this the next record to deliver, ahead of those before it. */
   bringForward(placed: Placed): void {
     const index = this.#records.indexOf(placed, this.#next);
     this.#records = this.#records.toSpliced(index, 1).toSpliced(this.#next, 0, placed);

@@ -1,4 +1,4 @@
-/** Knows what a handler asks for again: by what led to it, whenever it comes. */
+/** Gives every operation an identity derived from what led to it, so that it is recognized whenever it comes. */
 import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { currentScope, enterBranch } from "./scope.ts";
 import { Branch, nameIn, operationId, type Relation, ROOT_ID } from "./branch.ts";
@@ -7,7 +7,7 @@ import type { Sequence } from "./sequence.ts";
 
 export class Identities {
   readonly #root = new Branch(ROOT_ID, 0);
-  /** Of this execution. */
+  /** Identities used in this execution. */
   readonly #ids = new Set<number>();
 
   constructor(
@@ -15,33 +15,33 @@ export class Identities {
     /** The handler's context: only what is called inside it has a branch of its own. */
     private readonly context: object,
     private readonly isOrdered: boolean,
-    /** Something may be found again under another identity. */
+    /** Whether records may exist under other identities. */
     private readonly hasRecords: boolean,
   ) {
     this.#ids.add(ROOT_ID);
   }
 
-  /** Begins the branch of an operation behind the one in which it is asked for. */
+  /** Begins the branch of an operation, after the one in which it is asked for. */
   begin(name: string, kind: CheckpointKind): { readonly branch: Branch; readonly asked: Asked } {
     const here = this.#here;
     const relation = this.#relation(here);
     const others = this.hasRecords ? numbersAs(here, kind, name) : undefined;
-    const said = nameIn(relation, name);
-    const nth = here.next(kind, said);
+    const qualified = nameIn(relation, name);
+    const nth = here.next(kind, qualified);
     const asked = new Asked(name, kind, this.sequence.isPrompt, relation, here, nth, others);
-    return { branch: this.#branch(here, kind, said, nth), asked };
+    return { branch: this.#branch(here, kind, qualified, nth), asked };
   }
 
-  /** Begins a branch for a call in a job that keeps no order. */
+  /** Begins a branch for a call in a job without a recorded order. */
   beginUnordered(call: string): Branch {
     return this.#begin(this.#here, CheckpointKind.UNSPECIFIED, call);
   }
 
   /**
-   * Begins a branch behind a call. What is asked for there is known by the call and its number, which are the same
-   * wherever it is made.
+   * Begins a branch for a call. Operations in it are identified by the call and its number, which are the same wherever
+   * the call is made.
    *
-   * @param numberOf takes the number of the call that is made in this place
+   * @param numberOf takes the number of a call made in this branch
    */
   beginCall(call: string, numberOf: (place: Branch) => number): Branch {
     const here = this.#here;
@@ -54,9 +54,9 @@ export class Identities {
   }
 
   /**
-   * A name that is the same in every execution and nowhere else: by what led to here, and the number of its use there.
-   * Whoever asks here shares the numbers: an await that takes a turn of the event loop in one execution, and none in
-   * another, as a look into a cache does, changes nothing.
+   * A name that is unique and the same in every execution: derived from what led here and the count of its uses here.
+   * All code in a branch shares the count, so it does not matter whether an await in between takes a turn of the event
+   * loop, as with a cache that hits in one execution and misses in another.
    */
   nameHere(what: string, name: string): string {
     const here = this.#here;
@@ -65,7 +65,7 @@ export class Identities {
     return here.id === ROOT_ID ? numbered : `${here.id}/${what}/${numbered}`;
   }
 
-  /** What is asked for behind it is known by the identity that was recorded first. */
+  /** Gives the branch the recorded identity, by which later operations in it are recognized. */
   take(branch: Branch, op: number | undefined): void {
     if (op === undefined || this.#ids.has(op)) return;
     this.#ids.add(op);
@@ -77,20 +77,20 @@ export class Identities {
     return scope !== undefined && scope.context === this.context ? scope.branch : this.#root;
   }
 
-  /** Whoever waits for several branches goes on in the context of the last one, as that branch itself does. */
+  /** Code that waited for several branches continues in the context of the last one, like that branch itself. */
   #relation(here: Branch): Relation {
     const { isPrompt, given, turn } = this.sequence;
     if (!this.isOrdered || !isPrompt || given === here.id) return "own";
     return here.turn === turn ? "at once" : "beside";
   }
 
-  /** Begins a branch behind another one, for whatever the caller does behind it. */
-  #begin(here: Branch, kind: CheckpointKind, said: string): Branch {
-    return this.#branch(here, kind, said, here.next(kind, said));
+  /** Begins a branch after another one, for everything that the caller does from here on. */
+  #begin(here: Branch, kind: CheckpointKind, qualified: string): Branch {
+    return this.#branch(here, kind, qualified, here.next(kind, qualified));
   }
 
-  #branch(here: Branch, kind: CheckpointKind, said: string, nth: number): Branch {
-    const branch = new Branch(this.#free(operationId(here.id, kind, said, nth)), this.sequence.turn, here);
+  #branch(here: Branch, kind: CheckpointKind, qualified: string, nth: number): Branch {
+    const branch = new Branch(this.#free(operationId(here.id, kind, qualified, nth)), this.sequence.turn, here);
     this.#ids.add(branch.id);
     enterBranch(this.context, branch);
     return branch;
@@ -103,7 +103,7 @@ export class Identities {
   }
 }
 
-/** Of what is about to be asked for, in each relation. */
+/** Numbers that the next operation would have in each relation. */
 function numbersAs(here: Branch, kind: CheckpointKind, name: string): OtherNumbers {
   const as = (relation: Relation): number => here.peek(kind, nameIn(relation, name));
   return { own: as("own"), "at once": as("at once"), beside: as("beside") };

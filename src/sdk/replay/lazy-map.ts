@@ -1,4 +1,4 @@
-/** A map that takes no memory of its own until something is put into it: most handlers are run once, and record little. */
+/** A map that allocates nothing until something is put into it: most handlers run once and record little. */
 export class LazyMap<Key, Value> {
   #map: Map<Key, Value> | undefined;
 

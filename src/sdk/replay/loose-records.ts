@@ -1,31 +1,31 @@
 /**
- * What an attempt recorded behind the failure that ended it: it has no place, and is given again when the handler asks
- * for it. Of what the handler has asked for, the one that was given first is given first, so that the winner of a race
- * stays the winner wherever the retry comes the same way.
+ * Records behind the failure that ended their attempt. They have no place, and are delivered again when the handler
+ * asks for them. Among those asked for, the one that was delivered first comes first again, so that the winner of a
+ * race remains the winner if the retry takes the same path.
  */
 import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { byPlace } from "./checkpoint-journal.ts";
 
 interface Waiting {
   readonly former: number;
-  /** What belongs to it is here. */
+  /** Its result has arrived. */
   isReady: boolean;
   readonly go: () => void;
 }
 
 export class LooseRecords {
-  /** Numbers of what was given and nobody has asked for yet, in order. */
+  /** Former positions of records that were not asked for yet, in order. */
   readonly #left: number[];
-  /** In the order in which they were given, from 0. */
+  /** Former position of each record, from 0. */
   readonly #numbers = new Map<Checkpoint, number>();
-  /** Asked for, the one that was given first comes first. */
+  /** Requested records, by former position. */
   readonly #waiting: Waiting[] = [];
-  /** Got a place, and was not given yet. */
+  /** Number of records that got a place and were not delivered yet. */
   #onTheirWay = 0;
   #last = -1;
   #isDue = false;
 
-  /** @param isCalling the handler has made a call that was not answered yet; `answered` tells when it was */
+  /** @param isCalling whether a call of the handler was not answered yet; `answered` is called when it was */
   constructor(
     recorded: readonly Checkpoint[],
     private readonly isCalling: () => boolean,
@@ -35,7 +35,7 @@ export class LooseRecords {
     this.#left = given.map((_, number) => number);
   }
 
-  /** Calls `go` when it is the record's turn to get a place; ends with `given`. */
+  /** Calls `go` when it is the record's turn to get a place. The caller then reports `given`. */
   request(record: Checkpoint, arrival: Promise<unknown> | undefined, go: () => void): void {
     const former = this.#numbers.get(record) ?? LAST;
     const left = this.#left.indexOf(former);
@@ -48,19 +48,19 @@ export class LooseRecords {
         waiting.isReady = true;
         this.#pumpSoon();
       },
-      // The handler's time is over.
+      // The handler was aborted.
       () => {},
     );
     this.#pumpSoon();
   }
 
-  /** The handler was given one: what it asks for now may come before what it has asked for. */
+  /** A record was delivered: what the handler asks for now may come before what it has already asked for. */
   given(): void {
     this.#onTheirWay--;
     this.#pumpSoon();
   }
 
-  /** The handler was given the answer to a call. */
+  /** The answer to a call was delivered. */
   answered(): void {
     this.#pumpSoon();
   }
@@ -68,7 +68,7 @@ export class LooseRecords {
   #pumpSoon(): void {
     if (this.#isDue || this.#waiting.length === 0) return;
     this.#isDue = true;
-    // Behind all that the handler asks for in this turn.
+    // After everything that the handler asks for in this turn.
     setImmediate(this.#pump);
   }
 
@@ -77,7 +77,7 @@ export class LooseRecords {
     for (;;) {
       const [next] = this.#waiting;
       if (next?.isReady !== true) return;
-      // What the handler is about to be given decides what it asks for next.
+      // What is about to be delivered decides what the handler asks for next.
       if ((this.#onTheirWay > 0 || this.isCalling()) && this.#mayComeBefore(next)) return;
       this.#waiting.shift();
       this.#onTheirWay++;
@@ -86,21 +86,21 @@ export class LooseRecords {
     }
   };
 
-  /** Something that the handler has not asked for was given before this one. */
+  /** Whether a record that was not asked for yet was delivered before this one. */
   #mayComeBefore({ former }: Waiting): boolean {
     return this.#left.some((number) => number > this.#last && number < former);
   }
 }
 
-/** Behind everything that was given. */
+/** Sorts after all former positions. */
 const LAST = Number.POSITIVE_INFINITY;
 
-/** Has no place now, and had one in an attempt that failed: `asked` says which. */
+/** Whether it had a place in an attempt that failed, and has none now; `asked` tells which place. */
 function wasGiven({ seq, asked, endedAttempt }: Checkpoint): boolean {
   return seq === 0 && asked > 0 && !endedAttempt;
 }
 
-/** As `byPlace`, of the places that they had. */
+/** Compares like `byPlace`, by former places. */
 function byFormerPlace(one: Checkpoint, other: Checkpoint): number {
   return one.asked - other.asked || byPlace(one, other);
 }

@@ -1,12 +1,12 @@
-/** Something of a handler that waits: it rejects when the handler's time is over. In one list at most. */
+/** A pending promise of a handler, which rejects when the handler is aborted. It is in at most one list. */
 export interface Pending {
   readonly reject: (reason: Error) => void;
-  /** The list's own. */
+  /** Links of the list. */
   previous: Pending | undefined;
   next: Pending | undefined;
 }
 
-/** Promises of a handler, oldest first: a list through the objects themselves, as each record of a handler is one. */
+/** The pending promises of a handler, oldest first. Linked through the objects themselves, as every record adds one. */
 export class PendingPromises {
   #first: Pending | undefined;
   #last: Pending | undefined;
@@ -28,7 +28,7 @@ export class PendingPromises {
     });
   }
 
-  /** One that is made elsewhere. */
+  /** Adds a promise that was made elsewhere. */
   add(pending: Pending): void {
     pending.previous = this.#last;
     if (this.#last === undefined) this.#first = pending;
@@ -36,7 +36,7 @@ export class PendingPromises {
     this.#last = pending;
   }
 
-  /** Harmless for one that is not in the list any more. */
+  /** Removes it; does nothing if it is not in the list. */
   forget(pending: Pending): void {
     const { previous, next } = pending;
     if (previous === undefined && this.#first !== pending) return;

@@ -1,6 +1,6 @@
 /**
- * Whether a handler goes on with what it was given last: no timer, no answer from outside and nothing else of the event
- * loop lies between, however many awaits do.
+ * Whether a handler is still continuing from its last delivery: no timer, external answer or other event of the event
+ * loop has come in between, however many awaits have.
  */
 export class PromptMark {
   #isSet = false;
@@ -25,14 +25,14 @@ export class PromptMark {
 }
 
 export interface PromptPort {
-  /** The handler has asked for all that it asks for at once. */
+  /** The handler has asked for everything that it asks for at once. */
   onAsked(): void;
 }
 
-/** Of all handlers of the process: those that are set between two ticks end together. */
+/** Marks of all handlers of the process; those set between two ticks end together. */
 let marks: PromptMark[] = [];
 
-/** A tick that is asked for in a microtask comes when no microtask is left, in Node and in Bun. */
+/** A tick requested in a microtask runs once no microtask is left, in Node and in Bun. */
 function endBehindMicrotasks(): void {
   process.nextTick(endAll);
 }

@@ -1,7 +1,8 @@
 /**
- * Watches a replay that does not come on: the next on record is not asked for, while the handler waits for something
- * else. Where nothing but that one was outstanding when it was recorded, the code has a step more or less now: the replay
- * goes on and that is noted. Otherwise nobody can tell what belongs together any more, and the replay ends.
+ * Watches a replay that is stuck: the handler does not ask for the next record while it waits for something else. If
+ * nothing else was outstanding when that was recorded, the code must have gained or lost an operation: the replay
+ * continues, and the drift is recorded. Otherwise records and operations cannot be matched any more, and the replay
+ * ends with a mismatch.
  */
 import type { Placed } from "./checkpoint-journal.ts";
 import { operationsIn } from "./asked-count.ts";
@@ -10,58 +11,58 @@ import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.t
 import type { Operation } from "./operation.ts";
 import type { Sequence } from "./sequence.ts";
 
-/** Something new that waits until the record is through. */
+/** A new operation that waits until all records are delivered. */
 export interface Fresh {
   readonly operation: Operation;
-  /** It begins. */
+  /** Begins the operation. */
   readonly go: () => void;
-  /** It is on record after all. */
+  /** Resolves it with a record that was found after all. */
   readonly adopt: (record: Checkpoint) => void;
 }
 
 export interface ReplayWatchPort {
   readonly sequence: Sequence;
-  /** In the order in which they were asked for. */
+  /** New operations, in the order in which they were asked for. */
   readonly fresh: readonly Fresh[];
-  /** The handler is replayed, and no more: nothing new begins. */
+  /** The handler is only replayed: nothing new begins. */
   readonly isReplayOnly: boolean;
-  /** Milliseconds that a replay may stand still. */
+  /** How long a replay may be stuck, in milliseconds. */
   readonly patienceMs: () => number;
-  /** Takes the record for the operation. */
+  /** Matches the record with the operation. */
   adopt(fresh: Fresh, placed: Placed): void;
-  /** The record is what the operation would be, were it of another kind: the replay ends here. */
+  /** The record has the identity of the operation but another kind: the replay ends here. */
   refuse(fresh: Fresh, placed: Placed): void;
-  /** The replay went on although the code has changed. */
+  /** The code has changed, and the replay continued. */
   recordDrift(name: string, message: string): void;
   warn(message: string): void;
-  /** The replay ends here. */
+  /** The replay ends here: the records do not match. */
   mismatch(message: string): void;
 }
 
-/** What is asked for in the turn in which the handler was given something is there at once, unless the code has changed. */
+/** Operations asked for promptly come at once unless the code has changed, so this wait is short. */
 const PROMPT_MS = 100;
 const OTHER_MS = 1_000;
 /**
- * What nobody may ever send: a wait under another name looks like a new wait, and a handler that parked on it would hold the
- * job although what it waited for is on record.
+ * Waits that may never end. A renamed wait looks like a new one: a handler that parked on it could block the job
+ * forever although what it waited for is on record.
  */
 const MAY_NEVER_END: ReadonlySet<CheckpointKind> = new Set([
   CheckpointKind.EVENT,
   CheckpointKind.SIGNAL,
   CheckpointKind.CHOICE,
 ]);
-/** A replay that stands still for longer is logged. */
+/** A replay that is stuck for longer is logged. */
 const WARN_MS = 5_000;
-/** Named in a message. */
+/** Number of names in a message. */
 const MOST_NAMES = 5;
 
 export class ReplayWatch {
   #held: { readonly head: Placed; readonly since: number } | undefined;
-  /** Of what holds it now, as far as was looked at. */
+  /** How long the current record has held the replay, at the last check. */
   #heldMs = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #hasWarned = false;
-  /** Milliseconds for which it stood still before what holds it now: a time limit is one for all of them. */
+  /** Milliseconds for which earlier records held the replay: they all count against one limit. */
   #spentMs = 0;
 
   constructor(private readonly port: ReplayWatchPort) {}
@@ -91,9 +92,9 @@ export class ReplayWatch {
     const elapsed = performance.now() - held.since;
     this.#heldMs = elapsed;
     this.#timer = setTimeout(this.#check, Math.min(1_000, Math.max(PROMPT_MS, patienceMs / 10)));
-    // A handler that waits for nothing durable is at work: its time limit is the limit.
+    // A handler that waits for nothing durable is running: only its time limit applies.
     if (sequence.outstanding === 0) return;
-    // What it asks for behind a call comes when the daemon has answered, which may take its time.
+    // What it asks for after a call comes once the daemon has answered, which may take a while.
     if (sequence.isAwaitingAnswer) {
       this.#held = { head: held.head, since: performance.now() };
       return;
@@ -104,16 +105,16 @@ export class ReplayWatch {
     if (this.#spentMs + elapsed >= patienceMs) return this.port.mismatch(this.#describe(held.head));
     if (elapsed >= WARN_MS && !this.#hasWarned) {
       this.#hasWarned = true;
-      this.port.warn(`the replay stands still: ${this.#describe(held.head)}`);
+      this.port.warn(`the replay is stuck: ${this.#describe(held.head)}`);
     }
   };
 
-  /** Code that calls more than before waits for the answer. */
+  /** Changed code that makes more calls than before may be waiting for an answer. */
   #isAnswered({ record }: Placed, elapsed: number): boolean {
     return elapsed >= (record.prompt ? PROMPT_MS : OTHER_MS) && this.port.sequence.answerAnyway();
   }
 
-  /** What the handler asks for was asked for in another turn by chance, when something took longer or shorter. */
+  /** The operation was asked for in another turn before, because something took longer or shorter by chance. */
   #isOther(head: Placed, elapsed: number): boolean {
     if (elapsed < (head.record.prompt ? PROMPT_MS : OTHER_MS)) return false;
     const other = this.port.fresh.find(
@@ -124,7 +125,7 @@ export class ReplayWatch {
     return other !== undefined;
   }
 
-  /** The name means something else in changed code. */
+  /** Changed code uses the name for another kind of operation. */
   #isOtherKind(head: Placed, elapsed: number): boolean {
     const { kind, prompt } = head.record;
     if (elapsed < (prompt ? PROMPT_MS : OTHER_MS)) return false;
@@ -138,12 +139,12 @@ export class ReplayWatch {
     return elapsed >= (record.prompt ? PROMPT_MS : this.port.patienceMs() / 2);
   }
 
-  /** False when it cannot be told what the handler waits for instead. */
+  /** False when it is unclear what the handler waits for instead. */
   #drift(head: Placed): boolean {
     return this.#adopt(head) || this.#bringForward(head) || this.#begin(head);
   }
 
-  /** A record of this name and kind: something was removed or added before it. */
+  /** Matches a later record of the same name and kind: something before it was removed or added. */
   #adopt(head: Placed): boolean {
     const { sequence, fresh } = this.port;
     for (const placed of sequence.left) {
@@ -158,7 +159,7 @@ export class ReplayWatch {
     return false;
   }
 
-  /** Something that was recorded behind it: added, or put before it, in changed code. */
+  /** Delivers a later record first: changed code asks for it earlier. */
   #bringForward(head: Placed): boolean {
     const { sequence } = this.port;
     const requested = sequence.left.find((placed) => sequence.isRequested(placed.op));
@@ -174,7 +175,7 @@ export class ReplayWatch {
     const { name } = first.operation;
     this.port.recordDrift(
       name,
-      `${JSON.stringify(name)} is new: the handler asked for it before ${said(head)}, which is on record`,
+      `${JSON.stringify(name)} is new: the handler asked for it before ${describe(head)}, which is on record`,
     );
     this.port.sequence.begin(first.go);
     return true;
@@ -194,7 +195,7 @@ export class ReplayWatch {
     sequence.passOver(placed);
     this.port.recordDrift(
       placed.record.name,
-      `${said(placed)} is on record, but the handler did not ask for it where it did before`,
+      `${describe(placed)} is on record, but the handler no longer asks for it at that point`,
     );
   }
 
@@ -203,18 +204,18 @@ export class ReplayWatch {
     const { record } = head;
     if (sequence.isRequested(head.op)) {
       return (
-        `${said(head)} was given to the handler when it had asked for ${operationsIn(record.asked)} things, ` +
-        `and it has asked for ${sequence.asked} now`
+        `${describe(head)} was delivered after the handler had asked for ${operationsIn(record.asked)} operations, ` +
+        `and now it has asked for ${sequence.asked}`
       );
     }
     const names = fresh
       .slice(0, MOST_NAMES)
       .map(({ operation: { kind, name } }) => `${KIND_NAMES[kind]} ${JSON.stringify(name)}`);
-    const instead = names.length === 0 ? "waits for what is recorded behind it" : `asks for ${names.join(", ")}`;
-    return `${said(head)} comes next on record, but the handler ${instead}`;
+    const instead = names.length === 0 ? "waits for what was recorded after it" : `asks for ${names.join(", ")}`;
+    return `${describe(head)} is next on record, but the handler ${instead}`;
   }
 }
 
-function said({ record }: Placed): string {
+function describe({ record }: Placed): string {
   return `${KIND_NAMES[record.kind]} ${JSON.stringify(record.name)}`;
 }

@@ -1,6 +1,6 @@
 /**
- * What a handler asks for, held against what is on record of its job: the same operation finds the same record in every
- * execution, and is given it in the same order.
+ * Matches what a handler asks for with the records of its job: the same operation finds the same record in every
+ * execution, and records are delivered in the same order.
  */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { OpenWait } from "#proto/gen/reseolio/v1/session_service_pb.ts";
@@ -18,32 +18,32 @@ import { Sequence } from "./sequence.ts";
 
 export interface ReplayOptions {
   readonly recorded: readonly Checkpoint[];
-  /** Waits that are registered and not over. */
+  /** Registered waits that are not over. */
   readonly openWaits: readonly OpenWait[];
-  /** The job is from before the order was kept. */
+  /** The job is from before the order of deliveries was recorded. */
   readonly isUnordered: boolean;
-  /** In a test: without an order, what is on record is given as it is asked for, as version 0.1 did. */
+  /** For tests: without a recorded order, delivers records as they are asked for, like version 0.1. */
   readonly isTimeIgnored: boolean;
   /** The handler's context: only what is called inside it has a branch of its own. */
   readonly context: object;
-  /** Called when everything on record was given, and then nothing new begins: the handler is replayed, and no more. */
+  /** Called when all records were delivered. If it is set, nothing new begins: the handler is only replayed. */
   readonly onReplayed: (() => void) | undefined;
   readonly port: ReplayPort;
   readonly pending: PendingPromises;
 }
 
-/** The execution, as its replay sees it. */
+/** What the replay needs of its execution. */
 export interface ReplayPort {
-  /** Milliseconds that a replay may stand still. */
+  /** How long a replay may be stuck, in milliseconds. */
   patienceMs(): number;
-  /** What is on record does not fit. */
+  /** The records do not match the handler. */
   mismatch(message: string): void;
-  /** The code has changed, and the replay went on. */
+  /** The code has changed, and the replay continued. */
   recordDrift(name: string, message: string): void;
   warn(message: string): void;
 }
 
-/** Undefined where nothing but the record belongs to it. */
+/** Waits for what belongs to a record, such as the result of a job; undefined if there is nothing else. */
 export type ArrivalOf = (record: Checkpoint) => Promise<unknown> | undefined;
 
 export class Replay {
@@ -51,15 +51,15 @@ export class Replay {
   readonly failures = new GivenFailures();
   readonly sequence: Sequence;
   readonly identities: Identities;
-  /** Something may be found again. */
+  /** Whether anything is on record. */
   private readonly hasRecords: boolean;
-  /** Made when a replay is held for the first time. */
+  /** Created when a replay is held for the first time. */
   #watch: ReplayWatch | undefined;
-  /** New, and waits until the record is through. */
+  /** New operations that wait until all records are delivered. */
   readonly #fresh: Fresh[] = [];
-  /** The code has changed since something on record was recorded. */
+  /** The code has changed since some record was made. */
   #hasDrifted = false;
-  /** Got a place in this execution. */
+  /** Operations that got their place in this execution. */
   readonly #placed: Operation[] = [];
 
   constructor(private readonly options: ReplayOptions) {
@@ -70,12 +70,12 @@ export class Replay {
     if (this.sequence.isLive) this.onLive();
   }
 
-  /** False: the job is from before the order was kept, and names decide. */
+  /** False if the job is from before the order was recorded: then names identify records. */
   get isOrdered(): boolean {
     return this.journal.isOrdered;
   }
 
-  /** On record, and the handler has not asked for them, which nobody has noted yet. */
+  /** Records that the handler has not asked for and that were not passed over. */
   get notAskedFor(): readonly Placed[] {
     const { sequence } = this;
     const { left } = sequence;
@@ -84,9 +84,9 @@ export class Replay {
   }
 
   /**
-   * The handler asks for something. To be called before anything is awaited. Ends with `settled`.
+   * Asks for an operation, in the caller's turn, before anything is awaited. The caller then reports `settled`.
    *
-   * @param label under which it is recorded whatever its identity is
+   * @param label fixed name of its record, regardless of its identity
    */
   ask(name: string, kind: CheckpointKind, label?: string): Operation {
     this.sequence.ask();
@@ -105,14 +105,15 @@ export class Replay {
     return operation;
   }
 
-  /** The handler was given what came of an operation, or never will be. */
+  /** The result of an operation was delivered, or never will be. */
   readonly settled = (): void => this.sequence.settle();
 
   /**
-   * What is on record of the operation, when it is its turn; undefined for something new, when the record is through.
-   * Undefined instead of a promise where nothing has to be waited for. Not for one whose record has no place yet.
+   * Resolves with the record of the operation when its turn comes, or with undefined for a new operation when all
+   * records have been delivered. Returns undefined instead of a promise if there is nothing to wait for. Not for loose
+   * records.
    *
-   * @param arrivalOf ends when what belongs to the record is here, such as the result of a job
+   * @param arrivalOf resolves when what belongs to the record has arrived, such as the result of a job
    */
   recorded(operation: Operation, arrivalOf?: ArrivalOf): Promise<Checkpoint | undefined> | undefined {
     const { record } = operation;
@@ -125,7 +126,7 @@ export class Replay {
     });
   }
 
-  /** The place of what is recorded now. @param delivery its way to the handler */
+  /** Takes a place for what is recorded now. @param delivery how it is delivered to the handler */
   place(operation: Operation, delivery: Delivery): RecordPlace {
     const { id, label, asked } = operation;
     const { kind, isPrompt, relation } = asked;
@@ -140,7 +141,7 @@ export class Replay {
     this.#placed.push(operation);
   }
 
-  /** The failures among what the handler was given that ended its attempt, and what it was given behind them. */
+  /** The delivered failures that ended the attempt, and what was delivered after them. */
   endingOf(thrown: unknown): AttemptEnding {
     const operations = this.isOrdered ? this.failures.behind(thrown) : [];
     return attemptEnding(operations, [...this.journal.sequence.map(nameOf), ...this.#placed.map(placedName)]);
@@ -154,14 +155,14 @@ export class Replay {
 
   #request(op: number, arrival: Promise<unknown> | undefined, give: () => void): void {
     const delivery = this.sequence.request(op, arrival === undefined, give);
-    // What belongs to it rejects only when the handler's time is over.
+    // The arrival rejects only when the handler is aborted.
     void arrival?.then(
       () => this.sequence.ready(delivery),
       () => {},
     );
   }
 
-  /** Something that is not on record may begin. */
+  /** Whether operations that are not on record may begin. */
   get #isOpen(): boolean {
     return this.options.onReplayed === undefined && this.sequence.isLive;
   }
@@ -173,16 +174,15 @@ export class Replay {
   }
 
   /**
-   * What is on record of an operation. What an attempt recorded behind the failure that ended it has lost its place, and
-   * may be given in another order now: what was asked for beside a branch then may be asked for by the branch itself now,
-   * or the other way round, and keeps its identity all the same.
+   * Takes the record of an operation. Loose records may be delivered in another order than before: what was asked for
+   * beside a branch may now be asked for by the branch itself, or the reverse, and still keeps its identity.
    */
   #claim(branch: Branch, asked: Asked): Checkpoint | undefined {
     if (!this.isOrdered || !this.hasRecords) return undefined;
     branch.asked = asked;
     const own = this.journal.claim(branch.id, asked.relation);
     if (own !== undefined || !this.journal.hasUnclaimed) return own;
-    // A step of its own that was tried is this one, and what is on record in the other relation is another one.
+    // If failed attempts are on record under its own identity, a record in another relation is another step.
     if (this.journal.triesOf(branch.id, undefined) !== undefined) return undefined;
     const other =
       this.journal.claimOther(asked) ?? this.journal.claimUnder(asked, asked.behindOthers) ?? this.#claimMoved(asked);
@@ -191,14 +191,14 @@ export class Replay {
     return other;
   }
 
-  /** In changed code, what was recorded under this name, and is not asked for where it was. */
+  /** In changed code, takes a record of this name that is no longer asked for where it was. */
   #claimMoved({ kind, name }: Asked): Checkpoint | undefined {
     if (!this.#hasDrifted) return undefined;
     const moved = this.sequence.passedOverAs(kind, name) ?? this.journal.looseAs(kind, name);
     return moved === undefined ? undefined : this.journal.claim(moved.op, moved.record.beside ? "beside" : "own");
   }
 
-  /** A step of which only failed attempts are on record keeps its name, and so does a wait that is not over. */
+  /** A step with only failed attempts on record keeps its name, and so does a wait that is not over. */
   #labelOf(branch: Branch, asked: Asked): string {
     const { journal } = this;
     const known = journal.takeNameOfTries(branch.id);
@@ -211,8 +211,8 @@ export class Replay {
 
   #refuse(operation: Operation, known: Checkpoint): void {
     operation.isStuck = true;
-    const said = `${KIND_NAMES[operation.asked.kind]} ${JSON.stringify(known.name)}`;
-    this.options.port.mismatch(`the handler asks for ${said}, which is on record as ${KIND_NAMES[known.kind]}`);
+    const asked = `${KIND_NAMES[operation.asked.kind]} ${JSON.stringify(known.name)}`;
+    this.options.port.mismatch(`the handler asks for ${asked}, which is on record as ${KIND_NAMES[known.kind]}`);
   }
 
   #whenOpen(
@@ -245,7 +245,7 @@ export class Replay {
     if (index >= 0) this.#fresh.splice(index, 1);
   }
 
-  /** For its sequence: the next on record cannot be given yet. */
+  /** For its sequence: the next record cannot be delivered yet. */
   onHeld(head: Placed): void {
     const { port } = this.options;
     this.#watch ??= new ReplayWatch({
@@ -265,15 +265,15 @@ export class Replay {
     this.#watch.onHeld(head);
   }
 
-  /** For its sequence: everything on record has been given. */
+  /** For its sequence: all records have been delivered. */
   onLive(): void {
     const { onReplayed } = this.options;
-    // Behind what the handler does with what it was given last.
+    // After what the handler does with its last delivery.
     if (onReplayed !== undefined) setImmediate(() => setImmediate(onReplayed));
   }
 }
 
-/** Kinds whose records need not carry their identity where it follows from the record before. */
+/** Kinds whose records omit their identity if it follows from the record before. */
 const CHAINED: ReadonlySet<CheckpointKind> = new Set([
   CheckpointKind.STEP,
   CheckpointKind.VALUE,

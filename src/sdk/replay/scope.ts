@@ -18,7 +18,8 @@ export interface Scope {
 const storage = new AsyncLocalStorage<Scope>();
 
 /**
- * The context of the handler in whose call this runs, also after an `await` and inside functions that it calls.
+ * The context of the handler in which this code runs, also after an `await` and inside functions that the handler
+ * calls.
  *
  * @example
  * ```ts
@@ -35,12 +36,14 @@ export function context(): Context {
   throw new ReseolioError("no_context", "context() was called outside a handler; call it inside a durable function");
 }
 
-/** As `context()`, but undefined outside a handler, and with the step if it is called inside one. */
+/** Where the caller runs; undefined outside a handler. */
 export function currentScope(): Scope | undefined {
   return storage.getStore();
 }
 
-/** Whatever the caller does from here on, also behind awaits and timers, is in this branch. Nothing outside a handler. */
+/**
+ * Puts everything that the caller does from here on into this branch, also after awaits. No effect outside the handler.
+ */
 export function enterBranch(context: object, branch: Branch): void {
   const scope = storage.getStore();
   if (scope === undefined || scope.context !== context) return;
@@ -49,6 +52,6 @@ export function enterBranch(context: object, branch: Branch): void {
 
 /** Runs a handler or a step so that `context()` works inside it, also after an await. */
 export function runInScope(current: Scope, handler: (...args: never[]) => unknown, args: readonly unknown[]): unknown {
-  // The registry erased the handler's types; the arguments are whatever the caller stored.
+  // The registry erased the handler's types; the arguments are what the caller stored.
   return storage.run(current, handler as (...args: readonly unknown[]) => unknown, ...args);
 }

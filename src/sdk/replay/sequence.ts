@@ -1,8 +1,7 @@
 /**
- * The order in which a handler is given things, the same in every execution: first what is on record, in the order of
- * the record, each when the handler has asked for as much as it had asked for then; behind that what comes, in the order
- * in which it gets its places. One thing a turn of the event loop, so that each finds the handler as the one before left
- * it.
+ * Delivers results to a handler in the same order in every execution: first what is on record, in recorded order, each
+ * once the handler has asked for as much as it had then; after that what is new, in the order in which it gets its
+ * places. One delivery per turn of the event loop, so that each finds the handler as the previous one left it.
  */
 import type { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { answersIn, askedCount, isAnswersFull, operationsIn } from "./asked-count.ts";
@@ -16,37 +15,37 @@ import type { Asked } from "./operation.ts";
 import { PromptMark } from "./prompt-mark.ts";
 import { currentTurn } from "./turns.ts";
 
-/** Given in one turn, when each is all that the handler waits for. */
+/** Deliveries in one turn, if each is all that the handler waits for. */
 const IN_LINE = 64;
 
 export class Sequence {
   readonly #history: History;
   #asked = 0;
-  /** Answers to calls that were given to the handler, or have their place among what comes. */
+  /** Answers to calls that were delivered, or have their place among the new deliveries. */
   #answered = 0;
   #outstanding = 0;
   #lastSeq: number;
-  /** Identity of what the handler was given last; 0 where no record tells. */
+  /** Identity of the last delivery; 0 if it is not on record. */
   #lastGiven = ROOT_ID;
-  /** The same, also of what is not on record. */
+  /** Identity of the last delivery, also of one that is not on record. */
   #given = ROOT_ID;
   #turn = 0;
-  /** The handler's start is the first thing that it was given. */
+  /** Turn of the last delivery; the start of the handler counts as the first. */
   #givenIn = currentTurn();
   readonly #prompt: PromptMark;
   #isDue = false;
-  /** Asked for in this turn, and perhaps the next in line. */
+  /** Operation asked for in this turn that may be delivered in the same turn. */
   #lineOp = 0;
   #inLine = 0;
   #isStopped = false;
-  /** On record, and asked for. */
+  /** Requested records, by operation. */
   readonly #requested = new LazyMap<number, Delivery>();
-  /** In the order of their places; those before `#coming` were given. */
+  /** New deliveries in the order of their places; those before `#coming` are done. */
   readonly #deliveries: Delivery[] = [];
   #coming = 0;
-  /** To calls, which are not on record: in the order of the calls, whichever is answered first. */
+  /** Answers to calls, which are not on record: in the order of the calls, whichever is answered first. */
   readonly #answers: Delivery[] = [];
-  /** Records without a place, earliest first. */
+  /** Requested records without a place, earliest first. */
   readonly #unordered: { readonly time: number; readonly give: () => void }[] = [];
   #whenLive: (() => void)[] = [];
 
@@ -60,17 +59,17 @@ export class Sequence {
     this.#prompt.set();
   }
 
-  /** Nothing on record is left to be given: what is new may begin. */
+  /** All records are delivered: new operations may begin. */
   get isLive(): boolean {
     return this.#history.isOver;
   }
 
-  /** The next on record. */
+  /** The next record to deliver. */
   get head(): Placed | undefined {
     return this.#history.head;
   }
 
-  /** On record and not given, in order. */
+  /** Records that were not delivered yet, in order. */
   get left(): readonly Placed[] {
     return this.#history.left;
   }
@@ -79,27 +78,27 @@ export class Sequence {
     return this.#asked;
   }
 
-  /** Things that the handler has asked for and was not given yet. */
+  /** Number of things that the handler has asked for and has not received. */
   get outstanding(): number {
     return this.#outstanding;
   }
 
-  /** How many things the handler has been given. */
+  /** Number of deliveries so far. */
   get turn(): number {
     return this.#turn;
   }
 
-  /** What the handler was given last. */
+  /** Identity of the last delivery. */
   get given(): number {
     return this.#given;
   }
 
-  /** The handler goes on with what it was given last, and nothing of the event loop lies between. */
+  /** The handler is still continuing from its last delivery, without another event of the event loop in between. */
   get isPrompt(): boolean {
     return this.#prompt.isSet;
   }
 
-  /** A call was not answered yet: what the handler asks for behind it is still to come. */
+  /** A call was not answered yet, so the handler has not asked for what follows it. */
   get isCalling(): boolean {
     return this.#answers.length > 0;
   }
@@ -113,13 +112,13 @@ export class Sequence {
     return this.#requested.has(op);
   }
 
-  /** The handler asks for something. */
+  /** Counts an operation that the handler asks for. */
   ask(): void {
     this.#asked++;
     this.#outstanding++;
   }
 
-  /** The handler makes a call, which is not on record. */
+  /** Counts a call of the handler, which is not on record. */
   call(id: number): Delivery {
     this.#outstanding++;
     const answer: Delivery = { id, op: 0, isAnswer: true, isReady: false, give: () => {} };
@@ -127,77 +126,77 @@ export class Sequence {
     return answer;
   }
 
-  /** Gives the answer to a call, in a turn of its own. */
+  /** Delivers the answer to a call, in its own turn. */
   answer(answer: Delivery, give: () => void): void {
-    // A handler whose time is over may still call, and is told what came of it.
+    // An aborted handler may still make calls and gets their answers.
     if (this.#isStopped) return give();
     answer.give = give;
     answer.isReady = true;
     this.#pump();
   }
 
-  /** It is never answered. */
+  /** Drops a call that is never answered. */
   forgetCall(answer: Delivery): void {
     this.#answers.splice(this.#answers.indexOf(answer), 1);
     this.#pumpSoon();
   }
 
-  /** It was given what came of it, or never will be. */
+  /** A result was delivered, or never will be. */
   settle(): void {
     this.#outstanding--;
   }
 
-  /** Calls `go` when everything on record has been given. */
+  /** Calls `go` when all records have been delivered. */
   whenLive(go: () => void): void {
     this.#whenLive.push(go);
     this.#pumpSoon();
   }
 
-  /** Gives what is on record of an operation, when its turn comes. */
+  /** Delivers the record of an operation when its turn comes. */
   request(op: number, isReady: boolean, give: () => void): Delivery {
     const delivery: Delivery = { op, id: op, isReady, give };
     this.#requested.set(op, delivery);
-    // Counted when it was passed over.
+    // It was already counted when it was passed over.
     if (this.#history.hasPassedOver(op)) this.#asked--;
     if (this.isPrompt && this.#isNextInLine(op)) this.#lineOp = op;
     else this.#pumpSoon();
     return delivery;
   }
 
-  /** Gives what is on record without a place: of what the handler has asked for, the earliest first. */
+  /** Delivers a record without a place: of those asked for, the earliest first. */
   requestUnordered(time: number, give: () => void): void {
     const index = this.#unordered.findIndex((other) => other.time > time);
     this.#unordered.splice(index < 0 ? this.#unordered.length : index, 0, { time, give });
     this.#pumpSoon();
   }
 
-  /** The place of what is recorded now, or of what ends while the handler is parked. */
+  /** Takes a place, for what is recorded now or for what ends while the handler is parked. */
   place(): Place {
     return { seq: ++this.#lastSeq, asked: askedCount(this.#asked, this.#answered), alone: this.#outstanding === 1 };
   }
 
-  /** Whether the operation follows from what the handler was given last, so that its record needs no identity. */
+  /** Whether the operation follows from the last delivery, so that its record needs no identity. */
   isChained({ isChained, behind, name }: Asked, label: string): boolean {
-    // A branch may go on when its handler has ended: what has a place by then is not known here any more.
+    // A branch may continue after its handler has ended, when the places taken by then are no longer known here.
     if (!isChained || behind !== this.#lastGiven || this.#isStopped) return false;
     if (this.#deliveries.length > this.#coming) return false;
-    // As a reader of the record has it.
+    // A reader of the record derives the name from the label.
     return nameOfLabel(label) === name;
   }
 
-  /** Something whose place is behind everything that has one. It is given when it is ready and all before it was given. */
+  /** Adds a delivery in the last place. It is made when it is ready and all deliveries before it are done. */
   expect(delivery: Delivery): void {
     this.#deliveries.push(delivery);
     if (delivery.isReady) this.#pump();
   }
 
-  /** What was waited for is here. */
+  /** The result of a delivery has arrived. */
   ready(delivery: Delivery): void {
     delivery.isReady = true;
     this.#pump();
   }
 
-  /** The handler does not ask for the next on record any more. It counts as asked for. */
+  /** Skips a record that the handler no longer asks for. It counts as asked for. */
   passOver(placed: Placed): void {
     this.#history.passOver(placed);
     this.#asked++;
@@ -208,17 +207,17 @@ export class Sequence {
     return this.#history.isPassedOver(placed);
   }
 
-  /** In changed code: gives an answer that was not on its way then. */
+  /** For changed code: delivers an answer that had not been delivered at this point before. */
   answerAnyway(): boolean {
     return !this.#isStopped && this.#giveAnswer();
   }
 
-  /** Passed over and not asked for since, of this kind and name. */
+  /** Finds a passed over record of this kind and name that was not asked for since. */
   passedOverAs(kind: CheckpointKind, name: string): Placed | undefined {
     return this.#history.passedOverAs(kind, name);
   }
 
-  /** Gives this one next, before what is recorded before it. */
+  /** Delivers this record next, ahead of those before it. */
   bringForward(placed: Placed): void {
     this.#history.bringForward(placed);
     this.#pumpSoon();
@@ -228,14 +227,14 @@ export class Sequence {
     this.#whenLive = this.#whenLive.filter((other) => other !== go);
   }
 
-  /** Lets something new begin before the record is through: it was not counted then. */
+  /** Begins a new operation before all records are delivered; it does not count as asked for. */
   begin(go: () => void): void {
     this.#asked--;
     this.forgetWhenLive(go);
     go();
   }
 
-  /** Nothing is given any more. */
+  /** Stops all deliveries. */
   stop(): void {
     this.#isStopped = true;
     this.#whenLive = [];
@@ -247,15 +246,15 @@ export class Sequence {
   }
 
   /**
-   * Nothing else is outstanding, now as then: no turn has to pass for others. Thousands of steps behind each other are
-   * replayed in a fraction of the time; the event loop gets its turn now and then.
+   * Whether the record can be delivered without a turn in between, because nothing else is outstanding, now or then.
+   * This replays thousands of sequential steps in a fraction of the time; the event loop still runs now and then.
    */
   #isNextInLine(op: number): boolean {
     const { head } = this.#history;
     return head?.op === op && head.record.alone && head.record.prompt && this.#outstanding === 1 && !this.#isStopped;
   }
 
-  /** Behind all that the handler does in the same turn. */
+  /** Called after everything that the handler does in the same turn. */
   onAsked(): void {
     const op = this.#lineOp;
     if (op === 0) return;
@@ -276,7 +275,7 @@ export class Sequence {
     sequence.#pump();
   }
 
-  /** Gives at most one thing, and comes back for the next. */
+  /** Makes at most one delivery, and schedules itself for the next. */
   #pump(): void {
     if (this.#isStopped) return;
     if (this.#givenIn === currentTurn()) return this.#pumpSoon();
@@ -285,7 +284,7 @@ export class Sequence {
     else this.#pumpHistory(head);
   }
 
-  /** The next answer that is here. */
+  /** Takes the next answer if it has arrived. */
   #takeAnswer(): Delivery | undefined {
     if (this.#answers.length === 0 || this.#answers[0]?.isReady !== true) return undefined;
     this.#answered++;
@@ -301,7 +300,7 @@ export class Sequence {
   }
 
   #pumpLive(): void {
-    // Behind everything that has a place, and before everything that gets one: so a replay gives it.
+    // Answers go after everything that has a place and before everything that gets one, as in a replay.
     for (let answer = this.#takeAnswer(); answer !== undefined; answer = this.#takeAnswer()) {
       this.#deliveries.push(answer);
     }
@@ -336,7 +335,7 @@ export class Sequence {
     const isAnswered = this.#answered >= answersIn(head.record.asked);
     if (delivery?.isReady !== true || !isAnswered || this.#asked < operationsIn(head.record.asked)) {
       if ((!isAnswered || isAnswersFull(head.record.asked)) && this.#giveAnswer()) return;
-      // Only where something new began before the record was through.
+      // Only if something new began before all records were delivered.
       if (this.#giveComing()) return;
       if (delivery === undefined || delivery.isReady) this.events.onHeld(head);
       return;
@@ -358,7 +357,7 @@ export class Sequence {
   }
 }
 
-/** Most handlers end with nothing left, and shortening an array that is empty costs as much as one that is not. */
+/** Most lists are already empty at the end, and truncating an empty array costs as much as a full one. */
 function empty(list: unknown[]): void {
   if (list.length > 0) list.length = 0;
 }

@@ -1,6 +1,6 @@
 /**
- * Turns of the event loop, counted for all handlers of the process: two calls in one turn get the same number. A turn
- * ends when its microtasks are done and the next `setImmediate` comes.
+ * Counts turns of the event loop for all handlers of the process: two calls in one turn return the same number. A turn
+ * ends when its microtasks are done and the next `setImmediate` callback runs.
  */
 let turn = 0;
 let isEnding = false;

@@ -3,11 +3,11 @@ import type { Assignment, RecordedCheckpoint } from "#proto/gen/reseolio/v1/sess
 
 export interface ArrivedCheckpoint {
   readonly checkpoint: Checkpoint;
-  /** Of the job whose steps are undone. */
+  /** It belongs to the job whose steps are undone. */
   readonly ofUndone: boolean;
 }
 
-/** Checkpoints that came before the assignment they belong to: a job may have more than fit into one frame. */
+/** Holds checkpoints that arrive before their assignment: a job may have more than fit into one frame. */
 export class ArrivingCheckpoints {
   readonly #arrived = new Map<string, { readonly leaseToken: number; readonly checkpoints: ArrivedCheckpoint[] }>();
 
@@ -21,7 +21,7 @@ export class ArrivingCheckpoints {
     }
   }
 
-  /** All that came for this lease; they are kept no longer. */
+  /** Removes and returns all that arrived for this lease. */
   take({ jobId, leaseToken, checkpointCount }: Assignment): readonly ArrivedCheckpoint[] {
     if (checkpointCount === 0) return NONE;
     const known = this.#arrived.get(jobId);

@@ -1,17 +1,17 @@
 import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { type ReseolioError, ResultTimeoutError } from "../errors.ts";
 
-/** setTimeout fires at once for longer times than this. */
+/** setTimeout fires at once for a longer delay. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 interface Waiter {
   readonly resolve: (job: FinishedJob) => void;
-  /** Absent for those that are not told when the client stops. */
+  /** Absent for watchers, which are not notified when the client stops. */
   readonly reject?: (error: ReseolioError) => void;
   timer: ReturnType<typeof setTimeout> | undefined;
 }
 
-/** Who waits for the end of which job. The ids outlive streams: they are told to the daemon again on each new one. */
+/** Who waits for the end of which job. The IDs outlive streams: they are sent again on each new one. */
 export class AwaitedJobs {
   #waiters = new Map<string, Set<Waiter>>();
   #closedBy: ReseolioError | undefined;
@@ -30,8 +30,8 @@ export class AwaitedJobs {
   }
 
   /**
-   * Ends with the job's end, or with ResultTimeoutError after `timeoutMs`; without one it waits for as long as it
-   * takes, through restarts of the daemon. Ends with the error of `close` when the client stops.
+   * Resolves when the job has ended, however long that takes and through restarts of the daemon. Rejects with
+   * ResultTimeoutError after `timeoutMs`, and with the error of `close` when the client stops.
    */
   wait(jobId: string, timeoutMs: number | undefined): Promise<FinishedJob> {
     if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy);
@@ -42,7 +42,7 @@ export class AwaitedJobs {
     });
   }
 
-  /** Calls `onEnd` at the job's end, unless the returned function is called before. Never told of the client's stop. */
+  /** Calls `onEnd` when the job has ended, unless the returned function is called first or the client stops. */
   watch(jobId: string, onEnd: (job: FinishedJob) => void): () => void {
     const waiter: Waiter = { resolve: onEnd, timer: undefined };
     this.#add(jobId, waiter);
@@ -59,7 +59,7 @@ export class AwaitedJobs {
     }
   }
 
-  /** Ends every wait with the error, and every later one too. */
+  /** Rejects all waits, and all later ones, with the error. */
   close(error: ReseolioError): void {
     this.#closedBy = error;
     const all = [...this.#waiters.values()];

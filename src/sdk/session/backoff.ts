@@ -1,4 +1,4 @@
-/** Doubling delays with jitter: clients that lost the same daemon must not come back in step. */
+/** Exponential backoff with jitter, so that clients that lost the same daemon do not reconnect in lockstep. */
 export class Backoff {
   #attempts = 0;
 
@@ -9,7 +9,7 @@ export class Backoff {
     private readonly random: () => number = Math.random,
   ) {}
 
-  /** From half of the nominal delay up to all of it. */
+  /** Between half of the nominal delay and all of it. */
   nextMs(): number {
     const nominal = Math.min(this.minMs * 2 ** Math.min(this.#attempts, 30), this.maxMs);
     this.#attempts++;

@@ -1,7 +1,7 @@
 /**
- * What a client wants to tell the daemon, folded into frames. Whatever arrives while frames are under way waits here
- * and goes out together in the next one. What was sent and not answered when a stream breaks goes back to the front,
- * in its order, to be sent again on the next stream: ids make the repetition harmless (P2).
+ * Collects what a client sends to the daemon into frames. What is added while frames are unanswered waits here and goes
+ * out together in the next frame. When a stream breaks, what was sent and not answered returns to the front of its
+ * queue, in order, and is sent again on the next stream; IDs make the repetition harmless (P2).
  */
 import { UNANSWERED_FRAME_ID, WIRE_LIMITS } from "#proto/contract.ts";
 import {
@@ -28,7 +28,7 @@ import {
 import { SentFrames } from "./sent-frames.ts";
 
 const FRAME_BYTES = 1024 * 1024;
-/** The gRPC code of a daemon that cannot serve for now. */
+/** The gRPC code of a daemon that is temporarily unavailable. */
 const UNAVAILABLE = 14;
 
 export class Batcher {
@@ -42,7 +42,7 @@ export class Batcher {
   #addFunctions = new Fifo<string>();
   #drain = false;
   readonly #sent = new SentFrames();
-  /** Calls that the daemon could not take for now. */
+  /** Calls that the daemon could not store for now. */
   #postponed: EnqueueCall[] = [];
   #postponedRecords: CheckpointRecord[] = [];
   #isClosed = false;
@@ -97,7 +97,7 @@ export class Batcher {
     this.#onWork();
   }
 
-  /** Whether a frame would carry something. */
+  /** Whether the next frame would carry anything. */
   get hasWork(): boolean {
     return (
       this.#outcomes.length > 0 ||
@@ -112,34 +112,34 @@ export class Batcher {
     );
   }
 
-  /** Enqueues, outcomes and checkpoints that wait for a frame. */
+  /** Number of enqueues, outcomes and checkpoints that wait for a frame. */
   get waitingItems(): number {
     return this.#enqueues.length + this.#outcomes.length + this.#records.length;
   }
 
-  /** Enqueues, outcomes and checkpoints in frames that are not answered. */
+  /** Number of enqueues, outcomes and checkpoints in unanswered frames. */
   get unansweredItems(): number {
     return this.#sent.items;
   }
 
-  /** Frames sent and not answered. */
+  /** Number of unanswered frames. */
   get unanswered(): number {
     return this.#sent.length;
   }
 
-  /** Monotonic time at which the oldest unanswered frame was sent. */
+  /** Monotonic time at which the oldest unanswered frame was sent; null if there is none. */
   get oldestSentAt(): number | null {
     return this.#sent.oldest?.sentAt ?? null;
   }
 
-  /** Enqueues, outcomes and checkpoints that have no answer yet, sent or not. */
+  /** Number of enqueues, outcomes and checkpoints without an answer, sent or not. */
   get pending(): number {
     return this.waitingItems + this.#postponed.length + this.#postponedRecords.length + this.#sent.items;
   }
 
   /**
-   * The next frame, empty when there is nothing to say. It counts as under way until its answer; one that only says what
-   * is awaited has the id 0 and no answer.
+   * Builds the next frame, which is empty if there is nothing to send. It counts as unanswered until its reply, except
+   * for a frame that carries only awaited job IDs: it has the ID 0 and no reply.
    */
   takeFrame(frameId: number, now: number): SessionRequest {
     const isAnswered = !this.#hasOnlyAwaits;
@@ -167,7 +167,7 @@ export class Batcher {
     };
   }
 
-  /** Few enough for one frame, and nothing that has an answer: a second frame for nothing, on the way of the result. */
+  /** Only await and unawait IDs, which need no reply, and few enough for one frame. */
   get #hasOnlyAwaits(): boolean {
     const awaits = this.#awaitJobIds.length + this.#unawaitJobIds.length;
     return (
@@ -179,8 +179,9 @@ export class Batcher {
   }
 
   /**
-   * Hands the answers to those who wait. Frames are answered as their work is done, so a later one may come first.
-   * False when the reply does not fit what was sent: the stream is broken.
+   * Passes the answers of a reply to the callers. Replies may come in another order than their frames.
+   *
+   * @returns false when the reply does not match what was sent: the stream has to be closed
    */
   answer(reply: Reply): boolean {
     const frame = this.#sent.take(reply);
@@ -197,13 +198,15 @@ export class Batcher {
     else record.answer(answer);
   }
 
-  /** Unavailable is no answer for the caller: the daemon is stopping, or its store is away for a moment. */
+  /** Unavailable is not passed to the caller: the daemon is stopping, or its store is away for a moment. */
   #answerCall(call: EnqueueCall, answer: EnqueueAnswer): void {
     if (answer.kind === "refused" && answer.code === UNAVAILABLE) this.#postponed.push(call);
     else call.answer(answer);
   }
 
-  /** Puts what the daemon could not take for now in front of what waits. Ids and names make the repetition harmless. */
+  /**
+   * Puts what the daemon could not store for now in front of what waits. IDs and names make the repetition harmless.
+   */
   retryPostponed(): void {
     this.#enqueues.unshiftAll(this.#postponed);
     this.#postponed = [];
@@ -211,7 +214,7 @@ export class Batcher {
     this.#postponedRecords = [];
   }
 
-  /** For a new stream: what had no answer is to be sent again, the awaited ids all anew. */
+  /** Prepares for a new stream: queues again what had no answer, and all awaited IDs. */
   restart(awaitedJobIds: Iterable<string>, now: number): void {
     this.retryPostponed();
     this.expire(now);
@@ -219,7 +222,7 @@ export class Batcher {
     this.#enqueues.unshiftAll(sent.flatMap((frame) => frame.enqueues.filter((call) => call.deadlineAt > now)));
     this.#outcomes.unshiftAll(sent.flatMap((frame) => frame.outcomes));
     this.#records.unshiftAll(sent.flatMap((frame) => frame.records));
-    // The next hello names every function and the time left; the worker wakes again what it has to.
+    // The next hello carries every function and the time left; the worker repeats its wakes.
     this.#heartbeats = new Fifo();
     this.#wakes = new Fifo();
     this.#addFunctions = new Fifo();
@@ -228,12 +231,12 @@ export class Batcher {
     for (const jobId of awaitedJobIds) this.#awaitJobIds.push(jobId);
   }
 
-  /** Takes back reports that have no meaning any more and were not sent, or are to be sent again. */
+  /** Drops reports that are now irrelevant, if they wait to be sent or sent again. */
   dropReports(matches: (outcome: Outcome) => boolean): void {
     this.#outcomes.remove((report) => matches(report.outcome));
   }
 
-  /** Gives up on enqueues whose callers waited long enough. Those under way may have been stored. */
+  /** Fails enqueues past their deadline. Those already sent may have been stored. */
   expire(now: number): void {
     for (const frame of this.#sent) {
       for (const call of frame.enqueues) if (call.deadlineAt <= now) call.answer({ kind: "expired" });
@@ -243,7 +246,7 @@ export class Batcher {
     this.#postponed = this.#postponed.filter((call) => call.deadlineAt > now);
   }
 
-  /** Ends every wait; nothing is sent any more. */
+  /** Answers all callers with `closed`; nothing is sent any more. */
   close(): void {
     this.#isClosed = true;
     this.restart([], -1);
@@ -262,7 +265,7 @@ function takeSome<T>(queue: Fifo<T>, bytes: (item: T) => number, size: { left: n
   const taken: T[] = [];
   for (let item = queue.peek(); item !== undefined && taken.length < WIRE_LIMITS.batchItems; item = queue.peek()) {
     const length = bytes(item);
-    // The first always fits: one item of the largest size allowed still makes a legal message.
+    // The first item always fits: a single item of the maximum size still makes a valid message.
     if (taken.length > 0 && length > size.left) break;
     queue.shift();
     size.left -= length;

@@ -1,4 +1,4 @@
-/** A queue whose shift costs the same at any length. */
+/** A queue whose shift takes constant time at any length. */
 export class Fifo<T> {
   #items: (T | undefined)[] = [];
   #head = 0;
@@ -24,12 +24,12 @@ export class Fifo<T> {
     return item;
   }
 
-  /** Puts items before all others, in their order. */
+  /** Puts items in front of all others, in their order. */
   unshiftAll(items: readonly T[]): void {
     if (items.length > 0) this.#reset([...items, ...this.#items.slice(this.#head)]);
   }
 
-  /** Keeps the items that pass, in their order; returns the others. */
+  /** Removes the items that match and returns them, both in order. */
   remove(matches: (item: T) => boolean): T[] {
     const removed: T[] = [];
     const kept: T[] = [];

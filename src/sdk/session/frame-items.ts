@@ -1,4 +1,4 @@
-/** What a frame carries that somebody waits for: how each is answered, and how large it is. */
+/** The parts of a frame that a caller waits for, how each is answered, and how large it is. */
 import type { EnqueuedJob, NewJob } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { EnqueueResult } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import {
@@ -11,41 +11,41 @@ import {
 /** An enqueue that a caller waits for. */
 export interface EnqueueCall {
   readonly job: NewJob;
-  /** Monotonic time after which the caller waits no more. */
+  /** Monotonic time at which the caller gives up. */
   readonly deadlineAt: number;
-  /** Told the daemon's answer, or why there is none. Only the first time counts. */
+  /** Receives the daemon's answer, or why there is none. Only the first call counts. */
   answer(result: EnqueueAnswer): void;
 }
 
 export type EnqueueAnswer =
   | { readonly kind: "enqueued"; readonly job: EnqueuedJob }
   | { readonly kind: "refused"; readonly code: number; readonly message: string }
-  /** Nobody knows whether it was stored. */
+  /** It may or may not have been stored. */
   | { readonly kind: "expired" }
   | { readonly kind: "closed" };
 
-/** How an attempt ended, to be recorded by the daemon. */
+/** The outcome of an attempt, to be recorded by the daemon. */
 export interface OutcomeReport {
   readonly outcome: Outcome;
-  /** Told the daemon's answer, once. */
+  /** Receives the daemon's answer, once. */
   answer(result: SettleResult): void;
 }
 
-/** Something to be recorded under a lease. */
+/** A checkpoint to be recorded under a lease. */
 export interface CheckpointRecord {
   readonly checkpoint: NewCheckpoint;
-  /** Told the daemon's answer, once. */
+  /** Receives the daemon's answer, once. */
   answer(answer: RecordAnswer): void;
 }
 
 export type RecordAnswer =
   | { readonly kind: "recorded" }
-  /** The lease is no longer this worker's; nothing changed. */
+  /** This worker no longer holds the lease; nothing was recorded. */
   | { readonly kind: "stale" }
   | { readonly kind: "refused"; readonly message: string }
   | { readonly kind: "closed" };
 
-/** About a frame's size beyond the payloads: ids, tags and lengths. */
+/** Estimated size of an item apart from its payload: IDs, tags and lengths. */
 const ITEM_OVERHEAD_BYTES = 96;
 
 export function enqueueBytes({ job }: EnqueueCall): number {
@@ -91,7 +91,7 @@ export function recordBytes({ checkpoint: { checkpoint } }: CheckpointRecord): n
   return ITEM_OVERHEAD_BYTES + checkpoint.name.length + checkpoint.value.length + errorLength;
 }
 
-/** Null when the daemon asks to be told again later. */
+/** Null when the daemon asks for the record to be sent again later. */
 export function recordAnswer(result: RecordResult | undefined): RecordAnswer | null {
   switch (result?.result) {
     case SettleResult.ACCEPTED:

@@ -5,7 +5,7 @@ import { JobCancelledError, type JobErrorReason, JobFailedError, ReseolioError }
 import { decodeResult } from "../serialization.ts";
 
 /**
- * @param onFailure told the error before it is thrown
+ * @param onFailure called with the error before it is thrown
  * @throws JobFailedError, JobCancelledError, or ReseolioError `not_found`
  */
 export function resultOf(job: FinishedJob, onFailure?: (error: Error) => void): unknown {
@@ -22,11 +22,11 @@ function failureOf(job: FinishedJob): Error {
     case JobState.CANCELLED:
       return new JobCancelledError(job.jobId, reasonOf(job.error), job.error?.message ?? "no reason is recorded");
     default:
-      return new ReseolioError("not_found", `no job has the id ${job.jobId}: it was deleted, pruned, or never stored`);
+      return new ReseolioError("not_found", `no job has the ID ${job.jobId}: it was deleted, pruned, or never stored`);
   }
 }
 
-/** The handler's error, as far as it can be told in another process. */
+/** The handler's error, as far as it can be reproduced in another process. */
 function causeOf(job: FinishedJob): Error {
   const cause = new Error(job.error?.message ?? "no error is recorded");
   cause.name = job.error?.name ?? "Error";
@@ -45,7 +45,7 @@ const REASONS: ReadonlySet<string> = new Set<JobErrorReason>([
   "replay_mismatch",
 ]);
 
-/** A reason that this version does not know counts as the handler's. */
+/** Unknown reasons, from a newer daemon, count as the handler's. */
 export function reasonOf(error: JobError | undefined): JobErrorReason {
   return isReason(error?.reason) ? error.reason : "handler";
 }

@@ -3,7 +3,7 @@ import type { EnqueueAnswer, EnqueueCall } from "./frame-items.ts";
 import { reseolioErrorFromStatus } from "../transport/connect-errors.ts";
 import { ConnectionError, type ReseolioError } from "../errors.ts";
 
-/** An enqueue on its way, as the promise of its caller. */
+/** An enqueue without an answer yet, with the promise of its caller. */
 export class PendingEnqueue<T> implements EnqueueCall {
   readonly promise: Promise<T>;
   #resolve!: (value: T) => void;
@@ -34,12 +34,12 @@ export class PendingEnqueue<T> implements EnqueueCall {
       case "expired":
         return new ConnectionError(
           this.address,
-          `no answer from the daemon at ${this.address} to the call of ${what}; it may or may not be stored: look for the id before calling again`,
+          `no answer from the daemon at ${this.address} to the call of ${what}; it may or may not have been stored: check the job ID before calling again`,
         );
       case "closed":
         return new ConnectionError(
           this.address,
-          `the client was stopped before the call of ${what} was answered; it may or may not be stored`,
+          `the client was stopped before the call of ${what} was answered; it may or may not have been stored`,
         );
     }
   }

@@ -1,29 +1,29 @@
 import type { Hello, SessionResponse, Welcome } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { ReseolioError } from "../errors.ts";
 
-/** Who stands behind the session: told what the daemon says, asked who it is. Its methods must not throw. */
+/** The owner of a session: identifies the client and receives what the daemon sends. Its methods must not throw. */
 export interface SessionOwner {
-  /** Made anew for each stream: functions and held leases as they are now. */
+  /** Called for each stream, so that functions and held leases are current. */
   hello(): Hello;
   connected(welcome: Welcome, again: boolean): void;
   /** The stream broke; it will be opened again. */
   disconnected(error: ReseolioError): void;
-  /** The stream broke or could not be opened; there will be another try. */
+  /** The stream broke or could not be opened; the session tries again. */
   connectFailed(error: ReseolioError): void;
-  /** Assignments, revocations and recalls of one frame. */
+  /** A frame with assignments, revocations, recalls or checkpoints. */
   received(frame: SessionResponse): void;
   /** Called about twice a second while the session lives. */
   tick(now: number): void;
 }
 
 export interface SessionSettings {
-  /** How long a call waits for its answer, through reconnections. */
+  /** How long a call waits for its answer, across reconnections. */
   readonly callTimeoutMs: number;
-  /** How long `open` tries. */
+  /** How long `open` tries to connect. */
   readonly connectTimeoutMs: number;
-  /** Frames unanswered at a time. */
+  /** Maximum number of unanswered frames. */
   readonly maxUnanswered: number;
-  /** A welcome or a reply that takes longer means that nobody is there. */
+  /** If a welcome or a reply takes longer, the daemon counts as dead. */
   readonly replyTimeoutMs: number;
   readonly minBackoffMs: number;
   readonly maxBackoffMs: number;
@@ -40,12 +40,12 @@ export const SESSION_DEFAULTS: SessionSettings = {
   tickMs: 500,
 };
 
-/** Answers of a daemon that will be the same the next time. */
+/** Whether a retry would fail in the same way. */
 export function isRefusal(error: ReseolioError): boolean {
   return error.code !== "connection" && error.code !== "resource_exhausted";
 }
 
-/** Whether the owner is to be told of it. */
+/** Whether the frame has anything for the owner. */
 export function concernsWorker({ assignments, revocations, recalls, checkpoints }: SessionResponse): boolean {
   return assignments.length + revocations.length + recalls.length + checkpoints.length > 0;
 }

@@ -4,29 +4,29 @@ import {
   type SessionResponse,
   SessionService,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { decodeSessionResponse, encodeSessionRequest } from "#proto/gen/reseolio/v1/session_client_frames.ts";
 import type { Client } from "../transport/client.ts";
+import { decodeSessionResponse, encodeSessionRequest } from "#proto/gen/reseolio/v1/session_client_frames.ts";
 
 /** One Session stream, from its opening to its end. */
 export interface SessionStream {
-  /** Hands a frame to the connection. The caller bounds how many are unanswered. Nothing happens after the end. */
+  /** Queues a frame; the caller limits how many are unanswered. Does nothing after the end. */
   send(frame: SessionRequest): void;
-  /** No more frames will be sent; the daemon ends the stream when it has answered all. */
+  /** Half-closes the stream: the daemon ends it when it has answered all frames. */
   finish(): void;
-  /** Ends the stream at once, without another call to its events. */
+  /** Cancels the stream at once, without calling its events again. */
   abort(): void;
-  /** Ends with the stream. */
+  /** Resolves when the stream has ended. */
   readonly ended: Promise<void>;
 }
 
 export interface SessionStreamEvents {
   /** Called in order. Must not throw. */
   readonly onFrame: (frame: SessionResponse) => void;
-  /** Called once, last: the error that broke the stream, or null when the daemon ended it. */
+  /** Called once, last, with the error that broke the stream, or null when the daemon ended it. */
   readonly onEnd: (error: unknown) => void;
 }
 
-/** Opens the stream; faults come by `onEnd`, never as a throw. */
+/** Opens the stream. Reports all errors through `onEnd` and never throws. */
 export function openSessionStream(client: Client, events: SessionStreamEvents): SessionStream {
   const stream = client.transport.openStream(PATH, {
     onMessage: (bytes) => events.onFrame(decodeSessionResponse(bytes)),
@@ -44,7 +44,7 @@ const PATH = `/${SessionService.typeName}/${SessionService.method.session.name}`
 
 const FINISH_MS = 500;
 
-/** The daemon ends the stream when it has read the end of ours; a daemon that does not is left. */
+/** Half-closes the stream and waits for the daemon to end it, but not longer than FINISH_MS. */
 export async function finishStream(stream: SessionStream): Promise<void> {
   stream.finish();
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -1,7 +1,7 @@
 /**
- * The one stream between a client and its daemon, kept up through breaks. Calls are folded into frames by the batcher;
- * a bounded number of frames is under way, whatever comes beyond waits. A broken stream is opened again with backoff,
- * held leases are claimed back in its hello, and what had no answer is sent again.
+ * The one stream between a client and its daemon. The batcher collects calls into frames, of which a limited number may
+ * be unanswered. A broken stream is reopened with backoff: its hello claims the held leases, and what had no answer is
+ * sent again.
  */
 import { UNANSWERED_FRAME_ID } from "#proto/contract.ts";
 import type { EnqueuedJob, NewJob } from "#proto/gen/reseolio/v1/job_pb.ts";
@@ -20,14 +20,14 @@ import { WaitList } from "./wait-list.ts";
 
 type State =
   | { readonly kind: "idle" }
-  /** Between streams: waiting to try again, or making sure that a daemon is there. */
+  /** Between streams: waiting for the next try, or making sure that a daemon is running. */
   | { readonly kind: "between"; readonly timer: ReturnType<typeof setTimeout> | undefined }
   | { readonly kind: "greeting"; readonly stream: SessionStream; readonly since: number }
   | { readonly kind: "open"; readonly stream: SessionStream }
   | { readonly kind: "closed" };
 
 export class Session {
-  /** All that is sent to the daemon, now or when there is a stream again. */
+  /** Everything that is sent to the daemon, now or on the next stream. */
   readonly batcher = new Batcher(() => this.#scheduleFlush());
   readonly awaited = new AwaitedJobs({
     onAwait: (jobId) => this.batcher.awaitJob(jobId),
@@ -44,7 +44,7 @@ export class Session {
   #ticker: ReturnType<typeof setInterval> | undefined;
   #welcomes = 0;
   readonly #backoff: Backoff;
-  /** Tries that failed since the last welcome. */
+  /** Failed tries since the last welcome. */
   #failures = 0;
   #frameId = HELLO_FRAME_ID;
   #lastSentAt = 0;
@@ -58,7 +58,7 @@ export class Session {
     private readonly client: Client,
     private readonly owner: SessionOwner,
     private readonly settings: SessionSettings,
-    /** Makes sure that a daemon is there; called before each stream is opened. */
+    /** Makes sure that a daemon is running; called before each stream is opened. */
     private readonly prepare: () => Promise<void>,
   ) {
     this.#backoff = new Backoff(settings.minBackoffMs, settings.maxBackoffMs);
@@ -77,10 +77,10 @@ export class Session {
   }
 
   /**
-   * Ends with the daemon's first welcome.
+   * Resolves with the daemon's first welcome.
    *
-   * @throws ReseolioError when the daemon refuses this client, or cannot be reached within `connectTimeoutMs`; the
-   * session is closed then
+   * @throws ReseolioError when the daemon refuses this client or cannot be reached within `connectTimeoutMs`; the
+   * session is then closed
    */
   open(): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -92,8 +92,8 @@ export class Session {
   }
 
   /**
-   * Ends when the job is on disk, with what `onEnqueued` makes of the daemon's answer, or with the daemon's refusal, or
-   * with ConnectionError when there was no answer for `callTimeoutMs`.
+   * Resolves when the job is on disk, with what `onEnqueued` makes of the daemon's answer. Rejects with the daemon's
+   * refusal, or with ConnectionError when there was no answer within `callTimeoutMs`.
    */
   enqueue<T>(job: NewJob, onEnqueued: (answer: EnqueuedJob, job: NewJob) => T): Promise<T> {
     const { callTimeoutMs } = this.settings;
@@ -102,25 +102,28 @@ export class Session {
     return call.promise;
   }
 
-  /** Asks for no more assignments, on this stream and on later ones. */
+  /** Tells the daemon to send no more assignments, on this stream and on later ones. */
   drain(): void {
     this.#draining = true;
     this.batcher.drain();
   }
 
-  /** Ends when the stream is open, or after `timeoutMs`. */
+  /** Resolves when the stream is open, or after `timeoutMs`. */
   whenOpen(timeoutMs: number): Promise<void> {
     if (this.#state.kind === "open" || this.#state.kind === "closed") return Promise.resolve();
     return this.#openWaiters.wait(timeoutMs);
   }
 
-  /** Ends when everything has its answer, or after `timeoutMs`. */
+  /** Resolves when everything is answered, or after `timeoutMs`. */
   whenIdle(timeoutMs: number): Promise<void> {
     if (this.batcher.pending === 0 || this.#state.kind === "closed") return Promise.resolve();
     return this.#idleWaiters.wait(timeoutMs);
   }
 
-  /** Ends every wait with ConnectionError and lets go of everything. Ends when the daemon has seen it, or soon after. */
+  /**
+   * Fails all waits with ConnectionError and frees all resources. Resolves when the daemon has ended the stream, or
+   * soon after.
+   */
   close(): Promise<void> {
     const state = this.#state;
     if (state.kind === "closed") return Promise.resolve();
@@ -165,7 +168,7 @@ export class Session {
     if (frame.welcome !== undefined) this.#welcome(stream, frame.welcome);
     for (const reply of frame.replies) {
       if (reply.frameId <= HELLO_FRAME_ID || this.batcher.answer(reply)) continue;
-      this.#breakStream(protocolError(this.#address, `reply ${reply.frameId} does not fit what was sent`));
+      this.#breakStream(protocolError(this.#address, `reply ${reply.frameId} does not match what was sent`));
       return;
     }
     if (concernsWorker(frame)) this.owner.received(frame);
@@ -177,7 +180,7 @@ export class Session {
   #welcome(stream: SessionStream, welcome: Welcome): void {
     this.#state = { kind: "open", stream };
     this.#leaseMs = welcome.leaseMs;
-    // A daemon that welcomes and then refuses what it is told will do so again: no hurry.
+    // A daemon that welcomes and then refuses what it receives will do so again: keep the backoff.
     if (this.#lastError === null || !isRefusal(this.#lastError)) this.#backoff.reset();
     this.#failures = 0;
     this.#lastError = null;
@@ -216,7 +219,7 @@ export class Session {
     this.#state = { kind: "between", timer: setTimeout(() => void this.#connect(), this.#nextDelayMs()) };
   }
 
-  /** Every daemon is tried once before the first wait. */
+  /** Tries every daemon once before the first wait. */
   #nextDelayMs(): number {
     const { transport } = this.client;
     transport.failOver();
@@ -225,7 +228,7 @@ export class Session {
 
   #tick(): void {
     const now = performance.now();
-    // After a stop of the whole process answers wait in the socket: calls and peers are judged at the next tick.
+    // After the whole process was suspended, answers wait in the socket: deadlines are checked at the next tick.
     const wasAsleep = now - this.#lastTickAt > 4 * this.settings.tickMs;
     this.#lastTickAt = now;
     this.batcher.retryPostponed();
@@ -243,20 +246,20 @@ export class Session {
     }
   }
 
-  /** Where another daemon can be had, the leases must reach it before their time is over. */
+  /** With other daemons to switch to, gives up early enough for the leases to reach one before they expire. */
   get #patienceMs(): number {
     const { replyTimeoutMs } = this.settings;
     return this.client.transport.addressCount === 1 ? replyTimeoutMs : Math.min(replyTimeoutMs, this.#leaseMs / 3);
   }
 
-  /** A peer that takes frames and answers none is a black hole: the connection is given up, not only the stream. */
+  /** A peer that accepts frames but answers none is a black hole: closes the connection, not only the stream. */
   #checkPeer(waitingSince: number, now: number): void {
     if (now - waitingSince <= this.#patienceMs) return;
     this.#breakStream(silentError(this.#address, now - waitingSince));
     this.client.transport.close();
   }
 
-  /** Sent also when all frames under way are unanswered: a slow commit must not cost the leases. */
+  /** Sends a frame even if the maximum is unanswered: a slow commit must not cost the leases. */
   #renewLease(now: number): void {
     if (this.#state.kind !== "open") return;
     if (now - this.#lastSentAt >= this.#leaseMs / 3 - this.settings.tickMs) this.#sendFrame(this.#state.stream);
@@ -274,8 +277,8 @@ export class Session {
   };
 
   /**
-   * While one frame is under way, another goes only when it carries as much: the two sides then work at the same time
-   * without the frames getting small, which would cost more than the waiting.
+   * While a frame is unanswered, another one is sent only if it carries as much. Both sides then work in parallel
+   * without frames getting small, which would cost more than waiting.
    */
   #canSend(): boolean {
     if (this.#state.kind !== "open" || !this.batcher.hasWork) return false;
@@ -285,7 +288,7 @@ export class Session {
 
   #sendFrame(stream: SessionStream): void {
     const frame = this.batcher.takeFrame(this.#frameId + 1, performance.now());
-    // A peer that takes everything and says nothing is found by the next frame that it has to answer.
+    // Frames without a reply do not count: a silent peer is detected by the next frame that it has to answer.
     if (frame.frameId !== UNANSWERED_FRAME_ID) [this.#frameId, this.#lastSentAt] = [frame.frameId, performance.now()];
     stream.send(frame);
   }

@@ -1,4 +1,4 @@
-/** Who waits for a moment that concerns them all. */
+/** Waiters that are all woken at the same moment. */
 export class WaitList {
   #waiters: (() => void)[] = [];
 
@@ -6,7 +6,7 @@ export class WaitList {
     return this.#waiters.length === 0;
   }
 
-  /** Ends with the next `wake`, or after `timeoutMs`. */
+  /** Resolves with the next `wake`, or after `timeoutMs`. */
   wait(timeoutMs: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, timeoutMs);

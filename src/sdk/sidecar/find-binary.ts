@@ -3,22 +3,22 @@ import { createRequire } from "node:module";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { ReseolioError } from "../errors.ts";
 
-/** What decides where the executable is; the real ones by default. */
+/** Inputs of the search for the executable; defaults to the real environment. */
 export interface BinarySearch {
   readonly coreBinaryPath?: string | undefined;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
   readonly platform?: string;
   readonly arch?: string;
-  /** Resolves a file inside an installed package; throws when it is not there. */
+  /** Resolves a file inside an installed package; throws if it does not exist. */
   readonly resolvePackageFile?: (specifier: string) => string;
 }
 
 /**
- * The `reseolio` executable: `coreBinaryPath`, else `RESEOLIO_BINARY`, else the package for this platform, else `PATH`.
- * A place named by the first two has to be right: nothing else is tried then.
+ * Finds the `reseolio` executable: `coreBinaryPath`, else `RESEOLIO_BINARY`, else the package for this platform, else
+ * `PATH`. If one of the first two is set it must be valid: nothing else is tried then.
  *
- * @throws ReseolioError `daemon_start` that lists every place looked at and says what to do
+ * @throws ReseolioError `daemon_start` that lists everything searched and what to do
  */
 export function findBinary(search: BinarySearch = {}): string {
   const env = search.env ?? process.env;
@@ -28,8 +28,8 @@ export function findBinary(search: BinarySearch = {}): string {
     const from = search.coreBinaryPath === undefined ? "RESEOLIO_BINARY" : "coreBinaryPath";
     return demandExecutable(resolve(cwd, named), from);
   }
-  const looked: string[] = [];
-  return findInPackage(search, looked) ?? findOnPath(env, search, looked) ?? giveUp(looked);
+  const searched: string[] = [];
+  return findInPackage(search, searched) ?? findOnPath(env, search, searched) ?? notFound(searched);
 }
 
 function demandExecutable(path: string, from: string): string {
@@ -41,22 +41,22 @@ function demandExecutable(path: string, from: string): string {
   );
 }
 
-function findInPackage(search: BinarySearch, looked: string[]): string | null {
+function findInPackage(search: BinarySearch, searched: string[]): string | null {
   const name = `@reseolio/${search.platform ?? process.platform}-${search.arch ?? process.arch}`;
   const resolveFile = search.resolvePackageFile ?? createRequire(import.meta.url).resolve;
   try {
     const path = join(dirname(resolveFile(`${name}/package.json`)), "bin", fileName(search));
-    looked.push(`package ${name} (${path})`);
+    searched.push(`package ${name} (${path})`);
     return executableFault(path) === null ? path : null;
   } catch {
-    looked.push(`package ${name} (not installed)`);
+    searched.push(`package ${name} (not installed)`);
     return null;
   }
 }
 
-function findOnPath(env: NodeJS.ProcessEnv, search: BinarySearch, looked: string[]): string | null {
+function findOnPath(env: NodeJS.ProcessEnv, search: BinarySearch, searched: string[]): string | null {
   const folders = (env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
-  looked.push(`PATH (${folders.length === 0 ? "empty" : folders.join(delimiter)})`);
+  searched.push(`PATH (${folders.length === 0 ? "empty" : folders.join(delimiter)})`);
   for (const folder of folders) {
     const path = join(folder, fileName(search));
     if (executableFault(path) === null) return path;
@@ -64,10 +64,10 @@ function findOnPath(env: NodeJS.ProcessEnv, search: BinarySearch, looked: string
   return null;
 }
 
-function giveUp(looked: readonly string[]): never {
+function notFound(searched: readonly string[]): never {
   throw new ReseolioError(
     "daemon_start",
-    `the reseolio executable was not found; looked at coreBinaryPath (not set), RESEOLIO_BINARY (not set), ${looked.join(", ")}. ` +
+    `the reseolio executable was not found; searched coreBinaryPath (not set), RESEOLIO_BINARY (not set), ${searched.join(", ")}. ` +
       "Set coreBinaryPath or RESEOLIO_BINARY to it, or start a daemon by hand (reseolio serve) and use autoStart: false",
   );
 }
@@ -78,12 +78,12 @@ function fileName(search: BinarySearch): string {
 
 function executableFault(path: string): string | null {
   try {
-    if (!statSync(path).isFile()) return "is no file";
+    if (!statSync(path).isFile()) return "is not a file";
     accessSync(path, constants.X_OK);
     return null;
   } catch (error) {
     return error instanceof Error && "code" in error && error.code === "EACCES"
-      ? "may not be executed"
+      ? "is not executable"
       : "does not exist";
   }
 }

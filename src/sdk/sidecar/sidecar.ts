@@ -1,6 +1,6 @@
 /**
- * The daemon that the SDK starts by itself: shared by every app that names the same address and storage, and gone by
- * itself a while after the last of them.
+ * The daemon that the SDK starts by itself. All programs with the same address and storage share it; it exits a while
+ * after its last client has disconnected.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
@@ -16,22 +16,22 @@ import { isSameStorage, type Storage, storageName } from "./storage.ts";
 
 export interface SidecarOptions {
   readonly client: Client;
-  /** What the daemon has to serve; undefined: whatever it serves. */
+  /** The storage that the daemon must serve; undefined: any. */
   readonly storage: Storage | undefined;
-  /** Start a daemon when none answers. */
+  /** Start a daemon if none answers. */
   readonly autoStart: boolean;
   readonly coreBinaryPath: string | undefined;
   readonly token: string | undefined;
   readonly logger: Logger;
 }
 
-/** How long the daemon stays after its last client. */
+/** How long the daemon stays after its last client has disconnected. */
 const LINGER = "10s";
 const PROBE_TIMEOUT_MS = 2_000;
 const START_TIMEOUT_MS = 10_000;
-/** A daemon that found its file or its port in use may have lost a race: the winner has this long to answer. */
+/** If the daemon found its file or port in use, it may have lost a race: the winner has this long to answer. */
 const RIVAL_START_MS = 500;
-/** How long it is tried again to start beside a rival that does not answer: it may be leaving. */
+/** How long to retry the start while a rival does not answer: it may be exiting. */
 const RIVAL_TIMEOUT_MS = 3_000;
 const FIRST_POLL_MS = 10;
 const MAX_POLL_MS = 200;
@@ -39,7 +39,7 @@ const MAX_LOG_BYTES = 10 * 1024 * 1024;
 const SHOWN_LOG_BYTES = 4 * 1024;
 
 export class Sidecar {
-  /** A daemon that somebody keeps up by other means is not ours to replace. */
+  /** False once the daemon turns out to be run by other means: the SDK must not replace it. */
   #mayStart: boolean;
 
   constructor(private readonly options: SidecarOptions) {
@@ -47,10 +47,10 @@ export class Sidecar {
   }
 
   /**
-   * Ends when the right daemon answers at the address, started by this call if need be.
+   * Resolves when a daemon with the right storage answers at the address; starts one if necessary.
    *
-   * @throws ReseolioError `storage_mismatch` when another storage is served there, `daemon_start` when none could be
-   * started; ConnectionError when none answers and none may be started
+   * @throws ReseolioError `storage_mismatch` when the daemon there serves another storage, `daemon_start` when none
+   *   could be started; ConnectionError when none answers and none may be started
    */
   async ensure(): Promise<void> {
     const { client, storage } = this.options;
@@ -61,7 +61,7 @@ export class Sidecar {
     else throw noDaemon(client);
   }
 
-  /** Null when nobody answers. */
+  /** Null when no daemon answers. */
   async #probe(): Promise<GetInfoResponse | null> {
     try {
       return await this.options.client.daemon.getInfo({}, { timeoutMs: PROBE_TIMEOUT_MS });
@@ -74,7 +74,7 @@ export class Sidecar {
 
   #stranger(cause: ReseolioError): ReseolioError {
     const { text } = this.options.client.transport.address;
-    const message = `what answers at ${text} is no reseolio daemon (${cause.message}); give another address`;
+    const message = `the server at ${text} is not a Reseolio daemon (${cause.message}); give another address`;
     return new ReseolioError("daemon_start", message, { cause });
   }
 
@@ -84,13 +84,13 @@ export class Sidecar {
       throw new ReseolioError(
         "storage_mismatch",
         `the daemon at ${text} serves ${info.storageKind} ${info.storageName}, this client wants ${storage.kind} ` +
-          `${storageName(storage)}; give another address to have a second daemon, or name the same storage`,
+          `${storageName(storage)}; use another address for a second daemon, or name the same storage`,
       );
     }
     this.#mayStart = this.options.autoStart && info.lingering;
   }
 
-  /** A daemon that is just leaving still holds its file: then another try, for a while. */
+  /** A daemon that is exiting may still hold its file: retries for a while. */
   async #start(storage: Storage): Promise<GetInfoResponse> {
     const binary = findBinary({ coreBinaryPath: this.options.coreBinaryPath });
     const rivalEndAt = performance.now() + RIVAL_TIMEOUT_MS;
@@ -105,7 +105,7 @@ export class Sidecar {
 
   #spawn(binary: string, storage: Storage, log: Log): { child: ChildProcess; exit: Exit } {
     const { address } = this.options.client.transport;
-    // A URL may hold a password, and arguments can be read by every user of the machine.
+    // A URL may contain a password, and every user of the machine can read arguments.
     const db = storage.kind === "sqlite" ? ["--db", storage.path] : [];
     const child = spawn(binary, ["serve", ...db, "--addr", `${address.host}:${address.port}`, "--linger", LINGER], {
       detached: true,
@@ -121,7 +121,7 @@ export class Sidecar {
     return { child, exit };
   }
 
-  /** BUN_* variables would change what the executable runs. */
+  /** Without BUN_* variables, which would change what the executable runs. */
   #environment(storage: Storage): NodeJS.ProcessEnv {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("BUN_")));
     if (storage.kind === "postgres") env["RESEOLIO_DB"] = storage.url;
@@ -129,7 +129,7 @@ export class Sidecar {
     return env;
   }
 
-  /** Null when the process ended and nobody answers. */
+  /** Null when the process ended and no daemon answers. */
   async #waitUntilReady(exit: Exit, log: Log): Promise<GetInfoResponse | null> {
     let endAt = performance.now() + START_TIMEOUT_MS;
     for (let pollMs = FIRST_POLL_MS; ; pollMs = Math.min(pollMs * 2, MAX_POLL_MS)) {
@@ -145,15 +145,15 @@ export class Sidecar {
   }
 }
 
-/** The daemon lives on; nothing of it keeps this process alive. */
+/** Detaches the daemon, which keeps running, so that it does not keep this process alive. */
 function detach(child: ChildProcess): void {
   child.removeAllListeners();
-  // A late failure of a process that was given up on is no news.
+  // A late error of an abandoned process is of no interest.
   child.on("error", () => {});
   child.unref();
 }
 
-/** Filled in when the process has ended. */
+/** Set when the process has ended. */
 interface Exit {
   reason: string | null;
 }
@@ -161,11 +161,11 @@ interface Exit {
 interface Log {
   readonly path: string;
   readonly descriptor: number;
-  /** Where the lines of this start begin. */
+  /** Where the output of this start begins. */
   readonly offset: number;
 }
 
-/** Beside the database; in the temporary directory when there is no file or no right to write there. */
+/** Next to the database, or in the temporary directory if there is no file or it is not writable there. */
 function openLog(storage: Storage, port: number): Log {
   const fallback = join(tmpdir(), `reseolio-${port}.log`);
   if (storage.kind === "postgres") return openLogAt(fallback);
@@ -185,11 +185,11 @@ function openLogAt(path: string): Log {
 function notStarted(exit: Exit, log: Log): ReseolioError {
   const reason = exit.reason ?? `it did not answer within ${START_TIMEOUT_MS} ms`;
   const text = readLog(log);
-  const said = text === "" ? "it said nothing" : `it said: ${text}`;
-  return new ReseolioError("daemon_start", `the daemon did not start: ${reason}; ${said} (log: ${log.path})`);
+  const output = text === "" ? "it wrote nothing" : `its output: ${text}`;
+  return new ReseolioError("daemon_start", `the daemon did not start: ${reason}; ${output} (log: ${log.path})`);
 }
 
-/** What this start wrote, at its end; empty when it cannot be read. */
+/** The end of the output of this start; empty if it cannot be read. */
 function readLog({ path, offset }: Log): string {
   try {
     return readFileSync(path).subarray(offset).subarray(-SHOWN_LOG_BYTES).toString().trim();
@@ -198,7 +198,7 @@ function readLog({ path, offset }: Log): string {
   }
 }
 
-/** By its words: the exit code is that of any failed start. */
+/** Checks the output: the exit code is the same for any failed start. */
 function hasRival(log: Log): boolean {
   return readLog(log).includes("in use");
 }

@@ -3,25 +3,25 @@ import { basename, dirname, join, resolve } from "node:path";
 import { ReseolioError } from "../errors.ts";
 
 export const DEFAULT_STORAGE = "sqlite://./reseolio.db";
-/** Of a PostgreSQL database whose address names none. */
-const USUAL_SCHEMA = "reseolio";
+/** Schema of a PostgreSQL database if the URL names none. */
+const DEFAULT_SCHEMA = "reseolio";
 
-/** Where the jobs are kept. */
+/** Where a daemon keeps its jobs. */
 export type Storage =
   /** `path` is absolute. */
   | { readonly kind: "sqlite"; readonly path: string }
-  /** `name` is host, port, database and an unusual schema, without the password that `url` may hold. */
+  /** `name` is host, port, database and a non-default schema, without the password that `url` may contain. */
   | { readonly kind: "postgres"; readonly url: string; readonly name: string };
 
 /**
- * Accepts a path, `sqlite://path` and `postgres://…`; a relative path is meant from `cwd`.
+ * Accepts a path, `sqlite://path` and `postgres://…`; a relative path is resolved against `cwd`.
  *
- * @throws ReseolioError `invalid_argument`, without the password
+ * @throws ReseolioError `invalid_argument`; its message does not contain the password
  */
 export function parseStorage(text: string, cwd: string): Storage {
   if (typeof text !== "string") throw badStorage(`is a ${typeof text}`);
   const scheme = /^([a-z][a-z0-9+]+):/i.exec(text)?.[1]?.toLowerCase();
-  // One letter before the colon is a drive.
+  // A single letter before the colon is a drive.
   if (scheme === undefined) return sqlite(text, cwd);
   if (scheme === "sqlite") return sqlite(text.replace(/^sqlite:(\/\/)?/i, ""), cwd);
   if (scheme === "postgres" || scheme === "postgresql") return postgres(text);
@@ -35,10 +35,10 @@ function sqlite(path: string, cwd: string): Storage {
 
 function postgres(url: string): Storage {
   const parsed = tryUrl(url);
-  if (parsed === null) throw badStorage("is no valid postgres:// URL");
+  if (parsed === null) throw badStorage("is not a valid postgres:// URL");
   const port = parsed.port === "" ? "5432" : parsed.port;
-  const schema = parsed.searchParams.get("schema") ?? USUAL_SCHEMA;
-  const name = `${parsed.hostname}:${port}${parsed.pathname}${schema === USUAL_SCHEMA ? "" : `?schema=${schema}`}`;
+  const schema = parsed.searchParams.get("schema") ?? DEFAULT_SCHEMA;
+  const name = `${parsed.hostname}:${port}${parsed.pathname}${schema === DEFAULT_SCHEMA ? "" : `?schema=${schema}`}`;
   return { kind: "postgres", url, name };
 }
 
@@ -62,14 +62,14 @@ export function storageName(storage: Storage): string {
   return storage.kind === "sqlite" ? storage.path : storage.name;
 }
 
-/** Whether a daemon that reports this kind and name serves the storage; links to one file are that file. */
+/** Whether a daemon that reports this kind and name serves the storage; resolves links to the same file. */
 export function isSameStorage(storage: Storage, kind: string, name: string): boolean {
   if (storage.kind !== kind) return false;
   if (storage.kind === "postgres") return storage.name === name;
   return realPath(storage.path) === realPath(name);
 }
 
-/** The file itself may not be there yet. */
+/** The file itself may not exist yet. */
 function realPath(path: string): string {
   try {
     return realpathSync(path);

@@ -1,9 +1,9 @@
 import { DEFAULT_PORT } from "#proto/contract.ts";
 import { ReseolioError } from "../errors.ts";
 
-/** Where a daemon is. */
+/** The address of a daemon. */
 export interface Address {
-  /** As it was given, for messages. */
+  /** As the user wrote it, for messages. */
   readonly text: string;
   /** `http://host:port` or `https://host:port`. */
   readonly origin: string;
@@ -13,8 +13,8 @@ export interface Address {
 }
 
 /**
- * Accepts `host:port`, `host`, `[::1]:port`, `http://…` and `https://…`; the port defaults to 50051 without a scheme.
- * Without a scheme `secure` decides between the two.
+ * Accepts `host:port`, `host`, `[::1]:port`, `http://…` and `https://…`. Without a scheme the port defaults to 50051,
+ * and `secure` decides between http and https.
  *
  * @throws ReseolioError `invalid_argument` that names the text
  */
@@ -29,7 +29,8 @@ export function parseAddress(text: string, secure: boolean): Address {
 }
 
 /**
- * One or several, as a list or joined by commas, in the order in which they are tried; each once.
+ * Parses one or several addresses, as a list or comma-separated, in the order in which they are tried, without
+ * duplicates.
  *
  * @throws ReseolioError `invalid_argument` that names the text
  */
@@ -65,7 +66,7 @@ function schemePort(url: URL): number {
   return url.protocol === "https:" ? 443 : 80;
 }
 
-/** URL drops a port that is its scheme's own, as in `host:80`. */
+/** URL drops the default port of its scheme, as in `host:80`. */
 function portWritten(text: string): number {
   const written = /:(\d+)\/?$/.exec(text)?.[1];
   return written === undefined || text.endsWith("]") ? DEFAULT_PORT : Number(written);
@@ -74,6 +75,6 @@ function portWritten(text: string): number {
 function badAddress(text: string): ReseolioError {
   return new ReseolioError(
     "invalid_argument",
-    `address ${JSON.stringify(text)} is not one; give host:port, http://host:port or https://host:port`,
+    `address ${JSON.stringify(text)} is not valid; give host:port, http://host:port or https://host:port`,
   );
 }

@@ -9,7 +9,7 @@ import { createTransport, type TransportOptions } from "./transport.ts";
 
 export type ClientOptions = TransportOptions;
 
-/** The daemon's services, typed, over one connection. What the SDK and the command line are built on. */
+/** Typed clients of the daemon's services over one connection, used by the SDK and the command line. */
 export interface Client {
   readonly transport: DaemonTransport;
   readonly jobs: ServiceClient<typeof JobService>;
@@ -17,13 +17,13 @@ export interface Client {
   readonly events: ServiceClient<typeof EventService>;
   readonly daemon: ServiceClient<typeof DaemonService>;
   readonly session: ServiceClient<typeof SessionService>;
-  /** Closes the connection; streams under way end with an error. */
+  /** Closes the connection; open streams end with an error. */
   close(): void;
 }
 
 /**
- * Connects on the first call. Each unary call ends within `timeoutMs` of the options unless it sets its own. Throws
- * ConnectionError when the daemon cannot be reached, ConnectError with the daemon's code for everything else.
+ * Connects on the first call. Unary calls end within `timeoutMs` of the options unless they set their own timeout.
+ * Calls throw ConnectionError when the daemon cannot be reached, and otherwise ConnectError with the daemon's code.
  */
 export function createClient(options: ClientOptions = {}): Client {
   const transport = createTransport(options);

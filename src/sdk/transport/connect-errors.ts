@@ -2,8 +2,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { ConnectionError, ReseolioError, type ReseolioErrorCode } from "../errors.ts";
 
 /**
- * A ConnectionError when the daemon was not reached, could not serve or let the transport's own deadline pass;
- * anything else as it came.
+ * Turns an error into a ConnectionError if the daemon was not reached, was unavailable or exceeded the transport's own
+ * deadline; returns any other error unchanged.
  *
  * @param deadlineMs the transport's own deadline, null when the caller set one
  */
@@ -21,10 +21,10 @@ export function connectionErrorFrom(error: unknown, address: string, deadlineMs:
   return error;
 }
 
-/** The system's words for a daemon that was not there to take the call. */
+/** System error codes that mean that the call never reached a daemon. */
 const UNREACHED = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
 
-/** Whether a call failed before it was sent, so that it cannot have been carried out. */
+/** Whether a call failed before it was sent and so cannot have been carried out. */
 export function isUnreached(error: unknown): boolean {
   if (!(error instanceof ConnectionError)) return false;
   for (let cause = error.cause; cause instanceof Error; cause = cause.cause) {
@@ -33,36 +33,36 @@ export function isUnreached(error: unknown): boolean {
   return false;
 }
 
-/** What the transport calls a connection that broke: a reset one, for example, is Aborted. */
+/** Codes that the transport uses for a broken connection; a reset one, for example, is Aborted. */
 const BROKEN_CODES: ReadonlySet<Code> = new Set([Code.Internal, Code.Unknown, Code.Aborted]);
 
-/** Canceled, but not by the caller's own signal: a connection that was closed before its answer looks like that on Bun. */
+/** Whether the connection was closed before the answer, which Bun reports as Canceled, like an abort by the caller. */
 function wasClosed(error: ConnectError): boolean {
   return error.code === Code.Canceled && error.rawMessage.startsWith("http/2 stream closed");
 }
 
-/** The daemon never said it: the connection broke, or what is there speaks otherwise. */
+/** The error did not come from a daemon: the connection broke, or the peer speaks another protocol. */
 function broken(error: ConnectError, address: string): string {
   const what = `the connection to ${address} failed: ${error.rawMessage}`;
-  if (/certificate/i.test(error.rawMessage)) return `${what}; give the certificate's authority as tls: { ca }`;
-  return `${what}; if it fails each time, see whether a daemon listens there and both sides agree on TLS`;
+  if (/certificate/i.test(error.rawMessage)) return `${what}; pass the certificate authority as tls: { ca }`;
+  return `${what}; if it keeps failing, check that a daemon listens there and that both sides agree on TLS`;
 }
 
 function unavailable(error: ConnectError, address: string): string {
-  // The network's own faults carry the system error as cause; what a daemon answers does not.
-  if (error.cause === undefined) return `the daemon at ${address} cannot serve for now: ${error.rawMessage}`;
+  // Network errors carry the system error as their cause; a daemon's answer has none.
+  if (error.cause === undefined) return `the daemon at ${address} is unavailable: ${error.rawMessage}`;
   return `no daemon answers at ${address} (${error.rawMessage}); start one with: reseolio serve`;
 }
 
-/** The SDK's own error for whatever a call to the daemon threw. */
+/** Converts whatever a call to the daemon threw into an error of the SDK. */
 export function reseolioErrorFrom(error: unknown): ReseolioError {
   if (error instanceof ReseolioError) return error;
   if (error instanceof ConnectError && error.code === Code.Unimplemented) {
-    const message = `the daemon does not know this call (${error.rawMessage}); is it older than this SDK?`;
+    const message = `the daemon does not support this call (${error.rawMessage}); it may be older than this SDK`;
     return new ReseolioError("failed_precondition", message, { cause: error });
   }
   if (error instanceof ConnectError && error.code === Code.Unauthenticated) {
-    const message = `${error.rawMessage}; give the daemon's token as the option token or in RESEOLIO_TOKEN`;
+    const message = `${error.rawMessage}; pass the daemon's token as the option token or in RESEOLIO_TOKEN`;
     return new ReseolioError("unauthenticated", message, { cause: error });
   }
   if (error instanceof ConnectError) {
@@ -71,7 +71,7 @@ export function reseolioErrorFrom(error: unknown): ReseolioError {
   return new ReseolioError("internal", error instanceof Error ? error.message : String(error), { cause: error });
 }
 
-/** The error of a batch's item: a `google.rpc.Status`. */
+/** Converts the `google.rpc.Status` of one item of a batch. */
 export function reseolioErrorFromStatus(status: { readonly code: number; readonly message: string }): ReseolioError {
   return new ReseolioError(CODES[status.code] ?? "internal", status.message);
 }

@@ -6,14 +6,14 @@ import type { GrpcStream } from "./grpc-stream.ts";
 import type { DaemonTransport, HeadersLike, StreamEvents } from "./daemon-transport.ts";
 
 /**
- * Several daemons of one cluster, one of which is spoken to. A call that did not reach it, so that it cannot have been
- * carried out, goes to the next; any other fault is the caller's, who says when to go on.
+ * Uses one of several daemons of a cluster. A call that did not reach it, and so cannot have been carried out, goes to
+ * the next one. All other errors go to the caller, who decides when to fail over.
  */
 export class FailoverTransport implements DaemonTransport {
   readonly #each: readonly DaemonTransport[];
   #index = 0;
 
-  /** @param each in the order in which they are tried; at least one */
+  /** @param each at least one, in the order in which they are tried */
   constructor(each: readonly DaemonTransport[]) {
     this.#each = each;
   }
@@ -71,7 +71,7 @@ export class FailoverTransport implements DaemonTransport {
         return await call(transport);
       } catch (error) {
         if (!isUnreached(error) || tried === this.#each.length) throw error;
-        // Another call may have gone on already.
+        // Another call may already have failed over.
         if (this.#current === transport) this.failOver();
       }
     }

@@ -1,12 +1,12 @@
 /**
- * What went wrong on a gRPC stream as a ConnectError, so that it is told as any other call's fault. Code Internal for
- * all that the peer never said: a broken connection, or somebody who speaks otherwise.
+ * Converts errors of a bare gRPC stream to ConnectErrors, so that they are reported like those of other calls. The code
+ * is Internal for what the peer did not report itself: a broken connection, or a peer that speaks another protocol.
  */
 import { Code, ConnectError } from "@connectrpc/connect";
 import { constants } from "node:http2";
 import { GrpcFrameError } from "#proto/wire/grpc-frames.ts";
 
-/** Nobody was reached, or the request was not one: what the connection says, with its code. */
+/** The stream could not be opened. Keeps the code that the connection reports, if it is meaningful. */
 export function openingFault(reason: unknown): ConnectError {
   if (reason instanceof ConnectError && reason.code !== Code.Aborted && reason.code !== Code.Canceled) return reason;
   return broken(reason instanceof ConnectError ? reason.rawMessage : textOf(reason), reason);
@@ -23,14 +23,14 @@ export function streamFault(resetCode: number | undefined, error: Error | undefi
   return broken("the stream ended without a status", undefined);
 }
 
-/** What came is no answer, or an answer that says no. */
+/** The response cannot be read, or it is an error. */
 export function readingFault(error: unknown): ConnectError {
   if (error instanceof ConnectError) return error;
   if (error instanceof GrpcFrameError) {
     const code = error.reason === "too_large" ? Code.ResourceExhausted : Code.Internal;
     return new ConnectError(error.message, code, undefined, undefined, error);
   }
-  return broken(`an answer cannot be read: ${textOf(error)}`, error);
+  return broken(`cannot read a response: ${textOf(error)}`, error);
 }
 
 function broken(message: string, cause: unknown): ConnectError {
@@ -41,7 +41,7 @@ function textOf(reason: unknown): string {
   return reason instanceof Error ? reason.message : String(reason);
 }
 
-/** Resets by which a peer does say something, as gRPC maps them. */
+/** Reset codes that carry a meaning, as gRPC maps them. */
 const RESET_CODES = new Map<number, Code>([
   [constants.NGHTTP2_REFUSED_STREAM, Code.Unavailable],
   [constants.NGHTTP2_ENHANCE_YOUR_CALM, Code.ResourceExhausted],

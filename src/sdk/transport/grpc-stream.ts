@@ -5,41 +5,41 @@ import { GrpcFrameReader, writeGrpcFrame } from "#proto/wire/grpc-frames.ts";
 import { openingFault, readingFault, streamFault } from "./grpc-faults.ts";
 
 export interface GrpcStreamEvents {
-  /** Called in order. May keep the bytes. What it throws ends the stream as a message that cannot be read. */
+  /** Called in order. May keep the bytes. If it throws, the stream ends as with an unreadable message. */
   readonly onMessage: (bytes: Uint8Array) => void;
-  /** Called once, last: a ConnectError, or null when the peer ended the stream with OK. */
+  /** Called once, last, with a ConnectError, or null when the peer ended the stream with OK. */
   readonly onEnd: (error: ConnectError | null) => void;
 }
 
 export interface GrpcStreamOptions {
-  /** Longest message that is taken, in bytes. */
+  /** Largest accepted message, in bytes. */
   readonly maxMessageBytes: number;
-  /** Called when something came: the connection is alive. */
+  /** Called when data arrives, which shows that the connection is alive. */
   readonly onHeard: (stream: ClientHttp2Stream) => void;
 }
 
-/** Of every gRPC request that is made by hand: protobuf, and nothing compressed either way. */
+/** Headers of a gRPC request that bypasses connect: protobuf, uncompressed in both directions. */
 export const GRPC_HEADERS = {
   "content-type": "application/grpc+proto",
   "grpc-accept-encoding": "identity",
   te: "trailers",
 } as const;
 
-/** A reset may stand right behind an end without a status, and says more. */
+/** After an end without a status, waits this long for a reset, which says more. */
 const STATUS_GRACE_MS = 100;
 
 /**
- * A bidirectional gRPC call on a bare HTTP/2 stream: messages as bytes, without connect's pipeline between, which costs
- * more than the rest of a Session's frame. Every fault comes by `onEnd`, never as a throw.
+ * A bidirectional gRPC call on a bare HTTP/2 stream, with messages as bytes. It bypasses connect's pipeline, which
+ * costs more than everything else that happens to a session frame. Reports all errors through `onEnd` and never throws.
  */
 export class GrpcStream {
-  /** Ends with the stream, however it ended. */
+  /** Resolves when the stream has ended, with or without an error. */
   readonly ended: Promise<void>;
   readonly #options: GrpcStreamOptions;
   readonly #events: GrpcStreamEvents;
   readonly #reader: GrpcFrameReader;
   #stream: ClientHttp2Stream | undefined;
-  /** Messages from before there was a stream. */
+  /** Messages sent before the stream was open. */
   #waiting: Uint8Array[] = [];
   #isFinished = false;
   #isEnded = false;
@@ -61,27 +61,27 @@ export class GrpcStream {
     );
   }
 
-  /** Hands a message to the connection, behind those before it. Nothing happens after `finish` or the end. */
+  /** Queues a message behind the earlier ones. Does nothing after `finish` or after the end. */
   send(message: Uint8Array): void {
     if (this.#isFinished || this.#isEnded) return;
     if (this.#stream === undefined) this.#waiting.push(message);
     else this.#stream.write(writeGrpcFrame(message));
   }
 
-  /** No more messages will be sent; what was sent before still goes out. */
+  /** Half-closes the stream: earlier messages are still sent, later ones are not. */
   finish(): void {
     if (this.#isFinished || this.#isEnded) return;
     this.#isFinished = true;
     this.#stream?.end();
   }
 
-  /** Ends the stream at once, without another call to its events. The peer sees it as cancelled. */
+  /** Cancels the stream at once, without calling its events again. */
   abort(): void {
     if (this.#close()) this.#stream?.close(constants.NGHTTP2_CANCEL);
   }
 
   #attach(stream: ClientHttp2Stream): void {
-    // Also when nobody is interested any more: without a listener it would be thrown.
+    // Needed even after the end: an error event without a listener is thrown.
     stream.on("error", (error: Error) => this.#break(stream, error));
     if (this.#isEnded) {
       stream.close(constants.NGHTTP2_CANCEL);
@@ -126,7 +126,7 @@ export class GrpcStream {
   }
 
   readonly #onMessage = (message: Uint8Array): void => {
-    // A message may have led to an abort while others stand behind it.
+    // An earlier message of the same chunk may have led to an abort.
     if (!this.#isEnded) this.#events.onMessage(message);
   };
 
@@ -146,7 +146,7 @@ export class GrpcStream {
     }
   }
 
-  /** A status that came before the break stays what the peer had to say. */
+  /** A status that arrived before the break is still the peer's answer. */
   #break(stream: ClientHttp2Stream, error: Error | undefined): void {
     if (this.#trailers !== undefined) this.#endWithStatus(this.#trailers);
     else this.#end(streamFault(stream.rstCode, error));
@@ -156,14 +156,14 @@ export class GrpcStream {
     if (!this.#close()) return;
     const stream = this.#stream;
     if (stream !== undefined && !stream.closed) {
-      // Nothing more is expected of the peer after its status; after a fault it must stop.
+      // After its status the peer sends nothing more; after an error it has to be stopped.
       if (this.#trailers === undefined) stream.close(constants.NGHTTP2_CANCEL);
       else stream.end();
     }
     this.#events.onEnd(error);
   }
 
-  /** False when it was closed before. */
+  /** False when it was already closed. */
   #close(): boolean {
     if (this.#isEnded) return false;
     this.#isEnded = true;
@@ -183,7 +183,7 @@ function headersFrom(incoming: IncomingHttpHeaders): Headers {
   return headers;
 }
 
-/** A status text must not cost the status: what is not percent-encoded is taken as it is. */
+/** Encodes a message that is not valid percent-encoding, as decoding it would fail and lose the status. */
 function fixStatusMessage(headers: Headers): void {
   const text = headers.get("grpc-message");
   if (text === null) return;

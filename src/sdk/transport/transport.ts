@@ -17,18 +17,18 @@ import { GRPC_HEADERS, GrpcStream } from "./grpc-stream.ts";
 import { SDK_VERSION } from "../version.ts";
 
 export interface TransportOptions {
-  /** `host:port`, `http://…` or `https://…`; several daemons of one cluster in the order to try them. [127.0.0.1:50051] */
+  /** `host:port`, `http://…` or `https://…`; for a cluster several, tried in this order. [127.0.0.1:50051] */
   readonly address?: string | readonly string[];
   /** Sent as a bearer token with every call. */
   readonly token?: string;
-  /** `true`: TLS with the system's authorities. */
+  /** `true`: TLS with the system's certificate authorities. */
   readonly tls?: boolean | TlsOptions;
-  /** Deadline of a unary call that sets none itself. [15000] */
+  /** Deadline of unary calls that set none themselves, in milliseconds. [15000] */
   readonly timeoutMs?: number;
 }
 
 /**
- * Trust and identity for a daemon behind TLS.
+ * Certificates for a connection over TLS.
  *
  * @example
  * ```ts
@@ -36,26 +36,26 @@ export interface TransportOptions {
  * ```
  */
 export interface TlsOptions {
-  /** Authorities to trust instead of the system's, PEM. */
+  /** Certificate authorities to trust instead of the system's, in PEM. */
   readonly ca?: string | Buffer;
-  /** Client certificate and its key, PEM. */
+  /** Client certificate, in PEM; needs `key`. */
   readonly cert?: string | Buffer;
   readonly key?: string | Buffer;
-  /** Name to check the daemon's certificate against, when it is not the host of the address. */
+  /** Name to verify the daemon's certificate against, if it is not the host of the address. */
   readonly serverName?: string;
 }
 
-export const DEFAULT_CALL_TIMEOUT_MS = 15_000;
+const DEFAULT_CALL_TIMEOUT_MS = 15_000;
 const PING_INTERVAL_MS = 15_000;
 const PING_TIMEOUT_MS = 10_000;
-/** Slack for a daemon whose limit is not ours. */
+/** Leaves room for a daemon that is configured with a higher limit. */
 const MAX_MESSAGE_BYTES = WIRE_LIMITS.messageBytes * 2;
 
 /**
- * gRPC over HTTP/2, with pings that find a dead peer, windows that hold several full messages and a deadline on each
- * unary call. A daemon that cannot be reached is a ConnectionError; any other fault is the ConnectError as it came.
+ * gRPC over HTTP/2, with pings that detect a dead peer, windows that hold several full messages and a deadline on each
+ * unary call. Calls throw ConnectionError when the daemon cannot be reached, and otherwise the original ConnectError.
  *
- * @throws ReseolioError `invalid_argument` when the address is none
+ * @throws ReseolioError `invalid_argument` when an address is not valid
  */
 export function createTransport(options: TransportOptions = {}): DaemonTransport {
   const secure = options.tls !== undefined && options.tls !== false;
@@ -84,7 +84,7 @@ function transportTo(address: Address, options: TransportOptions): DaemonTranspo
   return new DeadlineTransport(inner, address, sessions, headers, options.timeoutMs ?? DEFAULT_CALL_TIMEOUT_MS);
 }
 
-/** The stream's window is a setting; the connection's own starts at 64 KiB and has to be raised by hand. */
+/** The stream window is a setting, but the connection window starts at 64 KiB and must be raised by a call. */
 class WideSessionManager extends Http2SessionManager {
   #widened: ClientHttp2Session | undefined;
 

@@ -1,14 +1,14 @@
-/** What a handler that has settled leaves under way, and is waited for before its attempt ends. */
+/** Work that a handler left unfinished when it settled, and that its attempt waits for. */
 import type { HandlerContext } from "../workflow/handler-context.ts";
 import type { AttemptEnd } from "../workflow/attempt-end.ts";
 import type { LeasedJob } from "./leased-job.ts";
 
 /**
- * Steps that a failed handler leaves under way are recorded first: they would be done again. A branch that has lost a race
- * may ask for what is on record a moment after the handler has returned.
+ * Defers the end of an attempt. Steps that a failed handler left running are recorded first, as they would run again
+ * otherwise. After a handler has returned, a branch that lost a race may still ask for what is on record.
  *
  * @param onFinished called when the attempt can end
- * @returns false when nothing is to be waited for, and then nothing is called
+ * @returns false when there is nothing to wait for; `onFinished` is not called then
  */
 export function defersEnd(
   context: HandlerContext,

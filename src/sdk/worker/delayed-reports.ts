@@ -3,7 +3,7 @@ import type { LeasedJob } from "./leased-job.ts";
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 5_000;
 
-/** Outcomes that the daemon could not store for now, each to be reported again after a growing delay. */
+/** Outcomes that the daemon could not store for now. Each is reported again after a growing delay. */
 export class DelayedReports {
   #waiting: { readonly job: LeasedJob; readonly dueAt: number }[] = [];
 
@@ -16,7 +16,7 @@ export class DelayedReports {
     this.#waiting = this.#waiting.filter((entry) => entry.job !== job);
   }
 
-  /** Those whose delay is over; they wait here no more. */
+  /** Removes and returns those whose delay has passed. */
   takeDue(now: number): readonly LeasedJob[] {
     const due = this.#waiting.filter((entry) => entry.dueAt <= now);
     if (due.length > 0) this.#waiting = this.#waiting.filter((entry) => entry.dueAt > now);

@@ -11,10 +11,10 @@ import type { FunctionDefinition } from "./registry.ts";
 import { decodeArgs, encodeResult } from "../serialization.ts";
 
 /**
- * Runs one attempt: decodes the arguments, calls the handler inside its context and calls `onEnd` once when it has
- * settled, at once for a handler that returns no promise. Never throws.
+ * Runs one attempt: decodes the arguments, calls the handler in its context, and calls `onEnd` once when it has
+ * settled; synchronously if the handler returns no promise. Never throws.
  *
- * @param definition undefined when this client does not have the function, which ends the attempt as a failure
+ * @param definition undefined if this client does not have the function: the attempt fails
  */
 export function execute(
   assignment: Assignment,
@@ -49,7 +49,7 @@ function success(functionName: string, result: unknown): AttemptEnd {
   }
 }
 
-/** Anything else with a `then` may throw in it, or settle twice: a promise around it does neither. */
+/** Wraps other thenables in a promise: their `then` may throw or settle twice. */
 function settling(returned: unknown): unknown {
   return returned instanceof Promise || !isThenable(returned) ? returned : Promise.resolve(returned);
 }
@@ -65,7 +65,7 @@ function unknownFunction(name: string): ReseolioError {
   );
 }
 
-/** The end of an attempt as the daemon is told. */
+/** The end of an attempt as the protocol's Outcome. */
 export function outcomeOf(
   assignment: Assignment,
   end: AttemptEnd,
@@ -76,19 +76,23 @@ export function outcomeOf(
   return outcome(assignment, failed({ ...failureOf(end.thrown), ...ending }), ranMs);
 }
 
-/** Hands a lease back: it counts as nothing. @param mismatch why what is on record does not fit the handler */
+/**
+ * Releases a lease, which does not count as a failure.
+ *
+ * @param mismatch why the job's records do not match the handler
+ */
 export function releaseOf(assignment: Assignment, started: boolean, mismatch = ""): Outcome {
   return outcome(assignment, { case: "release", value: { $typeName: "reseolio.v1.Release", started, mismatch } }, 0);
 }
 
-/** The handler waits: its slot is free. */
+/** The handler waits without its slot. */
 export function parkOf(assignment: Assignment, park: Park, ranMs: number): Outcome {
   return outcome(assignment, { case: "park", value: park }, ranMs);
 }
 
 /** For a handler whose waits the daemon refused. */
 export function refusedParkOf(assignment: Assignment): Outcome {
-  return failureToSay(
+  return reportedFailure(
     assignment,
     "the daemon refused what the handler waits for: an earlier execution recorded one of the names as something else, since " +
       "the code changed under a running job (give it another name), or the job has recorded as much as it may (let children " +
@@ -99,10 +103,10 @@ export function refusedParkOf(assignment: Assignment): Outcome {
 /** For a result that the daemon refused. */
 export function refusedResultOf(assignment: Assignment): Outcome {
   const message = "the daemon refused the result as too large or malformed; return less, or a reference to it";
-  return failureToSay(assignment, message);
+  return reportedFailure(assignment, message);
 }
 
-function failureToSay(assignment: Assignment, message: string): Outcome {
+function reportedFailure(assignment: Assignment, message: string): Outcome {
   const error: JobError = { $typeName: "reseolio.v1.JobError", name: "ReseolioError", message, stack: "", reason: "" };
   return outcome(
     assignment,

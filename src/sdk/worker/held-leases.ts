@@ -1,7 +1,7 @@
 import type { HeldLease } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { LeasedJob } from "./leased-job.ts";
 
-/** Leases that are this worker's as far as it knows, by job, in the order of their assignment. */
+/** Leases that this worker holds, as far as it knows, by job, in the order of assignment. */
 export class HeldLeases {
   readonly #held = new Map<string, LeasedJob>();
 
@@ -22,7 +22,10 @@ export class HeldLeases {
     if (this.#held.get(job.assignment.jobId) === job) this.#held.delete(job.assignment.jobId);
   }
 
-  /** For hello: what was started comes first, in the order of its start. Outcomes without an answer are held too. */
+  /**
+   * The leases for a hello: started jobs first, in the order of their start. Those with unanswered outcomes are held
+   * too.
+   */
   forHello(now: number): HeldLease[] {
     const held = [...this.#held.values()].filter((job) => !job.isRevoked);
     const started = held.filter((job) => job.stage !== "waiting").sort((one, other) => one.startedAt - other.startedAt);

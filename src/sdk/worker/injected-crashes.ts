@@ -2,7 +2,7 @@ import type { AttemptEnd } from "../workflow/attempt-end.ts";
 import type { LeasedJob } from "./leased-job.ts";
 import type { CrashPlan } from "../workflow/test-hooks.ts";
 
-/** Where handlers die, in a test world that wants them to; elsewhere nowhere. */
+/** Decides where handlers crash in a test world with fault injection; nowhere in production. */
 export class InjectedCrashes {
   constructor(private readonly plan: CrashPlan | undefined) {}
 
@@ -10,7 +10,7 @@ export class InjectedCrashes {
     return !isRevoked && context !== undefined && this.plan?.crashesAfter(assignment.jobId, point) === true;
   }
 
-  /** Only when something came of what it waited for: a replay comes no further otherwise. */
+  /** Only if something it waited for has ended: otherwise its replay would get no further. */
   crashesOnResume({ assignment, recorded }: LeasedJob): boolean {
     const names = recorded.map(({ name }) => name).join();
     return names !== "" && this.plan?.crashesAfter(assignment.jobId, `wait ${names}`) === true;

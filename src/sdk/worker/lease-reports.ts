@@ -6,7 +6,7 @@ import type { LeasedJob } from "./leased-job.ts";
 import type { Logger } from "../logger.ts";
 import type { ParkedHandlers } from "./parked-handlers.ts";
 
-/** What the daemon is told of the ends of leases, until it has answered: sent again, put differently, or given up. */
+/** Reports the outcomes of leases until the daemon has answered: resends, replaces or drops them. */
 export class LeaseReports {
   readonly #delayed = new DelayedReports();
 
@@ -22,7 +22,7 @@ export class LeaseReports {
     this.send(job);
   }
 
-  /** The lease is lost: nothing more is said about it. */
+  /** The lease is lost: nothing more is reported about it. */
   drop(job: LeasedJob): void {
     this.#delayed.remove(job);
   }
@@ -42,7 +42,7 @@ export class LeaseReports {
         return;
       case SettleResult.STALE:
       case SettleResult.UNSPECIFIED:
-        this.logger.debug("the outcome came too late: the lease was taken back", { jobId: job.assignment.jobId });
+        this.logger.debug("outcome discarded: the lease was revoked", { jobId: job.assignment.jobId });
         if (isPark) this.#dropParked(job);
         break;
       case SettleResult.ACCEPTED:
@@ -59,7 +59,7 @@ export class LeaseReports {
   #reportRefusal(job: LeasedJob, isPark: boolean): void {
     const { jobId, functionName } = job.assignment;
     if (job.isRefused) {
-      this.logger.error("the daemon refused the report of a failure; its lease will run out", { jobId, functionName });
+      this.logger.error("the daemon rejected the report of a failure; the lease will expire", { jobId, functionName });
       this.#forget(job);
       return;
     }

@@ -5,14 +5,14 @@ import type { ArrivedCheckpoint } from "../session/arriving-checkpoints.ts";
 import type { OutcomeReport } from "../session/frame-items.ts";
 import type { HandlerContext } from "../workflow/handler-context.ts";
 
-/** Where a job stands in this worker. */
+/** Stage of a leased job in this worker. */
 export type LeaseStage =
   /** Waits for a free slot. */
   | "waiting"
   | "running"
-  /** Its handler has ended or parked, or it is handed back; the daemon has not confirmed the outcome yet. */
+  /** The handler has ended or parked, or the job was released; the daemon has not confirmed the outcome yet. */
   | "ended"
-  /** Nothing more will be said about it. */
+  /** Nothing more is reported about it. */
   | "gone";
 
 /** One job leased to this worker, from its assignment to the daemon's answer to its outcome. */
@@ -21,25 +21,25 @@ export class LeasedJob implements OutcomeReport {
   context: HandlerContext | undefined;
   /** Monotonic. */
   startedAt = 0;
-  /** The daemon took the lease back: nothing that happens here changes the record. */
+  /** The daemon revoked the lease: nothing that happens here is recorded. */
   isRevoked = false;
   /** Monotonic time at which the signal fired. */
   abortedAt: number | undefined;
   hasWarned = false;
   /** Monotonic time until which the handler asked to run; undefined when it did not. */
   extendedUntil: number | undefined;
-  /** Times that the daemon asked to be told again later. */
+  /** Number of times that the daemon asked for the outcome to be sent again later. */
   retries = 0;
-  /** The daemon refused its result once already. */
+  /** The daemon has already rejected its result once. */
   isRefused = false;
-  /** The daemon knows nothing of the lease: no outcome is expected. */
+  /** The daemon does not know the lease and expects no outcome. */
   isForgotten = false;
 
   #outcome: Outcome | undefined;
 
-  /** In earlier executions of the job, or since the handler was parked. */
+  /** Checkpoints of earlier executions of the job, or since the handler was parked. */
   readonly recorded: readonly Checkpoint[];
-  /** Records of the job whose steps are undone. */
+  /** Checkpoints of the job whose steps are undone. */
   readonly undone: readonly Checkpoint[];
 
   constructor(
@@ -56,7 +56,7 @@ export class LeasedJob implements OutcomeReport {
     return this.#outcome;
   }
 
-  /** Gives the attempt this long from now; what the daemon is to be told. */
+  /** Extends the attempt to this long from now; returns the message for the daemon. */
   extend(ms: number): Heartbeat {
     const extendMs = Math.min(Math.ceil(ms), MAX_UINT32);
     this.extendedUntil = performance.now() + extendMs;
@@ -64,7 +64,7 @@ export class LeasedJob implements OutcomeReport {
     return { $typeName: "reseolio.v1.Heartbeat", jobId, leaseToken, extendMs };
   }
 
-  /** Until a second before the end of its time, which the daemon enforces; a minute without a limit. */
+  /** Time until a second before the limit that the daemon enforces; a minute if there is no limit. */
   timeLeftMs(now: number): number {
     const { timeoutMs, ranMs } = this.assignment;
     const endAt = this.extendedUntil ?? (timeoutMs > 0 ? this.startedAt + timeoutMs - ranMs : now + UNLIMITED_MS);
@@ -92,6 +92,6 @@ function checkpointsOf(arrived: readonly ArrivedCheckpoint[], ofUndone: boolean)
   return arrived.filter((one) => one.ofUndone === ofUndone).map(({ checkpoint }) => checkpoint);
 }
 
-/** Before the end of the attempt's time. */
+/** Margin before the attempt's time limit. */
 const MARGIN_MS = 1_000;
 const UNLIMITED_MS = 60_000;

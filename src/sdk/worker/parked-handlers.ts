@@ -3,15 +3,15 @@ import type { HandlerContext } from "../workflow/handler-context.ts";
 
 interface Parked {
   readonly context: HandlerContext;
-  /** Of the lease that it was parked under. */
+  /** Token of the lease under which it was parked. */
   readonly leaseToken: number;
-  /** The daemon has it on record. */
+  /** The daemon has recorded the park. */
   isRecorded: boolean;
-  /** It can go on by itself. */
+  /** It can continue although none of its waits has ended. */
   needsSlot: boolean;
 }
 
-/** Handlers in memory that wait without a slot, by job, those that have waited longest first; a bounded number. */
+/** Parked handlers in memory, by job, those that have waited longest first. Their number is limited. */
 export class ParkedHandlers {
   readonly #parked = new Map<string, Parked>();
 
@@ -25,7 +25,7 @@ export class ParkedHandlers {
     return this.#parked.size;
   }
 
-  /** Beyond the limit the one that has waited longest never goes on: its job is replayed when its time comes. */
+  /** Beyond the limit, drops the handler that has waited longest: its job is replayed when its wait ends. */
   add(context: HandlerContext): void {
     this.#parked.set(context.jobId, { context, leaseToken: context.leaseToken, isRecorded: false, needsSlot: false });
     const [oldest] = this.#parked.keys();
@@ -38,14 +38,14 @@ export class ParkedHandlers {
     return parked?.leaseToken === leaseToken ? parked.context : undefined;
   }
 
-  /** It waits here no more. */
+  /** Removes and returns the job's handler. */
   take(jobId: string): HandlerContext | undefined {
     const parked = this.#parked.get(jobId);
     this.#parked.delete(jobId);
     return parked?.context;
   }
 
-  /** The daemon has it on record that this lease was parked. */
+  /** The daemon has recorded that this lease was parked. */
   recorded({ jobId, leaseToken }: { readonly jobId: string; readonly leaseToken: number }): void {
     const parked = this.#parked.get(jobId);
     if (parked === undefined || parked.leaseToken !== leaseToken || parked.isRecorded) return;
@@ -60,12 +60,12 @@ export class ParkedHandlers {
     this.#wakeIfNeeded(parked);
   }
 
-  /** After a break nobody knows what the daemon has heard. */
+  /** After a break it is unknown which wakes have reached the daemon. */
   wakeAgain(): void {
     for (const parked of this.#parked.values()) this.#wakeIfNeeded(parked);
   }
 
-  /** Its handler never goes on. */
+  /** Drops the job's handler, which never continues. */
   drop(jobId: string): void {
     this.take(jobId)?.execution.drop();
   }

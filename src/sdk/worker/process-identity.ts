@@ -1,18 +1,18 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 
-/** Tells a process apart from every other one, also from a later one with the same pid. */
+/** Identifies a process uniquely, even if a later one has the same PID. */
 export interface ProcessIdentity {
-  /** Name of the machine, for people. */
+  /** Host name, for people. */
   readonly host: string;
   /**
-   * `HOSTNAME/BOOT_ID/PID_NAMESPACE`: the same for two processes exactly when each can see the other's pid. On Linux
-   * BOOT_ID is /proc/sys/kernel/random/boot_id and PID_NAMESPACE the text of the link /proc/self/ns/pid; a part that
-   * cannot be read is empty.
+   * `HOSTNAME/BOOT_ID/PID_NAMESPACE`: equal for two processes exactly if each can see the other's PID. On Linux
+   * BOOT_ID is /proc/sys/kernel/random/boot_id and PID_NAMESPACE the text of the link /proc/self/ns/pid; parts
+   * that cannot be read are empty.
    */
   readonly hostId: string;
   readonly pid: number;
-  /** Field 22 of /proc/PID/stat on Linux: ticks from boot to the start of the process. Empty elsewhere. */
+  /** Field 22 of /proc/PID/stat on Linux: clock ticks from boot to the start of the process. Empty elsewhere. */
   readonly processStart: string;
 }
 
@@ -31,7 +31,7 @@ function readProcessStart(pid: number | "self"): string {
   return readOrEmpty(() => processStartOf(readFileSync(`/proc/${pid}/stat`, "utf8")));
 }
 
-/** The start time in the text of /proc/PID/stat; empty when it has another form. */
+/** Parses the start time from the text of /proc/PID/stat; empty if the format is unknown. */
 export function processStartOf(stat: string): string {
   // The second field is the command in brackets and may itself hold spaces and brackets.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -42,7 +42,7 @@ function readOrEmpty(read: () => string): string {
   try {
     return read();
   } catch {
-    // Not Linux, or /proc is not mounted: the identity is weaker and says so by the empty part.
+    // Not Linux, or /proc is not mounted: the empty part shows that the identity is weaker.
     return "";
   }
 }

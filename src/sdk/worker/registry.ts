@@ -10,13 +10,13 @@ export interface FunctionDefinition {
   readonly name: string;
   readonly handler: Handler;
   readonly options: JobOptions;
-  /** The options as they go on the wire; undefined when none is set. */
+  /** The options as encoded for the wire; undefined when none is set. */
   readonly encodedOptions: JobOptionsMessage | undefined;
   /** File and line of the registration, for messages. */
   readonly location: string;
 }
 
-/** The functions of one client, by name. */
+/** The functions registered on one client, by name. */
 export class Registry {
   #definitions = new Map<string, FunctionDefinition>();
 
@@ -34,7 +34,7 @@ export class Registry {
   }
 
   /**
-   * @param location where the registration stands in the program
+   * @param location source location of the registration
    * @throws ReseolioError `invalid_argument` for a bad name, handler or option, `already_exists` for a second handler
    * of the same name
    */
@@ -65,7 +65,7 @@ function show({ handler, location }: FunctionDefinition): string {
   return `${handler.name === "" ? "an anonymous handler" : handler.name} (${location})`;
 }
 
-/** @throws ReseolioError `invalid_argument` that shows the name and says what is right */
+/** @throws ReseolioError `invalid_argument` that shows the name and a valid one */
 export function checkFunctionName(name: unknown): asserts name is string {
   const fault = nameFault(name);
   if (fault !== null) {
@@ -87,15 +87,15 @@ function hasControlCharacter(text: string): boolean {
   return /\p{Cc}/u.test(text);
 }
 
-/** A name without a namespace meets the name of another module sooner or later. */
+/** Names without a namespace sooner or later collide with another module's. */
 export function isNamespaced(name: string): boolean {
   return name.includes(":") || name.includes("/");
 }
 
 /**
- * Joins parts to a name: `("orders", "payment", "charge")` gives `orders:payment:charge`.
+ * Joins parts into a name: `("orders", "payment", "charge")` returns `orders:payment:charge`.
  *
- * @throws ReseolioError `invalid_argument` for no parts, an empty part or one with `:`
+ * @throws ReseolioError `invalid_argument` when there are no parts, or a part is empty or contains `:`
  */
 export function namespace(...parts: string[]): string {
   if (parts.length === 0) throw new ReseolioError("invalid_argument", "namespace() needs at least one part");

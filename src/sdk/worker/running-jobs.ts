@@ -3,11 +3,11 @@ import type { LeasedJob } from "./leased-job.ts";
 import type { Logger } from "../logger.ts";
 import { WaitList } from "../session/wait-list.ts";
 
-/** The daemon enforces the timeout; this is for when it cannot be heard. */
+/** The daemon enforces time limits; this is the fallback while it cannot be reached. */
 const TIMEOUT_FALLBACK_MS = 1_000;
 const IGNORED_SIGNAL_WARNING_MS = 10_000;
 
-/** Jobs whose handlers hold a slot of this worker, and what becomes of those that take too long. */
+/** Jobs whose handlers occupy a slot of this worker. Aborts those that exceed their time limit. */
 export class RunningJobs {
   readonly #running = new Set<LeasedJob>();
   readonly #idleWaiters = new WaitList();
@@ -31,7 +31,7 @@ export class RunningJobs {
     if (this.#running.size === 0) this.#idleWaiters.wake();
   }
 
-  /** Also when its lease was taken back. */
+  /** Finds the job even if its lease was revoked. */
   findByContext(context: object): LeasedJob | undefined {
     for (const job of this.#running) if (job.context === context) return job;
     return undefined;
@@ -46,20 +46,20 @@ export class RunningJobs {
     for (const job of this.#running) this.abort(job, reason);
   }
 
-  /** Fires the signals of those whose time is over; warns once of each that does not listen. */
+  /** Fires the signals of jobs past their time limit; warns once about each that ignores it. */
   tick(now: number): void {
     for (const job of this.#running) this.#watch(job, now);
   }
 
-  /** Ends when none runs, or after `timeoutMs`. */
+  /** Resolves when no job runs, or after `timeoutMs`. */
   waitUntilIdle(timeoutMs: number): Promise<void> {
     return this.#running.size === 0 ? Promise.resolve() : this.#idleWaiters.wait(timeoutMs);
   }
 
-  /** The client stops and leaves them behind. */
+  /** Warns about jobs that are still running when the client has stopped. */
   warnOfUnresponsive(): void {
     if (this.#running.size === 0) return;
-    this.logger.warn("stopped while handlers still run: they ignore their signals", {
+    this.logger.warn("stopped while handlers are still running; they ignored their signals", {
       functions: [...new Set([...this.#running].map((job) => job.assignment.functionName))].join(","),
     });
   }
@@ -70,7 +70,7 @@ export class RunningJobs {
     if (now > endAt + TIMEOUT_FALLBACK_MS) this.abort(job, timeoutError(job.assignment));
     if (job.hasWarned || job.abortedAt === undefined || now - job.abortedAt < IGNORED_SIGNAL_WARNING_MS) return;
     job.hasWarned = true;
-    this.logger.warn("a handler ignores its signal and still takes a slot; pass context().signal on", {
+    this.logger.warn("a handler ignores its signal and still occupies a slot; pass context().signal to what it calls", {
       functionName,
       jobId,
     });

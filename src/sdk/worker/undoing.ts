@@ -5,7 +5,7 @@ import { undoSteps } from "../workflow/undo.ts";
 import type { AttemptEnd } from "../workflow/attempt-end.ts";
 import type { LeasedJob } from "./leased-job.ts";
 
-/** The attempt of a job that undoes the steps of another one: its handler is replayed, then the undos run. */
+/** An attempt of an undo job: replays the handler of the undone job, then runs the undos of its steps. */
 export class Undoing {
   #context: HandlerContext | undefined;
   #onEnd: ((end: AttemptEnd) => void) | undefined;
@@ -17,15 +17,15 @@ export class Undoing {
     return this.job.undone;
   }
 
-  /** Before the handler starts. @param onEnd told how the undos ended, once */
+  /** Call before the handler starts. @param onEnd called once, with how the undos ended */
   prepare(context: HandlerContext, onEnd: (end: AttemptEnd) => void): void {
     this.#context = context;
     this.#onEnd = onEnd;
-    // A handler that asks for nothing has nothing to replay, but its steps are on record.
+    // Creates the execution even for a handler that asks for nothing: its steps are on record.
     void context.execution;
   }
 
-  /** The handler was replayed to where it stood, or has settled there. */
+  /** Call when the handler was replayed to its last recorded point, or has settled there. */
   readonly begin = (): void => {
     if (this.#hasBegun || this.#context === undefined) return;
     this.#hasBegun = true;

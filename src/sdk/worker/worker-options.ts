@@ -5,7 +5,7 @@ import type { Batcher } from "../session/batcher.ts";
 import type { Registry } from "./registry.ts";
 import type { TestHooks } from "../workflow/test-hooks.ts";
 
-/** The way to the daemon. */
+/** What a worker needs to reach the daemon. */
 export interface WorkerPort {
   readonly batcher: Pick<Batcher, "report" | "dropReports" | "record" | "heartbeat" | "wake">;
   watchEnd(jobId: string, onEnd: (job: FinishedJob) => void): () => void;
@@ -13,7 +13,7 @@ export interface WorkerPort {
   retryJob(jobId: string, awaitedBy: string): Promise<void>;
 }
 
-/** Told as handlers start and end. Must not throw. */
+/** Called when handlers start and end. Must not throw. */
 export interface WorkerEvents {
   readonly onStart: (assignment: Assignment) => void;
   readonly onSuccess: (assignment: Assignment, result: unknown) => void;
@@ -27,7 +27,7 @@ export interface WorkerOptions {
   readonly port: WorkerPort;
   readonly events: WorkerEvents;
   readonly logger: Logger;
-  /** Given to contexts, so that calls made inside handlers are known as children. */
+  /** The client, passed to contexts so that calls made inside handlers become children. */
   readonly owner: object;
   readonly testHooks: TestHooks;
 }

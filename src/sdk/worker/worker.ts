@@ -1,6 +1,6 @@
 /**
- * Runs what the daemon assigns: in order, as slots free up. A slot is taken until its handler has settled or parked,
- * also when the lease is gone: a handler that ignores its signal still occupies the process.
+ * Runs the jobs that the daemon assigns, in order, as slots become free. A handler occupies its slot until it has
+ * settled or parked, even if its lease is gone: a handler that ignores its signal still uses the process.
  */
 import { NO_BYTES } from "#proto/contract.ts";
 import type {
@@ -29,7 +29,7 @@ import { defersEnd } from "./defer-end.ts";
 import { Undoing } from "./undoing.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
-/** How long a handler has to end after the signal of a stop. */
+/** How long handlers have to end after their signals fired at a stop. */
 const ABORT_GRACE_MS = 1_000;
 
 export class Worker {
@@ -67,7 +67,7 @@ export class Worker {
     };
   }
 
-  /** Handlers that wait without a slot. */
+  /** Number of handlers that wait without a slot. */
   get parkedCount(): number {
     return this.#parked.size;
   }
@@ -76,7 +76,7 @@ export class Worker {
     return this.#held.forHello(performance.now());
   }
 
-  /** Assignments first, so that a revocation in the same frame finds its job; they start last. */
+  /** Accepts assignments first, so that a revocation in the same frame finds its job, and starts them last. */
   receive(frame: SessionResponse): void {
     this.#arriving.add(frame.checkpoints);
     for (const assignment of frame.assignments) this.#accept(assignment);
@@ -85,14 +85,14 @@ export class Worker {
     this.#startWaiting();
   }
 
-  /** The session is open again. @param lost leases that ended meanwhile: their handlers stop, their outcomes are void */
+  /** The session is open again. @param lost leases that ended meanwhile: their handlers are aborted */
   connected(lost: readonly HeldLease[]): void {
     this.#parked.wakeAgain();
     for (const lease of lost) this.#lose(lease);
     this.#waiting.remove((job) => job.stage === "gone");
   }
 
-  /** The session broke: revoked leases are forgotten by the daemon's side with it. */
+  /** The session broke: the daemon has forgotten revoked leases with it. */
   disconnected(): void {
     this.#arriving.clear();
     for (const job of this.#running) if (job.isRevoked) job.isForgotten = true;
@@ -100,9 +100,9 @@ export class Worker {
   }
 
   /**
-   * Takes no more jobs and hands back those not started; waits up to `graceMs` for running handlers, then fires their
-   * signals, and hands back what has still not ended a second later. Parked handlers are left: their jobs go on where
-   * there is a worker when their time comes.
+   * Accepts no more jobs and releases those not started. Waits up to `graceMs` for running handlers, then fires their
+   * signals, and releases what has still not ended a second later. Parked handlers are dropped: their jobs continue on
+   * some worker when their waits end.
    */
   async drain(graceMs: number): Promise<void> {
     this.#isDraining = true;
@@ -126,11 +126,11 @@ export class Worker {
     this.#held.remove(job);
     this.options.port.batcher.dropReports((outcome) => job.isLease(outcome));
     this.#reports.drop(job);
-    // It may have been lost by being parked: then its handler is in its place.
+    // The lease may be gone because the job was parked: then its handler is among the parked ones.
     if (job.stage === "ended") this.#parked.recorded(lease);
     if (job.stage === "running") this.#running.abort(job, takenOver(job.assignment));
     else job.stage = "gone";
-    // The daemon that answers now does not know this lease: it waits for no word about it.
+    // This daemon does not know the lease, so it expects no report.
     job.isRevoked = true;
     job.isForgotten = true;
   }
@@ -146,7 +146,7 @@ export class Worker {
   }
 
   #startWaiting(): void {
-    // A handler that returns no promise ends inside its start: the loop goes on, the stack does not grow.
+    // A handler that returns no promise ends inside `#start`: looping here keeps the stack from growing.
     if (this.#isStarting) return;
     this.#isStarting = true;
     while (!this.#isDraining && this.#running.size < this.options.concurrency) {
@@ -161,7 +161,7 @@ export class Worker {
   #start(job: LeasedJob): void {
     const { assignment } = job;
     const { registry, events } = this.options;
-    // The job comes from the beginning: what waited here has been overtaken.
+    // The job starts over, so a handler that is still parked here is obsolete.
     this.#parked.drop(assignment.jobId);
     const definition = registry.find(assignment.functionName);
     const undoing = definition === undefined || assignment.undoOf === "" ? undefined : new Undoing(job);
@@ -172,7 +172,7 @@ export class Worker {
     execute(assignment, definition, context, undoing?.begin ?? ((end) => this.#onEnd(context, end)));
   }
 
-  /** The handler goes on where it waits, under its new lease. One that is not here any more is replayed. */
+  /** Continues a parked handler under its new lease. If it is no longer in memory, releases the job to be replayed. */
   #resume(job: LeasedJob): void {
     const { assignment } = job;
     const context = this.#parked.take(assignment.jobId);
@@ -200,7 +200,7 @@ export class Worker {
     if (job?.context === undefined) return;
     this.#running.delete(job);
     const { assignment, context, isRevoked } = job;
-    // The arguments are the handler's now; a year of waiting should not hold them.
+    // The handler has its arguments: do not keep the bytes in memory for as long as it waits.
     context.assignment = { ...assignment, args: NO_BYTES };
     if (isRevoked) return;
     this.#reports.report(job, parkOf(assignment, park, performance.now() - job.startedAt));
@@ -209,13 +209,13 @@ export class Worker {
     this.#startWaiting();
   }
 
-  /** Undefined for a handler whose job goes on elsewhere. */
+  /** Undefined for a handler whose job continues elsewhere. */
   #jobOf(host: ExecutionHost): LeasedJob | undefined {
     const held = this.#held.get(host.jobId);
     return held?.context === host ? held : this.#running.findByContext(host);
   }
 
-  /** In a test: the handler stands still from now on, and its job is replayed. */
+  /** Fault injection: the handler never continues, and its job is replayed. */
   #crashes(host: ExecutionHost, point: string): boolean {
     const job = this.#jobOf(host);
     if (job === undefined || !this.#injected.crashesAfter(job, point)) return false;
@@ -229,7 +229,7 @@ export class Worker {
   #onEnd(context: HandlerContext, end: AttemptEnd): void {
     const execution = context.startedExecution;
     if (execution?.isParked === true && context.abortReason === undefined) {
-      // It did not wait for what it awaits; with a slot again, its end is reported.
+      // The handler settled while it was parked: report its end once it has a slot again.
       context.earlyEnd = end;
       this.#parked.needSlot(context.jobId);
       return;
@@ -256,14 +256,14 @@ export class Worker {
     this.#startWaiting();
   }
 
-  /** What is on record does not fit the handler, which never goes on: its job waits for code that does. */
+  /** The job's records do not match the handler, which never continues: the job waits for code that matches. */
   #mismatch(host: ExecutionHost, message: string): void {
     const job = this.#jobOf(host);
     if (job === undefined) return;
     job.context?.execution.drop();
     this.#running.delete(job);
     const { jobId, functionName } = job.assignment;
-    this.options.logger.warn(`what job ${jobId} has recorded does not fit its handler: ${message}`, {
+    this.options.logger.warn(`the records of job ${jobId} do not match its handler: ${message}`, {
       functionName,
       jobId,
     });
@@ -277,13 +277,13 @@ export class Worker {
     if (this.#injected.crashesAtEnd(job, end)) return this.#release(job, true);
     this.#emitEnd(assignment, end);
     if (job.isRevoked) {
-      // One word for a lease that is gone: the daemon counts the slot as taken until then.
+      // Release a revoked lease once: until then the daemon counts its slot as occupied.
       if (!job.isForgotten) this.#release(job, true);
       job.stage = "gone";
       return;
     }
-    const isHandedBack = end.kind === "failure" && this.#isDraining && job.abortedAt !== undefined;
-    const outcome = isHandedBack
+    const isReleased = end.kind === "failure" && this.#isDraining && job.abortedAt !== undefined;
+    const outcome = isReleased
       ? releaseOf(assignment, true)
       : outcomeOf(assignment, timedOut(job.context, end), performance.now() - job.startedAt, ending);
     this.#reports.report(job, outcome);
@@ -308,7 +308,7 @@ export class Worker {
     this.#release(job, false);
   }
 
-  /** Its waits reject, so that it unwinds, without a slot and without a word to the daemon. */
+  /** Rejects the waits of the handler, so that it unwinds. It has no slot, and nothing is reported. */
   #revokeParked(revocation: Revocation): void {
     const context = this.#parked.find(revocation);
     if (context === undefined) return;

@@ -1,9 +1,9 @@
-/** Why a handler's signal fires, as the signal's `reason`. */
+/** Reasons with which a handler's signal fires. */
 import type { Assignment } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { JobCancelledError, ReseolioError } from "../errors.ts";
 import type { AttemptEnd } from "./attempt-end.ts";
 
-/** The daemon took the lease back. */
+/** The daemon revoked the lease. */
 export function revocationError(assignment: Assignment, reason: string): Error {
   const { jobId } = assignment;
   switch (reason) {
@@ -19,19 +19,19 @@ export function revocationError(assignment: Assignment, reason: string): Error {
 }
 
 export function timeoutError({ attempt, timeoutMs }: Assignment): Error {
-  return new DOMException(`attempt ${attempt} ran longer than its ${timeoutMs} ms`, "TimeoutError");
+  return new DOMException(`attempt ${attempt} exceeded its time limit of ${timeoutMs} ms`, "TimeoutError");
 }
 
 export function takenOver({ jobId }: { readonly jobId: string }): ReseolioError {
-  const message = `the lease of job ${jobId} is no longer this worker's; its outcome is ignored`;
+  const message = `this worker no longer holds the lease of job ${jobId}; the outcome is ignored`;
   return new ReseolioError("failed_precondition", message);
 }
 
 export function stopped(): ReseolioError {
-  return new ReseolioError("failed_precondition", "this client stops; the job goes back and runs elsewhere");
+  return new ReseolioError("failed_precondition", "this client is stopping; the job is released and runs elsewhere");
 }
 
-/** Whatever a handler throws after its time was up, the timeout is why it failed. */
+/** Whatever a handler throws after its time limit, the timeout is why it failed. */
 export function timedOut(
   context: { readonly abortReason: Error | undefined } | undefined,
   end: AttemptEnd,

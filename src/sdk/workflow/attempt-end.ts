@@ -1,4 +1,4 @@
-/** How an attempt ended, before it is said in the protocol's words. */
+/** How an attempt ended, before it is converted to the protocol's Outcome. */
 export type AttemptEnd =
   | { readonly kind: "success"; readonly result: unknown; readonly bytes: Uint8Array }
   | { readonly kind: "failure"; readonly thrown: unknown };

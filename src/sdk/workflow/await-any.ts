@@ -18,7 +18,7 @@ export async function awaitAny<const Sources extends readonly AwaitSource[]>(
 ): Promise<FirstOf<Sources>> {
   const awaited = awaitedOf(operation.name, sources);
   const { index, end } = await decideFirst(execution, operation, awaited);
-  // The types of the values are those of the sources; only JSON passes.
+  // The types of the values come from the sources; at run time they are JSON.
   return { index, value: valueOf(execution, operation, end) } as FirstOf<Sources>;
 }
 
@@ -50,7 +50,7 @@ function awaitedOf(name: string, sources: readonly AwaitSource[]): readonly Awai
     if ("job" in source) return { kind: "job", jobId: jobIdOf(source.job) };
     if ("sleepFor" in source) return { kind: "sleep_for", ms: checkMs("sleepFor", source.sleepFor) };
     if ("sleepUntil" in source) return { kind: "sleep_until", at: checkTime("sleepUntil", source.sleepUntil) };
-    throw fault(`${show(source)} is nothing to await; ${FORMS}`);
+    throw fault(`${show(source)} cannot be awaited; ${FORMS}`);
   });
 }
 

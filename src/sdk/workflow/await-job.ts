@@ -9,15 +9,15 @@ import { failedEnd } from "./open-waits.ts";
 import { endOf, jobWait } from "./job-wait.ts";
 import type { Operation } from "../replay/operation.ts";
 
-/** The end of a job, and the operation by which the handler asked for it. */
+/** The end of a job, with the operation by which the handler asked for it. */
 export interface AwaitedEnd {
   readonly job: FinishedJob;
   readonly operation: Operation;
 }
 
 /**
- * The end of a job, without the slot until then. With `timeoutMs` it is recorded whether the job or the timeout came
- * first, so that every execution sees the same.
+ * Waits for the end of a job without holding the slot. With `timeoutMs` it records whether the job or the timeout came
+ * first, so that every execution gets the same.
  *
  * @throws ResultTimeoutError
  */
@@ -32,7 +32,7 @@ export async function awaitJob(
   execution.check();
   if (timeoutMs === undefined) return awaitEnd(execution, jobId);
   const operation = execution.replay.ask(`result:${jobId}`, CheckpointKind.CHOICE);
-  // A timeout that ended an attempt: the next one waits the whole time.
+  // If the timeout ended an attempt, the next one waits for the whole timeout again.
   const isTriedAgain = execution.journal.find(operation.label)?.endedAttempt === true;
   const sources = [{ kind: "job", jobId } as const, { kind: "sleep_for", ms: timeoutMs } as const];
   try {
@@ -77,7 +77,7 @@ function remember(execution: Execution, job: FinishedJob): FinishedJob {
   return job;
 }
 
-/** Given in its place, once what came of it is here: a result stays with its job. */
+/** Delivers a recorded end in its place, once it has arrived: the record holds no result, that stays with its job. */
 async function recordedEnd(
   execution: Execution,
   operation: Operation,
@@ -92,7 +92,7 @@ async function recordedEnd(
   return endOf(await wait.promise);
 }
 
-/** It has its place; only the result is still to come. */
+/** Fetches the end of a job that is on record without its result. */
 async function fetchEnd(execution: Execution, jobId: string): Promise<FinishedJob> {
   return endOf(await jobWait(execution, jobId, `${jobLabel(jobId)}/result`, undefined).promise);
 }

@@ -1,7 +1,7 @@
 /**
- * Numbers of calls that are alike: the same function with the same arguments, called by one handler several times. Calls
- * behind each other are numbered as they come. Where they come from branches beside each other, chance says which comes
- * first, and so the number of each is recorded before it is called.
+ * Numbers equal calls: the same function with the same arguments, called several times by one handler. Sequential calls
+ * are numbered in order. Between concurrent branches the order is a matter of chance, so their numbers are recorded
+ * before the calls are made.
  */
 import { NO_BYTES } from "#proto/contract.ts";
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
@@ -9,11 +9,11 @@ import type { Branch } from "../replay/branch.ts";
 import type { NewRecord } from "./new-record.ts";
 
 interface AlikeCalls {
-  /** By where it was called. */
+  /** Numbers by the branch of the call. */
   readonly recorded: ReadonlyMap<number, number>;
-  /** On record, or called in this execution. */
+  /** Numbers on record or used in this execution. */
   readonly taken: Set<number>;
-  /** All below are taken. */
+  /** All numbers below are taken. */
   next: number;
   last: Branch | undefined;
   areBeside: boolean;
@@ -23,15 +23,15 @@ export interface NumberedCall {
   readonly call: string;
   /** From 1. */
   readonly number: number;
-  /** Identity of the place where it is called. */
+  /** Identity of the branch of the call. */
   readonly branchId: number;
-  /** Chance may number it otherwise in the next execution. */
+  /** The next execution might number it differently. */
   readonly isUnsure: boolean;
 }
 
 export class CallNumbers {
   readonly #calls = new Map<string, AlikeCalls>();
-  /** Few of what may be thousands of records. */
+  /** The few notes among what may be thousands of records. */
   readonly #notes: readonly Checkpoint[];
 
   constructor(
@@ -41,7 +41,7 @@ export class CallNumbers {
     this.#notes = recorded.filter(({ kind }) => kind === CheckpointKind.NOTE);
   }
 
-  /** @param branch the place where it is called */
+  /** @param branch the branch of the call */
   number(call: string, branch: Branch): NumberedCall {
     const alike = this.#alike(call);
     const known = alike.recorded.get(branch.id);
@@ -52,7 +52,7 @@ export class CallNumbers {
     return { call, number, branchId: branch.id, isUnsure: alike.areBeside && known === undefined };
   }
 
-  /** Ends when a later execution gives the call the same number. */
+  /** Resolves when it is certain that later executions give the call the same number. */
   async keep({ call, number, branchId, isUnsure }: NumberedCall): Promise<void> {
     if (isUnsure) await this.record(labelOf(call, number), { kind: CheckpointKind.NOTE, value: NO_BYTES }, branchId);
   }

@@ -1,6 +1,6 @@
 /**
- * Durable calls made inside a handler. Without an explicit key each gets one made from what it is, so that a handler
- * that runs again finds the children of its earlier executions, in whatever order it calls them.
+ * Durable calls made inside a handler. A call without an explicit idempotency key gets one derived from its content, so
+ * that a handler that runs again finds the children of its earlier executions, in whatever order it calls them.
  */
 import { createHash } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
@@ -15,7 +15,7 @@ import type { HandlerScope } from "./handler-scope.ts";
 import type { NumberedCall } from "./call-numbers.ts";
 import type { Execution } from "./execution.ts";
 
-/** A child that was stored, or found. */
+/** A child job that was stored, or found. */
 export interface StoredChild {
   readonly job: NewJob;
   readonly answer: EnqueuedJob;
@@ -24,10 +24,10 @@ export interface StoredChild {
 type Enqueue = (job: NewJob) => Promise<StoredChild>;
 
 /**
- * Stores the call, or finds the child of an earlier execution. One whose failure ended an attempt of its parent is
- * retried, under its own ID; one that was cancelled, or whose failure the parent was given and went on, stays as it is.
+ * Stores the call, or finds the child of an earlier execution. A child whose failure ended an attempt of its parent is
+ * retried under its own ID. One that was cancelled, or whose failure the parent handled, stays as it is.
  *
- * @param job without an idempotency key, or with one of the program
+ * @param job without an idempotency key, or with one that the program chose
  */
 export function callChild(scope: HandlerScope, job: NewJob, enqueue: Enqueue): Promise<StoredChild> {
   const { execution } = scope.context;
@@ -46,14 +46,14 @@ export function callChild(scope: HandlerScope, job: NewJob, enqueue: Enqueue): P
     return numbered.number;
   });
   return execution.call(branch, async () => {
-    // One with a key of the program is found by that, whatever its number is.
+    // A call with the program's own key is found by that, whatever its number.
     if (!isKeyed) await calls.keep(numbered);
     return storeChild(scope, job, { call, isKeyed, enqueue, number: numbered.number });
   });
 }
 
 interface Call {
-  /** What it is: the same for the same function with the same arguments. */
+  /** Digest of the function and its arguments. */
   readonly call: string;
   readonly isKeyed: boolean;
   readonly enqueue: Enqueue;
@@ -75,7 +75,7 @@ async function storeChild(
 
 function callOf({ context, stepName, branch }: HandlerScope, { functionName, args }: NewJob): string {
   const isNamed = stepName === null || !context.execution.replay.isOrdered;
-  // Steps beside each other may get their names in another order when they run again.
+  // Concurrent steps may get their names in another order when they run again.
   return digest(functionName, isNamed ? (stepName ?? "") : `#${branch.id}`, canonical(args));
 }
 
@@ -85,7 +85,7 @@ function keyOf({ context }: HandlerScope, call: string, number: number): string 
 
 async function retried(execution: Execution, child: StoredChild): Promise<StoredChild> {
   const { deduplicated, state, jobId } = child.answer;
-  // To be undone the handler is replayed: its children stay as they are.
+  // The handler is replayed only to undo its steps: its children stay as they are.
   if (execution.isReplayOnly) return child;
   if (!deduplicated || !endedBadly(state) || !execution.hasEndedAttempt(jobId)) return child;
   await execution.retryJob(jobId);
@@ -93,8 +93,8 @@ async function retried(execution: Execution, child: StoredChild): Promise<Stored
 }
 
 /**
- * In a job from before the order was kept: calls are told apart by their number, and a child that ended badly is started
- * again, as another job, when an attempt of the parent has failed since.
+ * For jobs from before the order was recorded: distinguishes calls by their number, and calls a child that ended badly
+ * again, as another job, if an attempt of the parent has failed since.
  */
 async function callUnordered(scope: HandlerScope, job: NewJob, call: string, enqueue: Enqueue): Promise<StoredChild> {
   const { context, calls } = scope;
@@ -118,7 +118,7 @@ function digest(...parts: readonly string[]): string {
   return createHash("sha256").update(JSON.stringify(parts)).digest("base64url").slice(0, 22);
 }
 
-/** The same text for the same arguments, in whatever order the members of their objects were written. */
+/** The same text for equal arguments, whatever the order of members in their objects. */
 function canonical(args: Uint8Array): string {
   const text = Buffer.from(args.buffer, args.byteOffset, args.byteLength).toString();
   return text.includes("{") ? JSON.stringify(sorted(JSON.parse(text))) : text;
@@ -128,6 +128,6 @@ function sorted(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(sorted);
   const members = Object.entries(value).map(([name, member]) => [name, sorted(member)] as const);
-  // As a list: an object would put names that are numbers first, and lose "__proto__".
+  // A list of pairs: an object would put numeric names first, and lose "__proto__".
   return members.sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0));
 }

@@ -1,4 +1,4 @@
-/** The first of several awaited things, recorded before the handler is told: every execution decides alike. */
+/** Waits for the first of several sources and records it before the handler gets it, so that every execution agrees. */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { decodeValue, encodeValue } from "../serialization.ts";
 import { operationId } from "../replay/branch.ts";
@@ -9,15 +9,15 @@ import { jobWait } from "./job-wait.ts";
 import { failedEnd } from "./open-waits.ts";
 import type { Operation } from "../replay/operation.ts";
 
-/** What came first, and its place in the list. */
+/** The source that came first: its index in the list, and how it ended. */
 export interface First {
   readonly index: number;
   readonly end: WaitEnd;
 }
 
 /**
- * @param operation the awaited things are recorded under names made from its label
- * @param again what the names end with where the operation is tried again, so that what is over does not count
+ * @param operation the waits are recorded under names derived from its label
+ * @param again suffix of the names when the operation is tried again, so that earlier waits do not count
  */
 export async function decideFirst(
   execution: Execution,
@@ -49,7 +49,7 @@ export async function decideFirst(
   return first;
 }
 
-/** What was chosen is over. The result of a job is still with that job: it is here before the handler is told. */
+/** A recorded choice. The result of a chosen job is stored with that job, and fetched before the handler gets it. */
 class RecordedFirst {
   #first: Promise<First> | undefined;
 
@@ -71,12 +71,12 @@ class RecordedFirst {
     const chosen = awaited[index];
     if (chosen === undefined) {
       return execution.mismatched(
-        `${JSON.stringify(label)} awaits ${awaited.length} things now, but number ${index} is on record as the first`,
+        `${JSON.stringify(label)} now awaits ${awaited.length} sources, but source ${index} is on record as the first`,
       );
     }
     if (of !== undefined && of !== sourceOf(chosen)) {
       return execution.mismatched(
-        `number ${index} of ${JSON.stringify(label)} is ${said(sourceOf(chosen))} now, but ${said(of)} is on record as the first`,
+        `source ${index} of ${JSON.stringify(label)} is now ${describeSource(sourceOf(chosen))}, but ${describeSource(of)} is on record as the first`,
       );
     }
     const failed = chosen.kind === "job" ? failedEnd(chosen.jobId, choice) : undefined;
@@ -89,7 +89,9 @@ class RecordedFirst {
   }
 }
 
-/** What is awaited, to be compared with what changed code awaits in its place. A sleep may have another length. */
+/**
+ * Identifies a source, to detect that changed code awaits another one at its index. The duration of a sleep may change.
+ */
 function sourceOf(awaited: AwaitedThing): string {
   switch (awaited.kind) {
     case "event":
@@ -104,12 +106,12 @@ function sourceOf(awaited: AwaitedThing): string {
   }
 }
 
-function said(source: string): string {
+function describeSource(source: string): string {
   const space = source.indexOf(" ");
   return space < 0 ? `a ${source}` : `the ${source.slice(0, space)} ${JSON.stringify(source.slice(space + 1))}`;
 }
 
-/** A job that keeps no order has the index alone on record. */
+/** A job without a recorded order has only the index on record. */
 function choiceFrom(value: unknown): { readonly index: number; readonly of?: string } {
   return typeof value === "object" && value !== null
     ? (value as { index: number; of: string })
@@ -119,14 +121,14 @@ function choiceFrom(value: unknown): { readonly index: number; readonly of?: str
 interface Source {
   readonly index: number;
   readonly of: string;
-  /** Behind the name, where the operation is tried again. */
+  /** Suffix of the name when the operation is tried again. */
   readonly again?: string;
 }
 
 /**
- * In a job that keeps the order the name is made from the identity and from what is awaited: the label depends on which of
- * several operations of one name is asked for first, a sleep that is registered goes on under its name, and what changed
- * code awaits in the place of another source is another wait.
+ * The name of the wait for a source. With a recorded order it is made from the operation's identity, as the label
+ * depends on which of several operations of one name is asked for first, and from the source: a registered sleep
+ * continues under its name, and another source that changed code awaits at the same index is another wait.
  */
 function sourceName(execution: Execution, { id, label, name }: Operation, { index, of, again = "" }: Source): string {
   if (!execution.replay.isOrdered) return boundedName(`${label}[${index}]`);
@@ -134,9 +136,9 @@ function sourceName(execution: Execution, { id, label, name }: Operation, { inde
   return boundedName(`${boundedName(name)}@${identity.toString(36)}[${index}]${again}`);
 }
 
-/** A wait of its own name; one that is recorded is over already. */
+/** Opens a wait with its own name; if it is on record it is already over. */
 function open(execution: Execution, name: string, awaited: AwaitedThing): DurableWait {
-  // A job that keeps no order has one wait for all who await the same job.
+  // Without a recorded order, all waits for the same job share one.
   if (awaited.kind === "job") {
     return jobWait(execution, awaited.jobId, execution.replay.isOrdered ? name : `job:${awaited.jobId}`, undefined);
   }

@@ -1,13 +1,13 @@
-/** Values that read the same in every execution of a job, because they are made from its id and a name. */
+/** Values that are the same in every execution of a job, because they are derived from its ID and a name. */
 import { createHash } from "node:crypto";
 
-/** From 0 to 1, all 53 bits by chance. */
+/** A number in [0, 1) with 53 random bits. */
 export function derivedNumber(jobId: string, name: string): number {
   const bytes = digest(jobId, "random", name);
   return (bytes.readUIntBE(0, 6) * 32 + (bytes.readUInt8(6) >> 3)) / 2 ** 53;
 }
 
-/** A UUID of version 8, the one for values made in a way of one's own. */
+/** A UUID of version 8, the version for custom algorithms. */
 export function derivedUuid(jobId: string, name: string): string {
   const bytes = digest(jobId, "uuid", name);
   bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);

@@ -6,7 +6,7 @@ import type { HandlerClock } from "./test-hooks.ts";
 import type { Delivery } from "../replay/delivery.ts";
 import type { Pending } from "../replay/pending-promises.ts";
 
-/** What a handler waits for. Lengths count from the making of the wait, on the monotonic clock. */
+/** What a handler waits for. Durations count from the creation of the wait, on the monotonic clock. */
 export type Awaited =
   | { readonly kind: "sleep_for"; readonly ms: number }
   | { readonly kind: "sleep_until"; readonly at: number }
@@ -14,7 +14,7 @@ export type Awaited =
       readonly kind: "event";
       readonly eventName: string;
       readonly timeoutMs: number | undefined;
-      /** Only one that was emitted since the job was enqueued counts. */
+      /** Ignores an event that was emitted before the job was enqueued. */
       readonly sinceStart: boolean;
     }
   | { readonly kind: "signal"; readonly signalName: string; readonly timeoutMs: number | undefined }
@@ -23,40 +23,40 @@ export type Awaited =
 /** How a wait ended. */
 export type WaitEnd =
   | { readonly kind: "slept" }
-  /** An event or a signal, or none within its time. */
+  /** An event or a signal, or its timeout. */
   | { readonly kind: "message"; readonly checkpoint: Checkpoint }
   | { readonly kind: "job"; readonly job: FinishedJob };
 
-/** One thing that a handler waits for, from its registration to the moment at which the handler goes on. */
+/** One wait of a handler, from its registration until the handler continues. */
 export class DurableWait implements Pending {
   readonly promise: Promise<WaitEnd>;
   readonly reject: (reason: Error) => void;
-  /** The daemon knows of it. */
+  /** The daemon knows the wait. */
   isSent = false;
-  /** Its end wakes the parked handler by itself. */
+  /** Its end alone wakes the parked handler. */
   wakes = true;
-  /** What was awaited has happened; what came of it may still be on its way. */
+  /** What was awaited has happened; its result may still be on its way. */
   isOver = false;
   end: WaitEnd | undefined;
-  /** Of a sleep that ends while the handler is at work. */
+  /** Timer of a sleep that may end while the handler runs. */
   timer: ReturnType<typeof setTimeout> | undefined;
-  /** Lets go of the job's end. */
+  /** Stops watching the awaited job. */
   unwatch: (() => void) | undefined;
-  /** How many callers wait for it: a job can be awaited twice. */
+  /** Number of callers that wait for it: a job can be awaited twice. */
   holders = 1;
-  /** Its place in the order of what the handler is given, when it has one. */
+  /** Its delivery in the sequence, once it has a place. */
   delivery: Delivery | undefined;
   previous: Pending | undefined;
   next: Pending | undefined;
   readonly #resolve: (end: WaitEnd) => void;
   readonly #startedAt: number;
 
-  /** Its time is on record, as it began beside something that keeps the handler from parking. */
+  /** Its time left is on record, because it began while something kept the handler from parking. */
   isTimeKept = false;
 
   /**
-   * @param operation undefined for a wait inside of another operation, which the handler itself is not given
-   * @param leftMs of its time, where it began in an earlier execution
+   * @param operation undefined for a wait inside another operation, which the handler itself does not receive
+   * @param leftMs time left, if the wait began in an earlier execution
    */
   constructor(
     readonly name: string,
@@ -74,18 +74,18 @@ export class DurableWait implements Pending {
     this.reject = reject;
   }
 
-  /** Hands what came of it to the handler. */
+  /** Gives the result to the handler. */
   deliver(): void {
     if (this.end !== undefined) this.#resolve(this.end);
   }
 
-  /** Lets go of its timer and of the job's end. */
+  /** Frees its timer and stops watching the job. */
   release(): void {
     clearTimeout(this.timer);
     this.unwatch?.();
   }
 
-  /** Milliseconds until its time is over; null where it has none, or one that is fixed. */
+  /** Milliseconds until its duration or timeout is over; null if it has none, or ends at a fixed time. */
   timeLeftMs(): number | null {
     const { awaited } = this;
     if (awaited.kind === "sleep_for") return this.#left(awaited.ms);
@@ -93,7 +93,7 @@ export class DurableWait implements Pending {
     return timeoutMs === undefined ? null : this.#left(timeoutMs);
   }
 
-  /** Milliseconds that a sleep still takes; null for other waits. */
+  /** Milliseconds left of a sleep; null for other waits. */
   sleepLeftMs(): number | null {
     switch (this.awaited.kind) {
       case "sleep_for":
@@ -107,7 +107,7 @@ export class DurableWait implements Pending {
     }
   }
 
-  /** As the daemon is told: what has passed since the handler began to wait is taken off. */
+  /** The wait as sent to the daemon, less the time that has passed since the handler began to wait. */
   message(isOrdered: boolean): Wait {
     const { name, operation } = this;
     const wait: Wait = {
@@ -140,7 +140,7 @@ export class DurableWait implements Pending {
     }
   }
 
-  /** Never early: the daemon counts from when it hears of it. */
+  /** Time left of a duration. The daemon counts it from the moment it receives the wait, so it never ends early. */
   #left(ms: number): number {
     return Math.max(0, (this.leftMs ?? ms) - (this.clock.monotonic() - this.#startedAt));
   }

@@ -6,40 +6,44 @@ import type { CheckpointRecord } from "../session/frame-items.ts";
 import type { HandlerClock, TestHooks } from "./test-hooks.ts";
 import type { StartTimes } from "./wait-times.ts";
 
-/** The attempt whose handler this is. */
+/** The attempt that an execution belongs to. */
 export interface ExecutionHost extends StartTimes {
-  /** Of the job that the handler is about. */
+  /** The job that the handler belongs to: the undone one while its steps are undone. */
   readonly jobId: string;
-  /** Of the job that is leased: another one while steps are undone. */
+  /** The leased job: the undo job while steps are undone. */
   readonly leaseJobId: string;
   readonly functionName: string;
-  /** Attempts of the job that have failed. */
+  /** Number of failed attempts of the job. */
   readonly failures: number;
-  /** Of the lease that the handler runs under now. */
+  /** Token of the lease under which the handler runs now. */
   readonly leaseToken: number;
   readonly abortReason: Error | undefined;
-  /** Milliseconds that the attempt may take from when it began or went on here; Infinity without a limit. */
+  /** Milliseconds that the attempt may take from its start or resumption here; Infinity without a limit. */
   readonly timeLimitMs: number;
   readonly log: Logger;
 }
 
-/** What an execution asks of its worker. */
+/** What an execution needs of its worker. */
 export interface ExecutionPort {
   record(record: CheckpointRecord): void;
-  /** Gives the slot back. `resume` is called when there is one again. */
+  /** Frees the slot. The worker calls `resume` when the handler has one again. */
   park(host: ExecutionHost, park: Park): void;
-  /** The parked handler can go on although nothing has happened of what it told that it waits for. */
+  /** Asks for a slot although none of the waits sent in Park has ended. */
   needSlot(host: ExecutionHost): void;
   watchEnd(jobId: string, onEnd: (job: FinishedJob) => void): () => void;
   emitEvent(name: string, payload: unknown): Promise<EmittedEvent>;
-  /** A job that failed, called again by the attempt after the one that its failure ended. */
+  /** Retries a failed job, called again by the attempt after the one that its failure ended. */
   retryJob(jobId: string, awaitedBy: string): Promise<void>;
-  /** What is on record does not fit the handler: it never goes on. */
+  /** The records do not match the handler, which never continues. */
   mismatch(host: ExecutionHost, message: string): void;
   readonly clock: HandlerClock;
-  /** True when the handler dies here, in a test: it must never go on. @param point the same in every execution */
+  /**
+   * Fault injection: true if the handler crashes here and must never continue.
+   *
+   * @param point the same in every execution
+   */
   crashes(host: ExecutionHost, point: string): boolean;
-  /** In a test. */
+  /** Set by the testing kit. */
   readonly testHooks: TestHooks;
 }
 
@@ -53,7 +57,7 @@ export interface HandlerPort extends ExecutionPort {
 
 export function endedError({ functionName, jobId }: ExecutionHost): ReseolioError {
   const message =
-    `${functionName}: the handler of job ${jobId} has ended, and what it left behind called its context; ` +
-    "await everything that a handler starts";
+    `${functionName}: the handler of job ${jobId} has ended, but code that it started still uses its context; ` +
+    "await everything that the handler starts";
   return new ReseolioError("failed_precondition", message);
 }

@@ -1,8 +1,8 @@
 /**
- * One handler in memory as the record sees it: what it has recorded, what it waits for, and whether it has its slot.
+ * The durable side of one handler in memory: what it has recorded, what it waits for, and whether it has its slot.
  *
- * It parks when something durable is awaited and nothing else of it is under way: no step, no record, no call. What was
- * awaited is handed to it only when it has its slot again, so a parked handler stands still wherever it only waits.
+ * It parks when it awaits something durable and does nothing else: no step, no record and no call is under way. Results
+ * of waits are delivered only once it has its slot again, so a parked handler does not move.
  */
 import { NO_BYTES } from "#proto/contract.ts";
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
@@ -31,23 +31,23 @@ import { RunningSteps } from "./running-steps.ts";
 
 type Stage =
   | "active"
-  /** Without a slot, waiting. */
+  /** Waits without a slot. */
   | "parked"
-  /** The handler has failed; steps that it left under way may still be recorded. */
+  /** The handler has failed; steps that it left running may still be recorded. */
   | "ending"
   /** The handler has settled. */
   | "ended"
-  /** The job goes on elsewhere: this handler never does. */
+  /** The job continues elsewhere; this handler never does. */
   | "dropped";
 
-/** Recorded, and not given to the handler. */
+/** The place of a record that the handler does not receive. */
 function withoutPlace({ id, asked: { isPrompt, relation } }: Operation): RecordPlace {
   return { ...INTERNAL, op: id, prompt: isPrompt, beside: relation === "beside" };
 }
 
-/** How long a replay may stand still where the attempt has no time limit. */
+/** How long a replay may be stuck if the attempt has no time limit. */
 const PATIENCE_MS = 60_000;
-/** Of the time limit: a mismatch is reported before the daemon ends the attempt. */
+/** Share of the time limit, so that a mismatch is reported before the daemon ends the attempt. */
 const PATIENCE_SHARE = 0.8;
 
 export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
@@ -61,16 +61,16 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
   #waitTimes: WaitTimes | undefined;
   #whenInSlot: (() => void)[] = [];
   #busy = 0;
-  /** Whose code runs. */
+  /** Steps whose code is running. */
   readonly steps = new RunningSteps();
   #stage: Stage = "active";
   #isCheckDue = false;
   #isReturned = false;
-  /** The handler is replayed to where it stood, and no further. */
+  /** The handler is replayed only as far as its records go. */
   readonly isReplayOnly: boolean;
 
   /**
-   * @param isUnordered the job is from before the order of what handlers are given was kept
+   * @param isUnordered the job is from before the order of deliveries was recorded
    * @param onReplayed see ReplayOptions
    */
   constructor(
@@ -92,11 +92,11 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
       pending: this.#pending,
     });
     this.#recorder = new Recorder(host, this.replay, this.#pending, this);
-    // Its clock begins with the handler, where something is on record of waits.
+    // Created with the handler, as its clock starts here, if waits may be on record.
     if (records.length + host.openWaits.length > 0) this.#waitTimes = new WaitTimes(this, host);
   }
 
-  /** For its replay: milliseconds that it may stand still. */
+  /** For its replay: how long it may be stuck, in milliseconds. */
   patienceMs(): number {
     return Math.min(PATIENCE_MS, this.host.timeLimitMs * PATIENCE_SHARE);
   }
@@ -111,7 +111,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
     this.port.record(record);
   }
 
-  /** For its recorder: in a test, the handler has died with what is on record now. */
+  /** For its recorder: fault injection has crashed the handler after this record. */
   isOver(label: string, busy: number): boolean {
     return this.isWatched && this.#crashes(`record ${label}`, busy);
   }
@@ -121,7 +121,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
     return this.#calls;
   }
 
-  /** Of jobs, as the handler was given them. */
+  /** Ends of jobs that the handler has received, by job. */
   get ends(): Map<string, FinishedJob> {
     this.#ends ??= new Map();
     return this.#ends;
@@ -148,7 +148,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
     return this.#stage === "dropped";
   }
 
-  /** The handler has failed, and this is what it left under way. */
+  /** The handler has failed, and steps that it left running are being recorded. */
   get isEnding(): boolean {
     return this.#stage === "ending";
   }
@@ -160,23 +160,23 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
   }
 
   /**
-   * What is on record of the operation, when it is its turn; undefined for something new, when the record is through.
-   * Undefined instead of a promise where nothing has to be waited for.
+   * Resolves with the record of the operation when its turn comes, or with undefined for a new operation when all
+   * records have been delivered. Returns undefined instead of a promise if there is nothing to wait for.
    *
    * @param arrivalOf see Replay
    */
   recorded(operation: Operation, arrivalOf?: ArrivalOf): Promise<Checkpoint | undefined> | undefined {
     const { record, isStuck } = operation;
     if (record !== undefined && this.replay.isOrdered && record.seq === 0 && !isStuck) {
-      // Where the handler stood it had not been given this.
+      // The handler had not received this where its records end.
       return this.isReplayOnly ? new Promise(() => {}) : this.#placeAgain(operation, record, arrivalOf);
     }
     return this.replay.recorded(operation, arrivalOf);
   }
 
   /**
-   * Something begins that keeps the slot; a parked handler gets its slot first. Ends with `leave`. Undefined instead of a
-   * promise where the handler has its slot.
+   * Begins something that keeps the slot, until `leave`; a parked handler gets its slot first. Returns undefined
+   * instead of a promise if the handler has its slot.
    */
   enter(): Promise<void> | undefined {
     this.check();
@@ -190,7 +190,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
     this.#busy++;
   }
 
-  /** As `enter` for a handler that has its slot, or whose time is over. */
+  /** Like `enter`, for a handler that has its slot or was aborted. */
   rejoin(): void {
     this.#busy++;
   }
@@ -200,7 +200,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
     this.#checkSoon();
   }
 
-  /** Keeps the slot, if the handler has it, while a call is under way: whoever awaits it goes on behind that. */
+  /** Keeps the slot, if the handler has it, while a call is under way. */
   during<T>(call: Promise<T>): Promise<T> {
     this.#busy++;
     call.then(this.#left, this.#left);
@@ -209,7 +209,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
 
   readonly #left = (): void => this.leave();
 
-  /** A durable call of the handler: its answer is not on record, as the child is found again. */
+  /** Makes a durable call of the handler. Its answer is not recorded: a later execution finds the child again. */
   async call<T>(branch: Branch, make: () => Promise<T>): Promise<T> {
     const { sequence } = this.replay;
     const answer = sequence.call(branch.id);
@@ -221,7 +221,9 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
     }
   }
 
-  /** What it records is recorded under the lease of that slot. One whose time is over gets none, and is told by the daemon. */
+  /**
+   * Waits for a slot, as the call records under its lease. An aborted handler gets none; the daemon refuses its call.
+   */
   async #inSlot<T>(make: () => Promise<T>): Promise<T> {
     while (this.#stage === "parked" && this.host.abortReason === undefined) await this.#slot();
     return make();
@@ -233,7 +235,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
       call.then(
         (value) => sequence.answer(answer, () => resolve(value)),
         (error: Error) => {
-          // The handler is only replayed: what it did not call before it does not call now.
+          // A handler that is only replayed does not make calls that it had not made before.
           if (this.isReplayOnly) sequence.forgetCall(answer);
           else sequence.answer(answer, () => reject(error));
         },
@@ -242,70 +244,70 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
   }
 
   /**
-   * Ends when it is on disk and when it is its turn to be given to the handler, which must have its slot and keep it until
+   * Resolves when the record is on disk and its turn to be delivered has come. The handler must keep its slot until
    * then: between `enter` and `leave`, or with `during`.
    *
-   * Of a handler that has failed or settled it is recorded without a place: it gets one when a later attempt asks for it.
+   * After the handler has failed or settled, the record has no place: it gets one when a later attempt asks for it.
    *
-   * @throws the reason of the signal; ReseolioError `resource_exhausted` when the daemon refuses it
+   * @throws the reason of the signal; ReseolioError `resource_exhausted` when the daemon refuses the record
    */
   record(operation: Operation, record: NewRecord): Promise<void> {
     if (!this.replay.isOrdered) return this.#recorder.as(operation.label, record, undefined);
-    // The daemon is told already what ended the attempt: with a place, this would stand on record behind that for ever.
+    // What ended the attempt has already been reported: a place here would lie behind it forever.
     if (this.isEnding || this.#stage === "ended")
       return this.#recorder.as(operation.label, record, withoutPlace(operation));
     return this.#recorder.inPlace(operation, record);
   }
 
-  /** Ends when it is on disk; the handler itself is not given it. Keeps the slot until then. */
+  /** Resolves when the record is on disk. The handler itself does not receive it. Keeps the slot until then. */
   recordInternal(label: string, record: NewRecord, op = 0): Promise<void> {
     const place = this.replay.isOrdered ? { ...INTERNAL, op } : undefined;
     return this.during(this.#recorder.as(label, record, place, RECORDED_WITHIN));
   }
 
-  /** The handler has done something that no later execution does again: in a test it may die here. */
+  /** Fault injection: after something that no later execution repeats, the handler may crash here. */
   crashPoint(point: string): Promise<void> {
     return this.isWatched && this.#crashes(point, 0) ? new Promise(() => {}) : Promise.resolve();
   }
 
-  /** The code of a step has run: in a test it may go on before or after others that run beside it. */
+  /** Fault injection: the code of a step has run, and concurrent steps may be resumed in another order. */
   afterStepRun(): Promise<void> | undefined {
     const { size } = this.steps;
     return size > 1 ? this.port.testHooks.crashes?.afterStepRun(this.host.leaseJobId, size) : undefined;
   }
 
-  /** Tells a test what the handler is given. */
+  /** Reports to the testing kit what the handler received. */
   observe({ id, name }: Operation, given: string): void {
     const { leaseJobId: jobId, functionName, failures } = this.host;
     this.port.testHooks.crashes?.observe({ jobId, functionName, failures, op: id, name, given });
   }
 
-  /** A test is told what the handler is given. */
+  /** The testing kit observes what the handler receives. */
   get isWatched(): boolean {
     return this.port.testHooks.crashes !== undefined;
   }
 
-  /** A wait that goes on to the time at which it was to be over in an earlier execution. */
+  /** Creates a wait, which keeps the end that it had in an earlier execution. */
   makeWait(name: string, awaited: AwaitedThing, operation: Operation | undefined): DurableWait {
     const hasTime = awaited.kind === "sleep_for" || ("timeoutMs" in awaited && awaited.timeoutMs !== undefined);
     const leftMs = hasTime && this.replay.isOrdered ? this.#times.leftMs(name, awaited, operation) : undefined;
     const wait = new DurableWait(name, awaited, this.clock, operation, leftMs);
-    // Told again, each would count as one more.
+    // Sent again, each would count as one more.
     wait.isSent = this.replay.isOrdered && this.#times.isRegistered(name);
     return wait;
   }
 
-  /** Waits for it, without the slot as soon as nothing else is under way. */
+  /** Waits; the handler parks as soon as nothing else is under way. */
   wait(wait: DurableWait): Promise<WaitEnd> {
     this.#waits.add(wait);
     this.#pending.add(wait);
-    // Only with a slot can the daemon be told of it.
+    // A wait can only be sent to the daemon from a slot.
     if (this.#stage === "parked") this.port.needSlot(this.host);
     else this.#checkSoon();
     return wait.promise;
   }
 
-  /** As `wait`, for the end of a job; several callers may wait for the same. */
+  /** Like `wait`, for the end of a job, which several callers may share. */
   waitForJob(jobId: string, name: string, make: () => DurableWait): DurableWait {
     const known = this.#waits.find(name);
     if (known !== undefined) {
@@ -320,12 +322,12 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
     return wait;
   }
 
-  /** It is awaited no more. */
+  /** Drops a wait that is no longer needed. */
   forget(wait: DurableWait): void {
     this.#waits.forget(wait);
   }
 
-  /** What is on record of the wait is given to the handler in its place, when it is here. */
+  /** Delivers the recorded end of the wait in its place, once it has arrived. */
   requestInPlace(wait: DurableWait, op: number): void {
     wait.delivery ??= this.replay.sequence.request(op, wait.end !== undefined, () => this.#waits.deliver(wait));
   }
@@ -334,24 +336,24 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
     this.#waits.satisfy(wait, end);
   }
 
-  /** An attempt of this job was ended by the failure of that one. */
+  /** Whether the failure of that job ended an attempt of this one. */
   hasEndedAttempt(jobId: string): boolean {
     return this.journal.endedAttemptBy(jobId);
   }
 
-  /** That job runs again, as the handler calls it again. */
+  /** Retries a job that the handler calls again. */
   async retryJob(jobId: string): Promise<void> {
     await this.during(this.port.retryJob(jobId, this.host.jobId));
     this.journal.forgetEnd(jobId);
   }
 
-  /** What is on record does not fit: the handler never goes on. */
+  /** Reports that the records do not match. Never resolves: the handler does not continue. */
   mismatched(message: string): Promise<never> {
     this.mismatch(message);
     return new Promise(() => {});
   }
 
-  /** The handler has a slot again. @param recorded since it parked */
+  /** The handler has a slot again. @param recorded checkpoints since it parked */
   resume(recorded: readonly Checkpoint[]): void {
     this.#stage = "active";
     this.#openWaits?.resume(recorded);
@@ -359,19 +361,19 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
     this.#checkSoon();
   }
 
-  /** Everything awaited rejects, also without a slot. */
+  /** Rejects everything that is awaited, with or without a slot. */
   abort(reason: Error): void {
     this.#release();
     this.#pending.rejectAll(reason);
     this.steps.stopWaiting();
   }
 
-  /** The handler has returned, and its end is about to be reported: it parks no more. */
+  /** The handler has returned and its end is about to be reported: it no longer parks. */
   holdSlot(): void {
     this.#isReturned = true;
   }
 
-  /** The handler has failed: what it left under way may still be recorded, and nothing else. */
+  /** The handler has failed: steps that it left running may still be recorded, and nothing else. */
   beginEnding(): void {
     this.#stage = "ending";
   }
@@ -382,14 +384,14 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
     this.#release();
   }
 
-  /** The handler never goes on, and is told nothing. */
+  /** The handler never continues, and receives nothing more. */
   drop(): void {
     this.#stage = "dropped";
     this.#release();
     this.#pending.forgetAll();
   }
 
-  /** It is on record, but the handler was not given it, or was given it by an attempt that failed behind it. */
+  /** Gives a loose record a new place: it was never delivered, or only by an attempt that failed after it. */
   async #placeAgain(operation: Operation, record: Checkpoint, arrivalOf: ArrivalOf | undefined): Promise<Checkpoint> {
     const { sequence } = this.replay;
     if (!sequence.isLive) await this.#pending.make<void>((resolve) => sequence.whenLive(resolve));
@@ -409,7 +411,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
     return record;
   }
 
-  /** Only where nothing else of the handler is under way: a process that dies takes that with it, this one cannot. */
+  /** Crashes only while nothing else of the handler is under way: unlike a real crash, this one cannot stop that. */
   #crashes(point: string, busy: number): boolean {
     return this.#busy <= busy && this.#stage === "active" && this.port.crashes(this.host, point);
   }
@@ -439,15 +441,15 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
     return this.#openWaits;
   }
 
-  /** For its replay: what is on record does not fit. */
+  /** For its replay: the records do not match. */
   mismatch(message: string): void {
-    // The handler may be in the middle of its turn.
+    // The handler may be in the middle of a turn.
     setImmediate(() => {
       if (this.#stage !== "dropped" && this.#stage !== "ended") this.port.mismatch(this.host, message);
     });
   }
 
-  /** For its replay: the code has changed. Once for each record. */
+  /** For its replay: records that the code has changed, once per name. */
   recordDrift(name: string, message: string): void {
     const label = boundedName(`drift:${name}`);
     if (this.journal.find(label) !== undefined) return;
@@ -456,12 +458,12 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
     this.recordNote(label, encodeValue(functionName, label, message));
   }
 
-  /** Records what nobody waits for: it does not keep the slot. */
+  /** Records a note that nobody waits for; it does not keep the slot. */
   recordNote(label: string, value: Uint8Array): void {
     this.#recorder.as(label, { kind: CheckpointKind.NOTE, value }, INTERNAL).catch((error: unknown) => {
-      // Otherwise the handler's time is over, and the job goes on elsewhere or not at all.
+      // Otherwise the handler was aborted, and the job continues elsewhere or not at all.
       if (error instanceof ReseolioError && error.code === "resource_exhausted") {
-        this.host.log.warn(`${error.message}; the handler goes on, but a later execution does not know of it`);
+        this.host.log.warn(`${error.message}; the handler continues, but a later execution will not know about it`);
       }
     });
   }
@@ -485,7 +487,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
     this.#whenInSlot = [];
   }
 
-  /** After the handler's own turn: what it does next may keep the slot, or wait for more. */
+  /** Checks after the handler's own turn: what it does next may keep the slot or add waits. */
   #checkSoon(): void {
     const waits = this.#openWaits;
     if (waits === undefined || waits.size === 0) return;

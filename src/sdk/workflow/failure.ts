@@ -3,8 +3,8 @@ import { WIRE_LIMITS } from "#proto/contract.ts";
 import { type Failure, FailureSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 
 /**
- * What a handler threw, as it is reported: name, message and stack with the chain of causes, cut to what the daemon
- * keeps. Whatever is thrown is described; this never throws itself.
+ * Describes what a handler threw: name, message, and the stack with the chain of causes, cut to what the daemon stores.
+ * Accepts any value and never throws.
  */
 export function failureOf(thrown: unknown): Failure {
   const { name, message, stack, isTerminal, retryAfterMs } = describe(thrown);
@@ -25,7 +25,7 @@ interface Description {
 
 function describe(thrown: unknown): Description {
   try {
-    if (!(thrown instanceof Error)) return plain(`the handler threw ${describeValue(thrown)}, which is no Error`);
+    if (!(thrown instanceof Error)) return plain(`the handler threw ${describeValue(thrown)}, which is not an Error`);
     const { name, message } = thrown;
     return {
       name: text(name),
@@ -43,7 +43,7 @@ function plain(message: string): Description {
   return { name: "Error", message, stack: "", isTerminal: false, retryAfterMs: null };
 }
 
-/** Programs write what they like into an error's fields. */
+/** A program may put any value into an error's fields. */
 function text(value: unknown): string {
   return typeof value === "string" ? value : describeValue(value);
 }
@@ -66,19 +66,19 @@ function describeValue(value: unknown): string {
   return `an object ${JSON.stringify(value)}`;
 }
 
-/** A step that failed by a TerminalError fails the job as that error would have. */
+/** A step that failed with a TerminalError fails the job as that error would have. */
 function isTerminalStep(thrown: Error): boolean {
   return thrown.name === "StepFailedError" && "isTerminal" in thrown && thrown.isTerminal === true;
 }
 
-/** By shape, not by class: a program may hold this package twice. */
+/** Checks the shape, not the class: a program may contain this package twice. */
 function retryAfterOf(thrown: Error): bigint | null {
   if (thrown.name !== "RetryAfterError" || !("retryAfterMs" in thrown)) return null;
   const { retryAfterMs } = thrown;
   return Number.isSafeInteger(retryAfterMs) && Number(retryAfterMs) >= 0 ? BigInt(Number(retryAfterMs)) : null;
 }
 
-/** Cut to the bytes that the daemon keeps, at a character's end. */
+/** Cuts to the bytes that the daemon stores, at the end of a character. */
 function cut(text: string): string {
   const limit = WIRE_LIMITS.errorTextBytes;
   if (text.length * 3 <= limit || Buffer.byteLength(text) <= limit) return text;

@@ -15,15 +15,15 @@ import { ReseolioError } from "../errors.ts";
 import { Operations } from "./operations.ts";
 import { Undos } from "./undos.ts";
 
-/** How long a handler that has returned may take to ask for what is on record. */
+/** How long branches of a handler that has returned may take to ask for what is on record. */
 const ASKING_MS = 1_000;
 const POLL_MS = 10;
-/** Named in a message. */
+/** Number of names in a message. */
 const MOST_NAMES = 5;
 
-/** One execution of a handler. What is not asked for is not made: most handlers need no signal and record nothing. */
+/** One execution of a handler. Its parts are created on demand: most handlers need no signal and record nothing. */
 export class HandlerContext implements RunningHandler, HandlerScope {
-  /** Of the job that the handler is about: of the undone one while its steps are undone. */
+  /** The job that the handler belongs to: the undone one while its steps are undone. */
   readonly jobId: string;
   readonly leaseJobId: string;
   readonly functionName: string;
@@ -31,11 +31,11 @@ export class HandlerContext implements RunningHandler, HandlerScope {
   readonly maxAttempts: number;
   readonly failures: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** Of the lease that it runs under now: another one after each time that it was parked. */
+  /** Token of the current lease; it changes each time the handler was parked. */
   leaseToken: number;
   readonly stepName = null;
   readonly branch = new Branch(ROOT_ID, 0);
-  /** How it ended while it was parked, to be told when it has a slot again. */
+  /** How the handler ended while it was parked, to be reported when it has a slot again. */
   earlyEnd: AttemptEnd | undefined;
   #controller: AbortController | undefined;
   #reason: Error | undefined;
@@ -48,8 +48,8 @@ export class HandlerContext implements RunningHandler, HandlerScope {
   #recorded: readonly Checkpoint[];
 
   /**
-   * @param recorded in earlier executions of the job
-   * @param onReplayed for a handler that is replayed to where it stood, and no further
+   * @param recorded checkpoints of earlier executions of the job
+   * @param onReplayed for a handler that is replayed only as far as its records go
    */
   constructor(
     public assignment: Assignment,
@@ -165,7 +165,7 @@ export class HandlerContext implements RunningHandler, HandlerScope {
     return this.#operate().uuid;
   }
 
-  /** What is recorded and awaited; made when it is asked for. */
+  /** What is recorded and awaited; created on demand. */
   get execution(): Execution {
     if (this.#execution === undefined) {
       const { unordered } = this.assignment;
@@ -191,24 +191,24 @@ export class HandlerContext implements RunningHandler, HandlerScope {
     this.#hasEnded = true;
     const isLeft = end.kind === "success" && this.#reason === undefined && this.#execution?.isBusy === true;
     if (isLeft)
-      this.log.warn("the handler has ended and left a step or a call behind: await everything that it starts");
+      this.log.warn("the handler ended while a step or a call was still running; await everything that it starts");
     this.#execution?.end();
   }
 
-  /** The handler has failed, and steps of it still run at the end of its time. */
+  /** The handler has failed, and some of its steps still run at the time limit. */
   abandonSteps(names: readonly string[]): void {
     const steps = names.slice(0, MOST_NAMES).map((name) => JSON.stringify(name));
-    const message = `the handler has failed, and steps of it still run at the end of its time: ${steps.join(", ")}`;
-    this.log.warn(`${message}; they may run again: pass the signal of a step on to what it does`);
+    const message = `the handler failed, and these steps were still running at the time limit: ${steps.join(", ")}`;
+    this.log.warn(`${message}; they may run again; pass the step's signal to what it calls`);
     this.abort(new ReseolioError("failed_precondition", message));
   }
 
-  /** The handler has not asked for all that is on record. */
+  /** Whether the handler has not asked for everything on record. */
   get hasUnasked(): boolean {
     return this.#unasked.length > 0;
   }
 
-  /** Ends when it has, or does not any more. */
+  /** Resolves when the handler has asked for everything on record, or is given up on. */
   async whenAsked(): Promise<void> {
     const until = performance.now() + Math.min(ASKING_MS, this.timeLimitMs / 2);
     while (this.hasUnasked && this.#reason === undefined && performance.now() < until) {
@@ -217,29 +217,29 @@ export class HandlerContext implements RunningHandler, HandlerScope {
   }
 
   get #unasked(): readonly Placed[] {
-    // One that asked for nothing did not ask for what is on record either.
+    // Creates the execution of a handler that asked for nothing if it has records.
     const execution = this.#recorded.length > 0 ? this.execution : this.#execution;
     return this.onReplayed === undefined ? (execution?.replay.notAskedFor ?? []) : [];
   }
 
-  /** Why what is on record does not fit a handler that has returned; undefined when it does. */
+  /** Why the records do not match a handler that has returned; undefined if they do. */
   mismatchAt(end: AttemptEnd): string | undefined {
     if (end.kind === "failure") return undefined;
     const left = this.#unasked;
     if (left.length === 0) return undefined;
     const names = left.map(({ record }) => JSON.stringify(record.name)).slice(0, MOST_NAMES);
-    const message = `the handler has returned and did not ask for what is on record: ${names.join(", ")}`;
+    const message = `the handler returned without asking for what is on record: ${names.join(", ")}`;
     if (left.some(({ record }) => !record.alone)) return message;
     this.log.warn(`the code has changed under a running job: ${message}`);
     return undefined;
   }
 
-  /** Why the signal fired, if it did. */
+  /** The reason of the signal, if it has fired. */
   get abortReason(): Error | undefined {
     return this.#reason;
   }
 
-  /** Fires the signal and ends everything awaited; only the first reason counts. */
+  /** Fires the signal and rejects everything awaited; only the first reason counts. */
   abort(reason: Error): void {
     if (this.#reason !== undefined) return;
     this.#reason = reason;

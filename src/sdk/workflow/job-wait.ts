@@ -3,7 +3,7 @@ import { DurableWait, type WaitEnd } from "./durable-wait.ts";
 import type { Execution } from "./execution.ts";
 import type { Operation } from "../replay/operation.ts";
 
-/** The wait for the end of a job, one for all who wait for it under this name in a handler. */
+/** The wait for the end of a job, shared by all callers in a handler that use the same name. */
 export function jobWait(
   execution: Execution,
   jobId: string,

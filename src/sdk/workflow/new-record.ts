@@ -5,23 +5,23 @@ import { ReseolioError } from "../errors.ts";
 import type { ExecutionHost } from "./execution-host.ts";
 import type { CheckpointRecord, RecordAnswer } from "../session/frame-items.ts";
 
-/** What is recorded, without what the execution adds. */
+/** A record without what the execution adds. */
 export interface NewRecord {
   readonly kind: CheckpointKind;
   readonly value: Uint8Array;
-  /** Of a step that failed, or of an awaited job that did. */
+  /** Error of a failed step or of an awaited job that failed. */
   readonly error?: JobError;
-  /** The handler will never be given this failure: the operation is tried again by the next attempt. */
+  /** The handler never receives this failure: the next attempt tries the operation again. */
   readonly endedAttempt?: boolean;
   /** The step can be undone. */
   readonly undo?: boolean;
   readonly awaitedJobId?: string;
 }
 
-/** Not given to the handler. */
+/** The place of a record that the handler does not receive. */
 export const INTERNAL: RecordPlace = { seq: 0, asked: 0, alone: false, prompt: false, beside: false, op: 0 };
 
-/** As the daemon is told, under the lease that the handler runs under now. */
+/** The record as sent to the daemon, under the lease that the handler runs under now. */
 export function checkpointOf(
   host: ExecutionHost,
   name: string,
@@ -52,16 +52,16 @@ export function checkpointOf(
 export function recordError(
   host: ExecutionHost,
   name: string,
-  said: Exclude<RecordAnswer, { kind: "recorded" }>,
+  answer: Exclude<RecordAnswer, { kind: "recorded" }>,
 ): Error {
-  switch (said.kind) {
+  switch (answer.kind) {
     case "stale":
       return host.abortReason ?? takenOver(host);
     case "closed":
       return host.abortReason ?? stopped();
     case "refused": {
       const what = `${host.functionName}: ${JSON.stringify(name)} cannot be recorded`;
-      return new ReseolioError("resource_exhausted", `${what}: ${said.message}`);
+      return new ReseolioError("resource_exhausted", `${what}: ${answer.message}`);
     }
   }
 }

@@ -1,4 +1,4 @@
-/** What a handler waits for now: told to the daemon when it parks, and handed to the handler in the order of the record. */
+/** The current waits of a handler: sent to the daemon when it parks, and delivered in the order of the record. */
 import { NO_BYTES } from "#proto/contract.ts";
 import { type Checkpoint, CheckpointKind, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { FinishedJob, Park } from "#proto/gen/reseolio/v1/session_service_pb.ts";
@@ -10,27 +10,27 @@ import { parkRequest } from "./park-request.ts";
 import type { WaitTimes } from "./wait-times.ts";
 import type { Replay } from "../replay/replay.ts";
 
-/** How long ends of jobs are gathered before a parked handler asks for its slot. */
+/** How long ends of jobs are collected before a parked handler asks for its slot. */
 const GATHERING_MS = 20;
-/** setTimeout fires at once for longer times than this. */
+/** setTimeout fires at once for a longer delay. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** The execution, as its waits see it. */
+/** What the waits need of their execution. */
 export interface WaitsPort {
   readonly replay: Replay;
   isActive(): boolean;
-  /** Ends when it is the operation's turn to be given to the handler. */
+  /** Resolves when it is the operation's turn to be delivered. */
   recordInPlace(operation: Operation, record: NewRecord): Promise<void>;
   recordInternal(label: string, record: NewRecord): Promise<void>;
   needSlot(): void;
-  /** Something may have ended: what the handler does next decides whether it parks. */
+  /** A wait may have ended: checks later whether the handler parks. */
   checkSoon(): void;
   forgetPending(wait: DurableWait): void;
 }
 
 export class OpenWaits {
   readonly #waits = new Map<string, DurableWait>();
-  /** Runs while ends come that do not wake the handler by themselves. */
+  /** Runs while job ends arrive that do not wake the handler by themselves. */
   #gathering: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly port: WaitsPort) {}
@@ -39,13 +39,13 @@ export class OpenWaits {
     return this.#waits.size;
   }
 
-  /** Something of it is over already, and about to be given to the handler. */
+  /** Whether a wait is already over, and about to be delivered. */
   get isAnyOver(): boolean {
     for (const wait of this.#waits.values()) if (wait.isOver) return true;
     return false;
   }
 
-  /** One of them ends at its time, or at the end of a sleep. */
+  /** Whether one of the waits is a sleep or has a timeout. */
   get hasTime(): boolean {
     for (const wait of this.#waits.values()) if (wait.sleepLeftMs() !== null || wait.timeLeftMs() !== null) return true;
     return false;
@@ -59,7 +59,7 @@ export class OpenWaits {
     this.#waits.set(wait.name, wait);
   }
 
-  /** It is awaited no more. */
+  /** Drops a wait that one caller no longer needs. */
   forget(wait: DurableWait): void {
     if (--wait.holders > 0 || this.#waits.get(wait.name) !== wait) return;
     this.#remove(wait);
@@ -69,11 +69,11 @@ export class OpenWaits {
     if (wait.end !== undefined || this.#waits.get(wait.name) !== wait) return;
     wait.isOver = true;
     wait.end = end;
-    if (this.port.isActive()) this.#hand(wait);
+    if (this.port.isActive()) this.#deliverInOrder(wait);
     else if (!wait.wakes) this.#gathering ??= setTimeout(() => this.port.needSlot(), GATHERING_MS);
   }
 
-  /** What the daemon is told as the handler parks. */
+  /** The message for the daemon when the handler parks. */
   park(): Park {
     const waits = [...this.#waits.values()];
     for (const wait of waits) clearTimeout(wait.timer);
@@ -81,19 +81,19 @@ export class OpenWaits {
     return parkRequest(waits, isOrdered ? sequence.place() : undefined);
   }
 
-  /** The handler has a slot again. @param recorded since it parked */
+  /** The handler has a slot again. @param recorded checkpoints since it parked */
   resume(recorded: readonly Checkpoint[]): void {
     this.#stopGathering();
     for (const checkpoint of [...recorded].sort(byPlace)) this.#learn(checkpoint);
     for (const wait of [...this.#waits.values()]) {
-      if (wait.end !== undefined && wait.delivery === undefined) this.#hand(wait);
+      if (wait.end !== undefined && wait.delivery === undefined) this.#deliverInOrder(wait);
     }
   }
 
   /**
-   * Sleeps beside a running step end at their time, not when the step lets the handler park.
+   * Starts timers: a sleep concurrent to a running step ends on time, not when the step lets the handler park.
    *
-   * @param times keeps the times of waits over a restart; undefined in a job that keeps no order
+   * @param times keeps the times of waits across a restart; undefined in a job without a recorded order
    */
   armTimers(times: WaitTimes | undefined): void {
     for (const wait of this.#waits.values()) {
@@ -108,7 +108,7 @@ export class OpenWaits {
     this.#waits.clear();
   }
 
-  /** Hands what came of it to the handler. */
+  /** Gives the result of a wait to the handler. */
   deliver(wait: DurableWait): void {
     if (this.#waits.get(wait.name) === wait) this.#remove(wait);
     wait.deliver();
@@ -129,8 +129,8 @@ export class OpenWaits {
     replay.sequence.expect(wait.delivery);
   }
 
-  /** The handler has its slot: it is given what came, as soon as that has its place. */
-  #hand(wait: DurableWait): void {
+  /** The handler has its slot: delivers the end of a wait as soon as it has its place. */
+  #deliverInOrder(wait: DurableWait): void {
     const { operation, end, delivery } = wait;
     const { isOrdered, sequence } = this.port.replay;
     if (delivery !== undefined) sequence.ready(delivery);
@@ -139,7 +139,7 @@ export class OpenWaits {
     else this.#record(wait, { kind: operation.kind, value: NO_BYTES });
   }
 
-  /** Its place is on record before the handler is told. */
+  /** Records the place of the end before the handler gets it. */
   #record(wait: DurableWait, record: NewRecord): void {
     const { operation, name } = wait;
     const { recordInPlace, recordInternal } = this.port;
@@ -194,7 +194,7 @@ function endFrom(wait: DurableWait, checkpoint: Checkpoint): WaitEnd | undefined
   }
 }
 
-/** The end of a job that failed, as it was recorded; undefined for one that succeeded, whose result stays with it. */
+/** The recorded end of a failed job; undefined for one that succeeded, whose result is stored with the job. */
 export function failedEnd(jobId: string, { error }: Checkpoint): Extract<WaitEnd, { kind: "job" }> | undefined {
   if (error === undefined) return undefined;
   const state = CANCELLED_REASONS.has(error.reason) ? JobState.CANCELLED : JobState.DEAD;
@@ -203,7 +203,7 @@ export function failedEnd(jobId: string, { error }: Checkpoint): Extract<WaitEnd
 
 const CANCELLED_REASONS: ReadonlySet<string> = new Set(["cancelled", "start_deadline", "finish_deadline"]);
 
-/** What is recorded of the end of a job: why it failed. A result stays with its job. */
+/** What is recorded about the end of a job: why it failed. A result stays with its job. */
 function endOfJob({ jobId, state, error }: FinishedJob): NewRecord {
   const hasFailed = state === JobState.DEAD || state === JobState.CANCELLED;
   const record = { kind: CheckpointKind.JOB, value: NO_BYTES, awaitedJobId: jobId };

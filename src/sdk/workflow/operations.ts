@@ -18,7 +18,7 @@ import { awaitEvent, awaitSignal, sleepFor, sleepUntil } from "./waiting.ts";
 
 const NO_OPTIONS = Object.freeze({});
 
-/** The durable part of a context. Its members need no `this`, so that handlers can take them out of it. */
+/** The durable operations of a context. They do not use `this`, so that handlers can destructure the context. */
 export class Operations {
   constructor(
     private readonly host: RunningHandler,
@@ -29,7 +29,7 @@ export class Operations {
     this.#begin("step", name, CheckpointKind.STEP, (execution, operation) => {
       checkRun(name, run);
       if (options !== NO_OPTIONS) checkStepOptions(name, options);
-      // Its result is what the step recorded.
+      // The undo receives the result as the step recorded it.
       if (options.undo !== undefined) this.host.undos.add(operation, options as StepOptions);
       return runStep(this.host, execution, operation, { run, options: options as StepOptions });
     });
@@ -45,13 +45,13 @@ export class Operations {
     );
 
   readonly awaitEvent = <Payload = unknown>(name: string, options: AwaitEventOptions = {}): Promise<Payload> =>
-    // The payload is what some program emitted; the caller says what it expects.
+    // The payload comes from some other program; the caller states its type.
     this.#begin("awaitEvent", name, CheckpointKind.EVENT, (execution, operation) =>
       awaitEvent(execution, operation, name, options),
     ) as Promise<Payload>;
 
   readonly awaitSignal = <Payload = unknown>(name: string, options: AwaitSignalOptions = {}): Promise<Payload> =>
-    // The payload is what some program sent; the caller says what it expects.
+    // The payload comes from some other program; the caller states its type.
     this.#begin("awaitSignal", name, CheckpointKind.SIGNAL, (execution, operation) =>
       awaitSignal(execution, operation, name, options),
     ) as Promise<Payload>;
@@ -61,7 +61,10 @@ export class Operations {
       awaitAny(execution, operation, sources),
     );
 
-  /** In a step it is a part of what the step does; elsewhere its answer is recorded, as a repeated event has another one. */
+  /**
+   * In a step it is part of the step. Elsewhere its answer is recorded, as emitting the event again returns another
+   * one.
+   */
   readonly emitEvent = (name: string, payload?: unknown): Promise<EmittedEvent> => {
     const emit = async (): Promise<EmittedEvent> => {
       const emitted = await this.host.execution.during(this.port.emitEvent(name, payload));
@@ -94,7 +97,7 @@ export class Operations {
 
   readonly uuid = (name = "uuid"): string => derivedUuid(this.host.jobId, this.#takeName("uuid", name));
 
-  /** The same in every execution: by what led to here, and the number of its use there. */
+  /** A name that is the same in every execution: derived from what led here and the count of its uses. */
   #takeName(what: string, name: string): string {
     refuseInStep(what, name);
     checkName(`the name of ${what}`, name);
@@ -103,7 +106,7 @@ export class Operations {
     return replay.identities.nameHere(what, name);
   }
 
-  /** Everything until the operation is asked for happens in the caller's turn. */
+  /** Asks for the operation synchronously, in the caller's turn. */
   #begin<T>(
     what: string,
     name: string,
@@ -126,13 +129,13 @@ export class Operations {
     } catch (error) {
       operating = Promise.reject(error as Error);
     }
-    // First in line: the handler goes on behind it. It also takes what rejects without anybody who listens.
+    // Attached first, so that it runs before the handler continues. It also handles rejections that nobody listens to.
     operating.then(replay.settled, replay.settled);
     return execution.isWatched ? watched(execution, operation, operating) : operating;
   }
 }
 
-/** Tells a test what the handler is given. */
+/** Reports to the testing kit what the handler receives. */
 function watched<T>(execution: Execution, operation: Operation, operating: Promise<T>): Promise<T> {
   operating.then(
     (value) => execution.observe(operation, JSON.stringify(value) ?? "nothing"),
@@ -142,7 +145,7 @@ function watched<T>(execution: Execution, operation: Operation, operating: Promi
   return operating;
 }
 
-/** Made once, and the same in every execution. */
+/** Makes a value once; later executions return the recorded one. */
 async function recordedValue<T>(
   { functionName }: RunningHandler,
   execution: Execution,
@@ -151,7 +154,7 @@ async function recordedValue<T>(
 ): Promise<T> {
   const { label } = operation;
   const record = await execution.recorded(operation);
-  // What was recorded is what `make` gave, after its trip through JSON.
+  // The record holds what `make` returned, after a trip through JSON.
   if (record !== undefined) return decodeValue(functionName, label, record.value) as T;
   const entering = execution.enter();
   if (entering !== undefined) await entering;
@@ -168,19 +171,19 @@ function isInStep(): boolean {
   return (currentScope()?.stepName ?? null) !== null;
 }
 
-/** What a step does is not repeated: nothing inside it may be looked for in a later execution. */
+/** Refuses durable operations in a step: its code is not replayed, so their records would never be found. */
 export function refuseInStep(what: string, name: string): void {
   const stepName = currentScope()?.stepName ?? null;
   if (stepName === null) return;
   throw new ReseolioError(
     "failed_precondition",
     `${what} ${JSON.stringify(name)} was called inside the step ${JSON.stringify(stepName)}; ` +
-      "a step is plain code that runs as a whole: call it before or after the step",
+      "a step is plain code that runs as a whole; call it before or after the step",
   );
 }
 
-/** A handler that unwinds leaves promises behind that nobody listens to; they must not end the process. */
-export function guarded<T>(promise: Promise<T>): Promise<T> {
+/** A handler that unwinds leaves promises without listeners; their rejections must not end the process. */
+function guarded<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;
 }

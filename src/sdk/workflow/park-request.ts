@@ -3,16 +3,16 @@ import type { DurableWait } from "./durable-wait.ts";
 import type { Place } from "../replay/delivery.ts";
 
 /**
- * Of a great many awaited jobs only the last are told: woken by each of thousands, a handler that needs them all would
- * tell thousands of names thousands of times. The session brings the ends of the others, and the handler asks for its
- * slot then. Those told still wake the job when this process is gone.
+ * Of many awaited jobs only the last ones are sent: a handler that needs thousands and is woken by each of them would
+ * send thousands of names thousands of times. The session delivers the ends of the others, and the handler then asks
+ * for its slot. The waits that are sent still wake the job if this process is gone.
  */
 const MAX_SENT_JOBS = 32;
 
 /**
- * What the daemon is told of these waits, as a handler parks; notes in each what it knows then.
+ * The message for the daemon when a handler parks with these waits; marks each wait as sent.
  *
- * @param place of what ends meanwhile; undefined in a job that keeps no order
+ * @param place of what ends while the handler is parked; undefined in a job without a recorded order
  */
 export function parkRequest(waits: readonly DurableWait[], place: Place | undefined): Park {
   let unsent = waits.filter((wait) => wait.awaited.kind === "job").length - MAX_SENT_JOBS;

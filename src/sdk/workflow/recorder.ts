@@ -1,4 +1,4 @@
-/** Records what a handler is to be given, before it is given it. */
+/** Records what a handler is going to receive, before it receives it. */
 import type { NewCheckpoint } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { Delivery, RecordPlace } from "../replay/delivery.ts";
 import type { Operation } from "../replay/operation.ts";
@@ -8,18 +8,18 @@ import type { CheckpointRecord, RecordAnswer } from "../session/frame-items.ts";
 import type { ExecutionHost } from "./execution-host.ts";
 import { checkpointOf, type NewRecord, recordError } from "./new-record.ts";
 
-/** What counts as under way while a record is made that is alone: the operation that is recorded. */
+/** Number of things under way while only one record is made: the recorded operation. */
 const RECORDED = 1;
-/** Of a record that a step or a call makes on its way: the recording too. */
+/** The same for a record that a step or a call makes: its own recording counts too. */
 export const RECORDED_WITHIN = 2;
 
 export interface RecorderPort {
   send(record: CheckpointRecord): void;
   /**
-   * What was recorded concerns nobody: the handler never goes on.
+   * Whether the handler never continues, so that the record concerns nobody.
    *
-   * @param label of what is on record now
-   * @param busy how much of the handler is under way where that is all
+   * @param label of the record
+   * @param busy number of things under way if there is nothing else
    */
   isOver(label: string, busy: number): boolean;
   readonly isDropped: boolean;
@@ -33,50 +33,55 @@ export class Recorder {
     private readonly port: RecorderPort,
   ) {}
 
-  /** Ends when it is on disk and when it is its turn to be given to the handler. */
+  /** Resolves when the record is on disk and its turn to be delivered has come. */
   inPlace(operation: Operation, record: NewRecord): Promise<void> {
     return new Promise((resolve, reject) => {
       const placed = new PlacedRecord(this, operation, resolve, reject);
       this.pending.add(placed);
       const place = this.replay.place(operation, placed);
-      // The job goes on elsewhere.
+      // The job continues elsewhere.
       if (this.port.isDropped) return;
       placed.checkpoint = checkpointOf(this.host, operation.label, record, place);
       this.port.send(placed);
     });
   }
 
-  /** Ends when it is on disk. @param place undefined in a job that keeps no order @param busy see RecorderPort */
+  /**
+   * Resolves when the record is on disk.
+   *
+   * @param place undefined without a recorded order
+   * @param busy see RecorderPort
+   */
   as(label: string, record: NewRecord, place: RecordPlace | undefined, busy = RECORDED): Promise<void> {
     return this.pending.make((resolve, reject) => {
       if (this.port.isDropped) return;
-      const answer = (said: RecordAnswer): void => {
-        if (!this.goesOn(label, said, busy)) return;
-        if (said.kind === "recorded") resolve();
-        else reject(recordError(this.host, label, said));
+      const onAnswer = (answer: RecordAnswer): void => {
+        if (!this.continues(label, answer, busy)) return;
+        if (answer.kind === "recorded") resolve();
+        else reject(recordError(this.host, label, answer));
       };
-      this.port.send({ checkpoint: checkpointOf(this.host, label, record, place), answer });
+      this.port.send({ checkpoint: checkpointOf(this.host, label, record, place), answer: onAnswer });
     });
   }
 
-  /** The daemon has answered, and the handler is there to be told. */
-  goesOn(label: string, said: RecordAnswer, busy: number): boolean {
-    return !this.port.isDropped && (said.kind !== "recorded" || !this.port.isOver(label, busy));
+  /** Whether the handler is still there to receive the daemon's answer. */
+  continues(label: string, answer: RecordAnswer, busy: number): boolean {
+    return !this.port.isDropped && (answer.kind !== "recorded" || !this.port.isOver(label, busy));
   }
 
-  /** For a record on its way: the daemon has answered. */
-  answered(placed: PlacedRecord, said: RecordAnswer): void {
+  /** For a pending record: the daemon has answered. */
+  answered(placed: PlacedRecord, answer: RecordAnswer): void {
     const { label } = placed.operation;
-    if (!this.goesOn(label, said, RECORDED)) return;
+    if (!this.continues(label, answer, RECORDED)) return;
     const { sequence } = this.replay;
-    if (said.kind === "recorded") return sequence.ready(placed);
-    placed.refusal = recordError(this.host, label, said);
-    // It is not on record: what is recorded behind it does not follow from it.
+    if (answer.kind === "recorded") return sequence.ready(placed);
+    placed.refusal = recordError(this.host, label, answer);
+    // It is not on record, so later records cannot be chained to it.
     placed.op = 0;
     sequence.ready(placed);
   }
 
-  /** For a record on its way: it is given to the handler. */
+  /** For a pending record: it is delivered to the handler. */
   give(placed: PlacedRecord): void {
     this.pending.forget(placed);
     if (placed.refusal === undefined) placed.resolve();
@@ -84,7 +89,7 @@ export class Recorder {
   }
 }
 
-/** One record on its way to the daemon, and from there, when its turn comes, to the handler: one object for all of it. */
+/** A record that is sent to the daemon and then, when its turn comes, delivered to the handler: one object for both. */
 class PlacedRecord implements CheckpointRecord, Delivery, Pending {
   readonly id: number;
   op: number;
@@ -104,8 +109,8 @@ class PlacedRecord implements CheckpointRecord, Delivery, Pending {
     this.op = operation.id;
   }
 
-  answer(said: RecordAnswer): void {
-    this.recorder.answered(this, said);
+  answer(answer: RecordAnswer): void {
+    this.recorder.answered(this, answer);
   }
 
   give(): void {

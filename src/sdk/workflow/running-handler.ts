@@ -12,7 +12,7 @@ export interface RunningHandler extends Context, ExecutionHost {
   readonly owner: object;
   /** What is recorded and awaited. */
   readonly execution: Execution;
-  /** What undoes the steps that the handler has asked for. */
+  /** The registered undos of the steps that the handler has asked for. */
   readonly undos: Undos;
   /** The handler has settled. */
   readonly hasEnded: boolean;

@@ -1,9 +1,9 @@
 import type { Operation } from "../replay/operation.ts";
 
-/** setTimeout fires at once for longer times than this. */
+/** setTimeout fires at once for a longer delay. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Steps of a handler whose code runs. */
+/** Steps of a handler whose code is running. */
 export class RunningSteps {
   readonly #steps: Operation[] = [];
   #onOver: (() => void) | undefined;
@@ -20,7 +20,7 @@ export class RunningSteps {
     this.#steps.push(operation);
   }
 
-  /** It is recorded, or has failed. */
+  /** The step was recorded or has failed. */
   delete(operation: Operation): void {
     if (this.#steps.at(-1) === operation) this.#steps.pop();
     else {
@@ -30,7 +30,7 @@ export class RunningSteps {
     if (this.#steps.length === 0) this.#onOver?.();
   }
 
-  /** Calls `onOver` once: when none runs any more, when nobody waits for them, or in `limitMs`. */
+  /** Calls `onOver` once: when no step runs any more, when `stopWaiting` is called, or after `limitMs`. */
   whenOver(limitMs: number, onOver: () => void): void {
     const timer = setTimeout(() => this.#onOver?.(), Math.min(limitMs, MAX_TIMER_MS));
     this.#onOver = () => {

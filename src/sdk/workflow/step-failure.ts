@@ -1,10 +1,10 @@
-/** The error of a step as every execution is given it: made from what is recorded, also the first time. */
+/** Rebuilds the error of a step from its record, also the first time, so that every execution receives the same. */
 import { NO_BYTES } from "#proto/contract.ts";
 import type { JobError } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { RetryAfterError, TerminalError } from "../errors.ts";
 import { decodeValue } from "../serialization.ts";
 
-/** Classes whose errors are known again; those of the program become plain Errors with the same name. */
+/** Classes that are restored; errors of other classes become plain Errors with the same name. */
 const CLASSES: Readonly<Record<string, { readonly prototype: Error }>> = {
   TypeError,
   RangeError,
@@ -17,10 +17,10 @@ const CLASSES: Readonly<Record<string, { readonly prototype: Error }>> = {
 };
 
 const DOM_NAMES: ReadonlySet<string> = new Set(["AbortError", "TimeoutError"]);
-/** Beyond this an error's own members are not kept. */
+/** Larger members of an error are not recorded. */
 const MAX_MEMBERS_BYTES = 8 * 1024;
 
-/** JSON of what a program has written into an error beside its name, message and stack, such as a code or a status. */
+/** JSON of an error's own members other than name, message and stack, such as a code or a status. */
 export function membersOf(thrown: unknown): Uint8Array<ArrayBuffer> {
   if (!(thrown instanceof Error)) return NO_BYTES;
   try {
@@ -35,7 +35,7 @@ export function membersOf(thrown: unknown): Uint8Array<ArrayBuffer> {
 
 const KEPT: ReadonlySet<string> = new Set(["name", "message", "stack", "cause", "errors"]);
 
-/** @param members as `membersOf` made them */
+/** @param members as returned by `membersOf` */
 export function errorOf({ name, message, stack }: JobError, members: Uint8Array): Error {
   const error: Error = DOM_NAMES.has(name) ? new DOMException(message, name) : plainError(name, message);
   if (stack !== "") Object.defineProperty(error, "stack", { value: stack, configurable: true, writable: true });

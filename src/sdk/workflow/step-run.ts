@@ -7,7 +7,7 @@ import type { RunningHandler } from "./running-handler.ts";
 import type { Operation } from "../replay/operation.ts";
 
 /**
- * Runs the code of a step once, in a scope of its own. Gives what the code returns, a promise or not, and throws what it
+ * Runs the code of a step once, in its own scope. Returns what the code returns, a promise or not, and throws what it
  * throws.
  */
 export function runOnce<T>(
@@ -31,7 +31,7 @@ async function runTimed<T>(scope: StepScope, run: (step: StepRun) => T, clock: T
   }
 }
 
-/** One run of a step: where its code runs, and what it is given. What is not asked for is not made. */
+/** One run of a step: its scope and its argument in one object. Its parts are created on demand. */
 class StepScope implements HandlerScope, StepRun {
   readonly #id: number;
   readonly stepName: string;
@@ -51,7 +51,7 @@ class StepScope implements HandlerScope, StepRun {
     return this.stepName;
   }
 
-  /** The handler's. */
+  /** The handler's signal. */
   get signal(): AbortSignal {
     return this.context.signal;
   }
@@ -68,7 +68,7 @@ class StepScope implements HandlerScope, StepRun {
 }
 
 class TimedRun implements StepRun {
-  /** Rejects at the end of the step's time. */
+  /** Rejects when the step's time limit is reached. */
   readonly over: Promise<never>;
   readonly #controller = new AbortController();
   readonly #timer: ReturnType<typeof setTimeout>;
@@ -83,7 +83,7 @@ class TimedRun implements StepRun {
     this.over.catch(() => {});
     this.#timer = setTimeout(() => {
       const reason = new DOMException(
-        `step ${JSON.stringify(scope.name)} ran longer than its ${timeoutMs} ms`,
+        `step ${JSON.stringify(scope.name)} exceeded its time limit of ${timeoutMs} ms`,
         "TimeoutError",
       );
       this.#controller.abort(reason);

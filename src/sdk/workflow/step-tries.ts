@@ -1,4 +1,4 @@
-/** Attempts of a step with retries of its own: how many failed is on record, so that a crash does not start them over. */
+/** Attempts of a step with its own retries. The number of failures is recorded, so that a crash does not reset it. */
 import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { decodeValue, encodeValue } from "../serialization.ts";
 import { stepDelayMs, type StepOptions } from "../options/step-options.ts";
@@ -8,15 +8,15 @@ import type { RunningHandler } from "./running-handler.ts";
 import type { Operation } from "../replay/operation.ts";
 import { pauseFor } from "./waiting.ts";
 
-/** From here on a pause is a durable sleep, without a slot. */
+/** A pause of at least this length is a durable sleep without a slot. */
 const PARKED_PAUSE_MS = 1_000;
 
 interface Tries {
-  /** Attempts that failed. */
+  /** Number of failed attempts. */
   readonly failed: number;
-  /** When the next one begins, on the worker's clock. */
+  /** Start of the next attempt, on the worker's clock. */
   readonly dueAt: number;
-  /** How long it was to wait. */
+  /** Length of the pause before it. */
   readonly pauseMs: number;
 }
 
@@ -28,7 +28,7 @@ export class StepTries {
     private readonly options: StepOptions,
   ) {}
 
-  /** Number of the attempt to begin with, after what is left of the pause before it. */
+  /** Waits for the rest of the last pause, and returns the number of the next attempt. */
   async first(): Promise<number> {
     if (this.options.maxAttempts === undefined) return 1;
     if (!this.execution.replay.isOrdered) return 1 + this.#pausesOnRecord();
@@ -36,13 +36,13 @@ export class StepTries {
     const record = journal.triesOf(this.operation.id, journal.find(this.operation.label));
     if (record === undefined) return 1;
     const { failed, dueAt, pauseMs } = decodeValue(this.host.functionName, record.name, record.value) as Tries;
-    // Another machine's clock may differ: never longer than it was to be.
+    // Another machine's clock may differ: never pause longer than planned.
     const left = Math.min(Math.max(0, dueAt - this.execution.clock.now()), pauseMs);
     await this.#pause(failed, left);
     return failed + 1;
   }
 
-  /** An attempt failed: records that, and waits before the next one. */
+  /** Records that an attempt failed, and waits before the next one. */
   async pauseBehind(attempt: number, retryAfterMs: bigint | undefined): Promise<void> {
     const pauseMs =
       retryAfterMs === undefined ? stepDelayMs(this.options, attempt, Math.random()) : Number(retryAfterMs);
@@ -63,12 +63,12 @@ export class StepTries {
     try {
       await pauseFor(this.execution, this.#pauseLabel(attempt), ms);
     } finally {
-      // The caller leaves once more, whether the pause ended or the handler's time.
+      // The caller leaves once more, whether the pause ended or the handler was aborted.
       this.execution.rejoin();
     }
   }
 
-  /** Without an order long pauses count the attempts. */
+  /** Counts the attempts by their long pauses, in a job without a recorded order. */
   #pausesOnRecord(): number {
     let count = 0;
     while (this.execution.journal.find(this.#pauseLabel(count + 1)) !== undefined) count++;

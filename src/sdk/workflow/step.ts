@@ -1,4 +1,4 @@
-/** Runs a step once: in the first execution that gets so far. Later ones read what was recorded. */
+/** Runs a step in the first execution that reaches it. Later executions read its record. */
 import { NO_BYTES } from "#proto/contract.ts";
 import { type Checkpoint, CheckpointKind, type JobError } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { StepRun } from "../context.ts";
@@ -16,17 +16,17 @@ import { runOnce } from "./step-run.ts";
 import { StepTries } from "./step-tries.ts";
 import { StepFailedError } from "./workflow-errors.ts";
 
-/** What a step is to do. */
+/** The code of a step, with its options. */
 export interface StepWork<T> {
   readonly run: (step: StepRun) => T;
-  /** Checked. */
+  /** Already checked. */
   readonly options: StepOptions;
 }
 
 /** @throws ReseolioError `invalid_argument` */
 export function checkRun(name: string, run: unknown): void {
   if (typeof run === "function") return;
-  const message = `step ${JSON.stringify(name)}: what it runs is ${show(run)}; give a function`;
+  const message = `step ${JSON.stringify(name)}: its code is ${show(run)}; give a function`;
   throw new ReseolioError("invalid_argument", message);
 }
 
@@ -52,7 +52,7 @@ export async function runStep<T>(
       value: bytes,
       undo: work.options.undo !== undefined,
     });
-    // As it will read in every later execution; the type is the step's own after its trip through JSON.
+    // As every later execution will read it; the type is the step's own after a trip through JSON.
     return asRecorded(host, operation.label, value, bytes) as JobResult<Awaited<T>>;
   } finally {
     execution.steps.delete(operation);
@@ -60,7 +60,9 @@ export async function runStep<T>(
   }
 }
 
-/** Without an order an error counts until an attempt of the job has failed: the next one tries the step again. */
+/**
+ * Without a recorded order an error counts only until an attempt of the job fails: the next one runs the step again.
+ */
 function isStillTrue({ replay, host }: Execution, { error, failures }: Checkpoint): boolean {
   return replay.isOrdered || error === undefined || failures === host.failures;
 }
@@ -77,7 +79,7 @@ function replayed(
   throw execution.replay.failures.give(failureFor(label, error, value, options), operation);
 }
 
-/** Primitive values need no trip through JSON to read as they are recorded. */
+/** Primitive values read as recorded without a trip through JSON. */
 function asRecorded(host: RunningHandler, label: string, value: unknown, bytes: Uint8Array): unknown {
   if (value === undefined || value === null) return null;
   if (typeof value === "string" || typeof value === "boolean") return value;
@@ -86,7 +88,7 @@ function asRecorded(host: RunningHandler, label: string, value: unknown, bytes: 
 
 interface Tried {
   readonly value: unknown;
-  /** As it is recorded. */
+  /** The recorded form of the value. */
   readonly bytes: Uint8Array;
 }
 
@@ -101,10 +103,10 @@ async function tryStep<T>(
   for (let attempt = tries === undefined ? 1 : await tries.first(); ; attempt++) {
     try {
       const value = await runOnce(host, operation, attempt, run, options.timeoutMs);
-      // Encoded here: what JSON loses is a failure of the step like others.
+      // Encoded here, so that a value that JSON cannot carry fails the step like any other error.
       const bytes = encodeValue(host.functionName, `step ${JSON.stringify(label)}`, value);
-      const hooked = execution.afterStepRun();
-      if (hooked !== undefined) await hooked;
+      const resumed = execution.afterStepRun();
+      if (resumed !== undefined) await resumed;
       return { value, bytes };
     } catch (thrown) {
       if (execution.isEnding && tries === undefined) await recordLate(execution, operation, thrown);
@@ -117,7 +119,7 @@ async function tryStep<T>(
   }
 }
 
-/** On record before the handler is told, so that it is a fact; without an order only where the step had its own attempts. */
+/** Records the error before the handler gets it; without a recorded order only if the step has its own retries. */
 async function recordFailure(
   execution: Execution,
   operation: Operation,
@@ -133,8 +135,8 @@ async function recordFailure(
 }
 
 /**
- * A step that was under way when the handler failed has failed too. The next attempt tries it again, and knows by this
- * record that it is that step, and not another one of its name that has come to its end.
+ * Records the failure of a step that was running when the handler failed. The next attempt runs it again, and knows
+ * from this record that it is the same step, not another one of its name.
  */
 async function recordLate(execution: Execution, operation: Operation, thrown: unknown): Promise<void> {
   if (!execution.replay.isOrdered) return;

@@ -1,37 +1,43 @@
-/** What the testing kit changes of a client: the time that its handlers see, and where they die. */
+/** What the testing kit changes in a client: the clock of its handlers, and injected crashes. */
 
-/** Milliseconds. In a test world both hands are its clock. */
+/** Milliseconds. In a test world both clocks are the world's. */
 export interface HandlerClock {
   /** Since the epoch. */
   now(): number;
-  /** Never goes back. */
+  /** Never goes backwards. */
   monotonic(): number;
 }
 
 export const REAL_CLOCK: HandlerClock = { now: () => Date.now(), monotonic: () => performance.now() };
 
-/** A handler that dies stands still for ever, as if its process were gone, and its job is replayed. */
+/**
+ * Decides where handlers crash. A crashed handler never continues, as if its process were gone; its job is replayed.
+ */
 export interface CrashPlan {
-  /** Whether it dies right after this was recorded, stored or told to it. @param point the same in every execution */
+  /** Whether it crashes right after this was recorded, stored or delivered. @param point the same in every execution */
   crashesAfter(jobId: string, point: string): boolean;
-  /** Whether it dies when it has returned, before that is recorded. */
+  /** Whether it crashes after it has returned, before that is recorded. */
   crashesAtEnd(end: ReturnedHandler): boolean;
-  /** The handler was given what it asked for. */
+  /** The handler received what it asked for. */
   observe(seen: GivenValue): void;
-  /** A step has run, of `running` that began and have not gone on: it goes on when the promise ends. */
+  /**
+   * A step has run; it is resumed when the promise resolves.
+   *
+   * @param running steps that began and were not resumed yet
+   */
   afterStepRun(jobId: string, running: number): Promise<void>;
 }
 
-/** What a handler was given. */
+/** A value that a handler received. */
 export interface GivenValue {
   readonly jobId: string;
   readonly functionName: string;
-  /** Attempts of the job that have failed. */
+  /** Number of failed attempts of the job. */
   readonly failures: number;
   /** Identity of the operation. */
   readonly op: number;
   readonly name: string;
-  /** JSON, or an error's name and message. */
+  /** The value as JSON, or an error's name and message. */
   readonly given: string;
 }
 
@@ -39,31 +45,31 @@ export interface GivenValue {
 export interface ReturnedHandler {
   readonly jobId: string;
   readonly functionName: string;
-  /** Attempts of the job that have failed. */
+  /** Number of failed attempts of the job. */
   readonly failures: number;
   /** JSON. */
   readonly result: Uint8Array;
-  /** Steps and values that earlier executions recorded and this one did not ask for. */
+  /** Names of steps and values that are on record and that this execution did not ask for. */
   readonly notAskedFor: readonly string[];
 }
 
 export interface TestHooks {
   readonly clock: HandlerClock;
-  /** Undefined: nobody dies. */
+  /** Undefined: no crashes. */
   readonly crashes: CrashPlan | undefined;
-  /** Handlers are replayed as version 0.1 did, which kept no order of what they are given. */
+  /** Replays handlers like version 0.1, which recorded no order of deliveries. */
   readonly isUnordered?: boolean;
 }
 
 /**
- * Under it a test world puts a TestHooks into the options of its clients; a symbol is no option of a program. The same
- * in every copy of the package that a bundler makes.
+ * The key under which a test world passes TestHooks in the options of its clients; as a symbol it cannot be mistaken
+ * for an option. `Symbol.for` makes it the same in every copy of the package that a bundler creates.
  */
 export const TEST_HOOKS: unique symbol = Symbol.for("reseolio.test-hooks");
 
 export const NO_TEST_HOOKS: TestHooks = { clock: REAL_CLOCK, crashes: undefined };
 
-/** What a test world has put into options. */
+/** The hooks that a test world has put into the options. */
 export function testHooksOf(options: object): TestHooks {
   return (options as { readonly [TEST_HOOKS]?: TestHooks })[TEST_HOOKS] ?? NO_TEST_HOOKS;
 }

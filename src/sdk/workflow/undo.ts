@@ -1,6 +1,7 @@
 /**
- * Undoes the steps of a job that ended DEAD or CANCELLED: its handler was replayed to where it stood, and has told what
- * undoes each step. The last step is undone first; each undo is a step of the undo job, so that it runs once.
+ * Undoes the steps of a job that ended DEAD or CANCELLED. Its handler was replayed as far as its records go and has
+ * registered the undo of each step. The last step is undone first; each undo is a step of the undo job, so it runs
+ * once.
  */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { UndoRun } from "../options/step-options.ts";
@@ -11,16 +12,19 @@ import type { RunningHandler } from "./running-handler.ts";
 import { runOnce } from "./step-run.ts";
 import type { Undo } from "./undos.ts";
 
-/** How long a handler may take to ask for a step that is on record but was never given to it; also a share of its time. */
+/**
+ * How long a handler may take to ask for a step that was recorded but never delivered; also limited to a share of its
+ * time.
+ */
 const PATIENCE_MS = 5_000;
 const PATIENCE_SHARE = 0.4;
 const POLL_MS = 20;
 
 /**
- * @param undone records of the job whose steps are undone
- * @param own records of the undo job
- * @returns names of the steps that are undone, in the order of their undoing
- * @throws what an undo threw, with the step's name before its message
+ * @param undone checkpoints of the job whose steps are undone
+ * @param own checkpoints of the undo job
+ * @returns names of the undone steps, in the order in which they were undone
+ * @throws what an undo threw, with the step's name in front of its message
  */
 export async function undoSteps(
   host: RunningHandler,
@@ -41,7 +45,7 @@ async function undoStep(host: RunningHandler, step: Checkpoint, label: string): 
   const undo = await undoOf(host, step.name);
   if (undo === undefined) {
     return execution.mismatched(
-      `the step ${JSON.stringify(step.name)} of job ${host.jobId} is to be undone, but its handler does not ask for it`,
+      `the step ${JSON.stringify(step.name)} of job ${host.jobId} has to be undone, but its handler does not ask for it`,
     );
   }
   execution.check();
@@ -68,7 +72,7 @@ async function undoStep(host: RunningHandler, step: Checkpoint, label: string): 
   });
 }
 
-/** A step that was recorded beside others may be asked for a little later than what was given to the handler. */
+/** Waits for the undo: the handler may ask for a step that ran beside others a little later than for the rest. */
 async function undoOf({ undos, timeLimitMs }: RunningHandler, stepName: string): Promise<Undo | undefined> {
   const patienceMs = Math.min(PATIENCE_MS, timeLimitMs * PATIENCE_SHARE);
   for (let waited = 0; waited < patienceMs && undos.find(stepName) === undefined; waited += POLL_MS) {
@@ -77,7 +81,7 @@ async function undoOf({ undos, timeLimitMs }: RunningHandler, stepName: string):
   return undos.find(stepName);
 }
 
-/** The same kind of error, so that a TerminalError is one. */
+/** Keeps the name of the error, so that a TerminalError remains one. */
 function named(stepName: string, thrown: unknown): unknown {
   if (!(thrown instanceof Error)) return thrown;
   const error = new Error(`undo of step ${JSON.stringify(stepName)}: ${thrown.message}`, { cause: thrown });
@@ -85,7 +89,7 @@ function named(stepName: string, thrown: unknown): unknown {
   return "retryAfterMs" in thrown ? Object.assign(error, { retryAfterMs: thrown.retryAfterMs }) : error;
 }
 
-/** Last first. What has no place was recorded when it was not given to the handler any more. */
+/** Sorts the last step first, by time: steps without a place were recorded after the handler had ended. */
 function byUndoing(one: Checkpoint, other: Checkpoint): number {
   return timeOf(other) - timeOf(one) || byPlace(other, one);
 }

@@ -3,7 +3,7 @@ import type { Operation } from "../replay/operation.ts";
 
 export type Undo = NonNullable<StepOptions["undo"]>;
 
-/** What undoes the steps that a handler has asked for. */
+/** The registered undos of the steps that a handler has asked for. */
 export class Undos {
   readonly #undos: { readonly operation: Operation; readonly undo: Undo }[] = [];
 
@@ -11,7 +11,9 @@ export class Undos {
     if (undo !== undefined) this.#undos.push({ operation, undo });
   }
 
-  /** @param label of a step: an operation takes the one on record when that is found in changed code, after it is asked for */
+  /**
+   * @param label compared at the time of the call: an operation may take the label of a record after it was asked for
+   */
   find(label: string): Undo | undefined {
     return this.#undos.findLast(({ operation }) => operation.label === label)?.undo;
   }

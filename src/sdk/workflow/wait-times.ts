@@ -1,6 +1,7 @@
 /**
- * When the time of a wait is over, in every execution. The daemon is told of waits when the handler parks, and counts from
- * then; a wait that begins beside a running step has its end noted, so that no restart makes it longer.
+ * Keeps the end of each wait the same in every execution. The daemon receives waits when the handler parks, and counts
+ * from then. A wait that begins while a step runs has its time left recorded in a note, so that a restart does not
+ * lengthen it.
  */
 import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { OpenWait } from "#proto/gen/reseolio/v1/session_service_pb.ts";
@@ -12,33 +13,33 @@ import { decodeValue, encodeValue } from "../serialization.ts";
 import type { Awaited as AwaitedThing, DurableWait } from "./durable-wait.ts";
 import type { HandlerClock } from "./test-hooks.ts";
 
-/** A shorter wait is not worth a record: a restart takes longer. */
+/** Shorter waits are not worth a record: a restart takes longer. */
 const MIN_RECORDED_MS = 200;
 
 export interface WaitTimesPort {
   readonly clock: HandlerClock;
   readonly functionName: string;
-  /** Attempts of the job that have failed. */
+  /** Number of failed attempts of the job. */
   readonly failures: number;
   find(label: string): Checkpoint | undefined;
-  /** Nobody waits for it. */
+  /** Records a note that nobody waits for. */
   recordNote(label: string, value: Uint8Array): void;
 }
 
-/** What the daemon tells as the handler is started. */
+/** What the daemon sends when the handler is started. */
 export interface StartTimes {
   readonly openWaits: readonly OpenWait[];
-  /** Its time, milliseconds; undefined where it tells none. */
+  /** The daemon's time, in milliseconds since the epoch; undefined if it sends none. */
   readonly startedAt: number | undefined;
 }
 
 export class WaitTimes {
-  /** On the monotonic clock. */
+  /** Monotonic. */
   readonly #madeAt: number;
   readonly #startedAt: number | undefined;
   readonly #registered = new LazyMap<string, OpenWait>();
 
-  /** To be made as the handler is started. */
+  /** Create it when the handler is started. */
   constructor(
     private readonly port: WaitTimesPort,
     { openWaits, startedAt }: StartTimes,
@@ -48,20 +49,20 @@ export class WaitTimes {
     for (const wait of openWaits) this.#registered.set(wait.name, wait);
   }
 
-  /** The daemon knew of it as the handler was started. */
+  /** Whether the daemon knew the wait when the handler was started. */
   isRegistered(name: string): boolean {
     return this.#registered.has(name);
   }
 
-  /** Milliseconds that are left of a wait that began in an earlier execution; undefined for a new one. */
+  /** Milliseconds left of a wait that began in an earlier execution; undefined for a new one. */
   leftMs(name: string, awaited: AwaitedThing, operation: Operation | undefined): number | undefined {
     const leftMs = this.#registered.get(name)?.leftMs ?? this.#recordedMs(this.#labelOf(name, awaited, operation));
     return leftMs === undefined ? undefined : Math.max(0, leftMs - (this.port.clock.monotonic() - this.#madeAt));
   }
 
   /**
-   * What was left as the handler was started. Both times are the daemon's, as a worker whose clock is ahead must not end a
-   * wait early.
+   * What a note says was left when the handler was started. Both times come from the daemon's clock: a worker whose
+   * clock is ahead must not end a wait early.
    */
   #recordedMs(label: string): number | undefined {
     const note = this.port.find(label);
@@ -69,7 +70,7 @@ export class WaitTimes {
     return Number(decodeValue(this.port.functionName, label, note.value)) - (this.#startedAt - timeOf(note));
   }
 
-  /** The handler cannot park for it now. */
+  /** Records the time left of a wait for which the handler cannot park now. */
   keep(wait: DurableWait): void {
     const leftMs = wait.isSent || wait.isTimeKept ? null : wait.timeLeftMs();
     if (leftMs === null || leftMs < MIN_RECORDED_MS) return;
@@ -79,7 +80,7 @@ export class WaitTimes {
     this.port.recordNote(label, encodeValue(this.port.functionName, label, Math.ceil(leftMs)));
   }
 
-  /** The time of a wait for a message is over in one attempt, and the next one waits the whole time. */
+  /** The timeout of a wait for a message belongs to one attempt; the next attempt waits for the whole timeout again. */
   #labelOf(name: string, { kind }: AwaitedThing, operation: Operation | undefined): string {
     const what = operation === undefined ? name : operation.id.toString(36);
     return boundedName(kind === "sleep_for" ? `due:${what}` : `due:${what}/${this.port.failures}`);

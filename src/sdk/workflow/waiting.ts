@@ -1,4 +1,4 @@
-/** The waits of a handler: each is recorded when it is over, and is over at once in every later execution. */
+/** The waits of a handler. Each is recorded when it ends, and ends at once in every later execution. */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { AwaitEventOptions, AwaitSignalOptions } from "../context.ts";
 import { ReseolioError } from "../errors.ts";
@@ -18,7 +18,7 @@ export async function sleepUntil(execution: Execution, operation: Operation, at:
   await waitFor(execution, operation, { kind: "sleep_until", at: time });
 }
 
-/** Of the code of an operation, which the handler itself is not given. @param label unique within the job */
+/** Sleeps as part of another operation; the handler itself does not receive it. @param label unique within the job */
 export async function pauseFor(execution: Execution, label: string, ms: number): Promise<void> {
   if (execution.journal.find(label) !== undefined) return;
   await execution.wait(execution.makeWait(label, { kind: "sleep_for", ms }, undefined));

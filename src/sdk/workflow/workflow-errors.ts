@@ -1,8 +1,9 @@
+/** Errors of durable operations. Their messages must stay as they are, as replays of older jobs must get the same. */
 import { ReseolioError } from "../errors.ts";
 
 /**
- * From `awaitEvent` with a timeout: the event had not happened by then. The same in every execution, but where it
- * ends the attempt: the next one waits again, the whole time.
+ * Thrown by `awaitEvent` with a timeout: the event was not emitted in time. Every execution receives the same error,
+ * unless it ends the attempt: then the next attempt waits for the whole timeout again.
  *
  * @example
  * ```ts
@@ -26,9 +27,9 @@ export class EventTimeoutError extends ReseolioError {
 }
 
 /**
- * From a step with `maxAttempts`: it has failed that often, or with a TerminalError. `cause` is an Error with the name,
- * message and stack of its last error, the same in every execution. The step is tried again only when this error leaves the
- * handler, by itself or as a cause, and so ends the attempt.
+ * Thrown by a step with `maxAttempts` that failed that many times, or with a TerminalError. `cause` is an Error with
+ * the name, message and stack of its last error, the same in every execution. The step runs again only if this error
+ * leaves the handler, directly or as a cause, and so ends the attempt.
  *
  * @example
  * ```ts
@@ -41,7 +42,7 @@ export class EventTimeoutError extends ReseolioError {
 export class StepFailedError extends ReseolioError {
   override readonly name = "StepFailedError";
   readonly stepName: string;
-  /** Nothing would change by trying again: the step threw a TerminalError. */
+  /** The step threw a TerminalError, so retrying is pointless. */
   readonly isTerminal: boolean;
 
   constructor(stepName: string, cause: Error) {
@@ -52,8 +53,8 @@ export class StepFailedError extends ReseolioError {
 }
 
 /**
- * From `awaitSignal` with a timeout: no signal of this name was sent to the job by then. The same in every execution, but
- * where it ends the attempt: the next one waits again, the whole time.
+ * Thrown by `awaitSignal` with a timeout: no signal of this name was sent to the job in time. Every execution receives
+ * the same error, unless it ends the attempt: then the next attempt waits for the whole timeout again.
  *
  * @example
  * ```ts

@@ -33,6 +33,6 @@ export const storageOrder: RoomOrder = {
     { name: "postgres/jobs", files: /\/postgres\/jobs\// },
     { name: "postgres", files: /\/postgres\/[^/]+$/ },
     { name: "postgres/maintenance", files: /\/postgres\/maintenance\// },
-    { name: "opening", files: /\/storage\/open-store\.ts$/ },
+    { name: "opening", files: /\/storage\/open-(store|maintenance)\.ts$/ },
   ],
 };

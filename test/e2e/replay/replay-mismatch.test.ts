@@ -90,7 +90,7 @@ testOnEachStore(
     await until(async () => (await undo())?.error?.reason === "replay_mismatch", "the step more does not fit");
     const { id, failures } = (await undo())!;
     expect(failures).toBe(1);
-    expect(await world.cli("jobs", "explain", id)).toContain('a step "send mail" comes next on record');
+    expect(await world.cli("jobs", "explain", id)).toContain('a step "send mail" is next on record');
     expect(world.effectsOf("order")).toEqual([]);
     await world.replaceWorker(3);
     expect(await world.client.handle(id).result(30_000)).toEqual({ undone: ["send mail", "reserve goods"] });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { type ChildCommand, runChild } from "../../../src/cli/child-command.ts";
+import { type ChildCommand, runChild } from "../../../src/cli/work/child-command.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 
 const never = new AbortController().signal;
@@ -97,7 +97,7 @@ describe("a command that fails", () => {
       heard += text;
     };
     const outcome = await runChild(shell(`echo "disk is full" >&2; exit 3`, { onStderr }));
-    expect(outcome).toEqual({ kind: "failure", message: "sh ended with exit code 3: disk is full" });
+    expect(outcome).toEqual({ kind: "failure", message: "sh exited with code 3: disk is full" });
     expect(heard).toBe("disk is full\n");
   });
 
@@ -108,14 +108,14 @@ describe("a command that fails", () => {
     expect(outcome.message.length).toBeLessThan(4_300);
   });
 
-  test("exit code 75 asks for a later attempt", async () => {
-    expect(await runChild(shell("exit 75"))).toEqual({ kind: "retry_later", message: "sh ended with exit code 75" });
+  test("exit code 75 requested another attempt", async () => {
+    expect(await runChild(shell("exit 75"))).toEqual({ kind: "retry_later", message: "sh exited with code 75" });
   });
 
   test("a signal is named", async () => {
     expect(await runChild(shell("kill -KILL $$"))).toEqual({
       kind: "failure",
-      message: "sh ended with signal SIGKILL",
+      message: "sh was killed by SIGKILL",
     });
   });
 
@@ -164,7 +164,7 @@ describe("a command that is stopped", () => {
     const grandchild = Number(readFileSync(dir.file("pid"), "utf8"));
     expect(isAlive(grandchild)).toBe(true);
     stop.abort();
-    expect(await running).toMatchObject({ kind: "failure", message: "sh ended with signal SIGKILL: ready" });
+    expect(await running).toMatchObject({ kind: "failure", message: "sh was killed by SIGKILL: ready" });
     await gone(grandchild);
   });
 
@@ -184,7 +184,7 @@ describe("a command that is stopped", () => {
     stop.abort();
     expect(await runChild(child(["sleep", "60"], { signal: stop.signal }))).toMatchObject({
       kind: "failure",
-      message: "sleep ended with signal SIGTERM",
+      message: "sleep was killed by SIGTERM",
     });
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { formatDuration, parseDuration } from "../../../src/cli/flags/duration.ts";
+import { formatDuration, parseDuration } from "../../../src/cli/text/duration.ts";
 
 describe("a length", () => {
   test.each([

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { parseInstant, relativeTime } from "../../../src/cli/views/instant.ts";
+import { parseInstant, relativeTime } from "../../../src/cli/text/instant.ts";
 
 describe("a time", () => {
   test.each([

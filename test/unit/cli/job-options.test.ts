@@ -66,20 +66,20 @@ describe("options of a job as flags", () => {
   });
 
   test.each([
-    [{ "max-attempts": "0" }, '--max-attempts is "0"'],
-    [{ "max-attempts": "2.5" }, '--max-attempts is "2.5"'],
-    [{ "max-attempts": "1e3" }, '--max-attempts is "1e3"'],
-    [{ jitter: "1.1" }, '--jitter is "1.1"'],
-    [{ jitter: "NaN" }, '--jitter is "NaN"'],
-    [{ timeout: "-5s" }, '--timeout is "-5s"'],
-    [{ timeout: "30" }, '--timeout is "30": the unit is missing'],
+    [{ "max-attempts": "0" }, 'invalid value for --max-attempts: "0"'],
+    [{ "max-attempts": "2.5" }, 'invalid value for --max-attempts: "2.5"'],
+    [{ "max-attempts": "1e3" }, 'invalid value for --max-attempts: "1e3"'],
+    [{ jitter: "1.1" }, 'invalid value for --jitter: "1.1"'],
+    [{ jitter: "NaN" }, 'invalid value for --jitter: "NaN"'],
+    [{ timeout: "-5s" }, 'invalid value for --timeout: "-5s"'],
+    [{ timeout: "30" }, 'invalid value for --timeout: "30"; the unit is missing'],
     [{ timeout: "50d" }, "--timeout 50d is too long"],
-    [{ "run-at": "soon" }, '--run-at is "soon"'],
-    [{ delay: "1s", "run-at": "2026-11-21T09:00Z" }, "--delay and --run-at exclude each other"],
+    [{ "run-at": "soon" }, 'invalid value for --run-at: "soon"'],
+    [{ delay: "1s", "run-at": "2026-11-21T09:00Z" }, "use either --delay or --run-at, not both"],
     [{ "start-within": "0" }, "--start-within is 0"],
     [{ "idempotency-key": "" }, "--idempotency-key is empty"],
-    [{ header: ["novalue"] }, '--header is "novalue"'],
-    [{ header: ["=x"] }, '--header is "=x"'],
+    [{ header: ["novalue"] }, 'invalid value for --header: "novalue"'],
+    [{ header: ["=x"] }, 'invalid value for --header: "=x"'],
   ])("%j is refused", (flags, message) => {
     expect(fault(() => read(flags))).toContain(message);
   });
@@ -110,14 +110,14 @@ describe("options of a line", () => {
   });
 
   test.each([
-    [{ maxAtempts: 5 }, `there is no option "maxAtempts"; did you mean maxAttempts?`],
-    [{ constructor: 5 }, `there is no option "constructor"`],
-    [{ maxAttempts: 0 }, '--max-attempts is "0"'],
-    [{ maxAttempts: null }, "options.maxAttempts is null"],
-    [{ timeoutMs: -1 }, "options.timeoutMs is -1"],
-    [{ backoff: "cubic" }, 'options.backoff is "cubic"'],
-    [{ onDuplicate: "explode" }, 'options.onDuplicate is "explode"'],
-    [{ headers: ["a"] }, 'options.headers is ["a"]'],
+    [{ maxAtempts: 5 }, `unknown option "maxAtempts"; did you mean maxAttempts?`],
+    [{ constructor: 5 }, `unknown option "constructor"`],
+    [{ maxAttempts: 0 }, 'invalid value for --max-attempts: "0"'],
+    [{ maxAttempts: null }, "invalid options.maxAttempts: null"],
+    [{ timeoutMs: -1 }, "invalid options.timeoutMs: -1"],
+    [{ backoff: "cubic" }, 'invalid options.backoff: "cubic"'],
+    [{ onDuplicate: "explode" }, 'invalid options.onDuplicate: "explode"'],
+    [{ headers: ["a"] }, 'invalid options.headers: ["a"]'],
   ])("%j is refused", (options, message) => {
     expect(fault(() => line(options))).toContain(message);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { embedJson, findJsonFault, parseExact, toJson } from "../../../src/cli/terminal/json-text.ts";
+import { embedJson, findJsonFault, parseExact, toJson } from "../../../src/cli/text/json-text.ts";
 
 describe("the place of a fault in JSON", () => {
   test.each([

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { plainBlock, plainText, safeJson } from "../../../src/cli/terminal/plain-text.ts";
+import { plainBlock, plainText, safeJson } from "../../../src/cli/text/plain-text.ts";
 
 describe("text from a job on a terminal", () => {
   test("C0, DEL and C1 controls are shown by name", () => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { jobOfLine } from "../../../src/cli/calls/enqueue-lines.ts";
 import { CliError } from "../../../src/cli/exit.ts";
-import { checkJobId, shortId } from "../../../src/cli/views/job-id.ts";
-import { parseStates } from "../../../src/cli/views/job-states.ts";
+import { checkJobId, shortId } from "../../../src/cli/text/job-id.ts";
+import { parseStates } from "../../../src/cli/flags/parse-states.ts";
 import { argsBytes, linesOf, readTextFile } from "../../../src/cli/flags/read-input.ts";
 
 function fault(work: () => unknown): string {
@@ -22,19 +22,19 @@ describe("arguments", () => {
   });
 
   test.each([
-    ["[1,", `--args is not JSON: unexpected end of text at column 4 of "[1,"`],
+    ["[1,", `--args is not valid JSON: unexpected end of text at column 4 of "[1,"`],
     ["[1,\n2,\n]", `unexpected "]" at line 3, column 1`],
-    [`{"a":1}`, "--args is no JSON array"],
-    ["null", "--args is no JSON array"],
-    [`"[1]"`, "--args is no JSON array"],
-    ["", "--args is not JSON"],
+    [`{"a":1}`, "--args is not a JSON array"],
+    ["null", "--args is not a JSON array"],
+    [`"[1]"`, "--args is not a JSON array"],
+    ["", "--args is not valid JSON"],
     ["x".repeat(500), `of "${"x".repeat(60)}…"`],
   ])("%p is refused with its place", (text, message) => {
     expect(fault(() => argsBytes(text, "--args"))).toContain(message);
   });
 
   test("a file that is not there is named", () => {
-    expect(fault(() => readTextFile("/no/such/file", "--args"))).toContain("--args: /no/such/file cannot be read");
+    expect(fault(() => readTextFile("/no/such/file", "--args"))).toContain("--args: cannot read /no/such/file");
   });
 });
 
@@ -80,20 +80,20 @@ describe("a line of --jsonl", () => {
 
   test.each([
     ["{}", `"function" is missing`],
-    [`{"function":1}`, `"function" is 1`],
-    [`{"function":""}`, "the function's name is empty"],
-    [`{"function":"a","arg":[]}`, `there is no key "arg"; did you mean "args"?`],
-    [`{"function":"a","args":{}}`, `"args" is no JSON array`],
-    [`{"function":"a","options":[]}`, `"options" is no object`],
-    [`[1]`, "the line is no JSON object"],
-    [`{"function":`, "the line is not JSON: unexpected end of text at column 13"],
+    [`{"function":1}`, `invalid "function": 1`],
+    [`{"function":""}`, "the function name is empty"],
+    [`{"function":"a","arg":[]}`, `unknown key "arg"; did you mean "args"?`],
+    [`{"function":"a","args":{}}`, `"args" is not a JSON array`],
+    [`{"function":"a","options":[]}`, `"options" is not an object`],
+    [`[1]`, "the line is not a JSON object"],
+    [`{"function":`, "the line is not valid JSON: unexpected end of text at column 13"],
   ])("%p is refused", (text, message) => {
     expect(fault(() => jobOfLine(text, defaults))).toContain(message);
   });
 
   test("too large arguments are refused before they are sent", () => {
     const text = JSON.stringify({ function: "a", args: ["x".repeat(1_100_000)] });
-    expect(fault(() => jobOfLine(text, defaults))).toContain("at most 1048576 are allowed");
+    expect(fault(() => jobOfLine(text, defaults))).toContain("the limit is 1048576");
   });
 });
 
@@ -109,7 +109,7 @@ describe("an id", () => {
   test.each(["", "019aa6cf", id.slice(0, 12), `${id}0`, "mail:send", "019aa6cf_8e4b_7d2a", "zzzzzzzz-zzzz-7"])(
     "%p is refused",
     (text) => {
-      expect(fault(() => checkJobId(text))).toContain("is no job id");
+      expect(fault(() => checkJobId(text))).toContain("not a valid job ID");
     },
   );
 });
@@ -120,7 +120,7 @@ describe("states", () => {
   });
 
   test("an unknown one is refused with a suggestion", () => {
-    expect(fault(() => parseStates(["deed"]))).toBe(`--state is "deed"; did you mean DEAD?`);
-    expect(fault(() => parseStates([""]))).toContain(`--state is ""`);
+    expect(fault(() => parseStates(["deed"]))).toBe(`invalid value for --state: "deed"; did you mean DEAD?`);
+    expect(fault(() => parseStates([""]))).toContain(`invalid value for --state: ""`);
   });
 });

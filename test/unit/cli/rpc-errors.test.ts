@@ -44,7 +44,7 @@ describe("what a call threw", () => {
   test("what the network did exits 5, whatever code it was wrapped in", () => {
     const reset = Object.assign(new Error("socket hang up"), { code: "ECONNRESET" });
     const broke = cliErrorFrom(new ConnectError("hang up", Code.Aborted, undefined, undefined, reset));
-    expect(broke).toMatchObject({ exitCode: 5, message: "the connection to the daemon broke (hang up)" });
+    expect(broke).toMatchObject({ exitCode: 5, message: "lost the connection to the daemon (hang up)" });
     const untrusted = Object.assign(new Error("self signed"), { code: "DEPTH_ZERO_SELF_SIGNED_CERT" });
     const refused = cliErrorFrom(new ConnectError("self signed", Code.Internal, undefined, undefined, untrusted));
     expect(refused).toMatchObject({ exitCode: 5, message: "the daemon's certificate is not trusted (self signed)" });

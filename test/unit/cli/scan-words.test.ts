@@ -49,7 +49,7 @@ describe("words of a command", () => {
     });
   });
 
-  test("a short flag takes its value glued, after = and as the next word", () => {
+  test("a short flag takes its value attached, after = and as the next word", () => {
     for (const words of [["-n5"], ["-n=5"], ["-n", "5"], ["-qn5"]]) {
       expect(scanWords(["a", ...words], command).flags["limit"]).toBe("5");
     }
@@ -59,8 +59,8 @@ describe("words of a command", () => {
     expect(scanWords(["a", "--limit", "-5"], command).flags["limit"]).toBe("-5");
     expect(scanWords(["a", "--limit", "-"], command).flags["limit"]).toBe("-");
     expect(scanWords(["a", "--limit=--yes"], command).flags["limit"]).toBe("--yes");
-    expect(fault("a", "--limit", "--yes")).toBe("--limit needs a value");
-    expect(fault("a", "--limit")).toBe("--limit needs a value");
+    expect(fault("a", "--limit", "--yes")).toBe("--limit requires a value");
+    expect(fault("a", "--limit")).toBe("--limit requires a value");
   });
 
   test("values are kept as they are, also empty ones and those that look like flags or hold newlines", () => {
@@ -69,31 +69,31 @@ describe("words of a command", () => {
   });
 
   test("an unknown flag is refused with a suggestion", () => {
-    expect(fault("a", "--stat", "x")).toContain("no flag --stat; did you mean --state?");
+    expect(fault("a", "--stat", "x")).toContain("unknown flag --stat; did you mean --state?");
     expect(fault("a", "--max-atempts=3")).toContain("did you mean --max-attempts?");
-    expect(fault("a", "--zzz")).toBe("reseolio jobs try has no flag --zzz");
-    expect(fault("a", "-x")).toContain("no flag -x");
-    expect(fault("a", "--maxAttempts=3")).toContain("no flag --maxAttempts");
-    expect(fault("a", "--no-quiet")).toContain("no flag --no-quiet");
-    expect(fault("a", "--constructor=1")).toContain("no flag --constructor");
+    expect(fault("a", "--zzz")).toBe("unknown flag --zzz");
+    expect(fault("a", "-x")).toContain("unknown flag -x");
+    expect(fault("a", "--maxAttempts=3")).toContain("unknown flag --maxAttempts");
+    expect(fault("a", "--no-quiet")).toContain("unknown flag --no-quiet");
+    expect(fault("a", "--constructor=1")).toContain("unknown flag --constructor");
   });
 
   test("a flag given twice is refused unless it is a list", () => {
-    expect(fault("a", "--limit=1", "-n", "2")).toBe("-n is given twice");
+    expect(fault("a", "--limit=1", "-n", "2")).toBe("-n was given more than once");
   });
 
   test("a boolean takes no value", () => {
-    expect(fault("a", "--quiet=maybe")).toContain("--quiet takes no value");
+    expect(fault("a", "--quiet=maybe")).toContain("--quiet does not take a value");
     expect(scanWords(["a", "--quiet=false"], command).flags["quiet"]).toBe(false);
   });
 
   test("a word that the flag does not know is refused with a suggestion", () => {
-    expect(fault("a", "--backoff", "liner")).toBe(`--backoff is "liner"; did you mean linear?`);
+    expect(fault("a", "--backoff", "liner")).toBe(`invalid value for --backoff: "liner"; did you mean linear?`);
   });
 
   test("missing and surplus operands are named", () => {
-    expect(fault()).toBe("NAME is missing: a name");
+    expect(fault()).toBe("missing argument NAME: a name");
     const strict = defineCommand({ ...command, operands: [{ name: "ID", description: "an id", required: true }] });
-    expect(() => scanWords(["a", "b"], strict)).toThrow(`"b" is one word too many: reseolio jobs try takes ID`);
+    expect(() => scanWords(["a", "b"], strict)).toThrow(`"b": reseolio jobs try takes only ID`);
   });
 });

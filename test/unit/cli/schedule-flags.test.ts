@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { CliError } from "../../../src/cli/exit.ts";
 import { openMessages } from "../../../src/cli/terminal/messages.ts";
 import { checkScheduleName, readRule, readSchedule, SCHEDULE_FLAGS } from "../../../src/cli/flags/schedule-flags.ts";
-import { namingFlags, withFlags } from "../../../src/cli/flags/schedule-faults.ts";
+import { withFlagNames, withFlags } from "../../../src/cli/calls/schedule-faults.ts";
 import { schedulesCreate } from "../../../src/cli/commands/schedules-create.ts";
 import { scanWords } from "../../../src/cli/flags/scan-words.ts";
 
@@ -70,11 +70,11 @@ describe("a schedule as flags", () => {
     [["--tz", " "], "--tz is empty", "America/New_York"],
     [["--jitter", "0.1"], "the unit is missing", "500ms"],
     [["--jitter", "60d"], "--jitter 60d is too long", ""],
-    [["--retry-jitter", "2"], '--retry-jitter is "2"', "from 0 to 1"],
-    [["--max-catch-up", "0"], '--max-catch-up is "0"', "from 1 to 10000"],
-    [["--end-at", "soon"], '--end-at is "soon"', "ISO time"],
-    [["--delay", "1s"], "has no flag --delay", ""],
-    [["--idempotency-key", "k"], "has no flag --idempotency-key", ""],
+    [["--retry-jitter", "2"], 'invalid value for --retry-jitter: "2"', "from 0 to 1"],
+    [["--max-catch-up", "0"], 'invalid value for --max-catch-up: "0"', "from 1 to 10000"],
+    [["--end-at", "soon"], 'invalid value for --end-at: "soon"', "ISO 8601 time"],
+    [["--delay", "1s"], "unknown flag --delay", ""],
+    [["--idempotency-key", "k"], "unknown flag --idempotency-key", ""],
   ])("%p is refused with its flag and what is right", async (words, message, hint) => {
     const said = await fault(() => read(words));
     expect(said).toContain(message);
@@ -96,7 +96,7 @@ describe("a schedule as flags", () => {
     ["Mars/Olympus", undefined],
   ])("the zone %p is wrong, and perhaps another was meant", async (zone, hint) => {
     const refused = Promise.reject(new CliError("usage", `spec.time_zone: "${zone}" is no IANA time zone`));
-    const fault: unknown = await namingFlags(refused).catch((error: unknown) => error);
+    const fault: unknown = await withFlagNames(refused).catch((error: unknown) => error);
     expect(fault).toMatchObject({ message: `--tz: "${zone}" is no IANA time zone`, hint });
   });
 

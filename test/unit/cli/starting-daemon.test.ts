@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { createServer } from "node:net";
-import { whenStarted } from "../../../src/cli/calls/starting-daemon.ts";
 import { parseAddress } from "../../../src/sdk/transport/address.ts";
+import { waitUntilListening } from "../../../src/cli/calls/starting-daemon.ts";
 import { freePort } from "../../support/free-port.ts";
 
 test("a daemon of this machine that is just starting is waited for", async () => {
@@ -10,7 +10,7 @@ test("a daemon of this machine that is just starting is waited for", async () =>
   const listening = new Promise<number>((resolve) => {
     setTimeout(() => server.listen(port, "127.0.0.1", () => resolve(performance.now())), 200);
   });
-  await whenStarted(parseAddress(`127.0.0.1:${port}`, false));
+  await waitUntilListening(parseAddress(`127.0.0.1:${port}`, false));
   const endedAt = performance.now();
   expect(endedAt).toBeGreaterThanOrEqual(await listening);
   server.close();
@@ -18,8 +18,8 @@ test("a daemon of this machine that is just starting is waited for", async () =>
 
 test("one that does not come is given up after a second, one elsewhere is not waited for", async () => {
   const startedAt = performance.now();
-  await whenStarted(parseAddress("jobs.invalid:50051", false));
+  await waitUntilListening(parseAddress("jobs.invalid:50051", false));
   expect(performance.now() - startedAt).toBeLessThan(500);
-  await whenStarted(parseAddress(`[::1]:${await freePort()}`, false));
+  await waitUntilListening(parseAddress(`[::1]:${await freePort()}`, false));
   expect(performance.now() - startedAt).toBeLessThan(5_000);
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { editDistance, suggest } from "../../../src/cli/flags/suggest.ts";
+import { editDistance, suggest } from "../../../src/cli/text/suggest.ts";
 
 describe("a suggestion", () => {
   test.each([

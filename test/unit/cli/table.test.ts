@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { painter } from "../../../src/cli/terminal/color.ts";
-import { plainText } from "../../../src/cli/terminal/plain-text.ts";
+import { plainText } from "../../../src/cli/text/plain-text.ts";
 import { type Column, renderTable, renderTsv } from "../../../src/cli/terminal/table.ts";
 
 interface Row {

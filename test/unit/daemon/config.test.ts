@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, writeFileSync } from "node:fs";
-import type { ConfigSource, DaemonConfig } from "../../../src/daemon/config.ts";
-import { readConfig } from "../../../src/daemon/config.ts";
+import { type ConfigSource, type DaemonConfig, readConfig } from "../../../src/daemon/config.ts";
 import { SETTINGS } from "../../../src/daemon/settings.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 
@@ -159,7 +158,7 @@ describe("faults", () => {
   test("name what an address that others can reach needs", () => {
     expect(faultsOf({ addr: "0.0.0.0:1" }).join()).toMatch(/^--addr: 0\.0\.0\.0 .*token.*TLS.*--insecure/);
     expect(faultsOf({}, { RESEOLIO_ADDR: "[::]:1", RESEOLIO_TOKEN: "x" }).join()).toMatch(
-      /^RESEOLIO_ADDR: :: .*needs TLS/,
+      /^RESEOLIO_ADDR: :: .*requires TLS/,
     );
     expect(faultsOf({ addr: "127.0.0.1:1" })).toEqual([]);
   });

@@ -10,8 +10,8 @@ import {
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { encodeSessionResponse } from "#proto/gen/reseolio/v1/session_daemon_frames.ts";
 import { DaemonError } from "../../../src/daemon/core/errors.ts";
-import { fromEnqueueResult } from "../../../src/daemon/rpc/messages.ts";
-import { SessionOutbox } from "../../../src/daemon/rpc/session-outbox.ts";
+import { fromEnqueueResult } from "../../../src/daemon/rpc/messages/job-messages.ts";
+import { SessionOutbox } from "../../../src/daemon/rpc/session/session-outbox.ts";
 
 async function frames(outbox: SessionOutbox): Promise<readonly SessionResponse[]> {
   outbox.end();

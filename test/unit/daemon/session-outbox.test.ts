@@ -6,7 +6,7 @@ import {
   ReplySchema,
   type SessionResponse,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { SessionOutbox } from "../../../src/daemon/rpc/session-outbox.ts";
+import { SessionOutbox } from "../../../src/daemon/rpc/session/session-outbox.ts";
 
 /** A client that notes what it is sent, and when beside the others. */
 function reader(name: string, sent: [string, SessionResponse][]): SessionOutbox {

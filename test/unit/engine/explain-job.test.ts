@@ -19,7 +19,7 @@ describe("a pending job", () => {
     await using world = await createEngineWorld();
     const jobId = await world.enqueue(FUNCTION);
     expect(await blockersOf(world.engine, jobId)).toEqual([
-      "no_worker: no connected worker serves test:fn; no worker is connected at all",
+      "no_worker: no connected worker serves test:fn; no worker is connected",
     ]);
     await world.connect("other", { functionNames: ["test:b", "test:a"] });
     expect(await blockersOf(world.engine, jobId)).toEqual([
@@ -71,8 +71,8 @@ describe("a pending job", () => {
       error: { reason: "replay_mismatch" },
     });
     expect(await blockersOf(world.engine, jobId)).toEqual([
-      'mismatch: what it recorded does not fit its code: step "pay" is recorded, the handler asks for "ship"; it waits until ' +
-        "2026-01-01T00:00:01.000Z, in 1 s: deploy code that fits; it continues by itself and has lost no attempt",
+      'mismatch: its records do not match its code: step "pay" is recorded, the handler asks for "ship"; it waits until ' +
+        "2026-01-01T00:00:01.000Z, in 1 s: deploy code that matches; the job then continues by itself and has lost no attempt",
     ]);
     world.clock.advance(1_000);
     await moveDueJobs(world.engine);

@@ -415,11 +415,11 @@ describe("retrying", () => {
     expect(await rejection(retry(world, job))).toMatchObject({
       code: "failed_precondition",
       message:
-        `job ${job.jobId} is DEAD: some of its steps may be undone already, as job ${undo.jobId} had begun to undo them when ` +
-        "it was cancelled; retry that one, which goes on undoing, and then this one, which starts from nothing",
+        `job ${job.jobId} is DEAD: some of its steps may already be undone, because job ${undo.jobId} had begun to undo them when ` +
+        "it was cancelled; retry that one to continue undoing, and then this one, which starts from scratch",
     });
     expect((await explainJob(world.engine, job.jobId)).summary).toEndWith(
-      `which is CANCELLED; reseolio jobs retry ${undo.jobId} goes on undoing, and after that reseolio jobs retry ${job.jobId} starts it from nothing; the two can only be deleted together.`,
+      `which is CANCELLED; reseolio jobs retry ${undo.jobId} continues undoing, and after that reseolio jobs retry ${job.jobId} runs it from scratch; the two can only be deleted together.`,
     );
     await retry(world, undo);
     await worker.report(await assigned(worker, 3), SUCCEED);
@@ -496,23 +496,23 @@ test("explain says how a job is being undone, and how to go on when that failed"
   const undo = await assigned(worker, 2);
   const dead = `job ${job.jobId} of test:fn is DEAD after 1 failures and 0 losses: Error: no; its steps`;
   expect(await summary(job)).toBe(
-    `${dead} are being undone by job ${undo.jobId}, which is RUNNING: it can be retried or deleted after that.`,
+    `${dead} are being undone by job ${undo.jobId}, which is RUNNING: the job can be retried or deleted after that.`,
   );
   expect(await summary(undo)).toStartWith(
     `job ${undo.jobId} of test:fn, which undoes steps of job ${job.jobId}, is RUNNING: `,
   );
   await worker.report(undo, fail("refused", true));
   expect(await summary(job)).toBe(
-    `${dead} were to be undone by job ${undo.jobId}, which is DEAD (Error: refused); reseolio jobs retry ${undo.jobId} goes on undoing; the two can only be deleted together.`,
+    `${dead} were to be undone by job ${undo.jobId}, which is DEAD (Error: refused); reseolio jobs retry ${undo.jobId} continues undoing; the two can only be deleted together.`,
   );
   await retryJob(world.engine, undo.jobId);
   await cancelJob(world.engine, undo.jobId);
   expect(await summary(job)).toContain(
-    `which is CANCELLED; reseolio jobs retry ${undo.jobId} goes on undoing, and after that reseolio jobs retry ${job.jobId}`,
+    `which is CANCELLED; reseolio jobs retry ${undo.jobId} continues undoing, and after that reseolio jobs retry ${job.jobId}`,
   );
   await retryJob(world.engine, undo.jobId);
   await worker.report(await assigned(worker, 4), SUCCEED);
   expect(await summary(job)).toBe(
-    `${dead} were undone by job ${undo.jobId}; reseolio jobs retry ${job.jobId} starts it from nothing.`,
+    `${dead} were undone by job ${undo.jobId}; reseolio jobs retry ${job.jobId} runs it from scratch.`,
   );
 });

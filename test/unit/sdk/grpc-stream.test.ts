@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import { join } from "node:path";
-import { GrpcFrameReader, writeGrpcFrame } from "#proto/wire/grpc-frames.ts";
 import { reseolioErrorFrom } from "../../../src/sdk/transport/connect-errors.ts";
 import { createTransport } from "../../../src/sdk/transport/transport.ts";
+import { GrpcFrameReader, writeGrpcFrame } from "#proto/wire/grpc-frames.ts";
 import { checkout } from "../../support/executable.ts";
 import { runOrThrow } from "../../support/run-command.ts";
 import { tempDir, type TempDir } from "../../support/temp-dir.ts";
@@ -102,10 +102,10 @@ const cases: readonly Case[] = [
     fault: ["unauthenticated", "wrong token"],
   },
   {
-    behaviour: "unavailable by status is a daemon that cannot serve for now",
+    behaviour: "unavailable by status is a daemon that is unavailable",
     path: "/t/unavailable",
     peer: answersWith({ ...GRPC, "grpc-status": "14", "grpc-message": "draining" }),
-    fault: ["connection", "cannot serve for now: draining"],
+    fault: ["connection", "is unavailable: draining"],
   },
   {
     behaviour: "a status that is none is a fault",
@@ -192,12 +192,12 @@ const cases: readonly Case[] = [
     fault: ["connection", "the connection to"],
   },
   {
-    behaviour: "a refused stream is a daemon that cannot serve for now",
+    behaviour: "a refused stream is a daemon that is unavailable",
     path: "/t/refused-stream",
     peer: resetsWith(constants.NGHTTP2_REFUSED_STREAM),
     messages: ["go"],
     received: ["before"],
-    fault: ["connection", "cannot serve for now"],
+    fault: ["connection", "is unavailable"],
   },
   {
     behaviour: "a peer that asks for calm is one of exhausted resources",
@@ -410,7 +410,7 @@ describe("the bare stream", () => {
     });
     expect(reseolioErrorFrom(fault)).toMatchObject({
       code: "connection",
-      message: expect.stringContaining("cannot be read: a message ends inside a field"),
+      message: expect.stringContaining("cannot read a response: a message ends inside a field"),
     });
     await until(() => peer.closedWith.has("/t/garbage"));
     expect(peer.closedWith.get("/t/garbage")).toBe(constants.NGHTTP2_CANCEL);

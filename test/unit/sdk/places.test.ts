@@ -47,7 +47,7 @@ describe("several addresses", () => {
   );
 
   test.each([[[]], ["a:1,"], [["a:1", ""]]])("%p is refused", (given) =>
-    expect(() => parseAddresses(given, false)).toThrow("is not one"),
+    expect(() => parseAddresses(given, false)).toThrow("is not valid"),
   );
 
   test("start no daemon and ask for no storage, unless it is named; autoStart with them is refused", () => {
@@ -132,7 +132,7 @@ describe("the executable", () => {
     expect(() => findBinary({ coreBinaryPath: dir.file("absent"), env })).toThrow(
       /coreBinaryPath names .*absent, which does not exist/,
     );
-    expect(() => findBinary({ coreBinaryPath: dir.path, env })).toThrow("is no file");
+    expect(() => findBinary({ coreBinaryPath: dir.path, env })).toThrow("is not a file");
     expect(() => findBinary({ env: { ...env, RESEOLIO_BINARY: dir.file("absent") } })).toThrow("RESEOLIO_BINARY names");
   });
 

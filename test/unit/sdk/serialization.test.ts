@@ -65,7 +65,7 @@ describe("arguments and results", () => {
   });
 
   test("stored arguments that are no JSON array are a fault that shows them", () => {
-    expect(() => decodeArgs("t:run", bytes('{"a":1}'))).toThrow('t:run: args are JSON but no array: "{\\"a\\":1}"');
+    expect(() => decodeArgs("t:run", bytes('{"a":1}'))).toThrow('t:run: args are JSON but not an array: "{\\"a\\":1}"');
     expect(() => decodeArgs("t:run", bytes("[1,"))).toThrow("t:run: args are not JSON");
   });
 });

@@ -183,7 +183,7 @@ describe("the session", () => {
     const session = await start(daemon, client);
     const error = await client.enqueue("t:run").catch((fault: unknown) => fault);
     expect(error).toBeInstanceOf(ConnectionError);
-    expect(String(error)).toContain("may or may not be stored");
+    expect(String(error)).toContain("may or may not have been stored");
     // What comes late is nobody's.
     session.reply(await session.next());
     void answerAll(session).catch(() => {});
@@ -339,7 +339,7 @@ describe("starting", () => {
     }
     expect(daemon.sessionCount).toBeGreaterThan(2);
     expect(daemon.sessionCount).toBeLessThan(8);
-    expect(warnings).toEqual([expect.stringContaining("trying again: frame: no")]);
+    expect(warnings).toEqual([expect.stringContaining("reconnecting: frame: no")]);
     await client.stop();
   });
 
@@ -386,7 +386,7 @@ describe("waiting for results", () => {
   test("a handle of what is no id is refused at once", () => {
     const client = new Reseolio({ autoStart: false });
     for (const id of ["nope", "", undefined, JOB.toUpperCase()]) {
-      expect(() => client.handle(id as string)).toThrow(`jobId is ${JSON.stringify(id)}; give a job's id`);
+      expect(() => client.handle(id as string)).toThrow(`jobId is ${JSON.stringify(id)}; give a job ID`);
     }
   });
 

@@ -104,7 +104,7 @@ describe("a step", () => {
     expect(warnings).toEqual([]);
     world.assign("job", 3, { attempt: 3 });
     expect(await world.success()).toBe("done");
-    expect(warnings).toEqual([expect.stringContaining("left a step or a call behind")]);
+    expect(warnings).toEqual([expect.stringContaining("a step or a call was still running")]);
   });
 
   test("that JSON would change is refused with the path of the value", async () => {
@@ -541,9 +541,9 @@ describe("the first of several", () => {
     [[null], "null is not one thing to await"],
     [[{}], "{} is not one thing to await"],
     [[{ event: "a", sleepFor: 1 }], "is not one thing to await"],
-    [[{ events: "a" }], '{"events":"a"} is nothing to await'],
+    [[{ events: "a" }], '{"events":"a"} cannot be awaited'],
     [[{ event: "" }], "event has 0 bytes"],
-    [[{ job: "nope" }], 'jobId is "nope"; give a job\'s id'],
+    [[{ job: "nope" }], 'jobId is "nope"; give a job ID'],
     [[{ job: {} }], "jobId is undefined"],
     [[{ sleepFor: Number.NaN }], "sleepFor is NaN"],
     [[{ sleepUntil: new Date(Number.NaN) }], "sleepUntil is Invalid Date"],

@@ -3,10 +3,10 @@ import type { Job } from "../../core/job.ts";
 import type { ManualClock } from "../../core/manual-clock.ts";
 import type { Engine } from "../engine.ts";
 
-/** What a clock that is moved by hand needs besides the engine. */
+/** A manual clock and what follows it. */
 export interface ManualTime {
   readonly clock: ManualClock;
-  /** Does at once whatever the loops would do at their next turn. */
+  /** Runs every loop once, now. */
   readonly runLoops: () => Promise<void>;
 }
 
@@ -14,18 +14,18 @@ export interface MovedClock {
   readonly now: number;
   /** Null when nothing is due. */
   readonly nextDueAt: number | null;
-  /** Jobs that still ran when the wait was over. */
+  /** Jobs that were still running when the wait timed out. */
   readonly busy: readonly Job[];
 }
 
-/** Between two looks at workers that are busy. */
-const LOOK_MS = 1;
+/** Interval at which busy workers are polled. */
+const POLL_MS = 1;
 
 /**
- * Moves the time, does what is due, and waits up to `waitMs` of real time until no worker of this daemon has anything
- * to do. Throws invalid_argument for a time that has passed.
+ * Moves the time, runs what is due, and waits up to `waitMs` of real time until all workers of this daemon are idle. Throws
+ * invalid_argument for a time in the past.
  *
- * @param to null leaves the time as it is
+ * @param to null keeps the time as it is
  */
 export async function moveClock(
   engine: Engine,
@@ -35,27 +35,27 @@ export async function moveClock(
 ): Promise<MovedClock> {
   if (to !== null && !time.clock.moveTo(to)) throw inThePast(to, time.clock.now());
   const endAt = time.clock.monotonic() + waitMs;
-  for (let look = 1; ; look++) {
+  for (let round = 1; ; round++) {
     await time.runLoops();
     const busy = await untilQuiet(engine, time, endAt);
     const now = time.clock.now();
     const nextDueAt = await findNextDue(engine);
     const isStillDue = nextDueAt !== null && nextDueAt <= now && busy.length === 0;
-    if (!isStillDue || look === MOST_ROUNDS) return { now, nextDueAt, busy };
+    if (!isStillDue || round === MOST_ROUNDS) return { now, nextDueAt, busy };
   }
 }
 
-/** Loops take what is due in slices. */
+/** Loops process what is due in slices, so one round may not be enough. */
 const MOST_ROUNDS = 1_000;
 
-/** Jobs that still run when the time is over. */
+/** Returns jobs that are still running at `endAt`. */
 async function untilQuiet(engine: Engine, time: ManualTime, endAt: number): Promise<readonly Job[]> {
   for (;;) {
-    // Slots free up before what was reported is committed, and the commit may fill them again.
+    // A report frees its slot before its commit, which may fill the slot again: wait for the commit.
     if (leasedJobs(engine).length === 0) await engine.lane.run(() => Promise.resolve());
     const busy = leasedJobs(engine);
     if (busy.length === 0 || time.clock.monotonic() > endAt) return busy;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
 
@@ -71,5 +71,7 @@ function leasedJobs(engine: Engine): readonly Job[] {
 
 function inThePast(to: number, now: number) {
   const [asked, is] = [to, now].map((at) => new Date(at).toISOString());
-  return invalidArgument([{ field: "to", description: `${asked} has passed: it is ${is}, and time only goes on` }]);
+  return invalidArgument([
+    { field: "to", description: `${asked} is in the past: it is now ${is}, and time only moves forward` },
+  ]);
 }

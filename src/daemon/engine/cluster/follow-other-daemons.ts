@@ -4,9 +4,9 @@ import type { Engine } from "../engine.ts";
 import { hasHandler, notifyHandlers } from "../workers/notify-handlers.ts";
 
 /**
- * Acts on what another daemon committed: jobs that may be claimed now are claimed, handlers of this daemon's workers
- * whose leases were taken are told, and so are those who await jobs that ended. True when it names too much to be told
- * one by one, so that somebody has to look at everything.
+ * Acts on a commit of another daemon: claims jobs that became claimable, revokes handlers whose leases were taken, and
+ * notifies those who await jobs that ended. True when the hint names too much to list, so that the caller has to check
+ * everything.
  */
 export async function applyHint(engine: Engine, hint: StoreHint): Promise<boolean> {
   if (hint.functionNames === "any") engine.dispatcher.markAllReady();
@@ -21,15 +21,15 @@ export async function applyHint(engine: Engine, hint: StoreHint): Promise<boolea
   return false;
 }
 
-/** Errors are too long for a hint: they are read. */
-async function notifyWatchers({ changes, store }: Engine, told: readonly HintedChange[]): Promise<void> {
+/** Reads the errors of failed jobs, which are too long for a hint. */
+async function notifyWatchers({ changes, store }: Engine, remote: readonly HintedChange[]): Promise<void> {
   if (!changes.isWatched) return;
-  const failed = told.filter(({ hasError }) => hasError).map(({ jobId }) => jobId);
+  const failed = remote.filter(({ hasError }) => hasError).map(({ jobId }) => jobId);
   const errors = new Map(
     failed.length === 0 ? [] : (await store.jobs.getMany(failed)).map((job) => [job.jobId, job.error]),
   );
   changes.notifyWatchers(
-    told.map(({ hasError, ...change }) => ({
+    remote.map(({ hasError, ...change }) => ({
       ...change,
       error: hasError ? (errors.get(change.jobId) ?? null) : null,
       result: null,
@@ -37,7 +37,7 @@ async function notifyWatchers({ changes, store }: Engine, told: readonly HintedC
   );
 }
 
-/** Looks at jobs that another daemon may have moved, as far as they matter to clients and workers of this one. */
+/** Notifies clients and workers of this daemon about jobs that another daemon may have changed. */
 export async function notifyOfMovedJobs(engine: Engine, jobIds: readonly string[]): Promise<void> {
   const { changes, dispatcher } = engine;
   const ours = jobIds.filter((jobId) => changes.isAwaited(jobId) || hasHandler(dispatcher, jobId));

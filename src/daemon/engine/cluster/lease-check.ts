@@ -1,26 +1,26 @@
 import type { Lease } from "../../core/job.ts";
 import type { Transaction } from "../../storage/seam/store.ts";
 import type { WorkerLease } from "../../storage/seam/workers.ts";
+import type { WorkerSession } from "../dispatch/worker-session.ts";
 import type { Engine } from "../engine.ts";
 import { applyEvent } from "../lane/apply-event.ts";
 import { notifyOfMovedJobs } from "./follow-other-daemons.ts";
-import type { WorkerSession } from "../dispatch/worker-session.ts";
 
 interface Snapshot {
   readonly moved: readonly WorkerSession[];
-  /** By the sessions, as they were then. */
+  /** Leases that the sessions held when the store was read. */
   readonly held: readonly Lease[];
   readonly stored: readonly WorkerLease[];
 }
 
 /**
- * Compares what this daemon believes of its workers with what is stored, since other daemons may have changed it: ends
- * streams of workers that went to another daemon or were lost by one, tells workers of leases that were taken, and gives
- * back leases that never reached their worker.
+ * Compares the sessions of this daemon with the store, which other daemons change too: ends streams of workers that another
+ * daemon has taken over or declared lost, notifies workers of leases that were revoked, and releases leases that never
+ * reached their worker.
  */
 export class LeaseCheck {
   readonly #engine: Engine;
-  /** Stored leases that no session knew of the last time. */
+  /** Stored leases that no session knew of at the previous check. */
   #unknown = new Map<string, number>();
 
   constructor(engine: Engine) {
@@ -29,7 +29,7 @@ export class LeaseCheck {
 
   async run(): Promise<void> {
     const { dispatcher, lane } = this.#engine;
-    // Their records are saved before this look comes to its turn in the lane.
+    // Chosen before the lane runs the read, by which time their records are saved.
     const workers = [...dispatcher.sessions].filter((session) => session.isWorker);
     if (workers.length === 0) return;
     const seen = await lane.run(({ tx }) => this.#read(tx, workers));
@@ -56,13 +56,13 @@ export class LeaseCheck {
     };
   }
 
-  /** Its worker connects again, or has done so elsewhere; either way it learns which leases are still its own. */
+  /** The worker reconnects, or has done so elsewhere; either way it learns which leases are still its own. */
   #endSession(session: WorkerSession): void {
     this.#engine.dispatcher.removeSession(session);
     session.port.end();
   }
 
-  /** A lease that is on its way, or is being settled, is known by the next time. */
+  /** Waits for a second check, by which a lease that is in transit or being settled is known. */
   async #releaseUnknown(stored: readonly WorkerLease[]): Promise<void> {
     const { dispatcher, lane } = this.#engine;
     const unknown = stored.filter((lease) => dispatcher.findSession(lease.workerId)?.find(lease) === null);

@@ -4,14 +4,14 @@ import type { Engine } from "../engine.ts";
 import { listParkedJobIds, wasTakenOver } from "../workers/notify-handlers.ts";
 import { notifyOfMovedJobs } from "./follow-other-daemons.ts";
 
-/** Ids of one question to the store: a few milliseconds of its time. */
+/** IDs per query: a few milliseconds of the store's time. */
 const SLICE = 1_000;
-/** A sweep takes at most one part in so many of the store's time, however many jobs are awaited. */
+/** A sweep uses at most this fraction (1 / SHARE) of the store's time, however many jobs are awaited. */
 const SHARE = 10;
 
 /**
- * Finds awaited jobs that ended through other daemons, and parked ones that ended or went elsewhere, without a hint that
- * arrived.
+ * Finds awaited jobs that ended through other daemons, and parked jobs that ended or went elsewhere, when their hints were
+ * lost.
  */
 export async function sweepAwaited(engine: Engine): Promise<void> {
   const { changes, dispatcher, store } = engine;
@@ -20,7 +20,7 @@ export async function sweepAwaited(engine: Engine): Promise<void> {
     const slice = jobIds.slice(start, start + SLICE);
     const askedAt = engine.clock.monotonic();
     const live = new Set<string>();
-    for (const status of await store.jobs.listStatuses(slice)) if (isAsBefore(engine, status)) live.add(status.jobId);
+    for (const status of await store.jobs.listStatuses(slice)) if (isUnchanged(engine, status)) live.add(status.jobId);
     await notifyOfMovedJobs(
       engine,
       slice.filter((jobId) => !live.has(jobId)),
@@ -29,7 +29,7 @@ export async function sweepAwaited(engine: Engine): Promise<void> {
   }
 }
 
-function isAsBefore({ dispatcher }: Engine, status: JobStatus): boolean {
+function isUnchanged({ dispatcher }: Engine, status: JobStatus): boolean {
   return !isTerminal(status.state) && !wasTakenOver(dispatcher, status);
 }
 

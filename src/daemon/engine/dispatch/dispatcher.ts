@@ -16,16 +16,16 @@ export interface DispatcherOptions {
 }
 
 /**
- * Who gets what next. Knows the connected workers, the functions that may have ready jobs, and when the next delayed
- * job or deadline is due; says what to claim in each transaction, and hands out what was claimed.
+ * Decides which worker gets which jobs. It knows the connected workers and the functions that may have ready jobs, plans
+ * the claims of each transaction, and assigns what was claimed.
  *
- * What it knows is a hint that saves queries: a function marked in vain costs one look, and the poll marks all.
+ * Its knowledge only saves queries: a wrong mark costs one query, and the poll re-marks every function.
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #sessions = new Map<string, WorkerSession>();
   readonly #readyFunctions = new Set<string>();
-  /** Workers whose parked jobs may have been woken. */
+  /** Workers whose parked jobs may have woken. */
   readonly #resumableWorkers = new Set<string>();
   #isPaused = false;
   /** Times at which something becomes due: milliseconds on the store's clock. */
@@ -45,12 +45,12 @@ export class Dispatcher {
 
   addSession(session: WorkerSession): void {
     this.#sessions.set(session.workerId, session);
-    // Whatever this worker serves may have waited for it.
+    // Jobs of its functions may have waited for this worker.
     for (const name of session.functionNames) this.#readyFunctions.add(name);
     this.#resumableWorkers.add(session.workerId);
   }
 
-  /** Does nothing when another stream has taken the worker over. */
+  /** Does nothing if a newer session has replaced this one. */
   removeSession(session: WorkerSession): void {
     if (this.#sessions.get(session.workerId) === session) this.#sessions.delete(session.workerId);
   }
@@ -59,7 +59,7 @@ export class Dispatcher {
     this.#readyFunctions.add(functionName);
   }
 
-  /** Every function that a worker serves: after a start, and for the poll that makes up for lost hints. */
+  /** Marks every function that a connected worker serves, as the poll does to make up for lost hints. */
   markAllReady(): void {
     for (const session of this.#sessions.values()) {
       for (const name of session.functionNames) this.#readyFunctions.add(name);
@@ -67,7 +67,7 @@ export class Dispatcher {
     }
   }
 
-  /** Jobs that it parked may have been woken. */
+  /** Jobs that the worker parked may have woken. */
   markResumable(workerId: string): void {
     if (this.#sessions.get(workerId)?.isWorker === true) this.#resumableWorkers.add(workerId);
   }
@@ -88,7 +88,7 @@ export class Dispatcher {
     else this.markReady(transition.functionName);
   }
 
-  /** Nothing is claimed any more: the daemon stops. */
+  /** Stops claiming jobs, because the daemon shuts down. */
   pause(): void {
     this.#isPaused = true;
   }
@@ -97,7 +97,7 @@ export class Dispatcher {
     return this.planResumes().length > 0 || this.planClaims([]).length > 0;
   }
 
-  /** Parked handlers that can go on come before new jobs: their workers hold them in memory. */
+  /** Plans resumes of parked handlers, which come before new jobs because they occupy memory in their workers. */
   planResumes(): readonly ResumeDemand[] {
     if (this.#isPaused || this.#resumableWorkers.size === 0) return [];
     let budget = this.#concurrencyLeft();
@@ -112,7 +112,7 @@ export class Dispatcher {
     return demands;
   }
 
-  /** A worker that got all that was woken is looked at again only when something is. */
+  /** A worker that got all its woken jobs is not queried again until another one wakes. */
   onResumed(demands: readonly ResumeDemand[], resumed: readonly ClaimedJobs[]): void {
     for (const [index, { workerId, limit }] of demands.entries()) {
       if ((resumed[index]?.jobs.length ?? 0) < limit) this.#resumableWorkers.delete(workerId);
@@ -120,10 +120,10 @@ export class Dispatcher {
   }
 
   /**
-   * Free slots of all workers come first, then what short jobs may be prefetched; the least loaded worker first, but one
-   * that hands back what it cannot replay after all others: else it would take the same job again and again.
+   * Plans claims: first for the free slots of all workers, then for short jobs that may be prefetched. The least loaded
+   * worker comes first. Workers without ordered replay come last, or they would claim and release the same jobs forever.
    *
-   * @param resumed what was leased in this transaction before
+   * @param resumed jobs that this transaction has already leased
    */
   planClaims(resumed: readonly ClaimedJobs[]): readonly ClaimDemand[] {
     if (this.#isPaused || this.#readyFunctions.size === 0 || this.#sessions.size === 0) return [];
@@ -159,7 +159,7 @@ export class Dispatcher {
     return demands;
   }
 
-  /** A function of which a demand got all that was ready is looked at again only when something becomes ready. */
+  /** A function whose ready jobs were all claimed is not queried again until another one becomes ready. */
   onClaimed(demands: readonly ClaimDemand[], claimed: readonly ClaimedJobs[]): void {
     for (const [index, claim] of claimed.entries()) {
       const maybeMore = new Set(claim.maybeMore);
@@ -170,8 +170,7 @@ export class Dispatcher {
   }
 
   /**
-   * Asks workers to hand back what they were leased ahead and have not started, when another worker that serves it
-   * has free slots and nothing to do.
+   * Recalls prefetched jobs that have not started, for idle workers that serve their functions.
    */
   recallForIdleWorkers(): void {
     const holders = [...this.#sessions.values()].filter((one) => one.freeSlots === 0 && one.waitingLeases().length > 0);
@@ -189,8 +188,8 @@ export class Dispatcher {
   }
 
   /**
-   * Asks workers to hand back what waits there for a slot since before a monotonic time: their jobs are not as short as
-   * they were, and a worker of another daemon may idle. They are leased ahead again when they have shown themselves.
+   * Recalls prefetched jobs that have waited for a slot since before a monotonic time: jobs take longer than they did, and
+   * a worker of another daemon may be idle. Prefetching resumes once new outcomes show that jobs are short again.
    */
   recallHeldSince(heldBefore: number): void {
     for (const session of this.#sessions.values()) {
@@ -201,7 +200,7 @@ export class Dispatcher {
     }
   }
 
-  /** Tells workers what was claimed for them, and that leases were taken back. */
+  /** Sends workers their revocations, then the jobs that were claimed for them. */
   notifyWorkers(
     applied: readonly Transition[],
     resumed: readonly ClaimedJobs[],
@@ -212,13 +211,13 @@ export class Dispatcher {
     for (const claim of claimed) this.#assign(claim, false);
   }
 
-  /** Whether the job is leased to a worker of this daemon. */
+  /** Whether a worker of this daemon holds the job's lease. */
   isLeased(jobId: string): boolean {
     for (const session of this.#sessions.values()) if (session.holds(jobId)) return true;
     return false;
   }
 
-  /** Jobs running through this daemon by its count of slots. */
+  /** Jobs that run through this daemon, as it counts slots. */
   runningCount(): number {
     let running = 0;
     for (const session of this.#sessions.values()) running += session.startedCount;
@@ -258,14 +257,14 @@ export class Dispatcher {
     const lease = { jobId: transition.jobId, leaseToken: transition.expected.leaseToken };
     const held = session.find(lease);
     const reason = revocationReason(transition.change.error);
-    // Without a lease the job was parked: its handler is in the worker's memory, and is to end too.
+    // Without a lease the job was parked: the worker must end the handler that it keeps in memory.
     session.removeParked(lease.jobId);
     if (held === null) session.port.revoke(lease, reason);
     else if (!held.isRevoked) revoke(session, held, reason);
   }
 }
 
-/** 0 for a worker whose client keeps no order. */
+/** 0 for a worker whose client cannot replay ordered records. */
 function rankOf(session: WorkerSession): number {
   return session.isOrdered ? 1 : 0;
 }

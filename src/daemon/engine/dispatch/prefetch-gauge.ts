@@ -1,7 +1,6 @@
 /**
- * How many jobs to lease a worker beyond its slots: as many as it finishes in the time that new ones need to reach
- * it, learnt from its outcomes. A worker of slow jobs gets none, so that no job waits behind another while a second
- * worker idles.
+ * Estimates how many jobs to lease a worker beyond its slots: as many as it finishes while new ones are on their way to
+ * it. A worker of slow jobs gets none, so that no job waits behind another while a second worker is idle.
  */
 export class PrefetchGauge {
   #perMs = 0;
@@ -10,7 +9,7 @@ export class PrefetchGauge {
   #windowStart = 0;
   #windowCount = 0;
 
-  /** Outcomes that arrived together at a monotonic time, with the mean run time and size of their jobs. */
+  /** Records outcomes that arrived together at a monotonic time, with the mean run time and size of their jobs. */
   record(count: number, meanRunMs: number, meanBytes: number, at: number): void {
     this.#meanRunMs = Number.isFinite(this.#meanRunMs) ? mix(this.#meanRunMs, meanRunMs) : meanRunMs;
     this.#meanBytes = mix(this.#meanBytes, meanBytes);
@@ -22,13 +21,13 @@ export class PrefetchGauge {
     this.#windowCount = 0;
   }
 
-  /** What was learnt holds no more: nothing is leased ahead until the next outcomes. */
+  /** Drops the estimate: nothing is prefetched until the next outcomes. */
   reset(): void {
     this.#perMs = 0;
     this.#meanRunMs = Number.POSITIVE_INFINITY;
   }
 
-  /** Jobs beyond the free slots, given the bytes of args that the worker holds already. */
+  /** Number of jobs to lease beyond the free slots, given the bytes of args that the worker already holds. */
   prefetch(leasedBytes: number): number {
     if (this.#meanRunMs > SLOW_RUN_MS) return 0;
     const byRate = Math.floor(this.#perMs * HORIZON_MS);
@@ -38,7 +37,7 @@ export class PrefetchGauge {
 }
 
 const WINDOW_MS = 5;
-/** Two round trips with a commit in each, on a busy machine. */
+/** Duration of two round trips with a commit each on a busy machine. */
 const HORIZON_MS = 20;
 const SLOW_RUN_MS = 50;
 const MAX_PREFETCH = 1024;

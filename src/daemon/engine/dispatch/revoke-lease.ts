@@ -2,16 +2,16 @@ import type { JobError } from "../../core/job.ts";
 import type { RevocationReason } from "./worker-port.ts";
 import type { HeldLease, WorkerSession } from "./worker-session.ts";
 
-/** Tells a worker that its lease is gone. Its slot stays taken until it says that the handler has ended. */
+/** Notifies a worker that its lease is gone. The slot stays occupied until the worker reports that the handler has ended. */
 export function revoke(session: WorkerSession, held: HeldLease, reason: RevocationReason): void {
   held.isRevoked = true;
   held.deadline = Infinity;
-  // What never reached its worker needs no end there.
+  // The worker never received it, so it has nothing to end.
   if (held.isInTransit) session.remove(held);
   else session.port.revoke(held, reason);
 }
 
-/** What a worker is told, by the error that a job was left with. */
+/** The reason that a worker is given, from the error that the job was left with. */
 export function revocationReason(error: JobError | null | undefined): RevocationReason {
   switch (error?.reason) {
     case "timeout":

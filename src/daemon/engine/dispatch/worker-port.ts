@@ -3,36 +3,36 @@ import type { Job, Lease } from "../../core/job.ts";
 
 export type RevocationReason = "cancelled" | "timeout" | "start_deadline" | "finish_deadline" | "stale";
 
-/** The stream to a worker, as the engine sees it. None of these may throw. */
+/** The stream to a worker, as the engine sees it. No method may throw. */
 export interface WorkerPort {
   assign(deliveries: readonly Delivery[]): void;
   /**
-   * Checkpoints of a job that will be assigned, or, if so said, of the job that it undoes. Resolves when there is room for
-   * more.
+   * Sends checkpoints of a job that is about to be assigned, or of the job that it undoes. Resolves when the stream has room
+   * for more.
    */
   replay(lease: Lease, checkpoints: readonly Checkpoint[], ofUndone?: boolean): Promise<void>;
   revoke(lease: Lease, reason: RevocationReason): void;
   recall(leases: readonly Lease[]): void;
-  /** The daemon stops, or another stream took the worker over: end the stream. */
+  /** Ends the stream, because the daemon stops or a newer stream has replaced it. */
   end(): void;
 }
 
 /** A leased job on its way to its worker. */
 export interface Delivery {
   readonly job: Job;
-  /** The handler that the worker parked goes on. */
+  /** The worker resumes the handler that it parked. */
   readonly resumed: boolean;
-  /** Checkpoints that were sent before it. */
+  /** Checkpoints that were sent ahead of it. */
   readonly checkpointCount: number;
-  /** It is from before the order of records was kept. */
+  /** The job is older than the order of records. */
   readonly unordered: boolean;
-  /** Of a job that is replayed: waits that are registered and not over. */
+  /** For a job that is replayed: waits that are registered and have not ended. */
   readonly openWaits: readonly WaitLeft[];
-  /** By the clock that tells when something was recorded. */
+  /** Time of delivery, on the clock that dates checkpoints. */
   readonly now: number;
 }
 
 export interface WaitLeft extends Omit<OpenWait, "dueAt"> {
-  /** Until its time is over; null where it has none. */
+  /** Milliseconds until it times out; null without a time limit. */
   readonly leftMs: number | null;
 }

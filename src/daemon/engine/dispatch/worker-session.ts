@@ -6,31 +6,31 @@ import type { WorkerPort } from "./worker-port.ts";
 
 /** A lease held through this daemon. */
 export interface HeldLease extends Lease {
-  /** As claimed, without args: those have gone to the worker. */
+  /** The job as it was claimed, without args, which only the worker needs. */
   readonly job: Job;
   readonly argsBytes: number;
-  /** By the daemon's count of slots: on the store's clock, null while it waits for a free slot. */
+  /** Start on the store's clock, as the daemon counts slots; null while it waits for a free slot. */
   startedAt: number | null;
   /** On the monotonic clock; Infinity without a timeout or before the start. */
   deadline: number;
-  /** On the monotonic clock: when the attempt would have started had it run without a pause. */
+  /** On the monotonic clock: when the attempt would have started if it had never been parked. */
   ranSince: number;
-  /** Checkpoints and waits of the job, and the bytes of their values, as far as is known. */
+  /** Known number of the job's checkpoints and waits. */
   checkpointCount: number;
   /** Awaited jobs among them. */
   awaitedCount: number;
   checkpointBytes: number;
-  /** Its checkpoints are being read: the worker has not got it. */
+  /** Its checkpoints are being read; the worker has not received it yet. */
   isInTransit: boolean;
-  /** On the monotonic clock: since when it is held here. */
+  /** On the monotonic clock: when this session received the lease. */
   readonly heldSince: number;
-  /** The daemon took it back; its slot stays taken until the worker says that the handler has ended. */
+  /** The daemon revoked it; its slot stays occupied until the worker reports that the handler has ended. */
   isRevoked: boolean;
 }
 
 /**
- * What the daemon knows of one connected worker: its leases, in the order in which it starts them, and its free
- * slots. Lives as long as the stream; a reconnecting worker gets a new one with the leases it still holds.
+ * State of one connected worker: its leases, in the order in which it starts them, and its free slots. A session lives as
+ * long as its stream; a worker that reconnects gets a new one with the leases that it still holds.
  */
 export class WorkerSession {
   readonly workerId: string;
@@ -38,20 +38,20 @@ export class WorkerSession {
   readonly concurrency: number;
   readonly port: WorkerPort;
   readonly gauge = new PrefetchGauge();
-  /** Its client replays jobs in the order in which they were recorded. */
+  /** The client replays records in the order in which they were recorded. */
   readonly isOrdered: boolean;
-  /** The log has told that it gets no jobs with an order. */
+  /** The log has mentioned that this worker gets no jobs with ordered records. */
   isUnorderedReported = false;
   isDraining = false;
-  /** On the monotonic clock; moved by every frame of the worker. */
+  /** On the monotonic clock: when its last frame arrived. */
   lastSeenAt: number;
 
   readonly #clock: Clock;
   readonly #onDeadline: (deadline: number) => void;
   readonly #leases = new Map<string, HeldLease>();
-  /** Parked jobs whose handlers are in its memory, with the tokens that they were parked under. */
+  /** Parked jobs whose handlers the worker keeps in memory, with the tokens under which they were parked. */
   readonly #parked = new Map<string, number>();
-  /** Assigned beyond the free slots, in order; entries whose lease is gone are skipped. */
+  /** Leases assigned beyond the free slots, in order; those that are gone are skipped. */
   readonly #waiting: HeldLease[] = [];
   #started = 0;
   #leasedBytes = 0;
@@ -84,7 +84,7 @@ export class WorkerSession {
     return this.#leases.size;
   }
 
-  /** Slots in use, by the daemon's count. */
+  /** Slots in use, as the daemon counts them. */
   get startedCount(): number {
     return this.#started;
   }
@@ -93,14 +93,14 @@ export class WorkerSession {
     return this.isDraining ? 0 : Math.max(0, this.concurrency - this.#leases.size);
   }
 
-  /** Jobs that it may be leased beyond its free slots, because it will have finished others before they arrive. */
+  /** Number of jobs to lease beyond its free slots, because it will have finished others before they arrive. */
   prefetchRoom(): number {
     if (this.isDraining) return 0;
     const ahead = this.#leases.size - this.concurrency;
     return Math.max(0, this.gauge.prefetch(this.#leasedBytes) - Math.max(0, ahead));
   }
 
-  /** Takes jobs that were claimed for it, or that it holds after a reconnect. */
+  /** Adds jobs that were claimed for the worker, or that it still holds after a reconnect. */
   add(jobs: readonly Job[], startedAt: (job: Job) => number | null): void {
     for (const job of jobs) {
       const lease: HeldLease = {
@@ -128,24 +128,24 @@ export class WorkerSession {
     }
   }
 
-  /** The lease, if it is held with this token by this worker. */
+  /** The lease, if the worker holds it with this token. */
   find(lease: Lease): HeldLease | null {
     const held = this.#leases.get(lease.jobId);
     return held !== undefined && held.leaseToken === lease.leaseToken ? held : null;
   }
 
-  /** Whether the job runs, or waits to run, under a lease of this worker that is not taken back. */
+  /** Whether the job runs, or waits to run, under a lease of this worker that is not revoked. */
   holds(jobId: string): boolean {
     return this.#leases.get(jobId)?.isRevoked === false;
   }
 
-  /** That lease; null when there is none. */
+  /** The lease of that job; null when there is none, or it was revoked. */
   holding(jobId: string): HeldLease | null {
     const held = this.#leases.get(jobId);
     return held === undefined || held.isRevoked ? null : held;
   }
 
-  /** Its handler waits in memory without a lease; what another daemon does to the job is to be told all the same. */
+  /** Remembers a handler that waits in memory without a lease: the worker must learn what other daemons do to its job. */
   addParked({ jobId, leaseToken }: Lease): void {
     this.#parked.set(jobId, leaseToken);
   }
@@ -162,12 +162,12 @@ export class WorkerSession {
     this.#parked.delete(jobId);
   }
 
-  /** It runs functions, so it has a record and a lease in the store. */
+  /** Whether it runs functions, and so has a record and a lease in the store. */
   get isWorker(): boolean {
     return this.functionNames.size > 0 && this.concurrency > 0;
   }
 
-  /** The handler has ended, or never started: the slot is free, and the next waiting one starts. */
+  /** Frees the slot of a handler that has ended or never started; the next waiting lease starts. */
   remove(lease: HeldLease): void {
     if (this.#leases.get(lease.jobId) !== lease) return;
     this.#leases.delete(lease.jobId);
@@ -177,7 +177,7 @@ export class WorkerSession {
     this.#startNext();
   }
 
-  /** Puts back a lease whose outcome could not be stored; its handler has ended, so it takes no slot. */
+  /** Puts back a lease whose outcome could not be stored. It takes no slot, since its handler has ended. */
   restore(lease: HeldLease): void {
     if (this.#leases.has(lease.jobId)) return;
     lease.startedAt = null;
@@ -186,7 +186,7 @@ export class WorkerSession {
     this.#leasedBytes += lease.argsBytes;
   }
 
-  /** Leases assigned but, by the daemon's count, not started. */
+  /** Leases that are assigned but not started, as the daemon counts slots. */
   waitingLeases(): readonly HeldLease[] {
     return this.#waiting.filter((lease) => this.#isWaiting(lease));
   }
@@ -205,13 +205,13 @@ export class WorkerSession {
     this.#started++;
     lease.startedAt = startedAt;
     const now = this.#clock.monotonic();
-    // The wall clock may have jumped since an earlier start; never give more than a whole timeout again.
+    // The wall clock may have jumped since an earlier start: never allow more than one full timeout.
     const ranMs = (lease.job.ranMs ?? 0) + Math.max(0, this.#clock.now() - startedAt);
     lease.ranSince = now - ranMs;
     if (lease.job.timeoutMs > 0) this.setDeadline(lease, Math.max(0, lease.job.timeoutMs - ranMs), now);
   }
 
-  /** The attempt ends so long after a time on the monotonic clock, unless it has no limit or has not started. */
+  /** Ends the attempt `leftMs` after `now` on the monotonic clock, unless it has no time limit or has not started. */
   setDeadline(lease: HeldLease, leftMs: number, now: number): void {
     if (lease.job.timeoutMs === 0 || lease.startedAt === null) return;
     lease.deadline = now + leftMs + DELIVERY_MS;
@@ -219,5 +219,5 @@ export class WorkerSession {
   }
 }
 
-/** An assignment needs a moment to reach its worker: no handler is cut off before it had its whole time. */
+/** Allowance for the delivery of an assignment, so that no handler is cut off before its full time. */
 export const DELIVERY_MS = 100;

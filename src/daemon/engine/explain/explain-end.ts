@@ -1,10 +1,10 @@
-import { findCurrentUndo, mayHaveUndone } from "../../core/undo-job.ts";
 import type { Job } from "../../core/job.ts";
+import { findCurrentUndo, mayHaveUndone } from "../../core/undo-job.ts";
 import type { Store } from "../../storage/seam/store.ts";
 
 /**
- * What can be done with a DEAD or CANCELLED job, and how its steps are undone, if they are: a clause to be put behind its
- * state.
+ * Explains what can be done with a DEAD or CANCELLED job, and what becomes of its steps. Returns a clause that follows the
+ * job's state.
  */
 export async function explainEnd(store: Store, job: Job): Promise<string> {
   const { jobId } = job;
@@ -16,16 +16,16 @@ export async function explainEnd(store: Store, job: Job): Promise<string> {
     case "PENDING":
     case "RUNNING":
     case "SUSPENDED":
-      return `its steps are being undone by ${by}, which is ${undo.state}: it can be retried or deleted after that`;
+      return `its steps are being undone by ${by}, which is ${undo.state}: the job can be retried or deleted after that`;
     case "SUCCESS":
-      return `its steps were undone by ${by}; reseolio jobs retry ${jobId} starts it from nothing`;
+      return `its steps were undone by ${by}; reseolio jobs retry ${jobId} runs it from scratch`;
     case "DEAD":
-      return `its steps were to be undone by ${by}, which is DEAD${errorOf(undo)}; reseolio jobs retry ${undo.jobId} goes on undoing${together}`;
+      return `its steps were to be undone by ${by}, which is DEAD${errorOf(undo)}; reseolio jobs retry ${undo.jobId} continues undoing${together}`;
     case "CANCELLED":
       return (
-        `its steps were to be undone by ${by}, which is CANCELLED; reseolio jobs retry ${undo.jobId} goes on undoing, ` +
+        `its steps were to be undone by ${by}, which is CANCELLED; reseolio jobs retry ${undo.jobId} continues undoing, ` +
         (mayHaveUndone(undo)
-          ? `and after that reseolio jobs retry ${jobId} starts it from nothing${together}`
+          ? `and after that reseolio jobs retry ${jobId} runs it from scratch${together}`
           : `reseolio jobs retry ${jobId} runs it again with what it recorded`)
       );
   }

@@ -1,10 +1,10 @@
 import type { PendingWait } from "../../core/checkpoint.ts";
 import type { Job, JobError } from "../../core/job.ts";
 import type { Engine } from "../engine.ts";
-import { explainEnd } from "./explain-end.ts";
-import { explainWaits } from "./explain-waits.ts";
 import { readJob } from "../jobs/read-jobs.ts";
 import { findServing, isConnectedElsewhere, type Serving } from "../workers/worker-stats.ts";
+import { explainEnd } from "./explain-end.ts";
+import { explainWaits } from "./explain-waits.ts";
 
 export interface Blocker {
   readonly kind:
@@ -14,15 +14,15 @@ export interface Blocker {
 
 export interface Explanation {
   readonly job: Job;
-  /** What it waits for, when it is SUSPENDED. */
+  /** Its open waits, while it is SUSPENDED. */
   readonly waits: readonly PendingWait[];
-  /** What holds the job back, most important first; empty for a terminal job, or when it is about to run. */
+  /** What blocks the job, most important first; empty for a terminal job, or one that is about to run. */
   readonly blockers: readonly Blocker[];
-  /** One sentence for a person. */
+  /** One sentence for people. */
   readonly summary: string;
 }
 
-/** Why a job is not running, or not finished. Throws not_found. */
+/** Explains why a job is not running, or not finished. Throws not_found. */
 export async function explainJob(engine: Engine, jobId: string): Promise<Explanation> {
   const job = await readJob(engine, jobId);
   const waits = job.state === "SUSPENDED" ? await engine.store.workflows.listWaits(jobId) : [];
@@ -49,18 +49,18 @@ function parkedOn(sentences: readonly string[]): readonly Blocker[] {
   return sentences.map((message) => ({ kind: "parked", message }));
 }
 
-/** Of an awaited job; what a parked one waits for itself is asked of that one. */
+/** What blocks an awaited job. If that one is parked, it has an explanation of its own. */
 async function firstHindrance(engine: Engine, job: Job): Promise<string | null> {
   if (job.state !== "PENDING") return null;
   return (await findBlockers(engine, job, []))[0]?.message ?? null;
 }
 
 async function running(engine: Engine, { attempt, workerId, error }: Job): Promise<Blocker> {
-  const where = workerId === null ? "which is unknown" : await whereabouts(engine, workerId);
-  // It is tried again and again: that it runs for the moment says nothing.
+  const where = workerId === null ? "whose connection is unknown" : await whereabouts(engine, workerId);
+  // Such a job is retried again and again: that it runs at the moment says little.
   const before =
     error?.reason === "replay_mismatch"
-      ? `; the attempt before ended because what the job recorded does not fit its code: ${error.message}`
+      ? `; the previous attempt ended because the job's records do not match its code: ${error.message}`
       : "";
   return {
     kind: "running",
@@ -92,18 +92,18 @@ function waitingForTime(engine: Engine, job: Job): readonly Blocker[] {
 }
 
 function mismatched({ message }: JobError, until: string): Blocker {
-  const remedy = "deploy code that fits; it continues by itself and has lost no attempt";
+  const remedy = "deploy code that matches; the job then continues by itself and has lost no attempt";
   return {
     kind: "mismatch",
-    message: `what it recorded does not fit its code: ${message}; it waits ${until}: ${remedy}`,
+    message: `its records do not match its code: ${message}; it waits ${until}: ${remedy}`,
   };
 }
 
 function woken({ workerId, runAt }: Job): Blocker {
-  const others = `any other from ${new Date(runAt).toISOString()} on`;
+  const others = `any other worker from ${new Date(runAt).toISOString()} on`;
   return {
     kind: "workers_busy",
-    message: `it is woken and goes on when worker ${workerId ?? "unknown"}, which has its handler, has a free slot, or in ${others}`,
+    message: `it is woken and resumes when worker ${workerId ?? "unknown"}, which keeps its handler, has a free slot, or in ${others}`,
   };
 }
 
@@ -136,7 +136,7 @@ const MOST_NAMES = 10;
 function noWorker(job: Job, { served }: Serving): Blocker {
   const others =
     served.length === 0
-      ? "no worker is connected at all"
+      ? "no worker is connected"
       : `connected workers serve ${served.slice(0, MOST_NAMES).join(", ")}${served.length > MOST_NAMES ? ", …" : ""}`;
   return { kind: "no_worker", message: `no connected worker serves ${job.functionName}; ${others}` };
 }
@@ -148,7 +148,7 @@ async function summarise({ store }: Engine, job: Job, blockers: readonly Blocker
   const error = job.error === null ? "" : `: ${job.error.name}: ${job.error.message}`;
   switch (job.state) {
     case "SUCCESS":
-      return `${name} is SUCCESS since attempt ${job.attempt}; nothing holds it back.`;
+      return `${name} is SUCCESS since attempt ${job.attempt}; nothing blocks it.`;
     case "DEAD":
       return `${name} is DEAD after ${job.failures} failures and ${job.losses} losses${error}; ${await explainEnd(store, job)}.`;
     case "CANCELLED":

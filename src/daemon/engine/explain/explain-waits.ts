@@ -2,16 +2,16 @@ import { type PendingWait, shownName } from "../../core/checkpoint.ts";
 import type { Job } from "../../core/job.ts";
 import type { Engine } from "../engine.ts";
 
-/** The last ones: what the job waits for now came after them. */
+/** Only recent records matter: the job's present waits came after them. */
 const RECORDS_READ = 100;
-/** A parent of a thousand children is explained by some of them. */
+/** A parent of a thousand children is explained by a few of them. */
 const MOST_WAITS = 10;
 
 /**
- * What a parked job waits for, one sentence each; of awaited jobs also how they stand.
+ * Explains what a parked job waits for, one sentence per wait; for awaited jobs also their state.
  *
- * @param jobId of the parked job
- * @param hindrance what holds an awaited job back; null for nothing
+ * @param jobId the parked job
+ * @param hindrance says what blocks an awaited job; null for nothing
  */
 export async function explainWaits(
   engine: Engine,
@@ -19,7 +19,7 @@ export async function explainWaits(
   waits: readonly PendingWait[],
   hindrance: (job: Job) => Promise<string | null>,
 ): Promise<readonly string[]> {
-  if (waits.length === 0) return ["it is parked until what it awaits happens"];
+  if (waits.length === 0) return ["it is parked until something that it waits for happens"];
   const shown = waits.slice(0, MOST_WAITS);
   const ids = shown.flatMap(({ awaitedJobId }) => (awaitedJobId === null ? [] : [awaitedJobId]));
   const awaited = new Map((await engine.store.jobs.getMany(ids)).map((job) => [job.jobId, job]));
@@ -27,15 +27,15 @@ export async function explainWaits(
   const left = waits.length - shown.length;
   return [
     ...(await Promise.all(sentences)),
-    ...(left > 0 ? [`it waits for ${left} things more`] : []),
+    ...(left > 0 ? [`it has ${left} more waits`] : []),
     ...(await signalsToCome(engine, jobId)),
     ...(await messagesNotTaken(engine, jobId)),
   ];
 }
 
 /**
- * What came for a wait of an earlier execution, and which this one has not asked for: that wait has lost a race, or the
- * code was changed while the job was parked. Only a wait of this execution wakes it.
+ * Mentions what arrived for a wait of an earlier execution that this one has not asked for: that wait lost a race, or the
+ * code changed while the job was parked. Only a wait of this execution wakes the job.
  */
 async function messagesNotTaken({ store }: Engine, jobId: string): Promise<readonly string[]> {
   const records = await store.workflows.listRecords(jobId, RECORDS_READ);
@@ -46,11 +46,11 @@ async function messagesNotTaken({ store }: Engine, jobId: string): Promise<reado
   const names = left.slice(0, MOST_WAITS).map(({ name, kind }) => `the ${kind} ${JSON.stringify(shownName(name))}`);
   return [
     `its handler has not asked again for what it received: ${names.join(", ")}${left.length > MOST_WAITS ? ", …" : ""} ` +
-      `(if its code was changed, deploy code that fits, and reseolio jobs retry ${jobId} wakes it)`,
+      `(if its code was changed, deploy code that matches, then wake it with reseolio jobs retry ${jobId})`,
   ];
 }
 
-/** What was sent under names that the job does not wait for now: perhaps one of them is misspelt. */
+/** Mentions signals with names that the job does not wait for now: one of them may be misspelt. */
 async function signalsToCome({ store }: Engine, jobId: string): Promise<readonly string[]> {
   const counts = [...(await store.workflows.countSignals(jobId))];
   if (counts.length === 0) return [];
@@ -77,7 +77,7 @@ async function sentenceOf(
 }
 
 async function stateOf(job: Job | undefined, hindrance: (job: Job) => Promise<string | null>): Promise<string> {
-  if (job === undefined) return ", which is not there any more";
+  if (job === undefined) return ", which no longer exists";
   const why = await hindrance(job);
   return ` of ${job.functionName}, which is ${job.state}${why === null ? "" : ` (${why})`}`;
 }

@@ -1,26 +1,25 @@
-import type { Job, JobState } from "../../core/job.ts";
-import { isTerminal } from "../../core/job.ts";
+import { isTerminal, type Job, type JobState } from "../../core/job.ts";
 import type { JobFilter } from "../../storage/seam/jobs.ts";
-import { cancelTree } from "./cancel-job.ts";
-import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { Engine } from "../engine.ts";
-import { checkPage, MAX_PAGE_SIZE } from "./read-jobs.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
+import { cancelTree } from "./cancel-job.ts";
 import { judgeDeletes } from "./judge-deletes.ts";
 import { type JudgeReads, judgeRetries } from "./judge-retries.ts";
+import { checkPage, MAX_PAGE_SIZE } from "./read-jobs.ts";
 import { retryAll } from "./retry-job.ts";
 
 export interface BulkRequest {
   readonly filter: JobFilter;
-  /** Count what would change, and change nothing. */
+  /** Counts what would change, and changes nothing. */
   readonly dryRun: boolean;
-  /** Jobs looked at by this call; 0 takes MAX_PAGE_SIZE. */
+  /** Jobs that this call examines; 0 takes MAX_PAGE_SIZE. */
   readonly pageSize: number;
   readonly pageToken: string;
 }
 
-/** What one slice of a bulk act did. The caller repeats with the token until it is empty. */
+/** The result of one slice. The caller repeats with the token until it is empty. */
 export interface BulkResult {
-  /** Jobs of the slice that changed; descendants cancelled with them are not counted. */
+  /** Number of jobs in the slice that changed, without descendants that were cancelled with them. */
   readonly count: number;
   readonly jobIds: readonly string[];
   readonly nextPageToken: string;
@@ -28,7 +27,7 @@ export interface BulkResult {
 
 interface BulkAct {
   readonly canChange: (state: JobState) => boolean;
-  /** What a dry run leaves out besides; the act itself looks again, in its commit. */
+  /** Filters a dry run further; `change` decides again in its commit. */
   readonly judge?: (reads: JudgeReads, jobs: readonly Job[]) => Promise<readonly Job[]>;
   readonly change: (lane: LaneTransaction, jobs: readonly Job[]) => Promise<readonly string[]>;
 }
@@ -40,7 +39,7 @@ export function cancelJobs(engine: Engine, request: BulkRequest): Promise<BulkRe
   });
 }
 
-/** Of parked jobs only those that are named: a thousand that wait would all be replayed, and wait again. */
+/** Retries parked jobs only if they are named: a thousand that wait would all be replayed, only to wait again. */
 export function retryJobs(engine: Engine, request: BulkRequest): Promise<BulkResult> {
   const isNamed = (request.filter.jobIds?.length ?? 0) > 0;
   return actOnSlice(engine, request, {
@@ -50,7 +49,7 @@ export function retryJobs(engine: Engine, request: BulkRequest): Promise<BulkRes
   });
 }
 
-/** Deletes terminal jobs only; their idempotency keys are free again. Some stay for their undo jobs. */
+/** Deletes terminal jobs and frees their idempotency keys. Jobs that are needed to undo others stay. */
 export function deleteJobs(engine: Engine, request: BulkRequest): Promise<BulkResult> {
   return actOnSlice(engine, request, {
     canChange: isTerminal,
@@ -59,7 +58,7 @@ export function deleteJobs(engine: Engine, request: BulkRequest): Promise<BulkRe
   });
 }
 
-/** Reads a slice outside any transaction, then changes in one commit those that still can be changed. */
+/** Reads a slice outside any transaction, then changes in one commit the jobs that still allow it. */
 async function actOnSlice(engine: Engine, request: BulkRequest, act: BulkAct): Promise<BulkResult> {
   checkPage(request);
   const page = await engine.store.jobs.list({

@@ -1,15 +1,15 @@
 import { jobNotFound } from "../../core/errors.ts";
 import type { Job } from "../../core/job.ts";
+import type { Engine } from "../engine.ts";
 import { applyEvent } from "../lane/apply-event.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
-import type { Engine } from "../engine.ts";
 import { checkJobId } from "./read-jobs.ts";
 
 export type CancelReason = "cancelled" | "start_deadline" | "finish_deadline";
 
 /**
- * Cancels a job and all its descendants that are not terminal, in one commit: the record is final when this resolves,
- * running handlers are told then. `cancelled` is false when the job was terminal already. Throws not_found.
+ * Cancels a job and all its descendants that are not terminal, in one commit. The record is final when this resolves;
+ * running handlers are notified then. `cancelled` is false when the job had already ended. Throws not_found.
  */
 export async function cancelJob(
   engine: Engine,
@@ -24,7 +24,7 @@ export async function cancelJob(
   return { cancelled: cancelled.includes(jobId), job };
 }
 
-/** Cancels those of the jobs that can be, and their descendants. Returns the ids of all that were cancelled. */
+/** Cancels the jobs that allow it, and their descendants. Returns the IDs of all that were cancelled. */
 export async function cancelTree(
   lane: LaneTransaction,
   roots: readonly Job[],
@@ -37,9 +37,9 @@ export async function cancelTree(
     const done = await applyEvent(lane, level, { kind: "cancel", reason: levelReason });
     cancelled.push(...done);
     const children = done.length > 0 ? await lane.tx.jobs.listLiveChildren(done) : [];
-    // That their steps are undone is what the cancellation brought about.
+    // Undo jobs stay: the cancellation itself created them.
     level = children.filter((child) => child.undoOf === null);
-    // A child did not miss its own deadline: it goes because its parent went.
+    // A child did not miss its own deadline: it is cancelled because its parent was.
     levelReason = "cancelled";
   }
   return cancelled;

@@ -1,13 +1,11 @@
 import { WIRE_LIMITS } from "#proto/contract.ts";
-import type { FieldViolation } from "../../core/errors.ts";
-import { DaemonError, invalidArgument } from "../../core/errors.ts";
-import type { JobOptionsInput } from "../../core/job-options.ts";
-import { checkFunctionName, resolveJobOptions } from "../../core/job-options.ts";
+import { DaemonError, type FieldViolation, invalidArgument } from "../../core/errors.ts";
+import { checkFunctionName, type JobOptionsInput, resolveJobOptions } from "../../core/job-options.ts";
 import type { JobState } from "../../core/job.ts";
+import { isUuid, isUuidV7 } from "../../core/uuid.ts";
 import type { EnqueueOutcome, NewJob } from "../../storage/seam/jobs.ts";
-import { type AloneParts, type AppliedAlone, type Completion, toPromise, type WriteKind } from "../lane/write-kind.ts";
 import type { Engine } from "../engine.ts";
-import { isUuidV7, isUuid } from "../../core/uuid.ts";
+import { type AloneParts, type AppliedAlone, type Completion, toPromise, type WriteKind } from "../lane/write-kind.ts";
 import { storeCalls } from "./store-calls.ts";
 
 export const enqueueKind: WriteKind<NewJob, EnqueueOutcome> = {
@@ -17,9 +15,9 @@ export const enqueueKind: WriteKind<NewJob, EnqueueOutcome> = {
   applyAlone: storeAlone,
 };
 
-/** A call as it came in. */
+/** A call as it arrived. */
 export interface EnqueueItem {
-  /** Chosen by the caller, also the request id: a repeated call stores nothing new. Null: the daemon chooses. */
+  /** Also the request ID: a repeated call stores nothing new. Null: the daemon chooses one. */
   readonly jobId: string | null;
   readonly functionName: string;
   readonly args: Uint8Array;
@@ -33,12 +31,12 @@ export type EnqueueResult =
       readonly jobId: string;
       readonly deduplicated: boolean;
       readonly argsDiffer: boolean;
-      /** Of the job that was there, when deduplicated. */
+      /** State of the existing job, when deduplicated. */
       readonly state: JobState | null;
     }
   | { readonly ok: false; readonly error: DaemonError };
 
-/** Stores a batch; each item succeeds or fails on its own. Resolves after the commit is on disk. */
+/** Stores a batch, of which each item succeeds or fails on its own. Resolves when the commit is on disk. */
 export function enqueueJobs(engine: Engine, items: readonly EnqueueItem[]): Promise<readonly EnqueueResult[]> {
   return toPromise((completion) => submitEnqueues(engine, items, completion));
 }

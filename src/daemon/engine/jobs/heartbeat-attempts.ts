@@ -1,6 +1,6 @@
 import type { Lease } from "../../core/job.ts";
-import type { Engine } from "../engine.ts";
 import type { WorkerSession } from "../dispatch/worker-session.ts";
+import type { Engine } from "../engine.ts";
 
 /** An attempt that asks for more time. */
 export interface AttemptHeartbeat extends Lease {
@@ -8,8 +8,8 @@ export interface AttemptHeartbeat extends Lease {
 }
 
 /**
- * Sets the time limits of running attempts anew: each ends so long from now. An attempt without a limit keeps none. It
- * is kept in memory: a worker that connects again tells how much time is left. Whoever has lost the lease is told so.
+ * Extends the time limits of running attempts: each ends `extendMs` from now. An attempt without a limit keeps none.
+ * Extensions live in memory: a worker that reconnects reports how much time is left. Stale leases are revoked.
  */
 export function heartbeatAttempts(
   engine: Engine,

@@ -1,26 +1,26 @@
 import { DaemonError } from "../../core/errors.ts";
-import { findCurrentUndo, isHalfUndone } from "../../core/undo-job.ts";
 import { isTerminal, type Job } from "../../core/job.ts";
+import { findCurrentUndo, isHalfUndone } from "../../core/undo-job.ts";
 import type { Transaction } from "../../storage/seam/store.ts";
 
-/** Of the store, or of a transaction that acts on what they say. */
+/** Reads by the store, or by a transaction that acts on the answers. */
 export interface JudgeReads {
   readonly jobs: Pick<Transaction["jobs"], "getMany">;
   readonly workflows: Pick<Transaction["workflows"], "listUndoJobs">;
 }
 
-/** What may be retried of some jobs, as far as undo jobs are concerned. */
+/** Which of some jobs their undo jobs allow to be retried. */
 export interface RetryVerdict {
   readonly allowed: readonly Job[];
-  /** Of those, the ones whose steps were undone: they begin anew. */
+  /** IDs of allowed jobs whose steps were undone: they start from scratch. */
   readonly undone: readonly string[];
-  /** Why others may not be, by their ids. */
+  /** Reasons why others are refused, by their IDs. */
   readonly refusals: ReadonlyMap<string, DaemonError>;
 }
 
 /**
- * A job is not retried while its steps are being undone, nor after that failed or was cancelled half-way; one whose steps
- * were undone is retried from nothing. An undo job is retried only as long as it undoes the last end of its job.
+ * Refuses a job while its steps are being undone, and after that failed or was cancelled half-way. A job whose steps were
+ * undone starts from scratch. An undo job is retried only while it undoes the last end of its job.
  */
 export async function judgeRetries(tx: JudgeReads, jobs: readonly Job[]): Promise<RetryVerdict> {
   const undoJobs = await tx.workflows.listUndoJobs(jobs.map(({ jobId }) => jobId));
@@ -36,7 +36,7 @@ export async function judgeRetries(tx: JudgeReads, jobs: readonly Job[]): Promis
   return { allowed: jobs.filter(({ jobId }) => !refusals.has(jobId)), undone, refusals };
 }
 
-/** @param refused jobs among these that stay as they are */
+/** @param refused jobs that are not retried */
 async function judgeUndoJobs(
   tx: JudgeReads,
   jobs: readonly Job[],
@@ -62,11 +62,11 @@ function isBeingUndone({ jobId, state }: Job, undo: Job): DaemonError {
 function whyNot({ jobId, state }: Job): string {
   switch (state) {
     case "DEAD":
-      return `its steps were to be undone by job ${jobId}, which is DEAD; retry that one, which goes on undoing`;
+      return `its steps were to be undone by job ${jobId}, which is DEAD; retry that one to continue undoing`;
     case "CANCELLED":
       return (
-        `some of its steps may be undone already, as job ${jobId} had begun to undo them when it was cancelled; ` +
-        `retry that one, which goes on undoing, and then this one, which starts from nothing`
+        `some of its steps may already be undone, because job ${jobId} had begun to undo them when it was cancelled; ` +
+        `retry that one to continue undoing, and then this one, which starts from scratch`
       );
     default:
       return `its steps are being undone by job ${jobId}, which is ${state}; wait for its end`;

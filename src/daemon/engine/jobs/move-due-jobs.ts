@@ -1,14 +1,14 @@
-import { cancelTree } from "./cancel-job.ts";
 import type { Engine } from "../engine.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import { wakeJobs } from "../workflows/wake-jobs.ts";
+import { cancelTree } from "./cancel-job.ts";
 
-/** Jobs moved by one commit: bounds the time that the commit takes. */
+/** Jobs that one commit moves: bounds the duration of the commit. */
 const SLICE = 500;
 
 /**
- * Makes delayed jobs claimable whose time has come, ends sleeps and waits, and cancels jobs past their start or finish
- * deadline, one slice a commit, until nothing is due. Returns when the next one is due, on the store's clock; null when none waits.
+ * Makes due jobs claimable, ends sleeps and waits, and cancels jobs past their start or finish deadline, one slice per
+ * commit, until nothing is due. Returns the next due time on the store's clock; null when nothing is pending.
  */
 export async function moveDueJobs(engine: Engine): Promise<number | null> {
   for (;;) {
@@ -25,7 +25,7 @@ export async function moveDueJobs(engine: Engine): Promise<number | null> {
   }
 }
 
-/** Ends what is due, and goes on with events that many wait for. True when there may be more. */
+/** Ends waits that are due, and continues with events that many jobs wait for. True when there may be more. */
 async function endWaits(lane: LaneTransaction): Promise<boolean> {
   const due = await lane.tx.workflows.endDueWaits(SLICE);
   const spread = await lane.tx.events.spread(SLICE);

@@ -2,16 +2,16 @@ import type { TerminalState } from "../../core/job.ts";
 import type { Engine } from "../engine.ts";
 
 export interface JobRetention {
-  /** Of SUCCESS and CANCELLED; 0 = for ever. */
+  /** For SUCCESS and CANCELLED; 0 = forever. */
   readonly finishedMs: number;
-  /** Of DEAD; 0 = for ever. */
+  /** For DEAD; 0 = forever. */
   readonly deadMs: number;
 }
 
-/** Rows looked at by one commit: about 2 ms, so that nobody waits for the pruner. */
+/** Rows that one commit examines: about 2 ms, so that nobody waits for the pruner. */
 const SLICE = 500;
 
-/** Deletes terminal jobs past their retention, a slice a commit. Returns how many; stops early when asked to. */
+/** Deletes terminal jobs past their retention, a slice per commit. Returns how many; stops early when asked to. */
 export async function pruneJobs(engine: Engine, retention: JobRetention, shouldStop: () => boolean): Promise<number> {
   let deleted = 0;
   for (const [state, keepMs] of retentions(retention)) {

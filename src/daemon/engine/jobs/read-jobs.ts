@@ -2,26 +2,26 @@ import type { Checkpoint, PendingWait } from "../../core/checkpoint.ts";
 import { invalidArgument, jobNotFound } from "../../core/errors.ts";
 import type { Attempt, Job } from "../../core/job.ts";
 import type { JobTick } from "../../core/schedule.ts";
+import { isUuid } from "../../core/uuid.ts";
 import type { JobFilter } from "../../storage/seam/jobs.ts";
 import type { Engine } from "../engine.ts";
-import { isUuid } from "../../core/uuid.ts";
 
-/** A job with all that belongs to it. */
+/** A job with its attempts, waits and records. */
 export interface JobDetails {
   readonly job: Job;
-  /** The last ATTEMPTS_SHOWN of those that ended without success, oldest first. */
+  /** The last ATTEMPTS_SHOWN attempts that ended without success, oldest first. */
   readonly attempts: readonly Attempt[];
-  /** What it waits for, when it is SUSPENDED. */
+  /** Its open waits, while it is SUSPENDED. */
   readonly waits: readonly PendingWait[];
-  /** The last RECORDS_SHOWN of what it recorded, oldest first, without values. */
+  /** Its last RECORDS_SHOWN checkpoints, oldest first, without values. */
   readonly records: readonly Checkpoint[];
 }
 
-/** An answer must stay below the size of a message, also of a job that fails for days: an error may have 32 KiB. */
-export const ATTEMPTS_SHOWN = 50;
+/** Keeps the answer below the message limit even for a job that fails for days: an error may have 32 KiB. */
+const ATTEMPTS_SHOWN = 50;
 const RECORDS_SHOWN = 1_000;
 
-/** One job with all that belongs to it. Throws not_found. */
+/** Throws not_found. */
 export async function getJob(engine: Engine, jobId: string): Promise<JobDetails> {
   const { store } = engine;
   const job = await readJob(engine, jobId);
@@ -33,7 +33,7 @@ export async function getJob(engine: Engine, jobId: string): Promise<JobDetails>
   };
 }
 
-/** One job alone. Throws not_found. */
+/** The job without its attempts, waits and records. Throws not_found. */
 export async function readJob({ store }: Engine, jobId: string): Promise<Job> {
   checkJobId(jobId, "job_id");
   const job = await store.jobs.get(jobId);
@@ -41,7 +41,7 @@ export async function readJob({ store }: Engine, jobId: string): Promise<Job> {
   return job;
 }
 
-/** The tick that a job was enqueued for; undefined when it is of no schedule. */
+/** The tick that a job was enqueued for; undefined for a job without a schedule. */
 export async function findTick({ store }: Engine, { jobId }: Job): Promise<JobTick | undefined> {
   return (await store.schedules.listTicks([jobId])).get(jobId);
 }
@@ -50,20 +50,20 @@ export interface PageRequest {
   readonly filter: JobFilter;
   /** 1 to MAX_PAGE_SIZE; 0 takes DEFAULT_PAGE_SIZE. */
   readonly pageSize: number;
-  /** As the last page gave it; empty for the first. */
+  /** The token that came with the previous page; empty for the first page. */
   readonly pageToken: string;
 }
 
 export const DEFAULT_PAGE_SIZE = 50;
 export const MAX_PAGE_SIZE = 1_000;
 
-/** A page of jobs without args, results and headers, newest first. A page may be short, or empty, and still not the last. */
+/** Lists jobs without args, results and headers, newest first. A page may be short, or even empty, and not be the last. */
 export async function listJobs(
   engine: Engine,
   request: PageRequest,
 ): Promise<{
   readonly jobs: readonly Job[];
-  /** Of those that a schedule enqueued, by job id. */
+  /** Ticks of jobs that a schedule enqueued, by job ID. */
   readonly ticks: ReadonlyMap<string, JobTick>;
   readonly nextPageToken: string;
 }> {
@@ -85,7 +85,7 @@ export function checkPage(request: PageRequest): void {
   }
   if (request.pageToken !== "" && !isUuid(request.pageToken)) {
     throw invalidArgument([
-      { field: "page_token", description: `${JSON.stringify(request.pageToken)} is not one that a list answered` },
+      { field: "page_token", description: `${JSON.stringify(request.pageToken)} is not a token that a list returned` },
     ]);
   }
   for (const [index, jobId] of (request.filter.jobIds ?? []).entries()) checkJobId(jobId, `filter.job_ids[${index}]`);

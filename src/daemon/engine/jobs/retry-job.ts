@@ -1,16 +1,15 @@
 import { DaemonError, jobNotFound } from "../../core/errors.ts";
 import type { Job } from "../../core/job.ts";
+import type { Engine } from "../engine.ts";
 import { applyEvent } from "../lane/apply-event.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
-import type { Engine } from "../engine.ts";
 import { judgeRetries } from "./judge-retries.ts";
 import { checkJobId } from "./read-jobs.ts";
 
 /**
- * Makes a DEAD or CANCELLED job PENDING again: failures start at 0, attempt numbers go on, its start and finish
- * deadlines no longer hold. A parked one is woken, and
- * waits again for what has not happened. Throws not_found, and failed_precondition in any other state, or when an undo job
- * stands in the way.
+ * Makes a DEAD or CANCELLED job PENDING again: failures restart at 0, attempt numbers continue, and start and finish
+ * deadlines no longer apply. A parked job is woken, and waits again for what has not happened. Throws not_found, and
+ * failed_precondition in any other state or when an undo job prevents the retry.
  */
 export async function retryJob(engine: Engine, jobId: string): Promise<Job> {
   checkJobId(jobId, "job_id");
@@ -32,9 +31,9 @@ export async function retryJob(engine: Engine, jobId: string): Promise<Job> {
 }
 
 /**
- * The same for a job whose end ended an attempt of the one that awaited it, and which is called again there. One that was
- * retried by somebody else meanwhile is awaited as it is. Throws failed_precondition when no such end is on record, or when
- * an undo job stands in the way.
+ * Retries a job on behalf of a job that awaited it: its end has failed an attempt of that job, which now calls it again. A
+ * job that somebody else has retried meanwhile stays as it is. Throws failed_precondition when no such end is on record, or
+ * when an undo job prevents the retry.
  */
 export async function retryAwaited(engine: Engine, jobId: string, awaitedBy: string): Promise<Job> {
   checkJobId(jobId, "job_id");
@@ -54,12 +53,12 @@ export async function retryAwaited(engine: Engine, jobId: string, awaitedBy: str
 function notOnRecord(jobId: string, awaitedBy: string): DaemonError {
   return new DaemonError(
     "failed_precondition",
-    `job ${awaitedBy} has no record that the end of job ${jobId} ended an attempt of it: that did not happen, or the job was retried already`,
+    `job ${awaitedBy} has no record that the end of job ${jobId} failed one of its attempts: either it did not, or the job was already retried`,
     { metadata: { jobId, awaitedBy } },
   );
 }
 
-/** Retries those of the jobs that can be. Returns their ids. */
+/** Retries the jobs that allow it. Returns their IDs. */
 export async function retryAll(lane: LaneTransaction, jobs: readonly Job[]): Promise<readonly string[]> {
   return (await retryJudged(lane, jobs)).retried;
 }
@@ -69,7 +68,7 @@ async function retryJudged(
   jobs: readonly Job[],
 ): Promise<{ readonly retried: readonly string[]; readonly refusals: ReadonlyMap<string, DaemonError> }> {
   const { allowed, undone, refusals } = await judgeRetries(lane.tx, jobs);
-  // Before what the retry makes of the records.
+  // Before the retry changes the records that stay.
   if (undone.length > 0) await lane.tx.workflows.forgetRecords(undone);
   return { retried: await applyEvent(lane, allowed, { kind: "retry" }), refusals };
 }

@@ -1,45 +1,44 @@
 import { WIRE_LIMITS } from "#proto/contract.ts";
 import {
-  CHECKPOINT_LIMITS,
   checkName,
+  CHECKPOINT_LIMITS,
   isPlace,
   type NewWait,
   type ParkOrder,
   ranMsAtPark,
 } from "../../core/checkpoint.ts";
-import type { JobEvent, Transition } from "../../core/job-machine.ts";
-import { decide } from "../../core/job-machine.ts";
-import type { Job, Lease } from "../../core/job.ts";
 import { cutError, cutText } from "../../core/cut-error.ts";
+import { decide, type JobEvent, type Transition } from "../../core/job-machine.ts";
+import type { Job, Lease } from "../../core/job.ts";
 import type { SettleResult } from "../dispatch/settle-result.ts";
+import { DELIVERY_MS, type HeldLease, type WorkerSession } from "../dispatch/worker-session.ts";
 import type { Engine } from "../engine.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { WriteKind } from "../lane/write-kind.ts";
-import { type Park, type ParkOutcome, parkJobs, type ParkRequest } from "../workflows/park-jobs.ts";
-import { DELIVERY_MS, type HeldLease, type WorkerSession } from "../dispatch/worker-session.ts";
+import { type Park, parkJobs, type ParkOutcome, type ParkRequest } from "../workflows/park-jobs.ts";
 
-/** The handler waits for something and needs no slot meanwhile. */
+/** The handler waits for something, and needs no slot meanwhile. */
 export interface ParkReport {
   readonly kind: "park";
-  /** Those that were not told before by this worker. */
+  /** Waits that this worker has not reported before. */
   readonly waits: readonly NewWait[];
-  /** All that it waits for now. */
+  /** Names of everything that it waits for now. */
   readonly waitingNames: readonly string[];
-  /** Of a client that keeps an order. */
+  /** Only from clients that record an order. */
   readonly order?: ParkOrder | undefined;
 }
 
-/** How a worker says that an attempt ended, or pauses. */
+/** A worker's report that an attempt has ended, or pauses. */
 export interface AttemptReport extends Lease {
   readonly event: Extract<JobEvent, { kind: "succeed" | "fail" | "release" }> | ParkReport;
-  /** As the worker measured it; 0 when unknown. */
+  /** Run time as the worker measured it; 0 when unknown. */
   readonly runMs: number;
 }
 
-/** A guarded write that ends an attempt, gives its job back, or parks it. */
+/** A guarded write that ends an attempt, releases its job, or parks it. */
 export interface Settlement {
   readonly transition: Transition;
-  /** What the job waits for, when it is parked. */
+  /** What the job waits for, if the write parks it. */
   readonly park: Park | null;
 }
 
@@ -57,9 +56,9 @@ type Step =
   | { readonly kind: "answered"; readonly result: SettleResult };
 
 /**
- * Settles or parks attempts under their leases, in one commit, and calls `onSettled` with one result a report once that
- * commit is on disk. Slots free at once, so that the same commit can claim the next jobs. A report repeated after a lost
- * answer is accepted again and changes nothing; one under a lease that was taken back is stale.
+ * Settles or parks attempts under their leases, in one commit, and calls `onSettled` with one result per report when that
+ * commit is on disk. Slots are freed at once, so that the same commit can claim the next jobs. A report that is repeated
+ * after a lost answer is accepted again and changes nothing; a report under a revoked lease is stale.
  */
 export function settleAttempts(
   engine: Engine,
@@ -79,11 +78,11 @@ export function settleAttempts(
     if (park !== null && result === "accepted" && engine.store.isShared) session.addParked(held);
   };
   const writes = steps.filter((step) => step.kind === "write");
-  // Without any write too: a report of an unknown lease is answered behind what this commit settles.
+  // Even without a write: a report under an unknown lease is answered after what this commit settles.
   engine.lane.submit(settleKind, writes, { done: finish, failed: () => finish(null) });
 }
 
-/** Writes that nobody waits for: what a failing store leaves undone is found by the lease check or the worker's next hello. */
+/** Settles without waiting for the outcome. If the store fails, the lease check or the worker's next hello repairs it. */
 export function settleInBackground({ lane }: Engine, decisions: readonly (Transition | null)[]): void {
   const transitions = decisions.filter((transition) => transition !== null);
   const settlements = transitions.map((transition) => ({ transition, park: null }));
@@ -92,7 +91,7 @@ export function settleInBackground({ lane }: Engine, decisions: readonly (Transi
 
 type WriteStep = Extract<Step, { readonly kind: "write" }>;
 
-/** First what ends attempts, then what parks jobs. */
+/** Ends attempts first, then parks jobs. */
 async function applySettlements(
   lane: LaneTransaction,
   settlements: readonly Settlement[],
@@ -172,8 +171,8 @@ function toResult(outcome: ParkOutcome): SettleResult {
 }
 
 /**
- * A report that changed nothing may have been settled before, with the answer lost on its way to the worker or to this
- * daemon: the store tells.
+ * Asks the store about reports that changed nothing: they may have been settled before, with the answer lost on its way to
+ * the worker or to this daemon.
  */
 function answerUnchanged(
   engine: Engine,
@@ -204,7 +203,7 @@ function leaseOf(step: Exclude<Step, { readonly kind: "answered" }>): Lease {
   return step.kind === "unknown" ? step.lease : step.held;
 }
 
-/** Every taking back raises the token; a token that is still the last one and no longer RUNNING was settled by its holder. */
+/** A revocation raises the token, so a job that still has this one but is not RUNNING was settled by the lease's holder. */
 function wasSettled(jobs: readonly Job[], lease: Lease): boolean {
   return jobs.some(
     (job) => job.jobId === lease.jobId && job.leaseToken === lease.leaseToken && job.state !== "RUNNING",

@@ -22,14 +22,14 @@ export async function storeCalls(
   );
 }
 
-/** Null for a call that may be stored. */
+/** The refusal of a call; null when it may be stored. */
 function refusalOf({ parentId }: NewJob, ended: ReadonlyMap<string, JobState>): EnqueueOutcome | null {
   const id = parentId?.toLowerCase() ?? "";
   const state = ended.get(id);
   return state === undefined ? null : { kind: "orphaned", parentId: id, state };
 }
 
-/** The parents that are CANCELLED or DEAD; they stay so until the transaction is over. */
+/** Finds parents that are CANCELLED or DEAD. The read locks them until the transaction ends. */
 async function findEnded(tx: Transaction, items: readonly NewJob[]): Promise<ReadonlyMap<string, JobState>> {
   const parentIds = new Set(items.flatMap(({ parentId }) => (parentId === null ? [] : [parentId.toLowerCase()])));
   if (parentIds.size === 0) return new Map();

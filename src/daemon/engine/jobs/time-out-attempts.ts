@@ -1,12 +1,11 @@
-import type { Transition } from "../../core/job-machine.ts";
-import { decide } from "../../core/job-machine.ts";
-import type { Engine } from "../engine.ts";
+import { decide, type Transition } from "../../core/job-machine.ts";
 import type { HeldLease } from "../dispatch/worker-session.ts";
+import type { Engine } from "../engine.ts";
 import { settleKind } from "./settle-attempts.ts";
 
 /**
- * Ends the attempts that ran past their time limit, whether or not their worker still moves (P9). The worker is told
- * after the commit; its slot stays taken until it says that the handler has ended.
+ * Ends attempts that ran past their time limit, whether or not their worker still responds (P9). The worker is notified
+ * after the commit; its slot stays occupied until it reports that the handler has ended.
  */
 export async function timeOutAttempts(engine: Engine): Promise<void> {
   const late = lateAttempts(engine);
@@ -29,7 +28,7 @@ function lateAttempts(engine: Engine): readonly { readonly lease: HeldLease; rea
   );
 }
 
-/** On the monotonic clock: the nearest deadline of a running attempt; Infinity when none has one. */
+/** The nearest deadline of a running attempt, on the monotonic clock; Infinity when there is none. */
 export function nearestDeadline(engine: Engine): number {
   let nearest = Infinity;
   for (const session of engine.dispatcher.sessions) {

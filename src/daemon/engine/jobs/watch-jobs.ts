@@ -3,8 +3,8 @@ import type { Engine } from "../engine.ts";
 import type { ChangeListener } from "../lane/change-feed.ts";
 
 /**
- * Calls `onChanges` with the committed changes that match, of every daemon on the database, until stopped; from `ready`
- * on none is missed, or `onGap` is called. The past is not told.
+ * Calls `onChanges` with matching changes that any daemon on the database commits, until stopped. After `ready` none is
+ * missed without a call of `onGap`. Earlier changes are not reported.
  */
 export function watchJobs(
   engine: Engine,

@@ -14,7 +14,7 @@ export function applyEvent(
   );
 }
 
-/** Applies what was decided, but for the refusals. Returns the IDs of jobs that changed. */
+/** Applies decisions, without the refusals. Returns the IDs of jobs that changed. */
 export async function applyDecisions(
   lane: LaneTransaction,
   decisions: readonly (Transition | null)[],

@@ -13,8 +13,8 @@ export interface JobWrites {
 }
 
 /**
- * Guarded writes, added to what the transaction has done. The same transaction stores the job that undoes the steps of
- * each job that ends DEAD or CANCELLED.
+ * Applies guarded writes and adds them to the transaction's. Also stores, in the same transaction, the job that undoes the
+ * steps of each job that ends DEAD or CANCELLED.
  *
  * @param newJobId makes IDs of undo jobs
  */

@@ -6,7 +6,7 @@ export interface Entry {
   readonly completion: Completion<readonly unknown[]>;
 }
 
-/** What goes into one transaction: entries by the position of their kind in the lane's list. */
+/** The entries of one transaction, by the position of their kind in the lane's list. */
 export class Batch {
   readonly #byKind: readonly Entry[][];
   #size = 0;
@@ -15,7 +15,7 @@ export class Batch {
     this.#byKind = Array.from({ length: kindCount }, () => []);
   }
 
-  /** Entries of all kinds; one without items counts too, as its caller waits for the commit. */
+  /** Number of entries of all kinds. One without items counts too, because its caller waits for the commit. */
   get size(): number {
     return this.#size;
   }
@@ -25,7 +25,7 @@ export class Batch {
     this.#size++;
   }
 
-  /** Items of all entries of a kind. */
+  /** Concatenates the items of all entries of a kind. */
   itemsOf(kind: number): readonly unknown[] {
     const entries = this.#entriesOf(kind);
     return entries.length === 1 ? (entries[0] as Entry).items : entries.flatMap((entry) => entry.items);
@@ -48,7 +48,7 @@ export class Batch {
     for (const entries of this.#byKind) for (const { completion } of entries) completion.failed(error);
   }
 
-  /** Each entry alone. */
+  /** One batch per entry. */
   split(): readonly Batch[] {
     return this.#byKind.flatMap((entries, kind) =>
       entries.map((entry) => {

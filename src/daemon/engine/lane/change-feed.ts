@@ -1,15 +1,14 @@
-import type { JobError, JobState } from "../../core/job.ts";
-import { isTerminal } from "../../core/job.ts";
+import { isTerminal, type JobError, type JobState } from "../../core/job.ts";
 import type { JobFilter } from "../../storage/seam/jobs.ts";
 
-/** One change of a job's state, told after its commit. */
+/** One change of a job's state, published after its commit. */
 export interface CommittedChange {
   readonly jobId: string;
   readonly functionName: string;
   readonly state: JobState;
   readonly attempt: number;
   readonly at: number;
-  /** Of the attempt that failed, or of the job's end. */
+  /** The error of the failed attempt, or of the job's end. */
   readonly error: JobError | null;
   /** Only with SUCCESS. */
   readonly result: Uint8Array | null;
@@ -17,7 +16,8 @@ export interface CommittedChange {
 }
 
 export type ChangeListener = (changes: readonly CommittedChange[]) => void;
-/** The end of a job: what a waiter is told. */
+
+/** The end of a job, as those who await it see it. */
 export interface JobEnd {
   readonly jobId: string;
   readonly state: JobState;
@@ -25,8 +25,8 @@ export interface JobEnd {
   readonly error: JobError | null;
 }
 
-/** Told the end, or null when the job is no longer there. */
-export type EndListener = (end: JobEnd | null) => void;
+/** Receives the end, or null when the job is gone. */
+export type EndCallback = (end: JobEnd | null) => void;
 
 interface Watcher {
   readonly filter: JobFilter;
@@ -40,13 +40,13 @@ export interface RemoteChanges {
   want(isWanted: boolean): Promise<void>;
 }
 
-/** Tells committed changes inside this process: to those who await one job, and to those who watch many. */
+/** Publishes committed changes inside this process: to those who await one job, and to those who watch many. */
 export class ChangeFeed {
   readonly #watchers = new Set<Watcher>();
-  readonly #awaiters = new Map<string, Set<EndListener>>();
+  readonly #awaiters = new Map<string, Set<EndCallback>>();
   #remote: RemoteChanges | null = null;
 
-  /** Whether anybody watches: lets the commit lane spare the work of describing changes that only watchers see. */
+  /** Whether anybody watches: if not, the commit lane need not describe changes that only watchers see. */
   get isWatched(): boolean {
     return this.#watchers.size > 0;
   }
@@ -56,7 +56,7 @@ export class ChangeFeed {
     this.notifyWatchers(changes);
   }
 
-  /** What another daemon committed: those who await an end find out by themselves. */
+  /** Publishes what another daemon committed. Those who await an end learn of it elsewhere, by `notifyEnd`. */
   notifyWatchers(changes: readonly CommittedChange[]): void {
     for (const watcher of this.#watchers) {
       const matching = changes.filter((change) => matchesFilter(change, watcher.filter));
@@ -64,7 +64,7 @@ export class ChangeFeed {
     }
   }
 
-  /** Changes of other daemons were lost. */
+  /** Changes by other daemons were lost. */
   notifyGap(): void {
     for (const watcher of this.#watchers) watcher.onGap();
   }
@@ -77,8 +77,8 @@ export class ChangeFeed {
     return [...this.#awaiters.keys()];
   }
 
-  /** Calls `listener` once, at the job's next end. Register before reading the store, so that no end is missed. */
-  onceEnded(jobId: string, listener: EndListener): () => void {
+  /** Calls `listener` once, at the job's next end. Register before you read the store, so that no end is missed. */
+  onceEnded(jobId: string, listener: EndCallback): () => void {
     let listeners = this.#awaiters.get(jobId);
     if (listeners === undefined) this.#awaiters.set(jobId, (listeners = new Set()));
     listeners.add(listener);
@@ -90,13 +90,13 @@ export class ChangeFeed {
     return {
       ready: this.#wantRemote(true),
       stop: () => {
-        // What cannot be told now is told with the next renewal.
+        // If this fails, the next renewal says the same.
         if (this.#watchers.delete(watcher) && !this.isWatched) this.#wantRemote(false).catch(() => {});
       },
     };
   }
 
-  /** To those who await the job; null when it is gone. A second call finds nobody. */
+  /** Notifies those who await the job, and forgets them. Null: the job is gone. */
   notifyEnd(jobId: string, end: JobEnd | null): void {
     const listeners = this.#awaiters.get(jobId);
     if (listeners === undefined) return;
@@ -113,14 +113,14 @@ export class ChangeFeed {
     await this.#remote?.want(isWanted);
   }
 
-  #forget(jobId: string, listener: EndListener): void {
+  #forget(jobId: string, listener: EndCallback): void {
     const listeners = this.#awaiters.get(jobId);
     listeners?.delete(listener);
     if (listeners?.size === 0) this.#awaiters.delete(jobId);
   }
 }
 
-/** Fields of the filter that a change does not carry (key, creation time) are not looked at. */
+/** Ignores the filter's fields that a change does not carry: key, schedule, creation time. */
 function matchesFilter(change: CommittedChange, filter: JobFilter): boolean {
   return (
     includes(filter.jobIds, change.jobId) &&

@@ -13,11 +13,11 @@ export interface CommitLaneOptions {
   readonly store: Store;
   readonly dispatcher: Dispatcher;
   readonly changes: ChangeFeed;
-  /** In the order in which a transaction applies them; `run` comes behind all of them. */
+  /** The kinds of writes, in the order in which a transaction applies them; work of `run` comes last. */
   readonly kinds: readonly WriteKind<unknown, unknown>[];
-  /** Ends every transaction, before jobs are claimed. */
+  /** Runs at the end of every transaction, before the claims. */
   readonly beforeClaims: (lane: LaneTransaction) => Promise<void>;
-  /** Called when the store says that the daemon cannot go on. */
+  /** Called when the store fails such that the daemon must stop. */
   readonly onFatal: (error: DaemonError) => void;
   /** Makes IDs of undo jobs. */
   readonly newJobId: () => string;

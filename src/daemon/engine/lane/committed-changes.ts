@@ -1,14 +1,13 @@
 import type { Transition } from "../../core/job-machine.ts";
-import type { Job } from "../../core/job.ts";
-import { isTerminal } from "../../core/job.ts";
+import { isTerminal, type Job } from "../../core/job.ts";
 import type { ClaimedJobs } from "../../storage/seam/jobs.ts";
 import type { StoredJob } from "../../storage/seam/workflows.ts";
 import type { CommittedChange } from "./change-feed.ts";
 
-/** What one transaction did, told after its commit. */
+/** What one transaction did. */
 export interface Committed {
   readonly at: number;
-  /** By the position of their kind in the lane's list. */
+  /** Answers to the items, by the position of their kind in the lane's list. */
   readonly answers: readonly (readonly unknown[])[];
   /** Jobs that are new. */
   readonly stored: readonly StoredJob[];
@@ -17,7 +16,7 @@ export interface Committed {
   readonly claimed: readonly ClaimedJobs[];
 }
 
-/** New and claimed jobs are of interest to watchers only; transitions also to those who await an end. */
+/** The changes to publish: new and claimed jobs matter to watchers only, transitions also to those who await an end. */
 export function toChanges(committed: Committed, isWatched: boolean): readonly CommittedChange[] {
   const { at } = committed;
   const changes: CommittedChange[] = [];

@@ -7,11 +7,11 @@ import { applyTransitions, type JobWrites } from "./apply-transitions.ts";
 /** A transaction of the commit lane, as the writes that share it see it. */
 export interface LaneTransaction {
   readonly tx: Transaction;
-  /** Guarded writes, which dispatcher and change feed learn of too. False where the guard did not hold. */
+  /** Applies guarded writes and reports them to dispatcher and change feed. False where the guard did not hold. */
   apply(transitions: readonly Transition[]): Promise<readonly boolean[]>;
-  /** New jobs, which dispatcher and watchers learn of too. */
+  /** Stores new jobs and reports them to dispatcher and watchers. */
   enqueue(items: readonly NewJob[]): Promise<readonly EnqueueOutcome[]>;
-  /** Something becomes due at this time, on the store's clock. */
+  /** Announces that something becomes due at this time, on the store's clock. */
   expectDue(dueAt: number): void;
 }
 

@@ -1,14 +1,14 @@
 import type { LaneTransaction } from "./lane-transaction.ts";
 import type { WriteKind } from "./write-kind.ts";
 
-/** Reads and writes of one caller that share a transaction with everything else. */
+/** Reads and writes of one caller, inside the transaction that all share. */
 export interface Work {
   /** Events that it writes. */
   readonly eventNames: readonly string[];
   run(lane: LaneTransaction): Promise<unknown>;
 }
 
-/** For what is too rare to be batched: each piece runs on its own, behind all other kinds. */
+/** Work that is too rare to be batched: each piece runs on its own, after all other kinds. */
 export const workKind: WriteKind<Work, unknown> = {
   name: "work",
   readsTimeLate: false,

@@ -20,7 +20,7 @@ export interface WriteKind<Item, Answer> {
   applyAlone?(parts: AloneParts, items: readonly Item[]): Promise<AppliedAlone<Answer> | null>;
 }
 
-/** What the fast path of a kind works with: it opens no transaction. */
+/** The parts that a fast path works with, as it has no transaction. */
 export interface AloneParts {
   readonly store: Store;
   readonly dispatcher: Dispatcher;
@@ -30,7 +30,7 @@ export interface AppliedAlone<Answer> {
   /** Time of the commit, on the store's clock. */
   readonly at: number;
   readonly answers: readonly Answer[];
-  /** Jobs that are new. */
+  /** New jobs. */
   readonly stored: readonly StoredJob[];
 }
 

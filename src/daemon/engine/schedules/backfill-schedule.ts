@@ -1,38 +1,37 @@
-import type { FieldViolation } from "../../core/errors.ts";
-import { invalidArgument, scheduleNotFound } from "../../core/errors.ts";
+import { type FieldViolation, invalidArgument, scheduleNotFound } from "../../core/errors.ts";
 import { checkTime, LAST_TIME } from "../../core/job-options.ts";
-import type { Schedule } from "../../core/schedule.ts";
 import { tickAfter } from "../../core/schedule-ticks.ts";
-import type { LaneTransaction } from "../lane/lane-transaction.ts";
+import type { Schedule } from "../../core/schedule.ts";
 import type { Engine } from "../engine.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import { storeTickJobs, tickJob } from "./fire-schedules.ts";
 
 export interface BackfillRequest {
   readonly name: string;
-  /** Ticks from here on. */
+  /** The earliest tick to enqueue. */
   readonly from: number;
-  /** Exclusive; not after the store's time, which null stands for. */
+  /** Exclusive, and not in the future. Null: the store's time. */
   readonly to: number | null;
-  /** Tells what would be enqueued, and enqueues nothing. */
+  /** Counts what would be enqueued, and enqueues nothing. */
   readonly dryRun: boolean;
-  /** Ticks looked at by this call, 1 to MAX_BACKFILL; 0 takes MAX_BACKFILL. */
+  /** Ticks that this call examines, 1 to MAX_BACKFILL; 0 takes MAX_BACKFILL. */
   readonly pageSize: number;
-  /** As the last call gave it; empty for the first. */
+  /** The token that the previous call returned; empty for the first. */
   readonly pageToken: string;
 }
 
-/** What one slice did. The caller repeats with the token until it is empty. */
+/** The result of one slice. The caller repeats with the token until it is empty. */
 export interface BackfillResult {
   readonly count: number;
   readonly jobIds: readonly string[];
   readonly nextPageToken: string;
 }
 
-export const MAX_BACKFILL = 1_000;
+const MAX_BACKFILL = 1_000;
 
 /**
- * Enqueues the jobs of past ticks that have none, oldest first, whatever catchUp and overlap say, also of ticks before
- * the schedule was made or while it was paused. A tick whose job was deleted or pruned has none. Throws not_found.
+ * Enqueues jobs for past ticks that have none, oldest first and regardless of catchUp and overlap, even for ticks before the
+ * schedule was created or while it was paused. A tick whose job was deleted or pruned has none. Throws not_found.
  */
 export async function backfillSchedule(engine: Engine, request: BackfillRequest): Promise<BackfillResult> {
   const from = checkRequest(request);
@@ -54,7 +53,7 @@ export async function backfillSchedule(engine: Engine, request: BackfillRequest)
   });
 }
 
-/** startAt and endAt do not bind here: the range says what is wanted. */
+/** Ignores startAt and endAt: the requested range decides. */
 function ticksBetween(
   { spec }: Schedule,
   from: number,
@@ -82,14 +81,14 @@ async function withoutJobs(
   return ticks.filter((tick) => !taken.has(tick));
 }
 
-/** Later ticks must see that these jobs have not ended. */
+/** Extends the range in which later ticks search for jobs that have not ended. */
 async function includeOldJobs(lane: LaneTransaction, schedule: Schedule, oldest: number): Promise<void> {
   const { scheduleId, nextRunAt } = schedule;
   const liveFrom = Math.min(schedule.liveFrom, oldest);
   await lane.tx.schedules.advance([{ scheduleId, nextRunAt, lastRun: null, skipped: 0, liveFrom }]);
 }
 
-/** Returns the first time to look at. */
+/** Returns the time at which this slice begins. */
 function checkRequest({ from, to, pageSize, pageToken }: BackfillRequest): number {
   const violations: FieldViolation[] = [...checkTime(from, "from")];
   if (to !== null && !(to > from))
@@ -99,7 +98,7 @@ function checkRequest({ from, to, pageSize, pageToken }: BackfillRequest): numbe
     violations.push({ field: "page_size", description });
   }
   if (!/^\d{0,15}$/.test(pageToken) || Number(pageToken) > LAST_TIME) {
-    const description = `${JSON.stringify(pageToken)} is not one that a backfill answered`;
+    const description = `${JSON.stringify(pageToken)} is not a token that a backfill returned`;
     violations.push({ field: "page_token", description });
   }
   if (violations.length > 0) throw invalidArgument(violations);
@@ -107,6 +106,6 @@ function checkRequest({ from, to, pageSize, pageToken }: BackfillRequest): numbe
 }
 
 function inFuture(to: number): FieldViolation {
-  const description = `is ${new Date(to).toISOString()}, which is to come: ticks to come are fired by themselves`;
+  const description = `is ${new Date(to).toISOString()}, which is in the future: future ticks fire by themselves`;
   return { field: "to", description };
 }

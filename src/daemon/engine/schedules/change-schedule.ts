@@ -1,15 +1,14 @@
 import { scheduleNotFound } from "../../core/errors.ts";
 import type { Schedule, ScheduleStatus } from "../../core/schedule.ts";
 import type { Engine } from "../engine.ts";
-import type { FiredSlice } from "./fire-schedules.ts";
-import { fireDue } from "./fire-schedules.ts";
+import { type FiredSlice, fireDue } from "./fire-schedules.ts";
 import { getSchedule } from "./read-schedules.ts";
 
 /**
- * Changes a schedule in one commit. What is due by then is fired first, by the rule that made it due, so that a change
- * neither loses nor doubles a tick. Throws not_found.
+ * Changes a schedule in one commit. Ticks that are due by then fire first, by the old rule, so that a change neither loses
+ * nor repeats a tick. Throws not_found.
  *
- * @param change decides on the schedule as it is at `now`; the same object means no change
+ * @param change returns the new schedule, or the same object for no change
  */
 export async function changeSchedule(
   engine: Engine,

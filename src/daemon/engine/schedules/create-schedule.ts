@@ -1,16 +1,20 @@
 import { DaemonError, invalidArgument } from "../../core/errors.ts";
-import type { Schedule, ScheduleSpec } from "../../core/schedule.ts";
-import type { ScheduleSpecInput } from "../../core/schedule-spec.ts";
-import { checkScheduleName, isSameSpec, resolveScheduleSpec } from "../../core/schedule-spec.ts";
+import {
+  checkScheduleName,
+  isSameSpec,
+  resolveScheduleSpec,
+  type ScheduleSpecInput,
+} from "../../core/schedule-spec.ts";
 import { tickAfter } from "../../core/schedule-ticks.ts";
-import type { LaneTransaction } from "../lane/lane-transaction.ts";
+import type { Schedule, ScheduleSpec } from "../../core/schedule.ts";
 import type { Engine } from "../engine.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 
 /**
- * Stores a schedule; its first tick is the next one from now, or from startAt. The same name with the same content
- * again answers with the schedule that is there, whatever its state. Throws already_exists when the content differs.
+ * Stores a schedule; its first tick is the next one from now, or from startAt. A repeated call with the same name and content
+ * returns the existing schedule, whatever its state. Throws already_exists when the content differs.
  *
- * @param name empty: the function's name
+ * @param name empty: the function's name is used
  */
 export async function createSchedule(
   engine: Engine,
@@ -37,10 +41,13 @@ async function create(
   if (there !== null) return { schedule: sameOrRefused(there, spec), created: false };
   const schedule = newSchedule(engine, lane.tx.now, name, spec);
   if (await schedules.insert(schedule)) return { schedule, created: true };
-  // Another daemon was first, and has committed by now.
+  // Another daemon created it first, and has committed by now.
   const other = await schedules.get(name);
   if (other === null)
-    throw new DaemonError("unavailable", `schedule ${JSON.stringify(name)} comes and goes: try again`);
+    throw new DaemonError(
+      "unavailable",
+      `schedule ${JSON.stringify(name)} was created and deleted by others meanwhile: try again`,
+    );
   return { schedule: sameOrRefused(other, spec), created: false };
 }
 
@@ -70,7 +77,7 @@ function sameOrRefused(there: Schedule, spec: ScheduleSpec): Schedule {
   if (isSameSpec(there.spec, spec)) return there;
   throw new DaemonError(
     "already_exists",
-    `a schedule named ${JSON.stringify(there.name)} is there with other content: update it, or choose another name`,
+    `a schedule named ${JSON.stringify(there.name)} already exists with different content: update it, or choose another name`,
     { metadata: { name: there.name, scheduleId: there.scheduleId } },
   );
 }

@@ -1,32 +1,32 @@
 import { SCHEDULE_HEADER, SCHEDULED_AT_HEADER } from "#proto/contract.ts";
-import type { Schedule } from "../../core/schedule.ts";
 import { dueTicks, jitterOf } from "../../core/schedule-ticks.ts";
+import { type Schedule } from "../../core/schedule.ts";
 import type { NewJob } from "../../storage/seam/jobs.ts";
 import type { LiveTick, ScheduleAdvance, NewTick } from "../../storage/seam/schedules.ts";
-import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { Engine } from "../engine.ts";
+import type { LaneTransaction } from "../lane/lane-transaction.ts";
 
-/** When a schedule whose ticks cannot be told is looked at again. */
+/** Delay before a schedule whose ticks cannot be computed is tried again. */
 const FAULT_RETRY_MS = 60_000;
-/** Ticks fired by one commit: about 15 ms, so that nobody waits for the schedules. */
+/** Ticks that one commit fires: about 15 ms, so that nobody waits for the schedules. */
 const TICKS_PER_SLICE = 500;
 
-/** What one slice did, for the metrics. */
+/** The result of one slice, for the metrics. */
 export interface FiredSlice {
-  /** There may be more that is due. */
+  /** Whether more ticks may be due. */
   readonly isFull: boolean;
   readonly fired: number;
   readonly skipped: number;
-  /** Of the ticks that were not missed. */
+  /** Lateness of the ticks that were not missed. */
   readonly lateMs: readonly number[];
-  /** Schedules whose ticks this daemon cannot tell, with the reason; they are looked at again in a minute. */
+  /** Schedules whose ticks this daemon cannot compute, with the reason; it retries them in a minute. */
   readonly faults: readonly string[];
 }
 
 /**
- * Fires every tick that is due, of all schedules, one slice a commit: the jobs of the ticks and the schedules' next
- * ticks are written together, so a crash fires a slice wholly or not at all, and whoever comes next goes on there.
- * Returns how many schedules it found due; those that another daemon is firing at the moment are not among them.
+ * Fires every due tick of all schedules, one slice per commit. The jobs of the ticks and the schedules' next ticks are
+ * written together, so that after a crash a slice has fired completely or not at all, and the next run continues there.
+ * Returns how many schedules were due, without those that another daemon is firing at the moment.
  */
 export async function fireSchedules(engine: Engine): Promise<number> {
   for (let found = 0; ;) {
@@ -48,7 +48,7 @@ interface Firing {
   readonly fault: string | null;
 }
 
-/** Fires what is due of these schedules, which the transaction has to itself; at most a slice. */
+/** Fires the due ticks of schedules that the transaction has locked; at most a slice. */
 export async function fireDue(
   engine: Engine,
   lane: LaneTransaction,
@@ -78,7 +78,7 @@ function isDue(nextRunAt: number | null, now: number): boolean {
   return nextRunAt !== null && nextRunAt <= now;
 }
 
-/** Schedules that the slice has no room for are due as before, and first in the next one. */
+/** Plans one slice. Schedules that do not fit stay due, and are first in the next slice. */
 function planSlice(schedules: readonly Schedule[], now: number, missedBefore: number): readonly Firing[] {
   const firings: Firing[] = [];
   let room = TICKS_PER_SLICE;
@@ -91,7 +91,7 @@ function planSlice(schedules: readonly Schedule[], now: number, missedBefore: nu
   return firings;
 }
 
-/** A schedule that this daemon cannot read, as one of a zone that is new, must not hold up the others. */
+/** Catches faults: a schedule that this daemon cannot compute, such as one with a new time zone, must not block others. */
 function planFiring(schedule: Schedule, now: number, missedBefore: number, limit: number): Firing {
   try {
     return { schedule, ...dueTicks(schedule, now, missedBefore, limit), fault: null };
@@ -111,19 +111,19 @@ type Overlaps = ReadonlyMap<string, LiveTick>;
 async function findOverlaps(lane: LaneTransaction, firings: readonly Firing[]): Promise<Overlaps> {
   const careful = firings.filter(({ schedule, ticks }) => schedule.spec.overlap === "skip" && ticks.length > 0);
   if (careful.length === 0) return new Map();
-  const looks = careful.map(({ schedule }) => ({ scheduleId: schedule.scheduleId, from: schedule.liveFrom }));
-  const found = await lane.tx.schedules.findLiveTicks(looks);
+  const queries = careful.map(({ schedule }) => ({ scheduleId: schedule.scheduleId, from: schedule.liveFrom }));
+  const found = await lane.tx.schedules.findLiveTicks(queries);
   return new Map(careful.map(({ schedule }, index) => [schedule.scheduleId, found[index] as LiveTick]));
 }
 
-/** Of several ticks at once the first is enqueued, and is what the others overlap with. */
+/** Skips overlapping ticks. Of several ticks at once the first is enqueued, and the others overlap with it. */
 function withoutOverlaps(firing: Firing, overlap: ReturnType<Overlaps["get"]>): PlannedFiring {
   if (overlap === undefined) return { ...firing, skipped: 0, liveFrom: firing.schedule.liveFrom };
   const ticks = overlap.isLive ? [] : firing.ticks.slice(0, 1);
   return { ...firing, ticks, skipped: firing.ticks.length - ticks.length, liveFrom: overlap.liveFrom };
 }
 
-/** Stores the jobs of ticks that have none yet. Returns their ids by schedule and tick. */
+/** Stores the jobs of ticks that have none yet. Returns their IDs by schedule and tick. */
 async function enqueueTicks(
   engine: Engine,
   lane: LaneTransaction,
@@ -134,13 +134,13 @@ async function enqueueTicks(
   return new Map(stored.map(({ tick }) => [keyOf(tick.scheduleId, tick.tickAt), tick.jobId]));
 }
 
-/** A job and the tick that it belongs to. */
+/** A tick and its job. */
 export interface TickJob {
   readonly tick: NewTick;
   readonly job: NewJob;
 }
 
-/** Records the ticks, and stores the jobs of those that had none yet; returns these. */
+/** Records the ticks and stores the jobs of those that are new. Returns the new ones. */
 export async function storeTickJobs(lane: LaneTransaction, jobs: readonly TickJob[]): Promise<readonly TickJob[]> {
   if (jobs.length === 0) return [];
   const isNew = await lane.tx.schedules.recordTicks(jobs.map(({ tick }) => tick));
@@ -149,7 +149,7 @@ export async function storeTickJobs(lane: LaneTransaction, jobs: readonly TickJo
   return fresh;
 }
 
-/** The job of a tick, delayed by the tick's own jitter. */
+/** Builds the job of a tick, delayed by the tick's own jitter. */
 export function tickJob(engine: Engine, schedule: Schedule, tickAt: number): TickJob {
   const { scheduleId, name, spec } = schedule;
   const jitterMs = jitterOf(scheduleId, tickAt, spec.jitterMs);

@@ -1,28 +1,27 @@
-import { invalidArgument } from "../../core/errors.ts";
 import { cronRule } from "../../core/cron.ts";
-import { nextTick } from "../../core/next-tick.ts";
-import type { TickRule } from "../../core/schedule-ticks.ts";
-import type { ScheduleSpecInput } from "../../core/schedule-spec.ts";
+import { invalidArgument } from "../../core/errors.ts";
 import { checkTime } from "../../core/job-options.ts";
-import { checkRule } from "../../core/schedule-spec.ts";
+import { nextTick } from "../../core/next-tick.ts";
+import { checkRule, type ScheduleSpecInput } from "../../core/schedule-spec.ts";
+import type { TickRule } from "../../core/schedule-ticks.ts";
 import { SCHEDULE_DEFAULTS } from "../../core/schedule.ts";
 import { timeZoneOf } from "../../core/time-zone.ts";
 import type { Engine } from "../engine.ts";
 import { getSchedule } from "./read-schedules.ts";
 
-/** A tick to come. */
+/** A future tick. */
 export interface PreviewedTick {
   readonly at: number;
   /** Milliseconds that local time is ahead of UTC at the tick. */
   readonly offsetMs: number;
-  /** The zone's offset differs from that of the tick before, or of `after` for the first one. */
+  /** The zone's offset differs from that at the previous tick, or at `after` for the first one. */
   readonly offsetChanged: boolean;
-  /** The local time that it stands for does not exist on that day. */
+  /** Its local time does not exist on that day. */
   readonly isInGap: boolean;
 }
 
 export interface PreviewRequest {
-  /** Of a stored schedule; empty: the rule is what counts. */
+  /** Name of a stored schedule; empty: `rule` is used. */
   readonly name: string;
   readonly rule: ScheduleSpecInput;
   /** Ticks after this time; null: now, on the store's clock. */
@@ -31,10 +30,10 @@ export interface PreviewRequest {
   readonly count: number;
 }
 
-export const DEFAULT_PREVIEW = 10;
-export const MAX_PREVIEW = 1_000;
+const DEFAULT_PREVIEW = 10;
+const MAX_PREVIEW = 1_000;
 
-/** The ticks to come, whatever the schedule's state. Throws not_found, and invalid_argument for a faulty rule. */
+/** Lists future ticks, whatever the schedule's state. Throws not_found, and invalid_argument for an invalid rule. */
 export async function previewSchedule(
   engine: Engine,
   request: PreviewRequest,

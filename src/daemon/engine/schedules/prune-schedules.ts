@@ -5,8 +5,8 @@ import type { JobRetention } from "../jobs/prune-jobs.ts";
 const SLICE = 500;
 
 /**
- * Forgets deleted schedules past the retention of their jobs, as soon as the last of these is gone. A slice a call: the
- * rest goes the next time.
+ * Removes deleted schedules past the retention of their jobs once the last of these is gone. One slice per call; the rest
+ * follows the next time.
  */
 export async function pruneSchedules(
   engine: Engine,

@@ -1,11 +1,11 @@
 import { invalidArgument, scheduleNotFound } from "../../core/errors.ts";
 import type { ScheduleState, ScheduleStatus } from "../../core/schedule.ts";
+import { isUuid } from "../../core/uuid.ts";
 import type { ScheduleCursor } from "../../storage/seam/schedules.ts";
 import type { Engine } from "../engine.ts";
-import { isUuid } from "../../core/uuid.ts";
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "../jobs/read-jobs.ts";
 
-/** One schedule with its last job as it stands now. Throws not_found. */
+/** A schedule with the present state of its last job. Throws not_found. */
 export async function getSchedule(engine: Engine, name: string): Promise<ScheduleStatus> {
   const status = await engine.store.schedules.get(name);
   if (status === null) throw scheduleNotFound(name);
@@ -19,11 +19,11 @@ export interface SchedulePageRequest {
   readonly functionName: string;
   /** 1 to MAX_PAGE_SIZE; 0 takes DEFAULT_PAGE_SIZE. */
   readonly pageSize: number;
-  /** As the last page gave it; empty for the first. */
+  /** The token that came with the previous page; empty for the first page. */
   readonly pageToken: string;
 }
 
-/** A page of schedules by name, and how many there are on all pages. */
+/** Lists a page of schedules, sorted by name, and the number of schedules on all pages. */
 export async function listSchedules(
   engine: Engine,
   { states, functionName, pageSize, pageToken }: SchedulePageRequest,
@@ -44,13 +44,13 @@ export async function listSchedules(
 export interface ScheduleStats {
   readonly active: number;
   readonly paused: number;
-  /** The earliest tick that has not been fired, of all schedules; null when none will come. */
+  /** The earliest tick of all schedules that has not fired; null when none will come. */
   readonly nextRunAt: number | null;
-  /** How long it has been due, by the store's clock; 0 when it is to come. */
+  /** How long it has been due, by the store's clock; 0 while it is in the future. */
   readonly overdueMs: number;
 }
 
-/** All schedules together. */
+/** Figures of all schedules together. */
 export async function describeSchedules({ store }: Engine): Promise<ScheduleStats> {
   const count = async (state: ScheduleState): Promise<number> =>
     (await store.schedules.list({ states: [state], functionName: null, limit: 1, after: null })).total;
@@ -71,6 +71,6 @@ function readToken(token: string): ScheduleCursor {
   const scheduleId = text.slice(0, 36);
   if (isUuid(scheduleId) && text[36] === "/") return { scheduleId, name: text.slice(37) };
   throw invalidArgument([
-    { field: "page_token", description: `${JSON.stringify(token)} is not one that a list answered` },
+    { field: "page_token", description: `${JSON.stringify(token)} is not a token that a list returned` },
   ]);
 }

@@ -3,24 +3,24 @@ import { Listeners } from "../dispatch/listeners.ts";
 /** Upper bounds in seconds of how late ticks were fired. */
 export const LATENESS_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60] as const;
 
-/** A watch that did not look for so long was not there: the machine slept, or its clock was set. */
+/** A daemon that has not observed the schedules for this long was not there: the machine slept, or its clock was set. */
 const STALL_MS = 5_000;
 
 /**
- * This daemon's watch over the schedules: since when it is there without a break, and what it fired. A tick that was
- * due before is missed, and its schedule's catchUp decides; a tick that is due while somebody watches is never missed,
- * however late it is fired.
+ * Remembers since when this daemon has observed the schedules without a break, and what it fired. A tick that was due before
+ * that is missed, and its schedule's catchUp decides; a tick that becomes due under observation is never missed, however
+ * late it fires.
  */
 export class ScheduleWatch {
   readonly #graceMs: number;
   #since: number | null = null;
   #observedAt = -Infinity;
   readonly buckets: number[] = LATENESS_BUCKETS.map(() => 0);
-  /** Ticks that enqueued a job, and the seconds that they were late in all, but for those that were missed. */
+  /** Ticks that enqueued a job. The lateness below leaves out those that were missed. */
   fired = 0;
   latenessCount = 0;
   latenessSeconds = 0;
-  /** Ticks that enqueued none, since an earlier job had not ended. */
+  /** Ticks that enqueued no job, because an earlier one had not ended. */
   skipped = 0;
   /** Names of schedules whose ticks cannot be computed, each with the reason. */
   readonly faults = new Listeners<string>();
@@ -28,14 +28,14 @@ export class ScheduleWatch {
   readonly changed = new Listeners<void>();
 
   /**
-   * @param graceMs how long a tick may have been due before this watch began and still count as seen, because another
+   * @param graceMs how long before the observation began a tick may have been due without being missed, because another
    * daemon may have been there for it
    */
   constructor(graceMs: number) {
     this.#graceMs = graceMs;
   }
 
-  /** Notes a look at the store's time `now`. Returns the time before which due ticks are missed. */
+  /** Records an observation at the store's time `now`. Returns the time before which due ticks are missed. */
   observe(now: number): number {
     const isBroken = now - this.#observedAt > STALL_MS || now < this.#observedAt - STALL_MS;
     if (this.#since === null || isBroken) this.#since = now;
@@ -43,7 +43,7 @@ export class ScheduleWatch {
     return this.#since - this.#graceMs;
   }
 
-  /** Called after the commit. */
+  /** Records a slice after its commit. */
   record(report: {
     readonly lateMs: readonly number[];
     readonly fired: number;

@@ -1,15 +1,15 @@
 import { SCHEDULE_HEADER } from "#proto/contract.ts";
 import { DaemonError, invalidArgument, scheduleNotFound } from "../../core/errors.ts";
-import type { Schedule } from "../../core/schedule.ts";
+import { type Schedule } from "../../core/schedule.ts";
+import { isUuidV7 } from "../../core/uuid.ts";
 import type { NewJob } from "../../storage/seam/jobs.ts";
 import type { Engine } from "../engine.ts";
-import { isUuidV7 } from "../../core/uuid.ts";
 
 /**
- * Enqueues one job now, beside the ticks, also while the schedule is paused. Returns its id. Throws not_found, and
- * already_exists when the id belongs to a job of another function.
+ * Enqueues one job now, in addition to the ticks, even while the schedule is paused. Returns its ID. Throws not_found, and
+ * already_exists when the ID belongs to a job of another function.
  *
- * @param jobId chosen by the caller: a repeated call with the same one stores nothing new; null: the daemon chooses
+ * @param jobId a repeated call with the same ID stores nothing new; null: the daemon chooses one
  */
 export async function triggerSchedule(engine: Engine, name: string, jobId: string | null): Promise<string> {
   if (jobId !== null && !isUuidV7(jobId)) {

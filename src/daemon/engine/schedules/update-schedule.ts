@@ -1,14 +1,12 @@
-import type { FieldViolation } from "../../core/errors.ts";
-import { invalidArgument } from "../../core/errors.ts";
+import { type FieldViolation, invalidArgument } from "../../core/errors.ts";
 import type { JobOptionsInput } from "../../core/job-options.ts";
-import type { Schedule, ScheduleSpec, ScheduleStatus } from "../../core/schedule.ts";
-import type { ScheduleSpecInput } from "../../core/schedule-spec.ts";
-import { resolveScheduleSpec } from "../../core/schedule-spec.ts";
+import { resolveScheduleSpec, type ScheduleSpecInput } from "../../core/schedule-spec.ts";
 import { tickAfter } from "../../core/schedule-ticks.ts";
-import { changeSchedule } from "./change-schedule.ts";
+import type { Schedule, ScheduleSpec, ScheduleStatus } from "../../core/schedule.ts";
 import type { Engine } from "../engine.ts";
+import { changeSchedule } from "./change-schedule.ts";
 
-/** Fields that can be cleared to their default, by their names in the protocol. */
+/** Fields that can be reset to their defaults, by their names in the protocol. */
 const CLEARABLE = {
   time_zone: "timeZone",
   args: "args",
@@ -22,8 +20,8 @@ const CLEARABLE = {
 } as const satisfies Record<string, keyof ScheduleSpecInput>;
 
 /**
- * Changes the fields that are given; those of `clearFields` take their default. A tick that was due before the change
- * is fired by the old rule; the next one is the first of the new rule from now on. Throws not_found.
+ * Changes the given fields and resets those in `clearFields` to their defaults. A tick that was due before the change fires
+ * by the old rule; the next one is the first of the new rule from now. Throws not_found.
  */
 export async function updateSchedule(
   engine: Engine,
@@ -57,7 +55,7 @@ function isSameRule(left: ScheduleSpec, right: ScheduleSpec): boolean {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** What a caller would have said to get this spec. */
+/** The input that yields this spec. */
 function inputOf({ startAt, endAt, options, ...rest }: ScheduleSpec): Mutable<ScheduleSpecInput> {
   return {
     ...rest,
@@ -83,17 +81,17 @@ function checkCleared(
 ): readonly (typeof CLEARABLE)[keyof typeof CLEARABLE][] {
   const violations: FieldViolation[] = [];
   const cleared = clearFields.flatMap((field, index) => {
-    const place = `clear_fields[${index}]`;
+    const path = `clear_fields[${index}]`;
     if (!Object.hasOwn(CLEARABLE, field)) {
       const known = Object.keys(CLEARABLE).join(", ");
       violations.push({
-        field: place,
+        field: path,
         description: `${JSON.stringify(field)} cannot be cleared; give one of ${known}`,
       });
       return [];
     }
     const key = CLEARABLE[field as keyof typeof CLEARABLE];
-    if (input[key] !== undefined) violations.push({ field: place, description: `${field} is given in spec too` });
+    if (input[key] !== undefined) violations.push({ field: path, description: `${field} is also set in spec` });
     return [key];
   });
   if (violations.length > 0) throw invalidArgument(violations);

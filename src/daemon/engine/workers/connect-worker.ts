@@ -1,33 +1,33 @@
 import type { Job, Lease } from "../../core/job.ts";
 import type { CheckpointSum } from "../../storage/seam/workflows.ts";
 import type { NewWorker } from "../../storage/seam/workers.ts";
-import { addCheckpointSum } from "./deliver-jobs.ts";
+import type { WorkerPort } from "../dispatch/worker-port.ts";
+import { WorkerSession } from "../dispatch/worker-session.ts";
 import type { Engine } from "../engine.ts";
 import { applyEvent } from "../lane/apply-event.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
-import type { WorkerPort } from "../dispatch/worker-port.ts";
-import { WorkerSession } from "../dispatch/worker-session.ts";
+import { addCheckpointSum } from "./deliver-jobs.ts";
 
-/** Who connects, and what it says it still holds. */
+/** A worker that connects, and the leases that it claims to hold. */
 export interface ConnectingWorker extends Omit<NewWorker, "nodeId"> {
-  /** Its client replays jobs in the order in which they were recorded. */
+  /** The client replays records in the order in which they were recorded. */
   readonly ordered: boolean;
   readonly heldLeases: readonly (Lease & {
     readonly started: boolean;
-    /** Of an attempt that asked for more time: how much is left. */
+    /** Time left of an attempt that was extended by heartbeats. */
     readonly timeLeftMs?: number | undefined;
   })[];
 }
 
 export interface ConnectedWorker {
   readonly session: WorkerSession;
-  /** Of the leases it said it holds, those that are no longer its own. */
+  /** Leases that it claimed to hold but that are no longer its own. */
   readonly lostLeases: readonly Lease[];
 }
 
 /**
- * Opens a worker's session. Leases that it still holds go on (P7); a lease of its own that it does not know never
- * arrived, and goes back to be claimed; an older stream of the same worker is ended.
+ * Opens a worker's session. The worker keeps the leases that it still holds (P7). A lease that it does not know of never
+ * arrived, so its job is released. An older stream of the same worker is ended.
  */
 export async function connectWorker(
   engine: Engine,
@@ -52,36 +52,36 @@ export async function connectWorker(
   const started = new Set(worker.heldLeases.filter((lease) => lease.started).map((lease) => lease.jobId));
   session.add(kept, (job) => (started.has(job.jobId) ? job.startedAt : null));
   if (engine.store.isShared) for (const lease of parked) session.addParked(lease);
-  limitExtended(engine, session, worker);
+  restoreDeadlines(engine, session, worker);
   countCheckpoints(engine, session, kept);
   engine.dispatcher.addSession(session);
   engine.lane.wake();
   return { session, lostLeases: lost };
 }
 
-/** An attempt that asked for more time keeps what is left of it. */
-function limitExtended(engine: Engine, session: WorkerSession, { heldLeases }: ConnectingWorker): void {
+/** Restores the deadlines of attempts that were extended by heartbeats. */
+function restoreDeadlines(engine: Engine, session: WorkerSession, { heldLeases }: ConnectingWorker): void {
   for (const lease of heldLeases) {
     const held = lease.timeLeftMs === undefined ? null : session.find(lease);
     if (held !== null) session.setDeadline(held, lease.timeLeftMs ?? 0, engine.clock.monotonic());
   }
 }
 
-/** Limits on checkpoints hold over a reconnect; until the sums are known only new ones are counted. */
+/** Restores checkpoint counts, so that limits survive a reconnect. Until the sums arrive only new checkpoints count. */
 function countCheckpoints(engine: Engine, session: WorkerSession, kept: readonly Job[]): void {
   if (kept.length === 0) return;
-  const note = (sums: ReadonlyMap<string, CheckpointSum>): void => {
+  const addSums = (sums: ReadonlyMap<string, CheckpointSum>): void => {
     for (const job of kept) {
       const held = session.find(job);
       const sum = sums.get(job.jobId);
       if (held !== null && sum !== undefined) addCheckpointSum(held, sum);
     }
   };
-  // Unknown sums only let a job have more checkpoints than it should.
-  engine.store.workflows.sumCheckpoints(kept.map((job) => job.jobId)).then(note, () => {});
+  // If the sums cannot be read, the job may only have more checkpoints than it should.
+  engine.store.workflows.sumCheckpoints(kept.map((job) => job.jobId)).then(addSums, () => {});
 }
 
-/** The worker serves more functions from now on. Its record is saved before anything is claimed for it. */
+/** Lets a worker serve more functions. Its record is saved before anything is claimed for them. */
 export async function addFunctions(
   engine: Engine,
   session: WorkerSession,
@@ -102,7 +102,7 @@ export async function addFunctions(
 
 interface Adoption {
   readonly kept: readonly Job[];
-  /** Jobs that it parked, and whose handlers it still has. */
+  /** Jobs that it parked and whose handlers it still keeps in memory. */
   readonly parked: readonly Lease[];
   readonly lost: readonly Lease[];
 }
@@ -127,7 +127,7 @@ async function adoptLeases(engine: Engine, lane: LaneTransaction, worker: Connec
   return { kept, ...(await sortUnknown(lane, unknown)) };
 }
 
-/** A lease that its worker settled itself, with the answer lost on the way, is not lost: the report will be repeated. */
+/** A lease that the worker settled itself is not lost: if the answer was lost on the way, it repeats the report. */
 async function sortUnknown(lane: LaneTransaction, leases: readonly Lease[]): Promise<Omit<Adoption, "kept">> {
   if (leases.length === 0) return { parked: [], lost: [] };
   const jobs = new Map((await lane.tx.jobs.getMany(leases.map((lease) => lease.jobId))).map((job) => [job.jobId, job]));

@@ -2,23 +2,23 @@ import type { OpenWait } from "../../core/checkpoint.ts";
 import { decide } from "../../core/job-machine.ts";
 import type { Job, Lease } from "../../core/job.ts";
 import type { CheckpointPage, CheckpointQuery, CheckpointSum } from "../../storage/seam/workflows.ts";
-import type { Engine } from "../engine.ts";
-import { settleInBackground } from "../jobs/settle-attempts.ts";
 import type { Delivery, WaitLeft } from "../dispatch/worker-port.ts";
 import type { HeldLease, WorkerSession } from "../dispatch/worker-session.ts";
+import type { Engine } from "../engine.ts";
+import { settleInBackground } from "../jobs/settle-attempts.ts";
 
-/** Bytes of values read at once: a frame's worth. */
+/** Bytes of values per read: as much as a frame holds. */
 const PAGE_BYTES = 1024 * 1024;
-/** A job with no more than these is read with others. */
+/** Jobs with at most this many bytes of checkpoints are read together. */
 const FEW_BYTES = 16 * 1024;
 const FEW = 256;
-/** What cannot be read or given now is not asked for all the time. */
+/** Delay before a job that could not be delivered is claimed again. */
 const RETRY_MS = 1_000;
 
 /**
- * Sends leased jobs to their worker, each behind what it recorded: everything for a job that is replayed, what ended
- * since it was parked for one that goes on. A job in its first lease has recorded nothing and goes at once. One whose
- * checkpoints cannot be read goes back for a second.
+ * Sends leased jobs to their worker, each after its checkpoints: all of them for a job that is replayed, those recorded since
+ * it was parked for one that is resumed. A job under its first lease has none and is sent at once. A job whose checkpoints
+ * cannot be read is released for a second.
  */
 export function deliverJobs(engine: Engine, session: WorkerSession, jobs: readonly Job[], resumed: boolean): void {
   const fresh = jobs.filter((job) => job.leaseToken === 1);
@@ -74,12 +74,12 @@ async function openWaitsOf(
   return new Map([...open].map(([jobId, waits]) => [jobId, waits.map(withLeft)]));
 }
 
-/** Whether it is read with others. */
+/** Whether the checkpoints are few enough to be read together with those of other jobs. */
 export function isSmall({ count, bytes }: CheckpointSum = NONE): boolean {
   return count <= FEW && bytes <= FEW_BYTES;
 }
 
-/** A client that knows no order would replay a wrong one: jobs that have it go back to other workers. */
+/** Releases jobs with ordered records, which this worker's client would replay in the wrong order. */
 async function withoutOrdered(engine: Engine, session: WorkerSession, jobs: readonly Job[]): Promise<readonly Job[]> {
   const ordered = await engine.store.workflows.findOrdered(jobs.map((job) => job.jobId));
   const unfit = jobs.filter((job) => ordered.has(job.jobId));
@@ -91,7 +91,7 @@ async function withoutOrdered(engine: Engine, session: WorkerSession, jobs: read
   return jobs.filter((job) => !ordered.has(job.jobId));
 }
 
-/** Most jobs: one look for all of them, and one frame. */
+/** Sends most jobs: one read and one frame for all of them. */
 async function sendTogether(
   engine: Engine,
   session: WorkerSession,
@@ -106,7 +106,7 @@ async function sendTogether(
   for (const job of jobs) {
     if (!stillInTransit(session, job)) continue;
     const checkpoints = recorded.get(job.jobId) ?? [];
-    // Room is waited for where there is much to send.
+    // Not awaited: only large jobs wait for room in the stream.
     if (checkpoints.length > 0) void session.port.replay(job, checkpoints);
     deliveries.push(delivery(engine, job, resumed, checkpoints.length, open.get(job.jobId)));
   }
@@ -126,9 +126,9 @@ async function sendInParts(
 }
 
 /**
- * A frame's worth at a time, as long as the lease is held. Returns how many were sent.
+ * Sends checkpoints page by page while the worker holds the lease. Returns how many were sent.
  *
- * @param ofUndone they are of the job that the leased one undoes
+ * @param ofUndone the checkpoints belong to the job that the leased one undoes
  */
 export async function sendPages(
   engine: Engine,
@@ -164,12 +164,12 @@ export function delivery(
 
 const NO_WAITS: readonly WaitLeft[] = [];
 
-/** What a handler that goes on has not seen ended under the lease that it parked, or after. */
+/** A resumed handler lacks what was recorded under the lease that it parked, or later. */
 function sinceTokenOf(job: Job, resumed: boolean): number | null {
   return resumed ? job.leaseToken - 1 : null;
 }
 
-/** False when the lease was taken back meanwhile: then nothing is sent. */
+/** Ends the transit of a job. False when the lease was revoked meanwhile: then nothing must be sent. */
 export function stillInTransit(session: WorkerSession, job: Job): boolean {
   const held = session.find(job);
   if (held?.isInTransit !== true) return false;
@@ -177,7 +177,7 @@ export function stillInTransit(session: WorkerSession, job: Job): boolean {
   return true;
 }
 
-/** Counts what was recorded before, besides what this session has seen. */
+/** Adds earlier checkpoints to those that this session has counted. */
 export function addCheckpointSum(held: HeldLease, sum: CheckpointSum): void {
   held.checkpointCount += sum.count;
   held.awaitedCount += sum.awaited;
@@ -186,7 +186,7 @@ export function addCheckpointSum(held: HeldLease, sum: CheckpointSum): void {
 
 const NONE: CheckpointSum = { count: 0, open: 0, awaited: 0, bytes: 0 };
 
-/** They never reached their worker, and are claimed again a moment later. */
+/** Releases jobs that have not been sent; they are claimed again after a moment. */
 export function releaseUnsent(engine: Engine, session: WorkerSession, jobs: readonly Job[]): void {
   const unsent = jobs.map((job) => session.find(job)).filter((held) => held?.isInTransit === true) as HeldLease[];
   for (const held of unsent) session.remove(held);
@@ -196,7 +196,7 @@ export function releaseUnsent(engine: Engine, session: WorkerSession, jobs: read
   );
 }
 
-/** Their worker left before the commit that claimed them: without this they would wait for the end of its lease. */
+/** Releases jobs whose worker left before the commit that claimed them; else they would wait for the worker's lease to end. */
 export function releaseUndeliverable(engine: Engine, jobs: readonly Job[]): void {
   settleInBackground(
     engine,

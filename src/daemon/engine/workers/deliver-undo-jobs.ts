@@ -1,10 +1,10 @@
 import { decide } from "../../core/job-machine.ts";
 import type { Job } from "../../core/job.ts";
 import type { CheckpointSum } from "../../storage/seam/workflows.ts";
+import type { WorkerSession } from "../dispatch/worker-session.ts";
 import type { Engine } from "../engine.ts";
 import { settleInBackground } from "../jobs/settle-attempts.ts";
-import { stillInTransit, delivery, releaseUnsent, isSmall, addCheckpointSum, sendPages } from "./deliver-jobs.ts";
-import type { WorkerSession } from "../dispatch/worker-session.ts";
+import { addCheckpointSum, delivery, isSmall, releaseUnsent, sendPages, stillInTransit } from "./deliver-jobs.ts";
 
 /** An undo job, and the job whose steps it undoes. */
 interface Undoing {
@@ -13,8 +13,8 @@ interface Undoing {
 }
 
 /**
- * Sends leased undo jobs to their worker, each behind what the job recorded whose steps it undoes, and then what it
- * recorded itself. A worker that keeps no order could not replay that: it hands them back for a second.
+ * Sends leased undo jobs to their worker, each after the checkpoints of the job that it undoes, and then its own. A worker
+ * without ordered replay cannot run them: they are released for a second.
  */
 export function deliverUndoJobs(engine: Engine, session: WorkerSession, jobs: readonly Job[]): void {
   for (const job of jobs) {
@@ -46,7 +46,7 @@ async function deliver(engine: Engine, session: WorkerSession, undoing: readonly
   for (const one of large) await sendInParts(engine, session, one);
 }
 
-/** Notes what it recorded itself, which alone counts against its limits. */
+/** Also counts its own checkpoints, which alone count towards its limits. */
 function isSmallDelivery(
   session: WorkerSession,
   { job, undoOf }: Undoing,
@@ -58,7 +58,7 @@ function isSmallDelivery(
   return isSmall(own) && isSmall(sums.get(undoOf));
 }
 
-/** One look for all of them. */
+/** Reads the checkpoints of all of them at once. */
 async function sendTogether(engine: Engine, session: WorkerSession, undoing: readonly Undoing[]): Promise<void> {
   if (undoing.length === 0) return;
   const jobIds = undoing.flatMap(({ job, undoOf }) => [undoOf, job.jobId]);
@@ -69,7 +69,7 @@ async function sendTogether(engine: Engine, session: WorkerSession, undoing: rea
     if (!stillInTransit(session, job)) continue;
     const undone = recorded.get(undoOf) ?? [];
     const own = recorded.get(job.jobId) ?? [];
-    // Room is waited for where there is much to send.
+    // Not awaited: only large jobs wait for room in the stream.
     if (undone.length > 0) void session.port.replay(job, undone, true);
     if (own.length > 0) void session.port.replay(job, own);
     session.port.assign([delivery(engine, job, false, undone.length + own.length)]);
@@ -82,7 +82,7 @@ async function sendInParts(engine: Engine, session: WorkerSession, { job, undoOf
   if (stillInTransit(session, job)) session.port.assign([delivery(engine, job, false, undone + own)]);
 }
 
-/** Nothing tells what there is to undo: nothing can be done but to say so. */
+/** Without the records of the undone job nothing can be undone: ends the undo job with an error that says so. */
 function endWithoutJob(engine: Engine, session: WorkerSession, { job, undoOf }: Undoing): void {
   const held = session.find(job);
   if (held?.isInTransit !== true) return;

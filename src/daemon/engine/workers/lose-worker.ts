@@ -4,13 +4,13 @@ import type { WorkerRecord } from "../../storage/seam/workers.ts";
 import type { Engine } from "../engine.ts";
 import { applyDecisions } from "../lane/apply-event.ts";
 
-/** A worker as it was judged: null when it has no record. */
+/** The record on which the loss was decided; null when the worker has none. */
 export type SeenRecord = Pick<WorkerRecord, "workerId" | "nodeId" | "leaseExpiresAt"> | null;
 
 /**
- * Takes back all leases of a worker that is gone, in one commit with its record: its jobs are claimable again, the
- * attempts count as losses, and whatever it still reports is stale. Nothing is done when it was heard of since: by the
- * record that was judged, or, without one, when another daemon holds its session now. Returns how many leases it held.
+ * Revokes all leases of a worker that is gone and deletes its record, in one commit: its jobs are claimable again, the
+ * attempts count as losses, and its later reports are stale. Does nothing if the worker has reappeared: when the record
+ * has changed since it was judged, or, without one, when another daemon holds its session. Returns how many leases it held.
  */
 export async function loseWorker(engine: Engine, workerId: string, judged?: SeenRecord): Promise<number> {
   const session = engine.dispatcher.findSession(workerId);
@@ -29,7 +29,7 @@ export async function loseWorker(engine: Engine, workerId: string, judged?: Seen
   });
 }
 
-/** False when the worker is not lost after all. Once it is gone nothing is claimed for it that we do not see. */
+/** False if the worker reappeared. After the delete no claim for it can go unseen. */
 async function removeRecord(
   engine: Engine,
   tx: Transaction,

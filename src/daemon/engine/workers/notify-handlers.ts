@@ -1,11 +1,10 @@
-import { isTerminal } from "../../core/job.ts";
-import type { Job } from "../../core/job.ts";
+import { isTerminal, type Job } from "../../core/job.ts";
 import type { JobStatus } from "../../storage/seam/jobs.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import { revocationReason, revoke } from "../dispatch/revoke-lease.ts";
 import type { WorkerSession } from "../dispatch/worker-session.ts";
 
-/** What is read of a job that another daemon may have moved. */
+/** What is read of a job that another daemon may have changed. */
 type MovedJob = Pick<Job, "jobId" | "state" | "leaseToken" | "workerId" | "error">;
 
 /** Whether a worker of this daemon has the job's handler in memory: running, waiting for a slot, or parked. */
@@ -14,7 +13,7 @@ export function hasHandler({ sessions }: Dispatcher, jobId: string): boolean {
   return false;
 }
 
-/** Of all workers of this daemon. */
+/** Jobs that workers of this daemon parked and keep in memory. */
 export function listParkedJobIds({ sessions }: Dispatcher): readonly string[] {
   return [...sessions].flatMap((session) => [...session.parkedJobIds]);
 }
@@ -26,8 +25,8 @@ export function wasTakenOver({ sessions }: Dispatcher, { jobId, leaseToken }: Jo
 }
 
 /**
- * Tells workers of this daemon that a job is no longer theirs, if that is so: another daemon moved it. What was read
- * before a lease was made, as the lower token shows, says nothing of that lease.
+ * Notifies workers of this daemon that have a job which another daemon took from them. A job that was read before the lease
+ * was granted, as its lower token shows, says nothing about that lease.
  */
 export function notifyHandlers({ sessions }: Dispatcher, job: MovedJob): void {
   for (const session of sessions) {
@@ -39,7 +38,7 @@ export function notifyHandlers({ sessions }: Dispatcher, job: MovedJob): void {
   }
 }
 
-/** A parked handler ends when its job did, or went to another worker; where it goes on it is told so. */
+/** Ends a parked handler when its job has ended or went to another worker. If it resumes, its assignment says so. */
 function endParked(session: WorkerSession, { jobId, state, leaseToken, workerId, error }: MovedJob): void {
   const token = session.parkedToken(jobId);
   if (token === undefined || leaseToken <= token) return;

@@ -1,8 +1,8 @@
 import type { Engine } from "../engine.ts";
 
 /**
- * Asks all workers for the leases that they have not started, and waits until they are back or the time is over. What
- * does not come back stays leased: its worker brings it to the next daemon.
+ * Recalls all leases that workers have not started, and waits until they are released or the time is up. A lease that is
+ * not released stays with its worker, which reports it to the next daemon.
  */
 export async function recallUnstarted(engine: Engine, withinMs: number): Promise<void> {
   const deadline = engine.clock.monotonic() + withinMs;
@@ -13,7 +13,7 @@ export async function recallUnstarted(engine: Engine, withinMs: number): Promise
   while (hasWaiting(engine) && engine.clock.monotonic() < deadline) {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  // What came back is committed when this was; a store that is away must keep nobody from leaving.
+  // An empty write: when it is committed, so are the releases. An unavailable store must not block the shutdown.
   await engine.lane.run(() => Promise.resolve()).catch(() => {});
 }
 

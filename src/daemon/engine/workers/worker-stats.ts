@@ -5,14 +5,14 @@ import type { Engine } from "../engine.ts";
 export interface FunctionStats {
   readonly functionName: string;
   readonly counts: readonly { readonly state: JobState; readonly count: number }[];
-  /** Connected workers that serve it, through whichever daemon, and their free slots. */
+  /** Connected workers that serve it, through any daemon, and their free slots. */
   readonly workers: number;
   readonly freeSlots: number;
 }
 
 export interface Stats {
   readonly functions: readonly FunctionStats[];
-  /** These are of this daemon alone. */
+  /** This figure and those below count this daemon alone. */
   readonly workers: number;
   readonly sessions: number;
   readonly running: number;
@@ -22,9 +22,9 @@ export interface Stats {
 }
 
 export interface WorkerStats extends WorkerRecord {
-  /** Slots in use; through another daemon, the leases that it holds. */
+  /** Slots in use; for a worker of another daemon, its leases. */
   readonly running: number;
-  /** To this daemon or another one. */
+  /** Whether it is connected, to this daemon or another one. */
   readonly connected: boolean;
   readonly draining: boolean;
 }
@@ -42,7 +42,7 @@ export async function describeStats(engine: Engine): Promise<Stats> {
   };
 }
 
-/** Functions that have jobs or workers, by name. */
+/** Functions that have jobs or workers, sorted by name. */
 export async function describeFunctions(engine: Engine): Promise<readonly FunctionStats[]> {
   const counts = Map.groupBy(await engine.store.jobs.count(), (one) => one.functionName);
   const serving = byFunction(await listKnownWorkers(engine));
@@ -84,19 +84,19 @@ export async function describeWorkers(engine: Engine): Promise<readonly WorkerSt
   });
 }
 
-/** Workers that may take jobs of a function, through this daemon or another one on the same database. */
+/** Workers that may run a function's jobs, through this daemon or another one on the same database. */
 export interface Serving {
   readonly workers: number;
   readonly slots: number;
-  /** Handlers that run in them now, of whatever function. */
+  /** Slots in use, by handlers of any function. */
   readonly busy: number;
-  /** At least one of them has a free slot. */
+  /** Whether at least one of them has a free slot. */
   readonly hasFreeSlot: boolean;
-  /** Functions that workers serve, when none serves this one: sorted, each once. */
+  /** All functions that workers serve, sorted. */
   readonly served: readonly string[];
 }
 
-/** Who serves a function, through whichever daemon. */
+/** Finds the workers that serve a function, through any daemon. */
 export async function findServing(engine: Engine, functionName: string): Promise<Serving> {
   const all = await listKnownWorkers(engine);
   const serving = all.filter((worker) => worker.functionNames.has(functionName));
@@ -113,7 +113,7 @@ function sum<T>(items: readonly T[], of: (item: T) => number): number {
   return items.reduce((total, item) => total + of(item), 0);
 }
 
-/** A worker that may take jobs, of this daemon or of another one on the same database. */
+/** A worker that may take jobs, through this daemon or another one on the same database. */
 interface KnownWorker {
   readonly functionNames: ReadonlySet<string>;
   readonly slots: number;
@@ -122,14 +122,13 @@ interface KnownWorker {
 }
 
 /**
- * The workers of this daemon as they are, and those of other daemons by their records and the leases that they hold: a
- * moment old.
+ * The workers of this daemon, and those of other daemons as their records and leases show them, which may be a moment old.
  */
 async function listKnownWorkers(engine: Engine): Promise<readonly KnownWorker[]> {
   return [...workersHere(engine), ...(await workersElsewhere(engine))];
 }
 
-/** Another daemon holds its session and renews its lease. */
+/** Whether another daemon holds its session and renews its lease. */
 export function isConnectedElsewhere({ store, settings }: Engine, record: WorkerRecord): boolean {
   return store.isShared && record.nodeId !== settings.nodeId && record.leaseExpiresAt > store.now();
 }
@@ -152,7 +151,7 @@ async function workersElsewhere(engine: Engine): Promise<readonly KnownWorker[]>
   return records.map(({ workerId, functionNames, concurrency }) => ({
     functionNames: new Set(functionNames),
     slots: concurrency,
-    // It may hold more than it has slots for.
+    // Prefetched jobs are leased beyond its slots.
     busy: Math.min(concurrency, leases.get(workerId) ?? 0),
   }));
 }

@@ -1,7 +1,7 @@
 import { WIRE_LIMITS } from "#proto/contract.ts";
 import { DaemonError } from "../../core/errors.ts";
 
-/** Of an event or a signal. @throws DaemonError `resource_exhausted` that says the limit */
+/** Checks the payload of an event or a signal. @throws DaemonError `resource_exhausted` that names the limit */
 export function checkPayload(payload: Uint8Array): void {
   if (payload.byteLength <= WIRE_LIMITS.payloadBytes) return;
   const description =

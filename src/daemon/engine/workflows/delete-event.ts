@@ -3,8 +3,8 @@ import type { Engine } from "../engine.ts";
 import { checkEventName } from "./emit-event.ts";
 
 /**
- * Forgets an event: who awaits it from now on waits for its next emission. False when there was none. Throws
- * failed_precondition while jobs that wait for it are told.
+ * Deletes an event: jobs that await it from now on wait for its next emission. False when there was none. Throws
+ * failed_precondition while the event is still being delivered to waiting jobs.
  */
 export async function deleteEvent(engine: Engine, name: string): Promise<boolean> {
   checkEventName(name);
@@ -12,7 +12,7 @@ export async function deleteEvent(engine: Engine, name: string): Promise<boolean
   if (outcome !== "spreading") return outcome === "deleted";
   throw new DaemonError(
     "failed_precondition",
-    `the event ${JSON.stringify(name)} is still being told to the jobs that waited for it; delete it in a moment`,
+    `the event ${JSON.stringify(name)} is still being delivered to the jobs that waited for it; retry in a moment`,
     { metadata: { name } },
   );
 }

@@ -18,15 +18,15 @@ export const emitKind: WriteKind<NewEvent, EmitOutcome> = {
 };
 
 export interface EmittedEvent {
-  /** As it is kept: the first payload. */
+  /** The stored event, with the first payload. */
   readonly event: Event;
-  /** False when it had happened before. */
+  /** False when it had been emitted before. */
   readonly created: boolean;
   /** Jobs that were waiting for it. */
   readonly woken: number;
 }
 
-/** Jobs that await the event, now or later, get its first payload. Resolves after the commit is on disk. */
+/** Jobs that await the event, now or later, receive its first payload. Resolves when the commit is on disk. */
 export async function emitEvent(engine: Engine, name: string, payload: Uint8Array): Promise<EmittedEvent> {
   checkEventName(name);
   checkPayload(payload);
@@ -36,7 +36,7 @@ export async function emitEvent(engine: Engine, name: string, payload: Uint8Arra
   return { event, created, woken: waiting };
 }
 
-/** A job that several events of a commit wake is woken once: the second write finds it awake. */
+/** Emits all events of a commit. A job that several of them wake is woken once: the second write finds it awake. */
 async function emitEvents(lane: LaneTransaction, events: readonly NewEvent[]): Promise<readonly EmitOutcome[]> {
   const outcomes = await lane.tx.events.emit(events, EVENT_SLICE);
   await wakeJobs(
@@ -46,16 +46,6 @@ async function emitEvents(lane: LaneTransaction, events: readonly NewEvent[]): P
   // The timer ends the other waits, a slice per commit.
   if (outcomes.some(({ waiting }) => waiting > EVENT_SLICE)) lane.expectDue(lane.tx.now);
   return outcomes;
-}
-
-/** The event, or how many jobs wait for it when it has not happened. */
-export async function getEvent(
-  engine: Engine,
-  name: string,
-): Promise<{ readonly event: Event | null; readonly waiting: number }> {
-  checkEventName(name);
-  const event = await engine.store.events.get(name);
-  return { event, waiting: event === null ? await engine.store.events.countWaiting(name) : 0 };
 }
 
 /** Throws invalid_argument. */

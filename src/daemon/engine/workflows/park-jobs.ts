@@ -6,13 +6,13 @@ import { wakeJobs } from "./wake-jobs.ts";
 
 /** What a job waits for, checked. */
 export interface Park {
-  /** Those that the job has not told before, or not by this worker. */
+  /** Waits that the job has not reported before, or not through this worker. */
   readonly waits: readonly NewWait[];
-  /** All that it waits for now; not empty. */
+  /** Names of everything that it waits for now; not empty. */
   readonly waitingNames: readonly string[];
-  /** Order of the first of the waits among what the job has. */
+  /** Ordinal of the first new wait among the job's checkpoints and waits. */
   readonly place: number;
-  /** The place of what ends until the job goes on; null of a client that keeps none. */
+  /** The place in the sequence of what ends while the job is parked; null from a client that records no order. */
   readonly order: ParkOrder | null;
 }
 
@@ -26,12 +26,12 @@ export type ParkOutcome =
   | "applied"
   /** The lease is no longer the worker's. */
   | "stale"
-  /** It waits for a name that is not a wait, or was recorded as something else: it would wait for ever. */
+  /** It waits for a name that is not a wait, or was recorded as something else: it would wait forever. */
   | "invalid";
 
 /**
- * Makes jobs SUSPENDED with what they wait for, in the transaction of the lane. A job of which something is over already
- * is woken in the same transaction, so that the claims behind it may resume it.
+ * Makes jobs SUSPENDED and registers their waits. A job with a wait that has already ended is woken in the same
+ * transaction, so that the claims at its end may resume it.
  */
 export async function parkJobs(
   lane: LaneTransaction,

@@ -3,7 +3,7 @@ import type { Engine } from "../engine.ts";
 /** Events deleted by one commit: about 2 ms, so that nobody waits for the pruner. */
 const SLICE = 500;
 
-/** Deletes events past their retention, a slice a commit: an await of one from then on waits for the next. */
+/** Deletes events past their retention, a slice per commit: whoever awaits one then waits for the next emission. */
 export async function pruneEvents(engine: Engine, eventMs: number, shouldStop: () => boolean): Promise<number> {
   let deleted = 0;
   let isDone = eventMs === 0;

@@ -1,13 +1,12 @@
 import { WIRE_LIMITS } from "#proto/contract.ts";
-import type { Checkpoint } from "../../core/checkpoint.ts";
-import { CHECKPOINT_LIMITS, checkName, isPlace } from "../../core/checkpoint.ts";
+import { checkName, type Checkpoint, CHECKPOINT_LIMITS, isPlace } from "../../core/checkpoint.ts";
+import { cutError } from "../../core/cut-error.ts";
 import type { Lease } from "../../core/job.ts";
 import type { NewCheckpoint, RecordOutcome } from "../../storage/seam/workflows.ts";
-import { cutError } from "../../core/cut-error.ts";
-import type { Engine } from "../engine.ts";
-import type { WriteKind } from "../lane/write-kind.ts";
 import type { SettleResult } from "../dispatch/settle-result.ts";
 import type { HeldLease, WorkerSession } from "../dispatch/worker-session.ts";
+import type { Engine } from "../engine.ts";
+import type { WriteKind } from "../lane/write-kind.ts";
 
 export const recordKind: WriteKind<NewCheckpoint, RecordOutcome> = {
   name: "record",
@@ -15,22 +14,22 @@ export const recordKind: WriteKind<NewCheckpoint, RecordOutcome> = {
   apply: ({ tx }, checkpoints) => tx.workflows.record(checkpoints),
 };
 
-/** A checkpoint as a worker reports it. */
+/** A worker's report of a checkpoint. */
 export interface CheckpointReport
   extends Lease, Pick<Checkpoint, "name" | "kind" | "value" | "error">, Partial<Pick<Checkpoint, "order">> {
-  /** Of the kind job: whose end it is. */
+  /** For the kind job: the job whose end is recorded. */
   readonly awaitedJobId?: string | null;
 }
 
 export interface RecordResult {
   readonly result: SettleResult;
-  /** Why, when it is "invalid". */
+  /** The reason, when the result is "invalid". */
   readonly message: string;
 }
 
 /**
- * Records under leases, in one commit, and calls `onRecorded` with one result a report once that commit is on disk. A
- * report repeated after a lost answer is accepted again and changes nothing.
+ * Records checkpoints under their leases, in one commit, and calls `onRecorded` with one result per report when that commit
+ * is on disk. A report that is repeated after a lost answer is accepted again and changes nothing.
  */
 export function recordCheckpoints(
   engine: Engine,
@@ -53,7 +52,7 @@ export function recordCheckpoints(
   });
 }
 
-/** What to write, or the answer that needs no writing. Counts at once, so that a frame cannot pass the limits. */
+/** Returns what to write, or an answer that needs no write. Counts at once, so that one frame cannot exceed the limits. */
 function prepare(session: WorkerSession, report: CheckpointReport): NewCheckpoint | RecordResult {
   const held = session.find(report);
   return faultOf(held, report) ?? toStore(held, report);
@@ -62,12 +61,12 @@ function prepare(session: WorkerSession, report: CheckpointReport): NewCheckpoin
 function settle(session: WorkerSession, item: NewCheckpoint, outcome: RecordOutcome = GONE): RecordResult {
   const held = session.find(item);
   const isNew = outcome.kind === "recorded" && outcome.isNew;
-  // What was not written, or was there already, does not count.
+  // A checkpoint that was refused, or existed before, does not count.
   if (held !== null && isNew !== countsAtOnce(item)) count(held, item, isNew ? 1 : -1);
   return toResult(item, outcome);
 }
 
-/** A record that may only tell its place, which takes no room, counts when it turns out to be new. */
+/** A record that may only add a place to an existing one takes no room, so it counts only if it turns out to be new. */
 function countsAtOnce({ value, error, order }: Pick<NewCheckpoint, "value" | "error" | "order">): boolean {
   return value !== null || error !== null || order === null || order.seq === 0;
 }
@@ -106,7 +105,7 @@ function faultOf(held: HeldLease | null, report: CheckpointReport): RecordResult
   }
   if (held.checkpointBytes + bytes > CHECKPOINT_LIMITS.bytesPerJob) {
     return invalid(
-      `with ${name} the checkpoints of the job have more than ${CHECKPOINT_LIMITS.bytesPerJob} bytes; keep large values elsewhere`,
+      `with ${name} the checkpoints of the job exceed ${CHECKPOINT_LIMITS.bytesPerJob} bytes; keep large values elsewhere`,
     );
   }
   return null;
@@ -133,7 +132,7 @@ function toResult(item: NewCheckpoint, outcome: RecordOutcome): RecordResult {
     case "conflict":
       return invalid(
         `${JSON.stringify(item.name)} is to be recorded as ${item.kind}, but an earlier execution of the job recorded it as ` +
-          `${outcome.known}: the code changed under a running job; give the new ${item.kind} another name`,
+          `${outcome.known}: the code changed while the job was running; give the new ${item.kind} another name`,
       );
   }
 }

@@ -1,9 +1,9 @@
 import { checkName } from "../../core/checkpoint.ts";
 import { DaemonError, type FieldViolation, invalidArgument, jobNotFound } from "../../core/errors.ts";
 import { SIGNAL_LIMITS } from "../../core/signal.ts";
+import { isUuid, isUuidV7 } from "../../core/uuid.ts";
 import type { SignalOutcome, NewSignal } from "../../storage/seam/workflows.ts";
 import type { Engine } from "../engine.ts";
-import { isUuidV7, isUuid } from "../../core/uuid.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { WriteKind } from "../lane/write-kind.ts";
 import { checkPayload } from "./check-payload.ts";
@@ -15,23 +15,23 @@ export const signalKind: WriteKind<NewSignal, SignalOutcome> = {
   apply: sendSignals,
 };
 
-/** A signal as it came in. */
+/** A signal as it arrived. */
 export interface SignalRequest {
   readonly jobId: string;
   readonly name: string;
   readonly payload: Uint8Array;
-  /** Chosen by the caller: a repeated call sends nothing new. Empty: the daemon chooses. */
+  /** Also the request ID: a repeated call sends nothing new. Empty: the daemon chooses one. */
   readonly signalId: string;
 }
 
 export interface SentSignal {
   readonly signalId: string;
-  /** A wait of the job took it as it arrived. */
+  /** Whether a wait of the job took it at once. */
   readonly taken: boolean;
 }
 
 /**
- * Gives a signal to the job's first wait for it, or keeps it for the next one. Resolves after the commit is on disk.
+ * Delivers a signal to the job's first wait for it, or keeps it for the next one. Resolves when the commit is on disk.
  * Throws not_found, failed_precondition for a job that has ended, and resource_exhausted.
  */
 export async function sendSignal(engine: Engine, request: SignalRequest): Promise<SentSignal> {
@@ -47,7 +47,7 @@ export async function sendSignal(engine: Engine, request: SignalRequest): Promis
 
 const NULL = new TextEncoder().encode("null");
 
-/** Applied behind the parks of the same commit, whose waits may take the signals. */
+/** Runs after the settlements of the same commit, since waits of parked jobs may take the signals. */
 async function sendSignals(lane: LaneTransaction, signals: readonly NewSignal[]): Promise<readonly SignalOutcome[]> {
   const { outcomes, woken } = await lane.tx.workflows.sendSignals(signals);
   await wakeJobs(lane, woken);
@@ -84,7 +84,7 @@ function takenOf({ signalId, jobId }: NewSignal, outcome: SignalOutcome): boolea
     case "full":
       throw new DaemonError(
         "resource_exhausted",
-        `${SIGNAL_LIMITS.waitingPerJob} signals wait for job ${jobId}, which is as many as may: its handler must await them first`,
+        `${SIGNAL_LIMITS.waitingPerJob} signals wait for job ${jobId}, which is the limit: its handler must take some first`,
         { metadata: { jobId, limit: String(SIGNAL_LIMITS.waitingPerJob) } },
       );
     case "id_taken":

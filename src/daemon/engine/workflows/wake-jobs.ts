@@ -8,8 +8,8 @@ import { applyDecisions, applyEvent } from "../lane/apply-event.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
 
 /**
- * Makes parked jobs claimable again: while the worker that has the handler in memory is there, it alone may take the job
- * for a moment; without it anyone may at once, and replays it from its checkpoints.
+ * Makes parked jobs claimable again. If the worker that keeps the handler in memory is connected, only that worker may
+ * claim the job for a moment; otherwise any worker may, and replays it from its checkpoints.
  */
 export async function wakeJobs(lane: LaneTransaction, parked: readonly ParkedJob[]): Promise<void> {
   await applyDecisions(
@@ -24,8 +24,8 @@ export async function wakeAwaiters(lane: LaneTransaction): Promise<void> {
 }
 
 /**
- * Wakes jobs that this worker parked and whose handlers can go on for a reason of their own. One that is not SUSPENDED
- * under the lease any more changes nothing.
+ * Wakes jobs that this worker parked and whose handlers can continue for a reason of their own. A job that is no longer
+ * SUSPENDED under the lease does not change.
  */
 export async function wakeParked(engine: Engine, session: WorkerSession, leases: readonly Lease[]): Promise<void> {
   const tokens = new Map(leases.map((lease) => [lease.jobId, lease.leaseToken]));

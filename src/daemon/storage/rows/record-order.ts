@@ -7,21 +7,21 @@ import { KIND_CODES, kindOf } from "./codes.ts";
  * sequence is 0, which takes no byte in SQLite.
  */
 export const NOT_ALONE = 1;
-export const NOT_PROMPT = 2;
+const NOT_PROMPT = 2;
 export const UNDO = 4;
 export const ENDED_ATTEMPT = 8;
 /** `kind` says another kind than it did before there was an order: its CHECK allows no more numbers, and none can be changed. */
 export const OTHER_KIND = 16;
-export const BESIDE = 32;
+const BESIDE = 32;
 /** The numbers that `kind` has then, in SQL. */
 export const OTHER_KINDS = Object.values(KIND_CODES)
   .filter((code) => code >= OTHER_KIND)
   .map((code) => code - OTHER_KIND)
   .join(", ");
 /** `gate` is (asked - place) * FLAGS + flags: a small number where operations end in the order in which they are asked for. */
-export const FLAGS = 64;
+const FLAGS = 64;
 /** The flags alone: the gate of a record without a place. */
-export const ONLY_FLAGS = FLAGS - 1;
+const ONLY_FLAGS = FLAGS - 1;
 /** What a wait keeps of its flags when it gets a place, or loses it. */
 export const OF_WAIT = NOT_PROMPT | BESIDE | UNDO | OTHER_KIND;
 /** What a record keeps of its flags when it gets a place. */

@@ -38,6 +38,10 @@ import { prepareWorkerReads } from "./workers/worker-rows.ts";
 import { prepareEventReads } from "./workflows/events.ts";
 import { prepareWorkflowReads } from "./workflows/workflow-parts.ts";
 
+const PROBE = "insert into meta (key, value) values ('probed_at', ?) on conflict do update set value = excluded.value";
+
+const READ_META = "select value from meta where key = ?";
+
 export interface SqliteStoreOptions {
   /** Of a file, made when there is none; or ":memory:", which is gone with the store. */
   readonly path: string;
@@ -90,7 +94,7 @@ function refuseUnfinishedCopy(db: Database, path: string): void {
 
 function readMeta(db: Database, key: string): string | undefined {
   // Not prepared once: runs at start only.
-  const statement = db.prepare("select value from meta where key = ?");
+  const statement = db.prepare(READ_META);
   const text = (statement.values(key)[0] as Row | undefined)?.[0];
   statement.finalize();
   return text as string | undefined;
@@ -142,9 +146,7 @@ class OpenSqliteStore implements SqliteStore {
     this.workers = prepareWorkerReads(this.#session, jobs, this.#guard);
     this.#begin = writer.prepare("begin immediate");
     this.#commit = writer.prepare("commit");
-    this.#probe = writer.prepare(
-      "insert into meta (key, value) values ('probed_at', ?) on conflict do update set value = excluded.value",
-    );
+    this.#probe = writer.prepare(PROBE);
   }
 
   async transact<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
+import { judgeId, judgeKey } from "../../../core/enqueue-conflict.ts";
 import { DaemonError } from "../../../core/errors.ts";
-import { isTerminal } from "../../../core/job.ts";
 import { stateOf } from "../../rows/codes.ts";
 import { isJobId, malformedJobId } from "../../rows/job-id.ts";
 import type { EnqueueOutcome, NewJob } from "../../seam/jobs.ts";
@@ -144,22 +144,10 @@ async function findObstacles(
 
 /** Null when the item takes over the key of a job that has ended. */
 function outcomeOf({ functions }: WriteSession, item: NewJob, obstacle: Obstacle): EnqueueOutcome | null {
-  const there = { jobId: obstacle.jobId, state: stateOf(obstacle.state) };
-  if (obstacle.jobId === item.jobId.toLowerCase()) {
-    const isOurs = obstacle.functionId === functions.idOf(item.functionName);
-    return isOurs
-      ? { kind: "repeated", ...there }
-      : { kind: "id_taken", functionName: functions.nameOf(obstacle.functionId) };
-  }
-  switch (item.options.onDuplicate) {
-    case "reject":
-      return { kind: "rejected", ...there };
-    case "return_existing":
-      return { kind: "deduplicated", ...there, argsDiffer: obstacle.argsDiffer };
-    case "replace_finished":
-      if (isTerminal(there.state)) return null;
-      return { kind: "deduplicated", ...there, argsDiffer: obstacle.argsDiffer };
-  }
+  const { jobId, functionId, argsDiffer } = obstacle;
+  const state = stateOf(obstacle.state);
+  if (jobId !== item.jobId.toLowerCase()) return judgeKey(item.options.onDuplicate, { jobId, state, argsDiffer });
+  return judgeId(item.functionName, { jobId, state, functionName: functions.nameOf(functionId) });
 }
 
 /** Ids and keys that items of one round have to themselves. */

@@ -1,4 +1,5 @@
 import type { CheckpointKind } from "../../../core/checkpoint.ts";
+import { judgeRecord } from "../../../core/record-conflict.ts";
 import type { NewCheckpoint, NamesOfJob, RecordOutcome } from "../../seam/workflows.ts";
 import { kindOf } from "../../rows/codes.ts";
 import { isJobId } from "../../rows/job-id.ts";
@@ -126,8 +127,7 @@ async function explain(
   ]);
   for (const [place, isLeased, code] of rows as unknown as readonly [number, boolean, number | null][]) {
     if (!isLeased || code === null) continue;
-    const known = kindOf(code);
-    outcomes[place] = known === items[place]!.kind ? REPEATED : { kind: "conflict", known };
+    outcomes[place] = judgeRecord(items[place]!.kind, kindOf(code));
   }
 }
 
@@ -158,5 +158,4 @@ function keyOf(jobId: string, name: string): string {
 
 const NEW: RecordOutcome = { kind: "recorded", isNew: true };
 const CHANGED: RecordOutcome = { kind: "recorded", isNew: false };
-const REPEATED: RecordOutcome = { kind: "repeated" };
 const STALE: RecordOutcome = { kind: "stale" };

@@ -1,6 +1,7 @@
 import type { Job } from "../../../core/job.ts";
 import type { ClaimDemand, ClaimedJobs, ResumeDemand } from "../../seam/jobs.ts";
 import { STATE_CODES } from "../../rows/codes.ts";
+import { JOB_COLUMN_NAMES } from "../../rows/rows.ts";
 import type { JobReader } from "../session/job-reader.ts";
 import { JOB_COLUMNS, type Query, type Row } from "../connection/rows.ts";
 import type { WriteSession } from "../session/write-session.ts";
@@ -13,87 +14,62 @@ export interface ClaimJobs {
 /** Rows past their deadline that one look passes over; the engine cancels them, so that they do not stay. */
 const OVERDUE_BUDGET = 1_000;
 
-/** Where columns stand in a row of JOB_COLUMNS, and the two after them. */
-const FUNCTION_ID = 1;
-const STATE = 2;
-const PRIORITY = 3;
-const RUN_AT = 4;
-const LEASE_TOKEN = 5;
-const ATTEMPT = 6;
-const STARTED_AT = 16;
-const WORKER_ID = 21;
-const RAN_MS = 27;
-const ROWID = 28;
-const DEADLINE_AT = 29;
+const READY = `select ${JOB_COLUMNS}, rowid, deadline_at from jobs
+  where function_id = (? + 0) and is_ready = 1
+  order by priority desc, run_at, id limit (? + 0) offset (? + 0)`;
+
+/** A job that was parked goes on with its attempt. */
+const LEASE = `update jobs set state = 1, is_ready = null, deadline_at = finish_by, attempt = attempt + (ran_ms is null),
+  lease_token = lease_token + 1, worker_id = ?, started_at = ?`;
+
+const LEASE_ONE = `${LEASE} where rowid = ?`;
+
+const LEASE_FIRST = `${LEASE} where rowid in (
+    select rowid from jobs where function_id = (? + 0) and is_ready = 1
+    order by priority desc, run_at, id limit (? + 0)
+  )`;
+
+const RESUME = `select ${JOB_COLUMNS}, rowid, deadline_at from jobs
+  where worker_id = ? and state = 0 order by run_at limit (? + 0)`;
+
+/** Indexes of columns in a row of JOB_COLUMNS, and of the two after them. */
+const FUNCTION_ID = JOB_COLUMN_NAMES.indexOf("function_id");
+const STATE = JOB_COLUMN_NAMES.indexOf("state");
+const PRIORITY = JOB_COLUMN_NAMES.indexOf("priority");
+const RUN_AT = JOB_COLUMN_NAMES.indexOf("run_at");
+const LEASE_TOKEN = JOB_COLUMN_NAMES.indexOf("lease_token");
+const ATTEMPT = JOB_COLUMN_NAMES.indexOf("attempt");
+const STARTED_AT = JOB_COLUMN_NAMES.indexOf("started_at");
+const WORKER_ID = JOB_COLUMN_NAMES.indexOf("worker_id");
+const RAN_MS = JOB_COLUMN_NAMES.indexOf("ran_ms");
+const ROWID = JOB_COLUMN_NAMES.length;
+const DEADLINE_AT = ROWID + 1;
 
 /** @param reader on the writer's connection */
 export function prepareClaimJobs(session: WriteSession, reader: JobReader): ClaimJobs {
-  const { db, functions, counters, running } = session;
-  const ready = db.prepare(
-    `select ${JOB_COLUMNS}, rowid, deadline_at from jobs
-     where function_id = (? + 0) and is_ready = 1
-     order by priority desc, run_at, id limit (? + 0) offset (? + 0)`,
-  );
-  // A job that was parked goes on with its attempt.
-  const lease =
-    "update jobs set state = 1, is_ready = null, deadline_at = finish_by, attempt = attempt + (ran_ms is null),\n" +
-    "  lease_token = lease_token + 1, worker_id = ?, started_at = ?";
-  const leaseOne = db.prepare(`${lease} where rowid = ?`);
-  const leaseFirst = db.prepare(
-    `${lease} where rowid in (
-       select rowid from jobs where function_id = (? + 0) and is_ready = 1
-       order by priority desc, run_at, id limit (? + 0)
-     )`,
-  );
+  const takeLeases = prepareTakeLeases(session, reader);
+  const claim = prepareClaim(session, takeLeases);
+  const resume = prepareResume(session, takeLeases);
+  return {
+    claim: (demands) => demands.map((demand) => claim(demand, session.now)),
+    resume: (demands) => demands.map((demand) => resume(demand, session.now)),
+  };
+}
 
-  const woken = db.prepare(
-    `select ${JOB_COLUMNS}, rowid, deadline_at from jobs
-     where worker_id = ? and state = 0 order by run_at limit (? + 0)`,
-  );
-
-  function resume({ workerId, limit }: ResumeDemand, now: number): ClaimedJobs {
+function prepareResume({ db, counters }: WriteSession, leases: TakeLeases) {
+  const woken = db.prepare(RESUME);
+  return ({ workerId, limit }: ResumeDemand, now: number): ClaimedJobs => {
     const rows = (woken.values(workerId, limit) as Row[]).filter((row) => !isOverdue(row, now));
     for (const row of rows) {
-      leaseOne.run(workerId, now, row[ROWID]!);
+      leases.one(row, workerId, now);
       counters.move(row[FUNCTION_ID] as number, STATE_CODES.PENDING, STATE_CODES.RUNNING);
     }
-    return { workerId, jobs: rows.map((row) => leasedJob(row, workerId, now)), maybeMore: [] };
-  }
+    return { workerId, jobs: rows.map((row) => leases.jobOf(row, workerId, now)), maybeMore: [] };
+  };
+}
 
-  function claim(demand: ClaimDemand, now: number): ClaimedJobs {
-    const queues = readyQueues(demand, now);
-    const rows = merge(queues, demand.limit);
-    for (const queue of queues) leaseTaken(queue, demand.workerId, now);
-    const jobs = rows.map((row) => leasedJob(row, demand.workerId, now));
-    const maybeMore = queues.filter((queue) => queue.mayHaveMore).map((queue) => functions.nameOf(queue.functionId));
-    return { workerId: demand.workerId, jobs, maybeMore };
-  }
-
-  /** What was taken of a queue is its beginning: one statement can find it again, unless rows were passed over. */
-  function leaseTaken(queue: ReadyQueue, workerId: string, now: number): void {
-    const { functionId, taken } = queue;
-    if (taken.length === 0) return;
-    const leased =
-      queue.passedOver > 0 || taken.length === 1
-        ? taken.reduce((sum, row) => sum + leaseOne.run(workerId, now, row[ROWID]!).changes, 0)
-        : leaseFirst.run(workerId, now, functionId, taken.length).changes;
-    if (leased !== taken.length)
-      throw new Error(`${leased} jobs were leased instead of the ${taken.length} that were read`);
-    counters.add(functionId, STATE_CODES.PENDING, -taken.length);
-    counters.add(functionId, STATE_CODES.RUNNING, taken.length);
-  }
-
-  /** The job as the lease leaves it. */
-  function leasedJob(row: Row, workerId: string, now: number): Job {
-    row[STATE] = STATE_CODES.RUNNING;
-    row[LEASE_TOKEN] = (row[LEASE_TOKEN] as number) + 1;
-    row[ATTEMPT] = (row[ATTEMPT] as number) + (row[RAN_MS] === null ? 1 : 0);
-    row[STARTED_AT] = now;
-    row[WORKER_ID] = workerId;
-    const job = reader.jobOf(row);
-    running.add(job.jobId, { rowid: row[ROWID] as number, functionId: row[FUNCTION_ID] as number, workerId });
-    return job;
-  }
+function prepareClaim({ db, functions, counters }: WriteSession, leases: TakeLeases) {
+  const ready = db.prepare(READY);
 
   function readyQueues(demand: ClaimDemand, now: number): readonly ReadyQueue[] {
     const ids = demand.functionNames
@@ -104,9 +80,58 @@ export function prepareClaimJobs(session: WriteSession, reader: JobReader): Clai
     return unique.map((id) => new ReadyQueue(ready, id, now, firstLook));
   }
 
+  return (demand: ClaimDemand, now: number): ClaimedJobs => {
+    const { workerId, limit } = demand;
+    const queues = readyQueues(demand, now);
+    const rows = merge(queues, limit);
+    for (const queue of queues) leases.taken(queue, workerId, now);
+    const jobs = rows.map((row) => leases.jobOf(row, workerId, now));
+    const maybeMore = queues.filter((queue) => queue.mayHaveMore).map((queue) => functions.nameOf(queue.functionId));
+    return { workerId, jobs, maybeMore };
+  };
+}
+
+interface TakeLeases {
+  /** Leases what was taken of a queue. */
+  taken(queue: ReadyQueue, workerId: string, now: number): void;
+  one(row: Row, workerId: string, now: number): number;
+  /** The job as the lease leaves it. */
+  jobOf(row: Row, workerId: string, now: number): Job;
+}
+
+function prepareTakeLeases({ db, counters, running }: WriteSession, reader: JobReader): TakeLeases {
+  const leaseOne = db.prepare(LEASE_ONE);
+  const leaseFirst = db.prepare(LEASE_FIRST);
+
+  function one(row: Row, workerId: string, now: number): number {
+    return leaseOne.run(workerId, now, row[ROWID]!).changes;
+  }
+
   return {
-    claim: (demands) => demands.map((demand) => claim(demand, session.now)),
-    resume: (demands) => demands.map((demand) => resume(demand, session.now)),
+    one,
+    taken(queue, workerId, now) {
+      const { functionId, taken } = queue;
+      if (taken.length === 0) return;
+      // What was taken of a queue is its beginning: one statement finds it again, unless rows were passed over.
+      const leased =
+        queue.passedOver > 0 || taken.length === 1
+          ? taken.reduce((sum, row) => sum + one(row, workerId, now), 0)
+          : leaseFirst.run(workerId, now, functionId, taken.length).changes;
+      if (leased !== taken.length)
+        throw new Error(`${leased} jobs were leased instead of the ${taken.length} that were read`);
+      counters.add(functionId, STATE_CODES.PENDING, -taken.length);
+      counters.add(functionId, STATE_CODES.RUNNING, taken.length);
+    },
+    jobOf(row, workerId, now) {
+      row[STATE] = STATE_CODES.RUNNING;
+      row[LEASE_TOKEN] = (row[LEASE_TOKEN] as number) + 1;
+      row[ATTEMPT] = (row[ATTEMPT] as number) + (row[RAN_MS] === null ? 1 : 0);
+      row[STARTED_AT] = now;
+      row[WORKER_ID] = workerId;
+      const job = reader.jobOf(row);
+      running.add(job.jobId, { rowid: row[ROWID] as number, functionId: row[FUNCTION_ID] as number, workerId });
+      return job;
+    },
   };
 }
 

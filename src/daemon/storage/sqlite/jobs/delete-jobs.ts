@@ -3,6 +3,29 @@ import type { Row } from "../connection/rows.ts";
 import { hasUndoSteps, IS_BEING_UNDONE, IS_NEEDED_UNDO } from "../workflows/undo-jobs.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
+/** Only jobs of schedules belong to a tick, and those have headers. */
+const DELETED = "function_id, state, lease_token, args is null, headers is not null";
+
+const IS_FREE = `not ${IS_BEING_UNDONE} and not ${IS_NEEDED_UNDO}`;
+
+const DELETE = `delete from jobs where id = ? and state >= 3 and ${IS_FREE} returning ${DELETED}`;
+
+const PRUNE = `delete from jobs where id = ? and state = ? and finished_at < ?
+    and not exists (select 1 from jobs as parent where parent.id = jobs.parent_id and (parent.state < 3 or ${hasUndoSteps("parent")}))
+    and not exists (
+      select 1 from checkpoints join jobs as waiting on waiting.id = checkpoints.job_id
+      where checkpoints.awaited_id = jobs.id and (waiting.state < 3 or ${hasUndoSteps("waiting")})
+    )
+    and ${IS_FREE}
+  returning ${DELETED}`;
+
+const DELETE_ATTEMPTS = "delete from attempts where job_id = ?";
+const DELETE_CHECKPOINTS = "delete from checkpoints where job_id = ?";
+const DELETE_DETAILS = "delete from wait_details where job_id = ?";
+const DELETE_SIGNALS = "delete from signals where job_id = ?";
+const DELETE_LARGE_ARGS = "delete from large_args where job_id = ?";
+const DELETE_TICK = "delete from job_ticks where job_id = ?";
+
 export interface DeleteJobs {
   /**
    * Deletes a job of this terminal state, with all that belongs to it, when it finished before the time, and no job that
@@ -13,52 +36,18 @@ export interface DeleteJobs {
   deleteMany(jobIds: readonly string[]): readonly string[];
 }
 
-export function prepareDeleteJobs({ db, counters }: WriteSession): DeleteJobs {
-  // Only jobs of schedules belong to a tick, and those have headers.
-  const columns = "function_id, state, lease_token, args is null, headers is not null";
-  const isFree = `not ${IS_BEING_UNDONE} and not ${IS_NEEDED_UNDO}`;
-  const deleteTerminal = db.prepare(`delete from jobs where id = ? and state >= 3 and ${isFree} returning ${columns}`);
-  const deleteOld = db.prepare(
-    `delete from jobs where id = ? and state = ? and finished_at < ?
-       and not exists (select 1 from jobs as parent where parent.id = jobs.parent_id and (parent.state < 3 or ${hasUndoSteps("parent")}))
-       and not exists (
-         select 1 from checkpoints join jobs as waiting on waiting.id = checkpoints.job_id
-         where checkpoints.awaited_id = jobs.id and (waiting.state < 3 or ${hasUndoSteps("waiting")})
-       )
-       and ${isFree}
-     returning ${columns}`,
-  );
-  const deleteAttempts = db.prepare("delete from attempts where job_id = ?");
-  const deleteCheckpoints = db.prepare("delete from checkpoints where job_id = ?");
-  const deleteDetails = db.prepare("delete from wait_details where job_id = ?");
-  const deleteSignals = db.prepare("delete from signals where job_id = ?");
-  const deleteLargeArgs = db.prepare("delete from large_args where job_id = ?");
-  const deleteTick = db.prepare("delete from job_ticks where job_id = ?");
+export function prepareDeleteJobs(session: WriteSession): DeleteJobs {
+  const { db } = session;
+  const deleteTerminal = db.prepare(DELETE);
+  const deleteOld = db.prepare(PRUNE);
+  const deleteRest = prepareDeleteRest(session);
   const id = new Uint8Array(16);
 
-  /** Whatever belongs to a job of which the row was deleted. */
-  function deleteRest(job: Uint8Array, row: Row | undefined): boolean {
-    if (row === undefined) return false;
-    const [functionId, state, leaseToken, isLarge, hasHeaders] = row as [number, number, number, number, number];
-    counters.add(functionId, state, -1);
-    // Not the attempt's number, which a job gets back that is said not to have begun.
-    if (leaseToken > 0) {
-      deleteAttempts.run(job);
-      deleteCheckpoints.run(job);
-      deleteDetails.run(job);
-    }
-    deleteSignals.run(job);
-    if (isLarge === 1) deleteLargeArgs.run(job);
-    if (hasHeaders === 1) deleteTick.run(job);
-    return true;
-  }
-
-  function deleteOne(job: Uint8Array): boolean {
-    return deleteRest(job, deleteTerminal.values(job)[0] as Row | undefined);
-  }
-
   function deleteEach(jobIds: readonly string[]): readonly string[] {
-    return jobIds.flatMap((jobId) => (writeJobId(jobId, id) && deleteOne(id) ? [jobIdText(id)] : []));
+    return jobIds.flatMap((jobId) => {
+      const isDeleted = writeJobId(jobId, id) && deleteRest(id, deleteTerminal.values(id)[0] as Row | undefined);
+      return isDeleted ? [jobIdText(id)] : [];
+    });
   }
 
   return {
@@ -69,5 +58,24 @@ export function prepareDeleteJobs({ db, counters }: WriteSession): DeleteJobs {
       // An undo job can go when the job has gone whose steps it undid.
       return deleted.length === 0 || deleted.length === jobIds.length ? deleted : [...deleted, ...deleteEach(jobIds)];
     },
+  };
+}
+
+/** Deletes whatever belongs to a job whose row, of which this is what DELETED says, was deleted. */
+function prepareDeleteRest({ db, counters }: WriteSession): (job: Uint8Array, row: Row | undefined) => boolean {
+  const ofLeased = [DELETE_ATTEMPTS, DELETE_CHECKPOINTS, DELETE_DETAILS].map((sql) => db.prepare(sql));
+  const deleteSignals = db.prepare(DELETE_SIGNALS);
+  const deleteLargeArgs = db.prepare(DELETE_LARGE_ARGS);
+  const deleteTick = db.prepare(DELETE_TICK);
+  return (job, row) => {
+    if (row === undefined) return false;
+    const [functionId, state, leaseToken, isLarge, hasHeaders] = row as [number, number, number, number, number];
+    counters.add(functionId, state, -1);
+    // Not the attempt's number, which a job gets back that is said not to have begun.
+    if (leaseToken > 0) for (const statement of ofLeased) statement.run(job);
+    deleteSignals.run(job);
+    if (isLarge === 1) deleteLargeArgs.run(job);
+    if (hasHeaders === 1) deleteTick.run(job);
+    return true;
   };
 }

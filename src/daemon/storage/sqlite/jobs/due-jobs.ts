@@ -5,6 +5,17 @@ import { type Row, SNAPSHOT_COLUMNS } from "../connection/rows.ts";
 import type { Waits } from "../workflows/waits.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
+const PROMOTE = `update jobs set is_ready = 1 where rowid in (
+    select rowid from jobs where is_ready = 0 and run_at <= ? order by run_at limit (? + 0)
+  ) returning function_id`;
+
+const OVERDUE = `select ${SNAPSHOT_COLUMNS} from jobs
+  where deadline_at is not null and deadline_at <= ? order by deadline_at limit (? + 0)`;
+
+/** One statement each: min() of a union would read a whole index. */
+const NEXT_RUN_AT = "select run_at from jobs where is_ready = 0 order by run_at limit 1";
+const NEXT_DEADLINE = "select deadline_at from jobs where deadline_at is not null order by deadline_at limit 1";
+
 export interface DueJobs {
   promote(limit: number): DuePromotion;
   listOverdue(limit: number): readonly OverdueJob[];
@@ -13,20 +24,10 @@ export interface DueJobs {
 
 export function prepareDueJobs(session: WriteSession, reader: JobReader, waits: Waits, events: Events): DueJobs {
   const { db, functions } = session;
-  const promote = db.prepare(
-    `update jobs set is_ready = 1 where rowid in (
-       select rowid from jobs where is_ready = 0 and run_at <= ? order by run_at limit (? + 0)
-     ) returning function_id`,
-  );
-  const overdue = db.prepare(
-    `select ${SNAPSHOT_COLUMNS} from jobs
-     where deadline_at is not null and deadline_at <= ? order by deadline_at limit (? + 0)`,
-  );
-  // One statement each: min() of a union would read a whole index.
-  const nextRunAt = db.prepare("select run_at from jobs where is_ready = 0 order by run_at limit 1");
-  const nextDeadline = db.prepare(
-    "select deadline_at from jobs where deadline_at is not null order by deadline_at limit 1",
-  );
+  const promote = db.prepare(PROMOTE);
+  const overdue = db.prepare(OVERDUE);
+  const nextRunAt = db.prepare(NEXT_RUN_AT);
+  const nextDeadline = db.prepare(NEXT_DEADLINE);
 
   return {
     promote(limit) {

@@ -1,9 +1,11 @@
+import type { Database } from "bun:sqlite";
 import type { NewJob } from "../../seam/jobs.ts";
 import { BACKOFF_CODES } from "../../rows/codes.ts";
 import { malformedJobId, writeJobId } from "../../rows/job-id.ts";
 import { headersText } from "../../rows/rows.ts";
 import type { Row, Value } from "../connection/rows.ts";
 import { isReady, runAtOf } from "../../rows/run-at.ts";
+import type { FunctionNames } from "../session/function-names.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
 export interface InsertJobs {
@@ -47,44 +49,37 @@ const COLUMNS = [
   "args",
 ] as const;
 
+const INSERT_LARGE_ARGS = "insert into large_args (job_id, args) values (?, ?)";
+
+const ROWID_OF = "select rowid from jobs where id = ?";
+
+const LAST_ROWID = "select max(rowid) from jobs";
+
 export function prepareInsertJobs(session: WriteSession): InsertJobs {
   const { db, functions, idTimes } = session;
   const oneRow = db.prepare(insertSql(1));
   const chunkOfRows = db.prepare(insertSql(INSERT_CHUNK));
-  const insertLargeArgs = db.prepare("insert into large_args (job_id, args) values (?, ?)");
-  const rowidOf = db.prepare("select rowid from jobs where id = ?");
-  const lastRowid = db.prepare("select max(rowid) from jobs");
+  const insertLargeArgs = db.prepare(INSERT_LARGE_ARGS);
+  const whichWereStored = prepareWhichWereStored(db);
   // Bound anew for each statement, so that a row costs no garbage.
   const one = new Bindings(1);
   const chunk = new Bindings(INSERT_CHUNK);
 
   function insertOne(item: NewJob, now: number): boolean {
-    bind(one, 0, item, now);
+    bind(one, functions, 0, item, now);
     if (oneRow.run(...one.values).changes === 0) return false;
     complete(one.ids[0]!, item, now);
     return true;
   }
 
   function insertChunk(items: readonly NewJob[], start: number, now: number): readonly boolean[] {
-    for (let place = 0; place < INSERT_CHUNK; place++) bind(chunk, place, items[start + place]!, now);
+    for (let index = 0; index < INSERT_CHUNK; index++) bind(chunk, functions, index, items[start + index]!, now);
     const { changes } = chunkOfRows.run(...chunk.values);
-    const isStored = changes === INSERT_CHUNK ? ALL : whichWereStored(changes);
-    for (let place = 0; place < INSERT_CHUNK; place++) {
-      if (isStored[place]) complete(chunk.ids[place]!, items[start + place]!, now);
+    const isStored = changes === INSERT_CHUNK ? ALL : whichWereStored(chunk.ids, changes);
+    for (let index = 0; index < INSERT_CHUNK; index++) {
+      if (isStored[index]) complete(chunk.ids[index]!, items[start + index]!, now);
     }
     return isStored;
-  }
-
-  /** New rows have the highest rowids; the first item of the chunk with an id is the one that it was stored for. */
-  function whichWereStored(changes: number): readonly boolean[] {
-    const before = ((lastRowid.values()[0] as Row)[0] as number) - changes;
-    const seen = new Set<number>();
-    return chunk.ids.map((id) => {
-      const rowid = (rowidOf.values(id)[0] as Row | undefined)?.[0] as number | undefined;
-      if (rowid === undefined || rowid <= before || seen.has(rowid)) return false;
-      seen.add(rowid);
-      return true;
-    });
   }
 
   function complete(id: Uint8Array, item: NewJob, now: number): void {
@@ -92,34 +87,52 @@ export function prepareInsertJobs(session: WriteSession): InsertJobs {
     if (item.args.length > INLINE_ARGS_BYTES) insertLargeArgs.run(id, item.args);
   }
 
-  function bind(bindings: Bindings, place: number, item: NewJob, now: number): void {
-    const { values } = bindings;
-    const { options } = item;
-    const startBy = options.startWithinMs === null ? null : now + options.startWithinMs;
-    const finishBy = options.finishWithinMs === null ? null : now + options.finishWithinMs;
-    let at = place * COLUMNS.length;
-    values[at++] = bindings.writeId(place, item.jobId);
-    values[at++] = functions.idOf(item.functionName);
-    values[at++] = isReady(item, now) ? 1 : 0;
-    values[at++] = options.priority;
-    values[at++] = runAtOf(item, now);
-    values[at++] = earlier(startBy, finishBy);
-    values[at++] = options.maxAttempts;
-    values[at++] = BACKOFF_CODES[options.backoff];
-    values[at++] = options.initialDelayMs;
-    values[at++] = options.maxDelayMs;
-    values[at++] = options.jitter;
-    values[at++] = options.timeoutMs;
-    values[at++] = now;
-    values[at++] = startBy;
-    values[at++] = finishBy;
-    values[at++] = item.parentId === null ? null : bindings.writeParentId(place, item.parentId);
-    values[at++] = options.idempotencyKey;
-    values[at++] = headersText(options.headers);
-    values[at] = item.args.length > INLINE_ARGS_BYTES ? null : item.args;
-  }
-
   return { one: insertOne, chunk: insertChunk };
+}
+
+/** Writes the values of one row, in the order of COLUMNS. */
+function bind(bindings: Bindings, functions: FunctionNames, index: number, item: NewJob, now: number): void {
+  const { values } = bindings;
+  const { options } = item;
+  const startBy = options.startWithinMs === null ? null : now + options.startWithinMs;
+  const finishBy = options.finishWithinMs === null ? null : now + options.finishWithinMs;
+  let at = index * COLUMNS.length;
+  values[at++] = bindings.writeId(index, item.jobId);
+  values[at++] = functions.idOf(item.functionName);
+  values[at++] = isReady(item, now) ? 1 : 0;
+  values[at++] = options.priority;
+  values[at++] = runAtOf(item, now);
+  values[at++] = earlier(startBy, finishBy);
+  values[at++] = options.maxAttempts;
+  values[at++] = BACKOFF_CODES[options.backoff];
+  values[at++] = options.initialDelayMs;
+  values[at++] = options.maxDelayMs;
+  values[at++] = options.jitter;
+  values[at++] = options.timeoutMs;
+  values[at++] = now;
+  values[at++] = startBy;
+  values[at++] = finishBy;
+  values[at++] = item.parentId === null ? null : bindings.writeParentId(index, item.parentId);
+  values[at++] = options.idempotencyKey;
+  values[at++] = headersText(options.headers);
+  values[at] = item.args.length > INLINE_ARGS_BYTES ? null : item.args;
+}
+
+/** @returns which items of a chunk were stored, when not all were */
+function prepareWhichWereStored(db: Database): (ids: readonly Uint8Array[], changes: number) => readonly boolean[] {
+  const rowidOf = db.prepare(ROWID_OF);
+  const lastRowid = db.prepare(LAST_ROWID);
+  return (ids, changes) => {
+    // New rows have the highest rowids; the first item of the chunk with an id is the one that it was stored for.
+    const before = ((lastRowid.values()[0] as Row)[0] as number) - changes;
+    const seen = new Set<number>();
+    return ids.map((id) => {
+      const rowid = (rowidOf.values(id)[0] as Row | undefined)?.[0] as number | undefined;
+      if (rowid === undefined || rowid <= before || seen.has(rowid)) return false;
+      seen.add(rowid);
+      return true;
+    });
+  };
 }
 
 const ALL: readonly boolean[] = Array.from({ length: INSERT_CHUNK }, () => true);
@@ -141,12 +154,12 @@ class Bindings {
     this.#parentIds = Array.from({ length: rows }, () => new Uint8Array(16));
   }
 
-  writeId(place: number, jobId: string): Uint8Array {
-    return write(jobId, this.ids[place]!);
+  writeId(index: number, jobId: string): Uint8Array {
+    return write(jobId, this.ids[index]!);
   }
 
-  writeParentId(place: number, jobId: string): Uint8Array {
-    return write(jobId, this.#parentIds[place]!);
+  writeParentId(index: number, jobId: string): Uint8Array {
+    return write(jobId, this.#parentIds[index]!);
   }
 }
 

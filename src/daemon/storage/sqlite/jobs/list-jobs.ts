@@ -15,70 +15,93 @@ const LOOKS = 2_000;
 
 export type ListJobs = (query: JobQuery) => JobPage;
 
+const LISTED = `select ${LISTED_JOB_COLUMNS} from jobs where id = ?`;
+
+const ALL = "select id from jobs where id < ? order by id desc limit (? + 0)";
+
+const OF_FUNCTION = `select id from jobs
+  where function_id = (? + 0) and list_state = (? + 0) and id < ? order by id desc limit (? + 0)`;
+
+const OF_PARENT = "select id from jobs where parent_id = ? and id < ? order by id desc limit (? + 0)";
+
+const OF_SCHEDULE = `select job_id from job_ticks
+  where schedule_id = ? and job_id < ? order by job_id desc limit (? + 0)`;
+
+const OF_KEY = "select id from jobs where function_id = ? and idempotency_key = ?";
+
+/** What the writer keeps in memory of the jobs. */
+type JobMemory = Pick<WriteSession, "functions" | "counters" | "idTimes" | "running">;
+
 /**
  * Lists by the narrowest index that the filter allows, as streams of ids from the newest down that are merged; what
  * the index does not know is checked row by row, within a budget of looks.
  */
-export function prepareListJobs(
-  db: Database,
-  memory: Pick<WriteSession, "functions" | "counters" | "idTimes" | "running">,
-  schedules: ScheduleReader,
-): ListJobs {
-  const { functions, counters, idTimes, running } = memory;
-  const job = db.prepare(`select ${LISTED_JOB_COLUMNS} from jobs where id = ?`);
-  const all = db.prepare("select id from jobs where id < ? order by id desc limit (? + 0)");
-  const ofFunction = db.prepare(
-    "select id from jobs where function_id = (? + 0) and list_state = (? + 0) and id < ? order by id desc limit (? + 0)",
-  );
-  const ofParent = db.prepare("select id from jobs where parent_id = ? and id < ? order by id desc limit (? + 0)");
-  const ofSchedule = db.prepare(
-    "select job_id from job_ticks where schedule_id = ? and job_id < ? order by job_id desc limit (? + 0)",
-  );
-  const ofKey = db.prepare("select id from jobs where function_id = ? and idempotency_key = ?");
-
+export function prepareListJobs(db: Database, memory: JobMemory, schedules: ScheduleReader): ListJobs {
+  const job = db.prepare(LISTED);
+  const streams = prepareStreams(db, memory, schedules);
   return ({ filter, limit, before }) => {
     const match = matcher(filter, schedules);
-    const ids = new MergedIds(streams(filter, limit, start(filter, before)), newestFirst);
+    const end = lowerBound(filter, memory.idTimes.skewMs);
+    const ids = new MergedIds(streams(filter, limit, upperBound(filter, before, memory.idTimes.skewMs)), newestFirst);
     const jobs: Job[] = [];
     let last: Uint8Array | null = null;
     for (let looks = 0; ; looks++) {
       const id = ids.peek();
-      if (id === null || isBelow(id, end(filter))) return { jobs, next: null };
+      if (id === null || isBelow(id, end)) return { jobs, next: null };
       if (jobs.length === limit || looks >= Math.max(LOOKS, limit)) return { jobs, next: jobIdText(last!) };
       ids.advance();
       last = id;
       const row = job.values(id)[0] as Row | undefined;
       // A row can go between the look at the index and this one.
       if (row === undefined) continue;
-      const found = listedJobFromRow(row, functions);
+      const found = listedJobFromRow(row, memory.functions);
       if (match(found)) jobs.push(found);
     }
   };
+}
 
-  function streams(filter: JobFilter, limit: number, from: Uint8Array): readonly IdStream[] {
-    if (isGiven(filter.jobIds)) return [fixedIds(idsOf(filter.jobIds), from)];
-    if (filter.idempotencyKey !== undefined) {
-      const found = functionIds(filter).flatMap((id) => ofKey.values(id, filter.idempotencyKey!) as Row[]);
-      return [
-        fixedIds(
-          found.map((row) => row[0] as Uint8Array),
-          from,
-        ),
-      ];
-    }
-    if (filter.scheduleName !== undefined) {
-      return schedules.idsOf(filter.scheduleName).map((id) => new IdStream(ofSchedule, [id], from, limit + 1));
-    }
-    if (filter.parentId !== undefined) {
-      return idsOf([filter.parentId]).map((parentId) => new IdStream(ofParent, [parentId], from, limit + 1));
-    }
-    if (!isGiven(filter.functionNames) && !isGiven(filter.states)) return [new IdStream(all, [], from, limit + 1)];
-    return functionStreams(filter, limit, from);
+/** @param from exclusive */
+type Streams = (filter: JobFilter, limit: number, from: Uint8Array) => readonly IdStream[];
+
+function prepareStreams(db: Database, memory: JobMemory, schedules: ScheduleReader): Streams {
+  const all = db.prepare(ALL);
+  const ofParent = db.prepare(OF_PARENT);
+  const ofSchedule = db.prepare(OF_SCHEDULE);
+  const ofKey = db.prepare(OF_KEY);
+  const functionStreams = prepareFunctionStreams(db, memory);
+
+  function idsOfKey(filter: JobFilter, key: string): readonly Uint8Array[] {
+    const rows = functionIds(filter, memory).flatMap((id) => ofKey.values(id, key) as Row[]);
+    return rows.map((row) => row[0] as Uint8Array);
   }
 
-  function functionStreams(filter: JobFilter, limit: number, from: Uint8Array): readonly IdStream[] {
+  return (filter, limit, from) => {
+    const piece = limit + 1;
+    if (isGiven(filter.jobIds)) return [fixedIds(idsOf(filter.jobIds), from)];
+    if (filter.idempotencyKey !== undefined) return [fixedIds(idsOfKey(filter, filter.idempotencyKey), from)];
+    if (filter.scheduleName !== undefined) {
+      return schedules.idsOf(filter.scheduleName).map((id) => new IdStream(ofSchedule, [id], from, piece));
+    }
+    if (filter.parentId !== undefined) {
+      return idsOf([filter.parentId]).map((parentId) => new IdStream(ofParent, [parentId], from, piece));
+    }
+    if (!isGiven(filter.functionNames) && !isGiven(filter.states)) return [new IdStream(all, [], from, piece)];
+    return functionStreams(filter, limit, from);
+  };
+}
+
+function prepareFunctionStreams(db: Database, memory: JobMemory): Streams {
+  const ofFunction = db.prepare(OF_FUNCTION);
+  const { counters, running } = memory;
+
+  function hasJobs(functionId: number, listState: number): boolean {
+    const count = counters.committedCount(functionId, listState);
+    return count > 0 || (listState === 0 && counters.committedCount(functionId, STATE_CODES.RUNNING) > 0);
+  }
+
+  return (filter, limit, from) => {
     const states = isGiven(filter.states) ? [...new Set(filter.states)] : JOB_STATES;
-    const ids = functionIds(filter);
+    const ids = functionIds(filter, memory);
     if (states.length === 1 && states[0] === "RUNNING") {
       return ids.map((id) => fixedIds(idsOf(running.ofFunction(id)), from));
     }
@@ -88,31 +111,26 @@ export function prepareListJobs(
     );
     const share = Math.ceil((2 * limit) / Math.max(pairs.length, 1)) + 1;
     return pairs.map((pair) => new IdStream(ofFunction, [...pair], from, Math.min(share, limit + 1)));
-  }
+  };
+}
 
-  function hasJobs(functionId: number, listState: number): boolean {
-    const count = counters.committedCount(functionId, listState);
-    return count > 0 || (listState === 0 && counters.committedCount(functionId, STATE_CODES.RUNNING) > 0);
-  }
+function functionIds(filter: JobFilter, { functions }: JobMemory): readonly number[] {
+  if (!isGiven(filter.functionNames)) return [...functions.ids()];
+  const ids = new Set(filter.functionNames.map((name) => functions.find(name)));
+  return [...ids].filter((id) => id !== undefined);
+}
 
-  function functionIds(filter: JobFilter): readonly number[] {
-    if (!isGiven(filter.functionNames)) return [...functions.ids()];
-    const ids = new Set(filter.functionNames.map((name) => functions.find(name)));
-    return [...ids].filter((id) => id !== undefined);
-  }
+/** Where ids begin, from above: exclusive. */
+function upperBound(filter: JobFilter, before: string | null, skewMs: number): Uint8Array {
+  const cursor = before === null ? null : (idsOf([before])[0] ?? FIRST_ID);
+  const time = filter.createdBefore === undefined ? null : lowestJobIdAt(filter.createdBefore + skewMs + 1);
+  if (cursor === null) return time ?? PAST_LAST_ID;
+  return time === null || isBelow(cursor, time) ? cursor : time;
+}
 
-  /** Where ids begin, from above: exclusive. */
-  function start(filter: JobFilter, before: string | null): Uint8Array {
-    const cursor = before === null ? null : (idsOf([before])[0] ?? FIRST_ID);
-    const time = filter.createdBefore === undefined ? null : lowestJobIdAt(filter.createdBefore + idTimes.skewMs + 1);
-    if (cursor === null) return time ?? PAST_LAST_ID;
-    return time === null || isBelow(cursor, time) ? cursor : time;
-  }
-
-  /** Where ids end: none below can match. */
-  function end(filter: JobFilter): Uint8Array {
-    return filter.createdAfter === undefined ? FIRST_ID : lowestJobIdAt(filter.createdAfter - idTimes.skewMs);
-  }
+/** Where ids end: none below can match. */
+function lowerBound(filter: JobFilter, skewMs: number): Uint8Array {
+  return filter.createdAfter === undefined ? FIRST_ID : lowestJobIdAt(filter.createdAfter - skewMs);
 }
 
 function matcher(filter: JobFilter, schedules: ScheduleReader): (job: Job) => boolean {

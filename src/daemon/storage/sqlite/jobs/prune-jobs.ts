@@ -8,6 +8,9 @@ import type { WriteSession } from "../session/write-session.ts";
 
 export type PruneJobs = (prune: JobPrune) => PrunedJobs;
 
+const OLDEST = `select id from jobs
+  where function_id = (? + 0) and list_state = (? + 0) and id > ? order by id limit (? + 0)`;
+
 /** Ids read ahead of each function, of which there may be thousands. */
 const IDS_AHEAD = 64;
 
@@ -19,10 +22,7 @@ const IDS_AHEAD = 64;
  */
 export function preparePruneJobs(session: WriteSession, jobs: DeleteJobs): PruneJobs {
   const { db, functions, counters, idTimes } = session;
-  const oldest = db.prepare(
-    `select id from jobs
-     where function_id = (? + 0) and list_state = (? + 0) and id > ? order by id limit (? + 0)`,
-  );
+  const oldest = db.prepare(OLDEST);
   const rounds = new Map<JobState, MergedIds>();
 
   return (prune) => {

@@ -20,7 +20,7 @@ export const SQLITE_MIGRATIONS: readonly Migration[] = [
 ];
 
 /** "RSLO", in the header of each of our files. */
-export const APPLICATION_ID = 0x52_53_4c_4f;
+const APPLICATION_ID = 0x52_53_4c_4f;
 
 /** A database file as a target: its version is `user_version`, which changes with the transaction. */
 export function sqliteTarget(db: Database, name: string): MigrationTarget {

@@ -7,6 +7,26 @@ import type { SchedulePage, ScheduleQuery, ScheduleReads } from "../../seam/sche
 import type { Row } from "../connection/rows.ts";
 import { LISTED_COLUMNS, STATUS_COLUMNS, statusFromRow } from "./schedule-rows.ts";
 
+const FROM = "from schedules left join jobs on jobs.id = schedules.last_job_id";
+
+const MATCHES = `schedules.state in (select value from json_each($states))
+  and ($functionName is null or function_name = $functionName)`;
+
+const BY_NAME = `select ${STATUS_COLUMNS} ${FROM} where schedules.name = ? and schedules.state < 2`;
+
+const PAGE = `select ${LISTED_COLUMNS} ${FROM}
+  where ${MATCHES} and (schedules.name, schedules.id) > ($afterName, $afterId)
+  order by schedules.name, schedules.id limit ($limit + 0)`;
+
+const COUNT = `select count(*) from schedules where ${MATCHES}`;
+
+const NEXT = "select next_run_at from schedules where next_run_at is not null order by next_run_at limit 1";
+
+const TICK = `select schedules.name, job_ticks.tick_at from job_ticks
+  join schedules on schedules.id = job_ticks.schedule_id where job_ticks.job_id = ?`;
+
+const IDS = "select id from schedules where name = ?";
+
 /** Reads of schedules, and of what ties jobs to them. */
 export class ScheduleReader {
   readonly #byName;
@@ -18,22 +38,12 @@ export class ScheduleReader {
   readonly #jobId = new Uint8Array(16);
 
   constructor(db: Database) {
-    const from = "from schedules left join jobs on jobs.id = schedules.last_job_id";
-    const matches = `schedules.state in (select value from json_each(?)) and (? is null or function_name = ?)`;
-    this.#byName = db.prepare(`select ${STATUS_COLUMNS} ${from} where schedules.name = ? and schedules.state < 2`);
-    this.#page = db.prepare(
-      `select ${LISTED_COLUMNS} ${from} where ${matches} and (schedules.name, schedules.id) > (?, ?)
-       order by schedules.name, schedules.id limit (? + 0)`,
-    );
-    this.#count = db.prepare(`select count(*) from schedules where ${matches}`);
-    this.#next = db.prepare(
-      "select next_run_at from schedules where next_run_at is not null order by next_run_at limit 1",
-    );
-    this.#tick = db.prepare(
-      `select schedules.name, job_ticks.tick_at from job_ticks
-       join schedules on schedules.id = job_ticks.schedule_id where job_ticks.job_id = ?`,
-    );
-    this.#ids = db.prepare("select id from schedules where name = ?");
+    this.#byName = db.prepare(BY_NAME);
+    this.#page = db.prepare(PAGE);
+    this.#count = db.prepare(COUNT);
+    this.#next = db.prepare(NEXT);
+    this.#tick = db.prepare(TICK);
+    this.#ids = db.prepare(IDS);
   }
 
   get(name: string): ScheduleStatus | null {
@@ -43,13 +53,14 @@ export class ScheduleReader {
 
   list({ states, functionName, limit, after }: ScheduleQuery): SchedulePage {
     const codes = JSON.stringify(states.map((state) => SCHEDULE_STATE_CODES[state]));
-    const matches = [codes, functionName, functionName] as const;
-    const cursor = [after?.name ?? "", after === null ? new Uint8Array(0) : jobIdBytes(after.scheduleId)] as const;
-    const rows = this.#page.values(...matches, ...cursor, limit + 1) as Row[];
+    const matches = { $states: codes, $functionName: functionName };
+    const afterId = after === null ? new Uint8Array(0) : jobIdBytes(after.scheduleId);
+    const page = { ...matches, $afterName: after?.name ?? "", $afterId: afterId, $limit: limit + 1 };
+    const rows = this.#page.values(page) as Row[];
     const schedules = rows.slice(0, limit).map(statusFromRow);
     const last = rows.length > limit ? schedules.at(-1)!.schedule : null;
     const next = last === null ? null : { name: last.name, scheduleId: last.scheduleId };
-    return { schedules, next, total: (this.#count.values(...matches)[0] as Row)[0] as number };
+    return { schedules, next, total: (this.#count.values(matches)[0] as Row)[0] as number };
   }
 
   nextRunAt(): number | null {

@@ -2,6 +2,8 @@ import type { Database } from "bun:sqlite";
 import { jobIdText } from "../../rows/job-id.ts";
 import type { Row } from "../connection/rows.ts";
 
+const AWAITED = "select distinct awaited_id from checkpoints where awaited_id is not null and recorded_at is null";
+
 /**
  * Jobs whose end is awaited, in memory: the end of a job that nobody awaits costs no look. May hold some that are
  * awaited no more, so whoever finds a job here looks at the rows.
@@ -14,9 +16,7 @@ export class AwaitedJobs {
   #taken = 0;
 
   constructor(db: Database) {
-    const awaited = db.prepare(
-      "select distinct awaited_id from checkpoints where awaited_id is not null and recorded_at is null",
-    );
+    const awaited = db.prepare(AWAITED);
     for (const row of awaited.values() as Row[]) this.#ids.add(jobIdText(row[0] as Uint8Array));
     awaited.finalize();
   }
@@ -25,7 +25,7 @@ export class AwaitedJobs {
     this.#ids.add(jobId);
   }
 
-  noteEnd(jobId: string): void {
+  addEnd(jobId: string): void {
     if (this.#ids.has(jobId)) this.#ended.push(jobId);
   }
 

@@ -1,6 +1,10 @@
 import type { Database } from "bun:sqlite";
 import type { Query, Row } from "../connection/rows.ts";
 
+const ADD = "insert into functions (name) values (?)";
+
+const ALL = "select id, name from functions";
+
 /**
  * The functions that the database knows, name and number, all in memory: there is one row per function, ever, and this
  * process is the only writer. Names made in a transaction that is rolled back are forgotten.
@@ -12,8 +16,8 @@ export class FunctionNames {
   #uncommitted: string[] = [];
 
   constructor(db: Database) {
-    this.#insert = db.prepare("insert into functions (name) values (?)");
-    for (const row of db.prepare("select id, name from functions").values() as Row[]) {
+    this.#insert = db.prepare(ADD);
+    for (const row of db.prepare(ALL).values() as Row[]) {
       this.#remember(row[0] as number, row[1] as string);
     }
   }

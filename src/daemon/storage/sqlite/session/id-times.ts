@@ -5,6 +5,10 @@ import type { Query, Row } from "../connection/rows.ts";
 
 const KEY = "id_time_skew_ms";
 
+const READ = "select value from meta where key = ?";
+
+const SAVE = "insert into meta (key, value) values (?, ?) on conflict do update set value = excluded.value";
+
 /** The distance between ids and their jobs' times, see `id-time-skew.ts`; in memory, since this process is the only writer. */
 export class IdTimes {
   readonly #save: Query;
@@ -12,10 +16,8 @@ export class IdTimes {
   #current = LEAST_SKEW_MS;
 
   constructor(db: Database) {
-    this.#save = db.prepare(
-      "insert into meta (key, value) values (?, ?) on conflict do update set value = excluded.value",
-    );
-    const row = db.prepare("select value from meta where key = ?").values(KEY)[0] as Row | undefined;
+    this.#save = db.prepare(SAVE);
+    const row = db.prepare(READ).values(KEY)[0] as Row | undefined;
     if (row !== undefined) this.#committed = this.#current = Number(row[0]);
   }
 

@@ -7,6 +7,11 @@ import type { Query, Row } from "../connection/rows.ts";
 
 const STATES = JOB_STATES.length;
 
+const ADD = `insert into job_counts (function_id, state, count) values (?, ?, ?)
+  on conflict do update set count = count + excluded.count`;
+
+const COUNT = "select function_id, state, count from job_counts";
+
 /**
  * Jobs by function and state. Changes of a transaction are added up in memory and written once, before its commit;
  * the sums of committed transactions stay in memory, since this process is the only writer.
@@ -17,11 +22,8 @@ export class JobCounters {
   readonly #deltas = new Map<number, Float64Array>();
 
   constructor(db: Database) {
-    this.#add = db.prepare(
-      `insert into job_counts (function_id, state, count) values (?, ?, ?)
-       on conflict do update set count = count + excluded.count`,
-    );
-    for (const row of db.prepare("select function_id, state, count from job_counts").values() as Row[]) {
+    this.#add = db.prepare(ADD);
+    for (const row of db.prepare(COUNT).values() as Row[]) {
       countsOf(this.#totals, row[0] as number)[row[1] as number] = row[2] as number;
     }
   }

@@ -16,6 +16,24 @@ import {
   SQLITE_CODEC,
 } from "../connection/rows.ts";
 
+const JOB = `select ${JOB_COLUMNS} from jobs where id = ?`;
+
+const SNAPSHOT = `select ${SNAPSHOT_COLUMNS} from jobs where id = ?`;
+
+const LARGE_ARGS = "select args from large_args where job_id = ?";
+
+const ATTEMPTS = `select ${ATTEMPT_COLUMNS} from attempts where job_id = ? order by attempt desc limit (? + 0)`;
+
+const CHILDREN = `select ${SNAPSHOT_COLUMNS} from jobs where parent_id = ? and state < ${STATE_CODES.SUCCESS}`;
+
+/** The steps first: what has none needs no look at its children, of which there may be many. */
+const UNDO_JOBS = `select ${SNAPSHOT_COLUMNS} from (
+    select job_id from checkpoints indexed by undo_steps where job_id = ? and (gate & ${UNDO}) <> 0 limit 1
+  ) as step
+  cross join jobs where parent_id = step.job_id and ${IS_UNDO}`;
+
+const WORKERS = `select ${WORKER_COLUMNS} from workers order by worker_id`;
+
 /** Reads of whole rows, on the writer's connection (inside its transaction) or on the readers' one. */
 export class JobReader {
   readonly #functions: FunctionNames;
@@ -30,21 +48,13 @@ export class JobReader {
 
   constructor(db: Database, functions: FunctionNames) {
     this.#functions = functions;
-    this.#job = db.prepare(`select ${JOB_COLUMNS} from jobs where id = ?`);
-    this.#snapshot = db.prepare(`select ${SNAPSHOT_COLUMNS} from jobs where id = ?`);
-    this.#largeArgs = db.prepare("select args from large_args where job_id = ?");
-    this.#attempts = db.prepare(
-      `select ${ATTEMPT_COLUMNS} from attempts where job_id = ? order by attempt desc limit (? + 0)`,
-    );
-    this.#children = db.prepare(
-      `select ${SNAPSHOT_COLUMNS} from jobs where parent_id = ? and state < ${STATE_CODES.SUCCESS}`,
-    );
-    // The steps first: what has none needs no look at its children, of which there may be many.
-    this.#undoJobs = db.prepare(
-      `select ${SNAPSHOT_COLUMNS} from (select job_id from checkpoints indexed by undo_steps where job_id = ? and (gate & ${UNDO}) <> 0 limit 1) as step
-       cross join jobs where parent_id = step.job_id and ${IS_UNDO}`,
-    );
-    this.#workers = db.prepare(`select ${WORKER_COLUMNS} from workers order by worker_id`);
+    this.#job = db.prepare(JOB);
+    this.#snapshot = db.prepare(SNAPSHOT);
+    this.#largeArgs = db.prepare(LARGE_ARGS);
+    this.#attempts = db.prepare(ATTEMPTS);
+    this.#children = db.prepare(CHILDREN);
+    this.#undoJobs = db.prepare(UNDO_JOBS);
+    this.#workers = db.prepare(WORKERS);
   }
 
   /** A row of JOB_COLUMNS, perhaps with more columns behind. */

@@ -5,6 +5,9 @@ import type { JobCounters } from "./job-counters.ts";
 import { jobIdText } from "../../rows/job-id.ts";
 import type { Row } from "../connection/rows.ts";
 
+const RUNNING = `select id, rowid, worker_id from jobs
+  where function_id = (? + 0) and list_state = 0 and state = 1 order by id limit (? + 0)`;
+
 export interface RunningJob {
   readonly rowid: number;
   readonly functionId: number;
@@ -23,10 +26,7 @@ export class RunningJobs {
 
   constructor(db: Database, functions: FunctionNames, counters: JobCounters) {
     // After a crash. Running jobs are among the oldest of the live ones, and the look ends with the last of them.
-    const running = db.prepare(
-      `select id, rowid, worker_id from jobs
-       where function_id = (? + 0) and list_state = 0 and state = 1 order by id limit (? + 0)`,
-    );
+    const running = db.prepare(RUNNING);
     for (const functionId of functions.ids()) {
       const count = counters.committedCount(functionId, STATE_CODES.RUNNING);
       if (count <= 0) continue;

@@ -8,26 +8,36 @@ import type { Row } from "../connection/rows.ts";
 import type { Waits } from "./waits.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
+const COUNT = "select name, count(*) from signals where job_id = ? and taken_by is null group by name order by name";
+
+const KNOWN = "select job_id, was_awaited from signals where id = ?";
+
+const STATE = "select state from jobs where id = ?";
+
+const LAST = "select place from signals where job_id = ? order by place desc limit 1";
+
+const COUNT_WAITING = "select count(*) from signals where job_id = ? and taken_by is null";
+
+const INSERT = "insert into signals (id, job_id, place, name, sent_at, payload) values (?, ?, ?, ?, ?, ?)";
+
+const SET_AWAITED = "update signals set was_awaited = 1 where id = ? and taken_by is not null";
+
 export type SendSignals = (items: readonly NewSignal[]) => SentSignals;
 
 export function prepareSignalReader(db: Database): (jobId: string) => ReadonlyMap<string, number> {
-  const counts = db.prepare(
-    "select name, count(*) from signals where job_id = ? and taken_by is null group by name order by name",
-  );
+  const counts = db.prepare(COUNT);
   const id = new Uint8Array(16);
   return (jobId) => (writeJobId(jobId, id) ? new Map(counts.values(id) as [string, number][]) : new Map());
 }
 
 export function prepareSendSignals(session: WriteSession, waits: Waits): SendSignals {
   const { db } = session;
-  const known = db.prepare("select job_id, was_awaited from signals where id = ?");
-  const stateAt = db.prepare("select state from jobs where id = ?");
-  const last = db.prepare("select place from signals where job_id = ? order by place desc limit 1");
-  const countWaiting = db.prepare("select count(*) from signals where job_id = ? and taken_by is null");
-  const insert = db.prepare(
-    "insert into signals (id, job_id, place, name, sent_at, payload) values (?, ?, ?, ?, ?, ?)",
-  );
-  const noteTaken = db.prepare("update signals set was_awaited = 1 where id = ? and taken_by is not null");
+  const known = db.prepare(KNOWN);
+  const stateAt = db.prepare(STATE);
+  const last = db.prepare(LAST);
+  const countWaiting = db.prepare(COUNT_WAITING);
+  const insert = db.prepare(INSERT);
+  const setAwaited = db.prepare(SET_AWAITED);
   const id = new Uint8Array(16);
   const signalId = new Uint8Array(16);
 
@@ -42,7 +52,7 @@ export function prepareSendSignals(session: WriteSession, waits: Waits): SendSig
     if (isFull(place)) return { kind: "full" };
     insert.run(signalId, id, place, item.name, now, item.payload);
     woken.push(...waits.takeSignals(id, item.name, now));
-    return { kind: "sent", taken: noteTaken.run(signalId).changes === 1 };
+    return { kind: "sent", taken: setAwaited.run(signalId).changes === 1 };
   }
 
   function outcomeOf([jobId, wasAwaited]: readonly [Uint8Array, number]): SignalOutcome {

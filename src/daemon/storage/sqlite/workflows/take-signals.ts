@@ -1,5 +1,17 @@
 import type { Database } from "bun:sqlite";
 
+const FIRST_SIGNAL = `select id, payload from signals
+  where job_id = ? and name = ? and taken_by is null order by place limit 1`;
+
+/** A signal that comes after a wait's time is not for it, even when the timer has not ended it yet. */
+const FIRST_WAIT = `select wait.name, wait.wakes from wait_details join checkpoints as wait
+    on wait.job_id = wait_details.job_id and wait.name = wait_details.name
+  where wait_details.job_id = ? and signal_name = ? and wait.recorded_at is null
+    and (wait.due_at is null or wait.due_at >= ?)
+  order by turn limit 1`;
+
+const TAKE = "update signals set taken_by = ?, payload = null where id = ?";
+
 /** A wait that took a signal, and whether it wakes its job. */
 export type TakingWait = readonly [name: string, wakes: number];
 
@@ -10,18 +22,9 @@ export type TakeSignals = (jobId: Uint8Array, signalName: string, now: number) =
 
 /** Gives what is there of a signal to the job's waits for it, the first to the first, while there are both. */
 export function prepareTakeSignals(db: Database, endWait: EndWait): TakeSignals {
-  const firstSignal = db.prepare(
-    "select id, payload from signals where job_id = ? and name = ? and taken_by is null order by place limit 1",
-  );
-  // What comes after a wait's time is none of its, also when the timer has not looked yet.
-  const firstWait = db.prepare(
-    `select wait.name, wait.wakes from wait_details join checkpoints as wait
-       on wait.job_id = wait_details.job_id and wait.name = wait_details.name
-     where wait_details.job_id = ? and signal_name = ? and wait.recorded_at is null
-       and (wait.due_at is null or wait.due_at >= ?)
-     order by turn limit 1`,
-  );
-  const take = db.prepare("update signals set taken_by = ?, payload = null where id = ?");
+  const firstSignal = db.prepare(FIRST_SIGNAL);
+  const firstWait = db.prepare(FIRST_WAIT);
+  const take = db.prepare(TAKE);
   return (jobId, signalName, now) => {
     const taking: TakingWait[] = [];
     for (;;) {

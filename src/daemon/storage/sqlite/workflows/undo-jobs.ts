@@ -7,41 +7,43 @@ import type { StoredJob, NewUndoJob } from "../../seam/workflows.ts";
 import { IS_UNDO, isUndo, type Row } from "../connection/rows.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
+const { maxAttempts, backoff, initialDelayMs, maxDelayMs, jitter } = UNDO_POLICY;
+
+/** The mark comes first, before what the headers of the job say, if it has any. */
+const STORE = `insert into jobs (state, list_state, id, function_id, is_ready, priority, run_at, max_attempts, backoff,
+    initial_delay_ms, max_delay_ms, jitter, timeout_ms, created_at, parent_id, headers, args)
+  select 0, 0, $undoId, function_id, 1, priority, $now, ${maxAttempts}, ${BACKOFF_CODES[backoff]},
+    ${initialDelayMs}, ${maxDelayMs}, ${jitter}, timeout_ms, $now, id,
+    '${UNDO_MARK}"' || $parentId || '"' || coalesce(',' || substr(headers, 2), '}'), args
+  from jobs
+  where id = $jobId and state >= ${STATE_CODES.DEAD} and ${IS_UNDO} is not 1
+    and exists (
+      select 1 from checkpoints as step indexed by undo_steps
+      where step.job_id = jobs.id and (step.gate & ${UNDO}) <> 0 and step.recorded_at is not null and step.error is null
+    )
+  returning function_id, args is null`;
+
+const COPY_LARGE_ARGS = "insert into large_args (job_id, args) select ?, args from large_args where job_id = ?";
+
+const FORGET = ["delete from checkpoints where job_id = ?", "delete from wait_details where job_id = ?"] as const;
+
 export interface UndoJobs {
   store(items: readonly NewUndoJob[]): readonly StoredJob[];
   forgetRecords(jobIds: readonly string[]): void;
 }
 
-const { maxAttempts, backoff, initialDelayMs, maxDelayMs, jitter } = UNDO_POLICY;
-
 export function prepareUndoJobs(session: WriteSession): UndoJobs {
   const { db, functions, counters, idTimes } = session;
-  // The mark comes first, before what the headers of the job say, if it has any.
-  const insert = db.prepare(
-    `insert into jobs (state, list_state, id, function_id, is_ready, priority, run_at, max_attempts, backoff,
-       initial_delay_ms, max_delay_ms, jitter, timeout_ms, created_at, parent_id, headers, args)
-     select 0, 0, ?1, function_id, 1, priority, ?2, ${maxAttempts}, ${BACKOFF_CODES[backoff]},
-       ${initialDelayMs}, ${maxDelayMs}, ${jitter}, timeout_ms, ?2, id,
-       '${UNDO_MARK}"' || ?4 || '"' || coalesce(',' || substr(headers, 2), '}'), args
-     from jobs
-     where id = ?3 and state >= ${STATE_CODES.DEAD} and ${IS_UNDO} is not 1
-       and exists (
-         select 1 from checkpoints as step indexed by undo_steps
-         where step.job_id = jobs.id and (step.gate & ${UNDO}) <> 0 and step.recorded_at is not null and step.error is null
-       )
-     returning function_id, args is null`,
-  );
-  const copyLargeArgs = db.prepare(
-    "insert into large_args (job_id, args) select ?, args from large_args where job_id = ?",
-  );
-  const forget = ["checkpoints", "wait_details"].map((table) => db.prepare(`delete from ${table} where job_id = ?`));
+  const insert = db.prepare(STORE);
+  const copyLargeArgs = db.prepare(COPY_LARGE_ARGS);
+  const forget = FORGET.map((sql) => db.prepare(sql));
   const id = new Uint8Array(16);
   const undoneId = new Uint8Array(16);
 
   function storeOne({ jobId, undoId }: NewUndoJob, now: number): StoredJob | null {
     if (!writeJobId(jobId, undoneId) || !writeJobId(undoId, id)) return null;
     const parentId = jobIdText(undoneId);
-    const row = insert.values(id, now, undoneId, parentId)[0] as Row | undefined;
+    const row = insert.values({ $undoId: id, $now: now, $jobId: undoneId, $parentId: parentId })[0] as Row | undefined;
     if (row === undefined) return null;
     const [functionId, isLarge] = row as [number, number];
     if (isLarge === 1) copyLargeArgs.run(id, undoneId);

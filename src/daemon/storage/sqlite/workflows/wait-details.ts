@@ -3,7 +3,7 @@ import type { NewWait } from "../../../core/checkpoint.ts";
 
 export interface WaitDetails {
   /** Before the wait is registered; most have none, and one that is known keeps what it waits for. */
-  note(jobId: Uint8Array, wait: NewWait): void;
+  insert(jobId: Uint8Array, wait: NewWait): void;
   /** Of a wait that is over. */
   forget(jobId: Uint8Array, name: string): void;
 }
@@ -17,21 +17,25 @@ export function sinceSql(now: string): string {
     where wait_details.job_id = checkpoints.job_id and wait_details.name = checkpoints.name and since_start = 1)`;
 }
 
+const IS_NEW = "not exists (select 1 from checkpoints where job_id = ?1 and name = ?2)";
+
+const REPLACE = `on conflict do update
+  set signal_name = excluded.signal_name, turn = excluded.turn, since_start = excluded.since_start`;
+
+const INSERT_OF_EVENT = `insert into wait_details (job_id, name, since_start) select ?1, ?2, 1 where ${IS_NEW} ${REPLACE}`;
+
+const INSERT_OF_SIGNAL = `insert into wait_details (job_id, name, signal_name, turn) select ?1, ?2, ?3, 1 + coalesce((
+    select turn from wait_details where job_id = ?1 and signal_name = ?3 order by turn desc limit 1
+  ), 0) where ${IS_NEW} ${REPLACE}`;
+
+const FORGET = "delete from wait_details where job_id = ? and name = ?";
+
 export function prepareWaitDetails(db: Database): WaitDetails {
-  const isNew = "not exists (select 1 from checkpoints where job_id = ?1 and name = ?2)";
-  const replace = `on conflict do update
-    set signal_name = excluded.signal_name, turn = excluded.turn, since_start = excluded.since_start`;
-  const ofEvent = db.prepare(
-    `insert into wait_details (job_id, name, since_start) select ?1, ?2, 1 where ${isNew} ${replace}`,
-  );
-  const ofSignal = db.prepare(
-    `insert into wait_details (job_id, name, signal_name, turn) select ?1, ?2, ?3, 1 + coalesce((
-       select turn from wait_details where job_id = ?1 and signal_name = ?3 order by turn desc limit 1
-     ), 0) where ${isNew} ${replace}`,
-  );
-  const forget = db.prepare("delete from wait_details where job_id = ? and name = ?");
+  const ofEvent = db.prepare(INSERT_OF_EVENT);
+  const ofSignal = db.prepare(INSERT_OF_SIGNAL);
+  const forget = db.prepare(FORGET);
   return {
-    note(jobId, wait) {
+    insert(jobId, wait) {
       if (wait.kind === "signal") ofSignal.run(jobId, wait.name, wait.signalName);
       if (wait.kind === "event" && wait.sinceStart === true) ofEvent.run(jobId, wait.name);
     },
