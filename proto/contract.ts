@@ -16,12 +16,12 @@ export const TRACEPARENT_HEADER = "traceparent";
 export const SCHEDULE_HEADER = "reseolio-schedule";
 /** Job header with the tick that the job was enqueued for, as ISO 8601 in UTC. */
 export const SCHEDULED_AT_HEADER = "reseolio-scheduled-at";
-/** Job header of an undo job: the ID of the job whose steps it undoes, which is also its parent. Only the daemon sets it. */
+/** Job header of an undo job: the ID of the job whose steps it undoes, its parent. Only the daemon sets it. */
 export const UNDO_HEADER = "reseolio-undo-of";
 
 /** Largest value of the protocol's uint32 fields. */
 export const MAX_UINT32 = 0xffff_ffff;
-/** Largest value that the store keeps for a number without a unit. */
+/** Largest value of numbers that the stores keep as signed 32-bit integers. */
 export const MAX_INT32 = 0x7fff_ffff;
 /** A hundred years: a longer duration is a mistake, and times stay far from the end of the number range. */
 export const MAX_DURATION_MS = 36_525 * 24 * 3_600_000;
@@ -53,12 +53,12 @@ export const WIRE_LIMITS = {
 } as const;
 
 /**
- * ID of a session frame that only changes which jobs are awaited. It gets no reply: an empty reply would cost both sides
- * as much as the end of the job that it precedes.
+ * ID of a session frame that only changes which jobs are awaited. It gets no reply: an empty reply would cost both
+ * sides as much as the end of the job that it precedes.
  */
 export const UNANSWERED_FRAME_ID = 0;
 
-/** HTTP/2 receive window of a stream and of a connection: several full messages, so that flow control never splits a frame. */
+/** HTTP/2 receive window of a stream and of a connection: several full messages, so that it never splits a frame. */
 export const HTTP2_WINDOW_BYTES = 16 * 1024 * 1024;
 
 /**

@@ -1,4 +1,4 @@
-/** UUIDv7 in its text form: job ids chosen by clients and daemons. Needs Web Crypto, as in Node ≥ 20 and Bun. */
+/** UUIDv7 in text form: job IDs chosen by clients and daemons. Needs Web Crypto, as in Node ≥ 20 and Bun. */
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 const DIGITS = "0123456789abcdef";
@@ -6,9 +6,9 @@ const POOL_BYTES = 4096;
 const COUNTER_LIMIT = 0x1000;
 
 /**
- * Makes ids that only go up, also when the clock stands still or goes back: 48 bits of milliseconds, 12 bits of a
- * counter that starts at random in each millisecond, 62 random bits. When the counter is used up the time part runs
- * ahead of the clock.
+ * Returns a generator of IDs that only increase, even if the clock stops or goes back: 48 bits of milliseconds, 12 bits
+ * of a counter that starts at a random value in each millisecond, and 62 random bits. If the counter overflows, the
+ * time part runs ahead of the clock.
  *
  * @param now milliseconds since the epoch
  */
@@ -35,7 +35,7 @@ export function createUuidV7(now: () => number = Date.now): () => string {
 
   function startMillisecond(value: number): void {
     time = value;
-    // The upper half stays free, so that a busy millisecond seldom overflows.
+    // Starts in the lower half, so that a busy millisecond rarely overflows.
     counter = pool.getUint16(take(2)) & 0x7ff;
     const hex = time.toString(16).padStart(12, "0");
     prefix = `${hex.slice(0, 8)}-${hex.slice(8)}-7`;
@@ -52,12 +52,12 @@ export function createUuidV7(now: () => number = Date.now): () => string {
   };
 }
 
-/** The process's own generator. */
+/** The generator of this process. */
 export const uuidV7: () => string = createUuidV7();
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** Whether a text is a UUID in lower case, as every job id is. */
+/** Whether the text is a UUID in lower case, as every job ID is. */
 export function isUuid(text: string): boolean {
   return UUID.test(text);
 }

@@ -14,13 +14,13 @@ export function printDecoder(file: FrameFile, frame: DescMessage, messages: read
 
 function printFrame(file: FrameFile, frame: DescMessage): void {
   file.print`/**`;
-  file.print` * Returns what \`fromBinary\` returns. Fields of bytes are views of \`bytes\`, which must not change any more, and which`;
-  file.print` * stay in memory as long as one of the views does. Usual values may be one frozen object.`;
+  file.print` * Returns what \`fromBinary\` returns. Fields of bytes are views of \`bytes\`, which must not change any more and stay`;
+  file.print` * in memory as long as one of the views does. Usual values may be one frozen object.`;
   file.print` *`;
   file.print` * @throws MalformedFrameError`;
   file.print` */`;
   file.print`export function decode${frame.name}(bytes: Uint8Array): ${file.shape(frame)} {`;
-  file.print`  return ${file.reader("readMessage")}(${file.schema(frame)}, bytes, read${frame.name});`;
+  file.print`  return ${file.readMessage()}(${file.schema(frame)}, bytes, read${frame.name});`;
   file.print`}`;
   file.print``;
 }
@@ -175,7 +175,7 @@ function zeroLiteral(file: FrameFile, field: DescField): Printable | undefined {
     case ScalarType.BOOL:
       return "false";
     case ScalarType.BYTES:
-      return file.reader("NO_BYTES");
+      return file.noBytes();
     default:
       return "0";
   }

@@ -3,6 +3,7 @@ import { createImportSymbol, type GeneratedFile, type Printable } from "@bufbuil
 import { HOT_MESSAGES, PACKAGE, type HotMessage } from "./hot-messages.ts";
 
 /** Paths from the folder of the generated code. */
+const CONTRACT = "./../contract.ts";
 const READER = "./../wire/reader.ts";
 const WRITER = "./../wire/writer.ts";
 
@@ -33,8 +34,12 @@ export class FrameFile {
     return createImportSymbol(name, "@bufbuild/protobuf");
   }
 
-  reader(name: "readMessage" | "NO_BYTES"): Printable {
-    return createImportSymbol(name, READER);
+  readMessage(): Printable {
+    return createImportSymbol("readMessage", READER);
+  }
+
+  noBytes(): Printable {
+    return createImportSymbol("NO_BYTES", CONTRACT);
   }
 
   readerType(): Printable {

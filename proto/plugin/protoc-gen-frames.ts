@@ -1,7 +1,7 @@
 /**
- * Plugin of `buf generate`: writes code that encodes and decodes the hot messages of a session without reflection, on top
- * of `proto/wire/`. The code produces and accepts what `@bufbuild/protobuf` does; whatever is unusual, such as a field of
- * a later version, is left to that library.
+ * Plugin of `buf generate`: writes code that encodes and decodes the hot messages of a session without reflection, on
+ * top of `proto/wire/`. The code produces and accepts what `@bufbuild/protobuf` does, and leaves whatever is unusual to
+ * that library, such as a field of a later version.
  */
 import type { DescMessage } from "@bufbuild/protobuf";
 import { createEcmaScriptPlugin, runNodeJs } from "@bufbuild/protoplugin";

@@ -1,10 +1,10 @@
 /**
- * Messages on a gRPC stream as bytes: each stands behind five bytes, a flag (1 = compressed) and its length. Both
- * sides of a Session write and read them by hand: connect's pipeline costs more than the rest of a frame.
+ * Messages on a gRPC stream: each is preceded by five bytes, a flag (1 means compressed) and its length. Both sides of
+ * a Session write and read these themselves, because connect's pipeline costs more than the rest of a frame.
  */
 const PREFIX_BYTES = 5;
 
-/** Thrown by a reader when what comes is no legal stream of messages. */
+/** Thrown for bytes that are not a valid stream of messages. */
 export class GrpcFrameError extends Error {
   override readonly name = "GrpcFrameError";
   readonly reason: "compressed" | "too_large" | "truncated";
@@ -15,11 +15,11 @@ export class GrpcFrameError extends Error {
   }
 }
 
-/** The message behind its prefix, in an array of its own. */
+/** Returns the message with its prefix, in a new array. */
 export function writeGrpcFrame(message: Uint8Array): Uint8Array {
   const frame = new Uint8Array(PREFIX_BYTES + message.byteLength);
   const length = message.byteLength;
-  // By bytes: a view of a small array makes the runtime move it out of its object first.
+  // Byte by byte: a DataView would make the runtime move a small array out of its object first.
   frame[1] = length >>> 24;
   frame[2] = length >>> 16;
   frame[3] = length >>> 8;
@@ -28,21 +28,21 @@ export function writeGrpcFrame(message: Uint8Array): Uint8Array {
   return frame;
 }
 
-/** Puts messages together again, however the bytes are cut on their way. */
+/** Reassembles messages, wherever the transport split their bytes. */
 export class GrpcFrameReader {
   readonly #maxBytes: number;
-  /** What came of a message that is not whole. */
+  /** The received part of an incomplete message. */
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
-  /** Bytes of prefix and message that are needed before anything can be read. */
+  /** Bytes of the prefix and message that are needed before anything can be read. */
   #needed = PREFIX_BYTES;
 
-  /** @param maxBytes longest message that is taken */
+  /** @param maxBytes longest message that is accepted */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
-  /** Calls `onMessage` for each message that is whole now; it may keep the bytes. Throws GrpcFrameError. */
+  /** Calls `onMessage`, which may keep the bytes, for each message that is complete. Throws GrpcFrameError. */
   push(chunk: Uint8Array, onMessage: (message: Uint8Array) => void): void {
     if (this.#pendingBytes + chunk.byteLength < this.#needed) {
       this.#keep(chunk);
@@ -62,7 +62,7 @@ export class GrpcFrameReader {
     if (offset < bytes.byteLength) this.#keep(bytes.subarray(offset));
   }
 
-  /** The stream is over: nothing may be left of a message. Throws GrpcFrameError. */
+  /** Call this at the end of the stream. Throws GrpcFrameError if a message is incomplete. */
   end(): void {
     if (this.#pendingBytes === 0) return;
     throw new GrpcFrameError(
@@ -73,7 +73,7 @@ export class GrpcFrameReader {
 
   #lengthAt(bytes: Uint8Array, offset: number): number {
     if (bytes[offset] !== 0) {
-      throw new GrpcFrameError("compressed", "a message is compressed, and this side said that it takes none");
+      throw new GrpcFrameError("compressed", "a message is compressed, although this side does not accept compression");
     }
     const length = uint32At(bytes, offset + 1);
     if (length > this.#maxBytes) {

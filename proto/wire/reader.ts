@@ -1,19 +1,19 @@
-/** Reads protobuf's wire format, as far as the hot messages of a session need it. */
+/** Reads the parts of protobuf's wire format that the hot messages of a session use. */
 import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import { DELIMITED, tag } from "./writer.ts";
 
-/** Bytes that are no message of the expected kind. */
+/** Thrown for bytes that are not a message of the expected type. */
 export class MalformedFrameError extends Error {
   override readonly name = "MalformedFrameError";
 }
 
-/** Frames are read in one go, so that one reader is enough. */
+/** One is enough: a frame is decoded in one go. */
 let shared: WireReader | null = null;
 
 /**
- * Reads a whole message by hand, or by the generated code when `readFields` gives up.
+ * Decodes a message with `readFields`, or with `@bufbuild/protobuf` if that gives up.
  *
- * @throws MalformedFrameError, telling how many bytes there are and what is wrong with them
+ * @throws MalformedFrameError that contains the number of bytes and the fault
  */
 export function readMessage<Desc extends DescMessage>(
   schema: Desc,
@@ -32,29 +32,26 @@ export function readMessage<Desc extends DescMessage>(
   }
 }
 
-/** An absent field of bytes, shared by all messages. */
-export const NO_BYTES = new Uint8Array(0);
-
 const CLOSED = Buffer.alloc(0);
 
 const ENTRY_KEY = tag(1, DELIMITED);
 const ENTRY_VALUE = tag(2, DELIMITED);
 
-/** After any bytes, so that every loop over a message ends. */
+/** A position after any bytes, so that every loop over a message ends. */
 const GIVEN_UP = 0x7fff_ffff;
 
-/** The generated code refuses text that is not UTF-8, and keeps a byte order mark. */
+/** As in `@bufbuild/protobuf`: text that is not UTF-8 is an error, and a byte order mark is kept. */
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * Reads fields one after the other. No read leaves the message that was entered last: RangeError when one would.
- * Reading is a loop of `while (!reader.isAtEnd) switch (reader.tag())`, which `giveUp` ends at every depth.
+ * Reads one field after another. A read that would leave the message that was entered last throws a RangeError.
+ * A message is read by a loop of `while (!reader.isAtEnd) switch (reader.tag())`, which `giveUp` ends at every depth.
  */
 export class WireReader {
   #bytes: Buffer = CLOSED;
   #position = 0;
   #end = 0;
-  /** The last name that was read: most messages of a frame repeat it. */
+  /** The name that was read last: most messages of a frame repeat it. */
   #name = "";
 
   open(bytes: Uint8Array): this {
@@ -64,7 +61,7 @@ export class WireReader {
     return this;
   }
 
-  /** Lets go of the bytes. */
+  /** Releases the bytes. */
   close(): void {
     this.#bytes = CLOSED;
     this.#position = 0;
@@ -75,7 +72,7 @@ export class WireReader {
     return this.#position >= this.#end;
   }
 
-  /** For what only the generated code knows how to read. What was read is void. */
+  /** Leaves the whole message to `@bufbuild/protobuf`; what was read so far is discarded. */
   giveUp(): void {
     this.#position = GIVEN_UP;
   }
@@ -88,13 +85,13 @@ export class WireReader {
     return this.number();
   }
 
-  /** A number that fits 32 bits without sign. */
+  /** Reads a uint32. */
   number(): number {
     const first = this.#byte();
     return first < 0x80 ? first : this.#longNumber(first);
   }
 
-  /** An enum's number, with its sign. */
+  /** Reads the number of an enum value, which may be negative. */
   enum(): number {
     return this.number() | 0;
   }
@@ -114,7 +111,7 @@ export class WireReader {
     return this.#bytes.toString("latin1", start, end);
   }
 
-  /** As `text`, cheap when it is the same name as before. */
+  /** Reads text, which is cheap if it is the name that was read before. */
   name(): string {
     const start = this.#position;
     if (this.#isSameName()) return this.#name;
@@ -135,7 +132,7 @@ export class WireReader {
     return true;
   }
 
-  /** A view, not a copy. */
+  /** Returns a view, not a copy. */
   bytes(): Uint8Array<ArrayBuffer> {
     const length = this.#length();
     const start = this.#position;
@@ -144,7 +141,7 @@ export class WireReader {
     return new Uint8Array(this.#bytes.buffer as ArrayBuffer, this.#bytes.byteOffset + start, length);
   }
 
-  /** Goes into a nested message; the outer end is for `leave`, once the message is at its end. */
+  /** Enters a nested message. Returns the end of the outer one, for `leave`. */
   enter(): number {
     const outer = this.#end;
     const length = this.#length();
@@ -191,7 +188,7 @@ export class WireReader {
     return true;
   }
 
-  /** Bytes that follow, never more than the message has. */
+  /** Reads a length, which is never more than the message has left. */
   #length(): number {
     const length = this.number();
     const left = this.#end - this.#position;
@@ -215,7 +212,7 @@ export class WireReader {
     return this.#bytes[this.#position++] ?? 0;
   }
 
-  // Apart from where they are thrown: the compiler copies what reads a byte into each place that reads a field.
+  // These are methods of their own because the compiler inlines whatever reads a byte wherever a field is read.
 
   #endedInside(): RangeError {
     return new RangeError(`a message ends at byte ${this.#end}, inside a field`);

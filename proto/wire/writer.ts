@@ -1,49 +1,53 @@
-/** Writes protobuf's wire format, as far as the hot messages of a session need it. */
+/** Writes the parts of protobuf's wire format that the hot messages of a session use. */
 import type { UnknownField } from "@bufbuild/protobuf";
+import { MAX_UINT32 } from "../contract.ts";
 
 /** Wire type of numbers, booleans and enums. */
 export const VARINT = 0;
-/** Wire type of text, bytes, messages and packed lists: a length, then so many bytes. */
+/** Wire type of text, bytes, messages and packed lists: a length, then that many bytes. */
 export const DELIMITED = 2;
 
-/** What stands before a field: its number and its wire type. */
+/** The number that precedes a field: its field number and its wire type. */
 export function tag(no: number, wireType: typeof VARINT | typeof DELIMITED): number {
   return (no << 3) | wireType;
 }
 
 const FIRST_BYTES = 4096;
-/** A frame that needed more than this leaves no memory behind. */
+/** The buffer of a frame that needed more than this is not kept. */
 const KEPT_BYTES = 1024 * 1024;
-const MAX_UINT32 = 0xffff_ffff;
 
 const encoder = new TextEncoder();
 
 /**
- * Writes the fields of one message after the other into one growing buffer, byte for byte as the generated code does:
- * a field that is zero or empty is left out, and the caller keeps the order of the field numbers.
+ * Writes one field after another into a growing buffer, byte for byte as `@bufbuild/protobuf` does: a field that is
+ * zero or empty is left out. The caller writes fields in the order of their numbers.
  */
 export class WireWriter {
   #bytes = new Uint8Array(FIRST_BYTES);
   #position = 0;
 
-  /** Forgets what was written. */
+  /** Discards what was written. */
   clear(): this {
     this.#position = 0;
     if (this.#bytes.length > KEPT_BYTES) this.#bytes = new Uint8Array(FIRST_BYTES);
     return this;
   }
 
-  /** A copy of what was written, which belongs to the caller. */
+  /** Returns a copy of what was written. */
   finish(): Uint8Array<ArrayBuffer> {
     return this.#bytes.slice(0, this.#position);
   }
 
-  /** A uint32, or an enum's number. Throws RangeError for what is neither, as nothing may be cut off in silence. */
+  /**
+   * Writes a uint32 or the number of an enum value.
+   *
+   * @throws RangeError for any other number, which must not be truncated silently
+   */
   number(no: number, value: number): void {
     if (value !== 0) this.#pair(tag(no, VARINT), checked(no, value));
   }
 
-  /** A number that is written also when it is 0. */
+  /** Writes a number even if it is 0. */
   optional(no: number, value: number | undefined): void {
     if (value !== undefined) this.#pair(tag(no, VARINT), checked(no, value));
   }
@@ -60,7 +64,7 @@ export class WireWriter {
     for (const value of values) this.element(no, value);
   }
 
-  /** A text that is written also when it is empty, such as an element of a list or the key of a map. */
+  /** Writes text even if it is empty, such as an element of a list or the key of a map. */
   element(no: number, value: string): void {
     this.#varint(tag(no, DELIMITED));
     if (value.length < 0x80 && this.#shortAscii(value)) return;
@@ -75,7 +79,7 @@ export class WireWriter {
     if (value.length > 0) this.member(no, value);
   }
 
-  /** Bytes that are written also when they are empty: a member of a oneof, or an encoded message. */
+  /** Writes bytes even if they are empty: a member of a oneof, or an encoded message. */
   member(no: number, value: Uint8Array): void {
     this.#pair(tag(no, DELIMITED), value.length);
     this.#ensure(value.length);
@@ -83,7 +87,7 @@ export class WireWriter {
     this.#position += value.length;
   }
 
-  /** A packed list of enum numbers. */
+  /** Writes a packed list of enum numbers. */
   packed(no: number, values: readonly number[]): void {
     if (values.length === 0) return;
     const mark = this.begin(no);
@@ -100,14 +104,14 @@ export class WireWriter {
     }
   }
 
-  /** Begins a nested message; the mark is for `end`. */
+  /** Begins a nested message. Returns a mark for `end`. */
   begin(no: number): number {
     this.#varint(tag(no, DELIMITED));
     this.#ensure(1);
     return this.#position++;
   }
 
-  /** Puts the length of what was written since `begin` before it. */
+  /** Inserts the length of what was written since `begin` in front of it. */
   end(mark: number): void {
     const length = this.#position - mark - 1;
     if (length <= 0x7f) {
@@ -122,7 +126,7 @@ export class WireWriter {
     this.#position += length;
   }
 
-  /** Fields of a later version that a message brought along when it was read; they stand after those known. */
+  /** Writes fields of a later version that a message was decoded with; they follow the known fields. */
   unknown(fields: readonly UnknownField[] | undefined): void {
     if (fields === undefined) return;
     for (const { no, wireType, data } of fields) {
@@ -133,7 +137,7 @@ export class WireWriter {
     }
   }
 
-  /** Two whole numbers behind each other: a tag with a value or a length. Most of both have one byte. */
+  /** Writes two integers: a tag with a value or a length. Most have one byte each. */
   #pair(first: number, second: number): void {
     if (first > 0x7f || second > 0x7f) {
       this.#varint(first);
@@ -145,7 +149,7 @@ export class WireWriter {
     this.#bytes[this.#position++] = second;
   }
 
-  /** A whole number from 0 to 2^32 - 1: a value, a tag or a length. */
+  /** Writes an integer from 0 to 2^32 - 1: a value, a tag or a length. */
   #varint(value: number): void {
     this.#ensure(5);
     let rest = value;
@@ -156,7 +160,7 @@ export class WireWriter {
     this.#bytes[this.#position++] = rest;
   }
 
-  /** Most texts are ids and names; writing them by hand costs less than asking the runtime to. */
+  /** Most texts are IDs and names, for which this loop is faster than the runtime's encoder. */
   #shortAscii(value: string): boolean {
     const { length } = value;
     this.#ensure(1 + length);

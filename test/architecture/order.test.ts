@@ -4,15 +4,24 @@ import { type SourceFile, sourceFiles } from "../support/source-files.ts";
 import { cliOrder } from "./orders/cli.ts";
 import { coreOrder, engineOrder, loopsOrder } from "./orders/engine.ts";
 import { httpOrder } from "./orders/http.ts";
+import { protoOrder } from "./orders/proto.ts";
 import { rpcOrder } from "./orders/rpc.ts";
 import { sdkOrder } from "./orders/sdk.ts";
 import { storageOrder } from "./orders/storage.ts";
 import type { RoomOrder } from "./room-order.ts";
 
-const files = sourceFiles(["src"]);
-const orders = [coreOrder, engineOrder, loopsOrder, storageOrder, sdkOrder, cliOrder, rpcOrder, httpOrder].filter(
-  ({ rooms }) => rooms.length > 0,
-);
+const files = sourceFiles(["src", "proto"]);
+const orders = [
+  protoOrder,
+  coreOrder,
+  engineOrder,
+  loopsOrder,
+  storageOrder,
+  sdkOrder,
+  cliOrder,
+  rpcOrder,
+  httpOrder,
+].filter(({ rooms }) => rooms.length > 0);
 
 for (const order of orders) {
   const inside = files.filter(({ path }) => path.startsWith(`${order.area}/`));

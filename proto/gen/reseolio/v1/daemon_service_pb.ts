@@ -51,7 +51,7 @@ export type GetInfoResponse = Message<"reseolio.v1.GetInfoResponse"> & {
   storageKind: string;
 
   /**
-   * Absolute path of the SQLite file, or host, port and database of PostgreSQL; never a password.
+   * Absolute path of the SQLite file, or host, port and database of PostgreSQL. Never contains a password.
    *
    * @generated from field: string storage_name = 4;
    */
@@ -68,12 +68,14 @@ export type GetInfoResponse = Message<"reseolio.v1.GetInfoResponse"> & {
   pid: number;
 
   /**
+   * Identifies the machine, its boot and its process namespace: `pid` is meaningful only there.
+   *
    * @generated from field: string host_id = 7;
    */
   hostId: string;
 
   /**
-   * Leaves by itself when its last client is gone.
+   * True if the daemon exits by itself after its last client disconnects.
    *
    * @generated from field: bool lingering = 8;
    */
@@ -105,7 +107,7 @@ export const GetStatsRequestSchema: GenMessage<GetStatsRequest> = /*@__PURE__*/
  */
 export type GetStatsResponse = Message<"reseolio.v1.GetStatsResponse"> & {
   /**
-   * Maintained counters, never counted from the jobs.
+   * From counters that are kept up to date: the daemon does not count the jobs for this.
    *
    * @generated from field: repeated reseolio.v1.FunctionStats functions = 1;
    */
@@ -122,25 +124,29 @@ export type GetStatsResponse = Message<"reseolio.v1.GetStatsResponse"> & {
   sessions: number;
 
   /**
-   * Jobs leased through this daemon, and its limit (0 = none).
+   * Number of jobs leased through this daemon.
    *
    * @generated from field: uint32 running = 4;
    */
   running: number;
 
   /**
+   * Limit for `running`. 0 means no limit.
+   *
    * @generated from field: uint32 max_concurrent = 5;
    */
   maxConcurrent: number;
 
   /**
-   * Bytes of the database with its log.
+   * Bytes of the database, including its log.
    *
    * @generated from field: uint64 storage_bytes = 6;
    */
   storageBytes: bigint;
 
   /**
+   * Resident memory of the daemon in bytes.
+   *
    * @generated from field: uint64 rss_bytes = 7;
    */
   rssBytes: bigint;
@@ -173,14 +179,14 @@ export type ScheduleStats = Message<"reseolio.v1.ScheduleStats"> & {
   paused: number;
 
   /**
-   * The earliest tick that has not been fired, of all schedules.
+   * The earliest tick of any schedule that has not fired yet.
    *
    * @generated from field: google.protobuf.Timestamp next_run_at = 3;
    */
   nextRunAt?: Timestamp | undefined;
 
   /**
-   * How long it has been due, by the store's clock; 0 when it is to come.
+   * How long that tick has been due, in milliseconds, by the clock of the store. 0 if it is in the future.
    *
    * @generated from field: uint64 overdue_ms = 4;
    */
@@ -209,13 +215,15 @@ export type FunctionStats = Message<"reseolio.v1.FunctionStats"> & {
   counts: StateCount[];
 
   /**
-   * Connected workers that serve it, through whichever daemon of the database, and their free slots.
+   * Number of connected workers that serve the function, through any daemon of the database.
    *
    * @generated from field: uint32 workers = 3;
    */
   workers: number;
 
   /**
+   * Free slots of those workers.
+   *
    * @generated from field: uint32 free_slots = 4;
    */
   freeSlots: number;
@@ -305,12 +313,14 @@ export type Worker = Message<"reseolio.v1.Worker"> & {
   functionNames: string[];
 
   /**
+   * Number of jobs that the worker executes at the same time.
+   *
    * @generated from field: uint32 concurrency = 5;
    */
   concurrency: number;
 
   /**
-   * Its slots in use; of a worker of another daemon, the jobs leased to it.
+   * Number of slots in use. For a worker of another daemon: the number of jobs leased to it.
    *
    * @generated from field: uint32 running = 6;
    */
@@ -337,6 +347,8 @@ export type Worker = Message<"reseolio.v1.Worker"> & {
   draining: boolean;
 
   /**
+   * Name and version of the client.
+   *
    * @generated from field: string client = 11;
    */
   client: string;
@@ -380,7 +392,7 @@ export const ListFunctionsResponseSchema: GenMessage<ListFunctionsResponse> = /*
   messageDesc(file_reseolio_v1_daemon_service, 11);
 
 /**
- * The daemon itself.
+ * Information about the daemon.
  *
  * @generated from service reseolio.v1.DaemonService
  */

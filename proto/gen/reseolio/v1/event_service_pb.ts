@@ -26,7 +26,7 @@ export type EmitEventRequest = Message<"reseolio.v1.EmitEventRequest"> & {
   name: string;
 
   /**
-   * JSON, opaque to the daemon. Empty means null.
+   * JSON, at most 1 MiB, which the daemon does not interpret. Empty means null.
    *
    * @generated from field: bytes payload = 2;
    */
@@ -50,14 +50,14 @@ export type EmitEventResponse = Message<"reseolio.v1.EmitEventResponse"> & {
   event?: Event | undefined;
 
   /**
-   * False when the event had happened before; `event` then has the payload that is kept.
+   * False if the event had been emitted before; `event` then has the payload that is kept.
    *
    * @generated from field: bool created = 2;
    */
   created: boolean;
 
   /**
-   * Jobs that were waiting for it.
+   * Number of jobs that were waiting for the event.
    *
    * @generated from field: uint32 woken = 3;
    */
@@ -93,12 +93,14 @@ export const GetEventRequestSchema: GenMessage<GetEventRequest> = /*@__PURE__*/
  */
 export type GetEventResponse = Message<"reseolio.v1.GetEventResponse"> & {
   /**
+   * Absent if the event has not been emitted.
+   *
    * @generated from field: reseolio.v1.Event event = 1;
    */
   event?: Event | undefined;
 
   /**
-   * Jobs that wait for it, when it has not happened yet; then `event` is absent.
+   * Number of jobs that wait for the event, if it has not been emitted.
    *
    * @generated from field: uint32 waiting = 2;
    */
@@ -161,7 +163,7 @@ export const DeleteEventRequestSchema: GenMessage<DeleteEventRequest> = /*@__PUR
  */
 export type DeleteEventResponse = Message<"reseolio.v1.DeleteEventResponse"> & {
   /**
-   * False when there was none.
+   * False if there was no such event.
    *
    * @generated from field: bool deleted = 1;
    */
@@ -176,13 +178,14 @@ export const DeleteEventResponseSchema: GenMessage<DeleteEventResponse> = /*@__P
   messageDesc(file_reseolio_v1_event_service, 6);
 
 /**
- * Named facts that jobs can await. An event happens once: the first payload is kept, later ones change nothing.
+ * Named facts that jobs can await. An event happens once: its first payload is kept, and later ones are ignored.
  *
  * @generated from service reseolio.v1.EventService
  */
 export const EventService: GenService<{
   /**
-   * Answers after the commit is on disk. Jobs that wait for the event, now or later, get its payload.
+   * Emits an event. The daemon responds after the commit is on disk. Jobs that wait for the event, now or later, get
+   * its payload.
    *
    * @generated from rpc reseolio.v1.EventService.EmitEvent
    */
@@ -200,7 +203,8 @@ export const EventService: GenService<{
     output: typeof GetEventResponseSchema;
   },
   /**
-   * Forgets an event: who awaits its name from now on waits for the next one. Jobs that got its payload keep it.
+   * Deletes an event. Jobs that await its name from now on wait until it is emitted again. Jobs that received its
+   * payload keep it.
    *
    * @generated from rpc reseolio.v1.EventService.DeleteEvent
    */

@@ -15,104 +15,107 @@ export const file_reseolio_v1_job: GenFile = /*@__PURE__*/
   fileDesc("ChVyZXNlb2xpby92MS9qb2IucHJvdG8SC3Jlc2VvbGlvLnYxIpEFCgpKb2JPcHRpb25zEhkKDG1heF9hdHRlbXB0cxgBIAEoDUgAiAEBEiUKB2JhY2tvZmYYAiABKA4yFC5yZXNlb2xpby52MS5CYWNrb2ZmEh0KEGluaXRpYWxfZGVsYXlfbXMYAyABKA1IAYgBARIZCgxtYXhfZGVsYXlfbXMYBCABKA1IAogBARITCgZqaXR0ZXIYBSABKAFIA4gBARIXCgp0aW1lb3V0X21zGAYgASgNSASIAQESFQoIZGVsYXlfbXMYByABKARIBYgBARIqCgZydW5fYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKCHByaW9yaXR5GAkgASgRSAaIAQESHAoPc3RhcnRfd2l0aGluX21zGAogASgESAeIAQESHQoQZmluaXNoX3dpdGhpbl9tcxgLIAEoBEgIiAEBEhcKD2lkZW1wb3RlbmN5X2tleRgMIAEoCRIuCgxvbl9kdXBsaWNhdGUYDSABKA4yGC5yZXNlb2xpby52MS5PbkR1cGxpY2F0ZRI1CgdoZWFkZXJzGA4gAygLMiQucmVzZW9saW8udjEuSm9iT3B0aW9ucy5IZWFkZXJzRW50cnkaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDwoNX21heF9hdHRlbXB0c0ITChFfaW5pdGlhbF9kZWxheV9tc0IPCg1fbWF4X2RlbGF5X21zQgkKB19qaXR0ZXJCDQoLX3RpbWVvdXRfbXNCCwoJX2RlbGF5X21zQgsKCV9wcmlvcml0eUISChBfc3RhcnRfd2l0aGluX21zQhMKEV9maW5pc2hfd2l0aGluX21zInoKBk5ld0pvYhIOCgZqb2JfaWQYASABKAkSFQoNZnVuY3Rpb25fbmFtZRgCIAEoCRIMCgRhcmdzGAMgASgMEigKB29wdGlvbnMYBCABKAsyFy5yZXNlb2xpby52MS5Kb2JPcHRpb25zEhEKCXBhcmVudF9pZBgFIAEoCSJuCgtFbnF1ZXVlZEpvYhIOCgZqb2JfaWQYASABKAkSFAoMZGVkdXBsaWNhdGVkGAIgASgIEhMKC2FyZ3NfZGlmZmVyGAMgASgIEiQKBXN0YXRlGAQgASgOMhUucmVzZW9saW8udjEuSm9iU3RhdGUiSAoISm9iRXJyb3ISDAoEbmFtZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEg0KBXN0YWNrGAMgASgJEg4KBnJlYXNvbhgEIAEoCSLCAQoHQXR0ZW1wdBIPCgdhdHRlbXB0GAEgASgNEhEKCXdvcmtlcl9pZBgCIAEoCRIuCgpzdGFydGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHb3V0Y29tZRgFIAEoCRIkCgVlcnJvchgGIAEoCzIVLnJlc2VvbGlvLnYxLkpvYkVycm9yIowGCgNKb2ISDgoGam9iX2lkGAEgASgJEhUKDWZ1bmN0aW9uX25hbWUYAiABKAkSJAoFc3RhdGUYAyABKA4yFS5yZXNlb2xpby52MS5Kb2JTdGF0ZRIMCgRhcmdzGAQgASgMEg4KBnJlc3VsdBgFIAEoDBIkCgVlcnJvchgGIAEoCzIVLnJlc2VvbGlvLnYxLkpvYkVycm9yEigKB29wdGlvbnMYByABKAsyFy5yZXNlb2xpby52MS5Kb2JPcHRpb25zEg8KB2F0dGVtcHQYCCABKA0SEAoIZmFpbHVyZXMYCSABKA0SDgoGbG9zc2VzGAogASgNEi4KCmNyZWF0ZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBnJ1bl9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZmluaXNoZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXdvcmtlcl9pZBgPIAEoCRIRCglwYXJlbnRfaWQYECABKAkSJgoIYXR0ZW1wdHMYESADKAsyFC5yZXNlb2xpby52MS5BdHRlbXB0EiwKCHN0YXJ0X2J5GBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglmaW5pc2hfYnkYEyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXNjaGVkdWxlX25hbWUYFCABKAkSMAoMc2NoZWR1bGVkX2F0GBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgV3YWl0cxgWIAMoCzIYLnJlc2VvbGlvLnYxLlBlbmRpbmdXYWl0EiwKC2NoZWNrcG9pbnRzGBcgAygLMhcucmVzZW9saW8udjEuQ2hlY2twb2ludBIPCgd1bmRvX29mGBggASgJItgCCgpDaGVja3BvaW50EgwKBG5hbWUYASABKAkSKQoEa2luZBgCIAEoDjIbLnJlc2VvbGlvLnYxLkNoZWNrcG9pbnRLaW5kEg0KBXZhbHVlGAMgASgMEiQKBWVycm9yGAQgASgLMhUucmVzZW9saW8udjEuSm9iRXJyb3ISEQoJdGltZWRfb3V0GAUgASgIEi8KC3JlY29yZGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghmYWlsdXJlcxgHIAEoDRILCgNzZXEYCCABKA0SDQoFYXNrZWQYCSABKA0SDwoCb3AYCiABKA1IAIgBARINCgVhbG9uZRgLIAEoCBIOCgZwcm9tcHQYDCABKAgSDAoEdW5kbxgNIAEoCBIVCg1lbmRlZF9hdHRlbXB0GA4gASgIEg4KBmJlc2lkZRgPIAEoCEIFCgNfb3AiqwEKC1BlbmRpbmdXYWl0EgwKBG5hbWUYASABKAkSKQoEa2luZBgCIAEoDjIbLnJlc2VvbGlvLnYxLkNoZWNrcG9pbnRLaW5kEioKBmR1ZV9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKZXZlbnRfbmFtZRgEIAEoCRIOCgZqb2JfaWQYBSABKAkSEwoLc2lnbmFsX25hbWUYBiABKAkqsAEKCEpvYlN0YXRlEhkKFUpPQl9TVEFURV9VTlNQRUNJRklFRBAAEhUKEUpPQl9TVEFURV9QRU5ESU5HEAESFQoRSk9CX1NUQVRFX1JVTk5JTkcQAhIXChNKT0JfU1RBVEVfU1VTUEVOREVEEAMSFQoRSk9CX1NUQVRFX1NVQ0NFU1MQBBISCg5KT0JfU1RBVEVfREVBRBAFEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQBipiCgdCYWNrb2ZmEhcKE0JBQ0tPRkZfVU5TUEVDSUZJRUQQABIRCg1CQUNLT0ZGX0ZJWEVEEAESEgoOQkFDS09GRl9MSU5FQVIQAhIXChNCQUNLT0ZGX0VYUE9ORU5USUFMEAMqiQEKC09uRHVwbGljYXRlEhwKGE9OX0RVUExJQ0FURV9VTlNQRUNJRklFRBAAEiAKHE9OX0RVUExJQ0FURV9SRVRVUk5fRVhJU1RJTkcQARIXChNPTl9EVVBMSUNBVEVfUkVKRUNUEAISIQodT05fRFVQTElDQVRFX1JFUExBQ0VfRklOSVNIRUQQAyqgAgoOQ2hlY2twb2ludEtpbmQSHwobQ0hFQ0tQT0lOVF9LSU5EX1VOU1BFQ0lGSUVEEAASGAoUQ0hFQ0tQT0lOVF9LSU5EX1NURVAQARIZChVDSEVDS1BPSU5UX0tJTkRfU0xFRVAQAhIZChVDSEVDS1BPSU5UX0tJTkRfRVZFTlQQAxIZChVDSEVDS1BPSU5UX0tJTkRfVkFMVUUQBBIaChZDSEVDS1BPSU5UX0tJTkRfQ0hPSUNFEAUSFwoTQ0hFQ0tQT0lOVF9LSU5EX0pPQhAGEhoKFkNIRUNLUE9JTlRfS0lORF9TSUdOQUwQBxIXChNDSEVDS1BPSU5UX0tJTkRfVFJZEAgSGAoUQ0hFQ0tQT0lOVF9LSU5EX05PVEUQCWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
- * Options of one job. An absent field takes the default in brackets.
+ * The options of one job. An absent field takes its default. Durations are in milliseconds.
  *
  * @generated from message reseolio.v1.JobOptions
  */
 export type JobOptions = Message<"reseolio.v1.JobOptions"> & {
   /**
-   * Attempts that may end in an error or a timeout before the job is DEAD, at least 1. [3]
+   * Number of attempts that may end in an error or a timeout before the job is DEAD; at least 1. An attempt that ends
+   * because its worker crashed does not count. Default: 3.
    *
    * @generated from field: optional uint32 max_attempts = 1;
    */
   maxAttempts?: number | undefined;
 
   /**
-   * [exponential]
+   * How the delay between attempts grows. Default: exponential.
    *
    * @generated from field: reseolio.v1.Backoff backoff = 2;
    */
   backoff: Backoff;
 
   /**
-   * Delay before the second attempt. [1000]
+   * Delay before the second attempt. Default: 1000.
    *
    * @generated from field: optional uint32 initial_delay_ms = 3;
    */
   initialDelayMs?: number | undefined;
 
   /**
-   * Upper bound of the delay before jitter. [60000]
+   * Upper limit for the delay between attempts, before jitter. Default: 60000.
    *
    * @generated from field: optional uint32 max_delay_ms = 4;
    */
   maxDelayMs?: number | undefined;
 
   /**
-   * Share by which a delay may differ from its nominal value, 0 to 1. [0.1]
+   * Fraction by which a delay may randomly differ from its nominal value, from 0 to 1. Default: 0.1.
    *
    * @generated from field: optional double jitter = 5;
    */
   jitter?: number | undefined;
 
   /**
-   * Time limit of one attempt, parked time not counted; 0 = none. [30000]
+   * Time limit for one attempt. Time that the job spends parked does not count. 0 means no limit. Default: 30000.
    *
    * @generated from field: optional uint32 timeout_ms = 6;
    */
   timeoutMs?: number | undefined;
 
   /**
-   * Not before this long after enqueuing. Excludes run_at. [0]
+   * The job does not start earlier than this long after it is enqueued. Cannot be combined with run_at. Default: 0.
    *
    * @generated from field: optional uint64 delay_ms = 7;
    */
   delayMs?: bigint | undefined;
 
   /**
-   * Not before this time. Excludes delay_ms. [now]
+   * The job does not start before this time. Cannot be combined with delay_ms. Default: the time at which it is
+   * enqueued.
    *
    * @generated from field: google.protobuf.Timestamp run_at = 8;
    */
   runAt?: Timestamp | undefined;
 
   /**
-   * Higher runs first. [0]
+   * Jobs with a higher priority run first. Default: 0.
    *
    * @generated from field: optional sint32 priority = 9;
    */
   priority?: number | undefined;
 
   /**
-   * Cancel the job when it has not started by then. [none]
+   * The job is cancelled if it has not started this long after it is enqueued. Default: no limit.
    *
    * @generated from field: optional uint64 start_within_ms = 10;
    */
   startWithinMs?: bigint | undefined;
 
   /**
-   * Cancel the job when it has not finished by then. [none]
+   * The job is cancelled if it has not finished this long after it is enqueued. Default: no limit.
    *
    * @generated from field: optional uint64 finish_within_ms = 11;
    */
   finishWithinMs?: bigint | undefined;
 
   /**
-   * One job per function and key, for as long as the job is retained. [none]
+   * There is at most one job per function and key for as long as the job is retained; 1 to 512 bytes. Default: no
+   * key.
    *
    * @generated from field: string idempotency_key = 12;
    */
   idempotencyKey: string;
 
   /**
-   * [return the existing job]
+   * What to do if a job with the same function and key exists. Default: return it.
    *
    * @generated from field: reseolio.v1.OnDuplicate on_duplicate = 13;
    */
   onDuplicate: OnDuplicate;
 
   /**
-   * Passed to the handler; carries traceparent.
+   * Headers that are passed to the handler, such as traceparent; at most 16 KiB of names and values.
    *
    * @generated from field: map<string, string> headers = 14;
    */
@@ -127,14 +130,15 @@ export const JobOptionsSchema: GenMessage<JobOptions> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_job, 0);
 
 /**
- * One job to store.
+ * A job to store.
  *
  * @generated from message reseolio.v1.NewJob
  */
 export type NewJob = Message<"reseolio.v1.NewJob"> & {
   /**
-   * UUIDv7 chosen by the caller, also the request id: a repeated call with the same id stores nothing new and
-   * gets the same answer. Empty: the daemon chooses, and a repeated call is a new job.
+   * UUIDv7 chosen by the caller. It also identifies the request: a call that is repeated with the same ID stores
+   * nothing new and gets the same answer. If empty, the daemon chooses an ID, and a repeated call enqueues another
+   * job.
    *
    * @generated from field: string job_id = 1;
    */
@@ -146,7 +150,7 @@ export type NewJob = Message<"reseolio.v1.NewJob"> & {
   functionName: string;
 
   /**
-   * JSON array of the arguments, opaque to the daemon. Empty means [].
+   * JSON array of the arguments, at most 1 MiB, which the daemon does not interpret. Empty means [].
    *
    * @generated from field: bytes args = 3;
    */
@@ -158,7 +162,7 @@ export type NewJob = Message<"reseolio.v1.NewJob"> & {
   options?: JobOptions | undefined;
 
   /**
-   * Job inside whose handler this call was made.
+   * ID of the job whose handler made this call. Empty if no handler did.
    *
    * @generated from field: string parent_id = 5;
    */
@@ -173,34 +177,34 @@ export const NewJobSchema: GenMessage<NewJob> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_job, 1);
 
 /**
- * What became of one NewJob that was stored or found.
+ * The result for one NewJob that was stored or found.
  *
  * @generated from message reseolio.v1.EnqueuedJob
  */
 export type EnqueuedJob = Message<"reseolio.v1.EnqueuedJob"> & {
   /**
-   * Empty inside a session when it is the job_id that was asked for.
+   * ID of the job. In a session it is empty if it is the requested job_id.
    *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
 
   /**
-   * A job with this idempotency key was there already.
+   * True if a job with this idempotency key already existed.
    *
    * @generated from field: bool deduplicated = 2;
    */
   deduplicated: boolean;
 
   /**
-   * The job that was there has other arguments.
+   * True if the existing job has different arguments.
    *
    * @generated from field: bool args_differ = 3;
    */
   argsDiffer: boolean;
 
   /**
-   * Its state, when deduplicated.
+   * State of the existing job. Set only if deduplicated.
    *
    * @generated from field: reseolio.v1.JobState state = 4;
    */
@@ -221,18 +225,22 @@ export const EnqueuedJobSchema: GenMessage<EnqueuedJob> = /*@__PURE__*/
  */
 export type JobError = Message<"reseolio.v1.JobError"> & {
   /**
-   * Name of the error's class in the handler, or of the daemon's verdict, such as "TimeoutError".
+   * Name of the error class in the handler, or of the error that the daemon reports, such as "TimeoutError".
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
+   * At most 16 KiB are kept.
+   *
    * @generated from field: string message = 2;
    */
   message: string;
 
   /**
+   * At most 16 KiB are kept.
+   *
    * @generated from field: string stack = 3;
    */
   stack: string;
@@ -253,12 +261,14 @@ export const JobErrorSchema: GenMessage<JobError> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_job, 3);
 
 /**
- * One attempt that ended without success.
+ * One attempt that did not succeed.
  *
  * @generated from message reseolio.v1.Attempt
  */
 export type Attempt = Message<"reseolio.v1.Attempt"> & {
   /**
+   * Number of the attempt, from 1.
+   *
    * @generated from field: uint32 attempt = 1;
    */
   attempt: number;
@@ -325,42 +335,42 @@ export type Job = Message<"reseolio.v1.Job"> & {
   args: Uint8Array;
 
   /**
-   * JSON of the result; empty until SUCCESS.
+   * JSON of the result. Empty until the job is SUCCESS.
    *
    * @generated from field: bytes result = 5;
    */
   result: Uint8Array;
 
   /**
-   * The last error, if any attempt failed.
+   * The most recent error, if an attempt failed.
    *
    * @generated from field: reseolio.v1.JobError error = 6;
    */
   error?: JobError | undefined;
 
   /**
-   * As resolved at enqueue.
+   * The options with their defaults filled in when the job was enqueued.
    *
    * @generated from field: reseolio.v1.JobOptions options = 7;
    */
   options?: JobOptions | undefined;
 
   /**
-   * Number of the last attempt, from 1; 0 before the first.
+   * Number of the last attempt, from 1. 0 before the first attempt.
    *
    * @generated from field: uint32 attempt = 8;
    */
   attempt: number;
 
   /**
-   * Attempts that ended in an error or a timeout since the last retry by a person.
+   * Number of attempts that ended in an error or a timeout since someone last retried the job.
    *
    * @generated from field: uint32 failures = 9;
    */
   failures: number;
 
   /**
-   * Attempts that ended because the worker vanished.
+   * Number of attempts that ended because the worker disappeared.
    *
    * @generated from field: uint32 losses = 10;
    */
@@ -387,36 +397,42 @@ export type Job = Message<"reseolio.v1.Job"> & {
   finishedAt?: Timestamp | undefined;
 
   /**
-   * The worker that holds the lease, or that ended the job.
+   * The worker that holds the lease, or the one that finished the job.
    *
    * @generated from field: string worker_id = 15;
    */
   workerId: string;
 
   /**
+   * The job whose handler enqueued this one. Empty for other jobs.
+   *
    * @generated from field: string parent_id = 16;
    */
   parentId: string;
 
   /**
-   * The last 50 attempts that ended without success, oldest first. Only from GetJob.
+   * The last 50 attempts that did not succeed, oldest first. Returned only by GetJob.
    *
    * @generated from field: repeated reseolio.v1.Attempt attempts = 17;
    */
   attempts: Attempt[];
 
   /**
+   * The job is cancelled if it has not started by this time. Absent if there is no such limit.
+   *
    * @generated from field: google.protobuf.Timestamp start_by = 18;
    */
   startBy?: Timestamp | undefined;
 
   /**
+   * The job is cancelled if it has not finished by this time. Absent if there is no such limit.
+   *
    * @generated from field: google.protobuf.Timestamp finish_by = 19;
    */
   finishBy?: Timestamp | undefined;
 
   /**
-   * The schedule that enqueued it, and the tick that it was enqueued for. Empty for other jobs.
+   * The schedule that enqueued the job, and the tick that it was enqueued for. Empty for other jobs.
    *
    * @generated from field: string schedule_name = 20;
    */
@@ -428,14 +444,14 @@ export type Job = Message<"reseolio.v1.Job"> & {
   scheduledAt?: Timestamp | undefined;
 
   /**
-   * What it waits for, when SUSPENDED. Only from GetJob and ExplainJob.
+   * What the job waits for while it is SUSPENDED. Returned only by GetJob and ExplainJob.
    *
    * @generated from field: repeated reseolio.v1.PendingWait waits = 22;
    */
   waits: PendingWait[];
 
   /**
-   * What was recorded, oldest first, without values. Only from GetJob.
+   * What the job recorded, oldest first, without values. Returned only by GetJob.
    *
    * @generated from field: repeated reseolio.v1.Checkpoint checkpoints = 23;
    */
@@ -457,13 +473,14 @@ export const JobSchema: GenMessage<Job> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_job, 5);
 
 /**
- * One recorded result of a job.
+ * A recorded result of a job. After a crash the handler is executed again from its start, and gets its recorded
+ * results instead of repeating the operations.
  *
  * @generated from message reseolio.v1.Checkpoint
  */
 export type Checkpoint = Message<"reseolio.v1.Checkpoint"> & {
   /**
-   * Unique within the job.
+   * Unique within the job; 1 to 256 bytes.
    *
    * @generated from field: string name = 1;
    */
@@ -475,94 +492,99 @@ export type Checkpoint = Message<"reseolio.v1.Checkpoint"> & {
   kind: CheckpointKind;
 
   /**
-   * JSON.
+   * JSON, at most 1 MiB.
    *
    * @generated from field: bytes value = 3;
    */
   value: Uint8Array;
 
   /**
-   * Set when a step failed, or when an awaited job ended DEAD or CANCELLED.
+   * Set if a step failed, or if an awaited job ended DEAD or CANCELLED.
    *
    * @generated from field: reseolio.v1.JobError error = 4;
    */
   error?: JobError | undefined;
 
   /**
-   * The wait for an event or a signal ended at its timeout.
+   * True if the wait for an event or a signal timed out.
    *
    * @generated from field: bool timed_out = 5;
    */
   timedOut: boolean;
 
   /**
+   * When the record was stored, by the clock of the store.
+   *
    * @generated from field: google.protobuf.Timestamp recorded_at = 6;
    */
   recordedAt?: Timestamp | undefined;
 
   /**
-   * Failures of the job when a step's error was recorded, if `op` is absent.
+   * If `op` is absent: the number of failures of the job when the error of a step was recorded.
    *
    * @generated from field: uint32 failures = 7;
    */
   failures: number;
 
   /**
-   * Place in the sequence of everything the handler was given, from 1. A replay gives records in the order of seq, those
-   * of one seq in the order of recorded_at and name. 0: recorded, but not given to the handler yet.
+   * Position, from 1, in the sequence of everything that was delivered to the handler. A replay delivers records in
+   * the order of seq, and records with the same seq in the order of recorded_at and name. 0 means that the record has
+   * not been delivered to the handler yet.
    *
    * @generated from field: uint32 seq = 8;
    */
   seq: number;
 
   /**
-   * How much the handler had asked for when it was given this one, as its client counts: a replay holds it back until then.
-   * Where seq is 0: the seq that it had in an attempt that failed, if any.
+   * How many operations the handler had started when it received this record, as counted by its client. A replay
+   * holds the record back until then. If seq is 0, this is the seq that the record had in a failed attempt, if any.
    *
    * @generated from field: uint32 asked = 9;
    */
   asked: number;
 
   /**
-   * Identifies the operation within the job, wherever it is asked for again: made by the client from the operation asked
-   * for before it in the same branch, its name, and its number. 0: follows from the record before it in the sequence
-   * (a step, value or choice), or is not given to the handler (a wait). Absent: recorded by a client that kept no order.
+   * Identifies the operation within the job, in every execution. The client derives it from the operation that was
+   * started before it in the same branch, its name and its number. 0 means that it follows from the preceding record
+   * of the sequence (a step, value or choice), or that it is not delivered to the handler (a wait). Absent if the
+   * client that recorded it keeps no order.
    *
    * @generated from field: optional uint32 op = 10;
    */
   op?: number | undefined;
 
   /**
-   * Nothing else that the handler had asked for was outstanding when it was given this one.
+   * True if no other operation of the handler was outstanding when it received this record.
    *
    * @generated from field: bool alone = 11;
    */
   alone: boolean;
 
   /**
-   * The handler asked for it in the same turn of the event loop in which it was started or given something.
+   * True if the handler started the operation in the same turn of the event loop in which it was started or received
+   * a record.
    *
    * @generated from field: bool prompt = 12;
    */
   prompt: boolean;
 
   /**
-   * The step can be undone: an undo job is stored when the job ends DEAD or CANCELLED.
+   * True if the step can be undone: an undo job is stored when the job ends DEAD or CANCELLED.
    *
    * @generated from field: bool undo = 13;
    */
   undo: boolean;
 
   /**
-   * This failure ended an attempt of the job: the operation is tried again.
+   * True if this failure ended an attempt of the job: the next attempt tries the operation again.
    *
    * @generated from field: bool ended_attempt = 14;
    */
   endedAttempt: boolean;
 
   /**
-   * The handler asked for it in the async context of one branch, when it was given what another branch had asked for: as
-   * whoever waits for several branches does.
+   * True if the handler started the operation in the async context of one branch after it received a record of
+   * another branch, as code that awaits several branches does.
    *
    * @generated from field: bool beside = 15;
    */
@@ -593,7 +615,7 @@ export type PendingWait = Message<"reseolio.v1.PendingWait"> & {
   kind: CheckpointKind;
 
   /**
-   * The end of a sleep, or of the wait for an event.
+   * When the sleep ends, or when the wait for an event or a signal times out.
    *
    * @generated from field: google.protobuf.Timestamp due_at = 3;
    */
@@ -623,7 +645,7 @@ export const PendingWaitSchema: GenMessage<PendingWait> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_job, 7);
 
 /**
- * Where a job stands. FAILED is the outcome of an attempt and never a state of a job.
+ * The state of a job. FAILED is the outcome of an attempt, never the state of a job.
  *
  * @generated from enum reseolio.v1.JobState
  */
@@ -634,42 +656,43 @@ export enum JobState {
   UNSPECIFIED = 0,
 
   /**
-   * Waiting for its run_at and for a worker.
+   * The job waits for its run_at and for a worker.
    *
    * @generated from enum value: JOB_STATE_PENDING = 1;
    */
   PENDING = 1,
 
   /**
-   * Leased to a worker.
+   * The job is leased to a worker.
    *
    * @generated from enum value: JOB_STATE_RUNNING = 2;
    */
   RUNNING = 2,
 
   /**
-   * Parked: waiting for a sleep, an event or a child; holds no slot.
+   * The job is parked: it waits for a sleep, an event, a signal or another job, and holds no slot.
    *
    * @generated from enum value: JOB_STATE_SUSPENDED = 3;
    */
   SUSPENDED = 3,
 
   /**
-   * Finished with a result. Terminal.
+   * The job finished with a result. This state is final.
    *
    * @generated from enum value: JOB_STATE_SUCCESS = 4;
    */
   SUCCESS = 4,
 
   /**
-   * Attempts exhausted, or an error marked terminal. Terminal until a person retries it.
+   * The job used up its attempts, or failed with an error that is marked terminal. This state is final unless someone
+   * retries the job.
    *
    * @generated from enum value: JOB_STATE_DEAD = 5;
    */
   DEAD = 5,
 
   /**
-   * Cancelled by a caller or by a policy. Terminal until a person retries it.
+   * A caller or a deadline cancelled the job. This state is final unless someone retries the job.
    *
    * @generated from enum value: JOB_STATE_CANCELLED = 6;
    */
@@ -683,29 +706,35 @@ export const JobStateSchema: GenEnum<JobState> = /*@__PURE__*/
   enumDesc(file_reseolio_v1_job, 0);
 
 /**
- * How the delay between attempts grows from initial_delay_ms.
+ * How the delay between attempts grows, starting at initial_delay_ms.
  *
  * @generated from enum reseolio.v1.Backoff
  */
 export enum Backoff {
   /**
-   * The default, exponential.
+   * Default: exponential.
    *
    * @generated from enum value: BACKOFF_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
+   * Every delay is initial_delay_ms.
+   *
    * @generated from enum value: BACKOFF_FIXED = 1;
    */
   FIXED = 1,
 
   /**
+   * The delay grows by initial_delay_ms with each attempt.
+   *
    * @generated from enum value: BACKOFF_LINEAR = 2;
    */
   LINEAR = 2,
 
   /**
+   * The delay doubles with each attempt.
+   *
    * @generated from enum value: BACKOFF_EXPONENTIAL = 3;
    */
   EXPONENTIAL = 3,
@@ -718,34 +747,34 @@ export const BackoffSchema: GenEnum<Backoff> = /*@__PURE__*/
   enumDesc(file_reseolio_v1_job, 1);
 
 /**
- * What to do when a job with the same function and idempotency key is there already.
+ * What to do if a job with the same function and idempotency key exists.
  *
  * @generated from enum reseolio.v1.OnDuplicate
  */
 export enum OnDuplicate {
   /**
-   * The default, return it.
+   * Default: return the existing job.
    *
    * @generated from enum value: ON_DUPLICATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Answer with the job that is there.
+   * Return the existing job.
    *
    * @generated from enum value: ON_DUPLICATE_RETURN_EXISTING = 1;
    */
   RETURN_EXISTING = 1,
 
   /**
-   * Answer ALREADY_EXISTS.
+   * Fail with ALREADY_EXISTS.
    *
    * @generated from enum value: ON_DUPLICATE_REJECT = 2;
    */
   REJECT = 2,
 
   /**
-   * Start a new job when the one that is there is terminal, else answer with it.
+   * Enqueue a new job if the existing one is SUCCESS, DEAD or CANCELLED; otherwise return the existing job.
    *
    * @generated from enum value: ON_DUPLICATE_REPLACE_FINISHED = 3;
    */
@@ -759,7 +788,7 @@ export const OnDuplicateSchema: GenEnum<OnDuplicate> = /*@__PURE__*/
   enumDesc(file_reseolio_v1_job, 2);
 
 /**
- * What a checkpoint holds.
+ * What a checkpoint records.
  *
  * @generated from enum reseolio.v1.CheckpointKind
  */
@@ -777,56 +806,56 @@ export enum CheckpointKind {
   STEP = 1,
 
   /**
-   * A sleep that is over.
+   * A sleep that has ended.
    *
    * @generated from enum value: CHECKPOINT_KIND_SLEEP = 2;
    */
   SLEEP = 2,
 
   /**
-   * The payload of an awaited event, or none when the wait timed out.
+   * The payload of an awaited event. No value if the wait timed out.
    *
    * @generated from enum value: CHECKPOINT_KIND_EVENT = 3;
    */
   EVENT = 3,
 
   /**
-   * A time, random number or id that must read the same in every execution.
+   * A time, random number or ID that must be the same in every execution.
    *
    * @generated from enum value: CHECKPOINT_KIND_VALUE = 4;
    */
   VALUE = 4,
 
   /**
-   * Which of several awaited things came first.
+   * Which of several awaited operations finished first.
    *
    * @generated from enum value: CHECKPOINT_KIND_CHOICE = 5;
    */
   CHOICE = 5,
 
   /**
-   * The end of an awaited job.
+   * The result or the error of an awaited job.
    *
    * @generated from enum value: CHECKPOINT_KIND_JOB = 6;
    */
   JOB = 6,
 
   /**
-   * The payload of a signal that was sent to the job, or none when the wait timed out.
+   * The payload of a signal that was sent to the job. No value if the wait timed out.
    *
    * @generated from enum value: CHECKPOINT_KIND_SIGNAL = 7;
    */
   SIGNAL = 7,
 
   /**
-   * Attempts of a step that failed, so that a crash does not start them over. Not given to the handler.
+   * Failed attempts of a step, recorded so that a crash does not reset their number. Not delivered to the handler.
    *
    * @generated from enum value: CHECKPOINT_KIND_TRY = 8;
    */
   TRY = 8,
 
   /**
-   * What a replay found out about the records, for people. Not given to the handler.
+   * What a replay found out about the records, for people. Not delivered to the handler.
    *
    * @generated from enum value: CHECKPOINT_KIND_NOTE = 9;
    */

@@ -57,7 +57,7 @@ export const EnqueueJobsResponseSchema: GenMessage<EnqueueJobsResponse> = /*@__P
   messageDesc(file_reseolio_v1_job_service, 1);
 
 /**
- * What became of one item of a batch.
+ * The result for one item of a batch.
  *
  * @generated from message reseolio.v1.EnqueueResult
  */
@@ -122,7 +122,8 @@ export const GetJobResponseSchema: GenMessage<GetJobResponse> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_job_service, 4);
 
 /**
- * Which jobs; fields are joined by AND, values of one field by OR. An empty filter matches every job.
+ * Selects jobs. A job matches if it matches every field that is set; a repeated field matches if one of its values
+ * does. An empty filter matches every job.
  *
  * @generated from message reseolio.v1.JobFilter
  */
@@ -163,7 +164,7 @@ export type JobFilter = Message<"reseolio.v1.JobFilter"> & {
   createdBefore?: Timestamp | undefined;
 
   /**
-   * Jobs of this schedule's ticks, newest first.
+   * Jobs of the ticks of this schedule, newest first.
    *
    * @generated from field: string schedule_name = 8;
    */
@@ -187,13 +188,15 @@ export type ListJobsRequest = Message<"reseolio.v1.ListJobsRequest"> & {
   filter?: JobFilter | undefined;
 
   /**
-   * 1 to 1000. [50]
+   * 1 to 1000. Default: 50.
    *
    * @generated from field: uint32 page_size = 2;
    */
   pageSize: number;
 
   /**
+   * next_page_token of the previous page. Empty for the first page.
+   *
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
@@ -301,7 +304,7 @@ export const WatchJobsResponseSchema: GenMessage<WatchJobsResponse> = /*@__PURE_
   messageDesc(file_reseolio_v1_job_service, 11);
 
 /**
- * One committed change of a job's state.
+ * A committed change of the state of a job.
  *
  * @generated from message reseolio.v1.JobChange
  */
@@ -332,7 +335,7 @@ export type JobChange = Message<"reseolio.v1.JobChange"> & {
   at?: Timestamp | undefined;
 
   /**
-   * When the change is a failed attempt, its error.
+   * If the change is a failed attempt: its error, without the stack.
    *
    * @generated from field: reseolio.v1.JobError error = 6;
    */
@@ -368,7 +371,7 @@ export const CancelJobRequestSchema: GenMessage<CancelJobRequest> = /*@__PURE__*
  */
 export type CancelJobResponse = Message<"reseolio.v1.CancelJobResponse"> & {
   /**
-   * False when the job was terminal already.
+   * False if the job had already ended.
    *
    * @generated from field: bool cancelled = 1;
    */
@@ -397,8 +400,8 @@ export type RetryJobRequest = Message<"reseolio.v1.RetryJobRequest"> & {
   jobId: string;
 
   /**
-   * Given by a worker: the job whose attempt was ended by the failure of this one, and which calls it again. Refused
-   * (FAILED_PRECONDITION) when that is not on record, or when it was retried already.
+   * Set by a worker: the job whose attempt ended because this one failed, and which calls it again. The call fails
+   * with FAILED_PRECONDITION if that is not on record, or if the job has been retried since.
    *
    * @generated from field: string awaited_by = 2;
    */
@@ -446,14 +449,15 @@ export type SendSignalRequest = Message<"reseolio.v1.SendSignalRequest"> & {
   name: string;
 
   /**
-   * JSON, opaque to the daemon. Empty means null.
+   * JSON, at most 1 MiB, which the daemon does not interpret. Empty means null.
    *
    * @generated from field: bytes payload = 3;
    */
   payload: Uint8Array;
 
   /**
-   * UUIDv7 chosen by the caller: a repeated call with the same one sends nothing new. Empty: the daemon chooses.
+   * UUIDv7 chosen by the caller: a call that is repeated with the same ID sends nothing new. If empty, the daemon
+   * chooses an ID.
    *
    * @generated from field: string signal_id = 4;
    */
@@ -477,7 +481,7 @@ export type SendSignalResponse = Message<"reseolio.v1.SendSignalResponse"> & {
   signalId: string;
 
   /**
-   * The job was waiting for it.
+   * True if the job was waiting for the signal.
    *
    * @generated from field: bool taken = 2;
    */
@@ -501,18 +505,22 @@ export type CancelJobsRequest = Message<"reseolio.v1.CancelJobsRequest"> & {
   filter?: JobFilter | undefined;
 
   /**
+   * Only report what would change.
+   *
    * @generated from field: bool dry_run = 2;
    */
   dryRun: boolean;
 
   /**
-   * Jobs looked at by this call, 1 to 1000. [1000]
+   * Number of jobs that this call examines, from 1 to 1000. Default: 1000.
    *
    * @generated from field: uint32 page_size = 3;
    */
   pageSize: number;
 
   /**
+   * next_page_token of the previous call. Empty for the first call.
+   *
    * @generated from field: string page_token = 4;
    */
   pageToken: string;
@@ -530,7 +538,7 @@ export const CancelJobsRequestSchema: GenMessage<CancelJobsRequest> = /*@__PURE_
  */
 export type CancelJobsResponse = Message<"reseolio.v1.CancelJobsResponse"> & {
   /**
-   * Jobs of this slice that the act changed, or with dry_run would change.
+   * Number of examined jobs that were changed, or would be changed if this is a dry run.
    *
    * @generated from field: uint32 count = 1;
    */
@@ -542,6 +550,8 @@ export type CancelJobsResponse = Message<"reseolio.v1.CancelJobsResponse"> & {
   jobIds: string[];
 
   /**
+   * Empty if there are no more jobs to examine.
+   *
    * @generated from field: string next_page_token = 3;
    */
   nextPageToken: string;
@@ -555,6 +565,8 @@ export const CancelJobsResponseSchema: GenMessage<CancelJobsResponse> = /*@__PUR
   messageDesc(file_reseolio_v1_job_service, 20);
 
 /**
+ * The fields have the same meaning as in CancelJobsRequest.
+ *
  * @generated from message reseolio.v1.RetryJobsRequest
  */
 export type RetryJobsRequest = Message<"reseolio.v1.RetryJobsRequest"> & {
@@ -614,6 +626,8 @@ export const RetryJobsResponseSchema: GenMessage<RetryJobsResponse> = /*@__PURE_
   messageDesc(file_reseolio_v1_job_service, 22);
 
 /**
+ * The fields have the same meaning as in CancelJobsRequest.
+ *
  * @generated from message reseolio.v1.DeleteJobsRequest
  */
 export type DeleteJobsRequest = Message<"reseolio.v1.DeleteJobsRequest"> & {
@@ -699,14 +713,14 @@ export type ExplainJobResponse = Message<"reseolio.v1.ExplainJobResponse"> & {
   job?: Job | undefined;
 
   /**
-   * What holds the job back, most important first; empty for a terminal job.
+   * What prevents the job from running or finishing, most important first. Empty if the job has ended.
    *
    * @generated from field: repeated reseolio.v1.Blocker blockers = 2;
    */
   blockers: Blocker[];
 
   /**
-   * One sentence for a person.
+   * One sentence.
    *
    * @generated from field: string summary = 3;
    */
@@ -745,13 +759,13 @@ export const BlockerSchema: GenMessage<Blocker> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_job_service, 27);
 
 /**
- * Jobs, for the command line, the dashboard, curl and simple clients in any language.
+ * Jobs, for the command line, dashboards, curl and simple clients in any language.
  *
  * @generated from service reseolio.v1.JobService
  */
 export const JobService: GenService<{
   /**
-   * Stores a batch of jobs. Answers after the commit is on disk; each item succeeds or fails on its own.
+   * Stores a batch of jobs. The daemon responds after the commit is on disk; each item succeeds or fails on its own.
    *
    * @generated from rpc reseolio.v1.JobService.EnqueueJobs
    */
@@ -769,7 +783,8 @@ export const JobService: GenService<{
     output: typeof GetJobResponseSchema;
   },
   /**
-   * Newest first, by page. Args, results and stacks are left out; of an error the first 800 characters are told.
+   * Lists jobs page by page, newest first, without args, results and stacks, and with the first 800 characters of
+   * each error.
    *
    * @generated from rpc reseolio.v1.JobService.ListJobs
    */
@@ -779,7 +794,8 @@ export const JobService: GenService<{
     output: typeof ListJobsResponseSchema;
   },
   /**
-   * One message per job, at once for those already terminal, later for the others; ends after the last.
+   * Sends one message per job when the job ends, immediately for a job that has already ended. The stream ends after
+   * the last one.
    *
    * @generated from rpc reseolio.v1.JobService.AwaitJobs
    */
@@ -789,7 +805,7 @@ export const JobService: GenService<{
     output: typeof AwaitJobsResponseSchema;
   },
   /**
-   * Changes of state as they are committed, until the caller cancels. Nothing of the past is sent.
+   * Sends state changes as they are committed, until the caller cancels the call. Earlier changes are not sent.
    *
    * @generated from rpc reseolio.v1.JobService.WatchJobs
    */
@@ -799,7 +815,7 @@ export const JobService: GenService<{
     output: typeof WatchJobsResponseSchema;
   },
   /**
-   * Final for the record at once; a running handler's signal fires, and children are cancelled too.
+   * Cancels a job and its children. The state changes at once; a running handler is notified by its signal.
    *
    * @generated from rpc reseolio.v1.JobService.CancelJob
    */
@@ -809,7 +825,7 @@ export const JobService: GenService<{
     output: typeof CancelJobResponseSchema;
   },
   /**
-   * Makes a DEAD or CANCELLED job PENDING again: failures start at 0, attempt numbers go on.
+   * Makes a DEAD or CANCELLED job PENDING again. Its failures start again at 0; its attempt numbers continue.
    *
    * @generated from rpc reseolio.v1.JobService.RetryJob
    */
@@ -819,8 +835,9 @@ export const JobService: GenService<{
     output: typeof RetryJobResponseSchema;
   },
   /**
-   * Sends a signal to a job that has not ended; answers after the commit is on disk. Signals of one name are kept in order,
-   * and each is given to one wait of the job, sent before or after it waits.
+   * Sends a signal to a job that has not ended. The daemon responds after the commit is on disk. Signals of the same
+   * name are kept in order, and each is delivered to one wait of the job, whether the wait starts before or after the
+   * signal is sent.
    *
    * @generated from rpc reseolio.v1.JobService.SendSignal
    */
@@ -830,7 +847,7 @@ export const JobService: GenService<{
     output: typeof SendSignalResponseSchema;
   },
   /**
-   * The bulk forms act on one slice of the matching jobs a call; repeat with next_page_token.
+   * Each bulk call acts on one slice of the matching jobs: repeat it with next_page_token.
    *
    * @generated from rpc reseolio.v1.JobService.CancelJobs
    */
@@ -848,7 +865,7 @@ export const JobService: GenService<{
     output: typeof RetryJobsResponseSchema;
   },
   /**
-   * Deletes terminal jobs.
+   * Deletes jobs that are SUCCESS, DEAD or CANCELLED.
    *
    * @generated from rpc reseolio.v1.JobService.DeleteJobs
    */
@@ -858,7 +875,7 @@ export const JobService: GenService<{
     output: typeof DeleteJobsResponseSchema;
   },
   /**
-   * Why a job is not running, or not finished, in words.
+   * Explains why a job is not running or has not finished.
    *
    * @generated from rpc reseolio.v1.JobService.ExplainJob
    */

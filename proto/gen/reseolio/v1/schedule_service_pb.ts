@@ -17,20 +17,21 @@ export const file_reseolio_v1_schedule_service: GenFile = /*@__PURE__*/
   fileDesc("CiJyZXNlb2xpby92MS9zY2hlZHVsZV9zZXJ2aWNlLnByb3RvEgtyZXNlb2xpby52MSKHAwoMU2NoZWR1bGVTcGVjEgwKBGNyb24YASABKAkSEQoJdGltZV96b25lGAIgASgJEhUKDWZ1bmN0aW9uX25hbWUYAyABKAkSEQoEYXJncxgEIAEoDEgAiAEBEigKB29wdGlvbnMYBSABKAsyFy5yZXNlb2xpby52MS5Kb2JPcHRpb25zEiYKCGNhdGNoX3VwGAYgASgOMhQucmVzZW9saW8udjEuQ2F0Y2hVcBIZCgxtYXhfY2F0Y2hfdXAYByABKA1IAYgBARIlCgdvdmVybGFwGAggASgOMhQucmVzZW9saW8udjEuT3ZlcmxhcBIWCglqaXR0ZXJfbXMYCSABKA1IAogBARIsCghzdGFydF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoGZW5kX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIHCgVfYXJnc0IPCg1fbWF4X2NhdGNoX3VwQgwKCl9qaXR0ZXJfbXMixwMKCFNjaGVkdWxlEhMKC3NjaGVkdWxlX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSKQoFc3RhdGUYAyABKA4yGi5yZXNlb2xpby52MS5TY2hlZHVsZVN0YXRlEicKBHNwZWMYBCABKAsyGS5yZXNlb2xpby52MS5TY2hlZHVsZVNwZWMSLgoKY3JlYXRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLbmV4dF9ydW5fYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2xhc3RfcnVuX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtsYXN0X2pvYl9pZBgJIAEoCRItCg5sYXN0X2pvYl9zdGF0ZRgKIAEoDjIVLnJlc2VvbGlvLnYxLkpvYlN0YXRlEi0KDmxhc3Rfam9iX2Vycm9yGAsgASgLMhUucmVzZW9saW8udjEuSm9iRXJyb3ISDwoHc2tpcHBlZBgMIAEoBCJOChVDcmVhdGVTY2hlZHVsZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRInCgRzcGVjGAIgASgLMhkucmVzZW9saW8udjEuU2NoZWR1bGVTcGVjIlIKFkNyZWF0ZVNjaGVkdWxlUmVzcG9uc2USJwoIc2NoZWR1bGUYASABKAsyFS5yZXNlb2xpby52MS5TY2hlZHVsZRIPCgdjcmVhdGVkGAIgASgIIiIKEkdldFNjaGVkdWxlUmVxdWVzdBIMCgRuYW1lGAEgASgJIj4KE0dldFNjaGVkdWxlUmVzcG9uc2USJwoIc2NoZWR1bGUYASABKAsyFS5yZXNlb2xpby52MS5TY2hlZHVsZSKAAQoUTGlzdFNjaGVkdWxlc1JlcXVlc3QSKgoGc3RhdGVzGAEgAygOMhoucmVzZW9saW8udjEuU2NoZWR1bGVTdGF0ZRIVCg1mdW5jdGlvbl9uYW1lGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJImkKFUxpc3RTY2hlZHVsZXNSZXNwb25zZRIoCglzY2hlZHVsZXMYASADKAsyFS5yZXNlb2xpby52MS5TY2hlZHVsZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSDQoFdG90YWwYAyABKA0iZAoVVXBkYXRlU2NoZWR1bGVSZXF1ZXN0EgwKBG5hbWUYASABKAkSJwoEc3BlYxgCIAEoCzIZLnJlc2VvbGlvLnYxLlNjaGVkdWxlU3BlYxIUCgxjbGVhcl9maWVsZHMYAyADKAkiQQoWVXBkYXRlU2NoZWR1bGVSZXNwb25zZRInCghzY2hlZHVsZRgBIAEoCzIVLnJlc2VvbGlvLnYxLlNjaGVkdWxlIiQKFFBhdXNlU2NoZWR1bGVSZXF1ZXN0EgwKBG5hbWUYASABKAkiQAoVUGF1c2VTY2hlZHVsZVJlc3BvbnNlEicKCHNjaGVkdWxlGAEgASgLMhUucmVzZW9saW8udjEuU2NoZWR1bGUiJQoVUmVzdW1lU2NoZWR1bGVSZXF1ZXN0EgwKBG5hbWUYASABKAkiQQoWUmVzdW1lU2NoZWR1bGVSZXNwb25zZRInCghzY2hlZHVsZRgBIAEoCzIVLnJlc2VvbGlvLnYxLlNjaGVkdWxlIiUKFURlbGV0ZVNjaGVkdWxlUmVxdWVzdBIMCgRuYW1lGAEgASgJIikKFkRlbGV0ZVNjaGVkdWxlUmVzcG9uc2USDwoHZGVsZXRlZBgBIAEoCCI2ChZUcmlnZ2VyU2NoZWR1bGVSZXF1ZXN0EgwKBG5hbWUYASABKAkSDgoGam9iX2lkGAIgASgJIikKF1RyaWdnZXJTY2hlZHVsZVJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCSKJAQoWUHJldmlld1NjaGVkdWxlUmVxdWVzdBIMCgRuYW1lGAEgASgJEicKBHNwZWMYAiABKAsyGS5yZXNlb2xpby52MS5TY2hlZHVsZVNwZWMSKQoFYWZ0ZXIYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWNvdW50GAQgASgNIk4KF1ByZXZpZXdTY2hlZHVsZVJlc3BvbnNlEiAKBXRpY2tzGAEgAygLMhEucmVzZW9saW8udjEuVGljaxIRCgl0aW1lX3pvbmUYAiABKAkiagoEVGljaxImCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbG9jYWxfdGltZRgCIAEoCRIWCg5vZmZzZXRfY2hhbmdlZBgDIAEoCBIOCgZpbl9nYXAYBCABKAgisQEKF0JhY2tmaWxsU2NoZWR1bGVSZXF1ZXN0EgwKBG5hbWUYASABKAkSKAoEZnJvbRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJgoCdG8YAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RyeV9ydW4YBCABKAgSEQoJcGFnZV9zaXplGAUgASgNEhIKCnBhZ2VfdG9rZW4YBiABKAkiUwoYQmFja2ZpbGxTY2hlZHVsZVJlc3BvbnNlEg0KBWNvdW50GAEgASgNEg8KB2pvYl9pZHMYAiADKAkSFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJKoEBCg1TY2hlZHVsZVN0YXRlEh4KGlNDSEVEVUxFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVU0NIRURVTEVfU1RBVEVfQUNUSVZFEAESGQoVU0NIRURVTEVfU1RBVEVfUEFVU0VEEAISGgoWU0NIRURVTEVfU1RBVEVfREVMRVRFRBADKl0KB0NhdGNoVXASGAoUQ0FUQ0hfVVBfVU5TUEVDSUZJRUQQABIRCg1DQVRDSF9VUF9OT05FEAESEwoPQ0FUQ0hfVVBfTEFURVNUEAISEAoMQ0FUQ0hfVVBfQUxMEAMqRwoHT3ZlcmxhcBIXChNPVkVSTEFQX1VOU1BFQ0lGSUVEEAASEQoNT1ZFUkxBUF9BTExPVxABEhAKDE9WRVJMQVBfU0tJUBACMqsHCg9TY2hlZHVsZVNlcnZpY2USWQoOQ3JlYXRlU2NoZWR1bGUSIi5yZXNlb2xpby52MS5DcmVhdGVTY2hlZHVsZVJlcXVlc3QaIy5yZXNlb2xpby52MS5DcmVhdGVTY2hlZHVsZVJlc3BvbnNlElUKC0dldFNjaGVkdWxlEh8ucmVzZW9saW8udjEuR2V0U2NoZWR1bGVSZXF1ZXN0GiAucmVzZW9saW8udjEuR2V0U2NoZWR1bGVSZXNwb25zZSIDkAIBElsKDUxpc3RTY2hlZHVsZXMSIS5yZXNlb2xpby52MS5MaXN0U2NoZWR1bGVzUmVxdWVzdBoiLnJlc2VvbGlvLnYxLkxpc3RTY2hlZHVsZXNSZXNwb25zZSIDkAIBElkKDlVwZGF0ZVNjaGVkdWxlEiIucmVzZW9saW8udjEuVXBkYXRlU2NoZWR1bGVSZXF1ZXN0GiMucmVzZW9saW8udjEuVXBkYXRlU2NoZWR1bGVSZXNwb25zZRJWCg1QYXVzZVNjaGVkdWxlEiEucmVzZW9saW8udjEuUGF1c2VTY2hlZHVsZVJlcXVlc3QaIi5yZXNlb2xpby52MS5QYXVzZVNjaGVkdWxlUmVzcG9uc2USWQoOUmVzdW1lU2NoZWR1bGUSIi5yZXNlb2xpby52MS5SZXN1bWVTY2hlZHVsZVJlcXVlc3QaIy5yZXNlb2xpby52MS5SZXN1bWVTY2hlZHVsZVJlc3BvbnNlElkKDkRlbGV0ZVNjaGVkdWxlEiIucmVzZW9saW8udjEuRGVsZXRlU2NoZWR1bGVSZXF1ZXN0GiMucmVzZW9saW8udjEuRGVsZXRlU2NoZWR1bGVSZXNwb25zZRJcCg9UcmlnZ2VyU2NoZWR1bGUSIy5yZXNlb2xpby52MS5UcmlnZ2VyU2NoZWR1bGVSZXF1ZXN0GiQucmVzZW9saW8udjEuVHJpZ2dlclNjaGVkdWxlUmVzcG9uc2USYQoPUHJldmlld1NjaGVkdWxlEiMucmVzZW9saW8udjEuUHJldmlld1NjaGVkdWxlUmVxdWVzdBokLnJlc2VvbGlvLnYxLlByZXZpZXdTY2hlZHVsZVJlc3BvbnNlIgOQAgESXwoQQmFja2ZpbGxTY2hlZHVsZRIkLnJlc2VvbGlvLnYxLkJhY2tmaWxsU2NoZWR1bGVSZXF1ZXN0GiUucmVzZW9saW8udjEuQmFja2ZpbGxTY2hlZHVsZVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp, file_reseolio_v1_job]);
 
 /**
- * A schedule as a caller describes it. In an update, absent fields stay as they are.
+ * A schedule as the caller describes it. In an update, absent fields keep their values.
  *
  * @generated from message reseolio.v1.ScheduleSpec
  */
 export type ScheduleSpec = Message<"reseolio.v1.ScheduleSpec"> & {
   /**
-   * Five fields, six with seconds first, or @hourly and its kin.
+   * Cron rule: minute, hour, day of month, month and day of week; a sixth field in front is seconds. Or one such as
+   * @hourly.
    *
    * @generated from field: string cron = 1;
    */
   cron: string;
 
   /**
-   * IANA name of the zone that the rule is read in. [UTC]
+   * IANA name of the time zone of the rule. Default: UTC.
    *
    * @generated from field: string time_zone = 2;
    */
@@ -42,52 +43,57 @@ export type ScheduleSpec = Message<"reseolio.v1.ScheduleSpec"> & {
   functionName: string;
 
   /**
-   * JSON array of the arguments. [[]]
+   * JSON array of the arguments. Default: [].
    *
    * @generated from field: optional bytes args = 4;
    */
   args?: Uint8Array | undefined;
 
   /**
-   * Of the jobs that it enqueues; run_at, delay_ms, idempotency_key and on_duplicate are not allowed.
+   * Options of the jobs. run_at, delay_ms, idempotency_key and on_duplicate are not allowed.
    *
    * @generated from field: reseolio.v1.JobOptions options = 5;
    */
   options?: JobOptions | undefined;
 
   /**
+   * Default: latest.
+   *
    * @generated from field: reseolio.v1.CatchUp catch_up = 6;
    */
   catchUp: CatchUp;
 
   /**
-   * Of CATCH_UP_ALL, 1 to 10000. [100]
+   * With CATCH_UP_ALL: how many of the latest missed ticks are enqueued, from 1 to 10000. Default: 100.
    *
    * @generated from field: optional uint32 max_catch_up = 7;
    */
   maxCatchUp?: number | undefined;
 
   /**
+   * Default: allow.
+   *
    * @generated from field: reseolio.v1.Overlap overlap = 8;
    */
   overlap: Overlap;
 
   /**
-   * Each tick's job is delayed by 0 to this many milliseconds, the same for the same tick. [0]
+   * The job of each tick is delayed by a random time from 0 to this many milliseconds, which is always the same for
+   * the same tick. Default: 0.
    *
    * @generated from field: optional uint32 jitter_ms = 9;
    */
   jitterMs?: number | undefined;
 
   /**
-   * No tick before it. [now]
+   * There are no ticks before this time. Default: now.
    *
    * @generated from field: google.protobuf.Timestamp start_at = 10;
    */
   startAt?: Timestamp | undefined;
 
   /**
-   * No tick after it. [none]
+   * There are no ticks after this time. Default: no end.
    *
    * @generated from field: google.protobuf.Timestamp end_at = 11;
    */
@@ -136,20 +142,22 @@ export type Schedule = Message<"reseolio.v1.Schedule"> & {
   updatedAt?: Timestamp | undefined;
 
   /**
-   * Absent when no tick will come.
+   * The next tick. Absent if there will be none.
    *
    * @generated from field: google.protobuf.Timestamp next_run_at = 7;
    */
   nextRunAt?: Timestamp | undefined;
 
   /**
-   * The latest tick that enqueued a job, and that job as it stands now.
+   * The latest tick that enqueued a job.
    *
    * @generated from field: google.protobuf.Timestamp last_run_at = 8;
    */
   lastRunAt?: Timestamp | undefined;
 
   /**
+   * The job of that tick, with its current state and error.
+   *
    * @generated from field: string last_job_id = 9;
    */
   lastJobId: string;
@@ -165,7 +173,7 @@ export type Schedule = Message<"reseolio.v1.Schedule"> & {
   lastJobError?: JobError | undefined;
 
   /**
-   * Ticks that enqueued nothing because an earlier job had not ended.
+   * Number of ticks that enqueued nothing because an earlier job had not finished.
    *
    * @generated from field: uint64 skipped = 12;
    */
@@ -184,7 +192,7 @@ export const ScheduleSchema: GenMessage<Schedule> = /*@__PURE__*/
  */
 export type CreateScheduleRequest = Message<"reseolio.v1.CreateScheduleRequest"> & {
   /**
-   * 1 to 256 bytes. [the function's name]
+   * 1 to 256 bytes. Default: the name of the function.
    *
    * @generated from field: string name = 1;
    */
@@ -213,7 +221,7 @@ export type CreateScheduleResponse = Message<"reseolio.v1.CreateScheduleResponse
   schedule?: Schedule | undefined;
 
   /**
-   * False when it was there already, with the same content.
+   * False if the schedule already existed with the same content.
    *
    * @generated from field: bool created = 2;
    */
@@ -266,25 +274,29 @@ export const GetScheduleResponseSchema: GenMessage<GetScheduleResponse> = /*@__P
  */
 export type ListSchedulesRequest = Message<"reseolio.v1.ListSchedulesRequest"> & {
   /**
-   * [ACTIVE and PAUSED]
+   * Default: ACTIVE and PAUSED.
    *
    * @generated from field: repeated reseolio.v1.ScheduleState states = 1;
    */
   states: ScheduleState[];
 
   /**
+   * Only schedules of this function. Empty means all.
+   *
    * @generated from field: string function_name = 2;
    */
   functionName: string;
 
   /**
-   * 1 to 1000. [50]
+   * 1 to 1000. Default: 50.
    *
    * @generated from field: uint32 page_size = 3;
    */
   pageSize: number;
 
   /**
+   * next_page_token of the previous page. Empty for the first page.
+   *
    * @generated from field: string page_token = 4;
    */
   pageToken: string;
@@ -307,12 +319,14 @@ export type ListSchedulesResponse = Message<"reseolio.v1.ListSchedulesResponse">
   schedules: Schedule[];
 
   /**
+   * Empty on the last page.
+   *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
 
   /**
-   * Of all pages.
+   * Number of schedules on all pages.
    *
    * @generated from field: uint32 total = 3;
    */
@@ -341,7 +355,7 @@ export type UpdateScheduleRequest = Message<"reseolio.v1.UpdateScheduleRequest">
   spec?: ScheduleSpec | undefined;
 
   /**
-   * Fields to be cleared to their default, by the names of ScheduleSpec, such as end_at.
+   * Fields of ScheduleSpec to reset to their defaults, by name, such as end_at.
    *
    * @generated from field: repeated string clear_fields = 3;
    */
@@ -462,7 +476,7 @@ export const DeleteScheduleRequestSchema: GenMessage<DeleteScheduleRequest> = /*
  */
 export type DeleteScheduleResponse = Message<"reseolio.v1.DeleteScheduleResponse"> & {
   /**
-   * False when there was none of this name.
+   * False if there was no schedule of this name.
    *
    * @generated from field: bool deleted = 1;
    */
@@ -486,7 +500,7 @@ export type TriggerScheduleRequest = Message<"reseolio.v1.TriggerScheduleRequest
   name: string;
 
   /**
-   * UUIDv7 chosen by the caller: a repeated call with the same id enqueues nothing new.
+   * UUIDv7 chosen by the caller: a call that is repeated with the same ID enqueues nothing new.
    *
    * @generated from field: string job_id = 2;
    */
@@ -522,7 +536,7 @@ export const TriggerScheduleResponseSchema: GenMessage<TriggerScheduleResponse> 
  */
 export type PreviewScheduleRequest = Message<"reseolio.v1.PreviewScheduleRequest"> & {
   /**
-   * A stored schedule, or else a rule.
+   * Name of a stored schedule. If empty, `spec` is used.
    *
    * @generated from field: string name = 1;
    */
@@ -534,14 +548,14 @@ export type PreviewScheduleRequest = Message<"reseolio.v1.PreviewScheduleRequest
   spec?: ScheduleSpec | undefined;
 
   /**
-   * Ticks after this time. [now]
+   * Only ticks after this time. Default: now.
    *
    * @generated from field: google.protobuf.Timestamp after = 3;
    */
   after?: Timestamp | undefined;
 
   /**
-   * 1 to 1000. [10]
+   * 1 to 1000. Default: 10.
    *
    * @generated from field: uint32 count = 4;
    */
@@ -587,21 +601,21 @@ export type Tick = Message<"reseolio.v1.Tick"> & {
   at?: Timestamp | undefined;
 
   /**
-   * Local time with its offset, ISO 8601.
+   * Local time with its offset, in ISO 8601.
    *
    * @generated from field: string local_time = 2;
    */
   localTime: string;
 
   /**
-   * The zone's offset differs from that of the tick before.
+   * True if the offset of the time zone differs from that of the previous tick.
    *
    * @generated from field: bool offset_changed = 3;
    */
   offsetChanged: boolean;
 
   /**
-   * Its wall-clock time does not exist on that day: it fires at the first valid instant.
+   * True if this wall-clock time does not exist on that day: the tick fires at the first valid instant.
    *
    * @generated from field: bool in_gap = 4;
    */
@@ -625,30 +639,36 @@ export type BackfillScheduleRequest = Message<"reseolio.v1.BackfillScheduleReque
   name: string;
 
   /**
+   * First time of the range, inclusive.
+   *
    * @generated from field: google.protobuf.Timestamp from = 2;
    */
   from?: Timestamp | undefined;
 
   /**
-   * Exclusive. [now]
+   * End of the range, exclusive. Default: now.
    *
    * @generated from field: google.protobuf.Timestamp to = 3;
    */
   to?: Timestamp | undefined;
 
   /**
+   * Only report what would be enqueued.
+   *
    * @generated from field: bool dry_run = 4;
    */
   dryRun: boolean;
 
   /**
-   * Ticks looked at by this call, 1 to 1000. [1000]
+   * Number of ticks that this call examines, from 1 to 1000. Default: 1000.
    *
    * @generated from field: uint32 page_size = 5;
    */
   pageSize: number;
 
   /**
+   * next_page_token of the previous call. Empty for the first call.
+   *
    * @generated from field: string page_token = 6;
    */
   pageToken: string;
@@ -666,7 +686,7 @@ export const BackfillScheduleRequestSchema: GenMessage<BackfillScheduleRequest> 
  */
 export type BackfillScheduleResponse = Message<"reseolio.v1.BackfillScheduleResponse"> & {
   /**
-   * Ticks of this slice that got a job, or with dry_run would get one.
+   * Number of examined ticks that got a job, or would get one if this is a dry run.
    *
    * @generated from field: uint32 count = 1;
    */
@@ -678,6 +698,8 @@ export type BackfillScheduleResponse = Message<"reseolio.v1.BackfillScheduleResp
   jobIds: string[];
 
   /**
+   * Empty if there are no more ticks to examine.
+   *
    * @generated from field: string next_page_token = 3;
    */
   nextPageToken: string;
@@ -722,34 +744,34 @@ export const ScheduleStateSchema: GenEnum<ScheduleState> = /*@__PURE__*/
   enumDesc(file_reseolio_v1_schedule_service, 0);
 
 /**
- * What happens to ticks that no daemon was there for.
+ * What happens to ticks that were missed while no daemon was running.
  *
  * @generated from enum reseolio.v1.CatchUp
  */
 export enum CatchUp {
   /**
-   * The default, latest.
+   * Default: latest.
    *
    * @generated from enum value: CATCH_UP_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * They are left out.
+   * They are skipped.
    *
    * @generated from enum value: CATCH_UP_NONE = 1;
    */
   NONE = 1,
 
   /**
-   * The latest of them is enqueued.
+   * The latest one is enqueued.
    *
    * @generated from enum value: CATCH_UP_LATEST = 2;
    */
   LATEST = 2,
 
   /**
-   * All of them are enqueued, at most max_catch_up of the latest.
+   * All of them are enqueued, up to max_catch_up of the latest.
    *
    * @generated from enum value: CATCH_UP_ALL = 3;
    */
@@ -763,19 +785,21 @@ export const CatchUpSchema: GenEnum<CatchUp> = /*@__PURE__*/
   enumDesc(file_reseolio_v1_schedule_service, 1);
 
 /**
- * What happens at a tick while the job of an earlier tick has not ended.
+ * What happens at a tick if the job of an earlier tick has not finished.
  *
  * @generated from enum reseolio.v1.Overlap
  */
 export enum Overlap {
   /**
-   * The default, allow.
+   * Default: allow.
    *
    * @generated from enum value: OVERLAP_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
+   * The tick enqueues another job.
+   *
    * @generated from enum value: OVERLAP_ALLOW = 1;
    */
   ALLOW = 1,
@@ -795,14 +819,14 @@ export const OverlapSchema: GenEnum<Overlap> = /*@__PURE__*/
   enumDesc(file_reseolio_v1_schedule_service, 2);
 
 /**
- * Cron rules that enqueue one job at each tick, whatever happens to daemons and clocks.
+ * Cron rules that enqueue one job per tick, and never two, even if daemons crash or clocks change.
  *
  * @generated from service reseolio.v1.ScheduleService
  */
 export const ScheduleService: GenService<{
   /**
-   * The same name with the same content again answers with the schedule that is there; with other content it is
-   * ALREADY_EXISTS.
+   * Creates a schedule. If one with the same name and content exists, it is returned. If its content differs, the
+   * call fails with ALREADY_EXISTS.
    *
    * @generated from rpc reseolio.v1.ScheduleService.CreateSchedule
    */
@@ -820,7 +844,7 @@ export const ScheduleService: GenService<{
     output: typeof GetScheduleResponseSchema;
   },
   /**
-   * By name, by page.
+   * Lists schedules in the order of their names, page by page.
    *
    * @generated from rpc reseolio.v1.ScheduleService.ListSchedules
    */
@@ -830,7 +854,7 @@ export const ScheduleService: GenService<{
     output: typeof ListSchedulesResponseSchema;
   },
   /**
-   * Fields that are absent stay as they are.
+   * Changes a schedule. Absent fields keep their values.
    *
    * @generated from rpc reseolio.v1.ScheduleService.UpdateSchedule
    */
@@ -840,7 +864,7 @@ export const ScheduleService: GenService<{
     output: typeof UpdateScheduleResponseSchema;
   },
   /**
-   * Ticks while it is paused enqueue nothing, and are not caught up.
+   * Pauses a schedule. Ticks enqueue nothing while it is paused, and are not caught up.
    *
    * @generated from rpc reseolio.v1.ScheduleService.PauseSchedule
    */
@@ -858,7 +882,7 @@ export const ScheduleService: GenService<{
     output: typeof ResumeScheduleResponseSchema;
   },
   /**
-   * The name is free again. Jobs that it enqueued stay as they are.
+   * Deletes a schedule, which frees its name. Jobs that it enqueued are kept.
    *
    * @generated from rpc reseolio.v1.ScheduleService.DeleteSchedule
    */
@@ -868,7 +892,7 @@ export const ScheduleService: GenService<{
     output: typeof DeleteScheduleResponseSchema;
   },
   /**
-   * Enqueues one job now, beside the ticks.
+   * Enqueues one job now, in addition to those of the ticks.
    *
    * @generated from rpc reseolio.v1.ScheduleService.TriggerSchedule
    */
@@ -878,7 +902,7 @@ export const ScheduleService: GenService<{
     output: typeof TriggerScheduleResponseSchema;
   },
   /**
-   * The next ticks, of a schedule or of a rule that is not stored.
+   * Returns the next ticks of a schedule, or of a rule that is not stored.
    *
    * @generated from rpc reseolio.v1.ScheduleService.PreviewSchedule
    */

@@ -10,7 +10,8 @@ import type { Checkpoint, EnqueuedJob, JobOptions, NewJob } from "./job_pb.ts";
 import { JobErrorSchema, JobOptionsSchema } from "./job_pb.ts";
 import { TimestampSchema } from "@bufbuild/protobuf/wkt";
 import type { WireReader } from "../../../wire/reader.ts";
-import { NO_BYTES, readMessage } from "../../../wire/reader.ts";
+import { readMessage } from "../../../wire/reader.ts";
+import { NO_BYTES } from "../../../contract.ts";
 import type { EnqueueResult } from "./job_service_pb.ts";
 import { StatusSchema } from "../../google/rpc/status_pb.ts";
 
@@ -115,8 +116,8 @@ function encodedJobOptions(message: JobOptions): Uint8Array {
 }
 
 /**
- * Returns what `fromBinary` returns. Fields of bytes are views of `bytes`, which must not change any more, and which
- * stay in memory as long as one of the views does. Usual values may be one frozen object.
+ * Returns what `fromBinary` returns. Fields of bytes are views of `bytes`, which must not change any more and stay
+ * in memory as long as one of the views does. Usual values may be one frozen object.
  *
  * @throws MalformedFrameError
  */

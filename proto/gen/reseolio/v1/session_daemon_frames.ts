@@ -12,7 +12,8 @@ import { JobErrorSchema, JobOptionsSchema } from "./job_pb.ts";
 import type { EnqueueResult } from "./job_service_pb.ts";
 import { StatusSchema } from "../../google/rpc/status_pb.ts";
 import type { WireReader } from "../../../wire/reader.ts";
-import { NO_BYTES, readMessage } from "../../../wire/reader.ts";
+import { readMessage } from "../../../wire/reader.ts";
+import { NO_BYTES } from "../../../contract.ts";
 
 /** One is enough: a frame is encoded in one go. */
 const writer = /* @__PURE__ */ new WireWriter();
@@ -146,8 +147,8 @@ function encodeEnqueuedJob(message: EnqueuedJob): void {
 }
 
 /**
- * Returns what `fromBinary` returns. Fields of bytes are views of `bytes`, which must not change any more, and which
- * stay in memory as long as one of the views does. Usual values may be one frozen object.
+ * Returns what `fromBinary` returns. Fields of bytes are views of `bytes`, which must not change any more and stay
+ * in memory as long as one of the views does. Usual values may be one frozen object.
  *
  * @throws MalformedFrameError
  */

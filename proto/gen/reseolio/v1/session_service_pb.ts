@@ -25,7 +25,8 @@ export const file_reseolio_v1_session_service: GenFile = /*@__PURE__*/
  */
 export type SessionRequest = Message<"reseolio.v1.SessionRequest"> & {
   /**
-   * From 1, counting up by 1 within a stream. 0: no reply is wanted, in a frame without enqueues, outcomes and checkpoints.
+   * Starts at 1 and increases by 1 with each frame of a stream. A frame with 0 gets no Reply; it must not contain
+   * enqueues, outcomes or checkpoints.
    *
    * @generated from field: uint32 frame_id = 1;
    */
@@ -39,44 +40,51 @@ export type SessionRequest = Message<"reseolio.v1.SessionRequest"> & {
   hello?: Hello | undefined;
 
   /**
-   * Functions that the worker serves from now on, besides those of hello.
+   * Functions that the worker serves from now on, in addition to those of `hello`.
    *
    * @generated from field: repeated string add_functions = 3;
    */
   addFunctions: string[];
 
   /**
+   * Jobs to store, at most 1000.
+   *
    * @generated from field: repeated reseolio.v1.NewJob enqueues = 4;
    */
   enqueues: NewJob[];
 
   /**
+   * How attempts of this worker ended.
+   *
    * @generated from field: repeated reseolio.v1.Outcome outcomes = 5;
    */
   outcomes: Outcome[];
 
   /**
-   * Jobs whose end the client wants; each is answered by one FinishedJob, at once if it is terminal already.
+   * Jobs whose end the client wants to know. The daemon sends one FinishedJob for each, immediately if the job has
+   * already ended.
    *
    * @generated from field: repeated string await_job_ids = 6;
    */
   awaitJobIds: string[];
 
   /**
+   * Jobs whose end the client no longer wants to know.
+   *
    * @generated from field: repeated string unawait_job_ids = 7;
    */
   unawaitJobIds: string[];
 
   /**
-   * The worker takes no more assignments; those that it has not started go back at once. It may still report
-   * outcomes, enqueue and await. It ends the stream when it is done.
+   * The worker accepts no more assignments; those that it has not started are handed back at once. It may still
+   * report outcomes, enqueue and await. It ends the stream when it has finished.
    *
    * @generated from field: bool drain = 8;
    */
   drain: boolean;
 
   /**
-   * Steps and other values to record under the leases of this worker.
+   * Results of steps and other values to record under the leases of this worker.
    *
    * @generated from field: repeated reseolio.v1.NewCheckpoint checkpoints = 9;
    */
@@ -90,10 +98,10 @@ export type SessionRequest = Message<"reseolio.v1.SessionRequest"> & {
   heartbeats: Heartbeat[];
 
   /**
-   * Parked handlers of this worker that can go on for a reason that was not told in their Park, such as a timer of
-   * their own, each with the lease it was parked under: their jobs are assigned again with `resumed` as soon as there is
-   * a free slot. Sent after the Park was answered, and again on a new stream; one whose job is not SUSPENDED by this
-   * lease any more changes nothing.
+   * Parked handlers of this worker that can continue for a reason that their Park did not contain, such as a timer of
+   * their own, each with the lease under which it was parked. Their jobs are assigned again with `resumed` as soon as
+   * a slot is free. Sent after the Park was answered, and again on a new stream; ignored for a job that is no longer
+   * SUSPENDED under this lease.
    *
    * @generated from field: repeated reseolio.v1.HeldLease wakes = 11;
    */
@@ -108,9 +116,9 @@ export const SessionRequestSchema: GenMessage<SessionRequest> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_session_service, 0);
 
 /**
- * A result that is recorded once and replayed in every later execution of the job. A name that was recorded under the
- * same lease before changes nothing: a frame may be sent again.
- * One that has no place in the sequence yet (seq 0) gets the place that is told; what was recorded stays.
+ * A result that is recorded once and replayed in every later execution of the job. A name that is already recorded
+ * under the same lease is ignored, so that a frame may be sent again. A record without a position in the sequence
+ * (seq 0) gets the position that is sent later; its content does not change.
  *
  * @generated from message reseolio.v1.NewCheckpoint
  */
@@ -131,7 +139,7 @@ export type NewCheckpoint = Message<"reseolio.v1.NewCheckpoint"> & {
   checkpoint?: Checkpoint | undefined;
 
   /**
-   * For the kind JOB: the job whose end the handler is given.
+   * For the kind JOB: the job whose end is delivered to the handler.
    *
    * @generated from field: string awaited_job_id = 4;
    */
@@ -146,8 +154,8 @@ export const NewCheckpointSchema: GenMessage<NewCheckpoint> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_session_service, 1);
 
 /**
- * More time for an attempt that has started: its time limit ends extend_ms from the daemon's receipt of this, whatever it
- * was before.
+ * Asks for more time for an attempt that has started. The new time limit is extend_ms after the daemon receives this,
+ * regardless of the previous limit.
  *
  * @generated from message reseolio.v1.Heartbeat
  */
@@ -163,6 +171,8 @@ export type Heartbeat = Message<"reseolio.v1.Heartbeat"> & {
   leaseToken: number;
 
   /**
+   * In milliseconds.
+   *
    * @generated from field: uint32 extend_ms = 3;
    */
   extendMs: number;
@@ -182,7 +192,7 @@ export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
  */
 export type Wait = Message<"reseolio.v1.Wait"> & {
   /**
-   * Unique within the job, as names of checkpoints are; the same name on a later execution is the same wait.
+   * Unique within the job, like the name of a checkpoint. The same name in a later execution is the same wait.
    *
    * @generated from field: string name = 1;
    */
@@ -193,7 +203,7 @@ export type Wait = Message<"reseolio.v1.Wait"> & {
    */
   awaited: {
     /**
-     * A sleep of so many milliseconds, counted from the first time that this wait was told.
+     * A sleep of this many milliseconds, counted from the first time that the wait was sent.
      *
      * @generated from field: uint64 sleep_ms = 2;
      */
@@ -201,7 +211,7 @@ export type Wait = Message<"reseolio.v1.Wait"> & {
     case: "sleepMs";
   } | {
     /**
-     * A sleep until a time.
+     * A sleep until this time.
      *
      * @generated from field: google.protobuf.Timestamp sleep_until = 3;
      */
@@ -217,7 +227,7 @@ export type Wait = Message<"reseolio.v1.Wait"> & {
     case: "eventName";
   } | {
     /**
-     * The end of a job.
+     * The end of this job.
      *
      * @generated from field: string job_id = 5;
      */
@@ -234,21 +244,21 @@ export type Wait = Message<"reseolio.v1.Wait"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * For an event or a signal: the wait ends without it so many milliseconds after it was first told. [none]
+   * For an event or a signal: the wait times out this many milliseconds after it was first sent. Default: no timeout.
    *
    * @generated from field: optional uint64 timeout_ms = 6;
    */
   timeoutMs?: bigint | undefined;
 
   /**
-   * For an event: one that was emitted before this job was enqueued does not count.
+   * For an event: ignore it if it was emitted before this job was enqueued.
    *
    * @generated from field: bool since_start = 8;
    */
   sinceStart: boolean;
 
   /**
-   * As in Checkpoint. 0: a wait inside of another operation, which the handler itself is not given.
+   * See Checkpoint. 0 means a wait inside another operation, which is not delivered to the handler itself.
    *
    * @generated from field: optional uint32 op = 9;
    */
@@ -273,13 +283,13 @@ export const WaitSchema: GenMessage<Wait> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_session_service, 3);
 
 /**
- * Who is calling. A frame without anything but frame_id renews the worker's lease.
+ * Identifies the client. A frame that contains only frame_id renews the lease of the worker.
  *
  * @generated from message reseolio.v1.Hello
  */
 export type Hello = Message<"reseolio.v1.Hello"> & {
   /**
-   * Chosen by the client, one per process and client object, the same when it reconnects.
+   * Chosen by the client, one per process and client object. Stays the same when it reconnects.
    *
    * @generated from field: string worker_id = 1;
    */
@@ -293,7 +303,8 @@ export type Hello = Message<"reseolio.v1.Hello"> & {
   host: string;
 
   /**
-   * Identifies machine, boot and process namespace, so that a daemon on the same one can see whether pid lives.
+   * Identifies the machine, its boot and its process namespace, so that a daemon on the same machine can check
+   * whether the process is alive.
    *
    * @generated from field: string host_id = 3;
    */
@@ -305,27 +316,30 @@ export type Hello = Message<"reseolio.v1.Hello"> & {
   pid: number;
 
   /**
-   * Start time of the process as its system reports it, to tell a reused pid. Empty when unknown.
+   * Start time of the process as reported by its system, to recognize a reused pid. Empty if unknown.
    *
    * @generated from field: string process_start = 5;
    */
   processStart: string;
 
   /**
+   * Functions that the worker serves.
+   *
    * @generated from field: repeated string function_names = 6;
    */
   functionNames: string[];
 
   /**
-   * Jobs it executes at once; 0 runs nothing.
+   * Number of jobs that the worker executes at the same time. 0 means that it executes none.
    *
    * @generated from field: uint32 concurrency = 7;
    */
   concurrency: number;
 
   /**
-   * Leases that it still holds after a reconnect, in the order of their start, those among them whose outcome was sent
-   * but not answered: a lease of this worker that is not listed is taken as one that never arrived, and handed back.
+   * Leases that the worker still holds after it reconnected, in the order in which their attempts started, including
+   * those whose outcome was sent but not answered. A lease of this worker that is not listed is treated as if it had
+   * never arrived, and is handed back.
    *
    * @generated from field: repeated reseolio.v1.HeldLease held_leases = 8;
    */
@@ -339,8 +353,8 @@ export type Hello = Message<"reseolio.v1.Hello"> & {
   client: string;
 
   /**
-   * The client records the order in which handlers are given things, and replays it. A job that such a client has begun
-   * is not given to one that does not.
+   * The client records the order in which results are delivered to handlers, and replays it. A job that such a client
+   * has started is not assigned to one that does not.
    *
    * @generated from field: bool ordered = 10;
    */
@@ -355,6 +369,8 @@ export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_session_service, 4);
 
 /**
+ * A lease of the worker.
+ *
  * @generated from message reseolio.v1.HeldLease
  */
 export type HeldLease = Message<"reseolio.v1.HeldLease"> & {
@@ -369,14 +385,14 @@ export type HeldLease = Message<"reseolio.v1.HeldLease"> & {
   leaseToken: number;
 
   /**
-   * The handler runs; false when it waits for a free slot of the worker.
+   * True if the handler is running, false if it waits for a free slot of the worker.
    *
    * @generated from field: bool started = 3;
    */
   started: boolean;
 
   /**
-   * In hello, of an attempt that asked for more time: how much of it is left.
+   * In `hello`, for an attempt that asked for more time: the milliseconds that are left of it.
    *
    * @generated from field: optional uint32 time_left_ms = 4;
    */
@@ -391,7 +407,7 @@ export const HeldLeaseSchema: GenMessage<HeldLease> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_session_service, 5);
 
 /**
- * How an attempt ended, under the lease it was assigned with.
+ * How an attempt ended, under the lease with which it was assigned.
  *
  * @generated from message reseolio.v1.Outcome
  */
@@ -411,7 +427,7 @@ export type Outcome = Message<"reseolio.v1.Outcome"> & {
    */
   outcome: {
     /**
-     * JSON of the result.
+     * JSON of the result, at most 1 MiB.
      *
      * @generated from field: bytes success = 3;
      */
@@ -425,7 +441,7 @@ export type Outcome = Message<"reseolio.v1.Outcome"> & {
     case: "failure";
   } | {
     /**
-     * Handed back: counts neither as a failure nor as a loss.
+     * The job is handed back. This counts neither as a failure nor as a loss.
      *
      * @generated from field: reseolio.v1.Release release = 5;
      */
@@ -433,7 +449,7 @@ export type Outcome = Message<"reseolio.v1.Outcome"> & {
     case: "release";
   } | {
     /**
-     * The handler waits: its slot is free and its clock stands still until an assignment with `resumed` comes.
+     * The handler waits. Its slot is free and its time limit is suspended until it is assigned again with `resumed`.
      *
      * @generated from field: reseolio.v1.Park park = 7;
      */
@@ -457,6 +473,8 @@ export const OutcomeSchema: GenMessage<Outcome> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_session_service, 6);
 
 /**
+ * An attempt that failed.
+ *
  * @generated from message reseolio.v1.Failure
  */
 export type Failure = Message<"reseolio.v1.Failure"> & {
@@ -466,28 +484,30 @@ export type Failure = Message<"reseolio.v1.Failure"> & {
   error?: JobError | undefined;
 
   /**
-   * No retry, whatever attempts are left.
+   * The job is not retried, regardless of how many attempts are left.
    *
    * @generated from field: bool terminal = 2;
    */
   terminal: boolean;
 
   /**
-   * Delay before the next attempt instead of the job's backoff.
+   * Delay before the next attempt, in milliseconds, instead of the backoff of the job.
    *
    * @generated from field: optional uint64 retry_after_ms = 3;
    */
   retryAfterMs?: bigint | undefined;
 
   /**
-   * Records whose failure ended the attempt: the next one tries those operations again. All others are facts.
+   * Records whose failure ended the attempt: the next attempt tries their operations again. All other recorded
+   * failures are final.
    *
    * @generated from field: repeated reseolio.v1.RecordRef ended_by = 4;
    */
   endedBy: RecordRef[];
 
   /**
-   * Records that the handler was given after the first of those: they stay, and get another place when they are given again.
+   * Records that were delivered to the handler after the first of those. They are kept, and get a new position when
+   * they are delivered again.
    *
    * @generated from field: repeated reseolio.v1.RecordRef loosened = 5;
    */
@@ -502,7 +522,7 @@ export const FailureSchema: GenMessage<Failure> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_session_service, 7);
 
 /**
- * A record of the job, and the operation that it belongs to.
+ * A record of the job and the operation that it belongs to.
  *
  * @generated from message reseolio.v1.RecordRef
  */
@@ -526,39 +546,44 @@ export const RecordRefSchema: GenMessage<RecordRef> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_session_service, 8);
 
 /**
- * The job is SUSPENDED, or, if one of its waits is over already, is assigned again by the same frame that answers this.
+ * Parks the job: it becomes SUSPENDED. If one of its waits has already ended, the frame that answers this one assigns
+ * it again.
  *
  * @generated from message reseolio.v1.Park
  */
 export type Park = Message<"reseolio.v1.Park"> & {
   /**
-   * Those that were not told in an earlier Park of this job and worker.
+   * Waits that no earlier Park of this job and worker contained.
    *
    * @generated from field: repeated reseolio.v1.Wait waits = 1;
    */
   waits: Wait[];
 
   /**
-   * All that the handler waits for now, by name: others that were told before do not wake the job any more.
+   * The names of all waits that the handler currently waits for. Other waits that were sent earlier no longer wake
+   * the job.
    *
    * @generated from field: repeated string waiting_names = 2;
    */
   waitingNames: string[];
 
   /**
-   * Place in the sequence of what ends of these until the job is assigned again, as in Checkpoint. 0: no order is kept.
+   * Position in the sequence for the waits that end before the job is assigned again; see Checkpoint. 0 means that no
+   * order is kept.
    *
    * @generated from field: uint32 seq = 3;
    */
   seq: number;
 
   /**
+   * See Checkpoint.
+   *
    * @generated from field: uint32 asked = 4;
    */
   asked: number;
 
   /**
-   * The handler waits for one thing only.
+   * True if the handler waits for only one operation.
    *
    * @generated from field: bool alone = 5;
    */
@@ -573,19 +598,21 @@ export const ParkSchema: GenMessage<Park> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_session_service, 9);
 
 /**
+ * Hands a job back.
+ *
  * @generated from message reseolio.v1.Release
  */
 export type Release = Message<"reseolio.v1.Release"> & {
   /**
-   * The handler had started: the attempt keeps its number. Otherwise the number is used again.
+   * True if the handler had started: the attempt keeps its number. Otherwise the number is used again.
    *
    * @generated from field: bool started = 1;
    */
   started: boolean;
 
   /**
-   * What the job has recorded does not fit the handler, and why: the job waits before it is assigned again, which counts
-   * as no failure.
+   * Why the recorded results do not match the handler, if they do not. The job waits before it is assigned again,
+   * which does not count as a failure.
    *
    * @generated from field: string mismatch = 2;
    */
@@ -611,46 +638,51 @@ export type SessionResponse = Message<"reseolio.v1.SessionResponse"> & {
   welcome?: Welcome | undefined;
 
   /**
-   * Each when its frame's work is done: a later frame may be answered first.
+   * One Reply per frame of the client, when its work is committed. A later frame may be answered before an earlier
+   * one.
    *
    * @generated from field: repeated reseolio.v1.Reply replies = 2;
    */
   replies: Reply[];
 
   /**
-   * To be started in this order, each as soon as the worker has a free slot: the daemon starts an attempt's clock when
-   * by its count the slot became free.
+   * Jobs to start, in this order, each as soon as the worker has a free slot. The time limit of an attempt starts
+   * when the slot became free according to the daemon.
    *
    * @generated from field: repeated reseolio.v1.Assignment assignments = 3;
    */
   assignments: Assignment[];
 
   /**
+   * Leases that the worker has lost.
+   *
    * @generated from field: repeated reseolio.v1.Revocation revocations = 4;
    */
   revocations: Revocation[];
 
   /**
+   * Ends of jobs that the client awaits.
+   *
    * @generated from field: repeated reseolio.v1.FinishedJob finished = 5;
    */
   finished: FinishedJob[];
 
   /**
-   * Leases that the worker is asked to hand back by release if it has not started them.
+   * Leases that the worker should hand back with a Release if it has not started them.
    *
    * @generated from field: repeated reseolio.v1.HeldLease recalls = 6;
    */
   recalls: HeldLease[];
 
   /**
-   * The daemon stops: the stream will end, the client should connect again.
+   * The daemon is shutting down: the stream will end, and the client should connect again.
    *
    * @generated from field: bool drain = 7;
    */
   drain: boolean;
 
   /**
-   * Recorded checkpoints of jobs whose assignment is in this frame or in a later one.
+   * Recorded checkpoints of jobs that this frame or a later one assigns.
    *
    * @generated from field: repeated reseolio.v1.RecordedCheckpoint checkpoints = 8;
    */
@@ -665,6 +697,8 @@ export const SessionResponseSchema: GenMessage<SessionResponse> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_session_service, 11);
 
 /**
+ * A recorded result, sent to the worker that will execute the job.
+ *
  * @generated from message reseolio.v1.RecordedCheckpoint
  */
 export type RecordedCheckpoint = Message<"reseolio.v1.RecordedCheckpoint"> & {
@@ -684,7 +718,7 @@ export type RecordedCheckpoint = Message<"reseolio.v1.RecordedCheckpoint"> & {
   checkpoint?: Checkpoint | undefined;
 
   /**
-   * A record of the job that `job_id` undoes.
+   * True if this is a record of the job whose steps `job_id` undoes.
    *
    * @generated from field: bool of_undone = 4;
    */
@@ -699,6 +733,8 @@ export const RecordedCheckpointSchema: GenMessage<RecordedCheckpoint> = /*@__PUR
   messageDesc(file_reseolio_v1_session_service, 12);
 
 /**
+ * The answer to Hello.
+ *
  * @generated from message reseolio.v1.Welcome
  */
 export type Welcome = Message<"reseolio.v1.Welcome"> & {
@@ -713,14 +749,15 @@ export type Welcome = Message<"reseolio.v1.Welcome"> & {
   nodeId: string;
 
   /**
-   * The worker's lease; it must send a frame at least every third of it.
+   * Duration of the lease of the worker, in milliseconds. The worker must send a frame at least every third of it; if
+   * the lease expires, its jobs are assigned to other workers.
    *
    * @generated from field: uint32 lease_ms = 3;
    */
   leaseMs: number;
 
   /**
-   * Leases of hello that are no longer the worker's: stop those handlers, their outcomes change nothing.
+   * Leases of `hello` that the worker no longer holds: it must stop those handlers, whose outcomes are ignored.
    *
    * @generated from field: repeated reseolio.v1.HeldLease lost_leases = 4;
    */
@@ -735,6 +772,8 @@ export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_session_service, 13);
 
 /**
+ * The answer to one frame of the client, after its work is on disk.
+ *
  * @generated from message reseolio.v1.Reply
  */
 export type Reply = Message<"reseolio.v1.Reply"> & {
@@ -744,21 +783,21 @@ export type Reply = Message<"reseolio.v1.Reply"> & {
   frameId: number;
 
   /**
-   * One for each of the frame's enqueues, in order.
+   * One per item of `enqueues`, in the same order.
    *
    * @generated from field: repeated reseolio.v1.EnqueueResult enqueued = 2;
    */
   enqueued: EnqueueResult[];
 
   /**
-   * One for each of the frame's outcomes, in order.
+   * One per item of `outcomes`, in the same order.
    *
    * @generated from field: repeated reseolio.v1.SettleResult settled = 3;
    */
   settled: SettleResult[];
 
   /**
-   * One for each of the frame's checkpoints, in order.
+   * One per item of `checkpoints`, in the same order.
    *
    * @generated from field: repeated reseolio.v1.RecordResult recorded = 4;
    */
@@ -773,7 +812,7 @@ export const ReplySchema: GenMessage<Reply> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_session_service, 14);
 
 /**
- * What became of one checkpoint.
+ * The result for one checkpoint.
  *
  * @generated from message reseolio.v1.RecordResult
  */
@@ -784,7 +823,7 @@ export type RecordResult = Message<"reseolio.v1.RecordResult"> & {
   result: SettleResult;
 
   /**
-   * Why, when INVALID: too large, too many, or recorded as something else.
+   * For INVALID: the reason, such as too large, too many, or already recorded with a different kind.
    *
    * @generated from field: string message = 2;
    */
@@ -799,6 +838,8 @@ export const RecordResultSchema: GenMessage<RecordResult> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_session_service, 15);
 
 /**
+ * A job to execute.
+ *
  * @generated from message reseolio.v1.Assignment
  */
 export type Assignment = Message<"reseolio.v1.Assignment"> & {
@@ -823,6 +864,8 @@ export type Assignment = Message<"reseolio.v1.Assignment"> & {
   args: Uint8Array;
 
   /**
+   * Number of the attempt, from 1.
+   *
    * @generated from field: uint32 attempt = 5;
    */
   attempt: number;
@@ -833,7 +876,7 @@ export type Assignment = Message<"reseolio.v1.Assignment"> & {
   maxAttempts: number;
 
   /**
-   * Time limit of this attempt from its start; 0 = none. The daemon enforces it too.
+   * Time limit for this attempt, in milliseconds from its start. 0 means no limit. The daemon enforces it too.
    *
    * @generated from field: uint32 timeout_ms = 7;
    */
@@ -845,15 +888,15 @@ export type Assignment = Message<"reseolio.v1.Assignment"> & {
   headers: { [key: string]: string };
 
   /**
-   * Checkpoints sent for this lease, all before this assignment or with it.
+   * Number of checkpoints that were sent for this lease, all in this frame or in earlier ones.
    *
    * @generated from field: uint32 checkpoint_count = 9;
    */
   checkpointCount: number;
 
   /**
-   * The handler that this worker parked goes on where it waits. Its checkpoints are only those that were recorded since
-   * it parked. A worker that does not have it any more hands the lease back by release with started true, and gets it
+   * The handler that this worker parked continues. The checkpoints are only those recorded since it was parked. A
+   * worker that no longer has the handler hands the lease back with a Release whose `started` is true, and gets it
    * again with all checkpoints.
    *
    * @generated from field: bool resumed = 10;
@@ -861,43 +904,44 @@ export type Assignment = Message<"reseolio.v1.Assignment"> & {
   resumed: boolean;
 
   /**
-   * How long this attempt ran before it parked, in milliseconds: counts against timeout_ms.
+   * How long this attempt ran before it was parked, in milliseconds. Counts towards timeout_ms.
    *
    * @generated from field: uint32 ran_ms = 11;
    */
   ranMs: number;
 
   /**
-   * Failures so far: a step's recorded failure counts only while no attempt has failed since.
+   * Number of failed attempts so far. The recorded failure of a step is final only if no attempt has failed since.
    *
    * @generated from field: uint32 failures = 12;
    */
   failures: number;
 
   /**
-   * The job is from before the order of what its handler is given was recorded.
+   * True if the job was started before the order of its results was recorded.
    *
    * @generated from field: bool unordered = 13;
    */
   unordered: boolean;
 
   /**
-   * The job whose steps this one undoes: its handler is replayed to where it stood, then the steps' undos run in reverse.
+   * The job whose steps this one undoes. Its handler is replayed up to where it ended; then the undo functions of its
+   * steps run in reverse order.
    *
    * @generated from field: string undo_of = 14;
    */
   undoOf: string;
 
   /**
-   * Waits that the job has registered and that are not over, with their operations: they keep their names, and with them
-   * the time at which they are over, whichever the handler asks for first. Not of a handler that goes on where it waits.
+   * Waits that the job has registered and that have not ended, with their operations. They keep their names, and
+   * thereby their end times, in whatever order the handler starts them. Not sent if `resumed` is true.
    *
    * @generated from field: repeated reseolio.v1.OpenWait open_waits = 15;
    */
   openWaits: OpenWait[];
 
   /**
-   * The time by the clock that tells recorded_at; absent without checkpoints.
+   * The current time by the clock of recorded_at. Absent if there are no checkpoints.
    *
    * @generated from field: google.protobuf.Timestamp now = 16;
    */
@@ -912,7 +956,7 @@ export const AssignmentSchema: GenMessage<Assignment> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_session_service, 16);
 
 /**
- * A wait that is registered, by the operation that the handler asked for.
+ * A registered wait, identified by the operation that the handler started.
  *
  * @generated from message reseolio.v1.OpenWait
  */
@@ -923,7 +967,7 @@ export type OpenWait = Message<"reseolio.v1.OpenWait"> & {
   name: string;
 
   /**
-   * 0 for one inside of another operation.
+   * 0 for a wait inside another operation.
    *
    * @generated from field: uint32 op = 2;
    */
@@ -935,7 +979,7 @@ export type OpenWait = Message<"reseolio.v1.OpenWait"> & {
   kind: CheckpointKind;
 
   /**
-   * Milliseconds until its time is over; absent where it has none, or one beyond what fits.
+   * Milliseconds until it ends or times out. Absent if it has no such time, or if the value exceeds a uint32.
    *
    * @generated from field: optional uint32 left_ms = 4;
    */
@@ -950,9 +994,9 @@ export const OpenWaitSchema: GenMessage<OpenWait> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_session_service, 17);
 
 /**
- * The daemon took a lease back: the handler's signal must fire, its outcome changes nothing. The worker still sends one
- * Outcome for the lease when the handler has really ended (a Release will do; it is answered STALE): only then does the
- * daemon count the slot as free.
+ * The daemon revoked a lease: the signal of the handler must fire, and its outcome is ignored. The worker still sends
+ * one Outcome for the lease when the handler has really ended (a Release is enough, and is answered with STALE). The
+ * daemon counts the slot as free only then.
  *
  * @generated from message reseolio.v1.Revocation
  */
@@ -994,13 +1038,15 @@ export type FinishedJob = Message<"reseolio.v1.FinishedJob"> & {
   jobId: string;
 
   /**
-   * SUCCESS, DEAD or CANCELLED; unspecified when there is no such job.
+   * SUCCESS, DEAD or CANCELLED. UNSPECIFIED if there is no such job.
    *
    * @generated from field: reseolio.v1.JobState state = 2;
    */
   state: JobState;
 
   /**
+   * JSON of the result. Empty unless the state is SUCCESS.
+   *
    * @generated from field: bytes result = 3;
    */
   result: Uint8Array;
@@ -1019,6 +1065,8 @@ export const FinishedJobSchema: GenMessage<FinishedJob> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_session_service, 19);
 
 /**
+ * The result for one outcome or checkpoint.
+ *
  * @generated from enum reseolio.v1.SettleResult
  */
 export enum SettleResult {
@@ -1035,21 +1083,21 @@ export enum SettleResult {
   ACCEPTED = 1,
 
   /**
-   * The lease is no longer the worker's (FAILED_PRECONDITION); nothing changed.
+   * The worker no longer holds the lease; nothing changed.
    *
    * @generated from enum value: SETTLE_RESULT_STALE = 2;
    */
   STALE = 2,
 
   /**
-   * The store refused for now, as on a full disk: send the outcome again later.
+   * The store cannot record it now, for example because the disk is full: send it again later.
    *
    * @generated from enum value: SETTLE_RESULT_RETRY = 3;
    */
   RETRY = 3,
 
   /**
-   * The result is too large or malformed: report a failure instead.
+   * The value is too large or malformed: report a failure instead.
    *
    * @generated from enum value: SETTLE_RESULT_INVALID = 4;
    */
@@ -1063,15 +1111,19 @@ export const SettleResultSchema: GenEnum<SettleResult> = /*@__PURE__*/
   enumDesc(file_reseolio_v1_session_service, 0);
 
 /**
- * The door of workers, and the fast path of SDKs.
+ * The service for workers, and the fastest way to enqueue and await jobs.
  *
  * @generated from service reseolio.v1.SessionService
  */
 export const SessionService: GenService<{
   /**
-   * One stream per client. Both sides fold everything that is ready into one frame; a client frame is answered by
-   * exactly one Reply, after its work is committed. The client sends hello first and nothing before welcome.
-   * A client without functions is no worker: it may enqueue and await.
+   * Each client opens one stream. Both sides put everything that is ready into one frame. The daemon answers each
+   * frame of the client with exactly one Reply after the work of the frame is committed. The client sends `hello`
+   * first, and nothing else before it receives `welcome`. A client without functions is not a worker, but may enqueue
+   * and await jobs.
+   * If the stream breaks, the client opens another one and sends the frames that were not answered again: job IDs and
+   * lease tokens make sure that nothing is done twice. The worker keeps its leases if it reconnects before its lease
+   * expires; otherwise its jobs are assigned to other workers.
    *
    * @generated from rpc reseolio.v1.SessionService.Session
    */

@@ -19,14 +19,14 @@ export const file_reseolio_v1_testing_service: GenFile = /*@__PURE__*/
  */
 export type MoveClockRequest = Message<"reseolio.v1.MoveClockRequest"> & {
   /**
-   * Not before the time that it is. [the time that it is]
+   * The new time, which must not be before the current time. Default: the current time.
    *
    * @generated from field: google.protobuf.Timestamp to = 1;
    */
   to?: Timestamp | undefined;
 
   /**
-   * How long to wait, in real time, for jobs that run. [5000]
+   * How long to wait for running jobs, in milliseconds of real time. Default: 5000.
    *
    * @generated from field: optional uint32 wait_ms = 2;
    */
@@ -50,14 +50,14 @@ export type MoveClockResponse = Message<"reseolio.v1.MoveClockResponse"> & {
   now?: Timestamp | undefined;
 
   /**
-   * When something is due next; absent when nothing is.
+   * When something is due next. Absent if nothing is.
    *
    * @generated from field: google.protobuf.Timestamp next_due_at = 2;
    */
   nextDueAt?: Timestamp | undefined;
 
   /**
-   * Jobs that still ran when the wait was over.
+   * Jobs that were still running when the wait ended.
    *
    * @generated from field: repeated reseolio.v1.BusyJob busy = 3;
    */
@@ -72,7 +72,7 @@ export const MoveClockResponseSchema: GenMessage<MoveClockResponse> = /*@__PURE_
   messageDesc(file_reseolio_v1_testing_service, 1);
 
 /**
- * A job that a worker executes.
+ * A job that a worker is executing.
  *
  * @generated from message reseolio.v1.BusyJob
  */
@@ -101,15 +101,16 @@ export const BusyJobSchema: GenMessage<BusyJob> = /*@__PURE__*/
   messageDesc(file_reseolio_v1_testing_service, 2);
 
 /**
- * For tests: a daemon whose time stands still until it is moved. Served only by `reseolio serve --manual-clock TIME`.
+ * For tests: a daemon whose clock stands still until it is moved. Only `reseolio serve --manual-clock TIME` serves
+ * it.
  *
  * @generated from service reseolio.v1.TestingService
  */
 export const TestingService: GenService<{
   /**
-   * Moves the time forward, does what is due by then, and answers when the workers have nothing left to do now. What
-   * becomes due on the way is done at the new time: to have everything at its own time, move from one next_due_at to
-   * the next.
+   * Moves the clock forward, processes everything that is due by then, and responds when the workers have nothing
+   * left to do. Everything that becomes due on the way is processed at the new time. To process everything at its own
+   * time, move from one next_due_at to the next.
    *
    * @generated from rpc reseolio.v1.TestingService.MoveClock
    */

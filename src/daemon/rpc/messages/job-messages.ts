@@ -2,6 +2,7 @@
  * Converts jobs between protobuf messages and core values. Messages are built as literals with every field, not with
  * `create`, because sessions convert tens of thousands per second.
  */
+import { NO_BYTES } from "#proto/contract.ts";
 import {
   type EnqueuedJob as EnqueuedJobMessage,
   type Job as JobMessage,
@@ -22,7 +23,6 @@ import { fromJobOptions, toJobOptions } from "./option-messages.ts";
 import { fromMs } from "./timestamps.ts";
 
 const NO_ARGS = new TextEncoder().encode("[]");
-const NO_BYTES = new Uint8Array(0);
 const NO_OPTIONS: JobOptionsInput = Object.freeze({});
 
 /**
