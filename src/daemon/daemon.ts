@@ -37,7 +37,7 @@ import { OpenSessions } from "./rpc/session-service.ts";
 import type { Server } from "./server.ts";
 import { startServer } from "./server.ts";
 import type { Store } from "./storage/seam/store.ts";
-import { openPatiently } from "./storage/open-with-retry.ts";
+import { openWithRetry } from "./storage/open-with-retry.ts";
 import { isPostgresUrl, openStore } from "./storage/open-store.ts";
 
 /** How long a start waits for the database. */
@@ -86,7 +86,7 @@ export async function startDaemon(
   const address = `${config.host}:${config.port}`;
   await checkAddressFree(config.host, config.port);
   const open = () => openStore(config.db, { clock, owner: { nodeId, address } });
-  const { store, warnings } = await openPatiently(open, {
+  const { store, warnings } = await openWithRetry(open, {
     withinMs: isPostgresUrl(config.db) && config.lingerMs === null ? START_MS : 0,
     onAway: (error) => logger.warn("the database does not answer; the start waits for it", { error, waitMs: START_MS }),
     giveUp,

@@ -60,7 +60,7 @@ export function prepareSendSignals(session: WriteSession, waits: Waits): SendSig
     return { kind: "sent", taken: wasAwaited === 1 };
   }
 
-  /** Counted only when it got so many in all. */
+  /** Counts only when the job got more than the limit in all. */
   function isFull(place: number): boolean {
     if (place <= SIGNAL_LIMITS.waitingPerJob) return false;
     return ((countWaiting.values(id)[0] as Row)[0] as number) >= SIGNAL_LIMITS.waitingPerJob;
