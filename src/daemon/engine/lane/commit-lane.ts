@@ -1,10 +1,9 @@
 import { DaemonError } from "../../core/errors.ts";
 import type { Transition } from "../../core/job-machine.ts";
-import type { NewCheckpoint, RecordOutcome } from "../../storage/seam/workflows.ts";
+import type { NewCheckpoint, NewSignal, RecordOutcome, SignalOutcome } from "../../storage/seam/workflows.ts";
 import type { EmitOutcome, NewEvent } from "../../storage/seam/events.ts";
 import type { EnqueueOutcome, NewJob } from "../../storage/seam/jobs.ts";
 import type { Store, Transaction } from "../../storage/seam/store.ts";
-import type { SignalOutcome, NewSignal } from "../../storage/seam/workflows.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import { type Committed, describeChanges } from "./committed-changes.ts";
 import type { Dispatcher } from "../workers/dispatcher.ts";

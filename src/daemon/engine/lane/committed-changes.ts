@@ -3,9 +3,7 @@ import type { Job } from "../../core/job.ts";
 import { isTerminal } from "../../core/job.ts";
 import type { ClaimedJobs, EnqueueOutcome } from "../../storage/seam/jobs.ts";
 import type { EmitOutcome } from "../../storage/seam/events.ts";
-import type { RecordOutcome } from "../../storage/seam/workflows.ts";
-import type { SignalOutcome } from "../../storage/seam/workflows.ts";
-import type { StoredJob } from "../../storage/seam/workflows.ts";
+import type { RecordOutcome, SignalOutcome, StoredJob } from "../../storage/seam/workflows.ts";
 import type { CommittedChange } from "./change-feed.ts";
 import type { ParkOutcome } from "../workflows/park-jobs.ts";
 

@@ -1,10 +1,9 @@
 import type { DaemonError } from "../../core/errors.ts";
 import type { Transition } from "../../core/job-machine.ts";
-import type { NewCheckpoint, RecordOutcome } from "../../storage/seam/workflows.ts";
+import type { NewCheckpoint, NewSignal, RecordOutcome, SignalOutcome } from "../../storage/seam/workflows.ts";
 import type { EmitOutcome, NewEvent } from "../../storage/seam/events.ts";
 import type { EnqueueOutcome, NewJob } from "../../storage/seam/jobs.ts";
 import type { Transaction } from "../../storage/seam/store.ts";
-import type { SignalOutcome, NewSignal } from "../../storage/seam/workflows.ts";
 import type { ParkOutcome, ParkToStore } from "../workflows/park-jobs.ts";
 
 /** Told once, after the commit is on disk, or with what prevented it. Called on the lane: must be short, must not throw. */

@@ -1,5 +1,4 @@
-import type { NewPark } from "../../seam/workflows.ts";
-import type { NewSignal } from "../../seam/workflows.ts";
+import type { NewPark, NewSignal } from "../../seam/workflows.ts";
 import { END, wakingIds } from "./end-waits.ts";
 import { textArray, uuidArray } from "../connection/literals.ts";
 import { FORGET } from "./wait-details.ts";

@@ -1,9 +1,8 @@
 import type { Database } from "bun:sqlite";
 import { SIGNAL_LIMITS } from "../../../core/signal.ts";
-import type { ParkedJob } from "../../seam/workflows.ts";
+import type { NewSignal, ParkedJob, SentSignals, SignalOutcome } from "../../seam/workflows.ts";
 import { stateOf } from "../../rows/codes.ts";
 import { jobIdText, writeJobId } from "../../rows/job-id.ts";
-import type { SentSignals, SignalOutcome, NewSignal } from "../../seam/workflows.ts";
 import type { Row } from "../connection/rows.ts";
 import type { Waits } from "./waits.ts";
 import type { WriteSession } from "../session/write-session.ts";
