@@ -35,7 +35,7 @@ import { createStreams } from "./rpc/session/session-stream.ts";
 import { OpenSessions } from "./rpc/session/open-sessions.ts";
 import { type Server, startServer } from "./server.ts";
 import type { Store } from "./storage/seam/store.ts";
-import { openPatiently } from "./storage/open-with-retry.ts";
+import { openWithRetry } from "./storage/open-with-retry.ts";
 import { isPostgresUrl, openStore } from "./storage/open-store.ts";
 
 /** How long a start waits for the database. */
@@ -83,7 +83,7 @@ export async function startDaemon(
   const address = `${config.host}:${config.port}`;
   await checkAddressFree(config.host, config.port);
   const open = () => openStore(config.db, { clock, owner: { nodeId, address } });
-  const { store, warnings } = await openPatiently(open, {
+  const { store, warnings } = await openWithRetry(open, {
     withinMs: isPostgresUrl(config.db) && config.lingerMs === null ? START_MS : 0,
     onAway: (error) => logger.warn("database not reachable; waiting for it", { error, waitMs: START_MS }),
     giveUp,

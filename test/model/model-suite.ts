@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { decide, type JobEvent } from "../../src/daemon/core/job-machine.ts";
 import { resolveJobOptions } from "../../src/daemon/core/job-options.ts";
 import type { Job } from "../../src/daemon/core/job.ts";
-import type { Store } from "../../src/daemon/storage/seam/store.ts";
+import type { Store, Transaction } from "../../src/daemon/storage/seam/store.ts";
 import type { NewJob } from "../../src/daemon/storage/seam/jobs.ts";
 import type { ManualClock } from "../support/manual-clock.ts";
 import { randomFrom, type Random } from "../support/seeded-random.ts";
@@ -15,7 +15,6 @@ import type {
   RecordOrder,
 } from "../../src/daemon/core/checkpoint.ts";
 import type { ParkedJob } from "../../src/daemon/storage/seam/workflows.ts";
-import type { Transaction } from "../../src/daemon/storage/seam/store.ts";
 import type { ModelJob } from "./job-model.ts";
 import { WorkflowModel } from "./workflow-model.ts";
 

@@ -7,8 +7,7 @@ import type {
   RecordOrder,
 } from "../../src/daemon/core/checkpoint.ts";
 import type { Job } from "../../src/daemon/core/job.ts";
-import type { RecordOutcome } from "../../src/daemon/storage/seam/workflows.ts";
-import type { SignalOutcome } from "../../src/daemon/storage/seam/workflows.ts";
+import type { RecordOutcome, SignalOutcome } from "../../src/daemon/storage/seam/workflows.ts";
 import { JobModel, type ModelJob } from "./job-model.ts";
 
 export interface ModelRecord {

@@ -3,8 +3,7 @@ import type { NewWait, ParkOrder } from "../../src/daemon/core/checkpoint.ts";
 import { decide } from "../../src/daemon/core/job-machine.ts";
 import type { Job } from "../../src/daemon/core/job.ts";
 import { SIGNAL_LIMITS } from "../../src/daemon/core/signal.ts";
-import type { ParkedJob } from "../../src/daemon/storage/seam/workflows.ts";
-import type { SignalOutcome, NewSignal } from "../../src/daemon/storage/seam/workflows.ts";
+import type { NewSignal, ParkedJob, SignalOutcome } from "../../src/daemon/storage/seam/workflows.ts";
 import {
   bytes,
   claim,

@@ -40,7 +40,7 @@ describe("the setting", () => {
   for (const [url, reason] of [
     ["", "names no file"],
     ["sqlite://", "names no file"],
-    ["mysql://user:secret@host/db", "no storage that reseolio knows"],
+    ["mysql://user:secret@host/db", "not a storage that reseolio supports"],
     ["sqlite://a\0b", "zero byte"],
   ] as const) {
     test(`${JSON.stringify(url)} is refused: ${reason}`, async () => {

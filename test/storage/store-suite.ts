@@ -176,7 +176,7 @@ function enqueueTests(makeStore: MakeStore): void {
     await using world = await makeStore();
     const ok = newJobId(world.clock.now());
     const wrong = enqueue(world, { jobId: ok }, { jobId: "no-uuid" });
-    expect(wrong).rejects.toThrow(/"no-uuid" is no UUID/);
+    expect(wrong).rejects.toThrow(/"no-uuid" is not a UUID/);
     await wrong.catch(() => {});
     expect(await world.store.jobs.get(ok)).toBeNull();
   });

@@ -44,10 +44,10 @@ export function sqlitePath(url: string): string {
       return nonEmptyPath(rest.startsWith("//") ? rest.slice(2) : rest, url);
     case "postgres":
     case "postgresql":
-      throw invalidUrl(`${scheme}://… is no file: this works on SQLite only; give sqlite://./reseolio.db or a path`);
+      throw invalidUrl(`${scheme}://… is not a file: this works on SQLite only; give sqlite://./reseolio.db or a path`);
     default:
       throw invalidUrl(
-        `${scheme}:… is no storage that reseolio knows; give sqlite://./reseolio.db, a path, or postgres://…`,
+        `${scheme}:… is not a storage that reseolio supports; give sqlite://./reseolio.db, a path, or postgres://…`,
       );
   }
 }

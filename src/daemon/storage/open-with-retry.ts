@@ -1,22 +1,22 @@
 import { DaemonError } from "../core/errors.ts";
 
 /** How long a start waits for a database that does not answer yet. */
-export interface Patience {
-  /** 0: not at all. */
+export interface RetryOptions {
+  /** 0 for no retry. */
   readonly withinMs: number;
-  /** Told once, with the first fault. */
+  /** Called once, with the first fault. */
   readonly onAway: (fault: DaemonError) => void;
-  /** Ends the waiting before its time. */
+  /** Stops waiting. */
   readonly giveUp: AbortSignal;
 }
 
 const RETRY_MS = 500;
 
 /**
- * What `open` opens, tried again while it is `unavailable`: a machine that starts brings up its services in any order.
+ * Opens a database, and tries again while it is `unavailable`: a machine that starts brings up its services in any order.
  * Throws the last fault when the time is over, and any other fault at once.
  */
-export async function openPatiently<T>(open: () => Promise<T>, { withinMs, onAway, giveUp }: Patience): Promise<T> {
+export async function openWithRetry<T>(open: () => Promise<T>, { withinMs, onAway, giveUp }: RetryOptions): Promise<T> {
   const until = performance.now() + withinMs;
   for (let tried = 1; ; tried++) {
     try {

@@ -59,7 +59,7 @@ export function unfinishedCopy(name: string, text: string): DaemonError {
   const { source } = JSON.parse(text) as CopyMarker;
   return new DaemonError(
     "failed_precondition",
-    `${name} is the unfinished copy of ${source}: run the same reseolio db copy again, it goes on where it was`,
+    `${name} is the unfinished copy of ${source}: run the same reseolio db copy again; it continues where it was`,
     { metadata: { [UNFINISHED_COPY]: source } },
   );
 }

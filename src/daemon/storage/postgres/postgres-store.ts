@@ -39,7 +39,7 @@ export interface PostgresStoreOptions {
 
 export interface PostgresStore extends Store {
   readonly kind: "postgres";
-  /** What a person should know, to be logged. */
+  /** What an operator should know, to be logged. */
   readonly warnings: readonly string[];
 }
 
@@ -69,7 +69,7 @@ export async function createPostgresStore(options: PostgresStoreOptions): Promis
   return store;
 }
 
-/** Another transaction may be in the way again; more often than this it is a fault. */
+/** How often a transaction is tried when it deadlocks. */
 const DEADLOCK_TRIES = 5;
 
 class OpenPostgresStore implements PostgresStore {
@@ -132,7 +132,7 @@ class OpenPostgresStore implements PostgresStore {
     );
   }
 
-  /** One after the other: there is one connection that writes. */
+  /** Runs one transaction after the other: there is one connection that writes. */
   async #inTurn<T>(run: () => Promise<T>): Promise<T> {
     while (this.#open !== null) await this.#open.catch(() => {});
     const running = run();
@@ -144,7 +144,7 @@ class OpenPostgresStore implements PostgresStore {
     }
   }
 
-  /** The server ends one of those that wait for each other; nothing of it happened, so it can be run again. */
+  /** In a deadlock the server rolls back one of the transactions, so it can be run again. */
   async #runUntilFree<T>(work: (tx: Transaction) => Promise<T>, options: TransactOptions): Promise<T> {
     for (let tried = 1; ; tried++) {
       try {
@@ -185,7 +185,7 @@ class OpenPostgresStore implements PostgresStore {
     return this.#guarded(nextDueAt(this.#reads));
   }
 
-  /** Tables with their indexes; the log is the whole server's. */
+  /** Counts tables with their indexes; the log belongs to the whole server. */
   async sizeBytes(): Promise<number> {
     return (await this.#guarded(this.#reads.rows(SIZE)))[0]![0] as number;
   }

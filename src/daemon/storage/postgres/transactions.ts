@@ -18,7 +18,7 @@ export function openTransaction(session: WriteSession, rounds: PruneRounds): Ope
     schedules: (guard) => scheduleWrites(session, guard),
     workers: (guard) => workerWrites(session, guard),
     nextDueAt: () => nextDueAt(session.runner),
-    // The clock is the database's, and nobody here sees when it is set.
+    // The clock is the database's, and no daemon can notice when it is set.
     moveLengths: () => {},
   });
 }

@@ -3,12 +3,12 @@ import type { Checkpoint, PendingWait, StepError, WaitKind } from "../../core/ch
 import { readKind, readOrder } from "./record-order.ts";
 import { orNull, type RowCodec, type StoredRow, type StoredValue } from "./rows.ts";
 
-/** Names that one look at the index finds; the bytes of their values are counted before any value is read. */
+/** How many names one read of the index finds; the bytes of their values are counted before any value is read. */
 export const NAMES_AHEAD = 256;
 
-/** Of a checkpoint without its value, which comes behind them. */
+/** Columns of a checkpoint without its value, which follows them. */
 export const CHECKPOINT_COLUMNS = "name, kind, error, timed_out, failures, recorded_at, place, gate, op";
-/** Where the first column behind CHECKPOINT_COLUMNS and the value stands. */
+/** Index of the first column after CHECKPOINT_COLUMNS and the value. */
 export const BEHIND_CHECKPOINT = 10;
 export const WAIT_COLUMNS = "name, kind, due_at, event_name, awaited_id, gate";
 
@@ -38,12 +38,12 @@ export function waitFromRow(row: StoredRow, { idOf, textOf }: RowCodec): Pending
   };
 }
 
-/** How many of these, names with the bytes of their values, fit into a page: at least one. */
+/** How many of these entries, names with the bytes of their values, fit into a page: at least one. */
 export function fitting(ahead: readonly (readonly [string, number])[], maxBytes: number): number {
   let bytes = 0;
-  for (const [place, [, size]] of ahead.entries()) {
+  for (const [index, [, size]] of ahead.entries()) {
     bytes += size;
-    if (bytes > maxBytes && place > 0) return place;
+    if (bytes > maxBytes && index > 0) return index;
   }
   return ahead.length;
 }

@@ -30,7 +30,7 @@ export const CATCH_UP_CODES = { none: 0, latest: 1, all: 2 } as const satisfies 
 
 export const OVERLAP_CODES = { allow: 0, skip: 1 } as const satisfies Record<Overlap, number>;
 
-/** With OTHER_KIND where the column `kind` holds the rest of the number and `gate` this flag. */
+/** A code with OTHER_KIND is stored in two columns: the rest of the number in `kind`, this flag in `gate`. */
 export const KIND_CODES = {
   step: 0,
   sleep: 1,

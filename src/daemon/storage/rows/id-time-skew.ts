@@ -5,7 +5,7 @@
  */
 export const LEAST_SKEW_MS = 60_000;
 
-/** The distance that holds this id too. */
+/** The distance, widened to cover this id. */
 export function widenSkew(skewMs: number, idTime: number, storedAt: number): number {
   const distance = Math.abs(idTime - storedAt);
   let widened = skewMs;

@@ -1,4 +1,7 @@
-/** Job ids: 36 characters of text outside, 16 bytes in the database. On the path of every row, hence no allocation but the answer. */
+/**
+ * Job ids: 36 characters of text outside, 16 bytes in the database. On the path of every row, so only the result is
+ * allocated.
+ */
 import { DaemonError } from "../../core/errors.ts";
 
 const NIBBLES = new Int8Array(128).fill(-1);
@@ -20,7 +23,7 @@ export function writeJobId(text: string, target: Uint8Array): boolean {
     const position = POSITIONS[index]!;
     const high = NIBBLES[text.charCodeAt(position)] ?? -1;
     const low = NIBBLES[text.charCodeAt(position + 1)] ?? -1;
-    // No digit is -1, which has bits above a nibble's.
+    // A character that is not a digit gives -1, which has bits above a nibble's.
     faults |= (high | low) & ~15;
     target[index] = (high << 4) | low;
   }
@@ -36,9 +39,13 @@ export function jobIdBytes(text: string): Uint8Array {
 
 export function malformedJobId(text: string): DaemonError {
   const shown = JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
-  return new DaemonError("invalid_argument", `job id ${shown} is no UUID; give 32 hexadecimal digits as 8-4-4-4-12`, {
-    metadata: { jobId: text.slice(0, 80) },
-  });
+  return new DaemonError(
+    "invalid_argument",
+    `job ID ${shown} is not a UUID; give 32 hexadecimal digits as 8-4-4-4-12`,
+    {
+      metadata: { jobId: text.slice(0, 80) },
+    },
+  );
 }
 
 export function jobIdText(bytes: Uint8Array): string {

@@ -1,7 +1,7 @@
 import type { Job } from "../../core/job.ts";
 import type { JobStatus } from "../seam/jobs.ts";
 
-/** Where a job stands, without the rest. */
+/** The status of a job. */
 export function statusOf({ jobId, state, leaseToken }: Job): JobStatus {
   return { jobId, state, leaseToken };
 }

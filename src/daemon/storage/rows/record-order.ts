@@ -10,15 +10,15 @@ export const NOT_ALONE = 1;
 const NOT_PROMPT = 2;
 export const UNDO = 4;
 export const ENDED_ATTEMPT = 8;
-/** `kind` says another kind than it did before there was an order: its CHECK allows no more numbers, and none can be changed. */
+/** `kind` means another kind than without an order: its CHECK allows no further numbers and cannot be changed. */
 export const OTHER_KIND = 16;
 const BESIDE = 32;
-/** The numbers that `kind` has then, in SQL. */
+/** The numbers that `kind` has with that flag, in SQL. */
 export const OTHER_KINDS = Object.values(KIND_CODES)
   .filter((code) => code >= OTHER_KIND)
   .map((code) => code - OTHER_KIND)
   .join(", ");
-/** `gate` is (asked - place) * FLAGS + flags: a small number where operations end in the order in which they are asked for. */
+/** `gate` is (asked - place) * FLAGS + flags: small where operations end in the order in which they are asked for. */
 const FLAGS = 64;
 /** The flags alone: the gate of a record without a place. */
 const ONLY_FLAGS = FLAGS - 1;
@@ -38,7 +38,7 @@ export interface StoredOrder {
   readonly op: number | null;
 }
 
-/** @param place of a record without an order */
+/** @param place the place of a record without an order */
 export function storedOrder(kind: CheckpointKind, order: RecordOrder | null, place: number): StoredOrder {
   const code = KIND_CODES[kind];
   if (order === null) return withoutOrder(code, place);
@@ -55,7 +55,7 @@ export function loosenedGateSql(record: string): string {
     then ${record}place * ${FLAGS} + (${record}gate & ${ONLY_FLAGS}) else ${record}gate end)`;
 }
 
-/** Of a wait that is registered: it has no place yet. */
+/** The order of a wait that is registered: it has no place yet. */
 export function storedWaitOrder(kind: CheckpointKind, order: WaitOrder | undefined, place: number): StoredOrder {
   const code = KIND_CODES[kind];
   if (order === undefined) return withoutOrder(code, place);
@@ -73,17 +73,17 @@ function withoutOrder(code: number, place: number): StoredOrder {
   };
 }
 
-/** The kind by the two columns that tell it. */
+/** Reads the kind from its two columns. */
 export function readKind(kind: number, gate: number | null): CheckpointKind {
   return kindOf(kind + ((gate ?? 0) & OTHER_KIND));
 }
 
-/** The same in SQL, as a number for `kindOf`. */
+/** As `readKind` in SQL, as a number for `kindOf`. */
 export function kindSql(table: string): string {
   return `(${table}.kind + (coalesce(${table}.gate, 0) & ${OTHER_KIND}))`;
 }
 
-/** The gate of what ends while a job is parked; each wait adds its own flags. */
+/** The gate of waits that end while a job is parked; each wait adds its own flags. */
 export function parkedGate({ seq, asked, alone }: ParkOrder): number {
   return (asked - seq) * FLAGS + bit(!alone, NOT_ALONE);
 }

@@ -1,6 +1,6 @@
 /**
- * Rows of both stores as objects of the core. Columns come by position: the lists of names here are the only place of
- * their order. What the stores write differently, ids and text, is said by a codec.
+ * Reads rows of both stores as objects of the core. Columns are read by position: only the lists of names here define
+ * their order. A codec says what the stores write differently: ids and text.
  */
 import type { Attempt, Job, JobError } from "../../core/job.ts";
 import { UNDO_HEADER } from "#proto/contract.ts";
@@ -46,7 +46,7 @@ export const LISTED_JOB_COLUMN_NAMES = [
   "error",
 ] as const;
 
-/** A whole job: behind the others what may be large, and what stands behind that in the row. */
+/** A whole job: the listed columns, then those that may be large, then those after them in the row. */
 export const JOB_COLUMN_NAMES = [...LISTED_JOB_COLUMN_NAMES, "headers", "args", "result", "ran_ms"] as const;
 
 /** How the text of an undo job's headers begins, and no other. */
@@ -55,10 +55,10 @@ export const UNDO_MARK = `{"${UNDO_HEADER}":`;
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 
 /**
- * A row of a whole job, of a snapshot, or of a listed one, which has no ranMs either. In the place of the headers the last
- * two say whether it is an undo job.
+ * Reads a row of a whole job, of a snapshot, or of a listed job, which has no ranMs either. The last two have, instead of
+ * the headers, whether it is an undo job.
  *
- * @param argsOf called when the row has no args: they stand elsewhere, or were not asked for
+ * @param argsOf called when the row has no args: they are stored elsewhere, or were not selected
  */
 export function jobFromRow(
   row: StoredRow,
@@ -121,7 +121,7 @@ export const WORKER_COLUMNS = `worker_id, node_id, host, host_id, pid, process_s
 
 /** A row of WORKER_COLUMNS. */
 export function workerFromRow(row: StoredRow, { textOf }: RowCodec): WorkerRecord {
-  const textAt = (place: number): string => textOf(row[place] as StoredValue);
+  const textAt = (index: number): string => textOf(row[index] as StoredValue);
   return {
     workerId: textAt(0),
     nodeId: textAt(1),
@@ -137,7 +137,7 @@ export function workerFromRow(row: StoredRow, { textOf }: RowCodec): WorkerRecor
   };
 }
 
-/** An error as it is kept. */
+/** An error as it is stored. */
 export function errorText(error: JobError | null): string | null {
   return error === null ? null : JSON.stringify(error);
 }
@@ -146,7 +146,7 @@ export function errorFromText(text: string | null): JobError | null {
   return text === null ? null : (JSON.parse(text) as JobError);
 }
 
-/** Headers as they are kept; null when there are none. */
+/** Headers as they are stored; null when there are none. */
 export function headersText(headers: Readonly<Record<string, string>>): string | null {
   for (const _ in headers) return JSON.stringify(headers);
   return null;
@@ -156,12 +156,12 @@ function headersFromText(text: StoredValue | undefined): Readonly<Record<string,
   return typeof text === "string" ? (JSON.parse(text) as Record<string, string>) : NO_HEADERS;
 }
 
-/** @param headers their text, or what a list and a snapshot have instead */
+/** @param headers their text, or the flag that a list and a snapshot have instead */
 function isUndo(headers: StoredValue | undefined): boolean {
   return typeof headers === "string" ? headers.startsWith(UNDO_MARK) : headers === true || headers === 1;
 }
 
-/** Null for null. */
+/** Applies `read` to a value; null stays null. */
 export function orNull(value: StoredValue | undefined, read: (stored: StoredValue) => string): string | null {
   return value === null || value === undefined ? null : read(value);
 }

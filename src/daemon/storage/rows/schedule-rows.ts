@@ -5,7 +5,7 @@ import { CATCH_UP_CODES, catchUpOf, OVERLAP_CODES, overlapOf } from "./codes.ts"
 import { SCHEDULE_STATE_CODES, scheduleStateOf, stateOf } from "./codes.ts";
 import { errorFromText, orNull, type RowCodec, type StoredRow, type StoredValue } from "./rows.ts";
 
-/** In the order of `scheduleFromRow`; what `scheduleValues` gives comes in the same order. */
+/** In the order in which `scheduleFromRow` reads them and `scheduleValues` returns them. */
 export const SCHEDULE_COLUMN_NAMES = [
   "id",
   "name",
@@ -89,7 +89,7 @@ export function scheduleValues<Id, Text>(
   ];
 }
 
-/** A row with state and error of the schedule's last job behind it. */
+/** Reads a row of a schedule, followed by state and error of its last job. */
 export function statusFromRow(row: StoredRow, codec: RowCodec): ScheduleStatus {
   const [state, error] = row.slice(SCHEDULE_COLUMN_NAMES.length) as [number | null, string | null];
   const lastJob = state === null ? null : { state: stateOf(state), error: errorFromText(error) };

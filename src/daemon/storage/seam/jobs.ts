@@ -14,7 +14,7 @@ export interface JobReads {
   list(query: JobQuery): Promise<JobPage>;
   /** From maintained counters; zero counts are left out. */
   count(): Promise<readonly JobCount[]>;
-  /** Brings the maintained counters into their short form; to be called now and then. Returns how many rows it removed. */
+  /** Compacts the maintained counters; to be called now and then. Returns how many rows it removed. */
   foldCounters(): Promise<number>;
 
   /**

@@ -50,7 +50,7 @@ export interface WorkflowWrites {
    * An ordered record that has no place yet gets that of the item, and keeps its value.
    */
   record(items: readonly NewCheckpoint[]): Promise<readonly RecordOutcome[]>;
-  /** For each item, the kinds of those of its names that are known. */
+  /** Finds, for each item, the kinds of those of its names that are known. */
   findKinds(items: readonly NamesOfJob[]): Promise<readonly ReadonlyMap<string, CheckpointKind>[]>;
 
   /**

@@ -52,7 +52,7 @@ export interface SqliteStoreOptions {
 
 export interface SqliteStore extends Store {
   readonly kind: "sqlite";
-  /** What a person should know, such as an unsafe library; to be logged. */
+  /** What an operator should know, such as an unsafe library; to be logged. */
   readonly warnings: readonly string[];
 }
 

@@ -5,9 +5,9 @@ import { withDeadline } from "../connection/deadline.ts";
 import { ANY_HINT, readHint } from "./hints.ts";
 import type { Runner } from "../connection/runner.ts";
 
-/** How long a daemon that listens counts as there; after it nobody sends hints for its sake. */
+/** TTL of a listener; afterwards its peers stop sending it hints. */
 const LISTENER_MS = 30_000;
-/** Renews that, and finds out whether the connection still answers. */
+/** Interval for renewing that, and for checking that the connection still answers. */
 const TICK_MS = 10_000;
 const RECONNECT_MS = 1_000;
 
@@ -25,11 +25,11 @@ export interface HintChannelOptions {
 }
 
 /**
- * LISTEN on a connection of its own, made anew whenever it is lost. Whoever missed something is told "any". Behind a
- * pooler nothing is ever told.
+ * LISTEN on its own connection, which is opened again whenever it is lost. The listener then gets a hint of "any".
+ * Behind a pooler it never gets a hint.
  */
 export class HintChannel {
-  /** Of NOTIFY; each schema has its own. */
+  /** The channel of NOTIFY; each schema has its own. */
   readonly name: string;
   readonly #options: HintChannelOptions;
   readonly #listeners = new Set<(hint: StoreHint) => void>();
@@ -43,7 +43,7 @@ export class HintChannel {
     this.name = `${options.address.schema}_hints`;
   }
 
-  /** Returns when hints are on their way, or when the first try failed: then it goes on trying. */
+  /** Returns when it listens, or when the first try failed: then it keeps trying. */
   async listen(onHint: (hint: StoreHint) => void): Promise<HintListener> {
     const listener = (hint: StoreHint) => onHint(hint);
     this.#listeners.add(listener);
@@ -126,7 +126,7 @@ export class HintChannel {
     this.#again(0);
     if (this.#client === null) return;
     this.#drop();
-    // Else it counts as there for a while, which costs the others a notification a commit.
+    // Otherwise peers keep sending a notification per commit until its TTL ends.
     await this.#options.reads.rows(UNREGISTER, [this.#options.listenerId]).catch(() => {});
   }
 

@@ -1,4 +1,4 @@
-/** What a commit tells other daemons: which functions have jobs to claim, which jobs they may wait for or run. */
+/** Hints that a commit sends to other daemons: functions with jobs to claim, and jobs that they may await or run. */
 import type { Transition } from "../../../core/job-machine.ts";
 import type { Job, JobState } from "../../../core/job.ts";
 import type { StoreHint, HintedChange } from "../../seam/cluster.ts";
@@ -14,15 +14,15 @@ export function newHints(): Hints {
   return { readyFunctions: new Set(), jobIds: new Set(), workerIds: new Set() };
 }
 
-/** PostgreSQL refuses 8,000 bytes. */
+/** PostgreSQL limits a notification to less than 8,000 bytes. */
 const MOST_BYTES = 7_900;
-/** Ids and names that do not fit are told as "any". */
+/** Ids and names that do not fit are sent as "any". */
 const ID_BYTES = 39;
 
-/** Everything that any commit may have told: for those who may have missed some. */
+/** A hint that covers any commit: for those who may have missed some. */
 export const ANY_HINT: StoreHint = { functionNames: "any", jobIds: "any", workerIds: "any", isGap: true };
 
-/** One text for a whole transaction; null when there is nothing to tell. */
+/** One text for a whole transaction; null when there is nothing to send. */
 export function hintText({ readyFunctions, jobIds, workerIds }: Hints, from: string): string | null {
   if (readyFunctions.size === 0 && jobIds.size === 0 && workerIds.size === 0) return null;
   const head = {
@@ -48,7 +48,7 @@ export function newChanges(): Changes {
   return { stored: [], moved: [], leased: [] };
 }
 
-/** As many texts as it takes. In the order in which a daemon's own watchers are told. */
+/** As many texts as needed, in the order in which a daemon's own watchers get the changes. */
 export function changeTexts({ stored, moved, leased }: Changes, at: number, from: string): readonly string[] {
   const rows: ChangeRow[] = [
     ...stored.map((item): ChangeRow => [item.jobId, item.functionName, item.parentId, "PENDING", 0, false]),
@@ -80,7 +80,7 @@ function changeText(rows: readonly string[], at: number, from: string): string {
   return `{"from":${JSON.stringify(from)},"at":${at},"changes":[${rows.join()}]}`;
 }
 
-/** Null for what this daemon sent itself, and for what is no hint of ours. */
+/** Null for a hint that this daemon sent itself, and for any other text. */
 export function readHint(text: string, own: string): StoreHint | null {
   try {
     const { from, functions, jobs, workers, at, changes } = JSON.parse(text) as Readonly<Record<string, unknown>>;
@@ -92,7 +92,7 @@ export function readHint(text: string, own: string): StoreHint | null {
   }
 }
 
-/** Without anything but changes. */
+/** A hint with nothing but changes. */
 const NO_HINT: StoreHint = { functionNames: [], jobIds: [], workerIds: [] };
 
 function readChange(change: unknown, at: number): HintedChange {

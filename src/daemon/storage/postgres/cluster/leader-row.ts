@@ -15,7 +15,7 @@ const LEAD = `with taken as (
   union all
   select node_id, term, expires_at, false from reseolio.leader where not exists (select 1 from taken)`;
 
-/** Its term stays: whoever leads next has a higher one. */
+/** Keeps the term: the next leader has a higher one. */
 const RESIGN = "update reseolio.leader set expires_at = 0 where node_id = $1";
 
 export async function lead(
@@ -26,7 +26,7 @@ export async function lead(
 ): Promise<Leadership> {
   const params = [storedText(nodeId), Math.ceil(leaseMs), unmoved?.term ?? null, unmoved?.expiresAt ?? null];
   const [row] = await reads.rows(LEAD, params);
-  // Another daemon wrote at the same moment, and leads: what is read then is the row before, which may name us.
+  // Another daemon took the lead at the same moment: the row that is read is the one before, which may name us.
   if (row === undefined || (row[3] === false && readText(row[0] as string) === nodeId)) {
     return { nodeId: "", term: 0, expiresAt: 0 };
   }

@@ -32,7 +32,7 @@ export function parsePostgresUrl(given: string): PostgresAddress {
   const user = authority.includes("@") ? decode(authority.split(":", 1)[0]!.split("@", 1)[0]!) : "";
   checkHosts(hosts);
   const where = `${withPorts(hosts)}/${decode(database)}`;
-  // Of several servers the one that takes writes, also after a failover.
+  // Uses the one of several servers that accepts writes, also after a failover.
   if (hosts.includes(",") && !query.has("target_session_attrs")) query.set("target_session_attrs", "primary");
   return {
     url: `postgres://${authority}/${database}${query.size === 0 ? "" : `?${query.toString()}`}`,
@@ -51,7 +51,7 @@ function split(rest: string): { authority: string; database: string; query: URLS
   return { authority, database, query: new URLSearchParams(query) };
 }
 
-/** Two ways of writing one place have one name. */
+/** Different spellings of one database get the same name. */
 function withPorts(hosts: string): string {
   const each = hosts === "" ? ["localhost"] : hosts.split(",");
   return each.map((host) => (/:\d+$/.test(host) ? host : `${host}:${USUAL_PORT}`)).join();

@@ -4,11 +4,11 @@ import type { Param } from "./literals.ts";
 import type { Row } from "./rows.ts";
 
 export interface Timeouts {
-  /** To reach the server and be let in. */
+  /** For connecting and authenticating. */
   readonly connectMs: number;
-  /** The server gives up a statement after it. */
+  /** The server cancels a statement after this time. */
   readonly statementMs: number;
-  /** The server gives up waiting for a lock after it. */
+  /** The server stops waiting for a lock after this time. */
   readonly lockMs: number;
   /** The server ends a transaction in which nothing happens, and its locks: before those who wait for them give up. */
   readonly idleInTransactionMs: number;
@@ -47,7 +47,7 @@ export function connect({ address, timeouts, session, max, onNotify, onClose }: 
     connect_timeout: timeouts.connectMs / 1000,
     idle_timeout: 0,
     max_lifetime: null,
-    // Makes it wait before the next try; who asks meanwhile is refused at once.
+    // Makes the driver wait before the next try; statements sent meanwhile fail at once.
     backoff: false,
     onnotice: () => {},
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
@@ -58,8 +58,8 @@ export function connect({ address, timeouts, session, max, onNotify, onClose }: 
 }
 
 /**
- * Every statement of ours goes by an index. A planner that has not heard of new rows yet may think otherwise, so the
- * other ways are closed to it.
+ * Every statement of ours uses an index. A planner without statistics of new rows may choose another plan, so other
+ * plans are disabled.
  */
 export function sessionSettings(timeouts: Timeouts): Readonly<Record<string, string>> {
   return {

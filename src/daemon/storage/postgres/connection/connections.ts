@@ -22,15 +22,15 @@ type Reserved = Awaited<ReturnType<Client["reserve"]>>;
 export interface TransactionFacts {
   /** The database's time, the same for the whole transaction. */
   readonly now: number;
-  /** Another daemon wants to be told what this one commits. */
+  /** Another daemon wants hints of what this one commits. */
   readonly isListenedTo: boolean;
-  /** Another daemon wants to be told each change. */
+  /** Another daemon wants every change. */
   readonly isWatched: boolean;
 }
 
 /**
- * A transaction whose BEGIN is on its way: the first statement goes with it. One statement's fault leaves nothing to do
- * but to roll back.
+ * A transaction whose BEGIN is on its way: the first statement is sent with it. After a failed statement it can only be
+ * rolled back.
  */
 export interface OpenTransaction extends Runner {
   /** Known when the first statement is answered. */
@@ -47,7 +47,7 @@ export interface ConnectionsOptions {
   readonly session: SessionKind;
   /** Connections for reads. */
   readonly readers: number;
-  /** Who we are among those who listen for hints. */
+  /** The id of this daemon among those who listen for hints. */
   readonly listenerId: string;
   readonly time: ServerTime;
 }
@@ -56,8 +56,8 @@ const FACTS = `select reseolio.now_ms(), count(*) > 0, coalesce(bool_or(wants_ch
   from reseolio.listeners where listener_id <> $1 and expires_at > (select reseolio.now_ms())`;
 
 /**
- * The connections of one store: one that writes, and a few that read. Each wait has a deadline of our own; when it
- * passes, all connections are dropped, since one that a firewall swallowed says nothing for a quarter of an hour.
+ * The connections of one store: one that writes, and a few that read. Each wait has a deadline of our own. When it
+ * passes, all connections are dropped: a connection that a firewall dropped reports nothing for a quarter of an hour.
  */
 export class Connections {
   readonly #options: ConnectionsOptions;
@@ -71,7 +71,7 @@ export class Connections {
     this.#options = options;
   }
 
-  /** Reads, and writes that may be done twice: a lost connection is made up for by one more try. */
+  /** For reads, and for writes that can be repeated: tries once more after a lost connection. */
   readonly reads: Runner = {
     rows: async (sql, params = []) => {
       try {
@@ -101,12 +101,12 @@ export class Connections {
       answer(row![0] as number);
       return { now: row![0] as number, isListenedTo: row![1] as boolean, isWatched: row![2] as boolean };
     });
-    // Without BEGIN the first statement stands alone: nothing more may follow it.
+    // Without BEGIN the first statement runs outside any transaction: nothing more may follow it.
     facts.catch(() => this.#dropWriter());
     return { facts, rows, commit: (last) => this.#commit(writer, rows, last), rollback: () => this.#rollBack(writer) };
   }
 
-  /** One statement that is a transaction of its own: returns when its commit is on disk. Not behind a pooler. */
+  /** Runs one statement as its own transaction; returns when its commit is on disk. Not behind a pooler. */
   async alone(sql: string, params: readonly Param[]): Promise<readonly Row[]> {
     this.#refuseClosed();
     const writer = (this.#writer ??= await this.#bounded(this.#openWriter()));
@@ -176,7 +176,7 @@ export class Connections {
     if (writers !== null) void destroy(writers);
   }
 
-  /** Every connection at once; what was under way fails. The next use makes new ones. */
+  /** Drops every connection at once; pending statements fail. The next use opens new ones. */
   drop(): void {
     this.#dropWriter();
     const readers = this.#readers;

@@ -1,7 +1,7 @@
 import { DaemonError } from "../../../core/errors.ts";
 
 /**
- * The work's result, unless it takes longer: then `onLate` is told, and whether the work was done is not known.
+ * Returns the result of the work. When it takes longer, calls `onLate` and throws: the work may have been done or not.
  *
  * @param what for the message: "did not answer …"
  */

@@ -1,6 +1,6 @@
 import { DaemonError, type ErrorCode } from "../../../core/errors.ts";
 
-/** What the driver and the system call a connection that cannot be had or is gone. */
+/** Error codes of the driver and the system for a connection that cannot be opened or is lost. */
 const LOST = new Set([
   "CONNECTION_CLOSED",
   "CONNECTION_ENDED",
@@ -22,7 +22,7 @@ const LOST = new Set([
 const ENDED = new Set(["57P01", "57P02", "57P03", "57P05", "25P03"]);
 
 /**
- * A fault of PostgreSQL or of the way to it in the daemon's words; any other error comes back as it is.
+ * Translates a fault of PostgreSQL or of its connection to a `DaemonError`; returns any other error as it is.
  *
  * @param name of the database, for the message; never a password
  */
@@ -36,7 +36,7 @@ export function toStoreError(fault: unknown, name: string): unknown {
   });
 }
 
-/** SQLSTATE, or the driver's or the system's word; null for an error that is none of theirs. */
+/** SQLSTATE, or the code of the driver or the system; null for any other error. */
 export function faultCode(fault: unknown): string | null {
   if (!(fault instanceof Error) || fault instanceof DaemonError) return null;
   const code = (fault as Error & { code?: unknown }).code;
@@ -45,19 +45,19 @@ export function faultCode(fault: unknown): string | null {
     : null;
 }
 
-/** After it the connection cannot be used any more. */
+/** The connection cannot be used any more after such a fault. */
 export function isLoss(fault: unknown): boolean {
   const code = faultCode(fault);
   return code !== null && (LOST.has(code) || ENDED.has(code) || code.startsWith("08"));
 }
 
-/** Transactions waited for each other in a circle, and this one was ended: nothing of it happened. */
+/** A deadlock: the server rolled this transaction back. */
 export function isDeadlock(fault: unknown): boolean {
   const code = faultCode(fault);
   return code === "40P01" || code === "40001";
 }
 
-/** A row with this key is there already. */
+/** A row with this key exists already. */
 export function isTaken(fault: unknown): boolean {
   return faultCode(fault) === "23505";
 }
@@ -67,7 +67,7 @@ function verdictOn(code: string): readonly [ErrorCode, string] {
     return ["unavailable", "the connection is gone: it is made anew by itself when the server answers"];
   }
   if (code === "53100")
-    return ["resource_exhausted", "the server's disk is full: free some space, it works again by itself"];
+    return ["resource_exhausted", "the server's disk is full: free some space; reseolio recovers by itself"];
   if (code === "53200")
     return ["resource_exhausted", "the server has no memory left: send smaller batches, or give it more"];
   if (code === "53300")

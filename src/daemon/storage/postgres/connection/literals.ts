@@ -1,11 +1,11 @@
 /**
- * Values as PostgreSQL reads them. Batches travel as one array a column for `unnest`; an array is written here as one
+ * Values as PostgreSQL reads them. A batch is sent as one array per column for `unnest`; an array is written here as one
  * literal, since the driver's own writer knows only arrays that it has asked the server about.
  */
 
 export type Param = string | number | boolean | Uint8Array | null;
 
-/** Of whole numbers or of fractions. */
+/** An array of whole numbers or fractions. */
 export function numberArray(values: readonly (number | null)[]): string {
   return `{${values.map((value) => (value === null ? "null" : value)).join()}}`;
 }
@@ -14,7 +14,7 @@ export function booleanArray(values: readonly (boolean | null)[]): string {
   return `{${values.map((value) => (value === null ? "null" : value ? "t" : "f")).join()}}`;
 }
 
-/** Of ids that were checked: they need no quotes. */
+/** An array of valid ids, which need no quotes. */
 export function uuidArray(values: readonly (string | null)[]): string {
   return `{${values.map((value) => value ?? "null").join()}}`;
 }

@@ -11,7 +11,7 @@ import { readText } from "./literals.ts";
 
 /** A value as the driver reads it: numbers of every width, text, uuid as text, bytea. */
 export type Value = number | string | boolean | Uint8Array | null;
-/** Fresh for each read. */
+/** A new array for each read. */
 export type Row = readonly Value[];
 
 /** A whole job; of a table or alias named `job`. */
@@ -22,10 +22,10 @@ export const IS_UNDO = isUndo("job.headers");
 const LISTED = LISTED_JOB_COLUMN_NAMES.map((name) => `job.${name}`);
 /** A job without args, result and headers: what a transaction decides by. */
 export const SNAPSHOT_COLUMNS = [...LISTED, IS_UNDO, "null", "null", "job.ran_ms"].join(", ");
-/** A job without what may be large. */
+/** A job without columns that may be large. */
 export const LISTED_JOB_COLUMNS = [...LISTED, IS_UNDO].join(", ");
 
-/** Where the number of the function stands. */
+/** Index of the function's number. */
 export const FUNCTION_ID = LISTED_JOB_COLUMN_NAMES.indexOf("function_id");
 
 /** Ids come as text, and text has no zero character. */

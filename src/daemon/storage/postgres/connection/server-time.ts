@@ -1,12 +1,12 @@
 /**
- * The database's time, kept up between the answers that tell it: what passes is measured on the monotonic clock, so the
- * wall clock of this machine plays no part.
+ * The database's time, extrapolated between its answers by the monotonic clock, so that the wall clock of this machine
+ * does not matter.
  */
 export class ServerTime {
   /** Of the server's clock before the monotonic one; null until the first answer. */
   #offset: number | null = null;
 
-  /** Call before a question; what it returns is given the answer, when it is there. */
+  /** Called before a query; the result is to be called with the answer. */
   ask(): (now: number) => void {
     const askedAt = performance.now();
     return (now) => this.#observe(now, askedAt, performance.now());

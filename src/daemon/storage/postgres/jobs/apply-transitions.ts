@@ -10,8 +10,8 @@ import { dropWaits, endForJobs } from "../workflows/waits.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
 /**
- * The one change that nearly every job goes through. `+ 0` keeps the planner from looking for each job among all that
- * run, in their own small index: twenty times the work with 512 of them.
+ * The one change that nearly every job goes through. `+ 0` keeps the planner from searching the small index of running
+ * jobs for each job: that costs twenty times as much with 512 of them.
  */
 const SUCCEED = `update reseolio.jobs as job set
     state = 3, list_state = 3, result = given.result, started_at = greatest(given.started_at, job.started_at),
@@ -59,12 +59,12 @@ const RECORD = `insert into reseolio.attempts (job_id, attempt, outcome, worker_
   on conflict (job_id, attempt) do update set outcome = excluded.outcome, worker_id = excluded.worker_id,
     started_at = excluded.started_at, ended_at = excluded.ended_at, error = excluded.error`;
 
-/** A transition and where it stands in the batch. */
-type Placed = readonly [place: number, transition: Transition];
+/** A transition with its index in the batch. */
+type Indexed = readonly [index: number, transition: Transition];
 
 /**
- * Guarded writes, as few statements as the batch allows. Rows go in the order of their ids, so that daemons that write
- * the same jobs never wait for each other in a circle; several transitions of one job go one after the other.
+ * Guarded writes, in as few statements as the batch allows. Rows are written in the order of their ids, so that daemons
+ * that write the same jobs cannot deadlock; several transitions of one job are applied one after the other.
  */
 export async function applyTransitions(
   session: WriteSession,
@@ -84,35 +84,35 @@ export async function applyTransitions(
     ]);
     for (const jobId of awaiters) session.awaiters.add(jobId);
     const moved = new Set([...succeeded, ...otherwise]);
-    await note(
+    await recordMoves(
       session,
-      round.filter(([place]) => moved.has(place)),
+      round.filter(([index]) => moved.has(index)),
     );
-    for (const place of moved) applied[place] = true;
+    for (const index of moved) applied[index] = true;
   }
   return applied;
 }
 
-/** Each job once a round, in the order of ids; texts that are no ids move nothing. */
-function rounds(transitions: readonly Transition[]): readonly (readonly Placed[])[] {
-  const rounds: Placed[][] = [];
+/** Each job appears once per round, in the order of ids; malformed ids are left out. */
+function rounds(transitions: readonly Transition[]): readonly (readonly Indexed[])[] {
+  const rounds: Indexed[][] = [];
   const seen = new Map<string, number>();
-  for (const placed of transitions.entries()) {
-    const { jobId } = placed[1];
+  for (const indexed of transitions.entries()) {
+    const { jobId } = indexed[1];
     if (!isJobId(jobId)) continue;
     const round = seen.get(jobId) ?? 0;
     seen.set(jobId, round + 1);
-    (rounds[round] ??= []).push(placed);
+    (rounds[round] ??= []).push(indexed);
   }
   for (const round of rounds) round.sort(([, left], [, right]) => (left.jobId < right.jobId ? -1 : 1));
   return rounds;
 }
 
-async function succeed({ runner }: WriteSession, round: readonly Placed[]): Promise<readonly number[]> {
+async function succeed({ runner }: WriteSession, round: readonly Indexed[]): Promise<readonly number[]> {
   if (round.length === 0) return [];
   const transitions = round.map(([, transition]) => transition);
   const rows = await runner.rows(SUCCEED, [
-    numberArray(round.map(([place]) => place)),
+    numberArray(round.map(([index]) => index)),
     uuidArray(transitions.map(({ jobId }) => jobId)),
     numberArray(transitions.map(({ expected }) => expected.leaseToken)),
     numberArray(transitions.map(({ change }) => wholeMs(change.startedAt))),
@@ -121,12 +121,12 @@ async function succeed({ runner }: WriteSession, round: readonly Placed[]): Prom
   return rows.map((row) => row[0] as number);
 }
 
-async function move({ runner }: WriteSession, round: readonly Placed[]): Promise<readonly number[]> {
+async function move({ runner }: WriteSession, round: readonly Indexed[]): Promise<readonly number[]> {
   if (round.length === 0) return [];
   const changes = round.map(([, { change }]) => change);
   const expected = round.map(([, transition]) => transition.expected);
   const rows = await runner.rows(MOVE, [
-    numberArray(round.map(([place]) => place)),
+    numberArray(round.map(([index]) => index)),
     uuidArray(round.map(([, { jobId }]) => jobId)),
     numberArray(expected.map(({ state }) => STATE_CODES[state])),
     numberArray(expected.map(({ leaseToken }) => leaseToken)),
@@ -148,9 +148,9 @@ async function move({ runner }: WriteSession, round: readonly Placed[]): Promise
   return rows.map((row) => row[0] as number);
 }
 
-/** Counts, hints, and the record of attempts. */
-async function note(session: WriteSession, moved: readonly Placed[]): Promise<void> {
-  for (const [, transition] of moved) session.noteMoved(transition);
+/** Records what follows from the moves: counts, hints, dropped waits and attempts. */
+async function recordMoves(session: WriteSession, moved: readonly Indexed[]): Promise<void> {
+  for (const [, transition] of moved) session.recordMoved(transition);
   await dropWaits(
     session,
     idsOf(moved, ({ expected, change }) => isTerminal(change.state) && mayHaveWaits(expected)),
@@ -159,7 +159,7 @@ async function note(session: WriteSession, moved: readonly Placed[]): Promise<vo
     session,
     moved.map(([, transition]) => transition),
   );
-  // When all are applied: a child that is retried with its parent is the parent's still.
+  // After all transitions: a child that is retried with its parent still belongs to it.
   await forgetFailures(
     session,
     idsOf(moved, ({ change }) => change.forgetFailures === true),
@@ -176,16 +176,16 @@ async function note(session: WriteSession, moved: readonly Placed[]): Promise<vo
   ]);
 }
 
-function idsOf(moved: readonly Placed[], matches: (transition: Transition) => boolean): readonly string[] {
+function idsOf(moved: readonly Indexed[], matches: (transition: Transition) => boolean): readonly string[] {
   return moved.filter(([, transition]) => matches(transition)).map(([, { jobId }]) => jobId);
 }
 
-/** The clock of an attempt's start has fractions. */
+/** Rounds down: the start of an attempt is measured with fractions of a millisecond. */
 function wholeMs(time: number | undefined): number | null {
   return time === undefined ? null : Math.floor(time);
 }
 
-/** Never early. */
+/** Rounds up, so that nothing happens early. */
 function wholeWait(ms: number | undefined): number {
   return Math.ceil(Math.max(ms ?? 0, 0));
 }

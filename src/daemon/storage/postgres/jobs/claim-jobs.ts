@@ -4,7 +4,7 @@ import { numberArray, storedText } from "../connection/literals.ts";
 import { JOB_COLUMNS, type Row } from "../connection/rows.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
-/** A job that was parked goes on with its attempt. */
+/** A job that was parked continues its attempt. */
 const leaseSql = (since: string): string => `update reseolio.jobs as job set
     state = 1, is_ready = null, deadline_at = finish_by, attempt = attempt + (ran_ms is null)::int, lease_token = lease_token + 1,
     worker_id = $1,
@@ -21,10 +21,10 @@ const CLAIM_OF_ONE = `with ready as materialized (
   ) ${LEASE}`;
 
 /**
- * The first jobs of each function are found without a lock, and locked in their common order until there are enough:
- * no job is held back from other daemons that is not taken. Twice as many are looked at, for those that are held.
- * `coalesce` keeps the planner from finding each of them in the index of ready jobs instead of by its place: where
- * nearly all jobs have ended it takes that index for empty, and then reads all of it for each.
+ * Finds the first jobs of each function without a lock, then locks them in their common order until there are enough, so
+ * that no job is held back from other daemons without being taken. Reads twice as many, as others may hold some.
+ * `coalesce` makes the planner fetch each job by its ctid instead of the index of ready jobs: where nearly all jobs have
+ * ended, it assumes that this index is empty, and then reads all of it for each job.
  */
 const CLAIM_OF_MANY = `with first as materialized (
     select queue.ctid, queue.priority, queue.run_at, queue.id
@@ -49,7 +49,7 @@ const RESUME = `with ready as materialized (
     order by run_at limit $2::int for update skip locked
   ) ${leaseSql("started_at")}`;
 
-/** The same for woken jobs, each for the worker that has its handler in memory. */
+/** Leases woken jobs, each to the worker that has its handler in memory. */
 export async function resumeJobs(
   session: WriteSession,
   demands: readonly ResumeDemand[],
@@ -58,15 +58,15 @@ export async function resumeJobs(
     demands.map(({ workerId, limit }) => session.runner.rows(RESUME, [storedText(workerId), limit])),
   );
   const resumed: ClaimedJobs[] = [];
-  for (const [place, rows] of answers.entries()) {
+  for (const [index, rows] of answers.entries()) {
     const jobs = (await session.reader.jobsOf(rows)).sort((left, right) => left.runAt - right.runAt);
-    for (const job of jobs) session.noteLeased(job);
-    resumed.push({ workerId: demands[place]!.workerId, jobs, maybeMore: [] });
+    for (const job of jobs) session.recordLeased(job);
+    resumed.push({ workerId: demands[index]!.workerId, jobs, maybeMore: [] });
   }
   return resumed;
 }
 
-/** One statement a demand, all sent at once: each sees what those before it took. */
+/** Sends one statement per demand, all at once: each sees what those before it took. */
 export async function claimJobs(
   session: WriteSession,
   demands: readonly ClaimDemand[],
@@ -74,11 +74,11 @@ export async function claimJobs(
   await session.functions.ensure(demands.flatMap((demand) => demand.functionNames));
   const answers = await Promise.all(demands.map((demand) => lease(session, demand)));
   const claimed: ClaimedJobs[] = [];
-  for (const [place, { rows, looked }] of answers.entries()) {
-    const demand = demands[place]!;
+  for (const [index, { rows, looked }] of answers.entries()) {
+    const demand = demands[index]!;
     const jobs = (await session.reader.jobsOf(rows)).sort(inClaimOrder);
-    for (const job of jobs) session.noteLeased(job);
-    // With slots left over there is no more, but what stood behind jobs that other daemons were taking.
+    for (const job of jobs) session.recordLeased(job);
+    // When slots are left, the only jobs that remain are those behind jobs that other daemons were taking.
     const isDone = jobs.length < demand.limit && jobs.length >= looked;
     claimed.push({ workerId: demand.workerId, jobs, maybeMore: isDone ? [] : demand.functionNames });
   }
@@ -87,7 +87,7 @@ export async function claimJobs(
 
 interface Leased {
   readonly rows: readonly Row[];
-  /** Ready jobs that were seen, whoever got them; 0 where all were taken that nobody else held. */
+  /** Ready jobs that were seen, whoever got them; 0 when this claim took all that nobody else held. */
   readonly looked: number;
 }
 
@@ -98,7 +98,7 @@ async function lease({ runner, functions }: WriteSession, demand: ClaimDemand): 
     return { rows: await runner.rows(CLAIM_OF_ONE, [workerId, ids[0]!, demand.limit]), looked: 0 };
   }
   const answer = await runner.rows(CLAIM_OF_MANY, [workerId, numberArray(ids), demand.limit]);
-  // The one row that is always there has no job when none was leased.
+  // There is always one row; it has no job when none was leased.
   const rows = answer.filter((row) => row[1] !== null).map((row) => row.slice(1));
   return { rows, looked: answer[0]![0] as number };
 }

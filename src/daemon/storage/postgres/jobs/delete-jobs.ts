@@ -3,7 +3,7 @@ import { uuidArray } from "../connection/literals.ts";
 import { IS_BEING_UNDONE, isNeededUndo } from "../workflows/undo-jobs.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
-/** The jobs go with all that belongs to them; rows are locked in the order of their ids. */
+/** Deletes jobs with all that belongs to them; rows are locked in the order of their ids. */
 const DELETE = `with doomed as materialized (
     select job.id from reseolio.jobs as job
     where job.id = any ($1::uuid[]) and job.state >= 3 and not ${IS_BEING_UNDONE}
@@ -21,7 +21,7 @@ const DELETE = `with doomed as materialized (
   sent as (delete from reseolio.signals using doomed where signals.job_id = doomed.id)
   select id, function_id, state from gone`;
 
-/** Deletes those that are terminal and not held by an undo, and returns their ids in the order given. */
+/** Deletes the jobs that are terminal and not held by an undo; returns their ids in the order given. */
 export async function deleteJobs(session: WriteSession, jobIds: readonly string[]): Promise<readonly string[]> {
   const ids = distinctIds(jobIds);
   if (ids.length === 0) return [];

@@ -3,7 +3,7 @@ import { SNAPSHOT_COLUMNS } from "../connection/rows.ts";
 import type { Runner } from "../connection/runner.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
-/** What another daemon moves at the same moment is left to it. */
+/** Skips jobs that another daemon is moving. */
 const PROMOTE = `update reseolio.jobs set is_ready = true
   where ctid = any (array(
     select ctid from reseolio.jobs where not is_ready and run_at <= (select reseolio.now_ms())

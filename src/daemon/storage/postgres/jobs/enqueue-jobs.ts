@@ -8,7 +8,7 @@ import { insertJobs } from "./insert-jobs.ts";
 import { bytesArray, numberArray, textArray, uuidArray } from "../connection/literals.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
-/** What stands in the way of the items, by id (first) or by key. */
+/** Jobs that prevent items from being stored, by id (first) or by key. */
 const LOOK = `select given.place, found.id, found.function_id, found.state, found.args is distinct from given.args
   from unnest($1::int[], $2::uuid[], $3::int[], $4::text[], $5::bytea[]) as given (place, id, function_id, key, args)
   cross join lateral (
@@ -22,24 +22,24 @@ const LOOK = `select given.place, found.id, found.function_id, found.state, foun
 const RELEASE_KEYS = `update reseolio.jobs as job set idempotency_key = null
   from unnest($1::uuid[]) as given (id) where job.id = given.id and job.state >= 3`;
 
-/** Others can take a key, or delete who has it, between our look and our next try; more often than this they do not. */
+/** Others can take a key, or delete its holder, between reading and the next try, but hardly this often. */
 const ROUNDS = 20;
 
 /**
- * Stores a batch with one statement. What was not stored is looked at with a second one; only keys that are taken over,
- * and jobs that vanished between the two, need another round.
+ * Stores a batch with one statement. A second one reads why the other items were not stored; only keys that are taken
+ * over, and jobs that vanished between the two, need another round.
  */
 export async function enqueueJobs(session: WriteSession, items: readonly NewJob[]): Promise<readonly EnqueueOutcome[]> {
   refuseMalformedIds(items);
   await session.functions.ensure(items.map((item) => item.functionName));
   const outcomes: (EnqueueOutcome | undefined)[] = Array.from({ length: items.length });
-  let open: readonly number[] = items.map((_, place) => place);
+  let open: readonly number[] = items.map((_, index) => index);
   for (let round = 0; open.length > 0; round++) {
     if (round === ROUNDS) throw contended(items[open[0]!]!);
     await storeFree(session, items, open, outcomes);
-    open = open.filter((place) => outcomes[place] === undefined);
+    open = open.filter((index) => outcomes[index] === undefined);
     if (open.length > 0) await explain(session, items, open, outcomes);
-    open = open.filter((place) => outcomes[place] === undefined);
+    open = open.filter((index) => outcomes[index] === undefined);
   }
   return outcomes as readonly EnqueueOutcome[];
 }
@@ -51,7 +51,7 @@ function refuseMalformedIds(items: readonly NewJob[]): void {
   }
 }
 
-/** Of several items with one id or key the first is tried. */
+/** Tries the first of several items with one id or key. */
 async function storeFree(
   session: WriteSession,
   items: readonly NewJob[],
@@ -59,16 +59,16 @@ async function storeFree(
   outcomes: (EnqueueOutcome | undefined)[],
 ): Promise<void> {
   const taken = new Claims();
-  const tried = open.filter((place) => taken.take(items[place]!));
+  const tried = open.filter((index) => taken.take(items[index]!));
   const stored = await insertJobs(
     session,
-    tried.map((place) => items[place]!),
+    tried.map((index) => items[index]!),
   );
   const now = await session.now();
-  for (const place of tried) {
-    const item = items[place]!;
+  for (const index of tried) {
+    const item = items[index]!;
     const jobId = item.jobId.toLowerCase();
-    if (stored.has(jobId)) outcomes[place] = { kind: "stored", jobId, ready: isReady(item, now) };
+    if (stored.has(jobId)) outcomes[index] = { kind: "stored", jobId, ready: isReady(item, now) };
   }
 }
 
@@ -79,7 +79,7 @@ interface Obstacle {
   readonly argsDiffer: boolean;
 }
 
-/** Fills in the outcomes that are known now; leaves open what is worth another try. */
+/** Fills in the outcomes that are known now; the other items are tried again. */
 async function explain(
   session: WriteSession,
   items: readonly NewJob[],
@@ -90,16 +90,16 @@ async function explain(
   await session.functions.ensureNames([...obstacles.values()].map((obstacle) => obstacle.functionId));
   const postponed = new Claims();
   const replaced: string[] = [];
-  for (const place of open) {
-    const item = items[place]!;
-    const obstacle = obstacles.get(place);
-    // Whatever comes after an item that is tried again waits for what becomes of it.
+  for (const index of open) {
+    const item = items[index]!;
+    const obstacle = obstacles.get(index);
+    // Later items with the id or key of one that is tried again depend on its outcome.
     if (obstacle === undefined || postponed.has(item)) {
       postponed.take(item);
       continue;
     }
     const outcome = outcomeOf(session, item, obstacle);
-    if (outcome !== null) outcomes[place] = outcome;
+    if (outcome !== null) outcomes[index] = outcome;
     else if (postponed.take(item)) replaced.push(obstacle.jobId);
   }
   if (replaced.length > 0) await session.runner.rows(RELEASE_KEYS, [uuidArray(replaced.sort())]);
@@ -114,8 +114,8 @@ export async function findEnqueued(
   await session.functions.ensure(items.map((item) => item.functionName));
   const obstacles = await findObstacles(session, items, [...items.keys()]);
   await session.functions.ensureNames([...obstacles.values()].map((obstacle) => obstacle.functionId));
-  return items.map((item, place) => {
-    const obstacle = obstacles.get(place);
+  return items.map((item, index) => {
+    const obstacle = obstacles.get(index);
     return obstacle === undefined ? null : outcomeOf(session, item, obstacle);
   });
 }
@@ -125,7 +125,7 @@ async function findObstacles(
   items: readonly NewJob[],
   open: readonly number[],
 ): Promise<ReadonlyMap<number, Obstacle>> {
-  const looked = open.map((place) => items[place]!);
+  const looked = open.map((index) => items[index]!);
   const rows = await runner.rows(LOOK, [
     numberArray(open),
     uuidArray(looked.map((item) => item.jobId)),
@@ -135,9 +135,9 @@ async function findObstacles(
   ]);
   const obstacles = new Map<number, Obstacle>();
   for (const row of rows) {
-    const [place, jobId, functionId, state, argsDiffer] = row as [number, string, number, number, boolean];
-    // The first of a place is the one by id, when there is one.
-    if (!obstacles.has(place)) obstacles.set(place, { jobId, functionId, state, argsDiffer });
+    const [index, jobId, functionId, state, argsDiffer] = row as [number, string, number, number, boolean];
+    // The first row of an item is the one by id, when there is one.
+    if (!obstacles.has(index)) obstacles.set(index, { jobId, functionId, state, argsDiffer });
   }
   return obstacles;
 }
@@ -150,7 +150,7 @@ function outcomeOf({ functions }: WriteSession, item: NewJob, obstacle: Obstacle
   return judgeId(item.functionName, { jobId, state, functionName: functions.nameOf(functionId) });
 }
 
-/** Ids and keys that items of one round have to themselves. */
+/** Ids and keys that only one item of a round may use. */
 class Claims {
   readonly #names = new Set<string>();
 

@@ -12,16 +12,16 @@ import { inLockOrder, INSERT_GIVEN, optionColumns } from "./insert-jobs.ts";
 import { bytesArray, numberArray, type Param, textArray, uuidArray } from "../connection/literals.ts";
 import type { ServerTime } from "../connection/server-time.ts";
 
-/** Beyond it, looking up a job's kind costs more than it saves. */
+/** With more kinds, looking up the kind of each job costs more than it saves. */
 const MOST_KINDS = 16;
 
-/** What is decided before the statement is decided by a time that may be wrong by so much. */
+/** How far the time that is estimated before the statement may be off. */
 const TIME_OFF_MS = 1_000;
 
 /**
- * Everything that such a transaction does, as one statement. Most jobs of a batch have the same options: these travel
- * once for each kind, since reading 17 values a job would be a third of the work. Refused when somebody must be told
- * each change, which takes the time, and when the time is not what it was thought to be.
+ * Everything that such a transaction does, as one statement. Most jobs of a batch have the same options: these are sent
+ * once per kind, since reading 17 values per job would be a third of the work. The statement stores nothing when another
+ * daemon watches every change, which needs the exact time, or when the estimated time was wrong.
  */
 const STORE = `with clock as materialized (
     select reseolio.now_ms() as now, count(*) > 0 as is_listened,
@@ -53,18 +53,18 @@ const STORE = `with clock as materialized (
       where clock.is_listened and not clock.is_refused)
   from clock`;
 
-export interface AloneWriter {
+export interface StatementWriter {
   readonly connections: Connections;
   readonly time: ServerTime;
   readonly functions: FunctionNames;
-  /** Of hints. */
+  /** The channel of hints. */
   readonly channel: string;
   readonly listenerId: string;
 }
 
-/** As `Store` says. All of the items or none: an id that is taken undoes the statement. */
+/** Implements `JobReads.insertInOneStatement`. Stores all of the items or none: an id that is taken undoes it. */
 export async function insertInOneStatement(
-  writer: AloneWriter,
+  writer: StatementWriter,
   items: readonly NewJob[],
 ): Promise<InsertedJobs | null> {
   const { connections, functions, time } = writer;
@@ -88,37 +88,37 @@ export async function insertInOneStatement(
   }
 }
 
-/** Nothing but its id can be in its way. */
+/** Only a taken id can prevent that it is stored. */
 function isPlain({ jobId, parentId, options }: NewJob, now: number): boolean {
   return parentId === null && options.idempotencyKey === null && isJobId(jobId) && isUsualTime(jobId, now, TIME_OFF_MS);
 }
 
-/** Jobs by what they have in common. */
+/** Jobs grouped by function and options. */
 interface Kinds {
   readonly items: readonly NewJob[];
   /** One job of each kind. */
   readonly firsts: readonly NewJob[];
-  /** For each item its kind, from 1; and how many each kind has. */
-  readonly places: readonly number[];
+  /** The kind of each item, from 1; and the number of items of each kind. */
+  readonly kinds: readonly number[];
   readonly counts: readonly number[];
 }
 
-/** Null when there are too many. */
+/** Null when there are too many kinds. */
 function kindsOf(items: readonly NewJob[]): Kinds | null {
   const firsts: NewJob[] = [];
   const counts: number[] = [];
-  const places: number[] = [];
+  const kinds: number[] = [];
   for (const item of items) {
-    let place = firsts.findIndex((first) => isSameKind(first, item));
-    if (place < 0) {
-      place = firsts.push(item) - 1;
+    let index = firsts.findIndex((first) => isSameKind(first, item));
+    if (index < 0) {
+      index = firsts.push(item) - 1;
       if (firsts.length > MOST_KINDS) return null;
       counts.push(0);
     }
-    counts[place]! += 1;
-    places.push(place + 1);
+    counts[index]! += 1;
+    kinds.push(index + 1);
   }
-  return { items, firsts, places, counts };
+  return { items, firsts, kinds, counts };
 }
 
 function isSameKind({ functionName, options: one }: NewJob, item: NewJob): boolean {
@@ -140,8 +140,8 @@ function isSameKind({ functionName, options: one }: NewJob, item: NewJob): boole
 }
 
 function parameters(
-  { functions, channel, listenerId }: AloneWriter,
-  { items, firsts, places, counts }: Kinds,
+  { functions, channel, listenerId }: StatementWriter,
+  { items, firsts, kinds, counts }: Kinds,
   estimate: number,
 ): readonly Param[] {
   const functionIds = numberArray(firsts.map((item) => functions.idOf(item.functionName)));
@@ -151,7 +151,7 @@ function parameters(
     uuidArray(items.map((item) => item.jobId)),
     textArray(items.map((item) => headersText(item.options.headers))),
     bytesArray(items.map((item) => item.args)),
-    numberArray(places),
+    numberArray(kinds),
     functionIds,
     ...optionColumns(firsts.map((item) => item.options)),
     functionIds,
@@ -161,7 +161,7 @@ function parameters(
   ];
 }
 
-/** A job that becomes ready just now is better told in vain than not at all. */
+/** A job that may just have become ready is announced: a needless hint is better than a missing one. */
 function hintsOf(firsts: readonly NewJob[], estimate: number, listenerId: string): readonly string[] {
   const hints = newHints();
   for (const item of firsts) {

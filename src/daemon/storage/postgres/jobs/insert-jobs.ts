@@ -6,7 +6,7 @@ import { bytesArray, numberArray, type Param, textArray, uuidArray } from "../co
 import { headersText } from "../../rows/rows.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
-/** To be followed by what `given` and `clock` are. */
+/** The caller appends the FROM clause that defines `given` and `clock`. */
 export const INSERT_GIVEN = `insert into reseolio.jobs (id, function_id, is_ready, priority, run_at, deadline_at, max_attempts,
     backoff, initial_delay_ms, max_delay_ms, jitter, timeout_ms, start_by, finish_by, parent_id, idempotency_key,
     headers, args, state, list_state, created_at)
@@ -28,8 +28,8 @@ const INSERT = `${INSERT_GIVEN}
 
 /**
  * Stores those of the items whose id and key are free, and returns their ids. No two items may have one id, or one key
- * of one function. Rows go in by key, then by id: two daemons that store the same keys wait for each other in one
- * order, and never in a circle.
+ * of one function. Rows are inserted by key, then by id: two daemons that store the same keys take
+ * their locks in the same order, so they cannot deadlock.
  */
 export async function insertJobs(session: WriteSession, items: readonly NewJob[]): Promise<ReadonlySet<string>> {
   const { idTimes, runner } = session;
@@ -40,7 +40,7 @@ export async function insertJobs(session: WriteSession, items: readonly NewJob[]
   for (const item of items) {
     if (!stored.has(item.jobId.toLowerCase())) continue;
     idTimes.observe(item.jobId, now);
-    session.noteStored(item, isReady(item, now));
+    session.recordStored(item, isReady(item, now));
   }
   return stored;
 }

@@ -11,19 +11,19 @@ import { LISTED_JOB_COLUMNS } from "../connection/rows.ts";
 import type { Runner } from "../connection/runner.ts";
 import { ScheduleReader } from "../schedules/schedule-reader.ts";
 
-/** Rows that one call looks at, so that no list loads the database for long. */
+/** How many rows one call reads at most, so that no list loads the database for long. */
 const LOOKS = 5_000;
 const MOST_LOOKS_AT_ONCE = 1_000;
 
 const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
-/** Where ids of candidates come from, newest first: `$1` and `$2` bound them, `$3` limits them. */
+/** The source of candidate ids, newest first: `$1` and `$2` are the bounds, `$3` is the limit. */
 interface Source {
   readonly sql: string;
   readonly params: readonly Param[];
 }
 
-/** What is checked row by row; `$4` to `$10` in every statement. */
+/** Conditions checked row by row; `$4` to `$10` in every statement. */
 const MATCHES = `($4::smallint[] is null or job.state = any ($4::smallint[]))
   and ($5::int[] is null or job.function_id = any ($5::int[]))
   and ($6::text is null or job.idempotency_key = $6::text)
@@ -34,7 +34,7 @@ const MATCHES = `($4::smallint[] is null or job.state = any ($4::smallint[]))
     select 1 from reseolio.job_ticks as tick where tick.job_id = job.id and tick.schedule_id = any ($10::uuid[])
   ))`;
 
-/** One row for each match; the first two columns, how many rows were looked at and the last of them, are in each. */
+/** One row per match. The first two columns repeat how many rows were read, and the id of the last one. */
 function pageSql(source: string): string {
   return `with looked as materialized (${source} order by id desc limit $3::int)
     select look.looks, look.last, ${LISTED_JOB_COLUMNS}
@@ -66,8 +66,8 @@ const OF_FUNCTIONS = pageSql(`select found.id from unnest($11::int[]) as given (
   ) as found`);
 
 /**
- * Lists by the narrowest index that the filter allows, newest first; what the index does not know is checked row by
- * row, in pieces that grow, within a budget of looks.
+ * Lists by the narrowest index that the filter allows, newest first. The remaining conditions are checked row by row,
+ * in growing pieces, within a budget of rows.
  */
 export async function listJobs(
   runner: Runner,
@@ -117,7 +117,7 @@ function sourceOf(filter: JobFilter, functionIds: readonly number[] | null): Sou
 
 const ALL_STATES = Object.keys(STATE_CODES) as readonly JobState[];
 
-/** Null when neither function nor state nor key is asked for: then no function has to be known. */
+/** Null when the filter has neither function nor state nor key: then no function number is needed. */
 async function functionIdsOf(functions: FunctionNames, filter: JobFilter): Promise<readonly number[] | null> {
   if (isGiven(filter.functionNames)) {
     await functions.look(filter.functionNames);
@@ -159,13 +159,13 @@ function lowerBound(filter: JobFilter, skewMs: number): string {
   return bound.length === 16 ? jobIdText(bound) : LAST_ID;
 }
 
-/** The id just below; null for the lowest one and for what is no id. */
+/** The next lower id; null for the lowest one and for a text that is not a valid id. */
 function idBefore(jobId: string): string | null {
   if (distinctIds([jobId]).length === 0) return null;
   const bytes = jobIdBytes(jobId);
-  for (let place = 15; place >= 0; place--) {
-    const byte = bytes[place]!;
-    bytes[place] = (byte - 1) & 0xff;
+  for (let index = 15; index >= 0; index--) {
+    const byte = bytes[index]!;
+    bytes[index] = (byte - 1) & 0xff;
     if (byte > 0) return jobIdText(bytes);
   }
   return null;

@@ -7,7 +7,7 @@ import { functionsInState } from "../session/job-counters.ts";
 import { hasUndoSteps, IS_BEING_UNDONE, isNeededUndo } from "../workflows/undo-jobs.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
-/** Looks at so many rows of one function and state from an id on; what another daemon prunes is left to it. */
+/** Looks at a number of rows of one function and state from an id on; skips rows that another daemon prunes. */
 const PRUNE = `with looked as materialized (
     select id, finished_at from reseolio.jobs
     where function_id = $1::int and list_state = $2::smallint and id > $3::uuid and id <= $4::uuid
@@ -36,28 +36,28 @@ const PRUNE = `with looked as materialized (
   select (select count(*)::int from looked), (select id from looked order by id desc limit 1),
     (select count(*)::int from gone)`;
 
-/** What a statement costs, in rows looked at: of many functions a slice asks about some. */
+/** The cost of a statement, in rows looked at: with many functions, one slice covers only some of them. */
 const STATEMENT_LOOKS = 10;
 
-/** Where each round is: of a state, for each function that is not done, the last id looked at. */
+/** The progress of each round: by state, the last id looked at of each function that is not done. */
 export type PruneRounds = Map<JobState, Map<number, string>>;
 
 /**
  * Walks each function's jobs of a state from the oldest id, since there is no index on finishedAt that every finished
- * job would pay for. Jobs that were old when they finished are passed over; the place reached stays in memory until
+ * job would pay for. Jobs that were old when they finished are passed over; the position stays in memory until
  * the round is done. A crash or rollback only means that a round begins again or leaves rows for the next one.
  */
 export async function pruneJobs(session: WriteSession, rounds: PruneRounds, prune: JobPrune): Promise<PrunedJobs> {
   const { state, finishedBefore, limit } = prune;
   const code = STATE_CODES[state];
-  // Who finished before it was stored before it.
+  // A job that finished before this time was stored before it.
   const end = lastIdBefore(finishedBefore + (await readIdTimeSkew(session.runner)) + 1);
   const round = rounds.get(state) ?? (await beginRound(session, code));
   rounds.set(state, round);
   let left = limit;
   let deleted = 0;
-  for (const [functionId, place] of round) {
-    const params = [functionId, code, place, end, left, finishedBefore];
+  for (const [functionId, lastId] of round) {
+    const params = [functionId, code, lastId, end, left, finishedBefore];
     const [looked, last, gone] = (await session.runner.rows(PRUNE, params))[0] as [number, string | null, number];
     session.counters.add(functionId, code, -gone);
     deleted += gone;

@@ -7,7 +7,7 @@ export interface PostgresCheckReport {
   /** Host, port and database. */
   readonly path: string;
   readonly schemaVersion: number;
-  /** Jobs that were looked at. */
+  /** Number of jobs examined. */
   readonly jobs: number;
   /** One sentence each; empty when the database is sound. At most 100 of a kind. */
   readonly problems: readonly string[];

@@ -39,7 +39,7 @@ import { openDatabase, refuse } from "../opening/open-database.ts";
 import { connectKindly, noSchema, PATIENT_TIMEOUTS } from "../opening/open-existing.ts";
 import type { Row, Value } from "../connection/rows.ts";
 
-/** Who works on a schema, as far as its tables tell. Daemons behind a pooler do not listen, but one of them leads. */
+/** Daemons that work on a schema, as its tables show. Daemons behind a pooler do not listen, but one of them leads. */
 const IN_USE = `select
   greatest(
     (select count(*)::int from reseolio.listeners where expires_at > reseolio.now_ms()),
@@ -49,8 +49,8 @@ const IN_USE = `select
   (select max(lease_expires_at) - reseolio.now_ms() from reseolio.workers)`;
 
 /**
- * Opens a schema to be copied. What it holds is frozen until it is closed: one snapshot, and a lock that writers wait
- * for in vain. Throws `failed_precondition` while daemons work on it.
+ * Opens a schema to be copied. Its content is frozen until it is closed: one snapshot, and a lock that makes writers
+ * fail. Throws `failed_precondition` while daemons work on it.
  */
 export async function openPostgresSource(url: string): Promise<CopySource> {
   const address = parsePostgresUrl(url);
@@ -69,7 +69,7 @@ export async function openPostgresTarget(url: string): Promise<CopyTarget> {
   await openDatabase(address, USUAL_TIMEOUTS, { isCopying: true });
   const side = await PostgresCopySide.open(address);
   return side.or(async () => {
-    // Workers may have been copied already, with leases that run.
+    // Workers with running leases may have been copied already.
     await side.refuseInUse(false);
     return side;
   });
@@ -94,7 +94,7 @@ class PostgresCopySide implements CopyTarget {
     return new PostgresCopySide(address, client, () => isLost);
   }
 
-  /** The work's result; closes when there is none. */
+  /** Returns the result of the work; closes the connection when it fails. */
   async or<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -129,7 +129,7 @@ class PostgresCopySide implements CopyTarget {
 
   async freeze(): Promise<void> {
     await this.#rows("begin isolation level repeatable read");
-    // The snapshot is taken after it, by the first read.
+    // The first read takes the snapshot, after the lock.
     const tables = COPY_TABLES.map((table) => `reseolio.${table.name}`);
     await this.#rows(`lock table ${tables.join(", ")} in share mode`);
   }
@@ -143,7 +143,7 @@ class PostgresCopySide implements CopyTarget {
     const kinds = Object.values(table.columns);
     const params = (after ?? []).map((value) => (typeof value === "string" ? storedText(value) : value));
     const rows = await this.#rows(selectSql(table, after !== null), params);
-    return rows.map((row) => row.map((value, place) => fromStored(value, kinds[place]!)));
+    return rows.map((row) => row.map((value, index) => fromStored(value, kinds[index]!)));
   }
 
   async readMarker(): Promise<CopyMarker | null> {
@@ -160,10 +160,10 @@ class PostgresCopySide implements CopyTarget {
   }
 
   async write(table: CopyTable, rows: readonly CopyRow[], { from, to }: MarkerMove): Promise<boolean> {
-    const columns = Object.values(table.columns).map((kind, place) =>
+    const columns = Object.values(table.columns).map((kind, index) =>
       columnArray(
         kind,
-        rows.map((row) => row[place]!),
+        rows.map((row) => row[index]!),
       ),
     );
     const params = [UNFINISHED_COPY, markerText(from), markerText(to), ...columns];
@@ -173,7 +173,7 @@ class PostgresCopySide implements CopyTarget {
   async finish(marker: CopyMarker): Promise<boolean> {
     const moved = await this.#rows(FINISH, [UNFINISHED_COPY, markerText(marker)]);
     if (moved.length === 0) return false;
-    // Plans for the rows that are there now; autovacuum would get to it in time.
+    // Updates the planner's statistics now; autovacuum would do so only later.
     for (const { name } of COPY_TABLES) await this.#rows(`analyze reseolio.${name}`);
     return true;
   }
@@ -187,10 +187,13 @@ class PostgresCopySide implements CopyTarget {
     await destroy(this.#client);
   }
 
-  /** A connection that was made anew has neither snapshot nor lock. */
+  /** A new connection would have neither snapshot nor lock. */
   async #rows(sql: string, params: readonly Param[] = []): Promise<readonly Row[]> {
     if (this.#lost()) {
-      throw new DaemonError("unavailable", `the connection to ${this.name} is gone: run the copy again, it goes on`);
+      throw new DaemonError(
+        "unavailable",
+        `the connection to ${this.name} was lost: run the copy again; it continues where it was`,
+      );
     }
     const text = sql.replaceAll("reseolio.", `${this.#address.schema}.`);
     const late = () => void destroy(this.#client);
@@ -202,7 +205,7 @@ class PostgresCopySide implements CopyTarget {
   }
 }
 
-/** Numbers of functions go on after those that came. */
+/** Makes new functions get numbers after those that were copied. */
 const FINISH = `with moved as (delete from reseolio.meta where key = $1 and value = $2 returning 1),
   counted as (
     insert into reseolio.job_counts (function_id, state, count)
@@ -211,18 +214,18 @@ const FINISH = `with moved as (delete from reseolio.meta where key = $1 and valu
   select setval(pg_get_serial_sequence('reseolio.functions', 'id'), greatest((select max(id) from reseolio.functions), 1))
   from moved`;
 
-/** As one statement, so that rows and marker go together. */
+/** One statement, so that rows and marker are written together. */
 const ERASE = `do $$ begin
   ${COPY_TABLES.map(({ name, where }) => `delete from reseolio.${name} where ${where ?? "true"};`).join("\n  ")}
   delete from reseolio.meta where key = '${UNFINISHED_COPY}';
 end $$`;
 
-/** Columns of rows may have a megabyte each: as many rows as fit, at least one. */
+/** A column may have a megabyte, so a part has as many rows as fit, at least one. */
 function selectSql({ name, columns, key, where }: CopyTable, isLater: boolean): string {
   const list = Object.keys(columns).join(", ");
   const order = key.join(", ");
   const later = isLater
-    ? `and (${order}) > (${key.map((one, place) => `$${place + 1}::${typeOf(columns[one]!)}`).join(", ")})`
+    ? `and (${order}) > (${key.map((one, index) => `$${index + 1}::${typeOf(columns[one]!)}`).join(", ")})`
     : "";
   const weights = Object.keys(columns)
     .filter((column) => columns[column] === "bytes" || columns[column] === "text")
@@ -237,7 +240,7 @@ function selectSql({ name, columns, key, where }: CopyTable, isLater: boolean): 
 
 function insertSql({ name, columns }: CopyTable): string {
   const names = Object.keys(columns).join(", ");
-  const arrays = Object.values(columns).map((kind, place) => `$${place + 4}::${typeOf(kind)}[]`);
+  const arrays = Object.values(columns).map((kind, index) => `$${index + 4}::${typeOf(kind)}[]`);
   return `with moved as (update reseolio.meta set value = $3 where key = $1 and value = $2 returning 1),
     stored as (
       insert into reseolio.${name} (${names}) overriding system value

@@ -25,9 +25,9 @@ export interface TableSize {
   readonly table: string;
   /** With indexes and large values. */
   readonly bytes: number;
-  /** As the server estimates. */
+  /** As estimated by the server. */
   readonly rows: number;
-  /** Versions of rows that nobody needs and vacuum has not removed yet. */
+  /** Dead row versions that vacuum has not removed yet. */
   readonly deadRows: number;
 }
 

@@ -10,7 +10,7 @@ import { findDrift, type SchemaDrift } from "./schema-drift.ts";
 export interface PostgresExamination extends PostgresDescription {
   readonly schema: string;
   readonly user: string;
-  /** As in 140004. */
+  /** Such as 140004. */
   readonly versionNumber: number;
   readonly isStandby: boolean;
   readonly encoding: string;
@@ -20,19 +20,19 @@ export interface PostgresExamination extends PostgresDescription {
   readonly answerMs: number;
   /** The server's clock minus this machine's. */
   readonly clockOffsetMs: number;
-  /** What a session has that asks for nothing. */
+  /** Settings of a session that sets none itself. */
   readonly settings: ServerSettings;
-  /** That hold vacuum back, the oldest first. */
+  /** Transactions that hold vacuum back, the oldest first. */
   readonly transactions: readonly OpenTransactionFact[];
   readonly connectionsLeft: number;
   readonly mostConnections: number;
-  /** `TABLE` or `TABLE (INDEX)`, with what the user lacks. */
+  /** `TABLE` or `TABLE (INDEX)`, with the privileges that the user lacks. */
   readonly missingPrivileges: readonly string[];
   readonly invalidIndexes: readonly string[];
-  /** Tables that autovacuum passes over. */
+  /** Tables for which autovacuum is off. */
   readonly unvacuumedTables: readonly string[];
   readonly drift: SchemaDrift;
-  /** Where the copy comes from that is not finished; null when there is none. */
+  /** The source of an unfinished copy; null when there is none. */
   readonly unfinishedCopy: string | null;
 }
 
@@ -47,7 +47,7 @@ export interface ServerSettings {
 export interface OpenTransactionFact {
   /** Null for a prepared transaction and for a replication slot. */
   readonly pid: number | null;
-  /** Of the application, the prepared transaction, or the slot. */
+  /** Name of the application, the prepared transaction, or the slot. */
   readonly name: string;
   readonly kind: "session" | "prepared" | "slot";
   readonly user: string;
@@ -99,14 +99,14 @@ async function readServer({ client, address, session }: ExistingDatabase) {
     versionNumber: row!["version"] as number,
     isStandby: row!["standby"] as boolean,
     encoding: row!["encoding"] as string,
-    // Ours asks for generic plans when it connects.
+    // Our connections ask for generic plans when they connect.
     isPooled: session === "pooled" || row!["held"] !== "force_generic_plan",
     answerMs: times.toSorted((left, right) => left - right)[Math.floor(PROBES / 2)]!,
     clockOffsetMs: Math.round((row!["now"] as number) - middle),
   };
 }
 
-/** On a connection that asks for no settings of its own. */
+/** Reads on a connection that sets nothing itself. */
 async function readSettings({ address }: ExistingDatabase): Promise<ServerSettings> {
   const client = connect({ address, timeouts: USUAL_TIMEOUTS, session: "pooled", max: 1 });
   try {

@@ -12,7 +12,7 @@ export type SchemaDrift =
 export interface SchemaDifference {
   /** What is wrong. */
   readonly message: string;
-  /** The statement that mends it. */
+  /** The statement that fixes it. */
   readonly statement: string;
 }
 
@@ -66,7 +66,7 @@ function differencesOf(schema: string, expected: Catalog, found: Catalog): reado
   for (const [name, definition] of expected) {
     const there = found.get(name);
     if (there === definition) continue;
-    // A primary key is both; its constraint tells.
+    // A primary key is both an index and a constraint; the constraint is enough.
     if (name.startsWith("index ") && isOfConstraint(expected, name)) continue;
     const message = there === undefined ? `${name} is missing` : `${name} is ${there}, it should be ${definition}`;
     differences.push({ message, statement: mendOf(schema, name, definition, there !== undefined) });

@@ -19,10 +19,10 @@ export const POSTGRES_MIGRATIONS: readonly Migration[] = [
   { version: 6, sql: undo },
 ];
 
-/** One number for all: whoever migrates any schema of a database waits for the others. */
+/** One lock for all schemas: migrations of one database run one after the other. */
 const LOCK = 0x52_53_4c_4f;
 
-/** A schema as a target: its version stands in its table `meta`. */
+/** A schema as a migration target: its table `meta` has the version. */
 export function postgresTarget(client: Client, { name, schema }: PostgresAddress): MigrationTarget {
   const readVersion = async (): Promise<number> => {
     const [found] = await client`
@@ -46,7 +46,7 @@ export function postgresTarget(client: Client, { name, schema }: PostgresAddress
         select pg_advisory_xact_lock(${LOCK})`);
       try {
         if ((await readVersion()) < version) {
-          // Who may not make schemas may still have been given one.
+          // A user who may not create schemas may still have been given one.
           const [there] = await client`select to_regnamespace(${schema}) is not null as is_there`;
           if (there?.["is_there"] !== true) await client.unsafe(`create schema ${schema}`);
           await client.unsafe(migrationSql(schema, version, sql));

@@ -8,7 +8,7 @@ import { withDeadline } from "../connection/deadline.ts";
 import { faultCode, toStoreError } from "../connection/faults.ts";
 import { POSTGRES_MIGRATIONS, postgresTarget } from "../migrations/migrations.ts";
 
-/** Checked with 14 to 18. */
+/** Tested with versions 14 to 18. */
 const OLDEST = 14;
 /** Migrations wait for those of other daemons. */
 const OPEN_MS = 120_000;
@@ -16,14 +16,14 @@ const OPEN_MS = 120_000;
 export interface OpenedDatabase {
   readonly session: SessionKind;
   readonly serverVersion: string;
-  /** As the store says. */
+  /** As `Store.orderedSince`. */
   readonly orderedSince: number;
-  /** What a person should know, to be logged. */
+  /** What an operator should know, to be logged. */
   readonly warnings: readonly string[];
 }
 
 /**
- * Makes sure that the database can be used, and brings its schema to the newest version (P20). Throws
+ * Checks that the database can be used, and brings its schema to the newest version (P20). Throws
  * `failed_precondition` with what to change, `unavailable` when there is no server; then nothing was changed.
  *
  * @param options `isCopying` when it is opened to be filled by a copy, perhaps one that was broken off
@@ -108,7 +108,7 @@ function refuseUnfit({ name }: PostgresAddress, facts: Facts): void {
   }
 }
 
-/** A user who may migrate may lack what an older owner never granted. */
+/** A user who may migrate may lack privileges that an older owner never granted. */
 async function checkPrivileges(client: Client, { name, schema }: PostgresAddress, user: string): Promise<void> {
   const rows = await client.unsafe(`select relname from pg_class
     where relnamespace = '${schema}'::regnamespace and relkind = 'r'

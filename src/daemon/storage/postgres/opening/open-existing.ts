@@ -14,7 +14,7 @@ import { faultCode } from "../connection/faults.ts";
 import { POSTGRES_MIGRATIONS, postgresTarget } from "../migrations/migrations.ts";
 import { refuse } from "./open-database.ts";
 
-/** A database looked at beside daemons that may be running on it. */
+/** A database opened for reading, beside daemons that may be running on it. */
 export interface ExistingDatabase {
   readonly address: PostgresAddress;
   /** One connection; statements may take long. */
@@ -24,7 +24,7 @@ export interface ExistingDatabase {
   readonly schemaVersion: number;
 }
 
-/** For programs of their own, whose statements may scan tables. */
+/** Timeouts of commands, whose statements may scan tables. */
 export const PATIENT_TIMEOUTS: Timeouts = {
   ...USUAL_TIMEOUTS,
   statementMs: 0,
@@ -50,9 +50,9 @@ export async function onExisting<T>(url: string, work: (existing: ExistingDataba
 }
 
 /**
- * A connection that was tried; as one to a pooler when that is what is there.
+ * Returns a connection that works; configured for a pooler when there is one.
  *
- * @param onClose told when the connection that was returned is gone
+ * @param onClose called when the connection that was returned is lost
  */
 export async function connectKindly(
   address: PostgresAddress,
@@ -76,7 +76,7 @@ function bounded<T>(address: PostgresAddress, client: Client, work: PromiseLike<
   return withDeadline(Promise.resolve(work), PATIENT_TIMEOUTS.answerMs, address.name, () => void destroy(client));
 }
 
-/** Says that the place is empty. */
+/** Marks that there is no such schema. */
 export function noSchema({ name, schema }: PostgresAddress): DaemonError {
   return new DaemonError(
     "not_found",

@@ -22,7 +22,7 @@ const IDS = "select id from reseolio.schedules where name = $1";
 
 const FIRST_ID = "00000000-0000-0000-0000-000000000000";
 
-/** Reads of schedules, and of what ties jobs to them. */
+/** Reads schedules, and the ticks that their jobs belong to. */
 export class ScheduleReader {
   readonly #runner: Runner;
 

@@ -17,12 +17,12 @@ const UPDATE = `update reseolio.schedules set ${SCHEDULE_COLUMN_NAMES.slice(2)
   .map((name, index) => `${name} = $${index + 2}`)
   .join(", ")} where id = $1`;
 
-/** What another daemon is firing is left to it: its row has the next tick when it is done. */
+/** Skips schedules that another daemon is firing: their rows have the next tick when it is done. */
 const DUE = `select ${SCHEDULE_COLUMNS} from reseolio.schedules as schedule
   where schedule.next_run_at is not null and schedule.next_run_at <= (select reseolio.now_ms())
   order by schedule.next_run_at limit $1::int for update skip locked`;
 
-/** Of each schedule the first tick whose job has not ended, and the last one that was looked at. */
+/** For each schedule: the first tick whose job has not ended, and the last tick that was looked at. */
 const LIVE = `select given.place, min(look.tick_at) filter (where look.state < 3), max(look.tick_at)
   from unnest($1::int[], $2::uuid[], $3::bigint[]) as given (place, schedule_id, from_at)
   cross join lateral (
@@ -88,7 +88,7 @@ async function findLiveTicks(runner: Runner, looks: readonly LiveTickQuery[]): P
   const byIndex = new Map(found.map(([index, live, last]) => [index, { live, last }]));
   return looks.map(({ from }, index) => {
     const { live, last } = byIndex.get(index) ?? { live: null, last: null };
-    // Without a live one the last is looked at again: a person may have retried it.
+    // Without a live tick the next call starts at the last one: a person may have retried its job.
     return { isLive: live !== null, liveFrom: live ?? last ?? from };
   });
 }

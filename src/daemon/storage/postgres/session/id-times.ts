@@ -14,13 +14,13 @@ export class IdTimes {
     this.#skewMs = widenSkew(this.#skewMs, timeOf(jobId), storedAt);
   }
 
-  /** The widest distance, when it is more than the least one; else null. */
+  /** The widest distance, when it exceeds the least one; else null. */
   widened(): number | null {
     return this.#skewMs === LEAST_SKEW_MS ? null : this.#skewMs;
   }
 }
 
-/** Whether ids of this kind are known to every reader, also when `now` is wrong by so much. */
+/** Whether the id's time is within the least distance, even when `now` is off by so much. */
 export function isUsualTime(jobId: string, now: number, byMs: number): boolean {
   return Math.abs(timeOf(jobId) - now) <= LEAST_SKEW_MS - byMs;
 }

@@ -19,7 +19,7 @@ const COUNT = `select functions.name, counted.state, sum(counted.count)::bigint
 const FUNCTIONS_IN = `select function_id from ${TOTALS}
   where state = $1 group by function_id having sum(count) > 0 order by function_id`;
 
-/** Whoever finds another one folding leaves it to that one. */
+/** Does nothing while another daemon folds. */
 const FOLD = `with mine as materialized (select pg_try_advisory_xact_lock(hashtext('reseolio.job_counts'), $1::int) as is_mine),
   gone as (
     delete from reseolio.job_count_deltas where (select is_mine from mine) returning function_id, state, delta
@@ -32,7 +32,7 @@ const FOLD = `with mine as materialized (select pg_try_advisory_xact_lock(hashte
   )
   select (select count(*)::int from gone), (select count(*)::int from folded)`;
 
-/** What a transaction changed in the counts of jobs by function and state; written once, as rows of its own. */
+/** The changes of one transaction to the counts of jobs by function and state; written once, as rows of its own. */
 export class JobCounters {
   readonly #deltas = new Map<number, Float64Array>();
 

@@ -22,7 +22,7 @@ const jobsSql = (columns: string): string =>
   `select ${columns} from reseolio.jobs as job where job.id = any ($1::uuid[])`;
 const LEASED = `select ${SNAPSHOT_COLUMNS} from reseolio.jobs as job where job.worker_id = $1 and job.state = 1`;
 const CHILDREN = `select ${SNAPSHOT_COLUMNS} from reseolio.jobs as job where job.parent_id = any ($1::uuid[]) and job.state < 3`;
-/** What has no such steps needs no look at its children, of which there may be many. */
+/** A job without such steps needs no search of its children, of which there may be many. */
 const UNDO_JOBS = `select ${SNAPSHOT_COLUMNS} from reseolio.jobs as job
   where job.parent_id = any (array(
       select given.id from unnest($1::uuid[]) as given (id)
@@ -34,7 +34,7 @@ const STATUSES = "select job.id, job.state, job.lease_token from reseolio.jobs a
 const LEASE_COUNTS = "select worker_id, count(*)::int from reseolio.jobs where state = 1 group by worker_id";
 const WORKERS = `select ${WORKER_COLUMNS} from reseolio.workers order by worker_id`;
 
-/** In the order of ids, so that two that hold the same jobs do not wait for each other in a circle. */
+/** Locks in the order of ids, so that transactions that hold the same jobs cannot deadlock. */
 const HOLD = " order by job.id for no key update of job";
 
 const JOBS = jobsSql(JOB_COLUMNS);
@@ -63,7 +63,7 @@ export class JobReader {
     return rows.map((row) => jobFromRow(row, this.#functions.nameOf));
   }
 
-  /** Null for an unknown id, and for a text that is no id. */
+  /** Null for an unknown or malformed id. */
   async getJob(jobId: string): Promise<Job | null> {
     return (await this.getJobs([jobId]))[0] ?? null;
   }
@@ -103,7 +103,7 @@ export class JobReader {
     return ids.length === 0 ? [] : this.jobsOf(await this.#runner.rows(CHILDREN + this.#hold, [uuidArray(ids)]));
   }
 
-  /** Those that these jobs have had. */
+  /** Lists the undo jobs that these jobs have had. */
   async listUndoJobs(jobIds: readonly string[]): Promise<readonly Job[]> {
     const ids = distinctIds(jobIds);
     return ids.length === 0 ? [] : this.jobsOf(await this.#runner.rows(UNDO_JOBS + this.#hold, [uuidArray(ids)]));
@@ -114,7 +114,7 @@ export class JobReader {
   }
 }
 
-/** In lower case, each once; texts that are no ids are left out. */
+/** Each id once, in lower case; malformed ids are left out. */
 export function distinctIds(jobIds: readonly string[]): readonly string[] {
   return [...new Set(jobIds.filter(isJobId).map((jobId) => jobId.toLowerCase()))];
 }

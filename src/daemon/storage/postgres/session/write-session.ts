@@ -12,7 +12,7 @@ import { JobReader } from "./job-reader.ts";
 import { type Changes, changeTexts, type Hints, hintText, newChanges, newHints } from "../cluster/hints.ts";
 import { type Param, textArray } from "../connection/literals.ts";
 
-/** One statement for all that a transaction gathered, sent with its COMMIT. */
+/** Writes all that a transaction gathered in one statement, sent with its COMMIT. */
 const FLUSH = `with counted as (
     insert into reseolio.job_count_deltas (function_id, state, delta)
     select given.* from unnest($1::int[], $2::smallint[], $3::bigint[]) as given
@@ -23,9 +23,9 @@ const FLUSH = `with counted as (
   )
   select pg_notify($5, hint) from unnest($6::text[]) as hint`;
 
-/** What the writes of one transaction share, and gather for its end. */
+/** State that the writes of one transaction share, and what they gather for its end. */
 export class WriteSession {
-  /** Inside the open transaction. */
+  /** Runs statements inside the open transaction. */
   readonly runner: OpenTransaction;
   readonly functions: FunctionNames;
   /** Holds the jobs that it reads until the end of the transaction. */
@@ -34,7 +34,7 @@ export class WriteSession {
   readonly idTimes = new IdTimes();
   readonly hints: Hints = newHints();
   readonly #changes: Changes = newChanges();
-  /** Jobs that awaited others which ended, until they are taken. */
+  /** Jobs that awaited others which ended, until `takeAwaiters`. */
   readonly awaiters = new Set<string>();
   #now: number | null = null;
   readonly #channel: string;
@@ -52,18 +52,18 @@ export class WriteSession {
     );
   }
 
-  noteStored(item: StoredJob, isReady: boolean): void {
+  recordStored(item: StoredJob, isReady: boolean): void {
     this.counters.add(this.functions.idOf(item.functionName), STATE_CODES.PENDING, 1);
     if (isReady) this.hints.readyFunctions.add(item.functionName);
     this.#changes.stored.push(item);
   }
 
-  noteLeased(job: Job): void {
+  recordLeased(job: Job): void {
     this.counters.move(this.functions.idOf(job.functionName), STATE_CODES.PENDING, STATE_CODES.RUNNING);
     this.#changes.leased.push(job);
   }
 
-  noteMoved(transition: Transition): void {
+  recordMoved(transition: Transition): void {
     const { jobId, functionName, expected, change, workerId } = transition;
     this.#changes.moved.push(transition);
     this.counters.move(this.functions.idOf(functionName), STATE_CODES[expected.state], STATE_CODES[change.state]);

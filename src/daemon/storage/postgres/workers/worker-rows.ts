@@ -54,7 +54,7 @@ async function saveWorker(runner: Runner, worker: NewWorker, leaseMs: number): P
   ]);
 }
 
-/** Returns the ids of those that are not there, or not this daemon's. */
+/** Returns the ids of workers that do not exist, or are not this daemon's. */
 async function renewWorkers(
   runner: Runner,
   nodeId: string,
@@ -67,7 +67,7 @@ async function renewWorkers(
   return workerIds.filter((workerId) => !renewed.has(storedText(workerId)));
 }
 
-/** False when it is not as it was seen. */
+/** False when the row has changed since it was seen. */
 async function removeWorker(runner: Runner, { workerId, nodeId, leaseExpiresAt }: SeenWorker): Promise<boolean> {
   return (await runner.rows(REMOVE, [storedText(workerId), storedText(nodeId), leaseExpiresAt])).length > 0;
 }

@@ -16,7 +16,7 @@ import { numberArray, readText, storedText, uuidArray } from "../connection/lite
 import { POSTGRES_CODEC, type Row } from "../connection/rows.ts";
 import type { Runner } from "../connection/runner.ts";
 
-/** Kinds 1, 2 and 5 are waits, signals among them: what the worker recorded itself it knows. */
+/** Kinds 1, 2 and 5 are waits, signals included: the worker knows what it recorded itself. */
 const IS_WANTED = `job_id = $1::uuid and recorded_at is not null and name > $2
   and ($3::bigint is null or (lease_token >= $3::bigint and kind in (1, 2, 5)))`;
 const SIZES = `select name, coalesce(octet_length(value), 0) from reseolio.checkpoints
@@ -45,7 +45,7 @@ const SUMS = `select job_id, count(*)::int, count(*) filter (where ${IS_OPEN})::
 const ORDERED = `select given.id from unnest($1::uuid[]) as given (id)
   where exists (select 1 from reseolio.checkpoints where job_id = given.id and gate is not null)`;
 
-/** What is to be replayed, or told to a worker that goes on: a part of about `maxBytes` of values. */
+/** Reads what a worker is to replay, or to learn when it resumes: a part of about `maxBytes` of values. */
 export async function listCheckpoints(reads: Runner, query: CheckpointQuery): Promise<CheckpointPage> {
   const { jobId, sinceToken, afterName, maxBytes } = query;
   if (!isJobId(jobId)) return { checkpoints: [], next: null };
@@ -58,7 +58,7 @@ export async function listCheckpoints(reads: Runner, query: CheckpointQuery): Pr
   return { checkpoints, next: taken < ahead.length || ahead.length === NAMES_AHEAD ? readText(last) : null };
 }
 
-/** The same, whole and for several jobs that have little. */
+/** Reads all checkpoints of several jobs that have few. */
 export async function listFewCheckpoints(
   reads: Runner,
   queries: readonly Pick<CheckpointQuery, "jobId" | "sinceToken">[],
@@ -89,7 +89,7 @@ export async function listWaits(reads: Runner, jobId: string): Promise<readonly 
   return isJobId(jobId) ? (await reads.rows(WAITS, [jobId])).map(waitFromRow) : [];
 }
 
-/** Of each job the waits that are not over. */
+/** Lists the waits of each job that are not over. */
 export async function listOpenWaits(
   reads: Runner,
   jobIds: readonly string[],
@@ -113,7 +113,7 @@ export async function listOpenWaits(
   return found;
 }
 
-/** Checkpoints and waits of each job, and the bytes of their values. */
+/** Counts checkpoints and waits of each job, and the bytes of their values. */
 export async function sumCheckpoints(
   reads: Runner,
   jobIds: readonly string[],
@@ -125,7 +125,7 @@ export async function sumCheckpoints(
   return new Map(rows.map(([jobId, count, open, awaited, bytes]) => [jobId, { count, open, awaited, bytes }]));
 }
 
-/** Those of the jobs that have a record with an order. */
+/** Finds the jobs that have a record with an order. */
 export async function findOrdered(reads: Runner, jobIds: readonly string[]): Promise<ReadonlySet<string>> {
   const ids = distinctIds(jobIds);
   if (ids.length === 0) return new Set();

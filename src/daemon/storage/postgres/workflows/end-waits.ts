@@ -17,7 +17,7 @@ export const END = `update reseolio.checkpoints as wait
   where wait.job_id = over.job_id and wait.name = over.name and wait.recorded_at is null
   returning wait.job_id, wait.wakes, wait.event_name`;
 
-/** Of rows that END returned: jobs that are woken if they are parked. */
+/** From rows that END returned: jobs that wake if they are parked. */
 export function wakingIds(rows: readonly Row[]): readonly string[] {
   return rows.filter((row) => row[1] === true).map((row) => row[0] as string);
 }

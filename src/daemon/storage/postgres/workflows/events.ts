@@ -9,7 +9,7 @@ import { JOIN_DETAILS } from "./wait-details.ts";
 import { endForEvents, findParked, lockEvents } from "./waits.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
-/** Under the locks of `lockEvents`. What had happened comes back with its first payload. */
+/** Needs the locks of `lockEvents`. Returns the first payload of events that had happened before. */
 const EMIT = `insert into reseolio.events as known (name, payload, emitted_at)
   select given.name, given.payload, reseolio.now_ms() from unnest($1::text[], $2::bytea[]) as given (name, payload)
   order by given.name on conflict (name) do update
@@ -19,7 +19,7 @@ const EMIT_AGAIN = `update reseolio.events as known set latest_at = reseolio.now
   from unnest($1::text[], $2::bytea[]) as given (name, payload) where known.name = given.name`;
 const READ = "select name, payload, emitted_at from reseolio.events where name = any ($1::text[])";
 const COUNT_WAITING = "select count(*)::int from reseolio.checkpoints where recorded_at is null and event_name = $1";
-/** All, and those that begin with their job. */
+/** Counts all waits, and those that begin with their job. */
 const COUNT_EACH = `select event_name, count(*)::int, count(detail.job_id)::int from reseolio.checkpoints as given
   ${JOIN_DETAILS} and detail.since_start
   where recorded_at is null and event_name = any ($1::text[]) group by event_name`;
@@ -40,7 +40,7 @@ const PRUNE = `with old as materialized (
 const DELETE = `with gone as (delete from reseolio.events where name = $1 and not is_spreading returning 1)
   select exists (select 1 from gone), exists (select 1 from reseolio.events where name = $1)`;
 
-/** Waits that one statement ends: bounds the time that it takes. */
+/** How many waits one statement ends at most, to bound its duration. */
 const MOST_ENDED = 5_000;
 
 /** The part of one transaction. */
@@ -78,8 +78,8 @@ async function countWaiting(reads: Runner, name: string): Promise<number> {
 }
 
 /**
- * All at once: the first of one name is the event, unless it had happened, and the last of them its last emission. Under
- * the locks of `lockEvents`.
+ * Emits all events at once. The first of a name becomes the event, unless it had happened before; the last one becomes
+ * its last emission. Needs the locks of `lockEvents`.
  */
 async function emitEvents(
   session: WriteSession,
@@ -96,8 +96,8 @@ async function emitEvents(
     const { all, sinceStart } = counts.get(name) ?? NONE;
     return kept.get(name)!.isNew ? all : sinceStart;
   };
-  const told = names.filter((name) => waiting(name) > 0);
-  const woken = await tell(session, told, counts, limit);
+  const awaited = names.filter((name) => waiting(name) > 0);
+  const woken = await endWaits(session, awaited, counts, limit);
   return events.map((event): EmitOutcome => {
     const { name } = event;
     const { isNew, ...happened } = kept.get(name)!;
@@ -151,8 +151,8 @@ async function countEach(runner: Runner, names: readonly string[]): Promise<Read
   );
 }
 
-/** Ends waits for these events; returns the parked jobs that each wakes. Marks what is left to `spreadEvents`. */
-async function tell(
+/** Ends waits for these events; returns the parked jobs that each wakes. `spreadEvents` ends the waits that remain. */
+async function endWaits(
   session: WriteSession,
   names: readonly string[],
   counts: ReadonlyMap<string, WaitCounts>,
@@ -190,7 +190,7 @@ function inParts(names: readonly string[], sizeOf: (name: string) => number): re
   return parts;
 }
 
-/** What another daemon spreads at the same moment is left to it. */
+/** Skips an event that another daemon is spreading. */
 async function spreadEvents(session: WriteSession, limit: number): Promise<EndedWaits> {
   const row = (await session.runner.rows(SPREADING))[0];
   if (row === undefined) return { ended: 0, woken: [] };
@@ -205,7 +205,7 @@ async function pruneEvents({ runner }: WriteSession, emittedBefore: number, limi
   return (await runner.rows(PRUNE, [emittedBefore, limit]))[0]![0] as number;
 }
 
-/** Under the locks of `lockEvents`. */
+/** Needs the locks of `lockEvents`. */
 async function deleteEvent({ runner }: WriteSession, name: string): Promise<EventDeletion> {
   const [isGone, wasThere] = (await runner.rows(DELETE, [storedText(name)]))[0] as unknown as [boolean, boolean];
   if (isGone) return "deleted";

@@ -10,7 +10,7 @@ import { booleanArray, numberArray, textArray, uuidArray } from "../connection/l
 import { isUndo } from "../connection/rows.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
-/** A job that is tried again gives them other places; one that ended keeps them, for an undo replays them. */
+/** A job that is retried gives records new places; one that ended keeps them, because an undo replays them. */
 const MARK = `update reseolio.checkpoints as record
   set op = given.op,
     place = case when given.stays then record.place else 0 end,
@@ -18,12 +18,12 @@ const MARK = `update reseolio.checkpoints as record
   from unnest($1::uuid[], $2::text[], $3::bigint[], $4::int[], $5::bool[]) as given (job_id, name, op, flags, stays)
   where record.job_id = given.job_id and record.name = given.name and (record.gate is not null or not given.stays)`;
 
-/** A wait whose time was over waits again. */
+/** A wait that timed out waits again. */
 const IS_TIMEOUT = `(timed_out and (gate & ${ENDED_ATTEMPT}) <> 0)`;
 
 const FORGET_TIMEOUTS = `delete from reseolio.checkpoints where job_id = any ($1::uuid[]) and ${IS_TIMEOUT}`;
 
-/** With the pauses between a step's attempts, which would count as attempts made. */
+/** Includes the pauses between a step's attempts, which would count as attempts made. */
 const FORGET_ERRORS = `delete from reseolio.checkpoints
   where job_id = any ($1::uuid[]) and (
     (gate is null and error is not null) or ${IS_TIMEOUT}
@@ -47,12 +47,12 @@ const IS_ORDERED = `exists (
     select 1 from reseolio.checkpoints where job_id = child.parent_id and gate is not null
   )`;
 
-/** A child is found by a key that begins with its parent's id: one that ended badly is to be called anew. */
+/** A child is found by a key that begins with its parent's id: one that ended badly has to be called again. */
 const FORGET_CHILDREN = `update reseolio.jobs as child set idempotency_key = null
   where child.parent_id = any ($1::uuid[]) and ${ENDED_BADLY} and not (${IS_ORDERED})
     and child.idempotency_key like child.parent_id::text || ':%'`;
 
-/** Or to be retried by its parent, unless its failure is a fact that the handler went on from. */
+/** A child that ended badly is retried by its parent, unless the handler has handled its failure. */
 const FAIL_CHILDREN = `insert into reseolio.checkpoints as known
     (job_id, name, kind, place, recorded_at, awaited_id, error, gate)
   select child.parent_id, 'job:' || child.id::text, ${KIND_CODES.job}, 0, (select reseolio.now_ms()), child.id, child.error,
@@ -70,7 +70,7 @@ const FORGET_AWAITED = `delete from reseolio.checkpoints as record
     )
   returning 1`;
 
-/** What the failures of attempts make of their jobs' records. */
+/** Updates the records of jobs whose attempts failed. */
 export async function markRecords({ runner }: WriteSession, transitions: readonly Transition[]): Promise<void> {
   const rows = transitions.flatMap((transition) => marksOf(transition));
   if (rows.length === 0) return;
@@ -88,7 +88,7 @@ export async function markRecords({ runner }: WriteSession, transitions: readonl
   ]);
 }
 
-/** Each record once, as a statement can change it once. */
+/** Lists each record once, because a statement can update a row only once. */
 function marksOf({ jobId, change }: Transition) {
   if (change.marks === undefined) return [];
   const { endedBy, loosened } = change.marks;
@@ -99,15 +99,15 @@ function marksOf({ jobId, change }: Transition) {
   return [...byName.values()].map((one) => ({ jobId, stays, ...one }));
 }
 
-/** Lets what failed be tried again, when a person asked for it and all of that act is applied. */
+/** Makes failed operations run again after a manual retry; called when all of its transitions are applied. */
 export async function forgetFailures({ runner }: WriteSession, retried: readonly string[]): Promise<void> {
   if (retried.length === 0) return;
   const jobIds = [uuidArray(retried)];
-  // In this order: an ordered job is known by its records, and a child's failure that lost its place is no fact any more.
+  // The order matters: records tell an ordered job, and a child's failure without a place can be retried.
   for (const sql of [FORGET_CHILDREN, LOOSEN_LAST, FAIL_CHILDREN, FORGET_ERRORS]) await runner.rows(sql, jobIds);
 }
 
-/** As the store says. */
+/** As `Store.orderedSince`. */
 export async function forgetAwaited({ runner }: WriteSession, { jobId, awaitedBy }: AwaitedJob): Promise<boolean> {
   const id = jobId.toLowerCase();
   return (await runner.rows(FORGET_AWAITED, [awaitedBy, awaitedJobName(id), id])).length > 0;

@@ -7,20 +7,20 @@ import { ENDED_ATTEMPT, kindSql, OF_RECORD, OTHER_KIND, storedOrder } from "../.
 import { bytesArray, numberArray, readText, textArray, uuidArray } from "../connection/literals.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
-/** A wait that its worker saw end, a failure that was tried again, or attempts of a step, of which the last number is kept. */
+/** Records that are replaced: a wait that its worker saw end, a failure that was retried, attempts of a step. */
 const GIVES_WAY = `(case
     when known.recorded_at is null then true
     when known.gate is null then known.error is not null and known.failures <> excluded.failures
     else (known.gate & ${ENDED_ATTEMPT}) <> 0 or (known.kind = 0 and (known.gate & ${OTHER_KIND}) <> 0)
   end)`;
 
-/** What it holds stays: only its place was not known. */
+/** Keeps its value: only its place was not known. */
 const GETS_PLACE = "(known.gate is not null and known.place = 0 and excluded.gate is not null and excluded.place > 0)";
 
 const given = (column: string): string =>
   `${column} = case when ${GIVES_WAY} then excluded.${column} else known.${column} end`;
 
-/** The share lock is the fence: a lease that was checked here is not taken back before this transaction ends. */
+/** The share lock is the fence: a lease that was checked here cannot be revoked before this transaction ends. */
 const RECORD = `with leased as materialized (
     select job.id from unnest($1::uuid[], $5::bigint[]) as given (id, lease_token)
     join reseolio.jobs as job on job.id = given.id and job.state + 0 = 1 and job.lease_token = given.lease_token
@@ -51,7 +51,7 @@ const KINDS = `select given.place, known.name, ${kindSql("known")}
   from unnest($1::int[], $2::uuid[], $3::text[]) as given (place, job_id, name)
   join reseolio.checkpoints as known on known.job_id = given.job_id and known.name = given.name`;
 
-/** One statement for a batch without repeated names; what was not written is looked at with another one. */
+/** Writes a batch without repeated names in one statement; a second one reads why records were not written. */
 export async function recordCheckpoints(
   session: WriteSession,
   items: readonly NewCheckpoint[],
@@ -61,28 +61,28 @@ export async function recordCheckpoints(
   for (const round of rounds(items)) {
     const written = await write(
       session,
-      round.map((place) => items[place]!),
+      round.map((index) => items[index]!),
     );
-    for (const place of round) {
-      const outcome = written.get(keyOf(items[place]!.jobId.toLowerCase(), items[place]!.name));
-      if (outcome === undefined) open.push(place);
-      else outcomes[place] = outcome;
+    for (const index of round) {
+      const outcome = written.get(keyOf(items[index]!.jobId.toLowerCase(), items[index]!.name));
+      if (outcome === undefined) open.push(index);
+      else outcomes[index] = outcome;
     }
   }
   if (open.length > 0) await explain(session, items, open, outcomes);
   return outcomes;
 }
 
-/** A statement may touch a row once: each name of a job once a round. */
+/** A statement may update a row only once, so each name of a job appears once per round. */
 function rounds(items: readonly NewCheckpoint[]): readonly (readonly number[])[] {
   const list: number[][] = [];
   const seen = new Map<string, number>();
-  for (const [place, { jobId, name }] of items.entries()) {
+  for (const [index, { jobId, name }] of items.entries()) {
     if (!isJobId(jobId)) continue;
     const key = keyOf(jobId.toLowerCase(), name);
     const round = seen.get(key) ?? 0;
     seen.set(key, round + 1);
-    (list[round] ??= []).push(place);
+    (list[round] ??= []).push(index);
   }
   return list;
 }
@@ -121,33 +121,33 @@ async function explain(
 ): Promise<void> {
   const rows = await runner.rows(EXPLAIN, [
     numberArray(open),
-    uuidArray(open.map((place) => items[place]!.jobId)),
-    textArray(open.map((place) => items[place]!.name)),
-    numberArray(open.map((place) => items[place]!.leaseToken)),
+    uuidArray(open.map((index) => items[index]!.jobId)),
+    textArray(open.map((index) => items[index]!.name)),
+    numberArray(open.map((index) => items[index]!.leaseToken)),
   ]);
-  for (const [place, isLeased, code] of rows as unknown as readonly [number, boolean, number | null][]) {
+  for (const [index, isLeased, code] of rows as unknown as readonly [number, boolean, number | null][]) {
     if (!isLeased || code === null) continue;
-    outcomes[place] = judgeRecord(items[place]!.kind, kindOf(code));
+    outcomes[index] = judgeRecord(items[index]!.kind, kindOf(code));
   }
 }
 
-/** For each item, the kinds of those of its names that are known. */
+/** Finds, for each item, the kinds of those of its names that are known. */
 export async function findKinds(
   { runner }: WriteSession,
   items: readonly NamesOfJob[],
 ): Promise<readonly ReadonlyMap<string, CheckpointKind>[]> {
   const kinds = items.map(() => new Map<string, CheckpointKind>());
-  const asked = items.flatMap(({ jobId, names }, place) =>
-    isJobId(jobId) ? names.map((name) => [place, jobId, name] as const) : [],
+  const asked = items.flatMap(({ jobId, names }, index) =>
+    isJobId(jobId) ? names.map((name) => [index, jobId, name] as const) : [],
   );
   if (asked.length === 0) return kinds;
   const rows = await runner.rows(KINDS, [
-    numberArray(asked.map(([place]) => place)),
+    numberArray(asked.map(([index]) => index)),
     uuidArray(asked.map(([, jobId]) => jobId)),
     textArray(asked.map(([, , name]) => name)),
   ]);
-  for (const [place, name, kind] of rows as unknown as readonly [number, string, number][]) {
-    kinds[place]!.set(readText(name), kindOf(kind));
+  for (const [index, name, kind] of rows as unknown as readonly [number, string, number][]) {
+    kinds[index]!.set(readText(name), kindOf(kind));
   }
   return kinds;
 }

@@ -9,10 +9,10 @@ import { takeSignals } from "./take-signals.ts";
 import { findParked } from "./waits.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
-/** Whoever sends holds the row of the job, as who parks it does: of a wait and a signal the later one sees the other. */
+/** Sending and parking both hold the row of the job, so that of a wait and a signal the later one sees the other. */
 const LOCK_JOBS = "select id, state from reseolio.jobs where id = any ($1::uuid[]) order by id for no key update";
 
-/** Counts what waits only in boxes that got so many in all. */
+/** Counts waiting signals only for jobs that got at least the limit in all. */
 const INSERT = `with given as materialized (
     select given.id, given.job_id, given.name, given.payload,
       row_number() over (partition by given.job_id order by given.place) as rank
@@ -57,7 +57,7 @@ export async function sendSignals(session: WriteSession, items: readonly NewSign
   const [jobs, , waking, known] = await Promise.all([
     runner.rows(LOCK_JOBS, [uuidArray(distinctIds(sound.map(({ jobId }) => jobId)))]),
     runner.rows(INSERT, [
-      numberArray(sound.map((_, place) => place)),
+      numberArray(sound.map((_, index) => index)),
       uuidArray(sound.map(({ signalId }) => signalId)),
       uuidArray(sound.map(({ jobId }) => jobId)),
       textArray(sound.map(({ name }) => name)),

@@ -1,13 +1,12 @@
-import type { NewPark } from "../../seam/workflows.ts";
-import type { NewSignal } from "../../seam/workflows.ts";
+import type { NewPark, NewSignal } from "../../seam/workflows.ts";
 import { END, wakingIds } from "./end-waits.ts";
 import { textArray, uuidArray } from "../connection/literals.ts";
 import { FORGET } from "./wait-details.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
 /**
- * Gives what is there of a signal to the job's waits for it, the first to the first. The jobs are held. What comes after
- * a wait's time is none of its, also when the timer has not looked yet.
+ * Gives the stored signals to the job's waits for them, the first to the first. The caller holds the jobs. A signal that
+ * comes after a wait's time is not for it, even when the timer has not ended it yet.
  */
 const TAKE_SIGNALS = `with paired as materialized (
     select wait.job_id, wait.name, signal.id, signal.payload
@@ -38,7 +37,7 @@ const TAKE_SIGNALS = `with paired as materialized (
   ${FORGET}
   ${END}`;
 
-/** Signals by job and name, some of them perhaps several times. */
+/** A signal's job and name; lists may repeat one. */
 type AwaitedSignal = Pick<NewSignal, "jobId" | "name">;
 
 export function signalsAwaitedBy(parks: readonly NewPark[]): readonly AwaitedSignal[] {
@@ -48,8 +47,8 @@ export function signalsAwaitedBy(parks: readonly NewPark[]): readonly AwaitedSig
 }
 
 /**
- * Ends the jobs' waits for these signals with what is there of them. Sent at once, answered later: the ids of the jobs
- * that it wakes.
+ * Ends the jobs' waits for these signals with the signals that are stored. Sends its statement at once and answers later,
+ * with the ids of the jobs that it wakes.
  *
  * @param arriving signals that were sent just now
  */

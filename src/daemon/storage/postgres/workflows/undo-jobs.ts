@@ -11,7 +11,7 @@ import type { WriteSession } from "../session/write-session.ts";
 
 const { maxAttempts, backoff, initialDelayMs, maxDelayMs, jitter } = UNDO_POLICY;
 
-/** The mark comes first, before what the headers of the job say, if it has any. */
+/** The mark is the first header, before those of the job. */
 const STORE = `insert into reseolio.jobs (state, list_state, id, function_id, is_ready, priority, run_at, max_attempts,
     backoff, initial_delay_ms, max_delay_ms, jitter, timeout_ms, created_at, parent_id, headers, args)
   select 0, 0, given.undo_id, job.function_id, true, job.priority, (select reseolio.now_ms()), ${maxAttempts},
@@ -30,7 +30,7 @@ const STORE = `insert into reseolio.jobs (state, list_state, id, function_id, is
 const FORGET = `with forgotten as (delete from reseolio.wait_details where job_id = any ($1::uuid[]))
   delete from reseolio.checkpoints where job_id = any ($1::uuid[])`;
 
-/** As `UndoTransaction` says, with one statement. */
+/** Implements `WorkflowWrites.storeUndoJobs` with one statement. */
 export async function storeUndoJobs(
   session: WriteSession,
   items: readonly NewUndoJob[],
@@ -50,7 +50,7 @@ export async function storeUndoJobs(
   });
   for (const job of stored) {
     idTimes.observe(job.jobId, now);
-    session.noteStored(job, true);
+    session.recordStored(job, true);
   }
   return stored;
 }
@@ -61,7 +61,7 @@ export async function forgetRecords({ runner }: WriteSession, jobIds: readonly s
 }
 
 /**
- * In SQL: a job that ended badly has recorded steps that can be undone. Other jobs pay one look for it.
+ * SQL condition: a job that ended badly has recorded steps that can be undone. Other jobs cost one index lookup.
  *
  * @param job a row of `jobs`, by its name in the statement
  */
@@ -71,13 +71,13 @@ export function hasUndoSteps(job: string): string {
   ))`;
 }
 
-/** In the where clause of a statement on `job`: the job's steps are being undone. */
+/** SQL condition on `job`: the job's steps are being undone. */
 export const IS_BEING_UNDONE = `case when ${hasUndoSteps("job")} then exists (
     select 1 from reseolio.jobs as undo where undo.parent_id = job.id and undo.state < 3 and ${isUndo("undo.headers")}
   ) else false end`;
 
 /**
- * The same: it undid steps, or was to, of a job that is there and has not been retried since.
+ * SQL condition: it undid steps, or was to undo them, of a job that exists and has not been retried since.
  *
  * @param unless more about that job, which is called `undone`
  */

@@ -3,7 +3,7 @@ import type { NewPark } from "../../seam/workflows.ts";
 import { booleanArray, numberArray, textArray, uuidArray } from "../connection/literals.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
-/** Before the statement that registers the waits: one that is known keeps what it waits for. */
+/** Runs before the statement that registers the waits: a known wait keeps what it waits for. */
 const NOTE = `insert into reseolio.wait_details (job_id, name, since_start, signal_name, turn)
   select given.job_id, given.name, given.since_start, given.signal_name, case when given.signal_name is not null then
     coalesce((
@@ -27,14 +27,14 @@ export const SINCE = "case when detail.since_start then least(job.created_at, (s
 export const JOIN_DETAILS = `left join reseolio.wait_details as detail
       on detail.job_id = given.job_id and detail.name = given.name`;
 
-/** Among the parts of a statement that ends the waits in `over`. */
+/** A common table expression for statements that end the waits in `over`. */
 export const FORGET = `forgotten as (
     delete from reseolio.wait_details as detail using over
     where detail.job_id = over.job_id and detail.name = over.name
   )`;
 
-/** What few waits have beside their row of checkpoints. */
-export function noteDetails({ runner }: WriteSession, parks: readonly NewPark[]): Promise<unknown> {
+/** Stores the details that only few waits have. */
+export function insertDetails({ runner }: WriteSession, parks: readonly NewPark[]): Promise<unknown> {
   const special = parks.flatMap(({ jobId, waits }) =>
     waits.filter(isSpecial).map((wait) => {
       return { jobId, name: wait.name, signalName: wait.kind === "signal" ? wait.signalName : null };
@@ -42,7 +42,7 @@ export function noteDetails({ runner }: WriteSession, parks: readonly NewPark[])
   );
   if (special.length === 0) return Promise.resolve();
   return runner.rows(NOTE, [
-    numberArray(special.map((_, place) => place)),
+    numberArray(special.map((_, index) => index)),
     uuidArray(special.map(({ jobId }) => jobId)),
     textArray(special.map(({ name }) => name)),
     booleanArray(special.map(({ signalName }) => signalName === null)),

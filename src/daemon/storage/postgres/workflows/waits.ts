@@ -6,16 +6,16 @@ import { numberArray, readText, textArray, uuidArray } from "../connection/liter
 import { END, wakingIds } from "./end-waits.ts";
 import { LISTED_JOB_COLUMNS, type Row } from "../connection/rows.ts";
 import { signalsAwaitedBy, takeSignals } from "./take-signals.ts";
-import { FORGET, JOIN_DETAILS, noteDetails, SINCE } from "./wait-details.ts";
+import { FORGET, JOIN_DETAILS, insertDetails, SINCE } from "./wait-details.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
 /*
  * No wake-up is lost between daemons, each of which sees only what others have committed (READ COMMITTED):
- * - Whoever ends a wait holds the row of its job first, writes the wait, and looks at the job's state in a statement after
- *   that. Whoever parks a job writes the row of the job first, and looks at its waits after that. So one of the two waits
- *   for the other and sees what it did.
- * - A wait that is new is not seen by others at all: emitting and awaiting an event take the same advisory lock, and a
- *   job whose end is awaited is share-locked before its state is looked at.
+ * - Ending a wait first locks the row of its job, then writes the wait, then reads the job's state in a later statement.
+ *   Parking a job first writes the row of the job, then reads its waits. So one of the two waits for the other and sees
+ *   what it did.
+ * - Others cannot see a new wait at all: emitting and awaiting an event take the same advisory lock, and a job whose end
+ *   is awaited is share-locked before its state is read.
  */
 
 const LOCK_EVENTS = `with named as materialized (
@@ -26,8 +26,8 @@ const LOCK_EVENTS = `with named as materialized (
   ) as locked`;
 
 /**
- * What is known keeps its time: a sleep ends when it was to end, however often it is told. Its operation is the one that
- * this execution tells.
+ * A known wait keeps its time: a sleep ends when it was to end, however often it is registered. Its operation becomes
+ * that of this execution.
  */
 const REGISTER = `insert into reseolio.checkpoints as known
     (job_id, name, kind, place, due_at, is_length, event_name, awaited_id, gate, op)
@@ -50,8 +50,8 @@ const LOCK_AWAITED = `select 1 from reseolio.jobs as job
   order by job.id for share`;
 
 /**
- * Of a park with an order, what is waited for gets its place, also what ended while the handler was busy. A wait inside of
- * another operation (without op) has none.
+ * A park with an order gives the waits of its handler their place, also those that ended while the handler was busy. A
+ * wait inside another operation (without op) has none.
  */
 const SET_WAKING = `with given as materialized (
     select * from unnest($2::uuid[], $3::text[], $4::int[], $5::int[], $6::bigint[])
@@ -72,7 +72,7 @@ const SET_WAKING = `with given as materialized (
     then given.seq is not null or not wait.wakes
     else given.seq is not null and wait.op is not null and wait.place = 0 end`;
 
-/** An event counts that happened before the wait was over, however late it is looked at. */
+/** An event counts when it happened before the wait was over, however late the store looks. */
 const IS_IN_TIME = "given.due_at is null or given.due_at > (select reseolio.now_ms()) or given.due_at >=";
 const PAYLOAD = `case
     when (detail.since_start is not true or event.emitted_at >= ${SINCE})
@@ -114,7 +114,7 @@ const OVER = `${PARKED}
 const NEXT_OF_JOBS = `select min(due_at) from reseolio.checkpoints
   where job_id = any ($1::uuid[]) and recorded_at is null and due_at is not null`;
 
-/** What another daemon works on at the same moment is left to it, or to the next look. */
+/** Skips waits that another daemon is working on; the next look finds those that it leaves. */
 const END_DUE = `with over as materialized (
     select given.job_id, given.name, ${PAYLOAD}, job.lease_token, null::text as error
     from (
@@ -148,7 +148,7 @@ const END_FOR_EVENTS = `with over as materialized (
   ${FORGET}
   ${END}`;
 
-/** To be sent behind the statements that end the jobs: it sees which of them did. */
+/** Sent behind the statements that end the jobs, so that it sees which jobs ended. */
 const END_FOR_JOBS = `with over as materialized (
     select given.job_id, given.name, null::bytea as payload, job.lease_token, given.error
     from (
@@ -172,22 +172,22 @@ export async function lockEvents({ runner }: WriteSession, names: readonly strin
   if (names.length > 0) await runner.rows(LOCK_EVENTS, [textArray(names)]);
 }
 
-/** Six statements, and two more for special waits, sent at once, for any number of parked jobs. */
+/** Sends six statements, and two more for special waits, at once, for any number of parked jobs. */
 export async function registerWaits(session: WriteSession, parks: readonly NewPark[]): Promise<RegisteredWaits> {
   const { runner } = session;
   const jobs = uuidArray(distinctIds(parks.map((park) => park.jobId)));
   const names = parks.flatMap((park) => park.waitingNames.map((name) => [park, name] as const));
   const waiting = [uuidArray(names.map(([{ jobId }]) => jobId)), textArray(names.map(([, name]) => name))];
-  const places = [
+  const orders = [
     numberArray(names.map(([{ order }]) => order?.seq ?? null)),
     numberArray(names.map(([{ order }]) => (order === null ? null : parkedGate(order)))),
     numberArray(names.map(([{ leaseToken }]) => leaseToken)),
   ];
   const [, , , , , , over, next] = await Promise.all([
-    noteDetails(session, parks),
+    insertDetails(session, parks),
     insertWaits(session, parks),
     runner.rows(LOCK_AWAITED, [jobs]),
-    runner.rows(SET_WAKING, [jobs, ...waiting, ...places]),
+    runner.rows(SET_WAKING, [jobs, ...waiting, ...orders]),
     takeSignals(session, signalsAwaitedBy(parks)),
     runner.rows(END_OVER, [jobs]),
     runner.rows(OVER, waiting),
@@ -228,7 +228,7 @@ export async function endDueWaits(session: WriteSession, limit: number): Promise
 }
 
 export interface EndedForEvents {
-  /** How many waits of each event, by its name. */
+  /** The number of ended waits of each event, by its name. */
   readonly counts: ReadonlyMap<string, number>;
   readonly waking: ReadonlyMap<string, readonly string[]>;
 }
@@ -251,20 +251,20 @@ export async function endForEvents(
   return { counts, waking };
 }
 
-/** Sent at once, answered later: the ids of the waiting jobs. */
+/** Sends its statement at once and answers later, with the ids of the waiting jobs. */
 export async function endForJobs({ runner }: WriteSession, jobIds: readonly string[]): Promise<readonly string[]> {
   const ids = distinctIds(jobIds);
   return ids.length === 0 ? [] : wakingIds(await runner.rows(END_FOR_JOBS, [uuidArray(ids)]));
 }
 
-/** Those of the jobs that are parked. */
+/** Finds the jobs that are parked. */
 export async function findParked(session: WriteSession, jobIds: readonly string[]): Promise<readonly ParkedJob[]> {
   return jobIds.length === 0
     ? []
     : parkedOf(session, await session.runner.rows(PARKED_OF, [uuidArray(distinctIds(jobIds))]));
 }
 
-/** What terminal jobs wait for no more. */
+/** Deletes the waits of jobs that have ended. */
 export async function dropWaits({ runner }: WriteSession, jobIds: readonly string[]): Promise<void> {
   if (jobIds.length > 0) await runner.rows(DROP, [uuidArray(distinctIds(jobIds))]);
 }
@@ -275,5 +275,5 @@ async function ended(session: WriteSession, rows: readonly Row[]): Promise<Ended
 
 async function parkedOf({ reader }: WriteSession, rows: readonly Row[]): Promise<readonly ParkedJob[]> {
   const jobs = await reader.jobsOf(rows.map((row) => row.slice(0, -1)));
-  return jobs.map((job, place) => ({ job, isWorkerThere: rows[place]!.at(-1) === true }));
+  return jobs.map((job, index) => ({ job, isWorkerThere: rows[index]!.at(-1) === true }));
 }

@@ -13,7 +13,7 @@ const CHECKPOINT_PAGES = 1_000;
 const JOURNAL_SIZE_LIMIT = 64 * 1024 * 1024;
 const WRITER_CACHE_KIB = 32 * 1024;
 const READER_CACHE_KIB = 4 * 1024;
-/** Locks are held for moments only, by readers of other processes at their start: it stops this thread while it waits. */
+/** Readers of other processes hold locks only briefly, when they start. Waiting blocks this thread. */
 const BUSY_TIMEOUT_MS = 250;
 
 /** The connection that writes. A file is made with mode 0600 when there is none. */
@@ -52,8 +52,8 @@ function setWal(db: Database, path: string): void {
 }
 
 /**
- * Ends what a crash broke off before the file had a log, such as its making: SQLite does that at the next read, but not
- * through a connection that only reads.
+ * Rolls back what a crash interrupted before the file had a log, such as its creation: SQLite does that at the next read,
+ * but not through a connection that only reads.
  */
 export function rollBackCrash(path: string): void {
   if (!existsSync(path) || !existsSync(`${path}-journal`)) return;
@@ -62,7 +62,7 @@ export function rollBackCrash(path: string): void {
     db.run(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
     readNumber(db, "select count(*) from sqlite_schema");
   } catch (fault) {
-    // Whoever holds the file has not crashed.
+    // A process that holds the file has not crashed.
     if (sqliteCode(fault)?.startsWith("SQLITE_BUSY") !== true) throw toStoreError(fault, path);
   } finally {
     db.close(true);
@@ -85,7 +85,7 @@ export function sqliteVersion(db: Database): string {
   return version;
 }
 
-/** What a person should know about the library; empty when all is well. */
+/** What an operator should know about the library; empty when all is well. */
 export function versionWarnings(version: string): readonly string[] {
   if (Bun.semver.order(version, SAFE_SQLITE_VERSION) >= 0) return [];
   return [

@@ -1,4 +1,4 @@
-/** Where a database file may be: every fault is told before anything is created. */
+/** Checks where a database file may be: reports every fault before anything is created. */
 import {
   accessSync,
   closeSync,
@@ -53,11 +53,11 @@ export function resolveDatabasePath(given: string): string {
   return path;
 }
 
-/** The same for a file that must be there already, to be read. */
+/** As `resolveDatabasePath`, for a file that must exist and be readable. */
 export function resolveExistingDatabase(given: string): string {
   const path = realPath(resolve(given));
   if (!existsSync(path)) {
-    throw new DaemonError("not_found", `${path}: there is no such file; give the path that reseolio serve --db has`);
+    throw new DaemonError("not_found", `${path}: no such file; give the path that reseolio serve --db has`);
   }
   checkFile(path, constants.R_OK);
   return path;
@@ -80,7 +80,7 @@ function isLink(path: string): boolean {
   try {
     return lstatSync(path).isSymbolicLink();
   } catch {
-    // Nothing is there, or what should be a directory is a file: the caller tells the two apart.
+    // The file does not exist, or a part of its path is not a directory: the caller distinguishes the two.
     return false;
   }
 }
@@ -98,7 +98,7 @@ function checkFile(path: string, mode: number = constants.R_OK | constants.W_OK)
     throw unusable(path, `is a directory: give a file in it, such as ${join(path, "reseolio.db")}`);
   if (!stat.isFile()) throw unusable(path, "is not a regular file: choose another path");
   if (stat.nlink > 1 && mode !== constants.R_OK) {
-    // Log and lock go by the name: under another name the same file has others.
+    // Log and lock are found by the file's name: under another name the same file has others.
     throw unusable(path, `the file has more than one name (${stat.nlink} hard links): remove the others, or copy it`);
   }
   if (!isAllowed(path, mode)) {
@@ -110,7 +110,7 @@ function checkFile(path: string, mode: number = constants.R_OK | constants.W_OK)
       `its directory ${dirname(path)} cannot be written, where the log must be: change its permissions`,
     );
   }
-  // With a journal beside it a crash broke something off: what the file is shows when that is rolled back.
+  // A journal beside it means that a crash interrupted a write: the rollback will show what the file is.
   if (stat.size > 0 && !hasSqliteHeader(path) && !existsSync(`${path}-journal`)) {
     throw unusable(path, "is not an SQLite database: choose another path, a new file is made where there is none");
   }

@@ -1,7 +1,7 @@
 import { DaemonError, type ErrorCode } from "../../../core/errors.ts";
 
 /**
- * A fault of SQLite in the daemon's words, told apart by `code`; any other error comes back as it is.
+ * Translates a fault of SQLite to a `DaemonError` by its `code`; returns any other error as it is.
  *
  * @param path of the database, for the message
  */
@@ -23,7 +23,7 @@ export function sqliteCode(fault: unknown): string | null {
 
 function verdictOn(code: string): readonly [ErrorCode, string] {
   if (code === "SQLITE_FULL") {
-    return ["resource_exhausted", "the disk is full: free some space, it works again by itself"];
+    return ["resource_exhausted", "the disk is full: free some space; reseolio recovers by itself"];
   }
   if (code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_NOTADB") {
     return ["fatal", "the file is damaged: stop, run reseolio db check, restore a backup"];

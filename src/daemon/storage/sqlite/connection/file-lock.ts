@@ -4,10 +4,10 @@ import { DaemonError } from "../../../core/errors.ts";
 import { sqliteCode, toStoreError } from "./faults.ts";
 import type { Row } from "./rows.ts";
 
-/** Who holds a database, for people. */
+/** The holder of a database, for messages. */
 export interface LockOwner {
   readonly nodeId: string;
-  /** Where it listens; empty when it does not. */
+  /** The address on which it listens; empty when it does not. */
   readonly address: string;
 }
 
@@ -15,7 +15,7 @@ export interface FileLock {
   release(): void;
 }
 
-/** Another process may take the lock between our two transactions and give it back; more often than this it does not. */
+/** Another process may take the lock between our two transactions and release it, but hardly this often. */
 const ROUNDS = 10;
 
 /**
@@ -36,7 +36,7 @@ export function acquireFileLock(path: string, owner: LockOwner): FileLock {
   }
   return {
     release() {
-      // The row goes with the lock: a holder that is named is alive, or was killed.
+      // The row is deleted with the lock: a holder that is named is alive, or was killed.
       if (db.inTransaction) db.run("delete from holder");
       if (db.inTransaction) db.run("commit");
       db.close(true);
@@ -47,7 +47,7 @@ export function acquireFileLock(path: string, owner: LockOwner): FileLock {
 function openLockFile(lockPath: string): Database {
   const before = process.umask(0o077);
   try {
-    // With a journal on disk, and synced: what a kill or a power cut breaks off here is taken back by the next start.
+    // With a synced journal on disk, the next start rolls back what a kill or a power cut interrupts here.
     return new Database(lockPath, constants.SQLITE_OPEN_READWRITE | constants.SQLITE_OPEN_CREATE);
   } catch (fault) {
     throw lockFault(fault, lockPath);
@@ -56,19 +56,19 @@ function openLockFile(lockPath: string): Database {
   }
 }
 
-/** Damage here is no damage of the database: nothing is kept in this file. */
+/** Damage of this file is not damage of the database: it holds no data. */
 function lockFault(fault: unknown, lockPath: string): unknown {
   const code = sqliteCode(fault);
   if (code?.startsWith("SQLITE_CORRUPT") !== true && code !== "SQLITE_NOTADB") return toStoreError(fault, lockPath);
   return new DaemonError(
     "failed_precondition",
-    `${lockPath} is damaged (${code}), which is no damage of the database: it only says who serves it; ` +
+    `${lockPath} is damaged (${code}), but the database is not: this file only names the daemon that serves it; ` +
       "make sure that no reseolio does, delete it and start again",
     { cause: fault },
   );
 }
 
-/** Writes who we are, then takes the lock again and keeps it: open, it must hold nothing unsaved. */
+/** Writes who holds the lock, then takes the lock again and keeps it: its open transaction must write nothing. */
 function hold(db: Database, owner: LockOwner): boolean {
   const text = JSON.stringify({ ...owner, pid: process.pid, host: hostname(), since: new Date().toISOString() });
   for (let round = 0; round < ROUNDS; round++) {
@@ -99,7 +99,7 @@ function readHolder(db: Database): string | null {
     statement.finalize();
     return text as string | null;
   } catch {
-    // No table yet, or the holder is writing it this moment: then it goes without a name.
+    // There is no table yet, or the holder is writing it at this moment: the message then has no name.
     return null;
   }
 }

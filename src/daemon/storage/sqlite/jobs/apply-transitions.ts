@@ -72,7 +72,7 @@ export function prepareApplyTransitions(session: WriteSession, failedRecords: Fa
   return (transitions) => {
     const { now } = session;
     const applied = transitions.map((transition) => apply(transition, now));
-    // When all are applied: a child that is retried with its parent is the parent's still.
+    // After all transitions: a child that is retried with its parent still belongs to it.
     for (const [index, { jobId, change }] of transitions.entries()) {
       if (applied[index] === true && change.forgetFailures === true) failedRecords.forget(jobId, now);
     }

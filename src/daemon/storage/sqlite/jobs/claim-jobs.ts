@@ -11,14 +11,14 @@ export interface ClaimJobs {
   resume(demands: readonly ResumeDemand[]): readonly ClaimedJobs[];
 }
 
-/** Rows past their deadline that one look passes over; the engine cancels them, so that they do not stay. */
+/** How many overdue rows one look skips; the engine cancels them, so they do not stay. */
 const OVERDUE_BUDGET = 1_000;
 
 const READY = `select ${JOB_COLUMNS}, rowid, deadline_at from jobs
   where function_id = (? + 0) and is_ready = 1
   order by priority desc, run_at, id limit (? + 0) offset (? + 0)`;
 
-/** A job that was parked goes on with its attempt. */
+/** A job that was parked continues its attempt. */
 const LEASE = `update jobs set state = 1, is_ready = null, deadline_at = finish_by, attempt = attempt + (ran_ms is null),
   lease_token = lease_token + 1, worker_id = ?, started_at = ?`;
 
@@ -145,7 +145,7 @@ class ReadyQueue {
   #next = 0;
   #offset = 0;
   #ended = false;
-  /** Rows that went to the demand, the first of the queue. */
+  /** Rows given to the demand: the first of the queue. */
   readonly taken: Row[] = [];
   /** Overdue rows among those that were read. */
   passedOver = 0;

@@ -29,7 +29,8 @@ const DELETE_TICK = "delete from job_ticks where job_id = ?";
 export interface DeleteJobs {
   /**
    * Deletes a job of this terminal state, with all that belongs to it, when it finished before the time, and no job that
-   * is not terminal, or may be replayed to be undone, may still ask for its result. A job stays while it is being undone, and its undo job while it is there.
+   * is not terminal, or may be replayed to be undone, may still ask for its result. A job stays while it is being undone,
+   * and its undo job stays as long as the job.
    */
   deleteFinished(id: Uint8Array, state: number, finishedBefore: number): boolean;
   /** Deletes those that are terminal and not held by an undo, and returns their ids. */
@@ -71,7 +72,7 @@ function prepareDeleteRest({ db, counters }: WriteSession): (job: Uint8Array, ro
     if (row === undefined) return false;
     const [functionId, state, leaseToken, isLarge, hasHeaders] = row as [number, number, number, number, number];
     counters.add(functionId, state, -1);
-    // Not the attempt's number, which a job gets back that is said not to have begun.
+    // Not the attempt's number: a job that never began gets it back.
     if (leaseToken > 0) for (const statement of ofLeased) statement.run(job);
     deleteSignals.run(job);
     if (isLarge === 1) deleteLargeArgs.run(job);

@@ -6,7 +6,7 @@ export type IsFirst = (left: Uint8Array, right: Uint8Array) => boolean;
 export const newestFirst: IsFirst = (left, right) => Buffer.compare(left, right) > 0;
 export const oldestFirst: IsFirst = (left, right) => Buffer.compare(left, right) < 0;
 
-/** Ids of one index range in its order, read in pieces as they are needed; nothing stays open between the pieces. */
+/** Ids of one index range in its order, read in pieces on demand; no statement stays open between the pieces. */
 export class IdStream {
   readonly #statement: Query | null;
   readonly #bindings: readonly (number | Uint8Array)[];
@@ -17,7 +17,10 @@ export class IdStream {
   #next = 0;
   #ended: boolean;
 
-  /** @param statement whose last two parameters are the id to go on from, exclusive, and the limit; null: only what is filled in */
+  /**
+   * @param statement its last two parameters are the id to continue after and the limit; null for a stream that `fill`
+   *   provides
+   */
   constructor(
     statement: Query | null,
     bindings: readonly (number | Uint8Array)[],
@@ -56,7 +59,7 @@ export class IdStream {
   }
 }
 
-/** Several streams of one order as one. */
+/** Merges several streams of one order. */
 export class MergedIds {
   readonly #heap: IdStream[];
   readonly #isFirst: IsFirst;

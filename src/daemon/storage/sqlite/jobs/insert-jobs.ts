@@ -9,20 +9,20 @@ import type { FunctionNames } from "../session/function-names.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
 export interface InsertJobs {
-  /** False when the job's id or its key was there already. */
+  /** False when the job's id or its key exists already. */
   one(item: NewJob, now: number): boolean;
   /**
-   * INSERT_CHUNK items from `start`, none with a key; true for each that was stored, false when its id was there
-   * already, also by an item before it.
+   * Inserts INSERT_CHUNK items from `start`, none with a key. True for each that was stored; false when its id existed,
+   * also because of an item before it.
    */
   chunk(items: readonly NewJob[], start: number, now: number): readonly boolean[];
 }
 
-/** Rows of one statement: a third less work than a statement each; more rows gain nothing. */
+/** Rows per statement: a third less work than one statement per row; more rows gain nothing. */
 export const INSERT_CHUNK = 16;
 
 /**
- * Args above this stand in their own table, written once: a row is rewritten with each change of state. Smaller ones
+ * Args above this size are stored in their own table, once: a row is rewritten with each change of state. Smaller args
  * are cheaper in the row.
  */
 export const INLINE_ARGS_BYTES = 1024;
@@ -61,7 +61,7 @@ export function prepareInsertJobs(session: WriteSession): InsertJobs {
   const chunkOfRows = db.prepare(insertSql(INSERT_CHUNK));
   const insertLargeArgs = db.prepare(INSERT_LARGE_ARGS);
   const whichWereStored = prepareWhichWereStored(db);
-  // Bound anew for each statement, so that a row costs no garbage.
+  // Reused for each statement, so that a row causes no garbage.
   const one = new Bindings(1);
   const chunk = new Bindings(INSERT_CHUNK);
 
@@ -139,7 +139,7 @@ const ALL: readonly boolean[] = Array.from({ length: INSERT_CHUNK }, () => true)
 
 function insertSql(rows: number): string {
   const row = `(0, 0, ${COLUMNS.map(() => "?").join(", ")})`;
-  // Only the unique indexes may be met here, by a repeated id or key: what that means is found out afterwards.
+  // Only the unique indexes can conflict, by a repeated id or key: the caller finds out which.
   return `insert into jobs (state, list_state, ${COLUMNS.join(", ")}) values ${Array.from({ length: rows }, () => row).join(", ")} on conflict do nothing`;
 }
 

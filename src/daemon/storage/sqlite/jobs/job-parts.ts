@@ -15,7 +15,7 @@ import { prepareListJobs } from "./list-jobs.ts";
 import { preparePruneJobs } from "./prune-jobs.ts";
 
 export interface PreparedJobs {
-  /** On the writer's connection. */
+  /** Reads on the writer's connection. */
   readonly reader: JobReader;
   readonly due: DueJobs;
   readonly failedRecords: FailedRecords;

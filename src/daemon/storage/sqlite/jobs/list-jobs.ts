@@ -10,7 +10,7 @@ import type { ScheduleReader } from "../schedules/schedule-reader.ts";
 import { LISTED_JOB_COLUMNS, listedJobFromRow, type Row } from "../connection/rows.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
-/** Rows that one call looks at, so that it stays far under the 50 ms that a call may hold the daemon's thread. */
+/** How many rows one call reads at most, to stay far below the 50 ms that a call may block the daemon's thread. */
 const LOOKS = 2_000;
 
 export type ListJobs = (query: JobQuery) => JobPage;
@@ -33,8 +33,8 @@ const OF_KEY = "select id from jobs where function_id = ? and idempotency_key = 
 type JobMemory = Pick<WriteSession, "functions" | "counters" | "idTimes" | "running">;
 
 /**
- * Lists by the narrowest index that the filter allows, as streams of ids from the newest down that are merged; what
- * the index does not know is checked row by row, within a budget of looks.
+ * Lists by the narrowest index that the filter allows: merges streams of ids, newest first. The remaining conditions are
+ * checked row by row, within a budget of rows.
  */
 export function prepareListJobs(db: Database, memory: JobMemory, schedules: ScheduleReader): ListJobs {
   const job = db.prepare(LISTED);
@@ -52,7 +52,7 @@ export function prepareListJobs(db: Database, memory: JobMemory, schedules: Sche
       ids.advance();
       last = id;
       const row = job.values(id)[0] as Row | undefined;
-      // A row can go between the look at the index and this one.
+      // The row may have been deleted since the index was read.
       if (row === undefined) continue;
       const found = listedJobFromRow(row, memory.functions);
       if (match(found)) jobs.push(found);

@@ -1,8 +1,8 @@
 import type { WriteSession } from "../session/write-session.ts";
 
-/** Rare, and so not prepared: each is read once a step of the clock, by the index of what waits. */
+/** Rare, and so not prepared: each runs once per step of the clock, on an index of waiting rows. */
 const MOVES = [
-  // A first start may have been asked for by date; a retry never is.
+  // A first start may have been requested by date; a retry never is.
   "update jobs set run_at = run_at + ?1 where is_ready = 0 and attempt > 0",
   "update jobs set deadline_at = deadline_at + ?1, start_by = start_by + ?1, finish_by = finish_by + ?1 where deadline_at is not null",
   `update checkpoints set due_at = due_at + ?1

@@ -16,8 +16,8 @@ const IDS_AHEAD = 64;
 
 /**
  * Walks the jobs of a state from the oldest id on, over all functions together, so that what is deleted in one slice
- * stood side by side and few pages are written. There is no index on finishedAt that every finished job would pay for:
- * jobs that were old when they finished are passed over. The place reached stays in memory until the round is done; a
+ * was stored side by side, and few pages are written. There is no index on finishedAt, which every finished job would
+ * pay for: jobs that were old when they finished are skipped. The position stays in memory until the round is done; a
  * crash or rollback only means that rows are left for the next round.
  */
 export function preparePruneJobs(session: WriteSession, jobs: DeleteJobs): PruneJobs {
@@ -27,7 +27,7 @@ export function preparePruneJobs(session: WriteSession, jobs: DeleteJobs): Prune
 
   return (prune) => {
     const { state, finishedBefore, limit } = prune;
-    // Who finished before it was stored before it.
+    // A job that finished before this time was stored before it.
     const end = lowestJobIdAt(finishedBefore + idTimes.skewMs + 1);
     const round = rounds.get(state) ?? beginRound(STATE_CODES[state]);
     rounds.set(state, round);

@@ -8,7 +8,7 @@ import type { Row } from "../connection/rows.ts";
 export interface CheckReport {
   readonly path: string;
   readonly schemaVersion: number;
-  /** Jobs that were looked at. */
+  /** Number of jobs examined. */
   readonly jobs: number;
   /** One sentence each; empty when the database is sound. At most 100 of a kind. */
   readonly problems: readonly string[];
@@ -74,7 +74,8 @@ const CONTRADICTIONS: readonly string[] = [
 ];
 
 /**
- * Examines every page and row: SQLite's own integrity check, then legal states, counters, and rows that belong together. Reads the whole file.
+ * Examines every page and row: SQLite's own integrity check, then legal states, counters, and rows that belong together.
+ * Reads the whole file.
  */
 export function checkSqliteDatabase(path: string): Promise<CheckReport> {
   return onSnapshot(path, check);

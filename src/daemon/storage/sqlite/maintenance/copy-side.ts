@@ -85,22 +85,22 @@ class SqliteCopySide implements CopyTarget {
   }
 
   countRows({ name, where }: CopyTable): Promise<number> {
-    return this.#told(() => {
+    return this.#guarded(() => {
       const rows = this.#all(`select count(*) from ${name} where ${where ?? "true"}`);
       return rows[0]![0] as number;
     });
   }
 
   readRows(table: CopyTable, after: CopyKey | null): Promise<readonly CopyRow[]> {
-    return this.#told(() => {
+    return this.#guarded(() => {
       const kinds = Object.values(table.columns);
-      const params = (after ?? []).map((value, place) => toStored(value, table.columns[table.key[place]!]!));
+      const params = (after ?? []).map((value, index) => toStored(value, table.columns[table.key[index]!]!));
       const rows: CopyRow[] = [];
       let size = 0;
       // Not all at once: rows may have a megabyte each.
       for (const row of this.#db.query(selectSql(table, after !== null)).iterate(...params) as Iterable<unknown>) {
-        const values = Object.values(row as Record<string, Value>).map((value, place) =>
-          fromStored(value, kinds[place]!),
+        const values = Object.values(row as Record<string, Value>).map((value, index) =>
+          fromStored(value, kinds[index]!),
         );
         rows.push(values);
         size += sizeOf(values);
@@ -111,11 +111,11 @@ class SqliteCopySide implements CopyTarget {
   }
 
   readMarker(): Promise<CopyMarker | null> {
-    return this.#told(() => readMarkerText(this.#marker()));
+    return this.#guarded(() => readMarkerText(this.#marker()));
   }
 
   begin(marker: CopyMarker): Promise<boolean> {
-    return this.#told(() => {
+    return this.#guarded(() => {
       const values = [UNFINISHED_COPY, markerText(marker)];
       return this.#db.run("insert or ignore into meta (key, value) values (?, ?)", values).changes > 0;
     });
@@ -129,7 +129,7 @@ class SqliteCopySide implements CopyTarget {
         insert.run(
           ...this.#split(
             table,
-            row.map((value, place) => toStored(value, kinds[place]!)),
+            row.map((value, index) => toStored(value, kinds[index]!)),
           ),
         );
       this.#db.run("update meta set value = ? where key = ?", [markerText(to), UNFINISHED_COPY]);
@@ -171,7 +171,7 @@ class SqliteCopySide implements CopyTarget {
   }
 
   #atOnce(marker: CopyMarker, work: () => void): Promise<boolean> {
-    return this.#told(() => {
+    return this.#guarded(() => {
       this.#db.run("begin immediate");
       try {
         const isThere = this.#marker() === markerText(marker);
@@ -193,7 +193,7 @@ class SqliteCopySide implements CopyTarget {
     return this.#db.query(sql).values(...params) as Row[];
   }
 
-  async #told<T>(work: () => T): Promise<T> {
+  async #guarded<T>(work: () => T): Promise<T> {
     try {
       return work();
     } catch (fault) {

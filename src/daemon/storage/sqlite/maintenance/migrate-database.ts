@@ -11,7 +11,7 @@ export interface DatabaseMigration {
 }
 
 /**
- * Brings a file that is there to the newest schema. Takes the file's lock, so it throws `failed_precondition` while a
+ * Brings an existing file to the newest schema. Takes the file's lock, so it throws `failed_precondition` while a
  * daemon serves it.
  */
 export async function migrateSqliteDatabase(given: string, clock: Clock): Promise<DatabaseMigration> {

@@ -5,7 +5,7 @@ import { resolveExistingDatabase } from "../connection/database-path.ts";
 import { toStoreError } from "../connection/faults.ts";
 import { SQLITE_MIGRATIONS, sqliteTarget } from "../migrations/migrations.ts";
 
-/** A database file opened to be looked at, beside a daemon that may be running on it. */
+/** A database file opened for reading, beside a daemon that may be running on it. */
 export interface ExistingDatabase {
   readonly path: string;
   readonly db: Database;
@@ -13,9 +13,9 @@ export interface ExistingDatabase {
 }
 
 /**
- * Opens a file that must be there for reading, and runs `work` on one snapshot of it. May take long: for programs of
- * their own, not for the daemon's thread. Throws `not_found`, `failed_precondition` for what is no database of ours or
- * has a newer schema, `fatal` for a damaged one.
+ * Opens an existing file for reading, and runs `work` on one snapshot of it. May take long: for commands, not for the
+ * daemon's thread. Throws `not_found`, `failed_precondition` for a file that is not a database of ours or has a newer
+ * schema, `fatal` for a damaged one.
  */
 export async function onSnapshot<T>(given: string, work: (existing: ExistingDatabase) => T): Promise<T> {
   const path = resolveExistingDatabase(given);

@@ -27,7 +27,7 @@ const TICK = `select schedules.name, job_ticks.tick_at from job_ticks
 
 const IDS = "select id from schedules where name = ?";
 
-/** Reads of schedules, and of what ties jobs to them. */
+/** Reads schedules, and the ticks that their jobs belong to. */
 export class ScheduleReader {
   readonly #byName;
   readonly #page;

@@ -10,10 +10,10 @@ import { type Row, SQLITE_CODEC, type Value } from "../connection/rows.ts";
 
 export const SCHEDULE_COLUMNS = SCHEDULE_COLUMN_NAMES.map((name) => `schedules.${name}`).join(", ");
 
-/** Behind the columns of a schedule stand state and error of its last job. */
+/** The columns of a schedule, followed by state and error of its last job. */
 export const STATUS_COLUMNS = `${SCHEDULE_COLUMNS}, jobs.state, jobs.error`;
 
-/** The same without args: a page of them could be a gigabyte. */
+/** STATUS_COLUMNS without args: a page of them could be a gigabyte. */
 export const LISTED_COLUMNS = STATUS_COLUMNS.replace("schedules.args", "x''");
 
 export function scheduleFromRow(row: Row): Schedule {
@@ -24,7 +24,7 @@ export function statusFromRow(row: Row): ScheduleStatus {
   return statusOf(row, SQLITE_CODEC);
 }
 
-/** In the order of the columns. */
+/** Values in the order of the columns. */
 export function scheduleValues(schedule: Schedule): Value[] {
   return valuesOf(schedule, jobIdBytes, (text) => text);
 }

@@ -5,14 +5,14 @@ import type { Row } from "../connection/rows.ts";
 const AWAITED = "select distinct awaited_id from checkpoints where awaited_id is not null and recorded_at is null";
 
 /**
- * Jobs whose end is awaited, in memory: the end of a job that nobody awaits costs no look. May hold some that are
- * awaited no more, so whoever finds a job here looks at the rows.
+ * Jobs whose end is awaited, in memory: the end of a job that nobody awaits costs no query. May contain jobs that are
+ * no longer awaited, so the caller checks the rows.
  */
 export class AwaitedJobs {
   readonly #ids = new Set<string>();
-  /** Ended in the open transaction: awaited until it is committed. */
+  /** Awaited jobs that ended in the open transaction. */
   #ended: string[] = [];
-  /** Of those, the ones whose awaiters were taken. */
+  /** How many of those `takeEnded` has returned. */
   #taken = 0;
 
   constructor(db: Database) {
@@ -29,7 +29,7 @@ export class AwaitedJobs {
     if (this.#ids.has(jobId)) this.#ended.push(jobId);
   }
 
-  /** Those that ended since the last call. */
+  /** Returns those that ended since the last call. */
   takeEnded(): readonly string[] {
     const ended = this.#ended.slice(this.#taken);
     this.#taken = this.#ended.length;

@@ -9,7 +9,7 @@ const READ = "select value from meta where key = ?";
 
 const SAVE = "insert into meta (key, value) values (?, ?) on conflict do update set value = excluded.value";
 
-/** The distance between ids and their jobs' times, see `id-time-skew.ts`; in memory, since this process is the only writer. */
+/** The distance between ids and their jobs' times (`id-time-skew.ts`), in memory: this process is the only writer. */
 export class IdTimes {
   readonly #save: Query;
   #committed = LEAST_SKEW_MS;

@@ -26,7 +26,7 @@ const ATTEMPTS = `select ${ATTEMPT_COLUMNS} from attempts where job_id = ? order
 
 const CHILDREN = `select ${SNAPSHOT_COLUMNS} from jobs where parent_id = ? and state < ${STATE_CODES.SUCCESS}`;
 
-/** The steps first: what has none needs no look at its children, of which there may be many. */
+/** Checks the steps first: a job without any needs no search of its children, of which there may be many. */
 const UNDO_JOBS = `select ${SNAPSHOT_COLUMNS} from (
     select job_id from checkpoints indexed by undo_steps where job_id = ? and (gate & ${UNDO}) <> 0 limit 1
   ) as step
@@ -67,7 +67,7 @@ export class JobReader {
     return listedJobFromRow(row, this.#functions);
   }
 
-  /** Null for an unknown id, and for a text that is no id. */
+  /** Null for an unknown or malformed id. */
   getJob(jobId: string): Job | null {
     if (!writeJobId(jobId, this.#id)) return null;
     const row = this.#job.values(this.#id)[0] as Row | undefined;
@@ -83,7 +83,7 @@ export class JobReader {
     return jobs;
   }
 
-  /** The same without args, result and headers. */
+  /** As `getJobs`, without args, result and headers. */
   getSnapshots(jobIds: readonly string[]): readonly Job[] {
     const jobs: Job[] = [];
     for (const jobId of new Set(jobIds)) {
@@ -109,7 +109,7 @@ export class JobReader {
     return jobs;
   }
 
-  /** Those that these jobs have had. Without args, result and headers. */
+  /** Lists the undo jobs that these jobs have had, without args, result and headers. */
   listUndoJobs(jobIds: readonly string[]): readonly Job[] {
     const jobs: Job[] = [];
     for (const jobId of new Set(jobIds)) {

@@ -20,12 +20,12 @@ export interface RunningJob {
  */
 export class RunningJobs {
   readonly #jobs = new Map<string, RunningJob>();
-  /** What the open transaction did: for each claim what stood there before, for each end what stood there. */
+  /** The changes of the open transaction: for each claim the entry before it, for each end the entry that it removes. */
   #added: (readonly [string, RunningJob | undefined])[] = [];
   #removed: (readonly [string, RunningJob])[] = [];
 
   constructor(db: Database, functions: FunctionNames, counters: JobCounters) {
-    // After a crash. Running jobs are among the oldest of the live ones, and the look ends with the last of them.
+    // For jobs that ran at a crash. They are among the oldest live jobs, and the limit ends the scan with the last one.
     const running = db.prepare(RUNNING);
     for (const functionId of functions.ids()) {
       const count = counters.committedCount(functionId, STATE_CODES.RUNNING);
@@ -46,7 +46,7 @@ export class RunningJobs {
     return [...this.#jobs].filter(([, job]) => job.workerId === workerId).map(([jobId]) => jobId);
   }
 
-  /** Committed or not: of each worker how many. */
+  /** Counts the jobs of each worker, committed or not. */
   countByWorker(): ReadonlyMap<string, number> {
     const counts = new Map<string, number>();
     for (const { workerId } of this.#jobs.values()) counts.set(workerId, (counts.get(workerId) ?? 0) + 1);

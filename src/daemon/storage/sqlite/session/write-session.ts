@@ -5,7 +5,7 @@ import { IdTimes } from "./id-times.ts";
 import { JobCounters } from "./job-counters.ts";
 import { RunningJobs } from "./running-jobs.ts";
 
-/** The writer's connection with what it keeps in memory beside it; all of it follows commit and rollback. */
+/** The writer's connection with its state in memory, which follows commit and rollback. */
 export class WriteSession {
   readonly db: Database;
   /** The time of the open transaction. */
@@ -25,7 +25,7 @@ export class WriteSession {
     this.awaited = new AwaitedJobs(db);
   }
 
-  /** Writes what was gathered, as the last act before COMMIT. */
+  /** Writes what was gathered; called last before COMMIT. */
   flush(): void {
     this.counters.flush();
     this.idTimes.flush();

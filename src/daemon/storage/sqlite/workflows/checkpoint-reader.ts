@@ -23,7 +23,7 @@ export interface CheckpointReader {
   ordered(jobIds: readonly string[]): ReadonlySet<string>;
 }
 
-/** Kinds 1, 2 and 5 are waits, signals among them: what the worker recorded itself it knows. */
+/** Kinds 1, 2 and 5 are waits, signals included: the worker knows what it recorded itself. */
 const IS_WANTED = `job_id = $jobId and recorded_at is not null and name > $afterName and
     ($sinceToken is null or (lease_token >= $sinceToken and kind in (1, 2, 5)))`;
 

@@ -6,7 +6,7 @@ import type { WriteSession } from "../session/write-session.ts";
 import { prepareTakeSignals, type TakeSignals } from "./take-signals.ts";
 import { prepareWaitDetails, sinceSql } from "./wait-details.ts";
 
-/** A job that went on since it was parked for it gives it a place later. */
+/** A wait of a job that went on since it parked gets its place later. */
 const TOKEN = "(select lease_token from jobs where jobs.id = checkpoints.job_id)";
 
 const END = `update checkpoints set recorded_at = ?, value = ?, timed_out = ?, lease_token = ${TOKEN},
@@ -16,7 +16,7 @@ const END = `update checkpoints set recorded_at = ?, value = ?, timed_out = ?, l
       (select error from jobs where jobs.id = checkpoints.awaited_id and state > 3))
   where job_id = ? and name = ?`;
 
-/** An event counts that happened before the wait was over, however late it is looked at. */
+/** An event counts when it happened before the wait was over, however late the store looks. */
 const PAYLOAD = `select case
     when (?4 is null or emitted_at >= ?4) and (?2 is null or ?2 > ?3 or emitted_at <= ?2) then payload
     when latest_at >= ?4 and (?2 is null or ?2 > ?3 or latest_at <= ?2) then latest_payload
@@ -37,7 +37,7 @@ export interface Ends {
   end(jobId: Uint8Array, name: string, payload: Uint8Array | null, timedOut: boolean, now: number): void;
   /** Ends a wait with this payload, or by its time. */
   timed(row: readonly [...TimedWaitRow, ...unknown[]], payload: Uint8Array | null, now: number): void;
-  /** Of the emission that counts for a wait; null when none does. */
+  /** The payload of the emission that counts for a wait; null when none does. */
   payloadFor(eventName: string | null, dueAt: number | null, since: number | null, now: number): Uint8Array | null;
   readonly takeSignals: TakeSignals;
 }

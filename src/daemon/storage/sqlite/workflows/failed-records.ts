@@ -11,19 +11,19 @@ import type { WriteSession } from "../session/write-session.ts";
 
 const ENDED_BADLY = `state in (${STATE_CODES.DEAD}, ${STATE_CODES.CANCELLED})`;
 
-/** A job that is tried again gives them other places; one that ended keeps them, for an undo replays them. */
+/** A job that is retried gives records new places; one that ended keeps them, because an undo replays them. */
 const LOOSEN = `update checkpoints set place = 0, gate = ${loosenedGateSql("")} | $flags, op = $op
   where job_id = $jobId and name = $name`;
 
 const MARK = `update checkpoints set gate = gate | $flags, op = $op
   where job_id = $jobId and name = $name and gate is not null`;
 
-/** A wait whose time was over waits again. */
+/** A wait that timed out waits again. */
 const IS_TIMEOUT = `(timed_out = 1 and (gate & ${ENDED_ATTEMPT}) <> 0)`;
 
 const FORGET_TIMEOUTS = `delete from checkpoints where job_id = ?1 and ${IS_TIMEOUT}`;
 
-/** With the pauses between a step's attempts, which would count as attempts made. */
+/** Includes the pauses between a step's attempts, which would count as attempts made. */
 const FORGET_ERRORS = `delete from checkpoints where job_id = ?1 and (
     (gate is null and error is not null) or ${IS_TIMEOUT}
     or (op is null and kind = 1 and name like '%/retry-%')
@@ -39,13 +39,13 @@ const IS_ORDERED = `select 1 from jobs
   where id = ?1 and created_at >= coalesce((select value + 0 from meta where key = '${ORDERED_SINCE}'), 0)
     and exists (select 1 from checkpoints where job_id = ?1 and gate is not null)`;
 
-/** A child is found by a key that begins with its parent's id: one that ended badly is to be called anew. */
+/** A child is found by a key that begins with its parent's id: one that ended badly has to be called again. */
 const FORGET_CHILDREN = `update jobs set idempotency_key = null
   where parent_id = ?1 and ${ENDED_BADLY} and idempotency_key glob ?2 || ':*'`;
 
 const BAD_CHILDREN = `select id, error from jobs where parent_id = ? and ${ENDED_BADLY} and ${IS_UNDO} is not 1`;
 
-/** Or to be retried by its parent, unless its failure is a fact that the handler went on from. */
+/** A child that ended badly is retried by its parent, unless the handler has handled its failure. */
 const FAIL_CHILD = `insert into checkpoints (job_id, name, kind, place, recorded_at, awaited_id, error, gate)
   values ($jobId, $name, ${KIND_CODES.job}, 0, $now, $childId, $error, ${NO_FLAGS | ENDED_ATTEMPT})
   on conflict do update set error = excluded.error, gate = gate | ${ENDED_ATTEMPT}
@@ -58,9 +58,9 @@ const IS_AWAITED = `select 1 from checkpoints where ${ENDED_AN_ATTEMPT} and name
 const FORGET_AWAITED = `delete from checkpoints where ${ENDED_AN_ATTEMPT} and (name = ?2 or awaited_id = ?3)`;
 
 export interface FailedRecords {
-  /** What the failure of an attempt makes of the job's records. */
+  /** Updates the records of a job whose attempt failed. */
   mark(transition: Transition): void;
-  /** Lets what failed be tried again, when a person asked for it and all of that act is applied. */
+  /** Makes failed operations run again after a manual retry; called when all of its transitions are applied. */
   forget(jobId: string, now: number): void;
   forgetAwaited(jobId: string, awaitedBy: string): boolean;
 }
@@ -108,7 +108,7 @@ function prepareForget(db: Database): FailedRecords["forget"] {
 
   return (jobId, now) => {
     if (!writeJobId(jobId, id)) return;
-    // In this order: an ordered job is known by its records, and a child's failure that lost its place is no fact any more.
+    // The order matters: records tell an ordered job, and a child's failure without a place can be retried.
     loosenLast.run(id);
     if (isOrdered.values(id).length > 0) failChildren(now);
     else forgetChildren.run(id, jobId);

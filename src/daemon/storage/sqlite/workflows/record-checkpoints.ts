@@ -16,10 +16,10 @@ const COLUMNS = "job_id, name, kind, place, lease_token, value, error, failures,
 
 const IS_LEASED = "exists (select 1 from jobs where id = ?1 and state = 1 and lease_token = ?5)";
 
-/** Which row stands in the way. */
+/** SQL condition: the row that prevented the insert, of the same kind. */
 const KNOWN = `job_id = ?1 and name = ?2 and kind = ?3 and (coalesce(gate, 0) & ${OTHER_KIND}) = (coalesce(?10, 0) & ${OTHER_KIND})`;
 
-/** A wait that its worker saw end, a failure that was tried again, or attempts of a step, of which the last number is kept. */
+/** Records that are replaced: a wait that its worker saw end, a failure that was retried, attempts of a step. */
 const GIVES_WAY = `case
     when recorded_at is null then true
     when gate is null then error is not null and failures <> ?8
@@ -35,7 +35,7 @@ const REPLACE = `update checkpoints set lease_token = ?5, value = ?6, error = ?7
     gate = ?10, op = ?11, awaited_id = coalesce(?12, awaited_id)
   where ${KNOWN} and ${IS_LEASED} and ${GIVES_WAY}`;
 
-/** What it holds stays: only its place was not known. */
+/** Keeps its value: only its place was not known. */
 const SET_PLACE = `update checkpoints
   set place = ?4, gate = ?10 | (gate & ${OF_RECORD}), op = ?11, awaited_id = coalesce(?12, awaited_id)
   where ${KNOWN} and gate is not null and place = 0 and ?10 is not null and ?4 > 0`;
@@ -77,7 +77,7 @@ export function prepareRecordCheckpoints(session: WriteSession): RecordCheckpoin
   };
 }
 
-/** In the order of COLUMNS. */
+/** Values in the order of COLUMNS. */
 function rowOf(item: NewCheckpoint, id: Uint8Array, now: number) {
   const { kind, place, gate, op } = storedOrder(item.kind, item.order, item.place);
   const error = item.error === null ? null : JSON.stringify(item.error);

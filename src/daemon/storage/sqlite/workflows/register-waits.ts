@@ -9,8 +9,8 @@ import { type Ends, type Parked, timedColumns, type TimedWaitRow } from "./end-w
 import { prepareWaitDetails } from "./wait-details.ts";
 
 /**
- * What is known keeps its time: a sleep ends when it was to end, however often it is told. Its operation is the one that
- * this execution tells.
+ * A known wait keeps its time: a sleep ends when it was to end, however often it is registered. Its operation becomes
+ * that of this execution.
  */
 const REGISTER = `insert into checkpoints (job_id, name, kind, place, due_at, is_length, event_name, awaited_id, gate, op)
   values ($jobId, $name, $kind, $place, $dueAt, $isLength, $eventName, $awaitedId, $gate, $op)
@@ -21,7 +21,7 @@ const SLEEP_OTHERS = "update checkpoints set wakes = 0 where job_id = ? and reco
 
 const SET_WAKING = "update checkpoints set wakes = 1 where job_id = ? and name = ? and recorded_at is null";
 
-/** Also what ended while the handler was busy. A wait inside of another operation (without op) has no place. */
+/** Includes waits that ended while the handler was busy. A wait inside another operation (without op) has no place. */
 const SET_WAKING_AT = `update checkpoints set wakes = iif(recorded_at is null, 1, wakes),
     place = iif(op is null, place, $seq),
     gate = iif(op is null, gate, $gate | (gate & ${OF_WAIT})),

@@ -1,9 +1,8 @@
 import type { Database } from "bun:sqlite";
 import { SIGNAL_LIMITS } from "../../../core/signal.ts";
-import type { ParkedJob } from "../../seam/workflows.ts";
+import type { NewSignal, ParkedJob, SentSignals, SignalOutcome } from "../../seam/workflows.ts";
 import { stateOf } from "../../rows/codes.ts";
 import { jobIdText, writeJobId } from "../../rows/job-id.ts";
-import type { SentSignals, SignalOutcome, NewSignal } from "../../seam/workflows.ts";
 import type { Row } from "../connection/rows.ts";
 import type { Waits } from "./waits.ts";
 import type { WriteSession } from "../session/write-session.ts";
@@ -60,7 +59,7 @@ export function prepareSendSignals(session: WriteSession, waits: Waits): SendSig
     return { kind: "sent", taken: wasAwaited === 1 };
   }
 
-  /** Counted only when it got so many in all. */
+  /** Counts only when the job got more than the limit in all. */
   function isFull(place: number): boolean {
     if (place <= SIGNAL_LIMITS.waitingPerJob) return false;
     return ((countWaiting.values(id)[0] as Row)[0] as number) >= SIGNAL_LIMITS.waitingPerJob;

@@ -20,7 +20,7 @@ type EndWait = (jobId: Uint8Array, name: string, payload: Uint8Array, now: numbe
 
 export type TakeSignals = (jobId: Uint8Array, signalName: string, now: number) => readonly TakingWait[];
 
-/** Gives what is there of a signal to the job's waits for it, the first to the first, while there are both. */
+/** Gives the stored signals of a name to the job's waits for them, the first to the first. */
 export function prepareTakeSignals(db: Database, endWait: EndWait): TakeSignals {
   const firstSignal = db.prepare(FIRST_SIGNAL);
   const firstWait = db.prepare(FIRST_WAIT);

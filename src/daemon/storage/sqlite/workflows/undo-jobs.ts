@@ -9,7 +9,7 @@ import type { WriteSession } from "../session/write-session.ts";
 
 const { maxAttempts, backoff, initialDelayMs, maxDelayMs, jitter } = UNDO_POLICY;
 
-/** The mark comes first, before what the headers of the job say, if it has any. */
+/** The mark is the first header, before those of the job. */
 const STORE = `insert into jobs (state, list_state, id, function_id, is_ready, priority, run_at, max_attempts, backoff,
     initial_delay_ms, max_delay_ms, jitter, timeout_ms, created_at, parent_id, headers, args)
   select 0, 0, $undoId, function_id, 1, priority, $now, ${maxAttempts}, ${BACKOFF_CODES[backoff]},
@@ -61,7 +61,7 @@ export function prepareUndoJobs(session: WriteSession): UndoJobs {
 }
 
 /**
- * In SQL: a job that ended badly has recorded steps that can be undone. Other jobs pay one look for it.
+ * SQL condition: a job that ended badly has recorded steps that can be undone. Other jobs cost one index lookup.
  *
  * @param job a row of `jobs`, by its name in the statement
  */
@@ -71,12 +71,12 @@ export function hasUndoSteps(job: string): string {
   ))`;
 }
 
-/** In the where clause of a statement on `jobs`: the job's steps are being undone. */
+/** SQL condition on `jobs`: the job's steps are being undone. */
 export const IS_BEING_UNDONE = `case when ${hasUndoSteps("jobs")} then exists (
     select 1 from jobs as undo where undo.parent_id = jobs.id and undo.state < 3 and ${isUndo("undo.headers")}
   ) else 0 end`;
 
-/** The same: it undid steps, or was to, of a job that is there and has not been retried since. */
+/** SQL condition: it undid steps, or was to undo them, of a job that exists and has not been retried since. */
 export const IS_NEEDED_UNDO = `(${IS_UNDO} is 1 and exists (
     select 1 from jobs as undone where undone.id = jobs.parent_id and undone.finished_at <= jobs.created_at
   ))`;

@@ -2,15 +2,15 @@ import type { Database } from "bun:sqlite";
 import type { NewWait } from "../../../core/checkpoint.ts";
 
 export interface WaitDetails {
-  /** Before the wait is registered; most have none, and one that is known keeps what it waits for. */
+  /** Called before the wait is registered. Most waits have no details; a known wait keeps what it waits for. */
   insert(jobId: Uint8Array, wait: NewWait): void;
-  /** Of a wait that is over. */
+  /** Deletes the details of a wait that is over. */
   forget(jobId: Uint8Array, name: string): void;
 }
 
 /**
- * Of a row of checkpoints, in SQL: since when an event counts for the wait; null for any time. A job that is there has
- * begun by now, whatever the clock said then.
+ * SQL expression on a row of checkpoints: since when an event counts for the wait; null for any time. A job that exists
+ * has begun by now, whatever the clock said then.
  */
 export function sinceSql(now: string): string {
   return `(select min(jobs.created_at, ${now}) from wait_details join jobs on jobs.id = wait_details.job_id

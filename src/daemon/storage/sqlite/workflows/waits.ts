@@ -21,11 +21,11 @@ const NEXT = "select due_at from checkpoints where recorded_at is null and due_a
 export interface Waits {
   readonly register: RegisterWaits;
   endDue(limit: number, now: number): EndedWaits;
-  /** Ends waits for an event that has happened, but for those that begin with a job which is younger. */
+  /** Ends waits for an event that has happened, except waits that begin with a job younger than the event. */
   endForEvent(name: string, limit: number, now: number): EndedWaits;
   /** Ends the waits for jobs that have ended. */
   endForJobs(jobIds: readonly string[], now: number): readonly ParkedJob[];
-  /** Ends a job's waits for a signal with what is there of it. */
+  /** Ends a job's waits for a signal with the signals that are stored. */
   takeSignals(jobId: Uint8Array, signalName: string, now: number): readonly ParkedJob[];
   /** When the first of all waits is due. */
   nextDueAt(): number | null;

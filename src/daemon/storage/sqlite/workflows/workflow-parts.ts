@@ -13,7 +13,7 @@ import type { Waits } from "./waits.ts";
 const NOBODY: readonly never[] = [];
 
 export interface PreparedWorkflows {
-  /** On the writer's connection. */
+  /** Reads on the writer's connection. */
   readonly reader: JobReader;
   readonly waits: Waits;
   readonly failedRecords: FailedRecords;
