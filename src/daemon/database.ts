@@ -1,6 +1,6 @@
 /**
- * The storage operations of the `db` commands, which may take long and so run in the command's own process, next to a
- * daemon that may be running. `url` is a value of `--db`.
+ * The storage operations of the `db` commands, which may take long and so run in the command's own process, next to a daemon
+ * that may be running. `url` is a value of `--db`.
  */
 import { DaemonError } from "./core/errors.ts";
 import {
@@ -50,9 +50,7 @@ export async function checkDatabase(url: string): Promise<CheckReport> {
   return isPostgresUrl(url) ? checkPostgresDatabase(url) : checkSqliteDatabase(filePath(url));
 }
 
-/**
- * Copies an SQLite database to a new file, completely or not at all. For PostgreSQL the error names the tool to use.
- */
+/** Copies an SQLite database to a new file, completely or not at all. For PostgreSQL the error names the tool to use. */
 export async function backupDatabase(
   url: string,
   destination: string,

@@ -28,8 +28,8 @@ export interface RecordResult {
 }
 
 /**
- * Records checkpoints under their leases, in one commit, and calls `onRecorded` with one result per report when that
- * commit is on disk. A report that is repeated after a lost answer is accepted again and changes nothing.
+ * Records checkpoints under their leases, in one commit, and calls `onRecorded` with one result per report when that commit
+ * is on disk. A report that is repeated after a lost answer is accepted again and changes nothing.
  */
 export function recordCheckpoints(
   engine: Engine,
@@ -52,9 +52,7 @@ export function recordCheckpoints(
   });
 }
 
-/**
- * Returns what to write, or an answer that needs no write. Counts at once, so that one frame cannot exceed the limits.
- */
+/** Returns what to write, or an answer that needs no write. Counts at once, so that one frame cannot exceed the limits. */
 function prepare(session: WorkerSession, report: CheckpointReport): CheckpointToStore | RecordResult {
   const held = session.find(report);
   return faultOf(held, report) ?? toStore(held, report);
