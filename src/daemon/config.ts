@@ -48,8 +48,8 @@ export type ConfigResult =
   | { readonly ok: false; readonly faults: readonly string[] };
 
 /**
- * Reads each setting from its flag, its variable or its default, in this order; an empty variable counts as absent. Reads the
- * files of token and TLS. Reports all faults at once.
+ * Reads each setting from its flag, its variable or its default, in this order; an empty variable counts as absent.
+ * Reads the files of token and TLS. Reports all faults at once.
  */
 export function readConfig(source: ConfigSource): ConfigResult {
   const reader = new SettingReader(source);

@@ -1,6 +1,6 @@
 /**
- * The composition root: opens the store, creates the engine, starts the loops and the server, and stops them in order. Real
- * time and randomness enter here and nowhere else.
+ * The composition root: opens the store, creates the engine, starts the loops and the server, and stops them in order.
+ * Real time and randomness enter here and nowhere else.
  */
 import { randomUUID } from "node:crypto";
 import type { DaemonConfig } from "./config.ts";
@@ -52,8 +52,9 @@ export interface Daemon {
   readonly address: string;
   readonly info: DaemonInfo;
   /**
-   * Stops gracefully: claims nothing more, recalls leases that have not started, commits and answers everything in progress.
-   * Running jobs keep their leases: their workers connect to the next daemon. A second call waits for the first.
+   * Stops gracefully: claims nothing more, recalls leases that have not started, commits and answers everything in
+   * progress. Running jobs keep their leases: their workers connect to the next daemon. A second call waits for the
+   * first.
    */
   stop(): Promise<void>;
   /** Stops without waiting for clients; uncommitted work was never acknowledged. */

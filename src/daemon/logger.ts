@@ -7,7 +7,9 @@ export type LogFormat = (typeof LOG_FORMATS)[number];
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** A message is a fixed sentence; what varies goes into fields. An Error in a field is logged with its stack and causes. */
+/**
+ * A message is a fixed sentence; what varies goes into fields. An Error in a field is logged with its stack and causes.
+ */
 export interface Logger {
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
@@ -27,8 +29,8 @@ export interface LoggerOptions {
 }
 
 /**
- * Writes lines to standard error, one per event whatever its fields contain. Escapes control characters, so that no job can
- * forge a line or control a terminal; masks passwords in URLs and bearer tokens. Never throws.
+ * Writes lines to standard error, one per event whatever its fields contain. Escapes control characters, so that no job
+ * can forge a line or control a terminal; masks passwords in URLs and bearer tokens. Never throws.
  */
 export function createLogger(options: LoggerOptions): Logger {
   const write = options.write ?? writeToStderr;

@@ -30,7 +30,10 @@ export interface ServerOptions {
   /** Additional host names that clients may use. */
   readonly hostNames?: readonly string[];
   readonly routes: (router: ConnectRouter) => unknown;
-  /** Calls, by path, that bypass the router and are served on the bare stream when a client speaks gRPC over HTTP/2. [none] */
+  /**
+   * Calls, by path, that bypass the router and are served on the bare stream when a client speaks gRPC over HTTP/2.
+   * [none]
+   */
   readonly streams?: ReadonlyMap<string, GrpcStreamHandler>;
   readonly httpRoutes: HttpRoutes;
   readonly limits?: Partial<ServerLimits>;
@@ -47,8 +50,8 @@ export interface Server {
   /** Calls the listener each time the last connection has closed. Returns a function that removes it. */
   onIdle(listener: () => void): () => void;
   /**
-   * Accepts no more connections, lets calls in progress finish, and cuts off the rest after `graceMs`. Resolves when every
-   * connection is closed. A second call can only shorten the time.
+   * Accepts no more connections, lets calls in progress finish, and cuts off the rest after `graceMs`. Resolves when
+   * every connection is closed. A second call can only shorten the time.
    */
   close(graceMs: number): Promise<void>;
 }

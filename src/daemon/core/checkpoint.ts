@@ -32,7 +32,9 @@ export type WaitKind = "sleep" | "event" | "job" | "signal";
 /** The error of a step as it is replayed. The error of an awaited job has its reason too. */
 export type StepError = Omit<JobError, "reason"> & Partial<Pick<JobError, "reason">>;
 
-/** A record's place in the sequence of everything that the handler was given. The protocol's Checkpoint has the details. */
+/**
+ * A record's place in the sequence of everything that the handler was given. The protocol's Checkpoint has the details.
+ */
 export interface RecordOrder {
   /** From 1; 0: recorded, but not given to the handler yet. */
   readonly seq: number;
@@ -64,7 +66,9 @@ export interface Checkpoint {
   readonly error: StepError | null;
   /** The wait ended at its time limit. */
   readonly timedOut: boolean;
-  /** The job's failures when a step's error was recorded without an order: the error counts until another attempt fails. */
+  /**
+   * The job's failures when a step's error was recorded without an order: the error counts until another attempt fails.
+   */
   readonly failures: number;
   readonly recordedAt: number;
   /** Null: recorded by a client that records no order. */
@@ -113,7 +117,10 @@ export interface RecordRef {
 export interface FailureMarks {
   /** Records whose failures ended the attempt: their operations are retried. */
   readonly endedBy: readonly RecordRef[];
-  /** Records that the handler was given after the first of those: they stay, and get a new place when they are given again. */
+  /**
+   * Records that the handler was given after the first of those: they stay, and get a new place when they are given
+   * again.
+   */
   readonly loosened: readonly RecordRef[];
 }
 
@@ -138,7 +145,9 @@ export const CHECKPOINT_LIMITS = {
   lastPlace: 2 ** 24,
 } as const;
 
-/** How long a woken job is reserved for the worker with its handler in memory, before any other worker may replay it. */
+/**
+ * How long a woken job is reserved for the worker with its handler in memory, before any other worker may replay it.
+ */
 export const RESUME_GRACE_MS = 500;
 
 /** Whether a client's numbers are within the limits. */
@@ -146,7 +155,9 @@ export function isPlace({ seq, asked }: Pick<RecordOrder, "seq" | "asked">): boo
   return seq <= CHECKPOINT_LIMITS.lastPlace && asked <= CHECKPOINT_LIMITS.lastPlace;
 }
 
-/** A wait that is registered and has not ended, with the operation that asked for it; op is 0 inside another operation. */
+/**
+ * A wait that is registered and has not ended, with the operation that asked for it; op is 0 inside another operation.
+ */
 export interface OpenWait extends RecordRef {
   readonly kind: CheckpointKind;
   /** When it times out; null without a time limit. */
@@ -154,8 +165,8 @@ export interface OpenWait extends RecordRef {
 }
 
 /**
- * A checkpoint's name for people: removes the operation's identity, which a wait inside another operation, such as a source
- * of `awaitAny`, has between its name and its number.
+ * A checkpoint's name for people: removes the operation's identity, which a wait inside another operation, such as a
+ * source of `awaitAny`, has between its name and its number.
  */
 export function shownName(name: string): string {
   return name.replace(/@[0-9a-z]+(?=\[\d+\](\/\d+)?$)/, "");
@@ -176,8 +187,8 @@ export function checkName(name: string, field: string): readonly FieldViolation[
 }
 
 /**
- * The run time of an attempt that parks, such that the rest of its time limit, including extensions by heartbeat, remains
- * when it resumes.
+ * The run time of an attempt that parks, such that the rest of its time limit, including extensions by heartbeat,
+ * remains when it resumes.
  *
  * @param leftMs rest of its time limit; Infinity without one
  */

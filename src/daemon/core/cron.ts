@@ -41,9 +41,9 @@ const MOST_KEPT = 4_096;
 const kept = new Map<string, ParsedCron>();
 
 /**
- * Parses five fields, six with seconds first, or a nickname such as `@hourly`. Fields may use names of months and days in any
- * case, 0 and 7 for Sunday, steps, ranges, lists, `L` (last day of the month; `5L` last Friday) and `#` (`1#2` second
- * Monday). When both day of month and day of week are restricted, either may match.
+ * Parses five fields, six with seconds first, or a nickname such as `@hourly`. Fields may use names of months and days
+ * in any case, 0 and 7 for Sunday, steps, ranges, lists, `L` (last day of the month; `5L` last Friday) and `#` (`1#2`
+ * second Monday). When both day of month and day of week are restricted, either may match.
  */
 export function parseCron(text: string): ParsedCron {
   const known = kept.get(text);

@@ -1,6 +1,6 @@
 /**
- * The state machine of a job: pure decisions on a job that was read, which a store applies as one guarded write ("where ID,
- * state and lease token are still these"). A rejected write means that somebody else changed the job first.
+ * The state machine of a job: pure decisions on a job that was read, which a store applies as one guarded write ("where
+ * ID, state and lease token are still these"). A rejected write means that somebody else changed the job first.
  */
 import type { FailureMarks } from "./checkpoint.ts";
 import {
@@ -31,8 +31,8 @@ export type JobEvent =
   /** Something that it waits for has happened. For `graceMs` only the worker that parked it may claim it. */
   | { readonly kind: "wake"; readonly graceMs: number }
   /**
-   * Its worker releases it after a drain or recall, or it could not be delivered and waits for `delayMs`. With a mismatch the
-   * handler has started and does not match the job's records; the text says how.
+   * Its worker releases it after a drain or recall, or it could not be delivered and waits for `delayMs`. With a
+   * mismatch the handler has started and does not match the job's records; the text says how.
    */
   | { readonly kind: "release"; readonly started: boolean; readonly delayMs?: number; readonly mismatch?: string }
   /** The attempt ran past `timeoutMs`. */
@@ -74,7 +74,7 @@ export interface JobChange {
   readonly marks?: FailureMarks;
 }
 
-/** One guarded write. If the new state is terminal, the store sets `finishedAt` and keeps `workerId` as who ended the job. */
+/** One guarded write. With a terminal state the store sets `finishedAt` and keeps `workerId` as who ended the job. */
 export interface Transition {
   readonly jobId: string;
   readonly functionName: string;
@@ -116,7 +116,9 @@ export type JobSnapshot = Pick<
   | "ranMs"
 >;
 
-/** What an event does to a job when its outcome depends on the job alone; null when the job's state does not allow it. */
+/**
+ * What an event does to a job when its outcome depends on the job alone; null when the job's state does not allow it.
+ */
 export function decide(job: JobSnapshot, event: UnconditionalEvent): Transition | null;
 /**
  * What an event does to a job, or null when the job's state does not allow it: only a RUNNING job can be settled; a
@@ -190,8 +192,8 @@ function timeOut(job: JobSnapshot, chance: number): Transition {
 function release(job: JobSnapshot, event: Extract<JobEvent, { kind: "release" }>, chance: number): Transition {
   const { started, delayMs = 0, mismatch } = event;
   if (mismatch !== undefined) return waitForCode(job, mismatch, chance);
-  // A job that never started returns its attempt number, so that attempts count executions. A parked job is still in the
-  // same attempt, wherever it resumes.
+  // A job that never started returns its attempt number, so that attempts count executions. A parked job is still in
+  // the same attempt, wherever it resumes.
   const attempt = started || job.ranMs !== null ? job.attempt : job.attempt - 1;
   return transition(job, { state: "PENDING", runAfterMs: delayMs, attempt }, null);
 }

@@ -1,6 +1,6 @@
 /**
- * A job as every layer of the daemon sees it. Times are milliseconds since the epoch on the store's clock; IDs are UUIDs in
- * lower case.
+ * A job as every layer of the daemon sees it. Times are milliseconds since the epoch on the store's clock; IDs are
+ * UUIDs in lower case.
  */
 
 /** Every state, with what ends it. */
@@ -103,7 +103,10 @@ export interface Job extends JobSettings {
   readonly losses: number;
   /** The fence: raised by each lease and each revocation, never lowered. */
   readonly leaseToken: number;
-  /** While RUNNING, the lease's holder; while parked or woken, the worker with the handler in memory; then who ended the job. */
+  /**
+   * While RUNNING, the lease's holder; while parked or woken, the worker with the handler in memory; then who ended the
+   * job.
+   */
   readonly workerId: string | null;
   /** Run time of the attempt before it parked; null for an attempt that never parked. Not in lists. */
   readonly ranMs: number | null;

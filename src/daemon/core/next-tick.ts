@@ -1,13 +1,13 @@
 /**
  * Computes the instants at which a rule ticks in a time zone. Rules match local times; where the clocks change:
  *
- * - **Fixed times** have no `*`, `?` or `/` in second, minute and hour. A time that does not exist fires once, at the first
- *   instant after the gap; several times in one gap are one tick. A time that occurs twice fires the first time.
- * - **Intervals** have a `*`, `?` or `/` in one of those fields, or list all its values. They follow real time and skip or
- *   repeat nothing: a time inside a gap fires at the first instant after it, unless the clock after the change matches the
- *   same instant anyway; in the repeated stretch a time fires if both clocks match it, the one before the change and the one
- *   after it. So `*\/30 * * * *` fires every half hour of real time through all changes, and `0 *\/2 * * *` fires once at a
- *   two o'clock that occurs twice.
+ * - **Fixed times** have no `*`, `?` or `/` in second, minute and hour. A time that does not exist fires once, at the
+ *   first instant after the gap; several times in one gap are one tick. A time that occurs twice fires the first time.
+ * - **Intervals** have a `*`, `?` or `/` in one of those fields, or list all its values. They follow real time and skip
+ *   or repeat nothing: a time inside a gap fires at the first instant after it, unless the clock after the change
+ *   matches the same instant anyway; in the repeated stretch a time fires if both clocks match it, the one before the
+ *   change and the one after it. So `*\/30 * * * *` fires every half hour of real time through all changes, and
+ *   `0 *\/2 * * *` fires once at a two o'clock that occurs twice.
  */
 import type { CronRule } from "./cron.ts";
 import type { Stretch, TimeZone } from "./time-zone.ts";
@@ -23,7 +23,7 @@ export interface Tick {
 
 const DAY_MS = 86_400_000;
 
-/** The first tick after a time, exclusive; null when none comes. Examines a bounded number of months, however rare ticks are. */
+/** The first tick after a time, exclusive; null when none comes. Examines a bounded number of months. */
 export function nextTick(rule: CronRule, zone: TimeZone, after: number): Tick | null {
   let from = (Math.floor(after / 1_000) + 1) * 1_000;
   for (;;) {
@@ -42,7 +42,9 @@ export function nextTick(rule: CronRule, zone: TimeZone, after: number): Tick | 
   }
 }
 
-/** Null when the tick counts; otherwise where to continue, since the first of two equal local times has fired already. */
+/**
+ * Null when the tick counts; otherwise where to continue, since the first of two equal local times has fired already.
+ */
 function repeatedBefore(rule: CronRule, stretch: Stretch, at: number): number | null {
   const end = stretch.changedAt + stretch.offsetBefore - stretch.offset;
   if (at >= end) return null;
@@ -65,8 +67,8 @@ function firesAfterGap(rule: CronRule, { changedAt, offset, offsetBefore }: Stre
 }
 
 /**
- * The next time to examine when the stretch has no tick after `from`. Skips days without a matching local time; the two days
- * around a change are examined stretch by stretch.
+ * The next time to examine when the stretch has no tick after `from`. Skips days without a matching local time; the two
+ * days around a change are examined stretch by stretch.
  */
 function skipTo(from: number, at: number, end: number): number {
   return end - from <= 2 * DAY_MS ? end : at - 2 * DAY_MS;

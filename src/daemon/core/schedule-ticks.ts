@@ -22,8 +22,9 @@ export interface DueTicks {
 }
 
 /**
- * The ticks of a schedule that are due by `now`. Those that were due before `missedBefore` were missed, and the schedule's
- * catchUp decides on them. A repeated call with the returned `nextRunAt` continues where the limit cut the list.
+ * The ticks of a schedule that are due by `now`. Those that were due before `missedBefore` were missed, and the
+ * schedule's catchUp decides on them. A repeated call with the returned `nextRunAt` continues where the limit cut the
+ * list.
  *
  * @param limit maximum number of ticks
  */

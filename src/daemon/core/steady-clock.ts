@@ -16,10 +16,10 @@ const STEP_MS = 500;
 const ANCHOR_MS = 10_000;
 
 /**
- * The wall clock without its steps. When somebody sets the wall clock while the daemon runs, this clock continues as before
- * and holds the step until it is adopted, after running durations were shifted by it, so that none ends early. A sleep of
- * the machine is not a step: afterwards the wall clock is right. Where the time since boot cannot be read the two look
- * alike, and this clock follows the wall clock.
+ * The wall clock without its steps. When somebody sets the wall clock while the daemon runs, this clock continues as
+ * before and holds the step until it is adopted, after running durations were shifted by it, so that none ends early. A
+ * sleep of the machine is not a step: afterwards the wall clock is right. Where the time since boot cannot be read the
+ * two look alike, and this clock follows the wall clock.
  */
 export class SteadyClock implements Clock {
   readonly #machine: MachineClocks;

@@ -11,8 +11,8 @@ export const UNDO_POLICY = {
 } as const satisfies RetryPolicy & { readonly maxAttempts: number };
 
 /**
- * Whether the undo job may have undone steps, because a worker has had it. Then the records of its job may no longer be true,
- * and the job cannot continue from them.
+ * Whether the undo job may have undone steps, because a worker has had it. Then the records of its job may no longer be
+ * true, and the job cannot continue from them.
  */
 export function mayHaveUndone({ attempt }: Pick<Job, "attempt">): boolean {
   return attempt > 0;
@@ -27,8 +27,8 @@ export function isHalfUndone(undo: Pick<Job, "attempt" | "state">): boolean {
 type Ended = Pick<Job, "jobId" | "state" | "finishedAt">;
 
 /**
- * The undo job that the last end of the job created; null when there is none. Undo jobs from before a retry do not concern
- * the present records.
+ * The undo job that the last end of the job created; null when there is none. Undo jobs from before a retry do not
+ * concern the present records.
  */
 export function findCurrentUndo<Undo extends Pick<Job, "undoOf" | "createdAt">>(
   { jobId, state, finishedAt }: Ended,

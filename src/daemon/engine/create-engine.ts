@@ -35,7 +35,9 @@ export interface EngineOptions {
 /** Another daemon may have been there for ticks that are not older than this. SQLite has no other daemon (P18). */
 const OTHERS_GRACE_MS = 5_000;
 
-/** All kinds of writes, in the order in which a transaction applies them: waits of parked jobs may take later signals. */
+/**
+ * All kinds of writes, in the order in which a transaction applies them: waits of parked jobs may take later signals.
+ */
 const WRITE_KINDS = [enqueueKind, recordKind, settleKind, emitKind, signalKind];
 
 /** Puts an engine together. Nothing runs until it gets work or workers. */

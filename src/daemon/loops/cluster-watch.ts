@@ -12,8 +12,8 @@ const CHECK_MS = 500;
 const SOON_MS = 50;
 
 /**
- * Follows what other daemons on the same database commit: by their hints, and by checking everything that may matter here
- * twice a second.
+ * Follows what other daemons on the same database commit: by their hints, and by checking everything that may matter
+ * here twice a second.
  */
 export class ClusterWatch implements Loop {
   readonly #engine: Engine;

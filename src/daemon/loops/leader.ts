@@ -14,9 +14,9 @@ const WAIT_MS = 1_000;
 const MARGIN = 0.8;
 
 /**
- * Keeps the leadership, or waits for it. Leadership saves work; correctness does not depend on it. Times are measured on the
- * monotonic clock from before the request: a daemon that hung no longer leads when it continues, and a leader that is gone
- * is replaced one lease after its last visible renewal, whatever the wall clocks show.
+ * Keeps the leadership, or waits for it. Leadership saves work; correctness does not depend on it. Times are measured
+ * on the monotonic clock from before the request: a daemon that hung no longer leads when it continues, and a leader
+ * that is gone is replaced one lease after its last visible renewal, whatever the wall clocks show.
  */
 export class LeaderLoop extends SelfPacedLoop implements Leader {
   readonly #engine: Engine;

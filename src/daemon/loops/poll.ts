@@ -10,8 +10,8 @@ const MAX_WAIT_MS = 1_000;
 const ALONE_MS = 1_000;
 
 /**
- * The fallback of push dispatch: claims again after a failed commit, moves prefetched jobs to idle workers, and makes up for
- * lost hints.
+ * The fallback of push dispatch: claims again after a failed commit, moves prefetched jobs to idle workers, and makes
+ * up for lost hints.
  */
 export function createPoll(engine: Engine, intervalMs: number, logger: Logger): Loop {
   let checkedAt = -Infinity;

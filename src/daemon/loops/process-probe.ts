@@ -2,8 +2,8 @@ import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 
 /**
- * Identifies this machine, boot and process namespace: two processes with the same text can see each other's PIDs. Workers
- * compute the same text: `hostname/boot id/pid namespace`, with unreadable parts left empty.
+ * Identifies this machine, boot and process namespace: two processes with the same text can see each other's PIDs.
+ * Workers compute the same text: `hostname/boot id/pid namespace`, with unreadable parts left empty.
  */
 export function readHostId(): string {
   return [
@@ -14,8 +14,8 @@ export function readHostId(): string {
 }
 
 /**
- * Whether the process with this PID and start time is certainly gone: it does not exist, is a zombie, or its PID belongs to
- * another process by now. Unknown counts as alive.
+ * Whether the process with this PID and start time is certainly gone: it does not exist, is a zombie, or its PID
+ * belongs to another process by now. Unknown counts as alive.
  *
  * @param processStart field 22 of /proc/PID/stat; empty when the worker could not read it
  */

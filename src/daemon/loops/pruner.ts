@@ -14,7 +14,10 @@ export interface Retention extends JobRetention {
 /** Interval at which a daemon that does not lead checks whether it does now. */
 const WAIT_MS = 1_000;
 
-/** Deletes jobs, events and schedules past their retention while this daemon leads, at an interval that suits the shortest. */
+/**
+ * Deletes jobs, events and schedules past their retention while this daemon leads, at an interval that suits the
+ * shortest.
+ */
 export function createPruner(engine: Engine, retention: Retention, leader: Leader, logger: Logger): Loop {
   const lengths = [retention.finishedMs, retention.deadMs, retention.eventMs];
   const shortest = Math.min(...lengths.map((length) => length || Infinity));

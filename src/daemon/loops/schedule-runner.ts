@@ -9,8 +9,8 @@ const MAX_WAIT_MS = 1_000;
 const LOCKED_MS = 50;
 
 /**
- * Fires the ticks of all schedules at their time on the store's clock, never early. Every daemon on a database runs one: a
- * tick goes to the first daemon, and to the next one if that crashes.
+ * Fires the ticks of all schedules at their time on the store's clock, never early. Every daemon on a database runs
+ * one: a tick goes to the first daemon, and to the next one if that crashes.
  */
 export function createScheduleRunner(engine: Engine, logger: Logger): Loop {
   const loop = new SelfPacedLoop("schedule runner", logger, async () => {

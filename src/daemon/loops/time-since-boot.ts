@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 
 /**
- * Milliseconds since the machine started, including the time that it slept, to the hundredth of a second. Null where the
- * system does not provide it: only Linux does.
+ * Milliseconds since the machine started, including the time that it slept, to the hundredth of a second. Null where
+ * the system does not provide it: only Linux does.
  */
 export function timeSinceBoot(): number | null {
   try {

@@ -20,7 +20,9 @@ export class TimerWheel extends SelfPacedLoop {
     engine.dispatcher.due.add((dueAt) => this.#onDue(dueAt));
   }
 
-  /** May run inside a transaction that is not committed yet: the tick needs the lane too, so it comes after the commit. */
+  /**
+   * May run inside a transaction that is not committed yet: the tick needs the lane too, so it comes after the commit.
+   */
   #onDue(dueAt: number): void {
     if (dueAt >= this.#nextDueAt) return;
     this.#nextDueAt = dueAt;

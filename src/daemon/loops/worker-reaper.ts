@@ -10,7 +10,9 @@ const TICK_MS = 1_000;
 /** Checks after a broken stream: a process that was killed may need a moment to disappear. */
 const AFTER_DISCONNECT_MS = [10, 100, 400] as const;
 
-/** Limits the wait for leases of other daemons, which may be longer than ours, in case the store's clock jumped back. */
+/**
+ * Limits the wait for leases of other daemons, which may be longer than ours, in case the store's clock jumped back.
+ */
 const MAX_OTHER_LEASE_MS = 60_000;
 
 interface Silence {
@@ -21,9 +23,9 @@ interface Silence {
 }
 
 /**
- * Renews the leases of connected workers and revokes those of lost ones: at once when their process on this host is gone,
- * otherwise after a whole lease of silence. Durations are measured on the monotonic clock, so that a jump of the wall clock
- * neither extends nor ends a lease.
+ * Renews the leases of connected workers and revokes those of lost ones: at once when their process on this host is
+ * gone, otherwise after a whole lease of silence. Durations are measured on the monotonic clock, so that a jump of the
+ * wall clock neither extends nor ends a lease.
  */
 export class WorkerReaper extends SelfPacedLoop {
   readonly #engine: Engine;
@@ -45,7 +47,9 @@ export class WorkerReaper extends SelfPacedLoop {
     this.#hostId = hostId;
   }
 
-  /** A worker's stream has ended: checks soon whether its process has too, and measures its silence from its last frame. */
+  /**
+   * A worker's stream has ended: checks soon whether its process has too, and measures its silence from its last frame.
+   */
   onDisconnected(session: WorkerSession): void {
     const { leaseMs } = this.#engine.settings;
     this.#silent.set(session.workerId, { lostAt: session.lastSeenAt + leaseMs, seen: null });
@@ -107,8 +111,8 @@ export class WorkerReaper extends SelfPacedLoop {
   }
 
   /**
-   * When a worker without a stream here is lost. Each renewal by another daemon starts a whole lease of waiting: ours, or
-   * what is left of its own if that is longer.
+   * When a worker without a stream here is lost. Each renewal by another daemon starts a whole lease of waiting: ours,
+   * or what is left of its own if that is longer.
    */
   #lostAt(record: WorkerRecord, now: number): number {
     const known = this.#silent.get(record.workerId);
@@ -123,7 +127,10 @@ export class WorkerReaper extends SelfPacedLoop {
     return lostAt;
   }
 
-  /** A paused daemon may have claimed jobs for a worker that others had declared lost: nobody else would end those leases. */
+  /**
+   * A paused daemon may have claimed jobs for a worker that others had declared lost: nobody else would end those
+   * leases.
+   */
   async #reapStrays(now: number): Promise<void> {
     if (now - this.#straysCheckedAt < this.#engine.settings.leaseMs / 3) return;
     this.#straysCheckedAt = now;

@@ -37,7 +37,7 @@ class Log {
       return answer;
     };
     return new CommitLane({
-      store: { transact } as Partial<Store> as Store,
+      store: { transact, jobs: {} } as unknown as Store,
       dispatcher: new Dispatcher({ maxConcurrent: 0, onAssigned: () => {}, onUndeliverable: () => {} }),
       changes: new ChangeFeed(),
       kinds,

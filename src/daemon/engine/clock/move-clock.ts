@@ -22,8 +22,8 @@ export interface MovedClock {
 const POLL_MS = 1;
 
 /**
- * Moves the time, runs what is due, and waits up to `waitMs` of real time until all workers of this daemon are idle. Throws
- * invalid_argument for a time in the past.
+ * Moves the time, runs what is due, and waits up to `waitMs` of real time until all workers of this daemon are idle.
+ * Throws invalid_argument for a time in the past.
  *
  * @param to null keeps the time as it is
  */

@@ -14,9 +14,9 @@ interface Snapshot {
 }
 
 /**
- * Compares the sessions of this daemon with the store, which other daemons change too: ends streams of workers that another
- * daemon has taken over or declared lost, notifies workers of leases that were revoked, and releases leases that never
- * reached their worker.
+ * Compares the sessions of this daemon with the store, which other daemons change too: ends streams of workers that
+ * another daemon has taken over or declared lost, notifies workers of leases that were revoked, and releases leases
+ * that never reached their worker.
  */
 export class LeaseCheck {
   readonly #engine: Engine;

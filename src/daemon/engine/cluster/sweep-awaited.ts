@@ -10,8 +10,8 @@ const SLICE = 1_000;
 const SHARE = 10;
 
 /**
- * Finds awaited jobs that ended through other daemons, and parked jobs that ended or went elsewhere, when their hints were
- * lost.
+ * Finds awaited jobs that ended through other daemons, and parked jobs that ended or went elsewhere, when their hints
+ * were lost.
  */
 export async function sweepAwaited(engine: Engine): Promise<void> {
   const { changes, dispatcher, store } = engine;

@@ -15,8 +15,8 @@ export interface DispatcherOptions {
 }
 
 /**
- * Decides which worker gets which jobs. It knows the connected workers and the functions that may have ready jobs, plans
- * the claims of each transaction, and assigns what was claimed.
+ * Decides which worker gets which jobs. It knows the connected workers and the functions that may have ready jobs,
+ * plans the claims of each transaction, and assigns what was claimed.
  *
  * Its knowledge only saves queries: a wrong mark costs one query, and the poll re-marks every function.
  */
@@ -120,7 +120,8 @@ export class Dispatcher {
 
   /**
    * Plans claims: first for the free slots of all workers, then for short jobs that may be prefetched. The least loaded
-   * worker comes first. Workers without ordered replay come last, or they would claim and release the same jobs forever.
+   * worker comes first. Workers without ordered replay come last, or they would claim and release the same jobs
+   * forever.
    *
    * @param resumed jobs that this transaction has already leased
    */
@@ -187,8 +188,8 @@ export class Dispatcher {
   }
 
   /**
-   * Recalls prefetched jobs that have waited for a slot since before a monotonic time: jobs take longer than they did, and
-   * a worker of another daemon may be idle. Prefetching resumes once new outcomes show that jobs are short again.
+   * Recalls prefetched jobs that have waited for a slot since before a monotonic time: jobs take longer than they did,
+   * and a worker of another daemon may be idle. Prefetching resumes once new outcomes show that jobs are short again.
    */
   recallHeldSince(heldBefore: number): void {
     for (const session of this.#sessions.values()) {

@@ -2,7 +2,10 @@ import type { JobError } from "../../core/job.ts";
 import type { RevocationReason } from "./worker-port.ts";
 import type { HeldLease, WorkerSession } from "./worker-session.ts";
 
-/** Notifies a worker that its lease is gone. The slot stays occupied until the worker reports that the handler has ended. */
+/**
+ * Notifies a worker that its lease is gone. The slot stays occupied until the worker reports that the handler has
+ * ended.
+ */
 export function revoke(session: WorkerSession, held: HeldLease, reason: RevocationReason): void {
   held.isRevoked = true;
   held.deadline = Infinity;

@@ -7,8 +7,8 @@ export type RevocationReason = "cancelled" | "timeout" | "start_deadline" | "fin
 export interface WorkerPort {
   assign(deliveries: readonly Delivery[]): void;
   /**
-   * Sends checkpoints of a job that is about to be assigned, or of the job that it undoes. Resolves when the stream has room
-   * for more.
+   * Sends checkpoints of a job that is about to be assigned, or of the job that it undoes. Resolves when the stream has
+   * room for more.
    */
   replay(lease: Lease, checkpoints: readonly Checkpoint[], ofUndone?: boolean): Promise<void>;
   revoke(lease: Lease, reason: RevocationReason): void;

@@ -29,8 +29,8 @@ export interface HeldLease extends Lease {
 }
 
 /**
- * State of one connected worker: its leases, in the order in which it starts them, and its free slots. A session lives as
- * long as its stream; a worker that reconnects gets a new one with the leases that it still holds.
+ * State of one connected worker: its leases, in the order in which it starts them, and its free slots. A session lives
+ * as long as its stream; a worker that reconnects gets a new one with the leases that it still holds.
  */
 export class WorkerSession {
   readonly workerId: string;
@@ -145,7 +145,9 @@ export class WorkerSession {
     return held === undefined || held.isRevoked ? null : held;
   }
 
-  /** Remembers a handler that waits in memory without a lease: the worker must learn what other daemons do to its job. */
+  /**
+   * Remembers a handler that waits in memory without a lease: the worker must learn what other daemons do to its job.
+   */
   addParked({ jobId, leaseToken }: Lease): void {
     this.#parked.set(jobId, leaseToken);
   }

@@ -3,8 +3,8 @@ import { findCurrentUndo, mayHaveUndone } from "../../core/undo-job.ts";
 import type { Store } from "../../storage/seam/store.ts";
 
 /**
- * Explains what can be done with a DEAD or CANCELLED job, and what becomes of its steps. Returns a clause that follows the
- * job's state.
+ * Explains what can be done with a DEAD or CANCELLED job, and what becomes of its steps. Returns a clause that follows
+ * the job's state.
  */
 export async function explainEnd(store: Store, job: Job): Promise<string> {
   const { jobId } = job;

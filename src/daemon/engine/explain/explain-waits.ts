@@ -34,8 +34,8 @@ export async function explainWaits(
 }
 
 /**
- * Mentions what arrived for a wait of an earlier execution that this one has not asked for: that wait lost a race, or the
- * code changed while the job was parked. Only a wait of this execution wakes the job.
+ * Mentions what arrived for a wait of an earlier execution that this one has not asked for: that wait lost a race, or
+ * the code changed while the job was parked. Only a wait of this execution wakes the job.
  */
 async function messagesNotTaken({ store }: Engine, jobId: string): Promise<readonly string[]> {
   const records = await store.workflows.listRecords(jobId, RECORDS_READ);

@@ -3,9 +3,9 @@ import { findCurrentUndo, isHalfUndone } from "../../core/undo-job.ts";
 import type { JudgeReads } from "./judge-retries.ts";
 
 /**
- * The jobs that undo jobs allow to be deleted: not one that is being undone, and one whose undo job failed, or was cancelled
- * half-way, only together with that undo job, as nobody could continue to undo it. An undo job is deleted with the job
- * whose last end it undid, or after it.
+ * The jobs that undo jobs allow to be deleted: not one that is being undone, and one whose undo job failed, or was
+ * cancelled half-way, only together with that undo job, as nobody could continue to undo it. An undo job is deleted
+ * with the job whose last end it undid, or after it.
  */
 export async function judgeDeletes(reads: JudgeReads, jobs: readonly Job[]): Promise<readonly Job[]> {
   const undoJobs = await reads.workflows.listUndoJobs(jobs.map(({ jobId }) => jobId));

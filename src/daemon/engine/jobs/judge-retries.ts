@@ -19,8 +19,8 @@ export interface RetryVerdict {
 }
 
 /**
- * Refuses a job while its steps are being undone, and after that failed or was cancelled half-way. A job whose steps were
- * undone starts from scratch. An undo job is retried only while it undoes the last end of its job.
+ * Refuses a job while its steps are being undone, and after that failed or was cancelled half-way. A job whose steps
+ * were undone starts from scratch. An undo job is retried only while it undoes the last end of its job.
  */
 export async function judgeRetries(tx: JudgeReads, jobs: readonly Job[]): Promise<RetryVerdict> {
   const undoJobs = await tx.workflows.listUndoJobs(jobs.map(({ jobId }) => jobId));

@@ -57,7 +57,9 @@ export interface PageRequest {
 export const DEFAULT_PAGE_SIZE = 50;
 export const MAX_PAGE_SIZE = 1_000;
 
-/** Lists jobs without args, results and headers, newest first. A page may be short, or even empty, and not be the last. */
+/**
+ * Lists jobs without args, results and headers, newest first. A page may be short, or even empty, and not be the last.
+ */
 export async function listJobs(
   engine: Engine,
   request: PageRequest,

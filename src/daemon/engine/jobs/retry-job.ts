@@ -31,9 +31,9 @@ export async function retryJob(engine: Engine, jobId: string): Promise<Job> {
 }
 
 /**
- * Retries a job on behalf of a job that awaited it: its end has failed an attempt of that job, which now calls it again. A
- * job that somebody else has retried meanwhile stays as it is. Throws failed_precondition when no such end is on record, or
- * when an undo job prevents the retry.
+ * Retries a job on behalf of a job that awaited it: its end has failed an attempt of that job, which now calls it
+ * again. A job that somebody else has retried meanwhile stays as it is. Throws failed_precondition when no such end is
+ * on record, or when an undo job prevents the retry.
  */
 export async function retryAwaited(engine: Engine, jobId: string, awaitedBy: string): Promise<Job> {
   checkJobId(jobId, "job_id");

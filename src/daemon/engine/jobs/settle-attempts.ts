@@ -56,9 +56,9 @@ type Step =
   | { readonly kind: "answered"; readonly result: SettleResult };
 
 /**
- * Settles or parks attempts under their leases, in one commit, and calls `onSettled` with one result per report when that
- * commit is on disk. Slots are freed at once, so that the same commit can claim the next jobs. A report that is repeated
- * after a lost answer is accepted again and changes nothing; a report under a revoked lease is stale.
+ * Settles or parks attempts under their leases, in one commit, and calls `onSettled` with one result per report when
+ * that commit is on disk. Slots are freed at once, so that the same commit can claim the next jobs. A report that is
+ * repeated after a lost answer is accepted again and changes nothing; a report under a revoked lease is stale.
  */
 export function settleAttempts(
   engine: Engine,
@@ -82,7 +82,9 @@ export function settleAttempts(
   engine.lane.submit(settleKind, writes, { done: finish, failed: () => finish(null) });
 }
 
-/** Settles without waiting for the outcome. If the store fails, the lease check or the worker's next hello repairs it. */
+/**
+ * Settles without waiting for the outcome. If the store fails, the lease check or the worker's next hello repairs it.
+ */
 export function settleInBackground({ lane }: Engine, decisions: readonly (Transition | null)[]): void {
   const transitions = decisions.filter((transition) => transition !== null);
   const settlements = transitions.map((transition) => ({ transition, park: null }));
@@ -171,8 +173,8 @@ function toResult(outcome: ParkOutcome): SettleResult {
 }
 
 /**
- * Asks the store about reports that changed nothing: they may have been settled before, with the answer lost on its way to
- * the worker or to this daemon.
+ * Asks the store about reports that changed nothing: they may have been settled before, with the answer lost on its way
+ * to the worker or to this daemon.
  */
 function answerUnchanged(
   engine: Engine,
@@ -203,7 +205,9 @@ function leaseOf(step: Exclude<Step, { readonly kind: "answered" }>): Lease {
   return step.kind === "unknown" ? step.lease : step.held;
 }
 
-/** A revocation raises the token, so a job that still has this one but is not RUNNING was settled by the lease's holder. */
+/**
+ * A revocation raises the token, so a job that still has this one but is not RUNNING was settled by the lease's holder.
+ */
 function wasSettled(jobs: readonly Job[], lease: Lease): boolean {
   return jobs.some(
     (job) => job.jobId === lease.jobId && job.leaseToken === lease.leaseToken && job.state !== "RUNNING",

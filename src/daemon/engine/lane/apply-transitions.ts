@@ -13,8 +13,8 @@ export interface JobWrites {
 }
 
 /**
- * Applies guarded writes and adds them to the transaction's. Also stores, in the same transaction, the job that undoes the
- * steps of each job that ends DEAD or CANCELLED.
+ * Applies guarded writes and adds them to the transaction's. Also stores, in the same transaction, the job that undoes
+ * the steps of each job that ends DEAD or CANCELLED.
  *
  * @param newJobId makes IDs of undo jobs
  */

@@ -6,6 +6,8 @@ export interface Entry {
   readonly completion: Completion<readonly unknown[]>;
 }
 
+const NO_ITEMS: readonly unknown[] = [];
+
 /** The entries of one transaction, by the position of their kind in the lane's list. */
 export class Batch {
   readonly #byKind: readonly Entry[][];
@@ -28,6 +30,7 @@ export class Batch {
   /** Concatenates the items of all entries of a kind. */
   itemsOf(kind: number): readonly unknown[] {
     const entries = this.#entriesOf(kind);
+    if (entries.length === 0) return NO_ITEMS;
     return entries.length === 1 ? (entries[0] as Entry).items : entries.flatMap((entry) => entry.items);
   }
 

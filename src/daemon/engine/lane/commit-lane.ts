@@ -25,6 +25,16 @@ export interface CommitLaneOptions {
   readonly onCommit?: ((milliseconds: number, applied: readonly Transition[]) => void) | undefined;
 }
 
+type AnyKind = WriteKind<unknown, unknown>;
+
+/** Items of one kind that a transaction applies together. */
+interface Group {
+  /** Position of the kind in the lane's list. */
+  readonly position: number;
+  readonly kind: AnyKind;
+  readonly items: readonly unknown[];
+}
+
 /**
  * Group commit: everything that arrives while a commit is in progress goes into the next transaction, which applies the
  * writes kind by kind and then claims jobs for the slots that are free. A single write commits at once. Callers are
@@ -32,7 +42,7 @@ export interface CommitLaneOptions {
  */
 export class CommitLane {
   readonly #options: CommitLaneOptions;
-  readonly #kinds: readonly WriteKind<unknown, unknown>[];
+  readonly #kinds: readonly AnyKind[];
   #next: Batch;
   #wakeRequested = false;
   #running = false;
@@ -138,22 +148,22 @@ export class CommitLane {
   }
 
   #transact(batch: Batch): Promise<Committed> {
-    const items = this.#kinds.map((_, index) => batch.itemsOf(index));
-    const readsTimeLate = this.#kinds.some((kind, index) => kind.readsTimeLate && sizeAt(items, index) > 0);
-    return this.#options.store.transact((tx) => this.#apply(tx, items), { readsTimeLate });
+    const groups: Group[] = [];
+    for (let position = 0; position < this.#kinds.length; position++) {
+      const items = batch.itemsOf(position);
+      if (items.length > 0) groups.push({ position, kind: this.#kinds[position] as AnyKind, items });
+    }
+    const readsTimeLate = groups.some(({ kind }) => kind.readsTimeLate);
+    return this.#options.store.transact((tx) => this.#apply(tx, groups), { readsTimeLate });
   }
 
-  /** @param items by kind */
-  async #apply(tx: Transaction, items: readonly (readonly unknown[])[]): Promise<Committed> {
+  async #apply(tx: Transaction, groups: readonly Group[]): Promise<Committed> {
     const { dispatcher, newJobId, beforeClaims } = this.#options;
-    const eventNames = this.#kinds.flatMap((kind, index) => kind.eventNames?.(items[index] ?? NO_ITEMS) ?? NO_NAMES);
+    const eventNames = groups.flatMap(({ kind, items }) => kind.eventNames?.(items) ?? NO_NAMES);
     if (eventNames.length > 0) await tx.events.lock(eventNames);
     const { lane, writes } = openLaneTransaction(tx, dispatcher, newJobId);
-    const answers: (readonly unknown[])[] = [];
-    for (const [index, kind] of this.#kinds.entries()) {
-      const own = items[index] ?? NO_ITEMS;
-      answers.push(own.length > 0 ? await kind.apply(lane, own) : NO_ANSWERS);
-    }
+    const answers = this.#kinds.map(() => NO_ANSWERS);
+    for (const { position, kind, items } of groups) answers[position] = await kind.apply(lane, items);
     await beforeClaims(lane);
     for (const transition of writes.transitions) dispatcher.onTransition(transition, tx.now);
     for (const { functionName } of writes.undoJobs) dispatcher.markReady(functionName);
@@ -194,13 +204,8 @@ export class CommitLane {
   }
 }
 
-const NO_ITEMS: readonly unknown[] = [];
 const NO_ANSWERS: readonly unknown[] = [];
 const NO_NAMES: readonly string[] = [];
-
-function sizeAt(items: readonly (readonly unknown[])[], index: number): number {
-  return items[index]?.length ?? 0;
-}
 
 function toDaemonError(cause: unknown): DaemonError {
   if (cause instanceof DaemonError) return cause;

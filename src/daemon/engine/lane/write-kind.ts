@@ -5,8 +5,8 @@ import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import type { LaneTransaction } from "./lane-transaction.ts";
 
 /**
- * One kind of write that the commit lane batches. A verb exports its kind, and `create-engine.ts` lists all kinds in the
- * order in which a transaction applies them; the lane itself knows none by name.
+ * One kind of write that the commit lane batches. A verb exports its kind, and `create-engine.ts` lists all kinds in
+ * the order in which a transaction applies them; the lane itself knows none by name.
  */
 export interface WriteKind<Item, Answer> {
   readonly name: string;

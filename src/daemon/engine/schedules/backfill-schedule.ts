@@ -30,8 +30,9 @@ export interface BackfillResult {
 const MAX_BACKFILL = 1_000;
 
 /**
- * Enqueues jobs for past ticks that have none, oldest first and regardless of catchUp and overlap, even for ticks before the
- * schedule was created or while it was paused. A tick whose job was deleted or pruned has none. Throws not_found.
+ * Enqueues jobs for past ticks that have none, oldest first and regardless of catchUp and overlap, even for ticks
+ * before the schedule was created or while it was paused. A tick whose job was deleted or pruned has none. Throws
+ * not_found.
  */
 export async function backfillSchedule(engine: Engine, request: BackfillRequest): Promise<BackfillResult> {
   const from = checkRequest(request);

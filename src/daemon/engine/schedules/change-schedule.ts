@@ -5,8 +5,8 @@ import { type FiredSlice, fireDue } from "./fire-schedules.ts";
 import { getSchedule } from "./read-schedules.ts";
 
 /**
- * Changes a schedule in one commit. Ticks that are due by then fire first, by the old rule, so that a change neither loses
- * nor repeats a tick. Throws not_found.
+ * Changes a schedule in one commit. Ticks that are due by then fire first, by the old rule, so that a change neither
+ * loses nor repeats a tick. Throws not_found.
  *
  * @param change returns the new schedule, or the same object for no change
  */

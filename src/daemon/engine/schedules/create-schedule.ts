@@ -11,8 +11,8 @@ import type { Engine } from "../engine.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
 
 /**
- * Stores a schedule; its first tick is the next one from now, or from startAt. A repeated call with the same name and content
- * returns the existing schedule, whatever its state. Throws already_exists when the content differs.
+ * Stores a schedule; its first tick is the next one from now, or from startAt. A repeated call with the same name and
+ * content returns the existing schedule, whatever its state. Throws already_exists when the content differs.
  *
  * @param name empty: the function's name is used
  */

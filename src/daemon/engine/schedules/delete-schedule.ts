@@ -1,8 +1,8 @@
 import type { Engine } from "../engine.ts";
 
 /**
- * Ends a schedule: not even a tick that is due now fires, and the name is free again. Jobs that it enqueued stay. False when
- * there was none.
+ * Ends a schedule: not even a tick that is due now fires, and the name is free again. Jobs that it enqueued stay. False
+ * when there was none.
  */
 export function deleteSchedule(engine: Engine, name: string): Promise<boolean> {
   return engine.lane.run(async ({ tx }) => {

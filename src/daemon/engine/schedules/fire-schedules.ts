@@ -91,7 +91,9 @@ function planSlice(schedules: readonly Schedule[], now: number, missedBefore: nu
   return firings;
 }
 
-/** Catches faults: a schedule that this daemon cannot compute, such as one with a new time zone, must not block others. */
+/**
+ * Catches faults: a schedule that this daemon cannot compute, such as one with a new time zone, must not block others.
+ */
 function planFiring(schedule: Schedule, now: number, missedBefore: number, limit: number): Firing {
   try {
     return { schedule, ...dueTicks(schedule, now, missedBefore, limit), fault: null };

@@ -5,8 +5,8 @@ import type { JobRetention } from "../jobs/prune-jobs.ts";
 const SLICE = 500;
 
 /**
- * Removes deleted schedules past the retention of their jobs once the last of these is gone. One slice per call; the rest
- * follows the next time.
+ * Removes deleted schedules past the retention of their jobs once the last of these is gone. One slice per call; the
+ * rest follows the next time.
  */
 export async function pruneSchedules(
   engine: Engine,

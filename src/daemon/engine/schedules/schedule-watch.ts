@@ -3,13 +3,15 @@ import { Listeners } from "../dispatch/listeners.ts";
 /** Upper bounds in seconds of how late ticks were fired. */
 export const LATENESS_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60] as const;
 
-/** A daemon that has not observed the schedules for this long was not there: the machine slept, or its clock was set. */
+/**
+ * A daemon that has not observed the schedules for this long was not there: the machine slept, or its clock was set.
+ */
 const STALL_MS = 5_000;
 
 /**
- * Remembers since when this daemon has observed the schedules without a break, and what it fired. A tick that was due before
- * that is missed, and its schedule's catchUp decides; a tick that becomes due under observation is never missed, however
- * late it fires.
+ * Remembers since when this daemon has observed the schedules without a break, and what it fired. A tick that was due
+ * before that is missed, and its schedule's catchUp decides; a tick that becomes due under observation is never missed,
+ * however late it fires.
  */
 export class ScheduleWatch {
   readonly #graceMs: number;

@@ -6,8 +6,8 @@ import type { NewJob } from "../../storage/seam/jobs.ts";
 import type { Engine } from "../engine.ts";
 
 /**
- * Enqueues one job now, in addition to the ticks, even while the schedule is paused. Returns its ID. Throws not_found, and
- * already_exists when the ID belongs to a job of another function.
+ * Enqueues one job now, in addition to the ticks, even while the schedule is paused. Returns its ID. Throws not_found,
+ * and already_exists when the ID belongs to a job of another function.
  *
  * @param jobId a repeated call with the same ID stores nothing new; null: the daemon chooses one
  */

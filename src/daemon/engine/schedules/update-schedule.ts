@@ -20,8 +20,8 @@ const CLEARABLE = {
 } as const satisfies Record<string, keyof ScheduleSpecInput>;
 
 /**
- * Changes the given fields and resets those in `clearFields` to their defaults. A tick that was due before the change fires
- * by the old rule; the next one is the first of the new rule from now. Throws not_found.
+ * Changes the given fields and resets those in `clearFields` to their defaults. A tick that was due before the change
+ * fires by the old rule; the next one is the first of the new rule from now. Throws not_found.
  */
 export async function updateSchedule(
   engine: Engine,

@@ -26,8 +26,8 @@ export interface ConnectedWorker {
 }
 
 /**
- * Opens a worker's session. The worker keeps the leases that it still holds (P7). A lease that it does not know of never
- * arrived, so its job is released. An older stream of the same worker is ended.
+ * Opens a worker's session. The worker keeps the leases that it still holds (P7). A lease that it does not know of
+ * never arrived, so its job is released. An older stream of the same worker is ended.
  */
 export async function connectWorker(
   engine: Engine,

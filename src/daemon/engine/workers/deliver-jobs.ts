@@ -16,9 +16,9 @@ const FEW = 256;
 const RETRY_MS = 1_000;
 
 /**
- * Sends leased jobs to their worker, each after its checkpoints: all of them for a job that is replayed, those recorded since
- * it was parked for one that is resumed. A job under its first lease has none and is sent at once. A job whose checkpoints
- * cannot be read is released for a second.
+ * Sends leased jobs to their worker, each after its checkpoints: all of them for a job that is replayed, those recorded
+ * since it was parked for one that is resumed. A job under its first lease has none and is sent at once. A job whose
+ * checkpoints cannot be read is released for a second.
  */
 export function deliverJobs(engine: Engine, session: WorkerSession, jobs: readonly Job[], resumed: boolean): void {
   const fresh = jobs.filter((job) => job.leaseToken === 1);
@@ -196,7 +196,10 @@ export function releaseUnsent(engine: Engine, session: WorkerSession, jobs: read
   );
 }
 
-/** Releases jobs whose worker left before the commit that claimed them; else they would wait for the worker's lease to end. */
+/**
+ * Releases jobs whose worker left before the commit that claimed them; else they would wait for the worker's lease to
+ * end.
+ */
 export function releaseUndeliverable(engine: Engine, jobs: readonly Job[]): void {
   settleInBackground(
     engine,

@@ -13,8 +13,8 @@ interface Undoing {
 }
 
 /**
- * Sends leased undo jobs to their worker, each after the checkpoints of the job that it undoes, and then its own. A worker
- * without ordered replay cannot run them: they are released for a second.
+ * Sends leased undo jobs to their worker, each after the checkpoints of the job that it undoes, and then its own. A
+ * worker without ordered replay cannot run them: they are released for a second.
  */
 export function deliverUndoJobs(engine: Engine, session: WorkerSession, jobs: readonly Job[]): void {
   for (const job of jobs) {

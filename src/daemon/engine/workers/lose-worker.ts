@@ -10,7 +10,8 @@ export type SeenRecord = Pick<WorkerRecord, "workerId" | "nodeId" | "leaseExpire
 /**
  * Revokes all leases of a worker that is gone and deletes its record, in one commit: its jobs are claimable again, the
  * attempts count as losses, and its later reports are stale. Does nothing if the worker has reappeared: when the record
- * has changed since it was judged, or, without one, when another daemon holds its session. Returns how many leases it held.
+ * has changed since it was judged, or, without one, when another daemon holds its session. Returns how many leases it
+ * held.
  */
 export async function loseWorker(engine: Engine, workerId: string, judged?: SeenRecord): Promise<number> {
   const session = engine.dispatcher.findSession(workerId);

@@ -1,8 +1,8 @@
 import type { Engine } from "../engine.ts";
 
 /**
- * Recalls all leases that workers have not started, and waits until they are released or the time is up. A lease that is
- * not released stays with its worker, which reports it to the next daemon.
+ * Recalls all leases that workers have not started, and waits until they are released or the time is up. A lease that
+ * is not released stays with its worker, which reports it to the next daemon.
  */
 export async function recallUnstarted(engine: Engine, withinMs: number): Promise<void> {
   const deadline = engine.clock.monotonic() + withinMs;

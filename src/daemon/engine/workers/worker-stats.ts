@@ -122,7 +122,8 @@ interface KnownWorker {
 }
 
 /**
- * The workers of this daemon, and those of other daemons as their records and leases show them, which may be a moment old.
+ * The workers of this daemon, and those of other daemons as their records and leases show them, which may be a moment
+ * old.
  */
 async function listKnownWorkers(engine: Engine): Promise<readonly KnownWorker[]> {
   return [...workersHere(engine), ...(await workersElsewhere(engine))];
