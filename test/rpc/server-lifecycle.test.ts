@@ -81,7 +81,7 @@ describe("close", () => {
     const url = `http://127.0.0.1:${server.port}`;
     using idle = await openRawSocket(server.port);
     idle.write("GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    await idle.saw("there is nothing");
+    await idle.saw("nothing is served");
     const h1 = fetch(`${url}/slow`);
     const session = connect(url);
     session.on("error", () => {});
