@@ -133,7 +133,7 @@ testOnEachStore(
     await worker.report(failure({ jobId: parentId, leaseToken: parent.leaseToken + 1 }, [name]));
     await worker.leased(parentId, parent.leaseToken + 2);
     expect((await retry()).job).toMatchObject({ jobId: childId, failures: 0 });
-    expect(((await rejection(retry())) as ConnectError).rawMessage).toContain("or the job was retried already");
+    expect(((await rejection(retry())) as ConnectError).rawMessage).toContain("or the job was already retried");
     expect((await worker.leased(childId, child.leaseToken + 2)).assignment).toMatchObject({ attempt: 2 });
   },
 );

@@ -148,7 +148,7 @@ test("a child that ended an attempt of its parent is retried for it once, under 
   expect(await world.engine.store.listRecords(parentId, 9)).toEqual([]);
   const refused = await rejection(retryAwaited(world.engine, childId, parentId));
   expect(refused).toMatchObject({ code: "failed_precondition" });
-  expect((refused as Error).message).toContain("or the job was retried already");
+  expect((refused as Error).message).toContain("or the job was already retried");
 });
 
 test("a child whose failure is no end of an attempt is not retried for its parent, nor one that is gone", async () => {
