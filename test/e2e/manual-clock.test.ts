@@ -38,7 +38,7 @@ test("time stands still, goes to where it is told, and says what is due next", a
 
   const back = await moveTo(NEW_YEAR);
   expect(back).toMatchObject({ status: 400, body: { code: "invalid_argument" } });
-  expect(back.body["message"]).toContain("2026-01-01T00:00:00.000Z has passed: it is 2026-01-02T00:00:00.000Z");
+  expect(back.body["message"]).toContain("2026-01-01T00:00:00.000Z is in the past: it is now 2026-01-02T00:00:00.000Z");
 });
 
 test("a daemon with a real clock has no such service, and a file never gets a clock like that", async () => {
