@@ -10,11 +10,11 @@ import type { Guard } from "./guard.ts";
 /** Makes the parts of one transaction, each when it is used first. */
 export interface TransactionParts {
   readonly now: () => number;
-  readonly jobs: (guard: Guard) => JobWrites;
-  readonly workflows: (guard: Guard) => WorkflowWrites;
-  readonly events: (guard: Guard) => EventWrites;
-  readonly schedules: (guard: Guard) => ScheduleWrites;
-  readonly workers: (guard: Guard) => WorkerWrites;
+  readonly jobs: (tx: OpenTransaction) => JobWrites;
+  readonly workflows: (tx: OpenTransaction) => WorkflowWrites;
+  readonly events: (tx: OpenTransaction) => EventWrites;
+  readonly schedules: (tx: OpenTransaction) => ScheduleWrites;
+  readonly workers: (tx: OpenTransaction) => WorkerWrites;
   readonly nextDueAt: () => number | null | Promise<number | null>;
   readonly moveLengths: (byMs: number) => void;
 }
@@ -39,48 +39,48 @@ export class OpenTransaction implements Transaction {
   }
 
   get now(): number {
-    this.#refuseEnded();
+    this.refuseEnded();
     return this.#parts.now();
   }
 
   get jobs(): JobWrites {
-    return (this.#jobs ??= this.#parts.jobs(this.#guard));
+    return (this.#jobs ??= this.#parts.jobs(this));
   }
 
   get workflows(): WorkflowWrites {
-    return (this.#workflows ??= this.#parts.workflows(this.#guard));
+    return (this.#workflows ??= this.#parts.workflows(this));
   }
 
   get events(): EventWrites {
-    return (this.#events ??= this.#parts.events(this.#guard));
+    return (this.#events ??= this.#parts.events(this));
   }
 
   get schedules(): ScheduleWrites {
-    return (this.#schedules ??= this.#parts.schedules(this.#guard));
+    return (this.#schedules ??= this.#parts.schedules(this));
   }
 
   get workers(): WorkerWrites {
-    return (this.#workers ??= this.#parts.workers(this.#guard));
+    return (this.#workers ??= this.#parts.workers(this));
   }
 
   async nextDueAt(): Promise<number | null> {
-    this.#refuseEnded();
+    this.refuseEnded();
     return this.#parts.nextDueAt();
   }
 
   async moveLengths(byMs: number): Promise<void> {
-    this.#refuseEnded();
+    this.refuseEnded();
     this.#parts.moveLengths(byMs);
   }
 
-  readonly #guard: Guard =
+  readonly guard: Guard =
     (verb) =>
     async (...args) => {
-      this.#refuseEnded();
+      this.refuseEnded();
       return verb(...args);
     };
 
-  #refuseEnded(): void {
+  refuseEnded(): void {
     if (this.#isOver) throw new DaemonError("internal", "the transaction is over: use it only inside transact");
   }
 }

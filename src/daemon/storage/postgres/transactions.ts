@@ -12,11 +12,11 @@ import { workflowWrites } from "./workflows/workflow-parts.ts";
 export function openTransaction(session: WriteSession, rounds: PruneRounds): OpenTransaction {
   return new OpenTransaction({
     now: () => session.knownNow,
-    jobs: (guard) => jobWrites(session, rounds, guard),
-    workflows: (guard) => workflowWrites(session, guard),
-    events: (guard) => eventWrites(session, guard),
-    schedules: (guard) => scheduleWrites(session, guard),
-    workers: (guard) => workerWrites(session, guard),
+    jobs: ({ guard }) => jobWrites(session, rounds, guard),
+    workflows: ({ guard }) => workflowWrites(session, guard),
+    events: ({ guard }) => eventWrites(session, guard),
+    schedules: ({ guard }) => scheduleWrites(session, guard),
+    workers: ({ guard }) => workerWrites(session, guard),
     nextDueAt: () => nextDueAt(session.runner),
     // The clock is the database's, and no daemon can notice when it is set.
     moveLengths: () => {},

@@ -29,19 +29,20 @@ export function prepareJobWrites(session: WriteSession, prepared: PreparedJobs):
   const applyTransitions = prepareApplyTransitions(session, failedRecords);
   const deletion = prepareDeleteJobs(session);
   const prune = preparePruneJobs(session, deletion);
+  // Made here and not for each transaction.
+  const getMany = (jobIds: readonly string[]) => reader.getSnapshots(jobIds);
+  const listLiveChildren = (parentIds: readonly string[]) => reader.listLiveChildren(parentIds);
+  const listLeased = (workerId: string) =>
+    getMany(session.running.ofWorker(workerId)).filter((job) => job.state === "RUNNING" && job.workerId === workerId);
   return (guard) => ({
     enqueue: guard(enqueue.store),
     findEnqueued: guard(enqueue.find),
     claim: guard(claims.claim),
     resume: guard(claims.resume),
     applyTransitions: guard(applyTransitions),
-    getMany: guard((jobIds) => reader.getSnapshots(jobIds)),
-    listLeased: guard((workerId) =>
-      reader
-        .getSnapshots(session.running.ofWorker(workerId))
-        .filter((job) => job.state === "RUNNING" && job.workerId === workerId),
-    ),
-    listLiveChildren: guard((parentIds) => reader.listLiveChildren(parentIds)),
+    getMany: guard(getMany),
+    listLeased: guard(listLeased),
+    listLiveChildren: guard(listLiveChildren),
     promoteDue: guard(due.promote),
     listOverdue: guard(due.listOverdue),
     delete: guard(deletion.deleteMany),

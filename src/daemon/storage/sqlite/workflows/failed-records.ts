@@ -6,6 +6,7 @@ import { ORDERED_SINCE } from "../../copy/copy-tables.ts";
 import { KIND_CODES, STATE_CODES } from "../../rows/codes.ts";
 import { jobIdBytes, jobIdText, writeJobId } from "../../rows/job-id.ts";
 import { ENDED_ATTEMPT, loosenedGateSql, NO_FLAGS, OTHER_KIND, storedOp } from "../../rows/record-order.ts";
+import type { AwaitedJob } from "../../seam/workflows.ts";
 import { IS_UNDO } from "../connection/rows.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
@@ -62,7 +63,7 @@ export interface FailedRecords {
   mark(transition: Transition): void;
   /** Makes failed operations run again after a manual retry; called when all of its transitions are applied. */
   forget(jobId: string, now: number): void;
-  forgetAwaited(jobId: string, awaitedBy: string): boolean;
+  forgetAwaited(awaited: AwaitedJob): boolean;
 }
 
 export function prepareFailedRecords({ db }: WriteSession): FailedRecords {
@@ -120,7 +121,7 @@ function prepareForgetAwaited(db: Database): FailedRecords["forgetAwaited"] {
   const isAwaited = db.prepare(IS_AWAITED);
   const forget = db.prepare(FORGET_AWAITED);
   const id = new Uint8Array(16);
-  return (jobId, awaitedBy) => {
+  return ({ jobId, awaitedBy }) => {
     const awaitedId = jobIdBytes(jobId);
     const name = awaitedJobName(jobIdText(awaitedId));
     if (!writeJobId(awaitedBy, id) || isAwaited.values(id, name).length === 0) return false;

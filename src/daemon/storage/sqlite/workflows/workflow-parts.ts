@@ -1,6 +1,6 @@
 import type { Database } from "bun:sqlite";
 import type { Guard } from "../../guard.ts";
-import type { WorkflowReads, WorkflowWrites } from "../../seam/workflows.ts";
+import type { NewPark, WorkflowReads, WorkflowWrites } from "../../seam/workflows.ts";
 import type { JobReader } from "../session/job-reader.ts";
 import type { WriteSession } from "../session/write-session.ts";
 import { prepareCheckpointReader } from "./checkpoint-reader.ts";
@@ -28,19 +28,24 @@ export function prepareWorkflowWrites(
   const checkpoints = prepareRecordCheckpoints(session);
   const sendSignals = prepareSendSignals(session, waits);
   const undo = prepareUndoJobs(session);
+  // Made here and not for each transaction.
+  const park = (parks: readonly NewPark[]) => waits.register(parks, session.now);
+  const endDueWaits = (limit: number) => waits.endDue(limit, session.now);
+  const takeAwaiters = () => {
+    const ended = session.awaited.takeEnded();
+    return ended.length === 0 ? NOBODY : waits.endForJobs(ended, session.now);
+  };
+  const listUndoJobs = (jobIds: readonly string[]) => reader.listUndoJobs(jobIds);
   return (guard) => ({
     record: guard(checkpoints.record),
     findKinds: guard(checkpoints.findKinds),
-    park: guard((parks) => waits.register(parks, session.now)),
-    endDueWaits: guard((limit) => waits.endDue(limit, session.now)),
-    takeAwaiters: guard(() => {
-      const ended = session.awaited.takeEnded();
-      return ended.length === 0 ? NOBODY : waits.endForJobs(ended, session.now);
-    }),
-    forgetAwaited: guard(({ jobId, awaitedBy }) => failedRecords.forgetAwaited(jobId, awaitedBy)),
+    park: guard(park),
+    endDueWaits: guard(endDueWaits),
+    takeAwaiters: guard(takeAwaiters),
+    forgetAwaited: guard(failedRecords.forgetAwaited),
     sendSignals: guard(sendSignals),
     storeUndoJobs: guard(undo.store),
-    listUndoJobs: guard((jobIds) => reader.listUndoJobs(jobIds)),
+    listUndoJobs: guard(listUndoJobs),
     forgetRecords: guard(undo.forgetRecords),
   });
 }
