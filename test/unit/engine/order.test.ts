@@ -138,14 +138,14 @@ test("a child that ended an attempt of its parent is retried for it once, under 
   await using world = await createEngineWorld();
   const worker = await world.connect("w");
   const { parentId, childId, name } = await failedParent(world, worker);
-  expect((await world.engine.store.listRecords(parentId, 9))[0]).toMatchObject({
+  expect((await world.engine.store.workflows.listRecords(parentId, 9))[0]).toMatchObject({
     ...{ name, error: { message: "no money", reason: "handler" } },
     order: { endedAttempt: true, seq: 0 },
   });
   const retried = await retryAwaited(world.engine, childId, parentId);
   expect(retried).toMatchObject({ jobId: childId, failures: 0, idempotencyKey: `${parentId}:child` });
   expect(await assigned(worker, 4)).toMatchObject({ jobId: childId, attempt: 2 });
-  expect(await world.engine.store.listRecords(parentId, 9)).toEqual([]);
+  expect(await world.engine.store.workflows.listRecords(parentId, 9)).toEqual([]);
   const refused = await rejection(retryAwaited(world.engine, childId, parentId));
   expect(refused).toMatchObject({ code: "failed_precondition" });
   expect((refused as Error).message).toContain("or the job was already retried");
@@ -167,7 +167,7 @@ test("a child whose failure is no end of an attempt is not retried for its paren
     expect(await rejection(retryAwaited(world.engine, jobId, awaitedBy))).toMatchObject({ code });
   }
   expect(await world.read(childId)).toMatchObject({ state: "DEAD" });
-  expect(await world.engine.store.listRecords(parentId, 9)).toHaveLength(1);
+  expect(await world.engine.store.workflows.listRecords(parentId, 9)).toHaveLength(1);
 });
 
 test("a child that a person has retried meanwhile is awaited as it is", async () => {
@@ -177,7 +177,7 @@ test("a child that a person has retried meanwhile is awaited as it is", async ()
   await retryJob(world.engine, childId);
   await worker.report(await assigned(worker, 4), SUCCEED);
   expect(await retryAwaited(world.engine, childId, parentId)).toMatchObject({ state: "SUCCESS" });
-  expect(await world.engine.store.listRecords(parentId, 9)).toEqual([]);
+  expect(await world.engine.store.workflows.listRecords(parentId, 9)).toEqual([]);
 });
 
 test("a parent that a person retries may retry the child that was cancelled with it", async () => {
