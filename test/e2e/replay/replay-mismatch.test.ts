@@ -70,7 +70,7 @@ testOnEachStore(
     const explained = await world.cli("jobs", "explain", job.jobId);
     expect(explained).toContain('waits for the signal "go on"');
     expect(explained).toContain('has not asked again for what it received: the signal "go"');
-    expect(explained).toContain(`reseolio jobs retry ${job.jobId} wakes it`);
+    expect(explained).toContain(`wake it with reseolio jobs retry ${job.jobId}`);
     await world.replaceWorker(1);
     await world.cli("jobs", "retry", job.jobId);
     expect(await job.result(20_000)).toBe("Ada taken by version 1");
