@@ -271,17 +271,16 @@ test("the daemon's limit bounds what runs at once over all workers", async () =>
 
 test("a job claimed for a worker that leaves before the commit goes back at once, as if it had never been claimed", async () => {
   await using world = await createEngineWorld();
-  const { store, dispatcher } = world.engine;
+  const { dispatcher } = world.engine;
   const leaving = await world.connect("w1");
-  const transact = store.transact.bind(store);
-  const commits = spyOn(store, "transact").mockImplementationOnce(async (work, options) => {
-    const committed = await transact(work, options);
-    dispatcher.removeSession(leaving.session);
-    return committed;
+  const notifyWorkers = dispatcher.notifyWorkers.bind(dispatcher);
+  const commits = spyOn(dispatcher, "notifyWorkers").mockImplementation((applied, resumed, claimed) => {
+    if (claimed.some(({ jobs }) => jobs.length > 0)) dispatcher.removeSession(leaving.session);
+    notifyWorkers(applied, resumed, claimed);
   });
   const jobId = await world.enqueue(FN);
-  commits.mockRestore();
   await world.settled();
+  commits.mockRestore();
   expect(leaving.assigned).toHaveLength(0);
   expect(await world.read(jobId)).toMatchObject({ state: "PENDING", attempt: 0, losses: 0, leaseToken: 1 });
   const other = await world.connect("w2");
