@@ -77,8 +77,12 @@ describe("the executable", () => {
 
   test("takes at most 70 MB as an idle daemon", async () => {
     await using daemon = await spawnDaemon({ command: [binary] });
-    const status = await readFile(`/proc/${daemon.pid}/status`, "utf8");
-    const megabytes = (Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024) / 1e6;
+    // The memory of the start is given back within a second; beside other tests that can take longer.
+    let megabytes = await residentMegabytes(daemon.pid);
+    for (let look = 0; look < 20 && megabytes >= 70; look++) {
+      await Bun.sleep(250);
+      megabytes = await residentMegabytes(daemon.pid);
+    }
     process.stderr.write(`an idle daemon takes ${megabytes.toFixed(1)} MB\n`);
     expect(megabytes).toBeGreaterThan(10);
     expect(megabytes).toBeLessThan(70);
@@ -118,4 +122,9 @@ async function digest(file: string): Promise<string> {
 async function occurrences(file: string, needles: readonly string[]): Promise<readonly string[]> {
   const bytes = await readFile(file);
   return needles.filter((needle) => bytes.includes(needle));
+}
+
+async function residentMegabytes(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return (Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024) / 1e6;
 }

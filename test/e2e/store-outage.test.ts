@@ -122,7 +122,7 @@ test("P17 P19: a daemon whose server is away leaves at SIGTERM all the same, and
   expect(performance.now() - askedAt).toBeLessThan(8_000);
   // The next one waits for the server, as on a machine that brings up both.
   const restarted = world.daemon.restart();
-  while (!world.daemon.logs.includes("does not answer")) await Bun.sleep(20);
+  while (!world.daemon.logs.includes("not reachable")) await Bun.sleep(20);
   await server.start();
   await restarted;
   const results = await Promise.all(jobs.map((job) => job.result(RECOVERY_MS)));
@@ -140,7 +140,7 @@ test("P17: a start that waits for its server ends at SIGTERM; one that somebody 
   const waiting = spawn(program!, args, { env: environment(), stdio: ["ignore", "ignore", "pipe"] });
   const ended = once(waiting, "exit");
   const [line] = (await once(waiting.stderr, "data")) as [Buffer];
-  expect(line.toString()).toContain("does not answer");
+  expect(line.toString()).toContain("not reachable");
   waiting.kill("SIGTERM");
   expect(await ended).toEqual([0, null]);
 }, 60_000);

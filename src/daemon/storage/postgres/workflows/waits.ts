@@ -51,7 +51,8 @@ const LOCK_AWAITED = `select 1 from reseolio.jobs as job
 
 /**
  * A park with an order gives the waits of its handler their place, also those that ended while the handler was busy. A
- * wait inside another operation (without op) has none.
+ * wait inside another operation (without op) has none. `not in` is hashed, while `not exists` compared 6,000 waits with
+ * each of 6,000 others, as the planner expects few of them.
  */
 const SET_WAKING = `with given as materialized (
     select * from unnest($2::uuid[], $3::text[], $4::int[], $5::int[], $6::bigint[])
@@ -60,7 +61,7 @@ const SET_WAKING = `with given as materialized (
   others as (
     update reseolio.checkpoints as wait set wakes = false
     where wait.job_id = any ($1::uuid[]) and wait.recorded_at is null and wait.wakes
-      and not exists (select 1 from given where given.job_id = wait.job_id and given.name = wait.name)
+      and (wait.job_id, wait.name) not in (select job_id, name from given)
   )
   update reseolio.checkpoints as wait
   set wakes = wait.wakes or wait.recorded_at is null,
