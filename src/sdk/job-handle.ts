@@ -11,7 +11,7 @@ export function checkJobId(jobId: unknown): asserts jobId is string {
   throw new ReseolioError("invalid_argument", message);
 }
 
-/** What a handle needs of its client. */
+/** What a handle needs from its client. */
 export interface JobAccess {
   /** Resolves with the result once the job has ended. */
   result(jobId: string, timeoutMs: number | undefined): Promise<unknown>;

@@ -90,7 +90,7 @@ interface Loss {
   readonly fault: string;
 }
 
-/** Finds the first value that JSON cannot carry unchanged. */
+/** Finds the first value that JSON cannot represent unchanged. */
 function findLoss(given: unknown, path: string, key: string, parents: Set<object>): Loss | null {
   const value = hasToJson(given) ? given.toJSON(key) : given;
   switch (typeof value) {

@@ -18,7 +18,7 @@ export type ParsedCron = { readonly rule: CronRule } | { readonly fault: string 
 
 const EXAMPLE = 'a valid one is "0 8 * * 1-5" (minute hour day month weekday); with six fields the first is the second';
 
-/** Nicknames of ours and of cron-parser, as five fields or six. */
+/** Our nicknames and those of cron-parser, as five or six fields. */
 const NICKNAMES: Readonly<Record<string, string>> = {
   "@yearly": "0 0 1 1 *",
   "@annually": "0 0 1 1 *",

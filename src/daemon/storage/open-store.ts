@@ -8,7 +8,7 @@ import { createSqliteStore } from "./sqlite/sqlite-store.ts";
 
 export interface OpenedStore {
   readonly store: Store;
-  /** What a person should know, to be logged; empty when all is well. */
+  /** What an operator should know, to be logged; empty when all is well. */
   readonly warnings: readonly string[];
 }
 
@@ -37,7 +37,7 @@ export function isPostgresUrl(url: string): boolean {
 /** The path in a storage setting; throws `invalid_argument` when it names no SQLite database. Never shows a password. */
 export function sqlitePath(url: string): string {
   const [, scheme, rest] = /^([a-z][a-z0-9+.-]+):(.*)$/is.exec(url) ?? [];
-  // One letter before a colon is a drive of Windows, which the expression does not take for a scheme.
+  // One letter before a colon is a Windows drive, which the pattern does not match as a scheme.
   if (scheme === undefined || rest === undefined) return nonEmptyPath(url, url);
   switch (scheme.toLowerCase()) {
     case "sqlite":

@@ -27,7 +27,7 @@ export function checkDate(name: string, value: unknown, faults: string[]): void 
 
 /**
  * @param what begins the message, such as `step "charge":`
- * @throws ReseolioError `invalid_argument` for what holds no options: whoever reads them would fail in words of its own
+ * @throws ReseolioError `invalid_argument` unless `options` is an object: its readers would throw unhelpful errors
  */
 export function checkOptions(options: unknown, what = ""): void {
   if (typeof options === "object" && options !== null && !Array.isArray(options)) return;
@@ -43,7 +43,7 @@ export function checkNames(options: object, names: ReadonlySet<string>, faults: 
   }
 }
 
-/** @throws ReseolioError `invalid_argument` for what is no length of time that the daemon knows */
+/** @throws ReseolioError `invalid_argument` for anything but a duration within the limits */
 export function checkMs(name: string, value: unknown): number {
   if (typeof value === "number" && value >= 0 && value <= MAX_DURATION_MS) return value;
   throw new ReseolioError(
@@ -55,7 +55,7 @@ export function checkMs(name: string, value: unknown): number {
 /**
  * Milliseconds since the epoch.
  *
- * @throws ReseolioError `invalid_argument` for what is no Date that the protocol can carry
+ * @throws ReseolioError `invalid_argument` for anything but a Date that the protocol can represent
  */
 export function checkTime(name: string, value: unknown): number {
   if (isTime(value)) return value.getTime();
@@ -66,7 +66,7 @@ function isTime(value: unknown): value is Date {
   return value instanceof Date && value.getTime() >= MIN_TIME && value.getTime() <= MAX_TIME;
 }
 
-/** What a google.protobuf.Timestamp can say. */
+/** The range of a google.protobuf.Timestamp. */
 const MIN_TIME = Date.parse("0001-01-01T00:00:00Z");
 const MAX_TIME = Date.parse("9999-12-31T23:59:59.999Z");
 

@@ -103,7 +103,7 @@ async function tryStep<T>(
   for (let attempt = tries === undefined ? 1 : await tries.first(); ; attempt++) {
     try {
       const value = await runOnce(host, operation, attempt, run, options.timeoutMs);
-      // Encoded here, so that a value that JSON cannot carry fails the step like any other error.
+      // Encoded here, so that a value that JSON cannot represent fails the step like any other error.
       const bytes = encodeValue(host.functionName, `step ${JSON.stringify(label)}`, value);
       const resumed = execution.afterStepRun();
       if (resumed !== undefined) await resumed;

@@ -66,7 +66,7 @@ function settle(session: WorkerSession, item: NewCheckpoint, outcome: RecordOutc
   return toResult(item, outcome);
 }
 
-/** A record that may only add a place to an existing one takes no room, so it counts only if it turns out to be new. */
+/** A record that may only add a position to an existing one counts towards the limits only if it is new. */
 function countsAtOnce({ value, error, order }: Pick<NewCheckpoint, "value" | "error" | "order">): boolean {
   return value !== null || error !== null || order === null || order.seq === 0;
 }

@@ -63,7 +63,7 @@ export async function openPostgresSource(url: string): Promise<CopySource> {
   });
 }
 
-/** Opens a schema to be filled, made and migrated when it is not there. */
+/** Opens the target schema of a copy, creating and migrating it if necessary. */
 export async function openPostgresTarget(url: string): Promise<CopyTarget> {
   const address = parsePostgresUrl(url);
   await openDatabase(address, USUAL_TIMEOUTS, { isCopying: true });

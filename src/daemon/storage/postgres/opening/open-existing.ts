@@ -20,7 +20,7 @@ export interface ExistingDatabase {
   /** One connection; statements may take long. */
   readonly client: Client;
   readonly session: SessionKind;
-  /** 0 when there is no schema of ours. */
+  /** 0 when there is no reseolio schema. */
   readonly schemaVersion: number;
 }
 
