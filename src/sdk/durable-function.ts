@@ -126,5 +126,5 @@ function checkSettings(settings: unknown): ScheduleSettings {
 
 function within(name: string, value: unknown, max: number): number {
   if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= max) return value;
-  throw new ReseolioError("invalid_argument", `${name} is ${show(value)}; give a whole number from 0 to ${max}`);
+  throw new ReseolioError("invalid_argument", `${name} is ${show(value)}; use a whole number from 0 to ${max}`);
 }

@@ -175,7 +175,11 @@ function fail(job: JobSnapshot, event: Extract<JobEvent, { kind: "fail" }>, chan
 }
 
 function timeOut(job: JobSnapshot, chance: number): Transition {
-  const error = verdict("timeout", "TimeoutError", `attempt ${job.attempt} ran longer than its ${job.timeoutMs} ms`);
+  const error = verdict(
+    "timeout",
+    "TimeoutError",
+    `attempt ${job.attempt} exceeded its time limit of ${job.timeoutMs} ms`,
+  );
   const ended = endedAttempt(job, "timeout", error);
   const failures = job.failures + 1;
   if (failures >= job.maxAttempts) {

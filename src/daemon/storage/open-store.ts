@@ -44,17 +44,20 @@ export function sqlitePath(url: string): string {
       return nonEmptyPath(rest.startsWith("//") ? rest.slice(2) : rest, url);
     case "postgres":
     case "postgresql":
-      throw invalidUrl(`${scheme}://… is not a file: this works on SQLite only; give sqlite://./reseolio.db or a path`);
+      throw invalidUrl(
+        `${scheme}://… is not a file, and this command supports only SQLite; use sqlite://./reseolio.db or a path`,
+      );
     default:
       throw invalidUrl(
-        `${scheme}:… is not a storage that reseolio supports; give sqlite://./reseolio.db, a path, or postgres://…`,
+        `${scheme}:… is not a storage that reseolio supports; use sqlite://./reseolio.db, a path, or postgres://…`,
       );
   }
 }
 
 function nonEmptyPath(path: string, url: string): string {
-  if (path === "") throw invalidUrl(`${JSON.stringify(url)} names no file; give sqlite://./reseolio.db or a path`);
-  if (path.includes("\0")) throw invalidUrl(`${JSON.stringify(url)} has a zero byte in its path`);
+  if (path === "")
+    throw invalidUrl(`${JSON.stringify(url)} contains no file path; use sqlite://./reseolio.db or a path`);
+  if (path.includes("\0")) throw invalidUrl(`${JSON.stringify(url)} has a null byte in its path`);
   return path === IN_MEMORY || path === `/${IN_MEMORY}` ? IN_MEMORY : path;
 }
 

@@ -26,7 +26,7 @@ export interface StepWork<T> {
 /** @throws ReseolioError `invalid_argument` */
 export function checkRun(name: string, run: unknown): void {
   if (typeof run === "function") return;
-  const message = `step ${JSON.stringify(name)}: its code is ${show(run)}; give a function`;
+  const message = `step ${JSON.stringify(name)}: its code is ${show(run)}; pass a function`;
   throw new ReseolioError("invalid_argument", message);
 }
 

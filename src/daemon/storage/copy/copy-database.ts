@@ -162,14 +162,14 @@ async function digest(side: CopySource, table: CopyTable, onRows: (rows: number)
 function notEmpty(target: CopyTarget, table: CopyTable, rows: number): DaemonError {
   return new DaemonError(
     "failed_precondition",
-    `${target.name} is not empty, its table ${table.name} has ${rows} rows: a copy needs a new file, or another ?schema=NAME`,
+    `${target.name} is not empty: table ${table.name} has ${rows} rows; copy to a new file, or to another schema with ?schema=NAME`,
   );
 }
 
 function otherSource(source: CopySource, target: CopyTarget, begun: CopyMarker): DaemonError {
   return new DaemonError(
     "failed_precondition",
-    `${target.name} is the unfinished copy of ${begun.source}, not of ${source.name}: copy from there, or throw away what it holds with --start-over`,
+    `${target.name} is an unfinished copy of ${begun.source}, not of ${source.name}: copy from that database, or discard the copy with --start-over`,
   );
 }
 
@@ -182,12 +182,12 @@ function unequal(
 ): DaemonError {
   const what =
     there.rows === here.rows
-      ? `${there.rows} rows of which some differ`
+      ? `some of ${there.rows} rows differ`
       : `${there.rows} rows in ${source.name} and ${here.rows} in ${target.name}`;
   return new DaemonError(
     "failed_precondition",
-    `the copy is not equal, table ${table.name}: ${what}; the source was changed since the copy began: ` +
-      "stop whatever works on it and run reseolio db copy --start-over",
+    `the copy differs from the source in table ${table.name}: ${what}; the source has changed since the copy began: ` +
+      "stop every program that uses it and run reseolio db copy --start-over",
     { metadata: { table: table.name, source: there.text(), target: here.text() } },
   );
 }

@@ -59,7 +59,7 @@ export function unfinishedCopy(name: string, text: string): DaemonError {
   const { source } = JSON.parse(text) as CopyMarker;
   return new DaemonError(
     "failed_precondition",
-    `${name} is the unfinished copy of ${source}: run the same reseolio db copy again; it continues where it was`,
+    `${name} is an unfinished copy of ${source}: run the same reseolio db copy command again to resume it`,
     { metadata: { [UNFINISHED_COPY]: source } },
   );
 }
@@ -67,7 +67,7 @@ export function unfinishedCopy(name: string, text: string): DaemonError {
 export function markerMoved(name: string): DaemonError {
   return new DaemonError(
     "failed_precondition",
-    `another copy writes to ${name}: wait for it, or end it and run this one again`,
+    `another copy is writing to ${name}: wait until it has finished, or stop it and run this command again`,
   );
 }
 
@@ -76,6 +76,6 @@ export function refuseOldSource(name: string, version: number, newest: number): 
   if (version === newest) return;
   throw new DaemonError(
     "failed_precondition",
-    `${name} has schema version ${version}, a copy needs ${newest}: run reseolio db migrate on it first`,
+    `${name} has schema version ${version}, but a copy needs version ${newest}: run reseolio db migrate first`,
   );
 }
