@@ -54,7 +54,7 @@ function printUsual(file: FrameFile, message: DescMessage, usual: Message): void
 function encodedWithLength(message: DescMessage, value: Message): readonly number[] {
   const bytes = toBinary(message, value);
   if (bytes.length > 0x7f)
-    throw new Error(`the usual ${message.name} has ${bytes.length} bytes; at most 127 are supported`);
+    throw new Error(`the usual ${message.name} is ${bytes.length} bytes long; at most 127 are supported`);
   return [bytes.length, ...bytes];
 }
 

@@ -77,7 +77,7 @@ export class GrpcFrameReader {
     }
     const length = uint32At(bytes, offset + 1);
     if (length > this.#maxBytes) {
-      throw new GrpcFrameError("too_large", `a message has ${length} bytes; at most ${this.#maxBytes} are allowed`);
+      throw new GrpcFrameError("too_large", `a message is ${length} bytes long; at most ${this.#maxBytes} are allowed`);
     }
     return length;
   }

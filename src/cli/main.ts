@@ -92,7 +92,7 @@ export const COMMANDS: CommandTable = {
         load: async () => (await import("./commands/schedules-resume.ts")).schedulesResume,
       },
       trigger: {
-        summary: "Enqueue a job of a schedule now",
+        summary: "Enqueue a job for a schedule now",
         load: async () => (await import("./commands/schedules-trigger.ts")).schedulesTrigger,
       },
       backfill: {

@@ -103,7 +103,7 @@ class SettingReader {
     const parsed = setting.parse(text);
     if (parsed.ok) return parsed.value;
     const shown = setting.flag === null ? "is set to a value that cannot be used" : `is ${quote(text)}`;
-    this.faults.push(`${given?.name ?? "default"} ${shown}; give ${parsed.expected}`);
+    this.faults.push(`${given?.name ?? "default"} ${shown}; use ${parsed.expected}`);
     return null;
   }
 
@@ -123,7 +123,7 @@ function readToken(reader: SettingReader): string | null {
   const text = readText(reader, name, path)?.trim();
   if (text === undefined) return null;
   const parsed = SETTINGS.token.parse(text);
-  if (!parsed.ok) reader.faults.push(`${name}: the file ${quote(path)} must hold the token: ${parsed.expected}`);
+  if (!parsed.ok) reader.faults.push(`${name}: the file ${quote(path)} must contain the token: ${parsed.expected}`);
   warnOfReaders(reader, path);
   return parsed.ok ? parsed.value : null;
 }

@@ -60,7 +60,10 @@ export async function examineDatabase(url: string): Promise<SqliteDescription | 
 export async function copyDatabase(from: string, to: string, options: CopyOptions = {}): Promise<CopyReport> {
   const [given, filled] = [openMaintenance(from), openMaintenance(to)];
   if (given.name === filled.name) {
-    throw new DaemonError("invalid_argument", `db copy: both addresses name ${given.name}; give another one to fill`);
+    throw new DaemonError(
+      "invalid_argument",
+      `db copy: FROM and TO are the same database, ${given.name}; choose another TO`,
+    );
   }
   const source = await given.openSource();
   try {

@@ -3,7 +3,7 @@ import { DEFAULT_ADDRESS, MAX_DURATION_MS } from "#proto/contract.ts";
 import { isHostName } from "./http/allowed-hosts.ts";
 import { type LogFormat, type LogLevel, LOG_FORMATS, LOG_LEVELS } from "./logger.ts";
 
-/** The value of a text that the user gave. `expected` completes the sentence "give …". */
+/** The value of a text that the user gave. `expected` completes the sentence "use …". */
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly expected: string };
 
 export interface Setting<T> {
@@ -58,7 +58,7 @@ export const SETTINGS = {
     variable: "RESEOLIO_MAX_LOSSES",
     placeholder: "N",
     defaultText: "10",
-    help: "a job that has crashed its worker this often is DEAD",
+    help: "a job that has crashed its worker this many times is DEAD",
     parse: wholeNumber(1, 1_000_000),
   },
   pollIntervalMs: {
@@ -66,7 +66,7 @@ export const SETTINGS = {
     variable: "RESEOLIO_POLL_INTERVAL",
     placeholder: "DURATION",
     defaultText: "100ms",
-    help: "how often to check for ready jobs that were not announced; dispatch itself does not wait for it",
+    help: "how often to check for ready jobs that were not announced; dispatch does not depend on it",
     parse: durationBetween(10, MINUTE),
   },
   leaseMs: {
@@ -106,7 +106,7 @@ export const SETTINGS = {
     variable: "RESEOLIO_TOKEN",
     placeholder: "TOKEN",
     defaultText: null,
-    help: "secret that clients must send; never a flag, because other users can read those",
+    help: "secret that clients must send; never a flag, because other users can read command lines",
     parse: parseToken,
   },
   tokenFile: {
@@ -138,7 +138,7 @@ export const SETTINGS = {
     variable: "RESEOLIO_INSECURE",
     placeholder: null,
     defaultText: "false",
-    help: "listen beyond this machine without token and TLS; for networks that you trust",
+    help: "allow access from other machines without a token and TLS; only for trusted networks",
     parse: parseSwitch,
   },
   hostNames: {

@@ -71,7 +71,7 @@ export interface Context {
    *
    * @param name unique within the handler and the same in every execution; repeated names are numbered
    * @throws an Error like the one that `run` threw; StepFailedError when the step's own attempts are used up;
-   *   ReseolioError `serialization` for a value that JSON cannot carry
+   *   ReseolioError `serialization` for a value that JSON cannot represent
    */
   readonly step: <T>(
     name: string,

@@ -72,7 +72,7 @@ export interface DurableFunction<Args extends unknown[], Result> {
 /** Settings of the schedule, then the function's arguments. Without arguments the settings may be omitted too. */
 export type PresetArgs<Args extends unknown[]> = [settings?: ScheduleSettings, ...args: Args];
 
-/** What a durable function needs of its client. */
+/** What a durable function needs from its client. */
 export interface FunctionAccess {
   /** Stores one call; `options` apply to this call only. */
   enqueue(args: readonly unknown[], options: JobOptions | undefined): Promise<JobHandle>;
@@ -126,5 +126,5 @@ function checkSettings(settings: unknown): ScheduleSettings {
 
 function within(name: string, value: unknown, max: number): number {
   if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= max) return value;
-  throw new ReseolioError("invalid_argument", `${name} is ${show(value)}; give a whole number from 0 to ${max}`);
+  throw new ReseolioError("invalid_argument", `${name} is ${show(value)}; use a whole number from 0 to ${max}`);
 }

@@ -27,7 +27,7 @@ export type ReseolioErrorCode =
   | "connection"
   /** A value that the caller gave is not allowed. */
   | "invalid_argument"
-  /** Arguments or a result that JSON cannot carry. */
+  /** Arguments or a result that JSON cannot represent. */
   | "serialization"
   | "not_found"
   | "already_exists"

@@ -7,11 +7,11 @@ import type { SentSignal } from "./sent-messages.ts";
 /** @throws ReseolioError `invalid_argument` that shows what was given */
 export function checkJobId(jobId: unknown): asserts jobId is string {
   if (typeof jobId === "string" && isUuid(jobId)) return;
-  const message = `jobId is ${show(jobId)}; give a job ID, such as 019a9c4e-7c1b-7d60-9c5a-0f6e1d2c3b4a`;
+  const message = `jobId is ${show(jobId)}; use a job ID, such as 019a9c4e-7c1b-7d60-9c5a-0f6e1d2c3b4a`;
   throw new ReseolioError("invalid_argument", message);
 }
 
-/** What a handle needs of its client. */
+/** What a handle needs from its client. */
 export interface JobAccess {
   /** Resolves with the result once the job has ended. */
   result(jobId: string, timeoutMs: number | undefined): Promise<unknown>;

@@ -151,7 +151,7 @@ function storageOf(
 function whole(name: string, value: number | undefined, fallback: number, min: number, max: number): number {
   if (value === undefined) return fallback;
   if (Number.isInteger(value) && value >= min && value <= max) return value;
-  throw new ReseolioError("invalid_argument", `option ${name} is ${value}; give a whole number from ${min} to ${max}`);
+  throw new ReseolioError("invalid_argument", `option ${name} is ${value}; use a whole number from ${min} to ${max}`);
 }
 
 function refuseUnknown(options: ReseolioOptions): void {

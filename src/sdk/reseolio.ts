@@ -161,7 +161,7 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
     const known: FunctionDefinition | undefined = this.#registry.find(name);
     if (known === undefined) checkFunctionName(name);
     if (!Array.isArray(args)) {
-      throw new ReseolioError("invalid_argument", `${name}: args is a ${typeof args}; give an array of the arguments`);
+      throw new ReseolioError("invalid_argument", `${name}: args is a ${typeof args}; pass an array of the arguments`);
     }
     const handle = await this.#enqueuer.enqueue(name, args, known ?? NO_OPTIONS, options);
     // The caller says what the function returns; nothing here can know.

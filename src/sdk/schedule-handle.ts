@@ -4,7 +4,7 @@ import type { ScheduleDetails, ScheduleStatus } from "./schedule-details.ts";
 import type { BackfillWindow } from "./schedule-query.ts";
 import type { ScheduleUpdate } from "./options/schedule-options.ts";
 
-/** What a handle needs of its client. */
+/** What a handle needs from its client. */
 export interface ScheduleAccess {
   getSchedule(name: string): Promise<ScheduleDetails>;
   updateSchedule(name: string, update: ScheduleUpdate): Promise<ScheduleDetails>;

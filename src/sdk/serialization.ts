@@ -61,7 +61,7 @@ function encode(functionName: string, root: string, value: unknown): Uint8Array 
     throw failure(
       functionName,
       root,
-      `has ${bytes.length} bytes as JSON; at most ${limit} are allowed: pass a reference to large data`,
+      `is ${bytes.length} bytes long as JSON; at most ${limit} are allowed: pass a reference to large data`,
     );
   }
   return bytes;
@@ -76,7 +76,7 @@ function stringify(functionName: string, root: string, value: unknown): string {
     const reason = error instanceof Error ? error.message : String(error);
     throw failure(functionName, root, `cannot be written as JSON: ${reason}`, error);
   }
-  if (text === undefined) throw failure(functionName, root, `is a ${typeof value}, which JSON cannot carry`);
+  if (text === undefined) throw failure(functionName, root, `is a ${typeof value}, which JSON cannot represent`);
   return text;
 }
 
@@ -90,19 +90,19 @@ interface Loss {
   readonly fault: string;
 }
 
-/** Finds the first value that JSON cannot carry unchanged. */
+/** Finds the first value that JSON cannot represent unchanged. */
 function findLoss(given: unknown, path: string, key: string, parents: Set<object>): Loss | null {
   const value = hasToJson(given) ? given.toJSON(key) : given;
   switch (typeof value) {
     case "number":
       return Number.isFinite(value)
         ? null
-        : { path, fault: `is ${value}, which JSON cannot carry; use null or a string` };
+        : { path, fault: `is ${value}, which JSON cannot represent; use null or a string` };
     case "bigint":
-      return { path, fault: `is the BigInt ${value}n, which JSON cannot carry; use a string` };
+      return { path, fault: `is the BigInt ${value}n, which JSON cannot represent; use a string` };
     case "function":
     case "symbol":
-      return { path, fault: `is a ${typeof value}, which JSON cannot carry; leave it out` };
+      return { path, fault: `is a ${typeof value}, which JSON cannot represent; leave it out` };
     case "object":
       return value === null ? null : findLossInside(value, path, parents);
     default:
@@ -113,7 +113,7 @@ function findLoss(given: unknown, path: string, key: string, parents: Set<object
 function findLossInside(value: object, path: string, parents: Set<object>): Loss | null {
   const instead = insteadOf(value);
   if (instead !== null) return { path, fault: `is ${instead.what}, which JSON turns into {}; ${instead.fix}` };
-  if (parents.has(value)) return { path, fault: "refers back to an object that holds it; JSON cannot carry cycles" };
+  if (parents.has(value)) return { path, fault: "is a circular reference, which JSON cannot represent" };
   parents.add(value);
   const loss = Array.isArray(value) ? lossInArray(value, path, parents) : lossInObject(value, path, parents);
   parents.delete(value);

@@ -1,2 +1,2 @@
-/** Of the npm package; a test holds it equal to package.json. */
+/** Version of the npm package; a test keeps it equal to package.json. */
 export const SDK_VERSION = "0.1.0";

@@ -18,7 +18,7 @@ export function durationMs(duration: string | number): number {
   if (Number.isFinite(ms) && ms >= 0) return Math.round(ms);
   throw new ReseolioError(
     "invalid_argument",
-    `${JSON.stringify(duration)} is not a duration; give milliseconds, or a text such as 500ms, 10s, 1h30m or 30d`,
+    `${JSON.stringify(duration)} is not a duration; use milliseconds, or a string such as 500ms, 10s, 1h30m or 30d`,
   );
 }
 

@@ -113,7 +113,7 @@ test("a daemon on the copy answers with old results, keeps keys, and runs what w
   await once(worker, "exit");
   const refused = await runCommand(reseolio("db", "copy", url, directory.file("back.db")));
   expect(refused.exitCode).toBe(1);
-  expect(refused.stderr).toContain("is in use: 1 daemon works on it");
+  expect(refused.stderr).toContain("is in use: 1 daemon is working on it");
   expect((await describeDatabase(url)).jobs).toHaveLength(1);
   expect(await findings(["doctor", "--json"], env)).toMatchObject({
     storage: expect.stringContaining("was not checked"),

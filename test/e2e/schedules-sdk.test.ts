@@ -181,7 +181,7 @@ testOnEachStore("a backfill enqueues the jobs of past ticks once, over several s
   expect(jobs[0]).toMatchObject({ name: "t:past", scheduledAt: new Date("2026-02-14T23:00:00Z") });
   const wrong = [
     [{}, "option from is missing"],
-    [{ from: "2026-01-01" }, 'option from is "2026-01-01"; give a Date'],
+    [{ from: "2026-01-01" }, 'option from is "2026-01-01"; use a Date'],
     [{ from: to, to: from }, "which is not after from"],
     [{ from, until: to }, "option until does not exist; the options are from, to, dryRun"],
     [{ from, to: new Date("2099-01-01T00:00:00Z") }, "to"],
@@ -209,8 +209,8 @@ testOnEachStore("what the daemon refuses names the field and shows a right examp
   });
   const faulty = { after: "tomorrow" as unknown as Date };
   const preview = (window: object) => rejection(world.client.previewSchedule({ cron: "@daily" }, window));
-  expect(String(await preview(faulty))).toContain('option after is "tomorrow"; give a Date');
-  expect(String(await preview({ count: 5_000 }))).toContain("count is 5000; give a whole number from 1 to 1000");
+  expect(String(await preview(faulty))).toContain('option after is "tomorrow"; use a Date');
+  expect(String(await preview({ count: 5_000 }))).toContain("count is 5000; use a whole number from 1 to 1000");
   expect((await world.client.listSchedules()).total).toBe(0);
 });
 

@@ -109,7 +109,7 @@ testOnEachStore(
     expectInOrder(taker.taken.get(job.jobId), perSender);
     const late = await job.signal("s").catch((error: Error) => error);
     expect(late).toMatchObject({ code: "failed_precondition" });
-    expect((late as Error).message).toContain("is SUCCESS: it takes no more signals");
+    expect((late as Error).message).toContain("is SUCCESS: it accepts no more signals");
     const unknown = await client.signal(UNKNOWN_ID, "s").catch((error: Error) => error);
     expect(unknown).toMatchObject({ code: "not_found" });
     for (const call of [() => client.signal("nonsense", "s"), () => job.signal(""), () => client.deleteEvent("")]) {
@@ -149,16 +149,16 @@ testOnEachStore("jobs signal and events delete refuse what cannot be, each with 
   await ended.cancel();
   const live = await world.client.enqueue(FN);
   const cases: readonly (readonly [readonly string[], number, string])[] = [
-    [["jobs", "signal", ended.jobId, "go"], 8, `job ${ended.jobId} is CANCELLED: it takes no more signals`],
+    [["jobs", "signal", ended.jobId, "go"], 8, `job ${ended.jobId} is CANCELLED: it accepts no more signals`],
     [["jobs", "signal", UNKNOWN_ID, "go"], 3, "no job has the id"],
     [["jobs", "signal", "nonsense", "go"], 2, "not a valid job ID"],
     [["jobs", "signal", live.jobId, ""], 2, "the signal's name is empty"],
     [["jobs", "signal", live.jobId], 2, "NAME"],
     [["jobs", "signal", live.jobId, "go", "--payload", "{x}"], 2, "--payload is not valid JSON"],
     [["jobs", "signal", live.jobId, "go", "--payload", "@no-such-file.json"], 2, "cannot read no-such-file.json"],
-    [["jobs", "signal", live.jobId, "go", "--signal-id", "7"], 2, "is not a UUID of version 7"],
+    [["jobs", "signal", live.jobId, "go", "--signal-id", "7"], 2, "is not a lower-case version 7 UUID"],
     [["jobs", "signal", live.jobId, "go", "--payload", `"${"x".repeat(100_000)}"`], 0, ""],
-    [["jobs", "signal", live.jobId, "x".repeat(257)], 2, "has 257 bytes"],
+    [["jobs", "signal", live.jobId, "x".repeat(257)], 2, "is 257 bytes long"],
     [["events", "delete", "packed:1"], 3, "event packed:1 was not emitted: there is nothing to delete"],
     [["events", "delete", ""], 2, "the event's name is empty"],
   ];

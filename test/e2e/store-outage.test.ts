@@ -134,7 +134,7 @@ test("P17: a start that waits for its server ends at SIGTERM; one that somebody 
   const serve = [...reseolioCommand(), "serve", "--db", "postgres://nobody@127.0.0.1:1/none", "--addr", address];
   const lingering = await runCommand([...serve, "--linger", "1s"]);
   expect(lingering.exitCode).toBe(1);
-  expect(lingering.stderr).toContain("no server answers there");
+  expect(lingering.stderr).toContain("no server answers at this address");
 
   const [program, ...args] = serve;
   const waiting = spawn(program!, args, { env: environment(), stdio: ["ignore", "ignore", "pipe"] });

@@ -173,9 +173,9 @@ testOnEachStore(
     });
     expect(refused.recorded.map(({ result }) => result)).toEqual([INVALID, INVALID, INVALID, ACCEPTED]);
     expect(refused.recorded.map(({ message }) => message)).toEqual([
-      "the checkpoint's name is empty; give a name of 1 to 256 bytes",
-      "the checkpoint's name has 257 bytes; at most 256 are allowed",
-      'the value of "large" has 1048577 bytes; at most 1048576 are allowed: store it elsewhere, return its id',
+      "the checkpoint's name is empty; use a name of 1 to 256 bytes",
+      "the checkpoint's name is 257 bytes long; at most 256 are allowed",
+      'the value of "large" is 1048577 bytes long; at most 1048576 are allowed: store it elsewhere, return its id',
       "",
     ]);
     for (let from = 0; from < 9_999; from += 3_333) {
@@ -185,7 +185,7 @@ testOnEachStore(
     }
     const { recorded } = await worker.say({ checkpoints: [step(lease, "one more")] });
     expect(recorded).toMatchObject([{ result: INVALID }]);
-    expect(recorded[0]?.message).toContain("a job has at most 10000");
+    expect(recorded[0]?.message).toContain("the limit of 10000 checkpoints per job");
     const { job } = await call(world, (client) => client.jobs.getJob({ jobId }));
     expect(job?.checkpoints).toHaveLength(1_000);
     expect(await worker.report(success(lease))).toEqual([ACCEPTED]);

@@ -74,7 +74,7 @@ describe("SendSignal", () => {
     await worker.report(worker.assigned[0]!, SUCCEED);
     const fault = await faultOf(world.jobs.sendSignal({ jobId, name: "go" }));
     expect(fault).toMatchObject({ code: Code.FailedPrecondition });
-    expect(fault.rawMessage).toBe(`job ${jobId} is SUCCESS: it takes no more signals`);
+    expect(fault.rawMessage).toBe(`job ${jobId} is SUCCESS: it accepts no more signals`);
     expect(fault.findDetails(ErrorInfoSchema)[0]?.metadata).toEqual({ jobId, state: "SUCCESS" });
   });
 
@@ -86,7 +86,7 @@ describe("SendSignal", () => {
     expect(fields).toEqual(["job_id", "signal_id", "name"]);
     const jobId = await world.enqueue("a:b");
     const name = "\u20ac".repeat(86);
-    expect((await faultOf(world.jobs.sendSignal({ jobId, name }))).rawMessage).toContain("has 258 bytes");
+    expect((await faultOf(world.jobs.sendSignal({ jobId, name }))).rawMessage).toContain("is 258 bytes long");
     const payload = new Uint8Array(1024 * 1024 + 1).fill(48);
     const tooLarge = await faultOf(world.jobs.sendSignal({ jobId, name: "go", payload }));
     expect(tooLarge).toMatchObject({ code: Code.ResourceExhausted });

@@ -87,7 +87,7 @@ test("a signal that is sent while another daemon ends the job is refused", async
   await soon();
   gate.release.resolve();
   expect(await ending).toBe("accepted");
-  expect(await sending).toContain("is SUCCESS: it takes no more signals");
+  expect(await sending).toContain("is SUCCESS: it accepts no more signals");
 });
 
 test("signals that two daemons send to one job at once are both kept, one behind the other", async () => {

@@ -64,13 +64,13 @@ test("a sound database has no problems, beside the store that is open on it", as
 const damages: Readonly<Record<string, readonly [string, RegExp]>> = {
   "a counter that is off": [
     "update job_counts set count = count + 1 where state = 3",
-    /counter of function test:store:work in state 3 says 2, the table has 1/,
+    /counter of function test:store:work in state 3 is 2, but the table has 1/,
   ],
   "a counter of nothing": [
     "insert into job_counts values (99, 0, 4)",
-    /counter of function 99 in state 0 says 4, the table has 0/,
+    /counter of function 99 in state 0 is 4, but the table has 0/,
   ],
-  "a missing counter": ["delete from job_counts where state = 1", /in state 1 says 0, the table has 1/],
+  "a missing counter": ["delete from job_counts where state = 1", /in state 1 is 0, but the table has 1/],
   "an attempt without a job": [
     "insert into attempts values (x'00', 1, 0, null, 0, 0, null)",
     /attempt 1 without a job/,
@@ -97,7 +97,7 @@ const damages: Readonly<Record<string, readonly [string, RegExp]>> = {
     `insert into checkpoints (job_id, name, kind, place) select id, 'w', 2, 0 from jobs where state = 1;
      insert into wait_details (job_id, name, signal_name, turn) select id, 'w', 'go', 1 from jobs where state = 1;
      insert into signals (id, job_id, place, name, sent_at, payload) select id, id, 1, 'go', 0, x'31' from jobs where state = 1`,
-    /waits for the signal go, which it was sent/,
+    /waits for the signal go, which has already arrived/,
   ],
   "a parked job that nothing wakes": [
     "update jobs set state = 2, list_state = 2, is_ready = null where state = 1",
@@ -115,8 +115,8 @@ const damages: Readonly<Record<string, readonly [string, RegExp]>> = {
     "insert into checkpoints (job_id, name, kind, place) select id, 'nap', 1, 0 from jobs where state = 3 limit 1",
     /has ended, but still waits for nap/,
   ],
-  "a missing function": ["delete from functions where name = 'test:other'", /unknown function number/],
-  "a job that runs nowhere": ["update jobs set worker_id = null where state = 1", /runs, but has no worker/],
+  "a missing function": ["delete from functions where name = 'test:other'", /unknown function ID/],
+  "a job that runs nowhere": ["update jobs set worker_id = null where state = 1", /is running, but has no worker/],
   "an illegal state": [
     "pragma ignore_check_constraints = 1; update jobs set state = 9, list_state = 9 where state = 3",
     /has the unknown state 9/,
@@ -222,7 +222,7 @@ test("a backup of a damaged database is thrown away", async () => {
   }
   const fault = (await rejection(backupDatabase(world.path, world.file("copy.db")))) as DaemonError;
   expect(fault.code).toBe("fatal");
-  expect(fault.message).toContain("not sound");
+  expect(fault.message).toContain("failed verification");
   expect((await readdir(world.file("."))).filter((name) => name.includes("copy"))).toEqual([]);
 });
 
@@ -246,7 +246,7 @@ test("what is not there, not a file or not SQLite is an error that names it", as
     [missing, "not_found", "no such file"],
     [world.file("."), "failed_precondition", "is a directory"],
     [world.file("text"), "failed_precondition", "is not an SQLite database"],
-    [":memory:", "invalid_argument", "give the path of a file"],
+    [":memory:", "invalid_argument", "use the path of a file"],
   ] as const) {
     for (const command of [checkDatabase, describeDatabase, migrateDatabase]) {
       const fault = (await rejection(command(path))) as DaemonError;

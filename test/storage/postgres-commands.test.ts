@@ -61,11 +61,11 @@ test("a sound database has no problems, and a description has versions, sizes an
 const damages: Readonly<Record<string, readonly [sql: string, problem: RegExp]>> = {
   "a counter that is off": [
     "insert into job_count_deltas select function_id, state, 1 from jobs where state = 3 limit 1",
-    /counter of function .* in state 3 says \d+, the table has \d+/,
+    /counter of function .* in state 3 is \d+, but the table has \d+/,
   ],
   "a counter of nothing": [
     "insert into job_counts values (99, 0, 4)",
-    /counter of function 99 in state 0 says 4, the table has 0/,
+    /counter of function 99 in state 0 is 4, but the table has 0/,
   ],
   "an attempt without a job": [
     "insert into attempts values (gen_random_uuid(), 0, 0, 1, 0)",
@@ -89,14 +89,11 @@ const damages: Readonly<Record<string, readonly [sql: string, problem: RegExp]>>
   ],
   "a signal that was not given to the wait for it": [
     "update wait_details set signal_name = 'again', turn = 1 where since_start",
-    /waits for the signal again, which it was sent/,
+    /waits for the signal again, which has already arrived/,
   ],
-  "a missing function": ["delete from functions where name = 'mixed:plain'", /unknown function number/],
-  "a job that runs nowhere": ["update jobs set worker_id = null where state = 1", /runs, but has no worker/],
-  "a terminal job without an end": [
-    "update jobs set finished_at = null where state = 3",
-    /without the time of its end/,
-  ],
+  "a missing function": ["delete from functions where name = 'mixed:plain'", /unknown function ID/],
+  "a job that runs nowhere": ["update jobs set worker_id = null where state = 1", /is running, but has no worker/],
+  "a terminal job without an end": ["update jobs set finished_at = null where state = 3", /has no finish time/],
 };
 for (const [what, [sql, problem]] of Object.entries(damages)) {
   test(`the check finds ${what}`, async () => {
@@ -118,13 +115,13 @@ test("a backup is pg_dump's, and its command is named without the password", asy
 test("what is not there is an error that says what to give", async () => {
   const nothing = `${database.url}?schema=nothing`;
   expect(((await rejection(checkDatabase(nothing))) as DaemonError).message).toContain(
-    "has no schema nothing of reseolio",
+    "has no reseolio schema named nothing",
   );
   expect(((await describeDatabase(nothing)) as PostgresDescription).schemaVersion).toBe(0);
   for (const command of [checkDatabase, describeDatabase, migrateDatabase]) {
     const fault = (await rejection(command("postgres://u:s3cret@127.0.0.1:9/nowhere"))) as DaemonError;
     expect(fault.code).toBe("unavailable");
-    expect(fault.message).toContain("no server answers there");
+    expect(fault.message).toContain("no server answers at this address");
     expect(fault.message).not.toContain("s3cret");
   }
 });

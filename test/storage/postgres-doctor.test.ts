@@ -92,7 +92,7 @@ describe("a fault is found, and the statement that it names mends it", () => {
     "a column of another type": [
       "drift",
       "alter table SCHEMA.attempts alter column attempt type bigint",
-      /attempts.attempt is bigint not null, it should be integer not null/,
+      /attempts.attempt is bigint not null, but should be integer not null/,
     ],
     "an index that is not valid": [
       "indexes",

@@ -149,7 +149,7 @@ describe("P19", () => {
       code: "unavailable",
       message: expect.stringContaining("did not answer within 1500 ms"),
     });
-    expect(it.store.ping()).rejects.toThrow(/did not answer|connection is gone/);
+    expect(it.store.ping()).rejects.toThrow(/did not answer|connection was lost/);
     await Bun.sleep(TIMEOUTS.answerMs);
     it.proxy.set({});
     await untilProgress(tally);

@@ -40,7 +40,10 @@ const guarded = (database: string, password = PASSWORD) =>
 describe("an address that cannot be used is refused with what to change", () => {
   test("no server there", async () => {
     const fault = await refusal(`postgres://u:${PASSWORD}@127.0.0.1:${await freePort()}/app`);
-    expect(fault).toMatchObject({ code: "unavailable", message: expect.stringContaining("no server answers there") });
+    expect(fault).toMatchObject({
+      code: "unavailable",
+      message: expect.stringContaining("no server answers at this address"),
+    });
   });
 
   test("an unknown host", async () => {
@@ -55,7 +58,7 @@ describe("an address that cannot be used is refused with what to change", () => 
     const fault = await refusal(guarded("postgres", `${PASSWORD}-not`));
     expect(fault).toMatchObject({
       code: "failed_precondition",
-      message: expect.stringContaining("check user and password"),
+      message: expect.stringContaining("check the user and password"),
     });
   });
 
@@ -170,7 +173,7 @@ describe("P20", () => {
     await owner.unsafe("update reseolio.meta set value = '99' where key = 'schema_version'");
     const fault = await refusal(server.url("newer"));
     expect(fault).toMatchObject({ code: "failed_precondition", metadata: { schemaVersion: "99" } });
-    expect(fault.message).toContain("a newer reseolio wrote it");
+    expect(fault.message).toContain("a newer version of reseolio migrated it");
     await owner.end();
   });
 

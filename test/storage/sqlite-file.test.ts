@@ -38,10 +38,10 @@ describe("the setting", () => {
   }
 
   for (const [url, reason] of [
-    ["", "names no file"],
-    ["sqlite://", "names no file"],
+    ["", "contains no file path"],
+    ["sqlite://", "contains no file path"],
     ["mysql://user:secret@host/db", "not a storage that reseolio supports"],
-    ["sqlite://a\0b", "zero byte"],
+    ["sqlite://a\0b", "null byte"],
   ] as const) {
     test(`${JSON.stringify(url)} is refused: ${reason}`, async () => {
       const fault = (await rejection(openStore(url, { clock: new ManualClock() }))) as DaemonError;

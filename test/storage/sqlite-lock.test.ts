@@ -44,7 +44,7 @@ test("P18: a damaged lock file is told as such, and to be deleted", async () => 
   await truncate(`${path}.lock`, 4096);
   const fault = (await rejection(createSqliteStore({ path, clock }))) as DaemonError;
   expect(fault.code).toBe("failed_precondition");
-  for (const text of [`${path}.lock is damaged`, "but the database is not", "delete it"]) {
+  for (const text of [`${path}.lock is corrupt`, "but the database is not", "delete this file"]) {
     expect(fault.message).toContain(text);
   }
   await rm(`${path}.lock`);

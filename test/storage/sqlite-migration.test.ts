@@ -47,7 +47,7 @@ test("P20: a newer file is refused with both versions and what to do, and stays 
     expect(fault.code).toBe("failed_precondition");
     expect(fault.message).toContain("version 999");
     expect(fault.message).toContain(`up to ${NEWEST}`);
-    expect(fault.message).toContain("a newer reseolio");
+    expect(fault.message).toContain("a newer version of reseolio");
   }
   expect(Buffer.compare(await Bun.file(path).bytes(), before)).toBe(0);
 });

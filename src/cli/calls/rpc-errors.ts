@@ -24,7 +24,7 @@ function connectionError(error: Error): CliError {
   const hint =
     start === undefined
       ? "try again; reseolio status shows whether the daemon is healthy"
-      : `start one with: ${start}, or set --addr or RESEOLIO_ADDR to the address of another one`;
+      : `start one with: ${start}, or set --addr or RESEOLIO_ADDR to the address of a running daemon`;
   return new CliError("unreachable", message, { hint, cause: error });
 }
 

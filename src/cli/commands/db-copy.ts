@@ -18,7 +18,11 @@ export const dbCopy = defineCommand({
       description: "Database to read: a path, sqlite://PATH or postgres://USER@HOST/DATABASE",
       required: true,
     },
-    { name: "TO", description: "Database to fill: a new file, or a PostgreSQL database without jobs", required: true },
+    {
+      name: "TO",
+      description: "Database to copy into: a new file, or a PostgreSQL database without jobs",
+      required: true,
+    },
   ],
   examples: [
     {

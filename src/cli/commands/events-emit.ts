@@ -36,5 +36,5 @@ export const eventsEmit = defineCommand({
 /** @throws CliError `usage` */
 export function eventName(text: string): string {
   if (text.trim() !== "") return text;
-  throw usageError("the event's name is empty", 'give a name such as "packed:order-1001"');
+  throw usageError("the event's name is empty", 'use a name such as "packed:order-1001"');
 }

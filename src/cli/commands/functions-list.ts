@@ -11,7 +11,7 @@ export const functionsList = defineCommand({
     { command: "reseolio functions list", does: "every function with jobs or workers" },
     { command: "reseolio functions list -q", does: "only names" },
   ],
-  notes: ["Columns in a pipe: function, pending, running, suspended, success, dead, cancelled, workers, free slots."],
+  notes: ["Columns when piped: function, pending, running, suspended, success, dead, cancelled, workers, free slots."],
   async run(context) {
     const { output, messages } = context;
     const functions = await withClient(context, async (client) => (await client.daemon.listFunctions({})).functions);

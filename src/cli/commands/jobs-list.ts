@@ -24,7 +24,7 @@ export const jobsList = defineCommand({
     { command: "reseolio jobs list -s dead -q --all | reseolio jobs retry - --yes", does: "retry all dead jobs" },
   ],
   notes: [
-    "Columns in a pipe: id, function, state, attempt, created, runs at, finished, error. reseolio jobs get shows arguments and results.",
+    "Columns when piped: id, function, state, attempt, created, runs at, finished, error. reseolio jobs get shows arguments and results.",
   ],
   async run(context) {
     const { flags, messages, output } = context;

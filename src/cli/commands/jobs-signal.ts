@@ -50,7 +50,7 @@ export const jobsSignal = defineCommand({
 /** @throws CliError `usage` */
 function signalName(text: string): string {
   if (text.trim() !== "") return text;
-  throw usageError("the signal's name is empty", 'give a name such as "approved"');
+  throw usageError("the signal's name is empty", 'use a name such as "approved"');
 }
 
 function sentSignalRecord(jobId: string, name: string, { signalId, taken }: SendSignalResponse): RecordView {

@@ -22,7 +22,7 @@ export const jobsWatch = defineCommand({
     { command: "reseolio jobs watch -s dead --jsonl", does: "jobs that become DEAD, for a program" },
   ],
   notes: [
-    "Shows no earlier changes. Reconnects when the daemon restarts, but misses changes made in the meantime. Columns in a pipe: time, id, function, state, attempt, error. --json is the same as --jsonl here.",
+    "Shows no earlier changes. Reconnects when the daemon restarts, but misses changes made in the meantime. Columns when piped: time, id, function, state, attempt, error. --json is the same as --jsonl here.",
   ],
   async run(context) {
     const { messages, output } = context;

@@ -36,7 +36,7 @@ export const schedulesList = defineCommand({
     },
     { command: "reseolio schedules list --all --json | jq '.schedules[].nextRunAt'", does: "for a program" },
   ],
-  notes: ["Columns in a pipe: name, function, state, cron, zone, next, last, outcome, error."],
+  notes: ["Columns when piped: name, function, state, cron, zone, next, last, outcome, error."],
   async run(context) {
     const { flags, messages, output } = context;
     const request = { states: parseScheduleStates(flags.state), functionName: flags.function ?? "" };

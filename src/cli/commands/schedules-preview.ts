@@ -32,7 +32,7 @@ export const schedulesPreview = defineCommand({
     },
   ],
   notes: [
-    "A time skipped by a clock change fires once, at the first valid instant. A fixed time that occurs twice that day fires once; steps such as */30 follow elapsed time. Columns in a pipe: local time, UTC, note.",
+    "A time skipped by a clock change fires once, at the first valid instant. A fixed time that occurs twice that day fires once; steps such as */30 follow elapsed time. Columns when piped: local time, UTC, note.",
   ],
   async run(context) {
     const { flags, operands, output, messages } = context;

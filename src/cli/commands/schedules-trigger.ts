@@ -24,7 +24,7 @@ export const schedulesTrigger = defineCommand({
   meta: {
     name: "schedules trigger",
     description:
-      "Enqueue one job of a schedule now, in addition to its ticks. Prints the job's ID, or with --wait its result.",
+      "Enqueue one job for a schedule now, in addition to its ticks. Prints the job's ID, or with --wait its result.",
   },
   args: FLAGS,
   operands: [{ name: "NAME", description: "Schedule name", required: true }],

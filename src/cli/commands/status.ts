@@ -16,7 +16,7 @@ export const status = defineCommand({
   args: { ...FORMAT_FLAGS, ...CONNECTION_FLAGS },
   examples: [
     { command: "reseolio status", does: "an overview" },
-    { command: "reseolio status --json | jq .jobs.DEAD", does: "one figure, for a script" },
+    { command: "reseolio status --json | jq .jobs.DEAD", does: "a single number, for a script" },
   ],
   async run(context) {
     const { output } = context;

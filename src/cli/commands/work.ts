@@ -36,7 +36,7 @@ const FLAGS = {
     valueHint: "DURATION",
     description: `How long running commands may continue after Ctrl-C or SIGTERM [${formatDuration(DEFAULT_GRACE_MS)}]`,
   },
-  quiet: { type: "boolean", alias: "q", description: "Print no messages about jobs that start and finish" },
+  quiet: { type: "boolean", alias: "q", description: "Do not print messages when jobs start and finish" },
   ...ADDRESS_FLAGS,
 } as const;
 

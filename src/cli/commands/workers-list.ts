@@ -12,7 +12,7 @@ export const workersList = defineCommand({
   meta: { name: "workers list", description: "List the workers that are connected or still hold leases." },
   args: { ...FORMAT_FLAGS, ...CONNECTION_FLAGS },
   examples: [{ command: "reseolio workers list", does: "every worker, its functions and its load" }],
-  notes: ["Columns in a pipe: id, state, host, pid, running, concurrency, connected, lease until, client, functions."],
+  notes: ["Columns when piped: id, state, host, pid, running, concurrency, connected, lease until, client, functions."],
   async run(context) {
     const { output, messages } = context;
     const workers = await withClient(context, async (client) => (await client.daemon.listWorkers({})).workers);

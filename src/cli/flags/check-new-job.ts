@@ -7,7 +7,7 @@ export function checkNewJob(functionName: string, args: Uint8Array, where: strin
     throw usageError(`${where}the function name is empty`, `use a name such as "orders:payment:charge"`);
   if (args.length > WIRE_LIMITS.payloadBytes) {
     throw usageError(
-      `${where}the arguments have ${args.length} bytes; the limit is ${WIRE_LIMITS.payloadBytes}`,
+      `${where}the arguments are ${args.length} bytes long; the limit is ${WIRE_LIMITS.payloadBytes}`,
       "store large values elsewhere and pass a reference",
     );
   }

@@ -18,7 +18,7 @@ export async function readPayload(given: string | undefined, say: (text: string)
   const payload = jsonBytes(text, "--payload", `use a JSON value such as '{"paid": true}' or '"yes"'`);
   if (payload.length <= WIRE_LIMITS.payloadBytes) return payload;
   throw usageError(
-    `--payload has ${payload.length} bytes; the limit is ${WIRE_LIMITS.payloadBytes}`,
+    `--payload is ${payload.length} bytes long; the limit is ${WIRE_LIMITS.payloadBytes}`,
     "store large values elsewhere and pass a reference",
   );
 }

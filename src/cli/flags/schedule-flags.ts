@@ -150,6 +150,6 @@ export function checkScheduleName(name: string): string {
   const length = Buffer.byteLength(name);
   const max = WIRE_LIMITS.scheduleNameBytes;
   if (name.trim() !== "" && length <= max) return name;
-  const given = name.trim() === "" ? "is empty" : `has ${length} bytes`;
+  const given = name.trim() === "" ? "is empty" : `is ${length} bytes long`;
   throw usageError(`the schedule name ${given}`, `use a name of 1 to ${max} bytes, such as daily-report`);
 }

@@ -179,11 +179,10 @@ export function awaitedJobName(jobId: string): string {
 
 /** Violations in the name of a checkpoint, a wait or an event; empty when it is valid. */
 export function checkName(name: string, field: string): readonly FieldViolation[] {
-  if (name === "")
-    return [{ field, description: `is empty; give a name of 1 to ${CHECKPOINT_LIMITS.nameBytes} bytes` }];
+  if (name === "") return [{ field, description: `is empty; use a name of 1 to ${CHECKPOINT_LIMITS.nameBytes} bytes` }];
   const bytes = name.length * 3 <= CHECKPOINT_LIMITS.nameBytes ? 0 : Buffer.byteLength(name);
   if (bytes <= CHECKPOINT_LIMITS.nameBytes) return [];
-  return [{ field, description: `has ${bytes} bytes; at most ${CHECKPOINT_LIMITS.nameBytes} are allowed` }];
+  return [{ field, description: `is ${bytes} bytes long; at most ${CHECKPOINT_LIMITS.nameBytes} are allowed` }];
 }
 
 /**

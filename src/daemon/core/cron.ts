@@ -18,7 +18,7 @@ export type ParsedCron = { readonly rule: CronRule } | { readonly fault: string 
 
 const EXAMPLE = 'a valid one is "0 8 * * 1-5" (minute hour day month weekday); with six fields the first is the second';
 
-/** Nicknames of ours and of cron-parser, as five fields or six. */
+/** Our nicknames and those of cron-parser, as five or six fields. */
 const NICKNAMES: Readonly<Record<string, string>> = {
   "@yearly": "0 0 1 1 *",
   "@annually": "0 0 1 1 *",
@@ -62,12 +62,13 @@ export function cronRule(text: string): CronRule {
 }
 
 function parse(text: string): ParsedCron {
-  if (text.length > MAX_LENGTH) return { fault: `has ${text.length} characters; at most ${MAX_LENGTH} are allowed` };
+  if (text.length > MAX_LENGTH)
+    return { fault: `is ${text.length} characters long; at most ${MAX_LENGTH} are allowed` };
   const trimmed = text.trim();
   if (trimmed === "") return { fault: `is empty; ${EXAMPLE}` };
   const shown = JSON.stringify(text);
   if (trimmed.startsWith("@") && NICKNAMES[trimmed.toLowerCase()] === undefined) {
-    return { fault: `${shown} is unknown; give one of ${Object.keys(NICKNAMES).join(", ")}, or fields: ${EXAMPLE}` };
+    return { fault: `${shown} is unknown; use one of ${Object.keys(NICKNAMES).join(", ")}, or fields: ${EXAMPLE}` };
   }
   const fields = (NICKNAMES[trimmed.toLowerCase()] ?? trimmed).toUpperCase().split(/\s+/);
   if (fields.length !== 5 && fields.length !== 6) {

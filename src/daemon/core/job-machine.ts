@@ -62,13 +62,13 @@ export interface JobChange {
   readonly revokeLease?: true;
   /** Start of the attempt as the daemon saw it. */
   readonly startedAt?: number;
-  /** Drops `startBy` and `finishBy`, which do not apply after a retry by a person. */
+  /** Drops `startBy` and `finishBy`, which do not apply after a retry by a user. */
   readonly clearDeadlines?: true;
   /** Run time of the attempt before it parked; null begins a new attempt. */
   readonly ranMs?: number | null;
   /** For PENDING: keeps `workerId`, the worker with the handler in memory, which may claim the job before `runAt`. */
   readonly keepWorker?: true;
-  /** Lets failed steps run again, because a person asked for it. */
+  /** Lets failed steps run again, because a user asked for it. */
   readonly forgetFailures?: true;
   /** What the failure of this attempt does to the job's records. */
   readonly marks?: FailureMarks;
@@ -175,7 +175,11 @@ function fail(job: JobSnapshot, event: Extract<JobEvent, { kind: "fail" }>, chan
 }
 
 function timeOut(job: JobSnapshot, chance: number): Transition {
-  const error = verdict("timeout", "TimeoutError", `attempt ${job.attempt} ran longer than its ${job.timeoutMs} ms`);
+  const error = verdict(
+    "timeout",
+    "TimeoutError",
+    `attempt ${job.attempt} exceeded its time limit of ${job.timeoutMs} ms`,
+  );
   const ended = endedAttempt(job, "timeout", error);
   const failures = job.failures + 1;
   if (failures >= job.maxAttempts) {

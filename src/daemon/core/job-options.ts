@@ -64,7 +64,7 @@ export function resolveJobOptions(
   check.bytes("idempotencyKey", input.idempotencyKey, rules.idempotencyKey);
   check.headers(input.headers, rules.headers.max);
   if (input.delayMs !== undefined && input.runAt !== undefined) {
-    check.add("delayMs", "cannot be combined with run_at: give one of the two");
+    check.add("delayMs", "cannot be combined with run_at: set only one of them");
   }
   return { options: withDefaults(input), violations };
 }
@@ -94,7 +94,7 @@ const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 /** Violations of a time in milliseconds since 1970; empty when it is valid. */
 export function checkTime(time: number, field: string): readonly FieldViolation[] {
   if (time >= 0 && time <= LAST_TIME) return [];
-  return [{ field, description: `is ${time} ms since 1970; give a time from 1970 to 9999` }];
+  return [{ field, description: `is ${time} ms since 1970; use a time from 1970 to 9999` }];
 }
 
 /** Violations in a function's name; empty when it is valid. */
@@ -103,12 +103,12 @@ export function checkFunctionName(name: string, field: string): readonly FieldVi
   if (name.trim() === "") {
     violations.push({
       field,
-      description: `is ${name === "" ? "empty" : "blank"}; give a name such as "orders:payment:charge"`,
+      description: `is ${name === "" ? "empty" : "blank"}; use a name such as "orders:payment:charge"`,
     });
   } else if (Buffer.byteLength(name) > WIRE_LIMITS.functionNameBytes) {
     violations.push({
       field,
-      description: `has ${Buffer.byteLength(name)} bytes; at most ${WIRE_LIMITS.functionNameBytes} are allowed`,
+      description: `is ${Buffer.byteLength(name)} bytes long; at most ${WIRE_LIMITS.functionNameBytes} are allowed`,
     });
   } else if (hasControlCharacter(name)) {
     violations.push({ field, description: `${JSON.stringify(name)} has a control character; use printable ones` });
@@ -145,19 +145,19 @@ class OptionCheck {
 
   integer(name: string, value: number | undefined, bounds: Bounds): void {
     if (value === undefined || (Number.isInteger(value) && value >= bounds.min && value <= bounds.max)) return;
-    this.add(name, `is ${value}; give a whole number from ${bounds.min} to ${bounds.max}`);
+    this.add(name, `is ${value}; use a whole number from ${bounds.min} to ${bounds.max}`);
   }
 
   range(name: string, value: number | undefined, bounds: Bounds): void {
     if (value === undefined || (value >= bounds.min && value <= bounds.max)) return;
-    this.add(name, `is ${value}; give a number from ${bounds.min} to ${bounds.max}`);
+    this.add(name, `is ${value}; use a number from ${bounds.min} to ${bounds.max}`);
   }
 
   bytes(name: string, value: string | undefined, bounds: Bounds): void {
     if (value === undefined) return;
     const length = Buffer.byteLength(value);
     if (length >= bounds.min && length <= bounds.max) return;
-    this.add(name, `has ${length} bytes; ${bounds.min} to ${bounds.max} are allowed`);
+    this.add(name, `is ${length} bytes long; ${bounds.min} to ${bounds.max} are allowed`);
   }
 
   headers(headers: Readonly<Record<string, string>> | undefined, max: number): void {
@@ -171,7 +171,7 @@ class OptionCheck {
     let length = 0;
     for (const [name, value] of Object.entries(headers)) length += Buffer.byteLength(name) + Buffer.byteLength(value);
     if (length > max) {
-      this.add("headers", `have ${length} bytes; at most ${max} are allowed: keep large values in args`);
+      this.add("headers", `are ${length} bytes long; at most ${max} are allowed: keep large values in args`);
     }
   }
 }

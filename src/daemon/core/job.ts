@@ -13,17 +13,17 @@ export const JOB_STATES = [
   "SUSPENDED",
   /** Terminal: has a result. */
   "SUCCESS",
-  /** Terminal until a person retries it: attempts exhausted, or an error that forbade a retry. */
+  /** Terminal until a user retries it: attempts exhausted, or an error that forbade a retry. */
   "DEAD",
-  /** Terminal until a person retries it: cancelled by a caller or by a policy. */
+  /** Terminal until a user retries it: cancelled by a caller or by a policy. */
   "CANCELLED",
 ] as const;
 
 export type JobState = (typeof JOB_STATES)[number];
-/** States that a job leaves only when a person retries it; never SUCCESS. */
+/** States that a job leaves only when a user retries it; never SUCCESS. */
 export type TerminalState = "SUCCESS" | "DEAD" | "CANCELLED";
 
-/** True when the job has ended: nothing but a retry by a person changes it. */
+/** True when the job has ended: nothing but a retry by a user changes it. */
 export function isTerminal(state: JobState): state is TerminalState {
   return state === "SUCCESS" || state === "DEAD" || state === "CANCELLED";
 }
@@ -97,7 +97,7 @@ export interface Job extends JobSettings {
   readonly finishBy: number | null;
   /** Number of the last execution, from 1; 0 before the first. */
   readonly attempt: number;
-  /** Attempts that ended in an error or a timeout since the last retry by a person. */
+  /** Attempts that ended in an error or a timeout since the last retry by a user. */
   readonly failures: number;
   /** Attempts that ended because their worker vanished. */
   readonly losses: number;

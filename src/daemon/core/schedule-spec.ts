@@ -74,13 +74,13 @@ export function checkRule(
   if (findTimeZone(rule.timeZone) === null) {
     violations.push({
       field: `${path}.time_zone`,
-      description: `${JSON.stringify(rule.timeZone)} is not an IANA time zone; give one such as "Europe/Berlin" or "UTC"`,
+      description: `${JSON.stringify(rule.timeZone)} is not an IANA time zone; use one such as "Europe/Berlin" or "UTC"`,
     });
   }
   if (rule.startAt !== null) violations.push(...checkTime(rule.startAt, `${path}.start_at`));
   if (rule.endAt !== null) violations.push(...checkTime(rule.endAt, `${path}.end_at`));
   if (rule.startAt !== null && rule.endAt !== null && rule.endAt < rule.startAt) {
-    violations.push({ field: `${path}.end_at`, description: "is before start_at; give a later one" });
+    violations.push({ field: `${path}.end_at`, description: "is before start_at; use a later time" });
   }
   return violations;
 }
@@ -88,9 +88,9 @@ export function checkRule(
 /** Violations in a schedule's name; empty when it is valid. */
 export function checkScheduleName(name: string, field: string): readonly FieldViolation[] {
   const length = Buffer.byteLength(name);
-  if (name.trim() === "") return [{ field, description: 'is empty; give a name such as "nightly-report"' }];
+  if (name.trim() === "") return [{ field, description: 'is empty; use a name such as "nightly-report"' }];
   if (length > WIRE_LIMITS.scheduleNameBytes)
-    return [{ field, description: `has ${length} bytes; at most ${WIRE_LIMITS.scheduleNameBytes} are allowed` }];
+    return [{ field, description: `is ${length} bytes long; at most ${WIRE_LIMITS.scheduleNameBytes} are allowed` }];
   if (!hasControlCharacter(name)) return [];
   return [{ field, description: `${JSON.stringify(name)} has a control character; use printable ones` }];
 }
@@ -125,18 +125,18 @@ function resolveTickOptions(
     .filter(([, value]) => value !== undefined)
     .map(([field]) => ({
       field: `${path}.${field}`,
-      description: "is not for schedules: each tick has its own time and job",
+      description: "cannot be set for a schedule: each tick has its own time and job",
     }));
   return { options, violations: [...violations, ...refused] };
 }
 
 function checkArgs(args: Uint8Array, field: string): readonly FieldViolation[] {
   if (args.byteLength <= WIRE_LIMITS.payloadBytes) return [];
-  const description = `have ${args.byteLength} bytes; at most ${WIRE_LIMITS.payloadBytes} are allowed`;
+  const description = `are ${args.byteLength} bytes long; at most ${WIRE_LIMITS.payloadBytes} are allowed`;
   return [{ field, description: `${description}: store the data elsewhere and pass its id` }];
 }
 
 function integer(field: string, value: number, min: number, max: number): readonly FieldViolation[] {
   if (Number.isInteger(value) && value >= min && value <= max) return [];
-  return [{ field, description: `is ${value}; give a whole number from ${min} to ${max}` }];
+  return [{ field, description: `is ${value}; use a whole number from ${min} to ${max}` }];
 }

@@ -52,10 +52,10 @@ export class RequestGuard {
 function checkOrigin(request: IncomingMessage | Http2ServerRequest): Refusal | null {
   const { origin, "sec-fetch-site": site } = request.headers;
   if (origin !== undefined && !isOwnOrigin(origin, authoritiesOf(request))) {
-    return refusal(403, "permission_denied", `pages of ${shown(origin)} may not call this daemon`);
+    return refusal(403, "permission_denied", `pages from ${shown(origin)} may not call this daemon`);
   }
   if (site !== undefined && site !== "same-origin" && site !== "none") {
-    return refusal(403, "permission_denied", "pages of other sites may not call this daemon");
+    return refusal(403, "permission_denied", "pages from other sites may not call this daemon");
   }
   return null;
 }

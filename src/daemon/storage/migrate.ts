@@ -42,8 +42,8 @@ export async function readSupportedVersion(target: MigrationTarget, migrations: 
   if (found <= newest) return found;
   throw new DaemonError(
     "failed_precondition",
-    `${target.name} has schema version ${found}, this reseolio knows versions up to ${newest}: ` +
-      "a newer reseolio wrote it; start that one, or restore a backup from before the upgrade",
+    `${target.name} has schema version ${found}, but this version of reseolio supports only versions up to ${newest}: ` +
+      "a newer version of reseolio migrated it; use that version, or restore a backup from before the upgrade",
     { metadata: { schemaVersion: String(found), supportedVersion: String(newest) } },
   );
 }

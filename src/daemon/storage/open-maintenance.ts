@@ -37,5 +37,5 @@ export function openMaintenance(url: string): Maintenance {
 function filePath(url: string): string {
   const path = sqlitePath(url);
   if (path !== IN_MEMORY) return path;
-  throw new DaemonError("invalid_argument", `db: ${url} lives inside its daemon only; give the path of a file`);
+  throw new DaemonError("invalid_argument", `db: ${url} exists only inside its daemon; use the path of a file`);
 }

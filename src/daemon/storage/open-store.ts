@@ -8,7 +8,7 @@ import { createSqliteStore } from "./sqlite/sqlite-store.ts";
 
 export interface OpenedStore {
   readonly store: Store;
-  /** What a person should know, to be logged; empty when all is well. */
+  /** What an operator should know, to be logged; empty when all is well. */
   readonly warnings: readonly string[];
 }
 
@@ -37,24 +37,27 @@ export function isPostgresUrl(url: string): boolean {
 /** The path in a storage setting; throws `invalid_argument` when it names no SQLite database. Never shows a password. */
 export function sqlitePath(url: string): string {
   const [, scheme, rest] = /^([a-z][a-z0-9+.-]+):(.*)$/is.exec(url) ?? [];
-  // One letter before a colon is a drive of Windows, which the expression does not take for a scheme.
+  // One letter before a colon is a Windows drive, which the pattern does not match as a scheme.
   if (scheme === undefined || rest === undefined) return nonEmptyPath(url, url);
   switch (scheme.toLowerCase()) {
     case "sqlite":
       return nonEmptyPath(rest.startsWith("//") ? rest.slice(2) : rest, url);
     case "postgres":
     case "postgresql":
-      throw invalidUrl(`${scheme}://… is not a file: this works on SQLite only; give sqlite://./reseolio.db or a path`);
+      throw invalidUrl(
+        `${scheme}://… is not a file, and this command supports only SQLite; use sqlite://./reseolio.db or a path`,
+      );
     default:
       throw invalidUrl(
-        `${scheme}:… is not a storage that reseolio supports; give sqlite://./reseolio.db, a path, or postgres://…`,
+        `${scheme}:… is not a storage that reseolio supports; use sqlite://./reseolio.db, a path, or postgres://…`,
       );
   }
 }
 
 function nonEmptyPath(path: string, url: string): string {
-  if (path === "") throw invalidUrl(`${JSON.stringify(url)} names no file; give sqlite://./reseolio.db or a path`);
-  if (path.includes("\0")) throw invalidUrl(`${JSON.stringify(url)} has a zero byte in its path`);
+  if (path === "")
+    throw invalidUrl(`${JSON.stringify(url)} contains no file path; use sqlite://./reseolio.db or a path`);
+  if (path.includes("\0")) throw invalidUrl(`${JSON.stringify(url)} has a null byte in its path`);
   return path === IN_MEMORY || path === `/${IN_MEMORY}` ? IN_MEMORY : path;
 }
 

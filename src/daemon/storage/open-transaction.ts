@@ -19,7 +19,7 @@ export interface TransactionParts {
   readonly moveLengths: (byMs: number) => void;
 }
 
-/** One transaction of either store. After `end` whoever still holds it can write no more. */
+/** One transaction of either store. After `end`, code that still holds it can no longer write. */
 export class OpenTransaction implements Transaction {
   readonly #parts: TransactionParts;
   #isOver = false;

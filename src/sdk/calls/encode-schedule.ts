@@ -60,12 +60,12 @@ export function encodeSchedule(
 ): ScheduleSpecInit {
   checkFunctionName(functionName);
   if (!Array.isArray(args)) {
-    throw new ReseolioError("invalid_argument", `${functionName}: args is a ${typeof args}; give an array`);
+    throw new ReseolioError("invalid_argument", `${functionName}: args is a ${typeof args}; pass an array`);
   }
   const owner = `schedule of ${functionName}`;
   const faults: string[] = [];
   if (typeof options !== "object" || options === null) {
-    throw refusal(owner, [`the options are ${show(options)}; give an object such as { cron: "0 8 * * *" }`]);
+    throw refusal(owner, [`the options are ${show(options)}; pass an object such as { cron: "0 8 * * *" }`]);
   }
   checkNames(options, OPTION_NAMES, faults);
   checkName(options.name, faults);
@@ -89,7 +89,7 @@ export function encodeScheduleUpdate(
   const owner = `schedule ${JSON.stringify(name)}`;
   const faults: string[] = [];
   if (typeof update !== "object" || update === null) {
-    throw refusal(owner, [`the changes are ${show(update)}; give an object such as { cron: "0 9 * * *" }`]);
+    throw refusal(owner, [`the changes are ${show(update)}; pass an object such as { cron: "0 9 * * *" }`]);
   }
   const entries = Object.entries(update).filter(([, value]) => value !== undefined);
   const clearFields = entries.flatMap(([key, value]) => (value === null ? [CLEARABLE[key] ?? key] : []));
@@ -101,7 +101,7 @@ export function encodeScheduleUpdate(
   }
   if (content.cron !== undefined) checkCron(content.cron, faults);
   checkContent(content, faults);
-  if (entries.length === 0) faults.push("nothing to update; give the options that change");
+  if (entries.length === 0) faults.push("nothing to update; pass the options to change");
   if (faults.length > 0) throw refusal(owner, faults);
   const { jobOptions } = content;
   const whole =
@@ -137,8 +137,8 @@ function checkName(name: unknown, faults: string[]): void {
   if (name === undefined) return;
   const length = typeof name === "string" && name.trim() !== "" ? Buffer.byteLength(name) : 0;
   if (length >= 1 && length <= MAX_NAME_BYTES) return;
-  const given = length > MAX_NAME_BYTES ? `has ${length} bytes` : `is ${show(name)}`;
-  faults.push(`option name ${given}; give a text of 1 to ${MAX_NAME_BYTES} bytes, such as "daily-report"`);
+  const given = length > MAX_NAME_BYTES ? `is ${length} bytes long` : `is ${show(name)}`;
+  faults.push(`option name ${given}; use a string of 1 to ${MAX_NAME_BYTES} bytes, such as "daily-report"`);
 }
 
 /** Checks only the number of fields. The daemon has the one parser that checks their content. */
@@ -147,7 +147,7 @@ function checkCron(cron: unknown, faults: string[]): void {
   if (typeof cron === "string" && (fields === 5 || fields === 6 || cron.trim().startsWith("@"))) return;
   const given = typeof cron === "string" && cron.trim() !== "" ? `${show(cron)}, ${count(fields)}` : show(cron);
   faults.push(
-    `option cron is ${given}; give five fields (minute, hour, day of month, month, day of week) such as "0 8 * * *", ` +
+    `option cron is ${given}; use five fields (minute, hour, day of month, month, day of week) such as "0 8 * * *", ` +
       `six with seconds first such as "*/10 * * * * *", or "@daily"`,
   );
 }
@@ -159,7 +159,7 @@ function count(fields: number): string {
 function checkContent(content: Content, faults: string[]): void {
   const { timezone, jobOptions, args } = content;
   if (timezone !== undefined && (typeof timezone !== "string" || timezone.trim() === "")) {
-    faults.push(`option timezone is ${show(timezone)}; give an IANA name such as "America/New_York"`);
+    faults.push(`option timezone is ${show(timezone)}; use an IANA name such as "America/New_York"`);
   }
   checkChoice("catchUp", content.catchUp, Object.keys(CATCH_UPS), faults);
   checkWhole("maxCatchUp", content.maxCatchUp, { min: 1, max: WIRE_LIMITS.catchUpTicks }, faults);
@@ -170,7 +170,7 @@ function checkContent(content: Content, faults: string[]): void {
   if (content.startAt !== undefined && content.endAt !== undefined && !(content.startAt <= content.endAt)) {
     faults.push(`option endAt is ${show(content.endAt)}, which is before startAt; the schedule would never tick`);
   }
-  if (args !== undefined && !Array.isArray(args)) faults.push(`option args is ${show(args)}; give an array`);
+  if (args !== undefined && !Array.isArray(args)) faults.push(`option args is ${show(args)}; pass an array`);
   if (jobOptions !== undefined) checkScheduleJobOptions(jobOptions, faults);
 }
 
@@ -178,12 +178,14 @@ const FORBIDDEN = ["delayMs", "runAt", "idempotencyKey", "onDuplicate"] as const
 
 function checkScheduleJobOptions(options: unknown, faults: string[]): void {
   if (typeof options !== "object" || options === null) {
-    faults.push(`option jobOptions is ${show(options)}; give an object such as { maxAttempts: 5 }`);
+    faults.push(`option jobOptions is ${show(options)}; pass an object such as { maxAttempts: 5 }`);
     return;
   }
   for (const name of FORBIDDEN) {
     if (!Object.hasOwn(options, name)) continue;
-    faults.push(`option jobOptions.${name} is not for schedules: a tick is one job at its own time; leave it out`);
+    faults.push(
+      `option jobOptions.${name} cannot be set for a schedule: each tick enqueues one job at its own time; omit it`,
+    );
   }
 }
 

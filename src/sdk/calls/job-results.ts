@@ -29,7 +29,7 @@ export class JobResults {
 
   async #result(jobId: string, timeoutMs: number | undefined): Promise<unknown> {
     if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs >= 0)) {
-      throw new ReseolioError("invalid_argument", `timeoutMs is ${show(timeoutMs)}; give milliseconds, 0 or more`);
+      throw new ReseolioError("invalid_argument", `timeoutMs is ${show(timeoutMs)}; use milliseconds, 0 or more`);
     }
     const limit = timeoutMs === Number.POSITIVE_INFINITY ? undefined : timeoutMs;
     const handler = this.#callingHandler();

@@ -113,5 +113,5 @@ function listOf<T extends string>(value: T | readonly T[] | undefined): T[] {
 
 function demandJob(job: Job | undefined, jobId: string): Job {
   if (job !== undefined) return job;
-  throw new ReseolioError("internal", `the daemon answered without job ${jobId}`);
+  throw new ReseolioError("internal", `the daemon's response does not contain job ${jobId}`);
 }

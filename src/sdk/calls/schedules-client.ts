@@ -151,7 +151,7 @@ function encodeBackfill(name: string, window: BackfillWindow): MessageInitShape<
   const faults: string[] = [];
   checkNames(window, BACKFILL_NAMES, faults);
   const { from, to, dryRun = false } = window;
-  if (from === undefined) faults.push("option from is missing; give the Date of the first tick");
+  if (from === undefined) faults.push("option from is missing; pass the Date of the first tick");
   checkDate("from", from, faults);
   checkDate("to", to, faults);
   if (faults.length === 0 && to !== undefined && from >= to) {
@@ -187,5 +187,5 @@ function camelCase(field: string): string {
 
 function detailsOf(schedule: Schedule | undefined, name: string): ScheduleDetails {
   if (schedule !== undefined) return scheduleDetailsOf(schedule);
-  throw new ReseolioError("internal", `the daemon answered without schedule ${JSON.stringify(name)}`);
+  throw new ReseolioError("internal", `the daemon's response does not contain schedule ${JSON.stringify(name)}`);
 }

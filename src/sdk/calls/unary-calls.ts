@@ -43,5 +43,5 @@ const REPEAT_DELAY_MS = 100;
 export function pageSizeOf(limit: number | undefined, name = "limit"): number {
   if (limit === undefined) return 0;
   if (Number.isInteger(limit) && limit >= 1 && limit <= 1000) return limit;
-  throw new ReseolioError("invalid_argument", `${name} is ${limit}; give a whole number from 1 to 1000`);
+  throw new ReseolioError("invalid_argument", `${name} is ${limit}; use a whole number from 1 to 1000`);
 }

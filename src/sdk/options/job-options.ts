@@ -109,7 +109,7 @@ function checkJobOptions(options: JobOptions): string[] {
     checkOption(name, options[name], JOB_OPTIONS[name], faults);
   }
   if (options.runAt !== undefined && options.delayMs !== undefined) {
-    faults.push("options delayMs and runAt exclude each other; give one of the two");
+    faults.push("options delayMs and runAt cannot be combined; set only one of them");
   }
   return faults;
 }
@@ -136,26 +136,26 @@ function checkText(name: string, text: unknown, { min, max }: Bounds, faults: st
   if (text === undefined) return;
   const length = typeof text === "string" ? Buffer.byteLength(text) : 0;
   if (typeof text === "string" && !text.isWellFormed()) {
-    faults.push(`option ${name} is ${show(text)}, which has half a character; give whole ones`);
+    faults.push(`option ${name} is ${show(text)}, which contains an unpaired surrogate; use well-formed text`);
     return;
   }
   if (length >= min && length <= max) return;
-  const given = typeof text === "string" ? `has ${length} bytes` : `is ${show(text)}`;
-  faults.push(`option ${name} ${given}; give a string of ${min} to ${max} bytes`);
+  const given = typeof text === "string" ? `is ${length} bytes long` : `is ${show(text)}`;
+  faults.push(`option ${name} ${given}; use a string of ${min} to ${max} bytes`);
 }
 
 function checkHeaders(headers: unknown, max: number, faults: string[]): void {
   if (headers === undefined) return;
   if (typeof headers !== "object" || headers === null) {
-    faults.push(`option headers is ${show(headers)}; give an object of strings`);
+    faults.push(`option headers is ${show(headers)}; pass an object of strings`);
     return;
   }
   let length = 0;
   for (const [name, value] of Object.entries(headers)) {
-    if (typeof value !== "string") faults.push(`option headers.${name} is ${show(value)}; give a string`);
+    if (typeof value !== "string") faults.push(`option headers.${name} is ${show(value)}; use a string`);
     else length += Buffer.byteLength(name) + Buffer.byteLength(value);
   }
   if (length > max) {
-    faults.push(`option headers has ${length} bytes; at most ${max} are allowed`);
+    faults.push(`option headers is ${length} bytes long; at most ${max} are allowed`);
   }
 }

@@ -83,7 +83,7 @@ export function checkStepOptions(stepName: string, options: StepOptions): void {
   checkWhole("timeoutMs", options.timeoutMs, { min: 1, max: MAX_TIMER_MS }, faults);
   checkChoice("backoff", options.backoff, JOB_OPTIONS.backoff.choices, faults);
   const undo: unknown = options.undo;
-  if (undo !== undefined && typeof undo !== "function") faults.push(`option undo is ${show(undo)}; give a function`);
+  if (undo !== undefined && typeof undo !== "function") faults.push(`option undo is ${show(undo)}; pass a function`);
   checkFraction("jitter", options.jitter, JOB_OPTIONS.jitter, faults);
   if (faults.length === 0) return;
   throw new ReseolioError("invalid_argument", `step ${JSON.stringify(stepName)}: ${faults.join("; ")}`);

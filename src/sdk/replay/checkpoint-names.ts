@@ -23,9 +23,9 @@ export function checkName(what: string, name: unknown): asserts name is string {
   if (typeof name === "string" && name !== "" && isSurelyShort(name)) return;
   const length = typeof name === "string" ? Buffer.byteLength(name) : 0;
   if (length >= 1 && length <= WIRE_LIMITS.checkpointNameBytes) return;
-  const given = typeof name === "string" ? `has ${length} bytes` : `is ${show(name)}`;
+  const given = typeof name === "string" ? `is ${length} bytes long` : `is ${show(name)}`;
   const limit = WIRE_LIMITS.checkpointNameBytes;
-  throw new ReseolioError("invalid_argument", `${what} ${given}; give a string of 1 to ${limit} bytes`);
+  throw new ReseolioError("invalid_argument", `${what} ${given}; use a string of 1 to ${limit} bytes`);
 }
 
 /**

@@ -32,7 +32,7 @@ export interface ReplayOptions {
   readonly pending: PendingPromises;
 }
 
-/** What the replay needs of its execution. */
+/** What the replay needs from its execution. */
 export interface ReplayPort {
   /** How long a replay may be stuck, in milliseconds. */
   patienceMs(): number;

@@ -37,7 +37,7 @@ function demandExecutable(path: string, from: string): string {
   if (fault === null) return path;
   throw new ReseolioError(
     "daemon_start",
-    `${from} names ${path}, which ${fault}; correct it, or leave it out to search`,
+    `${from} is set to ${path}, which ${fault}; correct it, or unset it to search the default locations`,
   );
 }
 

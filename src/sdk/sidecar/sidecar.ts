@@ -77,7 +77,7 @@ export class Sidecar {
 
   #stranger(cause: ReseolioError): ReseolioError {
     const { text } = this.#options.client.transport.address;
-    const message = `the server at ${text} is not a Reseolio daemon (${cause.message}); give another address`;
+    const message = `the server at ${text} is not a Reseolio daemon (${cause.message}); use another address`;
     return new ReseolioError("daemon_start", message, { cause });
   }
 
@@ -86,8 +86,8 @@ export class Sidecar {
       const { text } = this.#options.client.transport.address;
       throw new ReseolioError(
         "storage_mismatch",
-        `the daemon at ${text} serves ${info.storageKind} ${info.storageName}, this client wants ${storage.kind} ` +
-          `${storageName(storage)}; use another address for a second daemon, or name the same storage`,
+        `the daemon at ${text} serves ${info.storageKind} ${info.storageName}, but this client expects ${storage.kind} ` +
+          `${storageName(storage)}; use another address for a second daemon, or configure the same storage`,
       );
     }
     this.#mayStart = this.#options.autoStart && info.lingering;

@@ -53,7 +53,7 @@ function tryUrl(text: string): URL | null {
 function badStorage(fault: string): ReseolioError {
   return new ReseolioError(
     "invalid_argument",
-    `storage ${fault}; give a path, sqlite://path or postgres://user@host/database`,
+    `storage ${fault}; use a path, sqlite://path or postgres://user@host/database`,
   );
 }
 

@@ -75,6 +75,6 @@ function portWritten(text: string): number {
 function badAddress(text: string): ReseolioError {
   return new ReseolioError(
     "invalid_argument",
-    `address ${JSON.stringify(text)} is not valid; give host:port, http://host:port or https://host:port`,
+    `address ${JSON.stringify(text)} is not valid; use host:port, http://host:port or https://host:port`,
   );
 }

@@ -94,9 +94,9 @@ export function parkOf(assignment: Assignment, park: Park, ranMs: number): Outco
 export function refusedParkOf(assignment: Assignment): Outcome {
   return reportedFailure(
     assignment,
-    "the daemon refused what the handler waits for: an earlier execution recorded one of the names as something else, since " +
-      "the code changed under a running job (give it another name), or the job has recorded as much as it may (let children " +
-      "do parts of the work)",
+    "the daemon rejected the handler's waits: an earlier execution recorded one of the names as something else because " +
+      "the code changed while the job was running (use another name), or the job has reached its checkpoint limit (move some " +
+      "of the work to child jobs)",
   );
 }
 

@@ -41,7 +41,7 @@ export class Registry {
   add(name: string, handler: Handler, options: JobOptions, location: string): FunctionDefinition {
     checkFunctionName(name);
     if (typeof handler !== "function") {
-      throw new ReseolioError("invalid_argument", `${name}: the handler is a ${typeof handler}; give a function`);
+      throw new ReseolioError("invalid_argument", `${name}: the handler is a ${typeof handler}; pass a function`);
     }
     const encodedOptions = encodeJobOptions(name, options);
     const definition = { name, handler, options: Object.freeze({ ...options }), encodedOptions, location };
@@ -69,7 +69,7 @@ function show({ handler, location }: FunctionDefinition): string {
 export function checkFunctionName(name: unknown): asserts name is string {
   const fault = nameFault(name);
   if (fault !== null) {
-    throw new ReseolioError("invalid_argument", `function name ${fault}; give a name such as "orders:payment:charge"`);
+    throw new ReseolioError("invalid_argument", `function name ${fault}; use a name such as "orders:payment:charge"`);
   }
 }
 
@@ -77,10 +77,12 @@ function nameFault(name: unknown): string | null {
   if (typeof name !== "string") return `is a ${typeof name}`;
   if (name.trim() === "") return name === "" ? "is empty" : "is blank";
   if (hasControlCharacter(name)) return `${JSON.stringify(name)} has a control character`;
-  if (!name.isWellFormed()) return `${JSON.stringify(name)} has half a character`;
+  if (!name.isWellFormed()) return `${JSON.stringify(name)} contains an unpaired surrogate`;
   const length = Buffer.byteLength(name);
   const limit = WIRE_LIMITS.functionNameBytes;
-  return length <= limit ? null : `${JSON.stringify(name.slice(0, 40))}… has ${length} bytes of at most ${limit}`;
+  return length <= limit
+    ? null
+    : `${JSON.stringify(name.slice(0, 40))}… is ${length} bytes long, but at most ${limit} are allowed`;
 }
 
 function hasControlCharacter(text: string): boolean {
@@ -104,7 +106,7 @@ export function namespace(...parts: string[]): string {
     if (fault === null) return;
     throw new ReseolioError(
       "invalid_argument",
-      `namespace part ${index + 1} ${fault}; give a plain name such as "orders"`,
+      `namespace part ${index + 1} ${fault}; use a plain name such as "orders"`,
     );
   });
   const name = parts.join(":");

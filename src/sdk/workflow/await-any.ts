@@ -38,7 +38,7 @@ function valueOf({ host, replay }: Execution, operation: Operation, end: WaitEnd
 function awaitedOf(name: string, sources: readonly AwaitSource[]): readonly AwaitedThing[] {
   const fault = (what: string): ReseolioError =>
     new ReseolioError("invalid_argument", `awaitAny ${JSON.stringify(name)}: ${what}`);
-  if (!Array.isArray(sources) || sources.length === 0) throw fault("give a list of at least one thing to await");
+  if (!Array.isArray(sources) || sources.length === 0) throw fault("pass a list of at least one thing to await");
   return sources.map((source: AwaitSource): AwaitedThing => {
     if (typeof source !== "object" || source === null || Object.keys(source).length !== 1) {
       throw fault(`${show(source)} is not one thing to await; ${FORMS}`);
@@ -54,7 +54,7 @@ function awaitedOf(name: string, sources: readonly AwaitSource[]): readonly Awai
   });
 }
 
-const FORMS = "give { event }, { job }, { sleepFor } or { sleepUntil }";
+const FORMS = "use { event }, { job }, { sleepFor } or { sleepUntil }";
 
 function jobIdOf(job: JobHandle): string {
   const jobId: unknown = typeof job === "object" && job !== null ? job.jobId : job;

@@ -23,7 +23,7 @@ export interface ExecutionHost extends StartTimes {
   readonly log: Logger;
 }
 
-/** What an execution needs of its worker. */
+/** What an execution needs from its worker. */
 export interface ExecutionPort {
   record(record: CheckpointRecord): void;
   /** Frees the slot. The worker calls `resume` when the handler has one again. */

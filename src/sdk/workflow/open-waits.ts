@@ -15,7 +15,7 @@ const GATHERING_MS = 20;
 /** setTimeout fires at once for a longer delay. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** What the waits need of their execution. */
+/** What the waits need from their execution. */
 export interface WaitsPort {
   readonly replay: Replay;
   isActive(): boolean;

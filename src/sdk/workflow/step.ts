@@ -26,7 +26,7 @@ export interface StepWork<T> {
 /** @throws ReseolioError `invalid_argument` */
 export function checkRun(name: string, run: unknown): void {
   if (typeof run === "function") return;
-  const message = `step ${JSON.stringify(name)}: its code is ${show(run)}; give a function`;
+  const message = `step ${JSON.stringify(name)}: its code is ${show(run)}; pass a function`;
   throw new ReseolioError("invalid_argument", message);
 }
 
@@ -103,7 +103,7 @@ async function tryStep<T>(
   for (let attempt = tries === undefined ? 1 : await tries.first(); ; attempt++) {
     try {
       const value = await runOnce(host, operation, attempt, run, options.timeoutMs);
-      // Encoded here, so that a value that JSON cannot carry fails the step like any other error.
+      // Encoded here, so that a value that JSON cannot represent fails the step like any other error.
       const bytes = encodeValue(host.functionName, `step ${JSON.stringify(label)}`, value);
       const resumed = execution.afterStepRun();
       if (resumed !== undefined) await resumed;

@@ -16,7 +16,7 @@ export const REAL_CLOCK: HandlerClock = { now: () => Date.now(), monotonic: () =
 export interface CrashPlan {
   /** Whether it crashes right after this was recorded, stored or delivered. @param point the same in every execution */
   crashesAfter(jobId: string, point: string): boolean;
-  /** Whether it crashes after it has returned, before that is recorded. */
+  /** Whether the handler crashes after it has returned but before its result is recorded. */
   crashesAtEnd(end: ReturnedHandler): boolean;
   /** The handler received what it asked for. */
   observe(seen: GivenValue): void;

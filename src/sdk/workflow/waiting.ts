@@ -34,7 +34,7 @@ export async function awaitEvent(
   checkWaitOptions(what, options, ["timeoutMs", "since"]);
   const { since } = options;
   if (since !== undefined && since !== "start") {
-    throw new ReseolioError("invalid_argument", `${what} since is ${show(since)}; give "start", or leave it out`);
+    throw new ReseolioError("invalid_argument", `${what} since is ${show(since)}; use "start", or leave it out`);
   }
   const timeoutMs = timeoutOf(what, options);
   const sinceStart = since === "start";

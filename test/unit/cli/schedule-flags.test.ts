@@ -103,7 +103,7 @@ describe("a schedule as flags", () => {
   test("names are 1 to 256 bytes", async () => {
     expect(checkScheduleName("daily report")).toBe("daily report");
     expect(await fault(() => checkScheduleName(" "))).toContain("is empty");
-    expect(await fault(() => checkScheduleName("é".repeat(129)))).toContain("has 258 bytes");
+    expect(await fault(() => checkScheduleName("é".repeat(129)))).toContain("is 258 bytes long");
   });
 
   test("a rule alone is what was given of it", () => {

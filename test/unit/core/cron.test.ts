@@ -77,11 +77,11 @@ describe("expressions", () => {
     ["0 0 31 2 *", /matches no date of any year/],
     ["0 0 31 4,6,9,11 *", /matches no date of any year/],
     ["0 0 30 FEB *", /matches no date of any year/],
-    ["@every 5m", /is unknown; give one of .*@hourly/],
+    ["@every 5m", /is unknown; use one of .*@hourly/],
     ["@reboot", /is unknown/],
     ["@constructor", /is unknown/],
     ["a b c d e", /the minute field "A"/],
-    ["*".repeat(600), /has 600 characters/],
+    ["*".repeat(600), /is 600 characters long/],
   ] as const;
   for (const [cron, fault] of wrong) {
     test(`${JSON.stringify(cron.slice(0, 40))} is refused`, () => {

@@ -117,7 +117,7 @@ describe("faults", () => {
     const given = { ...flags, ...env };
     for (const [name, value] of Object.entries(given)) {
       const label = name.startsWith("RESEOLIO_") ? name : `--${name}`;
-      expect(faults.filter((fault) => fault.startsWith(`${label} is ${JSON.stringify(value)}; give `))).toHaveLength(1);
+      expect(faults.filter((fault) => fault.startsWith(`${label} is ${JSON.stringify(value)}; use `))).toHaveLength(1);
     }
   });
 
@@ -185,7 +185,7 @@ describe("files", () => {
     expect(faultsOf({ "token-file": dir.file("none") }).join()).toMatch(
       /--token-file is ".*none", which cannot be read/,
     );
-    expect(faultsOf({ "token-file": empty }).join()).toContain("must hold the token");
+    expect(faultsOf({ "token-file": empty }).join()).toContain("must contain the token");
     expect(faultsOf({ "tls-cert": dir.file("none"), "tls-key": dir.file("none") })).toHaveLength(2);
   });
 

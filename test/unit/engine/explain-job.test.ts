@@ -43,7 +43,7 @@ describe("a pending job", () => {
     await world.enqueue(FUNCTION);
     await worker.assignedCount(1);
     expect(await blockersOf(world.engine, await world.enqueue(FUNCTION))).toEqual([
-      "daemon_limit: the daemon runs 1 jobs, its limit; raise --max-concurrent (RESEOLIO_MAX_CONCURRENT)",
+      "daemon_limit: the daemon is running 1 jobs, which is its limit; raise --max-concurrent (RESEOLIO_MAX_CONCURRENT)",
     ]);
   });
 

@@ -69,7 +69,7 @@ test("a place beyond what a job can reach is refused, as a record and as a park"
   const job = await assigned(worker, 1);
   const beyond = CHECKPOINT_LIMITS.lastPlace + 1;
   expect(await record(world, worker, step(job, "a", { seq: beyond }), step(job, "b", { asked: beyond }))).toEqual(
-    ["a", "b"].map((name) => `the place of "${name}" is beyond 16777216, which no job can reach`),
+    ["a", "b"].map((name) => `the position of "${name}" exceeds 16777216, which no job can reach`),
   );
   expect(await worker.report(job, park(beyond, awaits("a")))).toBe("invalid");
   expect(await worker.report(job, SUCCEED)).toBe("accepted");
@@ -86,13 +86,13 @@ test("awaited jobs have a limit of their own, and places that are told again tak
   const place: CheckpointReport = { ...step(job, "loose", { seq: 1 }), value: null };
   const end: CheckpointReport = { ...place, name: "job:x", kind: "job", awaitedJobId: job.jobId };
   const [first, ...others] = await record(world, worker, step(job, "a", {}), end, place);
-  expect(first).toContain('"a" is one checkpoint too many: a job has at most 10000');
+  expect(first).toContain('"a" exceeds the limit of 10000 checkpoints per job');
   expect(others[0]).toBe("accepted");
   expect([held.checkpointCount, held.awaitedCount]).toEqual([CHECKPOINT_LIMITS.perJob + 1, 1]);
   held.awaitedCount = CHECKPOINT_LIMITS.awaitedPerJob;
   held.checkpointCount = CHECKPOINT_LIMITS.awaitedPerJob;
   expect(await record(world, worker, { ...end, name: "job:y" }, step(job, "b", {}))).toEqual([
-    '"job:y" is one awaited job too many: a job awaits at most 100000; let children await parts of them',
+    '"job:y" exceeds the limit of 100000 awaited jobs per job; let child jobs await some of them',
     "accepted",
   ]);
 });

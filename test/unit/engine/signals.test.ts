@@ -88,7 +88,7 @@ test("a job that ends in the same commit takes no signal any more", async () => 
     worker.report(job, SUCCEED),
     send(world, jobId, "s", "1").catch((error: Error) => error.message),
   ]);
-  expect(fault).toBe(`job ${jobId} is SUCCESS: it takes no more signals`);
+  expect(fault).toBe(`job ${jobId} is SUCCESS: it accepts no more signals`);
 });
 
 test("explain names the awaited signal, and those that were sent under other names", async () => {

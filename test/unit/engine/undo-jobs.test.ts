@@ -494,7 +494,7 @@ test("explain says how a job is being undone, and how to go on when that failed"
   const summary = async ({ jobId }: Job) => (await explainJob(world.engine, jobId)).summary;
   await worker.report(job, fail("no", true));
   const undo = await assigned(worker, 2);
-  const dead = `job ${job.jobId} of test:fn is DEAD after 1 failures and 0 losses: Error: no; its steps`;
+  const dead = `job ${job.jobId} of test:fn is DEAD after 1 failures and 0 lost workers: Error: no; its steps`;
   expect(await summary(job)).toBe(
     `${dead} are being undone by job ${undo.jobId}, which is RUNNING: the job can be retried or deleted after that.`,
   );

@@ -63,7 +63,7 @@ describe("messages on a gRPC stream", () => {
     const tooLong = writeGrpcFrame(new Uint8Array(1_001)).subarray(0, 5);
     const fault = faultOf(() => read([tooLong.subarray(0, 4), tooLong.subarray(4)]));
     expect(fault.reason).toBe("too_large");
-    expect(fault.message).toContain("1001 bytes; at most 1000");
+    expect(fault.message).toContain("1001 bytes long; at most 1000");
     expect(faultOf(() => read([Buffer.of(0, 255, 255, 255, 255)])).reason).toBe("too_large");
   });
 

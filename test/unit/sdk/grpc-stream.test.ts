@@ -154,7 +154,7 @@ const cases: readonly Case[] = [
       respond(stream, null);
       stream.write(Buffer.of(0, 1, 0, 0, 0, 9));
     },
-    fault: ["resource_exhausted", "a message has 16777216 bytes"],
+    fault: ["resource_exhausted", "a message is 16777216 bytes long"],
   },
   {
     behaviour: "an end without a status is a broken connection",

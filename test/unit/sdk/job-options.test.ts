@@ -70,27 +70,27 @@ describe("options on the wire", () => {
   });
 
   test.each([
-    [{ maxAttempts: 0 }, "option maxAttempts is 0; give a whole number from 1"],
+    [{ maxAttempts: 0 }, "option maxAttempts is 0; use a whole number from 1"],
     [{ timeoutMs: -1 }, "option timeoutMs is -1"],
     [{ initialDelayMs: 1.5 }, "option initialDelayMs is 1.5"],
     [{ delayMs: Number.NaN }, "option delayMs is NaN"],
     [{ priority: "high" }, 'option priority is "high"'],
-    [{ jitter: 2 }, "option jitter is 2; give a number from 0 to 1"],
-    [{ backoff: "random" }, 'option backoff is "random"; give one of fixed, linear, exponential'],
+    [{ jitter: 2 }, "option jitter is 2; use a number from 0 to 1"],
+    [{ backoff: "random" }, 'option backoff is "random"; use one of fixed, linear, exponential'],
     [{ runAt: new Date(Number.NaN) }, "option runAt is Invalid Date"],
-    [{ runAt: new Date(1), delayMs: 1 }, "exclude each other"],
-    [{ idempotencyKey: "" }, "option idempotencyKey has 0 bytes"],
-    [{ idempotencyKey: "order-\ud83d" }, "half a character"],
+    [{ runAt: new Date(1), delayMs: 1 }, "cannot be combined"],
+    [{ idempotencyKey: "" }, "option idempotencyKey is 0 bytes long"],
+    [{ idempotencyKey: "order-\ud83d" }, "an unpaired surrogate"],
     [{ idempotencyKey: 7 }, "option idempotencyKey is 7"],
-    [{ headers: { a: 1 } }, "option headers.a is 1; give a string"],
-    [{ headers: { a: "x".repeat(17_000) } }, "option headers has 17001 bytes"],
+    [{ headers: { a: 1 } }, "option headers.a is 1; use a string"],
+    [{ headers: { a: "x".repeat(17_000) } }, "option headers is 17001 bytes long"],
     [{ maxAttempt: 3 }, "option maxAttempt does not exist"],
   ])("%p is refused with its name, value and fix", (options, fault) => {
     expect(() => encodeJobOptions("t:run", options as JobOptions)).toThrow(fault);
   });
 
   test("what is no object in their place is refused as such", () => {
-    const fault = /^the options are .*; give an object, or leave them out$/;
+    const fault = /^the options are .*; pass an object, or leave them out$/;
     for (const options of [null, "fast", 3, [], () => {}] as unknown as JobOptions[]) {
       expect(() => encodeJobOptions("t:run", options)).toThrow(fault);
       expect(() => mergeJobOptions({}, options)).toThrow(fault);

@@ -130,10 +130,12 @@ describe("the executable", () => {
     const onPath = executable(dir.file("path/reseolio"));
     const env = { PATH: dirname(onPath) };
     expect(() => findBinary({ coreBinaryPath: dir.file("absent"), env })).toThrow(
-      /coreBinaryPath names .*absent, which does not exist/,
+      /coreBinaryPath is set to .*absent, which does not exist/,
     );
     expect(() => findBinary({ coreBinaryPath: dir.path, env })).toThrow("is not a file");
-    expect(() => findBinary({ env: { ...env, RESEOLIO_BINARY: dir.file("absent") } })).toThrow("RESEOLIO_BINARY names");
+    expect(() => findBinary({ env: { ...env, RESEOLIO_BINARY: dir.file("absent") } })).toThrow(
+      "RESEOLIO_BINARY is set to",
+    );
   });
 
   test("when it is nowhere, the error lists every place and the fix", () => {
@@ -171,7 +173,7 @@ describe("options of a client", () => {
     [{ storage: "" }, "storage has no path"],
     [{ adress: "a" }, "option adress does not exist"],
     [{ callTimeoutMs: 0 }, "option callTimeoutMs is 0"],
-    [null, "the options are null; give an object"],
+    [null, "the options are null; pass an object"],
   ])("%p is refused", (options, fault) => {
     expect(() => resolveOptions(options as ReseolioOptions, {}, "/app")).toThrow(fault);
   });

@@ -35,8 +35,8 @@ describe("registering functions", () => {
     ["", "is empty"],
     ["  ", "is blank"],
     ["a\nb", "control character"],
-    ["a:\ud800", "half a character"],
-    ["x".repeat(257), "has 257 bytes of at most 256"],
+    ["a:\ud800", "an unpaired surrogate"],
+    ["x".repeat(257), "is 257 bytes long, but at most 256"],
     [7, "is a number"],
   ])("the name %p is refused", (name, fault) => {
     expect(() => client().reseolio.durable(name as string, () => 1)).toThrow(fault);

@@ -40,8 +40,8 @@ describe("a durable call", () => {
     await client.start();
     const wrong = [
       [{ state: "dead" }, "option state does not exist; the options are status, name, ids"],
-      [{ status: "DEAD" }, 'option status is "DEAD"; give one of pending, running'],
-      [{ createdAfter: "yesterday" }, 'option createdAfter is "yesterday"; give a Date'],
+      [{ status: "DEAD" }, 'option status is "DEAD"; use one of pending, running'],
+      [{ createdAfter: "yesterday" }, 'option createdAfter is "yesterday"; use a Date'],
       [{ limit: 0 }, "limit is 0"],
     ] as const;
     for (const [query, fault] of wrong) {

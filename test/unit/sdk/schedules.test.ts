@@ -66,25 +66,25 @@ describe("a schedule on the wire", () => {
   });
 
   test.each([
-    [{}, 'option cron is undefined; give five fields (minute, hour, day of month, month, day of week) such as "0 8'],
-    [{ cron: "" }, 'option cron is ""; give five fields'],
-    [{ cron: "* * * *" }, 'option cron is "* * * *", 4 fields; give five fields'],
-    [{ cron: "1 2 3 4 5 6 7" }, "7 fields; give five fields"],
-    [{ cron: "* * * * *", timezone: " " }, 'option timezone is " "; give an IANA name such as "America/New_York"'],
-    [{ cron: "* * * * *", catchUp: "some" }, 'option catchUp is "some"; give one of none, latest, all'],
-    [{ cron: "* * * * *", maxCatchUp: 0 }, "option maxCatchUp is 0; give a whole number from 1 to 10000"],
-    [{ cron: "* * * * *", overlap: true }, "option overlap is true; give one of allow, skip"],
+    [{}, 'option cron is undefined; use five fields (minute, hour, day of month, month, day of week) such as "0 8'],
+    [{ cron: "" }, 'option cron is ""; use five fields'],
+    [{ cron: "* * * *" }, 'option cron is "* * * *", 4 fields; use five fields'],
+    [{ cron: "1 2 3 4 5 6 7" }, "7 fields; use five fields"],
+    [{ cron: "* * * * *", timezone: " " }, 'option timezone is " "; use an IANA name such as "America/New_York"'],
+    [{ cron: "* * * * *", catchUp: "some" }, 'option catchUp is "some"; use one of none, latest, all'],
+    [{ cron: "* * * * *", maxCatchUp: 0 }, "option maxCatchUp is 0; use a whole number from 1 to 10000"],
+    [{ cron: "* * * * *", overlap: true }, "option overlap is true; use one of allow, skip"],
     [{ cron: "* * * * *", jitterMs: 0.5 }, "option jitterMs is 0.5"],
-    [{ cron: "* * * * *", endAt: "tomorrow" }, 'option endAt is "tomorrow"; give a Date'],
+    [{ cron: "* * * * *", endAt: "tomorrow" }, 'option endAt is "tomorrow"; use a Date'],
     [{ cron: "* * * * *", startAt: new Date(5), endAt: new Date(4) }, "which is before startAt"],
-    [{ cron: "* * * * *", name: "" }, 'option name is ""; give a text of 1 to 256 bytes'],
-    [{ cron: "* * * * *", name: "é".repeat(129) }, "option name has 258 bytes"],
-    [{ cron: "* * * * *", onDuplicate: "replace" }, "give one of reject, update"],
+    [{ cron: "* * * * *", name: "" }, 'option name is ""; use a string of 1 to 256 bytes'],
+    [{ cron: "* * * * *", name: "é".repeat(129) }, "option name is 258 bytes long"],
+    [{ cron: "* * * * *", onDuplicate: "replace" }, "use one of reject, update"],
     [{ cron: "* * * * *", timeZone: "UTC" }, "option timeZone does not exist; the options are cron, name, timezone"],
-    [{ cron: "* * * * *", jobOptions: { delayMs: 1 } }, "option jobOptions.delayMs is not for schedules"],
+    [{ cron: "* * * * *", jobOptions: { delayMs: 1 } }, "option jobOptions.delayMs cannot be set for a schedule"],
     [{ cron: "* * * * *", jobOptions: { maxAttempts: 0 } }, "option maxAttempts is 0"],
     [null, "the options are null"],
-    ["* * * * *", 'the options are "* * * * *"; give an object such as { cron:'],
+    ["* * * * *", 'the options are "* * * * *"; pass an object such as { cron:'],
   ])("%p is refused with its name and what is right", (options, message) => {
     expect(() => encodeSchedule("t:run", options as ScheduleOptions, [], {})).toThrow(message);
   });
@@ -105,10 +105,10 @@ describe("an update on the wire", () => {
 
   test.each([
     [{}, 'schedule "nightly": nothing to update'],
-    [undefined, "the changes are undefined; give an object such as"],
+    [undefined, "the changes are undefined; pass an object such as"],
     [{ cron: null }, "option cron is null; it has no default"],
     [{ name: "x" }, "option name does not exist"],
-    [{ args: "x" }, 'option args is "x"; give an array'],
+    [{ args: "x" }, 'option args is "x"; pass an array'],
   ])("%p is refused", (update, message) => {
     expect(() => encodeScheduleUpdate("nightly", update as ScheduleUpdate)).toThrow(message);
   });
@@ -135,7 +135,7 @@ describe("an update on the wire", () => {
 test("a rule for a preview has no other options, and names are checked", () => {
   expect(encodeRule({ cron: "@daily", timezone: "Asia/Tokyo" })).toEqual({ cron: "@daily", timeZone: "Asia/Tokyo" });
   expect(() => encodeRule({ cron: "@daily", overlap: "skip" } as ScheduleOptions)).toThrow("option overlap does not");
-  expect(() => checkScheduleName("")).toThrow('name is ""; give a text of 1 to 256 bytes');
+  expect(() => checkScheduleName("")).toThrow('name is ""; use a string of 1 to 256 bytes');
   expect(() => checkScheduleName(undefined)).toThrow("name is null");
 });
 
@@ -192,7 +192,7 @@ describe("the presets of a durable function", () => {
 
   test("refuse what is no hour or day, and arguments in the place of settings, by a rejection", async () => {
     const misused = report as unknown as Record<"daily" | "weekly" | "hourly", (...given: unknown[]) => Promise<void>>;
-    expect(await faultOf(misused.daily(24))).toMatchObject({ message: "hour is 24; give a whole number from 0 to 23" });
+    expect(await faultOf(misused.daily(24))).toMatchObject({ message: "hour is 24; use a whole number from 0 to 23" });
     expect(await faultOf(misused.weekly(8, 1))).toMatchObject({ code: "invalid_argument" });
     expect(await faultOf(misused.daily("8"))).toMatchObject({ message: expect.stringContaining('hour is "8"') });
     expect(await faultOf(misused.weekly(1))).toMatchObject({ message: expect.stringContaining("hour is undefined") });

@@ -41,7 +41,7 @@ describe("arguments and results", () => {
   test("a cycle is refused where it closes, a shared object is not a cycle", () => {
     const node: Record<string, unknown> = { name: "n" };
     node["self"] = node;
-    expect(() => encodeResult("t:run", node)).toThrow("t:run: result.self refers back");
+    expect(() => encodeResult("t:run", node)).toThrow("t:run: result.self is a circular reference");
     const shared = { a: null };
     expect(text(encodeResult("t:run", [shared, shared]))).toBe('[{"a":null},{"a":null}]');
   });

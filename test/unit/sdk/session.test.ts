@@ -386,7 +386,7 @@ describe("waiting for results", () => {
   test("a handle of what is no id is refused at once", () => {
     const client = new Reseolio({ autoStart: false });
     for (const id of ["nope", "", undefined, JOB.toUpperCase()]) {
-      expect(() => client.handle(id as string)).toThrow(`jobId is ${JSON.stringify(id)}; give a job ID`);
+      expect(() => client.handle(id as string)).toThrow(`jobId is ${JSON.stringify(id)}; use a job ID`);
     }
   });
 

@@ -537,17 +537,17 @@ describe("the first of several", () => {
     });
 
   test.each([
-    [[], "give a list of at least one thing to await"],
+    [[], "pass a list of at least one thing to await"],
     [[null], "null is not one thing to await"],
     [[{}], "{} is not one thing to await"],
     [[{ event: "a", sleepFor: 1 }], "is not one thing to await"],
     [[{ events: "a" }], '{"events":"a"} cannot be awaited'],
-    [[{ event: "" }], "event has 0 bytes"],
-    [[{ job: "nope" }], 'jobId is "nope"; give a job ID'],
+    [[{ event: "" }], "event is 0 bytes long"],
+    [[{ job: "nope" }], 'jobId is "nope"; use a job ID'],
     [[{ job: {} }], "jobId is undefined"],
     [[{ sleepFor: Number.NaN }], "sleepFor is NaN"],
     [[{ sleepUntil: new Date(Number.NaN) }], "sleepUntil is Invalid Date"],
-    [[{ sleepUntil: new Date(8.64e15) }], "give a Date up to the year 9999"],
+    [[{ sleepUntil: new Date(8.64e15) }], "use a Date up to the year 9999"],
   ])("of %p is refused before anything is told", async (sources, fault) => {
     await using world = await WorkflowWorld.start(({ awaitAny }) => awaitAny("x", sources as never));
     world.assign("job");
@@ -783,14 +783,14 @@ describe("values", () => {
 test("what the operations of a context are given is refused with the operation, the value, and what is right", async () => {
   type Call = (flow: Context, bad: never) => Promise<unknown>;
   const cases: readonly (readonly [Call, unknown, string])[] = [
-    [(flow, bad) => flow.awaitSignal("s", bad), 100, 'awaitSignal "s": the options are 100; give an object'],
-    [(flow, bad) => flow.awaitEvent("e", bad), 5, 'awaitEvent "e": the options are 5; give an object'],
-    [(flow, bad) => flow.awaitEvent("e", bad), null, 'awaitEvent "e": the options are null; give an object'],
-    [(flow, bad) => flow.awaitEvent("e", bad), "1h", 'awaitEvent "e": the options are "1h"; give an object'],
+    [(flow, bad) => flow.awaitSignal("s", bad), 100, 'awaitSignal "s": the options are 100; pass an object'],
+    [(flow, bad) => flow.awaitEvent("e", bad), 5, 'awaitEvent "e": the options are 5; pass an object'],
+    [(flow, bad) => flow.awaitEvent("e", bad), null, 'awaitEvent "e": the options are null; pass an object'],
+    [(flow, bad) => flow.awaitEvent("e", bad), "1h", 'awaitEvent "e": the options are "1h"; pass an object'],
     [(flow, bad) => flow.awaitEvent("e", bad), { timeout: 1 }, 'awaitEvent "e": option timeout does not exist'],
-    [(flow, bad) => flow.step("a", () => 1, bad), 3, 'step "a": the options are 3; give an object'],
-    [(flow, bad) => flow.step("a", () => 1, bad), () => 1, 'step "a": the options are a function; give an object'],
-    [(flow, bad) => flow.awaitAny(bad, []), [{ event: "e" }], 'the name of awaitAny is [{"event":"e"}]; give a string'],
+    [(flow, bad) => flow.step("a", () => 1, bad), 3, 'step "a": the options are 3; pass an object'],
+    [(flow, bad) => flow.step("a", () => 1, bad), () => 1, 'step "a": the options are a function; pass an object'],
+    [(flow, bad) => flow.awaitAny(bad, []), [{ event: "e" }], 'the name of awaitAny is [{"event":"e"}]; use a string'],
   ];
   await using world = await WorkflowWorld.start(async (flow) => {
     const said: string[] = [];

@@ -72,7 +72,7 @@ async function whereabouts(engine: Engine, workerId: string): Promise<string> {
   if (engine.dispatcher.findSession(workerId) !== null) return "which is connected";
   const record = (await engine.store.workers.list()).find((one) => one.workerId === workerId);
   if (record !== undefined && isConnectedElsewhere(engine, record)) return "which is connected to another daemon";
-  return "whose connection is lost, until its lease ends";
+  return "which has disconnected and keeps the job until its lease expires";
 }
 
 function waitingForTime(engine: Engine, job: Job): readonly Blocker[] {
@@ -100,10 +100,10 @@ function mismatched({ message }: JobError, until: string): Blocker {
 }
 
 function woken({ workerId, runAt }: Job): Blocker {
-  const others = `any other worker from ${new Date(runAt).toISOString()} on`;
+  const others = `on any other worker after ${new Date(runAt).toISOString()}`;
   return {
     kind: "workers_busy",
-    message: `it is woken and resumes when worker ${workerId ?? "unknown"}, which keeps its handler, has a free slot, or in ${others}`,
+    message: `it has been woken and resumes when worker ${workerId ?? "unknown"}, which has its handler in memory, has a free slot, or ${others}`,
   };
 }
 
@@ -116,7 +116,7 @@ async function waitingForWorker(engine: Engine, job: Job): Promise<readonly Bloc
     return [
       {
         kind: "daemon_limit",
-        message: `the daemon runs ${runningCount} jobs, its limit; raise --max-concurrent (RESEOLIO_MAX_CONCURRENT)`,
+        message: `the daemon is running ${runningCount} jobs, which is its limit; raise --max-concurrent (RESEOLIO_MAX_CONCURRENT)`,
       },
     ];
   }
@@ -148,9 +148,9 @@ async function summarise({ store }: Engine, job: Job, blockers: readonly Blocker
   const error = job.error === null ? "" : `: ${job.error.name}: ${job.error.message}`;
   switch (job.state) {
     case "SUCCESS":
-      return `${name} is SUCCESS since attempt ${job.attempt}; nothing blocks it.`;
+      return `${name} has been SUCCESS since attempt ${job.attempt}; nothing blocks it.`;
     case "DEAD":
-      return `${name} is DEAD after ${job.failures} failures and ${job.losses} losses${error}; ${await explainEnd(store, job)}.`;
+      return `${name} is DEAD after ${job.failures} failures and ${job.losses} lost workers${error}; ${await explainEnd(store, job)}.`;
     case "CANCELLED":
       return `${name} is CANCELLED${error}; ${await explainEnd(store, job)}.`;
     case "PENDING":

@@ -118,7 +118,7 @@ function checkIds(item: EnqueueItem, path: string): readonly FieldViolation[] {
   if (item.jobId !== null && !isUuidV7(item.jobId)) {
     violations.push({
       field: `${path}.job_id`,
-      description: `${JSON.stringify(item.jobId)} is not a UUID of version 7 in lower case; leave it empty to get one`,
+      description: `${JSON.stringify(item.jobId)} is not a lower-case version 7 UUID; leave it empty to have one generated`,
     });
   }
   if (item.parentId !== null && !isUuid(item.parentId)) {
@@ -129,7 +129,7 @@ function checkIds(item: EnqueueItem, path: string): readonly FieldViolation[] {
 
 function argsTooLarge(item: EnqueueItem, path: string): DaemonError {
   const description =
-    `have ${item.args.byteLength} bytes; at most ${WIRE_LIMITS.payloadBytes} are allowed: ` +
+    `are ${item.args.byteLength} bytes long; at most ${WIRE_LIMITS.payloadBytes} are allowed: ` +
     "store the data elsewhere and pass its id";
   return new DaemonError("resource_exhausted", `${path}.args ${description}`, {
     violations: [{ field: `${path}.args`, description }],

@@ -82,12 +82,15 @@ export async function listJobs(
 export function checkPage(request: PageRequest): void {
   if (request.pageSize > MAX_PAGE_SIZE) {
     throw invalidArgument([
-      { field: "page_size", description: `is ${request.pageSize}; give a whole number from 1 to ${MAX_PAGE_SIZE}` },
+      { field: "page_size", description: `is ${request.pageSize}; use a whole number from 1 to ${MAX_PAGE_SIZE}` },
     ]);
   }
   if (request.pageToken !== "" && !isUuid(request.pageToken)) {
     throw invalidArgument([
-      { field: "page_token", description: `${JSON.stringify(request.pageToken)} is not a token that a list returned` },
+      {
+        field: "page_token",
+        description: `${JSON.stringify(request.pageToken)} is not a page token returned by a list call`,
+      },
     ]);
   }
   for (const [index, jobId] of (request.filter.jobIds ?? []).entries()) checkJobId(jobId, `filter.job_ids[${index}]`);

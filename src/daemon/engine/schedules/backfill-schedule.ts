@@ -92,14 +92,13 @@ async function includeOldJobs(lane: LaneTransaction, schedule: Schedule, oldest:
 /** Returns the time at which this slice begins. */
 function checkRequest({ from, to, pageSize, pageToken }: BackfillRequest): number {
   const violations: FieldViolation[] = [...checkTime(from, "from")];
-  if (to !== null && !(to > from))
-    violations.push({ field: "to", description: "is not after from; give the end of the range" });
+  if (to !== null && !(to > from)) violations.push({ field: "to", description: "is not after from; use a later time" });
   if (pageSize > MAX_BACKFILL) {
-    const description = `is ${pageSize}; give a whole number from 1 to ${MAX_BACKFILL}`;
+    const description = `is ${pageSize}; use a whole number from 1 to ${MAX_BACKFILL}`;
     violations.push({ field: "page_size", description });
   }
   if (!/^\d{0,15}$/.test(pageToken) || Number(pageToken) > LAST_TIME) {
-    const description = `${JSON.stringify(pageToken)} is not a token that a backfill returned`;
+    const description = `${JSON.stringify(pageToken)} is not a page token returned by a backfill call`;
     violations.push({ field: "page_token", description });
   }
   if (violations.length > 0) throw invalidArgument(violations);

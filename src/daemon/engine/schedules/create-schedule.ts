@@ -55,7 +55,7 @@ function newSchedule(engine: Engine, now: number, name: string, spec: ScheduleSp
   const nextRunAt = tickAfter(spec, now);
   if (nextRunAt === null) {
     throw invalidArgument([
-      { field: "spec.end_at", description: "is before the first tick; give a later one, or none" },
+      { field: "spec.end_at", description: "is before the first tick; use a later time, or omit it" },
     ]);
   }
   return {
@@ -77,7 +77,7 @@ function sameOrRefused(there: Schedule, spec: ScheduleSpec): Schedule {
   if (isSameSpec(there.spec, spec)) return there;
   throw new DaemonError(
     "already_exists",
-    `a schedule named ${JSON.stringify(there.name)} already exists with different content: update it, or choose another name`,
+    `a schedule named ${JSON.stringify(there.name)} already exists with different settings: update it, or choose another name`,
     { metadata: { name: there.name, scheduleId: there.scheduleId } },
   );
 }

@@ -39,7 +39,7 @@ export async function previewSchedule(
   request: PreviewRequest,
 ): Promise<{ readonly ticks: readonly PreviewedTick[]; readonly timeZone: string }> {
   if (request.count > MAX_PREVIEW) {
-    const description = `is ${request.count}; give a whole number from 1 to ${MAX_PREVIEW}`;
+    const description = `is ${request.count}; use a whole number from 1 to ${MAX_PREVIEW}`;
     throw invalidArgument([{ field: "count", description }]);
   }
   const faults = request.after === null ? [] : checkTime(request.after, "after");

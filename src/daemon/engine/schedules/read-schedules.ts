@@ -29,7 +29,7 @@ export async function listSchedules(
   { states, functionName, pageSize, pageToken }: SchedulePageRequest,
 ): Promise<{ readonly schedules: readonly ScheduleStatus[]; readonly nextPageToken: string; readonly total: number }> {
   if (pageSize > MAX_PAGE_SIZE) {
-    const description = `is ${pageSize}; give a whole number from 1 to ${MAX_PAGE_SIZE}`;
+    const description = `is ${pageSize}; use a whole number from 1 to ${MAX_PAGE_SIZE}`;
     throw invalidArgument([{ field: "page_size", description }]);
   }
   const { schedules, next, total } = await engine.store.schedules.list({
@@ -71,6 +71,6 @@ function readToken(token: string): ScheduleCursor {
   const scheduleId = text.slice(0, 36);
   if (isUuid(scheduleId) && text[36] === "/") return { scheduleId, name: text.slice(37) };
   throw invalidArgument([
-    { field: "page_token", description: `${JSON.stringify(token)} is not a token that a list returned` },
+    { field: "page_token", description: `${JSON.stringify(token)} is not a page token returned by a list call` },
   ]);
 }

@@ -30,8 +30,8 @@ export class ScheduleWatch {
   readonly changed = new Listeners<void>();
 
   /**
-   * @param graceMs how long before the observation began a tick may have been due without being missed, because another
-   * daemon may have been there for it
+   * @param graceMs a tick that was due at most this long before the observation began is not missed, because another
+   * daemon may have fired it
    */
   constructor(graceMs: number) {
     this.#graceMs = graceMs;

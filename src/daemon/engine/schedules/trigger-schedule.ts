@@ -13,7 +13,7 @@ import type { Engine } from "../engine.ts";
  */
 export async function triggerSchedule(engine: Engine, name: string, jobId: string | null): Promise<string> {
   if (jobId !== null && !isUuidV7(jobId)) {
-    const description = `${JSON.stringify(jobId)} is not a UUID of version 7 in lower case; leave it empty to get one`;
+    const description = `${JSON.stringify(jobId)} is not a lower-case version 7 UUID; leave it empty to have one generated`;
     throw invalidArgument([{ field: "job_id", description }]);
   }
   return engine.lane.run(async (lane) => {

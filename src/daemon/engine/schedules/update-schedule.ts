@@ -86,7 +86,7 @@ function checkCleared(
       const known = Object.keys(CLEARABLE).join(", ");
       violations.push({
         field: path,
-        description: `${JSON.stringify(field)} cannot be cleared; give one of ${known}`,
+        description: `${JSON.stringify(field)} cannot be cleared; use one of ${known}`,
       });
       return [];
     }

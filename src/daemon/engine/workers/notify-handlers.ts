@@ -25,7 +25,7 @@ export function wasTakenOver({ sessions }: Dispatcher, { jobId, leaseToken }: Jo
 }
 
 /**
- * Notifies workers of this daemon that have a job which another daemon took from them. A job that was read before the
+ * Notifies this daemon's workers whose jobs another daemon took from them. A job that was read before the
  * lease was granted, as its lower token shows, says nothing about that lease.
  */
 export function notifyHandlers({ sessions }: Dispatcher, job: MovedJob): void {

@@ -5,7 +5,7 @@ import { DaemonError } from "../../core/errors.ts";
 export function checkPayload(payload: Uint8Array): void {
   if (payload.byteLength <= WIRE_LIMITS.payloadBytes) return;
   const description =
-    `has ${payload.byteLength} bytes; at most ${WIRE_LIMITS.payloadBytes} are allowed: ` +
+    `is ${payload.byteLength} bytes long; at most ${WIRE_LIMITS.payloadBytes} are allowed: ` +
     "store the data elsewhere and pass its id";
   throw new DaemonError("resource_exhausted", `payload ${description}`, {
     violations: [{ field: "payload", description }],

@@ -66,7 +66,7 @@ function settle(session: WorkerSession, item: NewCheckpoint, outcome: RecordOutc
   return toResult(item, outcome);
 }
 
-/** A record that may only add a place to an existing one takes no room, so it counts only if it turns out to be new. */
+/** A record that may only add a position to an existing one counts towards the limits only if it is new. */
 function countsAtOnce({ value, error, order }: Pick<NewCheckpoint, "value" | "error" | "order">): boolean {
   return value !== null || error !== null || order === null || order.seq === 0;
 }
@@ -85,22 +85,22 @@ function faultOf(held: HeldLease | null, report: CheckpointReport): RecordResult
   const name = JSON.stringify(report.name);
   if (bytes > WIRE_LIMITS.payloadBytes) {
     return invalid(
-      `the value of ${name} has ${bytes} bytes; at most ${WIRE_LIMITS.payloadBytes} are allowed: store it elsewhere, return its id`,
+      `the value of ${name} is ${bytes} bytes long; at most ${WIRE_LIMITS.payloadBytes} are allowed: store it elsewhere, return its id`,
     );
   }
   if (report.order != null && !isPlace(report.order)) {
-    return invalid(`the place of ${name} is beyond ${CHECKPOINT_LIMITS.lastPlace}, which no job can reach`);
+    return invalid(`the position of ${name} exceeds ${CHECKPOINT_LIMITS.lastPlace}, which no job can reach`);
   }
   if (held === null) return null;
   if (report.kind === "job") {
     if (held.awaitedCount >= CHECKPOINT_LIMITS.awaitedPerJob) {
       return invalid(
-        `${name} is one awaited job too many: a job awaits at most ${CHECKPOINT_LIMITS.awaitedPerJob}; let children await parts of them`,
+        `${name} exceeds the limit of ${CHECKPOINT_LIMITS.awaitedPerJob} awaited jobs per job; let child jobs await some of them`,
       );
     }
   } else if (held.checkpointCount - held.awaitedCount >= CHECKPOINT_LIMITS.perJob) {
     return invalid(
-      `${name} is one checkpoint too many: a job has at most ${CHECKPOINT_LIMITS.perJob}; let children do parts of the work`,
+      `${name} exceeds the limit of ${CHECKPOINT_LIMITS.perJob} checkpoints per job; move some of the work to child jobs`,
     );
   }
   if (held.checkpointBytes + bytes > CHECKPOINT_LIMITS.bytesPerJob) {

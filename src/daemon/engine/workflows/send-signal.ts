@@ -65,7 +65,7 @@ function checkIds({ jobId, signalId }: Pick<NewSignal, "jobId" | "signalId">): r
   if (!isUuidV7(signalId)) {
     violations.push({
       field: "signal_id",
-      description: `${JSON.stringify(signalId)} is not a UUID of version 7 in lower case; leave it empty to get one`,
+      description: `${JSON.stringify(signalId)} is not a lower-case version 7 UUID; leave it empty to have one generated`,
     });
   }
   return violations;
@@ -78,7 +78,7 @@ function takenOf({ signalId, jobId }: NewSignal, outcome: SignalOutcome): boolea
     case "unknown_job":
       throw jobNotFound(jobId);
     case "ended":
-      throw new DaemonError("failed_precondition", `job ${jobId} is ${outcome.state}: it takes no more signals`, {
+      throw new DaemonError("failed_precondition", `job ${jobId} is ${outcome.state}: it accepts no more signals`, {
         metadata: { jobId, state: outcome.state },
       });
     case "full":

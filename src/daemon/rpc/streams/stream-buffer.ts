@@ -2,7 +2,7 @@ import { DaemonError } from "../../core/errors.ts";
 
 /**
  * A bounded queue between a source that pushes and a server stream that the client reads at its own pace. On overflow it
- * ends the stream instead of filling the memory. It has one reader.
+ * ends the stream instead of exhausting memory. It has one reader.
  */
 export class StreamBuffer<T> {
   readonly #capacity: number;

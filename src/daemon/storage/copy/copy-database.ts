@@ -8,14 +8,14 @@ export interface CopyReport {
   readonly to: string;
   /** Whether an earlier run had begun it. */
   readonly resumed: boolean;
-  /** What is equal in both. */
+  /** The tables, verified to be identical in both databases. */
   readonly tables: readonly CopiedTable[];
 }
 
 export interface CopiedTable {
   readonly table: string;
   readonly rows: number;
-  /** A checksum of the rows, whatever their order and the kind of store. */
+  /** Checksum of the rows, independent of their order and of the kind of store. */
   readonly digest: string;
 }
 
@@ -27,15 +27,15 @@ export interface CopyProgress {
 }
 
 export interface CopyOptions {
-  /** Throws away what an unfinished copy left in the target. */
+  /** Discards what an unfinished copy left in the target. */
   readonly startOver?: boolean;
   readonly onProgress?: (progress: CopyProgress) => void;
 }
 
 /**
- * Fills an empty database with all that another one holds, then reads both from end to end and compares. A crash at any
+ * Copies everything from one database to an empty one, then reads both completely and compares them. A crash at any
  * point leaves a target that no daemon opens and that the same call completes. Throws `failed_precondition` when the
- * target is not empty, or when the two differ in the end since the source was changed between two runs.
+ * target is not empty, or when the two differ because the source was changed between two runs.
  */
 export async function copyTables(source: CopySource, target: CopyTarget, options: CopyOptions): Promise<CopyReport> {
   const { startOver = false, onProgress = () => {} } = options;
@@ -44,7 +44,7 @@ export async function copyTables(source: CopySource, target: CopyTarget, options
   const compare = () => verify(source, target, (rows) => onProgress({ phase: "verifying", done: rows, total }));
   const unfinished = await target.readMarker();
   const report = { from: source.name, to: target.name, resumed: true };
-  // Killed after the last write and before it could say so.
+  // An earlier run was killed after its last write, before it could report success.
   if (unfinished === null && (await hasAsMany(source, target))) return { ...report, tables: await compare() };
   const begun = unfinished ?? (await begin(source, target));
   if (begun.source !== source.name) throw otherSource(source, target, begun);
@@ -89,7 +89,7 @@ async function begin(source: CopySource, target: CopyTarget): Promise<CopyMarker
 /** A server may finish the statements of a run that was killed; more often than this it does not. */
 const ROUNDS = 3;
 
-/** Goes on from the marker to the end; returns the last marker. */
+/** Continues from the marker to the end; returns the last marker. */
 async function copyFrom(
   begun: CopyMarker,
   source: CopySource,
@@ -108,7 +108,7 @@ async function copyFrom(
   throw markerMoved(target.name);
 }
 
-/** Goes on until all is there, or until the marker turns out to be another one. */
+/** Continues until everything is copied, or until another run has moved the marker. */
 async function copyUntilMoved(
   begun: CopyMarker,
   source: CopySource,
@@ -162,14 +162,14 @@ async function digest(side: CopySource, table: CopyTable, onRows: (rows: number)
 function notEmpty(target: CopyTarget, table: CopyTable, rows: number): DaemonError {
   return new DaemonError(
     "failed_precondition",
-    `${target.name} is not empty, its table ${table.name} has ${rows} rows: a copy needs a new file, or another ?schema=NAME`,
+    `${target.name} is not empty: table ${table.name} has ${rows} rows; copy to a new file, or to another schema with ?schema=NAME`,
   );
 }
 
 function otherSource(source: CopySource, target: CopyTarget, begun: CopyMarker): DaemonError {
   return new DaemonError(
     "failed_precondition",
-    `${target.name} is the unfinished copy of ${begun.source}, not of ${source.name}: copy from there, or throw away what it holds with --start-over`,
+    `${target.name} is an unfinished copy of ${begun.source}, not of ${source.name}: copy from that database, or discard the copy with --start-over`,
   );
 }
 
@@ -182,12 +182,12 @@ function unequal(
 ): DaemonError {
   const what =
     there.rows === here.rows
-      ? `${there.rows} rows of which some differ`
+      ? `some of ${there.rows} rows differ`
       : `${there.rows} rows in ${source.name} and ${here.rows} in ${target.name}`;
   return new DaemonError(
     "failed_precondition",
-    `the copy is not equal, table ${table.name}: ${what}; the source was changed since the copy began: ` +
-      "stop whatever works on it and run reseolio db copy --start-over",
+    `the copy differs from the source in table ${table.name}: ${what}; the source has changed since the copy began: ` +
+      "stop every program that uses it and run reseolio db copy --start-over",
     { metadata: { table: table.name, source: there.text(), target: here.text() } },
   );
 }

@@ -1,4 +1,4 @@
-/** The two ends of a copy; each store has one of both. */
+/** The two sides of a copy; each store implements both. */
 import { DaemonError } from "../../core/errors.ts";
 import { type CopyKey, type CopyRow, type CopyTable, UNFINISHED_COPY } from "./copy-tables.ts";
 
@@ -18,10 +18,10 @@ export interface CopyTarget extends CopySource {
   readMarker(): Promise<CopyMarker | null>;
   /** Marks the database, which must be empty, as the target of a copy. False when it was marked already. */
   begin(marker: CopyMarker): Promise<boolean>;
-  /** Stores the rows and moves the marker on, both or none. False when the marker was not `from` any more: none. */
+  /** Stores the rows and advances the marker, or does neither: false when the marker was no longer `from`. */
   write(table: CopyTable, rows: readonly CopyRow[], move: MarkerMove): Promise<boolean>;
   /**
-   * Counts jobs anew, and takes the marker away: from here on a daemon may open it. False when the marker was another
+   * Recounts the jobs and removes the marker; a daemon may open the database then. False when the marker was another
    * one, and nothing was done.
    */
   finish(marker: CopyMarker): Promise<boolean>;
@@ -29,7 +29,7 @@ export interface CopyTarget extends CopySource {
   erase(): Promise<void>;
 }
 
-/** How far a copy came: all tables before `table`, and of this one the rows up to and with `after`. */
+/** The progress of a copy: all tables before `table`, and the rows of `table` up to and including `after`. */
 export interface CopyMarker {
   /** Name of the source. */
   readonly source: string;
@@ -54,12 +54,12 @@ export function readMarkerText(text: string | null): CopyMarker | null {
   return text === null ? null : (JSON.parse(text) as CopyMarker);
 }
 
-/** Says what a database is that only a copy may open. */
+/** The error for an unfinished copy, which only a copy may open. */
 export function unfinishedCopy(name: string, text: string): DaemonError {
   const { source } = JSON.parse(text) as CopyMarker;
   return new DaemonError(
     "failed_precondition",
-    `${name} is the unfinished copy of ${source}: run the same reseolio db copy again; it continues where it was`,
+    `${name} is an unfinished copy of ${source}: run the same reseolio db copy command again to resume it`,
     { metadata: { [UNFINISHED_COPY]: source } },
   );
 }
@@ -67,7 +67,7 @@ export function unfinishedCopy(name: string, text: string): DaemonError {
 export function markerMoved(name: string): DaemonError {
   return new DaemonError(
     "failed_precondition",
-    `another copy writes to ${name}: wait for it, or end it and run this one again`,
+    `another copy is writing to ${name}: wait until it has finished, or stop it and run this command again`,
   );
 }
 
@@ -76,6 +76,6 @@ export function refuseOldSource(name: string, version: number, newest: number): 
   if (version === newest) return;
   throw new DaemonError(
     "failed_precondition",
-    `${name} has schema version ${version}, a copy needs ${newest}: run reseolio db migrate on it first`,
+    `${name} has schema version ${version}, but a copy needs version ${newest}: run reseolio db migrate first`,
   );
 }

@@ -25,7 +25,7 @@ export type CopyValue = string | number | boolean | Uint8Array | null;
 /** The values of a row's key. */
 export type CopyKey = readonly (string | number)[];
 
-/** In the order in which they are copied. Counters are not among them: they are counted anew from what arrived. */
+/** In the order in which they are copied. Counters are not copied; the target recounts them. */
 export const COPY_TABLES: readonly CopyTable[] = [
   {
     name: "meta",
@@ -172,7 +172,7 @@ export const COPY_TABLES: readonly CopyTable[] = [
     columns: { job_id: "id", name: "text", signal_name: "text", turn: "integer", since_start: "flag" },
   },
   {
-    // With their leases: a worker that finds the new daemon goes on with its jobs, as after a restart.
+    // With their leases: a worker that finds the new daemon continues its jobs, as after a restart.
     name: "workers",
     key: ["worker_id"],
     columns: {

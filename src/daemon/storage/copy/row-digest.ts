@@ -25,7 +25,7 @@ export class RowDigest {
   }
 }
 
-/** Everything but bytes as JSON, where bytes have their length; then the bytes. So no two rows read the same. */
+/** The row as JSON, with each byte array replaced by its length, then the byte arrays: different rows differ. */
 function rowBytes(row: CopyRow): Uint8Array | string {
   const bytes = row.filter((value): value is Uint8Array => value instanceof Uint8Array);
   const text = JSON.stringify(bytes.length === 0 ? row : row.map(withoutBytes));

@@ -86,5 +86,5 @@ function inverse<Word extends string>(codes: Record<Word, number>): readonly Wor
 }
 
 function unknownCode(what: string, code: number): never {
-  throw new RangeError(`the database holds the unknown ${what} ${code}; reseolio db check examines the file`);
+  throw new RangeError(`the database contains the unknown ${what} ${code}; check it with reseolio db check`);
 }

@@ -39,13 +39,9 @@ export function jobIdBytes(text: string): Uint8Array {
 
 export function malformedJobId(text: string): DaemonError {
   const shown = JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
-  return new DaemonError(
-    "invalid_argument",
-    `job ID ${shown} is not a UUID; give 32 hexadecimal digits as 8-4-4-4-12`,
-    {
-      metadata: { jobId: text.slice(0, 80) },
-    },
-  );
+  return new DaemonError("invalid_argument", `job ID ${shown} is not a UUID; use 32 hexadecimal digits as 8-4-4-4-12`, {
+    metadata: { jobId: text.slice(0, 80) },
+  });
 }
 
 export function jobIdText(bytes: Uint8Array): string {

@@ -80,7 +80,7 @@ export interface Transaction {
    */
   nextDueAt(): Promise<number | null>;
   /**
-   * The clock was set while time went on: moves by `byMs` whatever waits for a length of time, such as retries and
+   * Call this after the clock was set: shifts by `byMs` everything that waits for a duration, such as retries and
    * deadlines, and leaves what was asked for by date. A store that uses the database's clock does nothing.
    */
   moveLengths(byMs: number): Promise<void>;

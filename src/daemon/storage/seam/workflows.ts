@@ -66,7 +66,7 @@ export interface WorkflowWrites {
   /** Parked jobs that awaited the end of jobs that this transaction ended, since the last call. */
   takeAwaiters(): Promise<readonly ParkedJob[]>;
   /**
-   * Deletes the record that the end of a job ended an attempt of another one, so that it is awaited anew. False, and
+   * Deletes the record that the end of a job ended an attempt of another one, so that it is awaited again. False, and
    * nothing changed, when the record named after the job does not say so.
    */
   forgetAwaited(awaited: AwaitedJob): Promise<boolean>;
@@ -85,7 +85,7 @@ export interface WorkflowWrites {
   storeUndoJobs(items: readonly NewUndoJob[]): Promise<readonly StoredJob[]>;
   /** As `WorkflowReads.listUndoJobs`; holds the jobs that it returns, as `JobWrites.getMany` does. */
   listUndoJobs(jobIds: readonly string[]): Promise<readonly Job[]>;
-  /** Deletes all that these jobs recorded: their steps were undone, so that they begin anew. */
+  /** Deletes all that these jobs recorded: their steps were undone, so that they start from scratch. */
   forgetRecords(jobIds: readonly string[]): Promise<void>;
 }
 
@@ -152,7 +152,7 @@ export interface NewPark {
   readonly place: number;
   /** The lease under which it parked. */
   readonly leaseToken: number;
-  /** The place of what ends of the waiting names until the job goes on, and of what has ended without one. */
+  /** The position of those of `waitingNames` that end before the job resumes, or have ended without a position. */
   readonly order: ParkOrder | null;
 }
 

@@ -43,7 +43,7 @@ const PROBE = "insert into meta (key, value) values ('probed_at', ?) on conflict
 const READ_META = "select value from meta where key = ?";
 
 export interface SqliteStoreOptions {
-  /** Of a file, made when there is none; or ":memory:", which is gone with the store. */
+  /** Path of a file, created if it does not exist; or ":memory:", which is lost when the store closes. */
   readonly path: string;
   readonly clock: Clock;
   /** Who is named to a second process that wants the file. */
@@ -103,7 +103,7 @@ function readMeta(db: Database, key: string): string | undefined {
 class OpenSqliteStore implements SqliteStore {
   readonly kind = "sqlite";
   readonly name: string;
-  /** One daemon a file (P18). */
+  /** One daemon per file (P18). */
   readonly isShared = false;
   readonly orderedSince: number;
   readonly warnings: readonly string[];

@@ -26,7 +26,9 @@ export function parsePostgresUrl(given: string): PostgresAddress {
   const schema = query.get("schema") ?? USUAL_SCHEMA;
   query.delete("schema");
   if (!/^[a-z_][a-z0-9_]{0,39}$/.test(schema)) {
-    throw invalidUrl(`has the schema ${JSON.stringify(schema.slice(0, 60))}; give 1 to 40 of a-z, 0-9 and _`);
+    throw invalidUrl(
+      `has the invalid schema ${JSON.stringify(schema.slice(0, 60))}; use 1 to 40 characters from a-z, 0-9 and _, not starting with a digit`,
+    );
   }
   const hosts = authority.slice(authority.lastIndexOf("@") + 1);
   const user = authority.includes("@") ? decode(authority.split(":", 1)[0]!.split("@", 1)[0]!) : "";
@@ -46,7 +48,7 @@ export function parsePostgresUrl(given: string): PostgresAddress {
 function split(rest: string): { authority: string; database: string; query: URLSearchParams } {
   const [, authority = "", database = "", query = ""] = /^([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/s.exec(rest) ?? [];
   if (authority === "" && database === "" && rest !== "" && rest !== "/") {
-    throw invalidUrl("cannot be read; write / ? # in user or password as %2F %3F %23");
+    throw invalidUrl("cannot be parsed; escape / ? # in the user name or password as %2F %3F %23");
   }
   return { authority, database, query: new URLSearchParams(query) };
 }
@@ -61,20 +63,22 @@ function checkHosts(hosts: string): void {
   for (const host of hosts === "" ? [] : hosts.split(",")) {
     const [, port] = /^(?:[^:[\]\s]+|\[[0-9a-f:.]+\])(?::(\d+))?$/i.exec(host) ?? invalidHost(host);
     if (port !== undefined && !(Number(port) >= 1 && Number(port) <= 65_535)) {
-      throw invalidUrl(`has the port ${port}; give 1 to 65535`);
+      throw invalidUrl(`has the invalid port ${port}; use a port from 1 to 65535`);
     }
   }
 }
 
 function invalidHost(host: string): never {
-  throw invalidUrl(`has the host ${JSON.stringify(host.slice(0, 80))}; give a name or an address, and :port`);
+  throw invalidUrl(
+    `has the invalid host ${JSON.stringify(host.slice(0, 80))}; use a name or an address, optionally with :port`,
+  );
 }
 
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw invalidUrl("has a % that no two hexadecimal digits follow; write % itself as %25");
+    throw invalidUrl("has a % that is not followed by two hexadecimal digits; write a literal % as %25");
   }
 }
 

@@ -12,7 +12,7 @@ export interface Timeouts {
   readonly lockMs: number;
   /** The server ends a transaction in which nothing happens, and its locks: before those who wait for them give up. */
   readonly idleInTransactionMs: number;
-  /** We give up on a server that does not answer at all; above the others. */
+  /** The client gives up on a server that does not answer at all; longer than the other timeouts. */
   readonly answerMs: number;
 }
 
@@ -76,7 +76,7 @@ export function sessionSettings(timeouts: Timeouts): Readonly<Record<string, str
   };
 }
 
-/** Runs one statement of a fixed text, prepared once a connection where that is possible. */
+/** Runs one statement of a fixed text, prepared once per connection where that is possible. */
 export function runRows(
   client: Pick<Client, "unsafe">,
   sql: string,

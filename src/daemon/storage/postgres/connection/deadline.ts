@@ -12,7 +12,7 @@ export async function withDeadline<T>(work: Promise<T>, ms: number, what: string
     late.reject(
       new DaemonError(
         "unavailable",
-        `${what} did not answer within ${ms} ms: its connections are dropped and made anew; whether the last write was done is not known, repeat it`,
+        `${what} did not answer within ${ms} ms: its connections are closed and reopened; the last write may or may not have been committed, so repeat it`,
       ),
     );
   }, ms);

@@ -64,28 +64,30 @@ export function isTaken(fault: unknown): boolean {
 
 function verdictOn(code: string): readonly [ErrorCode, string] {
   if (LOST.has(code) || ENDED.has(code) || code.startsWith("08")) {
-    return ["unavailable", "the connection is gone: it is made anew by itself when the server answers"];
+    return ["unavailable", "the connection was lost: reseolio reconnects as soon as the server answers"];
   }
   if (code === "53100")
     return ["resource_exhausted", "the server's disk is full: free some space; reseolio recovers by itself"];
   if (code === "53200")
-    return ["resource_exhausted", "the server has no memory left: send smaller batches, or give it more"];
+    return ["resource_exhausted", "the server is out of memory: send smaller batches, or add memory"];
   if (code === "53300")
-    return ["unavailable", "the server has no connection left: raise max_connections, or stop other clients"];
-  if (code === "40001" || code === "40P01") return ["unavailable", "another transaction was in the way: try again"];
-  if (code === "55P03" || code === "57014") return ["unavailable", "it took too long and was given up: try again"];
+    return ["unavailable", "the server has no free connections: raise max_connections, or stop other clients"];
+  if (code === "40001" || code === "40P01")
+    return ["unavailable", "the transaction conflicted with another one: try again"];
+  if (code === "55P03" || code === "57014")
+    return ["unavailable", "the statement took too long and was cancelled: try again"];
   if (code === "25006") {
     return [
       "unavailable",
-      "the server only reads, as a standby does: point --db at the primary, or wait for the failover",
+      "the server is read-only, perhaps a standby: point --db at the primary, or wait for the failover",
     ];
   }
   if (code.startsWith("28"))
-    return ["unavailable", "the server refuses this user: check user, password and pg_hba.conf"];
+    return ["unavailable", "the server rejected this user: check the user name, the password and pg_hba.conf"];
   if (code === "42501")
-    return ["internal", "the user lacks a privilege: reseolio doctor names the statement that grants it"];
+    return ["internal", "the user lacks a privilege: reseolio doctor shows the statement that grants it"];
   if (code === "42P01" || code === "3F000")
-    return ["internal", "the schema is not complete: reseolio db migrate restores it"];
+    return ["internal", "the schema is incomplete: run reseolio db migrate to restore it"];
   if (code === "54000" || code === "22001")
     return ["resource_exhausted", "too large for PostgreSQL: send smaller payloads"];
   return ["internal", "please report this with the text above"];

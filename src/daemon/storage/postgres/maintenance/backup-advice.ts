@@ -13,7 +13,7 @@ export function backupAdvice(url: string, destination: string): DaemonError {
   const command = [...words, ...where].map(quoted).join(" ");
   return new DaemonError(
     "invalid_argument",
-    `db backup copies SQLite files; PostgreSQL has its own tool, which works beside running daemons: ${command}`,
+    `db backup copies SQLite files; PostgreSQL has its own tool, which works while daemons are running: ${command}`,
   );
 }
 

@@ -17,8 +17,8 @@ const MOST_PROBLEMS = 100;
 
 /** Rows that contradict each other, each as one column of text; those of SQLite, but for large args. */
 const CONTRADICTIONS: readonly string[] = [
-  `select 'the counter of function ' || coalesce(name, function_id::text) || ' in state ' || state || ' says ' ||
-     counted || ', the table has ' || found
+  `select 'the counter of function ' || coalesce(name, function_id::text) || ' in state ' || state || ' is ' ||
+     counted || ', but the table has ' || found
    from (
      select function_id, state, sum(counted) as counted, sum(found) as found from (
        select function_id, state, count as counted, 0 as found from job_counts
@@ -29,7 +29,7 @@ const CONTRADICTIONS: readonly string[] = [
      ) as each_one group by function_id, state
    ) as both_of_them left join functions on functions.id = function_id
    where counted <> found`,
-  `select 'job ' || id || ' has the unknown function number ' || function_id from jobs
+  `select 'job ' || id || ' has the unknown function ID ' || function_id from jobs
    where not exists (select 1 from functions where functions.id = function_id)`,
   `select 'attempt ' || attempt || ' without a job: ' || job_id from attempts
    where not exists (select 1 from jobs where jobs.id = job_id)`,
@@ -49,7 +49,7 @@ const CONTRADICTIONS: readonly string[] = [
    where not exists (select 1 from jobs where jobs.id = job_id)`,
   `select 'details of the wait ' || name || ' without a job: ' || job_id from wait_details
    where not exists (select 1 from jobs where jobs.id = job_id)`,
-  `select 'job ' || wait.job_id || ' waits for the signal ' || signal_name || ', which it was sent'
+  `select 'job ' || wait.job_id || ' waits for the signal ' || signal_name || ', which has already arrived'
    from wait_details join checkpoints as wait on wait.job_id = wait_details.job_id and wait.name = wait_details.name
    join signals on signals.job_id = wait.job_id and signals.name = signal_name and taken_by is null
    where recorded_at is null and (due_at is null or sent_at <= due_at)`,
@@ -62,10 +62,10 @@ const CONTRADICTIONS: readonly string[] = [
    where (is_ready is null) <> (state <> 0)`,
   `select 'job ' || id || ' is in state ' || state || ', but listed as ' || list_state from jobs
    where list_state <> case when state < 2 then 0 else state end`,
-  "select 'job ' || id || ' runs, but has no worker' from jobs where state = 1 and worker_id is null",
-  `select 'job ' || id || ' is terminal without the time of its end' from jobs
+  "select 'job ' || id || ' is running, but has no worker' from jobs where state = 1 and worker_id is null",
+  `select 'job ' || id || ' is terminal, but has no finish time' from jobs
    where state >= 3 and finished_at is null`,
-  `select 'job ' || id || ' is terminal, but has a deadline to meet' from jobs
+  `select 'job ' || id || ' is terminal, but still has a deadline' from jobs
    where state >= 3 and deadline_at is not null`,
 ];
 

@@ -63,7 +63,7 @@ export async function openPostgresSource(url: string): Promise<CopySource> {
   });
 }
 
-/** Opens a schema to be filled, made and migrated when it is not there. */
+/** Opens the target schema of a copy, creating and migrating it if necessary. */
 export async function openPostgresTarget(url: string): Promise<CopyTarget> {
   const address = parsePostgresUrl(url);
   await openDatabase(address, USUAL_TIMEOUTS, { isCopying: true });
@@ -115,14 +115,15 @@ class PostgresCopySide implements CopyTarget {
     const [row] = await this.#rows(IN_USE);
     const [daemons, workers, leaseMs] = row as [number, number, number | null];
     if (daemons > 0) {
-      const which = daemons === 1 ? "1 daemon works" : `${daemons} daemons work`;
-      throw inUse(this.name, `${which} on it, or did within the last 30 seconds: stop them, then copy`);
+      const which =
+        daemons === 1 ? "1 daemon is working on it, or was" : `${daemons} daemons are working on it, or were`;
+      throw inUse(this.name, `${which} within the last 30 seconds: stop all daemons, then copy`);
     }
     if (isAskedForWorkers && workers > 0) {
       const seconds = Math.ceil((leaseMs ?? 0) / 1_000);
       throw inUse(
         this.name,
-        `${workers} workers have leases for another ${seconds} s: stop the daemons, and wait that long`,
+        `${workers} workers hold leases for up to ${seconds} s more: stop the daemons and wait until the leases expire`,
       );
     }
   }
@@ -192,7 +193,7 @@ class PostgresCopySide implements CopyTarget {
     if (this.#lost()) {
       throw new DaemonError(
         "unavailable",
-        `the connection to ${this.name} was lost: run the copy again; it continues where it was`,
+        `the connection to ${this.name} was lost: run the same command again to resume the copy`,
       );
     }
     const text = sql.replaceAll("reseolio.", `${this.#address.schema}.`);

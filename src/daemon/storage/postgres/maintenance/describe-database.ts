@@ -9,7 +9,7 @@ export interface PostgresDescription {
   readonly kind: "postgres";
   /** Host, port and database; never a password. */
   readonly name: string;
-  /** 0 when there is no schema of ours. */
+  /** 0 when there is no reseolio schema. */
   readonly schemaVersion: number;
   /** The newest that this program knows. */
   readonly supportedSchemaVersion: number;

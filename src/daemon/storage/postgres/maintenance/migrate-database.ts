@@ -12,7 +12,7 @@ export interface PostgresMigration {
   readonly to: number;
 }
 
-/** Brings a schema to the newest version, made when it is not there. Daemons may do the same at the same time. */
+/** Migrates a schema to the newest version, creating it if necessary. Daemons may do the same at the same time. */
 export async function migratePostgresDatabase(url: string): Promise<PostgresMigration> {
   const { address, from } = await onExisting(url, async ({ address, schemaVersion }) => ({
     address,

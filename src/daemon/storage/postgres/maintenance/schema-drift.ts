@@ -68,7 +68,7 @@ function differencesOf(schema: string, expected: Catalog, found: Catalog): reado
     if (there === definition) continue;
     // A primary key is both an index and a constraint; the constraint is enough.
     if (name.startsWith("index ") && isOfConstraint(expected, name)) continue;
-    const message = there === undefined ? `${name} is missing` : `${name} is ${there}, it should be ${definition}`;
+    const message = there === undefined ? `${name} is missing` : `${name} is ${there}, but should be ${definition}`;
     differences.push({ message, statement: mendOf(schema, name, definition, there !== undefined) });
   }
   return differences;

@@ -70,6 +70,6 @@ function migrationSql(schema: string, version: number, sql: string): string {
 function foreignSchema(name: string, schema: string): DaemonError {
   return new DaemonError(
     "failed_precondition",
-    `${name} has a schema ${schema} of another program: give another one as ?schema=NAME in the address`,
+    `${name}: the schema ${schema} belongs to another program; choose another one with ?schema=NAME in the address`,
   );
 }

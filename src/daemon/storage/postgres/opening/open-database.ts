@@ -98,12 +98,14 @@ async function readFacts(client: Client): Promise<Facts> {
 
 function refuseUnfit({ name }: PostgresAddress, facts: Facts): void {
   if (facts.versionNumber < OLDEST * 10_000) {
-    throw unfit(`${name} is PostgreSQL ${facts.version}: reseolio needs ${OLDEST} or newer, upgrade the server`);
+    throw unfit(
+      `${name} runs PostgreSQL ${facts.version}, but reseolio requires ${OLDEST} or newer: upgrade the server`,
+    );
   }
-  if (facts.isStandby) throw unfit(`${name} is a standby, which only reads: give the address of the primary`);
+  if (facts.isStandby) throw unfit(`${name} is a read-only standby: use the address of the primary`);
   if (facts.encoding !== "UTF8") {
     throw unfit(
-      `${name} has the encoding ${facts.encoding}, which cannot hold every text: create another database with encoding 'UTF8'`,
+      `${name} has the encoding ${facts.encoding}, which cannot store all text: create another database with encoding 'UTF8'`,
     );
   }
 }
@@ -115,7 +117,7 @@ async function checkPrivileges(client: Client, { name, schema }: PostgresAddress
       and not (has_schema_privilege('${schema}', 'usage') and has_table_privilege(oid, 'select, insert, update, delete'))`);
   if (rows.length === 0) return;
   const table = `${schema}.${String(rows[0]!["relname"])}`;
-  throw unfit(`${name}: the user ${user} may not read and write ${table}; as its owner run: ${grants(schema, user)}`);
+  throw unfit(`${name}: user ${user} cannot read and write ${table}; as its owner, run: ${grants(schema, user)}`);
 }
 
 async function refuseUnfinishedCopy(client: Client, address: PostgresAddress): Promise<void> {
@@ -137,12 +139,12 @@ function warningsOf(facts: Facts, session: SessionKind): readonly string[] {
   const warnings: string[] = [];
   if (facts.fsync !== "on") {
     warnings.push(
-      "the PostgreSQL server runs with fsync = off: a power cut may lose or damage the database; set it to on",
+      "the PostgreSQL server runs with fsync = off: a power failure may lose or corrupt the database; set fsync to on",
     );
   }
   if (session === "pooled") {
     warnings.push(
-      "the address leads to a pooler: hints between daemons are off and polling stands in, and who watches sees only what this daemon does; give the server's own address for the least delay",
+      "the address leads to a connection pooler: daemons cannot send each other hints and poll instead, and watchers see only the changes of this daemon; use the server's own address for the lowest latency",
     );
   }
   return warnings;
@@ -168,7 +170,7 @@ function reasonFor(
     case "28000":
       return [
         "failed_precondition",
-        `${message}; check user and password of the address, and the server's pg_hba.conf`,
+        `${message}; check the user and password in the address, and the server's pg_hba.conf`,
       ];
     case "3D000":
       return ["failed_precondition", `${message}; create it: createdb ${database}`];
@@ -187,7 +189,7 @@ function reasonFor(
     case "CONNECT_TIMEOUT":
       return [
         "unavailable",
-        `${code}: no server answers there; check that it runs, and the host and port of the address`,
+        `${code}: no server answers at this address; check that it is running, and check the host and port`,
       ];
     default:
       return null;
@@ -195,7 +197,7 @@ function reasonFor(
 }
 
 function unfit(message: string): DaemonError {
-  return new DaemonError("failed_precondition", `cannot use ${message}`);
+  return new DaemonError("failed_precondition", `cannot use the database: ${message}`);
 }
 
 function quoted(name: string): string {

@@ -20,7 +20,7 @@ export interface ExistingDatabase {
   /** One connection; statements may take long. */
   readonly client: Client;
   readonly session: SessionKind;
-  /** 0 when there is no schema of ours. */
+  /** 0 when there is no reseolio schema. */
   readonly schemaVersion: number;
 }
 
@@ -80,6 +80,6 @@ function bounded<T>(address: PostgresAddress, client: Client, work: PromiseLike<
 export function noSchema({ name, schema }: PostgresAddress): DaemonError {
   return new DaemonError(
     "not_found",
-    `${name} has no schema ${schema} of reseolio: give the address that reseolio serve --db has`,
+    `${name} has no reseolio schema named ${schema}: use the address passed to reseolio serve --db`,
   );
 }

@@ -88,7 +88,7 @@ async function findLiveTicks(runner: Runner, looks: readonly LiveTickQuery[]): P
   const byIndex = new Map(found.map(([index, live, last]) => [index, { live, last }]));
   return looks.map(({ from }, index) => {
     const { live, last } = byIndex.get(index) ?? { live: null, last: null };
-    // Without a live tick the next call starts at the last one: a person may have retried its job.
+    // Without a live tick the next call starts at the last one: a user may have retried its job.
     return { isLive: live !== null, liveFrom: live ?? last ?? from };
   });
 }

@@ -50,7 +50,7 @@ export class FunctionNames {
 
   idOf(name: string): number {
     const id = this.#ids.get(name);
-    if (id === undefined) throw new RangeError(`the function ${JSON.stringify(name)} has no number yet`);
+    if (id === undefined) throw new RangeError(`the function ${JSON.stringify(name)} has no ID yet`);
     return id;
   }
 
@@ -60,7 +60,7 @@ export class FunctionNames {
 
   readonly nameOf = (id: number): string => {
     const name = this.#names.get(id);
-    if (name === undefined) throw new RangeError(`the database holds the unknown function number ${id}`);
+    if (name === undefined) throw new RangeError(`the database holds the unknown function ID ${id}`);
     return name;
   };
 

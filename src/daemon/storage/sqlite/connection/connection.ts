@@ -48,7 +48,8 @@ function setWal(db: Database, path: string): void {
   const statement = db.prepare("pragma journal_mode = wal");
   const mode = (statement.values()[0] as Row)[0] as string;
   statement.finalize();
-  if (mode !== "wal") throw new Error(`${path}: the journal mode stays ${mode}, it must be wal: choose a local disk`);
+  if (mode !== "wal")
+    throw new Error(`${path}: the journal mode is ${mode} and cannot be set to wal: choose a local disk`);
 }
 
 /**

@@ -39,7 +39,7 @@ export function resolveDatabasePath(given: string): string {
   const path = realPath(resolve(given));
   const directory = dirname(path);
   if (!existsSync(directory)) {
-    throw unusable(path, `the directory ${directory} does not exist: make it first, or choose another path`);
+    throw unusable(path, `the directory ${directory} does not exist: create it first, or choose another path`);
   }
   if (!statSync(directory).isDirectory()) throw unusable(path, `${directory} is not a directory: choose another path`);
   refuseNetwork(path, directory);
@@ -57,7 +57,7 @@ export function resolveDatabasePath(given: string): string {
 export function resolveExistingDatabase(given: string): string {
   const path = realPath(resolve(given));
   if (!existsSync(path)) {
-    throw new DaemonError("not_found", `${path}: no such file; give the path that reseolio serve --db has`);
+    throw new DaemonError("not_found", `${path}: no such file; use the path passed to reseolio serve --db`);
   }
   checkFile(path, constants.R_OK);
   return path;
@@ -95,7 +95,7 @@ function refuseNetwork(path: string, directory: string): void {
 function checkFile(path: string, mode: number = constants.R_OK | constants.W_OK): void {
   const stat = statSync(path);
   if (stat.isDirectory())
-    throw unusable(path, `is a directory: give a file in it, such as ${join(path, "reseolio.db")}`);
+    throw unusable(path, `is a directory: use a file in it, such as ${join(path, "reseolio.db")}`);
   if (!stat.isFile()) throw unusable(path, "is not a regular file: choose another path");
   if (stat.nlink > 1 && mode !== constants.R_OK) {
     // Log and lock are found by the file's name: under another name the same file has others.
@@ -107,12 +107,12 @@ function checkFile(path: string, mode: number = constants.R_OK | constants.W_OK)
   if (mode !== constants.R_OK && !isAllowed(dirname(path), constants.W_OK | constants.X_OK)) {
     throw unusable(
       path,
-      `its directory ${dirname(path)} cannot be written, where the log must be: change its permissions`,
+      `its directory ${dirname(path)} is not writable, but the write-ahead log must be created there: change its permissions`,
     );
   }
   // A journal beside it means that a crash interrupted a write: the rollback will show what the file is.
   if (stat.size > 0 && !hasSqliteHeader(path) && !existsSync(`${path}-journal`)) {
-    throw unusable(path, "is not an SQLite database: choose another path, a new file is made where there is none");
+    throw unusable(path, "is not an SQLite database: choose another path; a file that does not exist is created");
   }
 }
 

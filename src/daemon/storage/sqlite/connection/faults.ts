@@ -26,7 +26,7 @@ function verdictOn(code: string): readonly [ErrorCode, string] {
     return ["resource_exhausted", "the disk is full: free some space; reseolio recovers by itself"];
   }
   if (code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_NOTADB") {
-    return ["fatal", "the file is damaged: stop, run reseolio db check, restore a backup"];
+    return ["fatal", "the file is corrupt: stop the daemon, run reseolio db check, and restore a backup"];
   }
   // After a failed fsync the system may call pages clean that never reached the disk: only a restart reads the truth.
   if (code === "SQLITE_IOERR_FSYNC" || code === "SQLITE_IOERR_DIR_FSYNC") {
@@ -36,16 +36,16 @@ function verdictOn(code: string): readonly [ErrorCode, string] {
     return ["fatal", "reading or writing the file failed: check the disk and its mount, then start again"];
   }
   if (code.startsWith("SQLITE_READONLY")) {
-    return ["fatal", "the file cannot be written (any more): check its permissions and its mount, then start again"];
+    return ["fatal", "the file is not writable: check its permissions and the mount, then restart"];
   }
   if (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED")) {
-    return ["unavailable", "another program holds the file: close it, then try again"];
+    return ["unavailable", "another program has locked the file: close it, then try again"];
   }
   if (code === "SQLITE_CANTOPEN") {
-    return ["unavailable", "the file cannot be opened: check that it is still there and can be read and written"];
+    return ["unavailable", "the file cannot be opened: check that it exists and is readable and writable"];
   }
   if (code === "SQLITE_TOOBIG" || code === "SQLITE_NOMEM") {
-    return ["resource_exhausted", "too large for the memory at hand: send smaller payloads or batches"];
+    return ["resource_exhausted", "not enough memory: send smaller payloads or batches"];
   }
   return ["internal", "please report this with the text above"];
 }

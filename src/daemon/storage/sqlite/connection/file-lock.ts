@@ -62,8 +62,8 @@ function lockFault(fault: unknown, lockPath: string): unknown {
   if (code?.startsWith("SQLITE_CORRUPT") !== true && code !== "SQLITE_NOTADB") return toStoreError(fault, lockPath);
   return new DaemonError(
     "failed_precondition",
-    `${lockPath} is damaged (${code}), but the database is not: this file only names the daemon that serves it; ` +
-      "make sure that no reseolio does, delete it and start again",
+    `${lockPath} is corrupt (${code}), but the database is not: this file only identifies the daemon that serves it; ` +
+      "make sure that no daemon is running on the database, delete this file and start again",
     { cause: fault },
   );
 }
@@ -112,7 +112,7 @@ function refusal(path: string, db: Database): DaemonError {
       : `pid ${pid} on ${host}${address ? `, listening on ${address}` : ""}, since ${since}`;
   return new DaemonError(
     "failed_precondition",
-    `${path} is in use by another reseolio (${who}): one daemon serves a database file; use that one, stop it, or give another --db`,
+    `${path} is in use by another reseolio process (${who}): only one daemon can serve a database file; use that daemon, stop it, or choose another --db`,
     {
       metadata: { path, ...(pid === undefined ? {} : { pid: String(pid), host: host ?? "", address: address ?? "" }) },
     },

@@ -62,7 +62,7 @@ export function prepareDeleteJobs(session: WriteSession): DeleteJobs {
   };
 }
 
-/** Deletes whatever belongs to a job whose row, of which this is what DELETED says, was deleted. */
+/** Deletes everything that belongs to a deleted job; the row has the columns of DELETED. */
 function prepareDeleteRest({ db, counters }: WriteSession): (job: Uint8Array, row: Row | undefined) => boolean {
   const ofLeased = [DELETE_ATTEMPTS, DELETE_CHECKPOINTS, DELETE_DETAILS].map((sql) => db.prepare(sql));
   const deleteSignals = db.prepare(DELETE_SIGNALS);

@@ -51,7 +51,7 @@ function checkDestination(given: string): string {
   if (!existsSync(dirname(target))) {
     throw new DaemonError(
       "failed_precondition",
-      `cannot write the backup ${target}: the directory ${dirname(target)} does not exist; make it first`,
+      `cannot write the backup ${target}: the directory ${dirname(target)} does not exist; create it first`,
     );
   }
   return target;
@@ -77,7 +77,7 @@ function verify(report: CheckReport, source: string): CheckReport {
   if (report.problems.length === 0) return report;
   throw new DaemonError(
     "fatal",
-    `the copy of ${source} is not sound (${report.problems[0]}), it was thrown away: run reseolio db check`,
+    `the copy of ${source} failed verification (${report.problems[0]}) and was deleted: run reseolio db check`,
   );
 }
 
@@ -105,5 +105,5 @@ function sync(path: string): void {
 }
 
 function occupied(target: string): DaemonError {
-  return new DaemonError("already_exists", `the backup ${target} is there already: give another name, or remove it`);
+  return new DaemonError("already_exists", `the backup ${target} already exists: choose another name, or remove it`);
 }

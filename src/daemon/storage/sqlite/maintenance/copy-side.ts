@@ -32,7 +32,7 @@ import type { Row, Value } from "../connection/rows.ts";
 
 const OWNER = { nodeId: "db copy", address: "" };
 
-/** Opens a file that must be there to be copied, alone: `failed_precondition` while a daemon serves it. */
+/** Opens an existing file as the source of a copy, exclusively: `failed_precondition` while a daemon serves it. */
 export async function openSqliteSource(given: string): Promise<CopySource> {
   const path = resolveExistingDatabase(given);
   rollBackCrash(path);
@@ -42,7 +42,7 @@ export async function openSqliteSource(given: string): Promise<CopySource> {
   return openAlone(path, async () => new SqliteCopySide(path, openReader(path)));
 }
 
-/** Opens a file to be filled, made when there is none. */
+/** Opens the target file of a copy, creating it if it does not exist. */
 export async function openSqliteTarget(given: string): Promise<CopyTarget> {
   const path = resolveDatabasePath(given);
   rollBackCrash(path);
@@ -160,7 +160,7 @@ class SqliteCopySide implements CopyTarget {
     this.#lock?.release();
   }
 
-  /** Large args stand in their own table. */
+  /** Large args are stored in their own table. */
   #split(table: CopyTable, values: readonly Value[]): readonly Value[] {
     if (table.name !== "jobs") return values;
     const at = Object.keys(table.columns).indexOf("args");

@@ -92,7 +92,7 @@ function prepareFindLiveTick(db: Database): (look: LiveTickQuery) => LiveTick {
       const rows = recentTicks.values(id, liveFrom, LOOKS_AT_ONCE) as [number, number][];
       const live = rows.find(([, state]) => state < STATE_CODES.SUCCESS);
       if (live !== undefined) return { isLive: true, liveFrom: live[0] };
-      // The next look starts at the last tick: a person may have retried its job.
+      // The next look starts at the last tick: a user may have retried its job.
       liveFrom = rows.at(-1)?.[0] ?? liveFrom;
       if (rows.length < LOOKS_AT_ONCE) break;
     }

@@ -34,7 +34,7 @@ export class FunctionNames {
 
   readonly nameOf = (id: number): string => {
     const name = this.#names.get(id);
-    if (name === undefined) throw new RangeError(`the database holds the unknown function number ${id}`);
+    if (name === undefined) throw new RangeError(`the database holds the unknown function ID ${id}`);
     return name;
   };
 

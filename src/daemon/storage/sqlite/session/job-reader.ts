@@ -125,7 +125,7 @@ export class JobReader {
 
   readonly #readLargeArgs = (id: StoredValue): Uint8Array => {
     const row = this.#largeArgs.values(id as Uint8Array)[0] as Row | undefined;
-    if (row === undefined) throw new Error("a job's large args are missing; reseolio db check examines the file");
+    if (row === undefined) throw new Error("a job's large args are missing; check the file with reseolio db check");
     return row[0] as Uint8Array;
   };
 }

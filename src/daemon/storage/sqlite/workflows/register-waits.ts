@@ -107,7 +107,7 @@ function prepareWakeFor(db: Database) {
   };
 }
 
-/** @returns what ends a wait if it is over, else returns its time */
+/** @returns a function that ends a wait if it is over, and otherwise returns the time at which it is due */
 function prepareEndIfOver(db: Database, ends: Ends) {
   const pending = db.prepare(PENDING);
   const isLive = db.prepare(IS_LIVE);
