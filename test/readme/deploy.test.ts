@@ -96,7 +96,10 @@ describe("the units for systemd", () => {
 
 describe("the image", () => {
   const binary = process.env["RESEOLIO_TEST_BINARY"];
-  const canEnter = process.platform === "linux" && process.getuid?.() === 0 && Bun.which("unshare") !== null;
+  const canEnter =
+    process.platform === "linux" &&
+    process.getuid?.() === 0 &&
+    ["unshare", "chroot"].every((program) => Bun.which(program) !== null);
 
   test("names files that are there, and commands that exist", () => {
     expect(containerfile).toContain("COPY --chmod=755 reseolio /usr/local/bin/reseolio");
