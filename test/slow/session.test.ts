@@ -4,12 +4,12 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { uuidV7 } from "#proto/uuid-v7.ts";
 import type { SessionRequest } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { ConnectionError, JobFailedError, ReseolioError, ResultTimeoutError } from "../../../src/sdk/errors.ts";
-import type { Logger } from "../../../src/sdk/logger.ts";
-import type { ReseolioOptions } from "../../../src/sdk/reseolio-options.ts";
-import { Reseolio } from "../../../src/sdk/reseolio.ts";
-import { type ScriptedDaemon, type ScriptedSession, startScriptedDaemon } from "./scripted-daemon.ts";
-import { faultOf, until } from "./waiting.ts";
+import { ConnectionError, JobFailedError, ReseolioError, ResultTimeoutError } from "../../src/sdk/errors.ts";
+import type { Logger } from "../../src/sdk/logger.ts";
+import type { ReseolioOptions } from "../../src/sdk/reseolio-options.ts";
+import { Reseolio } from "../../src/sdk/reseolio.ts";
+import { type ScriptedDaemon, type ScriptedSession, startScriptedDaemon } from "../unit/sdk/scripted-daemon.ts";
+import { faultOf, until } from "../unit/sdk/waiting.ts";
 
 const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -215,9 +215,9 @@ describe("the session", () => {
   test("a daemon that takes frames and answers none is given up and connected to anew", async () => {
     await using daemon = await startScriptedDaemon();
     await using client = clientOf(daemon);
-    const { SESSION_DEFAULTS } = await import("../../../src/sdk/session/session-settings.ts");
-    const { Session } = await import("../../../src/sdk/session/session.ts");
-    const { createClient } = await import("../../../src/sdk/transport/client.ts");
+    const { SESSION_DEFAULTS } = await import("../../src/sdk/session/session-settings.ts");
+    const { Session } = await import("../../src/sdk/session/session.ts");
+    const { createClient } = await import("../../src/sdk/transport/client.ts");
     expect(client).toBeDefined();
     const inner = createClient({ address: daemon.address });
     const broken: string[] = [];
