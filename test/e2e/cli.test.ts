@@ -675,7 +675,7 @@ describe("what is there", () => {
     });
   });
 
-  test("doctor names what is wrong and how to mend it, and exits 1; 0 when all is well", async () => {
+  test("doctor says what is wrong and how to fix it, and exits with 1; with 0 if all is well", async () => {
     await using own = await spawnDaemon();
     const env = { RESEOLIO_ADDR: own.address };
     const well = await cli(["doctor"], { env });
@@ -685,10 +685,10 @@ describe("what is there", () => {
     chmodSync(own.db, 0o644);
     const ill = await cli(["doctor", "--json"], { env });
     expect(ill.exitCode).toBe(1);
-    const { findings } = JSON.parse(ill.stdout) as { findings: { check: string; ok: boolean; mend: string | null }[] };
+    const { findings } = JSON.parse(ill.stdout) as { findings: { check: string; ok: boolean; fix: string | null }[] };
     const wrong = findings.filter((finding) => !finding.ok);
     expect(wrong.map((finding) => finding.check)).toEqual(["workers", "file modes"]);
-    expect(wrong.every((finding) => finding.mend !== null)).toBe(true);
+    expect(wrong.every((finding) => finding.fix !== null)).toBe(true);
   });
 
   test("doctor without a daemon says so and looks at the file", async () => {

@@ -1,4 +1,4 @@
-/** P19: a full disk refuses what is new, loses nothing that was acknowledged, and mends itself when there is room again. */
+/** P19: a full disk refuses what is new, loses nothing that was acknowledged, and recovers by itself when there is space again. */
 import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import type { JobHandle, ReseolioError } from "../../src/sdk/index.ts";

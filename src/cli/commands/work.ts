@@ -9,7 +9,7 @@ import { type StopSignals, withStopSignals } from "../terminal/stop-signals.ts";
 import { formatDuration } from "../text/duration.ts";
 import { shortId } from "../text/job-id.ts";
 import { mayLoseDigits } from "../text/json-text.ts";
-import { type ChildOutcome, runChild } from "../work/child-command.ts";
+import { type ChildOutcome, runChild } from "../programs/child-command.ts";
 
 const DEFAULT_CONCURRENCY = 10;
 const DEFAULT_GRACE_MS = 10_000;

@@ -24,8 +24,7 @@ export const FINDINGS: Listing<Finding> = {
     { header: "CHECK", value: (finding) => finding.check },
     { header: "FINDING", value: (finding) => finding.message },
   ],
-  // Programs know the fix by the key "mend".
-  json: ({ check, ok, message, fix }) => ({ check, ok, message, mend: fix }),
+  json: (finding) => finding,
   id: (finding) => finding.check,
   empty: "",
 };

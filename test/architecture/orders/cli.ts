@@ -11,7 +11,7 @@ export const cliOrder: RoomOrder = {
     { name: "views: what users see", files: /^src\/cli\/views\// },
     { name: "calls: requests to the daemon", files: /^src\/cli\/calls\// },
     { name: "doctor", files: /^src\/cli\/doctor\// },
-    { name: "work: the programs that reseolio work runs", files: /^src\/cli\/work\// },
+    { name: "programs: what reseolio work runs", files: /^src\/cli\/programs\// },
     { name: "help and completion scripts", files: /^src\/cli\/help\// },
     { name: "commands", files: /^src\/cli\/commands\// },
     { name: "the command table and the process", files: /^src\/cli\/(main|run-main)\.ts$/ },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { type ChildCommand, runChild } from "../../../src/cli/work/child-command.ts";
+import { type ChildCommand, runChild } from "../../../src/cli/programs/child-command.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 
 const never = new AbortController().signal;
