@@ -5,6 +5,7 @@ import { cancelJob } from "../../../src/daemon/engine/jobs/cancel-job.ts";
 import { emitEvent } from "../../../src/daemon/engine/workflows/emit-event.ts";
 import { heartbeatAttempts } from "../../../src/daemon/engine/jobs/heartbeat-attempts.ts";
 import { loseWorker } from "../../../src/daemon/engine/workers/lose-worker.ts";
+import { settleAttempts } from "../../../src/daemon/engine/jobs/settle-attempts.ts";
 import { moveDueJobs } from "../../../src/daemon/engine/jobs/move-due-jobs.ts";
 import {
   type CheckpointReport,
@@ -213,8 +214,26 @@ test("a park that would never end is refused, and the lease stays", async () => 
   expect(await worker.report(job, { kind: "park", waits: [], waitingNames: ["nothing"] })).toBe("invalid");
   expect(await worker.report(job, { kind: "park", waits: [], waitingNames: ["a"] })).toBe("invalid");
   expect(await worker.report(job, park(awaits("a", "e")))).toBe("invalid");
+  expect(await worker.report(job, park(awaits("twice", "e"), awaits("twice", "f")))).toBe("invalid");
   expect(await worker.report(job, SUCCEED)).toBe("accepted");
   expect((await world.read(jobId)).state).toBe("SUCCESS");
+});
+
+test("a write that the store refuses does not hold back the others of its report", async () => {
+  await using world = await createEngineWorld();
+  const worker = await world.connect("w");
+  const ids = [await world.enqueue("test:fn"), await world.enqueue("test:fn")];
+  await worker.assignedCount(2);
+  // No worker can send this: the protocol's messages are checked before.
+  const refused = park({ name: "child", kind: "job", awaitedJobId: "not an ID" });
+  const reports = worker.assigned.map(({ jobId, leaseToken }, index) => {
+    return { jobId, leaseToken, event: index === 0 ? refused : SUCCEED, runMs: 1 };
+  });
+  const results = await new Promise((resolve) => settleAttempts(world.engine, worker.session, reports, resolve));
+  expect(results).toEqual(["retry", "accepted"]);
+  const states = await Promise.all(ids.map(async (jobId) => (await world.read(jobId)).state));
+  expect(states).toEqual(["RUNNING", "SUCCESS"]);
+  expect(await worker.report(worker.assigned[0]!, SUCCEED)).toBe("accepted");
 });
 
 test("a parent is woken by the end of the child that it awaits, however that ends", async () => {

@@ -13,6 +13,7 @@ import { cutError, cutText } from "../../core/cut-error.ts";
 import type { SettleResult } from "../dispatch/settle-result.ts";
 import { DELIVERY_MS, type HeldLease, type WorkerSession } from "../dispatch/worker-session.ts";
 import type { Engine } from "../engine.ts";
+import { isTransient } from "../lane/commit-lane.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { WriteKind } from "../lane/write-kind.ts";
 import { type Park, parkJobs, type ParkOutcome, type ParkRequest } from "../workflows/park-jobs.ts";
@@ -42,6 +43,9 @@ export interface Settlement {
   readonly park: Park | null;
 }
 
+/** "failed": the store refused this write, and no other one of the report. */
+type WriteOutcome = ParkOutcome | "failed";
+
 export const settleKind: WriteKind<Settlement, ParkOutcome> = {
   name: "settle",
   readsTimeLate: true,
@@ -68,7 +72,7 @@ export function settleAttempts(
 ): void {
   const steps = reports.map((report) => prepare(engine, session, report));
   measureSpeed(engine, session, reports, steps);
-  const finish = (outcomes: readonly ParkOutcome[] | null): void => {
+  const finish = (outcomes: readonly WriteOutcome[] | null): void => {
     const results = resultsOf(steps, outcomes);
     for (const [index, step] of steps.entries()) if (step.kind === "write") afterWrite(step, results[index]);
     answerUnchanged(engine, steps, results, onSettled);
@@ -79,7 +83,22 @@ export function settleAttempts(
   };
   const writes = steps.filter((step) => step.kind === "write");
   // Even without a write: a report under an unknown lease is answered after what this commit settles.
-  engine.lane.submit(settleKind, writes, { done: finish, failed: () => finish(null) });
+  engine.lane.submit(settleKind, writes, {
+    done: finish,
+    failed: (error) => {
+      if (writes.length < 2 || isTransient(error)) finish(null);
+      else void writeEach(engine, writes).then(finish);
+    },
+  });
+}
+
+/** After a commit that one of the writes made fail: the others must not be reported and refused together forever. */
+function writeEach({ lane }: Engine, writes: readonly Settlement[]): Promise<readonly WriteOutcome[]> {
+  const one = async (settlement: Settlement): Promise<WriteOutcome> => {
+    const [outcome] = await lane.write(settleKind, [settlement]);
+    return outcome ?? "stale";
+  };
+  return Promise.all(writes.map((settlement) => one(settlement).catch(() => "failed" as const)));
 }
 
 /**
@@ -87,6 +106,7 @@ export function settleAttempts(
  */
 export function settleInBackground({ lane }: Engine, decisions: readonly (Transition | null)[]): void {
   const transitions = decisions.filter((transition) => transition !== null);
+  if (transitions.length === 0) return;
   const settlements = transitions.map((transition) => ({ transition, park: null }));
   lane.submit(settleKind, settlements, { done: () => {}, failed: () => {} });
 }
@@ -153,13 +173,14 @@ function isWithinLimits({ waits, waitingNames, order }: ParkReport, held: HeldLe
     held.awaitedCount + awaited <= awaitedPerJob &&
     (order === undefined || isPlace(order)) &&
     waits.every(({ name }) => checkName(name, "name").length === 0) &&
+    new Set(waits.map(({ name }) => name)).size === waits.length &&
     waits.every((wait) => wait.kind !== "event" || checkName(wait.eventName, "event_name").length === 0) &&
     waits.every((wait) => wait.kind !== "signal" || checkName(wait.signalName, "signal_name").length === 0)
   );
 }
 
 /** @param outcomes of the writes; null when the commit failed */
-function resultsOf(steps: readonly Step[], outcomes: readonly ParkOutcome[] | null): SettleResult[] {
+function resultsOf(steps: readonly Step[], outcomes: readonly WriteOutcome[] | null): SettleResult[] {
   let next = 0;
   return steps.map((step): SettleResult => {
     if (step.kind === "answered") return step.result;
@@ -168,7 +189,8 @@ function resultsOf(steps: readonly Step[], outcomes: readonly ParkOutcome[] | nu
   });
 }
 
-function toResult(outcome: ParkOutcome): SettleResult {
+function toResult(outcome: WriteOutcome): SettleResult {
+  if (outcome === "failed") return "retry";
   return outcome === "applied" ? "accepted" : outcome;
 }
 

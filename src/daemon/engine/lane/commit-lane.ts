@@ -195,8 +195,7 @@ export class CommitLane {
   /** Tries a batch of several entries again one by one, so that one bad entry does not fail the others. */
   async #fail(batch: Batch, error: DaemonError): Promise<void> {
     if (error.code === "fatal") this.#options.onFatal(error);
-    const isPassing = error.code === "unavailable" || error.code === "resource_exhausted" || error.code === "fatal";
-    if (!isPassing && batch.size > 1) {
+    if (!isTransient(error) && batch.size > 1) {
       for (const part of batch.split()) await this.#commit(part);
       return;
     }
@@ -206,6 +205,11 @@ export class CommitLane {
 
 const NO_ANSWERS: readonly unknown[] = [];
 const NO_NAMES: readonly string[] = [];
+
+/** Whether the commit failed for a reason that does not lie in what it holds, so that splitting it would not help. */
+export function isTransient({ code }: DaemonError): boolean {
+  return code === "unavailable" || code === "resource_exhausted" || code === "fatal";
+}
 
 function toDaemonError(cause: unknown): DaemonError {
   if (cause instanceof DaemonError) return cause;
