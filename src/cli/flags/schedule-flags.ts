@@ -2,6 +2,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { MAX_UINT32, WIRE_LIMITS } from "#proto/contract.ts";
 import { CatchUp, Overlap, type ScheduleSpecSchema } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
+import { JOB_OPTIONS } from "#proto/job-options.ts";
 import type { CommandContext, Flags } from "../command.ts";
 import { usageError } from "../exit.ts";
 import type { Messages } from "../terminal/messages.ts";
@@ -35,6 +36,9 @@ export const NAME_FORMAT_FLAGS = {
   ...FORMAT_FLAGS,
   quiet: { ...FORMAT_FLAGS.quiet, description: "Print only names, one per line" },
 } as const satisfies Flags;
+
+const { min, max, default: usual } = JOB_OPTIONS.jitter;
+const RETRY_JITTER_HELP = `Random fraction of a delay between attempts, ${min} to ${max} [${usual}]`;
 
 /** Job options, without those that set when a job runs or deduplicate it: the schedule does both. */
 const {
@@ -76,7 +80,7 @@ export const SCHEDULE_FLAGS = {
     description: "Delay the job of each tick by a random time up to this [0]",
   },
   ...TICK_JOB_FLAGS,
-  "retry-jitter": { ...retryJitter, description: "Random fraction of a delay between attempts, 0 to 1 [0.1]" },
+  "retry-jitter": { ...retryJitter, description: RETRY_JITTER_HELP },
 } as const satisfies Flags;
 
 type RuleFlags = CommandContext<typeof RULE_FLAGS>["flags"];
@@ -132,7 +136,7 @@ async function readArgs(text: string, messages: Messages): Promise<Uint8Array> {
 
 /** Undefined if no job option is set. */
 function readTickOptions(flags: ScheduleFlags): JobOptionsInit | undefined {
-  numberFlag("retry-jitter", flags["retry-jitter"], { min: 0, max: 1, whole: false });
+  numberFlag("retry-jitter", flags["retry-jitter"], { ...JOB_OPTIONS.jitter, whole: false });
   const { headers = {}, ...options } = readJobOptions({
     ...flags,
     jitter: flags["retry-jitter"],

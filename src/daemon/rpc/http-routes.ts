@@ -32,8 +32,8 @@ function readiness(reasons: readonly string[]): PlainAnswer {
 }
 
 async function findReasons(engine: Engine, draining: AbortSignal): Promise<readonly string[]> {
-  const toStoreError = await pingFault(engine);
-  return [...(draining.aborted ? ["the daemon is stopping"] : []), ...(toStoreError === null ? [] : [toStoreError])];
+  const storeFault = await pingFault(engine);
+  return [...(draining.aborted ? ["the daemon is stopping"] : []), ...(storeFault === null ? [] : [storeFault])];
 }
 
 async function pingFault(engine: Engine): Promise<string | null> {

@@ -130,15 +130,13 @@ function refusal(owner: string, faults: readonly string[]): ReseolioError {
   return new ReseolioError("invalid_argument", `${owner}: ${faults.join("; ")}`);
 }
 
-/** Maximum length of a schedule's name. */
-const MAX_NAME_BYTES = 256;
-
 function checkName(name: unknown, faults: string[]): void {
+  const max = WIRE_LIMITS.scheduleNameBytes;
   if (name === undefined) return;
   const length = typeof name === "string" && name.trim() !== "" ? Buffer.byteLength(name) : 0;
-  if (length >= 1 && length <= MAX_NAME_BYTES) return;
-  const given = length > MAX_NAME_BYTES ? `is ${length} bytes long` : `is ${show(name)}`;
-  faults.push(`option name ${given}; use a string of 1 to ${MAX_NAME_BYTES} bytes, such as "daily-report"`);
+  if (length >= 1 && length <= max) return;
+  const given = length > max ? `is ${length} bytes long` : `is ${show(name)}`;
+  faults.push(`option name ${given}; use a string of 1 to ${max} bytes, such as "daily-report"`);
 }
 
 /** Checks only the number of fields. The daemon has the one parser that checks their content. */

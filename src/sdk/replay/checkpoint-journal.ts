@@ -213,7 +213,12 @@ export function byPlace(one: Checkpoint, other: Checkpoint): number {
 
 /** Time of a record, in milliseconds since the epoch. */
 export function timeOf({ recordedAt }: Checkpoint): number {
-  return recordedAt === undefined ? 0 : Number(recordedAt.seconds) * 1000 + Math.floor(recordedAt.nanos / 1e6);
+  return recordedAt === undefined ? 0 : msOf(recordedAt);
+}
+
+/** Milliseconds since the epoch. */
+export function msOf({ seconds, nanos }: { readonly seconds: bigint; readonly nanos: number }): number {
+  return Number(seconds) * 1000 + Math.floor(nanos / 1e6);
 }
 
 function find<T>(items: Iterable<T>, fits: (item: T) => boolean): T | undefined {

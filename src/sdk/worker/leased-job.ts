@@ -47,6 +47,8 @@ export class LeasedJob implements OutcomeReport {
   constructor(
     readonly assignment: Assignment,
     arrived: readonly ArrivedCheckpoint[],
+    /** When the assignment arrived, on the monotonic clock of handlers. */
+    readonly arrivedAt: number,
     onAnswer: (job: LeasedJob, result: SettleResult) => void,
   ) {
     this.#onAnswer = onAnswer;

@@ -141,7 +141,7 @@ export class Worker {
     const recorded = this.#arriving.take(assignment);
     const earlier = this.#held.get(assignment.jobId);
     if (earlier?.isLease(assignment) === true) return;
-    const job = new LeasedJob(assignment, recorded, this.#reports.onAnswer);
+    const job = new LeasedJob(assignment, recorded, this.#handlerPort.clock.monotonic(), this.#reports.onAnswer);
     this.#held.add(job);
     if (this.#isDraining || recorded.length !== assignment.checkpointCount) this.#release(job, assignment.resumed);
     else this.#waiting.push(job);
@@ -167,7 +167,8 @@ export class Worker {
     this.#parked.drop(assignment.jobId);
     const definition = registry.find(assignment.functionName);
     const undoing = definition === undefined || assignment.undoOf === "" ? undefined : new Undoing(job);
-    const context = new HandlerContext(assignment, undoing?.undone ?? job.recorded, this.#handlerPort, undoing?.begin);
+    const recorded = undoing?.undone ?? job.recorded;
+    const context = new HandlerContext(assignment, recorded, this.#handlerPort, job.arrivedAt, undoing?.begin);
     this.#run(job, context);
     events.onStart(assignment);
     undoing?.prepare(context, (end) => this.#onEnd(context, end));

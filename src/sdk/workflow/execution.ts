@@ -91,8 +91,6 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
       pending: this.#pending,
     });
     this.#recorder = new Recorder(host, this.replay, this.#pending, this);
-    // Created with the handler, as its clock starts here, if waits may be on record.
-    if (records.length + host.openWaits.length > 0) this.#waitTimes = new WaitTimes(this, host);
   }
 
   /** For its replay: how long it may be stuck, in milliseconds. */
@@ -459,7 +457,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
 
   /** Records a note that nobody waits for; it does not keep the slot. */
   recordNote(label: string, value: Uint8Array): void {
-    this.#recorder.as(label, { kind: CheckpointKind.NOTE, value }, INTERNAL).catch((error: unknown) => {
+    this.#recorder.as(label, { kind: CheckpointKind.NOTE, value }, INTERNAL, 0).catch((error: unknown) => {
       // Otherwise the handler was aborted, and the job continues elsewhere or not at all.
       if (error instanceof ReseolioError && error.code === "resource_exhausted") {
         this.host.log.warn(`${error.message}; the handler continues, but a later execution will not know about it`);

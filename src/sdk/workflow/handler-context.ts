@@ -2,7 +2,7 @@ import { SCHEDULED_AT_HEADER } from "#proto/contract.ts";
 import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Assignment, OpenWait } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { Branch, ROOT_ID } from "../replay/branch.ts";
-import type { Placed } from "../replay/checkpoint-journal.ts";
+import { msOf, type Placed } from "../replay/checkpoint-journal.ts";
 import { CallCounter } from "../replay/call-counter.ts";
 import type { Context } from "../context.ts";
 import { Execution } from "./execution.ts";
@@ -49,12 +49,14 @@ export class HandlerContext implements RunningHandler, HandlerScope {
 
   /**
    * @param recorded checkpoints of earlier executions of the job
+   * @param arrivedAt when its assignment arrived, on the monotonic clock of handlers
    * @param onReplayed for a handler that is replayed only as far as its records go
    */
   constructor(
     public assignment: Assignment,
     recorded: readonly Checkpoint[],
     private readonly port: HandlerPort,
+    readonly arrivedAt: number,
     private readonly onReplayed?: () => void,
   ) {
     this.jobId = assignment.undoOf === "" ? assignment.jobId : assignment.undoOf;
@@ -93,7 +95,7 @@ export class HandlerContext implements RunningHandler, HandlerScope {
 
   get startedAt(): number | undefined {
     const { now } = this.assignment;
-    return now === undefined ? undefined : Number(now.seconds) * 1000 + Math.floor(now.nanos / 1e6);
+    return now === undefined ? undefined : msOf(now);
   }
 
   get scheduledAt(): Date | undefined {

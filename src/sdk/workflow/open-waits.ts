@@ -146,7 +146,12 @@ export class OpenWaits {
     const recorded = operation === undefined ? recordInternal(name, record) : recordInPlace(operation, record);
     recorded.then(
       () => this.deliver(wait),
-      (error: Error) => wait.reject(error),
+      (error: Error) => {
+        // Over and never delivered, it would keep a handler that catches the error from parking ever again.
+        if (this.#waits.get(wait.name) === wait) this.#remove(wait);
+        wait.reject(error);
+        this.port.checkSoon();
+      },
     );
   }
 

@@ -31,20 +31,20 @@ export interface StartTimes {
   readonly openWaits: readonly OpenWait[];
   /** The daemon's time, in milliseconds since the epoch; undefined if it sends none. */
   readonly startedAt: number | undefined;
+  /** When that arrived, on the monotonic clock: plain code and the wait for a slot count, too. */
+  readonly arrivedAt: number;
 }
 
 export class WaitTimes {
-  /** Monotonic. */
-  readonly #madeAt: number;
+  readonly #arrivedAt: number;
   readonly #startedAt: number | undefined;
   readonly #registered = new LazyMap<string, OpenWait>();
 
-  /** Create it when the handler is started. */
   constructor(
     private readonly port: WaitTimesPort,
-    { openWaits, startedAt }: StartTimes,
+    { openWaits, startedAt, arrivedAt }: StartTimes,
   ) {
-    this.#madeAt = port.clock.monotonic();
+    this.#arrivedAt = arrivedAt;
     this.#startedAt = startedAt;
     for (const wait of openWaits) this.#registered.set(wait.name, wait);
   }
@@ -57,7 +57,7 @@ export class WaitTimes {
   /** Milliseconds left of a wait that began in an earlier execution; undefined for a new one. */
   leftMs(name: string, awaited: AwaitedThing, operation: Operation | undefined): number | undefined {
     const leftMs = this.#registered.get(name)?.leftMs ?? this.#recordedMs(this.#labelOf(name, awaited, operation));
-    return leftMs === undefined ? undefined : Math.max(0, leftMs - (this.port.clock.monotonic() - this.#madeAt));
+    return leftMs === undefined ? undefined : Math.max(0, leftMs - (this.port.clock.monotonic() - this.#arrivedAt));
   }
 
   /**

@@ -117,7 +117,7 @@ testInterrupted(
     for (const [, what, at] of over) {
       const tookMs = Number(at) - (began ?? 0);
       // Waits for messages are over when the step lets the handler park.
-      const isInTime = tookMs >= 3_999 && tookMs < (what === "sleep" ? 5_500 : 7_500);
+      const isInTime = tookMs >= 5_999 && tookMs < (what === "sleep" ? 7_000 : 9_500);
       expect({ what, tookMs, isInTime }).toMatchObject({ what, isInTime: true });
     }
   },

@@ -232,7 +232,7 @@ const idlePort: HandlerPort = {
 
 test("the context of a tick's job knows the tick", () => {
   const contextOf = (headers: Record<string, string>) =>
-    new HandlerContext(create(AssignmentSchema, { jobId: "id", headers }), [], idlePort);
+    new HandlerContext(create(AssignmentSchema, { jobId: "id", headers }), [], idlePort, 0);
   expect(contextOf({ "reseolio-scheduled-at": "2026-11-21T08:00:00.000Z" }).scheduledAt).toEqual(
     new Date("2026-11-21T08:00:00Z"),
   );

@@ -12,11 +12,12 @@ const DAY_MS = 86_400_000;
 /** One execution of a handler. @param records what earlier ones noted, by name; notes are added, told `at` by the daemon */
 function execution(
   records: Map<string, Checkpoint>,
-  start: StartTimes,
-  facts: { at?: number; failures?: number } = {},
+  start: Omit<StartTimes, "arrivedAt">,
+  facts: { at?: number; failures?: number; beforeMs?: number } = {},
 ) {
-  const { at = 0, failures = 0 } = facts;
+  const { at = 0, failures = 0, beforeMs = 0 } = facts;
   let monotonic = 1_000;
+  const arrivedAt = monotonic - beforeMs;
   // The worker's own clock is a day ahead.
   const clock = { now: () => at + DAY_MS, monotonic: () => monotonic };
   const times = new WaitTimes(
@@ -29,7 +30,7 @@ function execution(
           create(CheckpointSchema, { name, value: Uint8Array.from(value), recordedAt: timestampFromMs(at), op: 0 }),
         ),
     },
-    start,
+    { ...start, arrivedAt },
   );
   return { times, clock, pass: (ms: number) => void (monotonic += ms) };
 }
@@ -50,6 +51,9 @@ test("a noted wait counts on by the daemon's clock, whatever the worker's says",
   expect(next.times.leftMs("nap", NAP, undefined)).toBe(6_000);
   next.pass(500);
   expect(next.times.leftMs("nap", NAP, undefined)).toBe(5_500);
+  // Plain code before the first operation, and the wait for a slot, are not added.
+  const late = execution(records, { openWaits: [], startedAt: 53_000 }, { beforeMs: 1_500 });
+  expect(late.times.leftMs("nap", NAP, undefined)).toBe(4_500);
   expect(execution(records, { openWaits: [], startedAt: 99_000 }).times.leftMs("nap", NAP, undefined)).toBe(0);
   // A daemon that does not tell its time: longer, and never early.
   expect(
