@@ -89,7 +89,8 @@ export class Connection implements SessionOwner {
 
   /** Drains the worker for `graceMs`, sends what is left to the daemon and closes everything. */
   async close(graceMs: number): Promise<void> {
-    this.session.drain();
+    // A client that runs nothing is sent nothing.
+    if (this.#settings.workerConcurrency > 0) this.session.drain();
     await this.#worker.drain(graceMs);
     if (this.session.isOpen) await this.session.whenIdle(SETTLE_MS);
     await this.session.close();

@@ -2,7 +2,7 @@
 import { expect } from "bun:test";
 import { testOnEachStore } from "../support/each-store.ts";
 import type { E2eWorld } from "../support/e2e-world.ts";
-import type { JobHandle } from "../../src/sdk/index.ts";
+import { context, type JobHandle } from "../../src/sdk/index.ts";
 import type { RecipeResult } from "./fixtures/recipe.ts";
 
 const EXITED = { exitCode: 0, signal: null };
@@ -133,4 +133,27 @@ testOnEachStore(
     expect(Math.max(...again.map((entry) => entry.at)) - insistedAt).toBeLessThan(2_000);
   },
   90_000,
+);
+
+testOnEachStore(
+  "P17: a worker that stops while its handlers park and wake leaves no lease behind",
+  async (store) => {
+    await using world = await store.createWorld();
+    const caller = await world.startClient({ workerConcurrency: 0 });
+    for (let round = 0; round < 12; round++) {
+      const leaving = await world.startClient({ workerConcurrency: 8, maxParkedHandlers: round % 2 === 0 ? 100 : 0 });
+      const nap = leaving.durable(`e2e:naps-${round}`, async () => {
+        for (let index = 0; index < 5_000; index++) await context().sleepFor("nap", 0);
+      });
+      const jobs = await Promise.all([nap(), nap(), nap()]);
+      await Bun.sleep(100 + 13 * round);
+      await leaving.stop();
+      for (const { jobId } of jobs) {
+        // Its lease is given up before `stop` resolves.
+        expect(await caller.getJob(jobId)).toMatchObject({ failures: 0, losses: 0 });
+        expect((await caller.getJob(jobId)).status).not.toBe("running");
+      }
+    }
+  },
+  60_000,
 );

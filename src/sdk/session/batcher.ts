@@ -137,6 +137,11 @@ export class Batcher {
     return this.waitingItems + this.#postponed.length + this.#postponedRecords.length + this.#sent.items;
   }
 
+  /** Whether everything has its answer, a drain included: until then the daemon may still send assignments. */
+  get isIdle(): boolean {
+    return this.pending === 0 && !this.#drain && !this.#sent.isDraining;
+  }
+
   /**
    * Builds the next frame, which is empty if there is nothing to send. It counts as unanswered until its reply, except
    * for a frame that carries only awaited job IDs: it has the ID 0 and no reply.
@@ -151,7 +156,7 @@ export class Batcher {
     const addFunctions = this.#addFunctions.takeUpTo(WIRE_LIMITS.batchItems);
     const drain = this.#drain;
     this.#drain = false;
-    if (isAnswered) this.#sent.add({ frameId, sentAt: now, enqueues, outcomes, records, addFunctions });
+    if (isAnswered) this.#sent.add({ frameId, sentAt: now, enqueues, outcomes, records, addFunctions, drain });
     return {
       $typeName: "reseolio.v1.SessionRequest",
       frameId: isAnswered ? frameId : UNANSWERED_FRAME_ID,

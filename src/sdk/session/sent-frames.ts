@@ -11,12 +11,15 @@ export interface SentFrame {
   readonly outcomes: readonly OutcomeReport[];
   readonly records: readonly CheckpointRecord[];
   readonly addFunctions: readonly string[];
+  /** It tells the daemon to send no more assignments; those that are on their way arrive before the reply. */
+  readonly drain: boolean;
 }
 
 /** Frames that were sent on this stream and have no reply yet. */
 export class SentFrames {
   #frames = new Fifo<SentFrame>();
   #items = 0;
+  #drains = 0;
 
   get length(): number {
     return this.#frames.length;
@@ -27,6 +30,11 @@ export class SentFrames {
     return this.#items;
   }
 
+  /** Whether a frame that drains is unanswered. */
+  get isDraining(): boolean {
+    return this.#drains > 0;
+  }
+
   get oldest(): SentFrame | undefined {
     return this.#frames.peek();
   }
@@ -34,6 +42,7 @@ export class SentFrames {
   add(frame: SentFrame): void {
     this.#frames.push(frame);
     this.#items += itemsIn(frame);
+    if (frame.drain) this.#drains++;
   }
 
   /** Removes the frame that the reply answers; undefined when none was sent under its ID, or one of another shape. */
@@ -43,6 +52,7 @@ export class SentFrames {
     const isNext = oldest !== undefined && answers(oldest);
     const frame = isNext ? this.#frames.shift() : this.#frames.remove(answers)[0];
     if (frame !== undefined) this.#items -= itemsIn(frame);
+    if (frame?.drain === true) this.#drains--;
     return frame;
   }
 
@@ -51,6 +61,7 @@ export class SentFrames {
     const frames = [...this.#frames];
     this.#frames = new Fifo();
     this.#items = 0;
+    this.#drains = 0;
     return frames;
   }
 

@@ -118,9 +118,9 @@ export class Session {
     return this.#openWaiters.wait(timeoutMs);
   }
 
-  /** Resolves when everything is answered, or after `timeoutMs`. */
+  /** Resolves when everything is answered, a drain included, or after `timeoutMs`. */
   whenIdle(timeoutMs: number): Promise<void> {
-    if (this.batcher.pending === 0 || this.#state.kind === "closed") return Promise.resolve();
+    if (this.batcher.isIdle || this.#state.kind === "closed") return Promise.resolve();
     return this.#idleWaiters.wait(timeoutMs);
   }
 
@@ -177,7 +177,7 @@ export class Session {
     }
     if (concernsWorker(frame)) this.#owner.received(frame);
     for (const job of frame.finished) this.awaited.finish(job);
-    if (!this.#idleWaiters.isEmpty && this.batcher.pending === 0) this.#idleWaiters.wake();
+    if (!this.#idleWaiters.isEmpty && this.batcher.isIdle) this.#idleWaiters.wake();
     this.#scheduleFlush();
   }
 

@@ -188,6 +188,11 @@ export class WorkerSession {
     this.#leasedBytes += lease.argsBytes;
   }
 
+  /** Leases that the worker has not received yet. */
+  leasesInTransit(): readonly HeldLease[] {
+    return [...this.#leases.values()].filter((lease) => lease.isInTransit);
+  }
+
   /** Leases that are assigned but not started, as the daemon counts slots. */
   waitingLeases(): readonly HeldLease[] {
     return this.#waiting.filter((lease) => this.#isWaiting(lease));

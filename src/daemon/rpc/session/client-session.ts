@@ -15,6 +15,7 @@ import { type EnqueueResult, submitEnqueues } from "../../engine/jobs/enqueue-jo
 import { heartbeatAttempts } from "../../engine/jobs/heartbeat-attempts.ts";
 import { settleAttempts } from "../../engine/jobs/settle-attempts.ts";
 import { addFunctions, type ConnectingWorker, connectWorker } from "../../engine/workers/connect-worker.ts";
+import { drainWorker } from "../../engine/workers/drain-worker.ts";
 import { recordCheckpoints } from "../../engine/workflows/record-checkpoints.ts";
 import type { DaemonInfo } from "../daemon-info.ts";
 import { fromRecordResult, toCheckpointReport, toRecordedCheckpoint } from "../messages/checkpoint-messages.ts";
@@ -109,7 +110,6 @@ export class ClientSession {
     session.lastSeenAt = this.#engine.clock.monotonic();
     this.#checkLoad(frame);
     if (frame.addFunctions.length > 0) this.#addFunctions(session, frame.addFunctions);
-    if (frame.drain) session.isDraining = true;
     this.#answer(session, frame);
     if (frame.heartbeats.length > 0) heartbeatAttempts(this.#engine, session, frame.heartbeats);
     if (frame.wakes.length > 0) this.#wakeParked(session, frame.wakes);
@@ -171,7 +171,7 @@ export class ClientSession {
       recorded: [],
     };
     const { enqueues, outcomes, checkpoints } = frame;
-    let waiting = [enqueues, outcomes, checkpoints].filter((items) => items.length > 0).length;
+    let waiting = [enqueues, outcomes, checkpoints].filter((items) => items.length > 0).length + (frame.drain ? 1 : 0);
     const finish = (): void => {
       if (--waiting > 0) return;
       this.outbox.reply(reply);
@@ -186,6 +186,7 @@ export class ClientSession {
     // Before #settle: the outcomes of this frame release the leases that these records need.
     if (checkpoints.length > 0) this.#record(session, frame, reply, finish);
     if (outcomes.length > 0) this.#settle(session, frame, reply, finish);
+    if (frame.drain) drainWorker(this.#engine, session, finish);
   }
 
   #enqueue(frame: SessionRequest, reply: Reply, finish: () => void): void {
