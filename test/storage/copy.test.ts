@@ -258,6 +258,8 @@ describe("a copy that was broken off", () => {
         await rejection(copyDatabase(from, to, { onProgress: ({ done }) => stopAt(done) }));
         const refused = (await rejection(openStore(to, { clock: CLOCK }))) as DaemonError;
         expect(refused.message).toContain("unfinished copy of");
+        // Not damage: what is there does not agree yet.
+        expect(((await rejection(checkDatabase(to))) as Error).message).toContain("unfinished copy of");
         const other = place.file("other.db");
         await filled(other, 10);
         expect(((await rejection(copyDatabase(other, to))) as Error).message).toContain("not of");

@@ -87,18 +87,29 @@ export function settleAttempts(
     done: finish,
     failed: (error) => {
       if (writes.length < 2 || isTransient(error)) finish(null);
-      else void writeEach(engine, writes).then(finish);
+      else writeEach(engine, writes, finish);
     },
   });
 }
 
 /** After a commit that one of the writes made fail: the others must not be reported and refused together forever. */
-function writeEach({ lane }: Engine, writes: readonly Settlement[]): Promise<readonly WriteOutcome[]> {
-  const one = async (settlement: Settlement): Promise<WriteOutcome> => {
-    const [outcome] = await lane.write(settleKind, [settlement]);
-    return outcome ?? "stale";
-  };
-  return Promise.all(writes.map((settlement) => one(settlement).catch(() => "failed" as const)));
+function writeEach(
+  { lane }: Engine,
+  writes: readonly Settlement[],
+  onWritten: (outcomes: readonly WriteOutcome[]) => void,
+): void {
+  const outcomes: WriteOutcome[] = [];
+  let waiting = writes.length;
+  for (const [index, settlement] of writes.entries()) {
+    const written = (outcome: WriteOutcome): void => {
+      outcomes[index] = outcome;
+      if (--waiting === 0) onWritten(outcomes);
+    };
+    lane.submit(settleKind, [settlement], {
+      done: ([outcome]) => written(outcome ?? "stale"),
+      failed: () => written("failed"),
+    });
+  }
 }
 
 /**

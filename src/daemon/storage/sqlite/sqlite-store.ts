@@ -1,8 +1,7 @@
 import type { Database } from "bun:sqlite";
 import type { Clock } from "../../core/clock.ts";
 import { DaemonError } from "../../core/errors.ts";
-import { unfinishedCopy } from "../copy/copy-side.ts";
-import { ORDERED_SINCE, UNFINISHED_COPY } from "../copy/copy-tables.ts";
+import { ORDERED_SINCE } from "../copy/copy-tables.ts";
 import type { Guard } from "../guard.ts";
 import { migrate } from "../migrate.ts";
 import type { OpenTransaction } from "../open-transaction.ts";
@@ -26,7 +25,8 @@ import {
 import { hasContent, IN_MEMORY, resolveDatabasePath } from "./connection/database-path.ts";
 import { toStoreError } from "./connection/faults.ts";
 import { acquireFileLock, type FileLock, type LockOwner } from "./connection/file-lock.ts";
-import type { Query, Row } from "./connection/rows.ts";
+import type { Query } from "./connection/rows.ts";
+import { readMeta, refuseUnfinishedCopy } from "./opening/meta.ts";
 import { prepareJobReads } from "./jobs/job-parts.ts";
 import { onSnapshot } from "./opening/open-existing.ts";
 import { SQLITE_MIGRATIONS, sqliteTarget } from "./migrations/migrations.ts";
@@ -39,8 +39,6 @@ import { prepareEventReads } from "./workflows/events.ts";
 import { prepareWorkflowReads } from "./workflows/workflow-parts.ts";
 
 const PROBE = "insert into meta (key, value) values ('probed_at', ?) on conflict do update set value = excluded.value";
-
-const READ_META = "select value from meta where key = ?";
 
 export interface SqliteStoreOptions {
   /** Path of a file, created if it does not exist; or ":memory:", which is lost when the store closes. */
@@ -85,19 +83,6 @@ async function openStore(path: string, lock: FileLock | null, clock: Clock): Pro
     writer.close(true);
     throw fault;
   }
-}
-
-function refuseUnfinishedCopy(db: Database, path: string): void {
-  const text = readMeta(db, UNFINISHED_COPY);
-  if (text !== undefined) throw unfinishedCopy(path, text);
-}
-
-function readMeta(db: Database, key: string): string | undefined {
-  // Not prepared once: runs at start only.
-  const statement = db.prepare(READ_META);
-  const text = (statement.values(key)[0] as Row | undefined)?.[0];
-  statement.finalize();
-  return text as string | undefined;
 }
 
 class OpenSqliteStore implements SqliteStore {

@@ -1,6 +1,7 @@
 import { newestVersion } from "../../migrate.ts";
 import { OTHER_KIND, OTHER_KINDS } from "../../rows/record-order.ts";
 import { POSTGRES_MIGRATIONS } from "../migrations/migrations.ts";
+import { refuseUnfinishedCopy } from "../opening/open-database.ts";
 import { type ExistingDatabase, noSchema, onExisting } from "../opening/open-existing.ts";
 
 export interface PostgresCheckReport {
@@ -78,6 +79,7 @@ async function check({ client, address, schemaVersion }: ExistingDatabase): Prom
   const { name, schema } = address;
   if (schemaVersion === 0) throw noSchema(address);
   if (schemaVersion < newestVersion(POSTGRES_MIGRATIONS)) return { path: name, schemaVersion, jobs: 0, problems: [] };
+  await refuseUnfinishedCopy(client, address);
   await client.unsafe(`begin isolation level repeatable read read only; set local search_path to ${schema};
     set local enable_seqscan = on; set local enable_hashjoin = on`);
   const problems: string[] = [];

@@ -120,7 +120,8 @@ async function checkPrivileges(client: Client, { name, schema }: PostgresAddress
   throw unfit(`${name}: user ${user} cannot read and write ${table}; as its owner, run: ${grants(schema, user)}`);
 }
 
-async function refuseUnfinishedCopy(client: Client, address: PostgresAddress): Promise<void> {
+/** @throws DaemonError `failed_precondition` for an unfinished copy: what it holds does not agree yet */
+export async function refuseUnfinishedCopy(client: Client, address: PostgresAddress): Promise<void> {
   const text = await readMeta(client, address, UNFINISHED_COPY);
   if (text !== undefined) throw unfinishedCopy(address.name, text);
 }

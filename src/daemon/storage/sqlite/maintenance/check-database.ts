@@ -2,6 +2,7 @@ import type { Database } from "bun:sqlite";
 import { newestVersion } from "../../migrate.ts";
 import { OTHER_KIND, OTHER_KINDS } from "../../rows/record-order.ts";
 import { SQLITE_MIGRATIONS } from "../migrations/migrations.ts";
+import { refuseUnfinishedCopy } from "../opening/meta.ts";
 import { type ExistingDatabase, onSnapshot } from "../opening/open-existing.ts";
 import type { Row } from "../connection/rows.ts";
 
@@ -84,6 +85,7 @@ export function checkSqliteDatabase(path: string): Promise<CheckReport> {
 function check({ path, db, schemaVersion }: ExistingDatabase): CheckReport {
   const damages = column(db, `pragma integrity_check(${MOST_PROBLEMS})`).filter((text) => text !== "ok");
   if (schemaVersion < newestVersion(SQLITE_MIGRATIONS)) return { path, schemaVersion, jobs: 0, problems: damages };
+  refuseUnfinishedCopy(db, path);
   const contradictions = CONTRADICTIONS.flatMap((sql) => column(db, `${sql} limit ${MOST_PROBLEMS}`));
   const jobs = Number(column(db, "select count(*) from jobs")[0]);
   return { path, schemaVersion, jobs, problems: [...damages, ...contradictions] };
