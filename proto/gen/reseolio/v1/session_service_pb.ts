@@ -76,8 +76,9 @@ export type SessionRequest = Message<"reseolio.v1.SessionRequest"> & {
   unawaitJobIds: string[];
 
   /**
-   * The worker accepts no more assignments; those that it has not started are handed back at once. It may still
-   * report outcomes, enqueue and await. It ends the stream when it has finished.
+   * The worker accepts no more assignments. Those already on their way arrive before the reply to this frame; the
+   * worker releases those that it has not started. It may still report outcomes, enqueue and await. It ends the stream
+   * after that reply and when it has finished: a job assigned to a stream that has ended counts a lost worker.
    *
    * @generated from field: bool drain = 8;
    */
