@@ -35,15 +35,26 @@ export function readTally(result: RunResult): Tally {
   return { passed, failed: silentFailure ? 1 : failed, skipped };
 }
 
+/** How many lines of an error the list of failures keeps: enough for what was expected and what came instead. */
+const ERROR_LINES = 12;
+
 /**
- * The failed tests, one per line: the name and the first line of the last error before it. Often only the end of a long
- * log is kept, so the end should say what failed.
+ * The failed tests: the name and the last error before it, with what was expected and received, up to `ERROR_LINES`
+ * lines. Often only the end of a long log is kept, so the end should say what failed.
  */
 export function readFailures(output: string): string[] {
   const failures: string[] = [];
   let error = "";
+  let left = 0;
   for (const line of output.split("\n")) {
-    if (line.startsWith("error: ")) error = line.slice("error: ".length);
+    if (line.startsWith("error: ")) {
+      error = line.slice("error: ".length);
+      left = ERROR_LINES - 1;
+    } else if (/^ +at /.test(line) || line.startsWith("(")) left = 0;
+    else if (left > 0 && line.trim() !== "") {
+      error += `\n    ${line}`;
+      left--;
+    }
     if (line.startsWith("(pass) ")) error = "";
     const failed = /^\(fail\) (.*?)(?: \[[\d.]+m?s\])?$/.exec(line)?.[1];
     const timedOut = /^ +\^ (this test .*)$/.exec(line)?.[1];

@@ -68,7 +68,7 @@ testOnEachStore("P7: the clock of an attempt's timeout runs on while the daemon 
   await world.startWorker();
   const timeoutMs = 3_000;
   const job = await world.enqueue({ holdMs: 60_000, isDeaf: true }, { timeoutMs, maxAttempts: 1 });
-  const [start] = await world.ledger.until("start", 1, job.jobId);
+  await world.ledger.until("start", 1, job.jobId);
   await world.daemon.kill();
   // The time that the daemon is away is what is tested: a clock that began again would end this much later.
   await Bun.sleep(2_000);
@@ -76,7 +76,8 @@ testOnEachStore("P7: the clock of an attempt's timeout runs on while the daemon 
   await rejection(job.result(15_000));
   const details = await job.details();
   expect(details).toMatchObject({ status: "dead", error: { reason: "timeout" } });
-  const ranMs = Number(details.finishedAt) - Number(start?.at);
+  // From the daemon's own record: a busy machine may start the handler later than the delivery allowance.
+  const ranMs = Number(details.finishedAt) - Number(details.attempts.at(0)?.startedAt);
   expect(ranMs).toBeGreaterThanOrEqual(timeoutMs - 10);
   expect(ranMs).toBeLessThan(timeoutMs + 1_900);
 });

@@ -104,6 +104,8 @@ describe("the soak", () => {
       await using room = await tempDir();
       const words = ["--only", "enqueue,workers,daemon", "--rounds", "1", "--dir", room.path];
       const { stdout, stderr, exitCode } = await runCommand(script("soak", ...words), { timeoutMs: LIMIT_MS });
+      // The faults first: they say what broke, and the closing line only that something did.
+      expect(/^(BROKEN|skipped) .*/ms.exec(stdout)?.[0]).toBeUndefined();
       expect(stdout).toContain("4 kept, 0 broken, 0 skipped");
       expect(stderr).toContain("soak:");
       expect(exitCode).toBe(0);

@@ -73,7 +73,9 @@ describe("close", () => {
   test("lets the calls that are under way end, takes no new connection, and closes idle ones", async () => {
     let finish = (): void => {};
     const held = new Promise<void>((resolve) => (finish = resolve));
+    let calls = 0;
     const slow = async () => {
+      calls++;
       await held;
       return { status: 200, contentType: "text/plain", body: "late but whole" };
     };
@@ -89,7 +91,7 @@ describe("close", () => {
     let body = "";
     stream.setEncoding("utf8");
     stream.on("data", (chunk: string) => (body += chunk));
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await waitUntil(() => calls === 2);
 
     const closing = server.close(10_000);
     await idle.closed;

@@ -44,6 +44,9 @@ test("the failures of a run name each test with what it said", () => {
     "error: expect(received).toBe(expected)",
     "",
     "Expected: 2",
+    "Received: 3",
+    "      at <anonymous> (/a/b.test.ts:1:2)",
+    "not part of the error",
     "(fail) a group > fails here [0.21ms]",
     "(fail) a group > fails > without a word",
     "(fail) a group > slow [100.36ms]",
@@ -51,7 +54,7 @@ test("the failures of a run name each test with what it said", () => {
     " 3 fail",
   );
   expect(readFailures(output)).toEqual([
-    "a group > fails here: expect(received).toBe(expected)",
+    "a group > fails here: expect(received).toBe(expected)\n    Expected: 2\n    Received: 3",
     "a group > fails > without a word",
     "a group > slow: this test timed out after 100ms.",
   ]);
