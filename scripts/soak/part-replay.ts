@@ -53,34 +53,35 @@ export async function soakReplay(context: SoakContext): Promise<Verdict> {
 }
 
 async function playRound(
-  { executable, directory }: SoakContext,
+  { executable, directory, progress }: SoakContext,
   store: StoreKind,
   from: number,
   totals: Totals,
 ): Promise<void> {
   await using world = await startReplayWorld(store, { command: [executable] });
   const report = await runSeeds(world, { from, to: from + SEEDS_PER_ROUND }, { deaths: "random", width: WIDTH });
-  await add(report, totals, (difference) => shrinkDifference(world, difference));
+  await add(report, totals, progress, (difference) => shrinkDifference(world, difference));
   if ((from / SEEDS_PER_ROUND) % KILLS_EVERY !== 0) return;
   const killed = await runKilledSeeds(world, { from, to: from + KILLED_PROGRAMS }, { directory, kills: KILLS });
   totals.killed += killed.seeds;
-  await add({ ...killed, seeds: 0 }, totals, (difference) => shrinkKilled(world, difference, directory));
+  await add({ ...killed, seeds: 0 }, totals, progress, (difference) => shrinkKilled(world, difference, directory));
 }
 
 async function add(
   { seeds, jobs, executions, differences }: SeedsReport,
   totals: Totals,
+  progress: SoakContext["progress"],
   shrink: (difference: Difference) => Promise<Difference>,
 ): Promise<void> {
   totals.seeds += seeds;
   totals.jobs += jobs;
   totals.executions += executions;
   for (const difference of differences) {
+    const { seed, store, deaths } = difference;
+    const summary = `seed ${seed} on ${store}, ${describeDeaths(deaths)}`;
+    // At once: a run takes most of an hour, and shrinking may take minutes.
+    progress(`replay: FAULT: ${summary}`);
     const isShown = totals.faults.length < SHOWN_WHOLE;
-    totals.faults.push(
-      isShown
-        ? describeDifference(await shrink(difference))
-        : `seed ${difference.seed} on ${difference.store}, ${describeDeaths(difference.deaths)}`,
-    );
+    totals.faults.push(isShown ? describeDifference(await shrink(difference)) : summary);
   }
 }
