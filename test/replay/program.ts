@@ -160,7 +160,10 @@ class Generator {
 
   #join(depth: number): Node {
     const how = this.#pick(["all", "all", "race", "race", "any", "settled"] as const);
+    const isBehindPlain = this.#isBehindPlain;
     const branch = (): readonly Node[] => {
+      // Whatever came before the join came before each of its branches.
+      this.#isBehindPlain = isBehindPlain;
       return this.#chance(0.75) ? [atOnce(this.#operation()), ...this.#sealed(depth, 2)] : [atOnce(this.#ending())];
     };
     const branches = Array.from({ length: this.random.between(2, 3) }, branch);
@@ -187,6 +190,8 @@ class Generator {
     const wasInLoop = this.#isInLoop;
     this.#isInLoop = true;
     const body = [this.#operation(), ...this.#sequence(depth, 1)];
+    // What comes last comes before the first operation of the next turn.
+    if (this.#isBehindPlain) body.push(this.#ending());
     this.#isInLoop = wasInLoop;
     this.#left -= body.length;
     return { kind: "loop", times: this.random.between(2, 3), body };
