@@ -1,7 +1,6 @@
 /** Gives every operation an identity derived from what led to it, so that it is recognized whenever it comes. */
 import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { currentScope, enterBranch } from "./scope.ts";
-import { Branch, nameIn, operationId, type Relation, ROOT_ID } from "./branch.ts";
+import { currentScope, enterBranch, Branch, nameIn, operationId, type Relation, ROOT_ID } from "./scope.ts";
 import { Asked, type OtherNumbers } from "./operation.ts";
 import type { Sequence } from "./sequence.ts";
 

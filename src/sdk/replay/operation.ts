@@ -1,5 +1,5 @@
 import type { Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { type Alternatives, type Branch, nameIn, operationId, type Relation, RELATIONS } from "./branch.ts";
+import { type Alternatives, type Branch, nameIn, operationId, type Relation, RELATIONS } from "./scope.ts";
 
 /** Limits of the search for other identities: preceding operations that may differ too, and candidates. */
 const DEPTH = 3;

@@ -4,7 +4,7 @@
  */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { OpenWait } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { Branch } from "./branch.ts";
+import type { Branch } from "./scope.ts";
 import { type AttemptEnding, attemptEnding, type PlacedName } from "./attempt-ending.ts";
 import { CheckpointJournal, type Placed, timeOf } from "./checkpoint-journal.ts";
 import { KIND_NAMES } from "./checkpoint-names.ts";

@@ -5,7 +5,7 @@
  */
 import type { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { answersIn, askedCount, isAnswersFull, operationsIn } from "./asked-count.ts";
-import { ROOT_ID } from "./branch.ts";
+import { ROOT_ID } from "./scope.ts";
 import type { Placed } from "./checkpoint-journal.ts";
 import type { Delivery, Place, SequenceEvents } from "./delivery.ts";
 import { nameOfLabel } from "./checkpoint-names.ts";

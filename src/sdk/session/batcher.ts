@@ -13,7 +13,7 @@ import {
   type SessionRequest,
   SettleResult,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { Fifo } from "./fifo.ts";
+import { Fifo } from "./queues.ts";
 import {
   type CheckpointRecord,
   type EnqueueAnswer,

@@ -1,4 +1,4 @@
-/** The parts of a frame that a caller waits for, how each is answered, and how large it is. */
+/** What a frame carries to the daemon and where the answers go. */
 import type { EnqueuedJob, NewJob } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { EnqueueResult } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import {
@@ -7,6 +7,8 @@ import {
   type RecordResult,
   SettleResult,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { reseolioErrorFromStatus } from "../transport/connect-errors.ts";
+import { ConnectionError, type ReseolioError } from "../errors.ts";
 
 /** An enqueue that a caller waits for. */
 export interface EnqueueCall {
@@ -108,3 +110,50 @@ export function recordAnswer(result: RecordResult | undefined): RecordAnswer | n
 }
 
 const RECORDED: RecordAnswer = { kind: "recorded" };
+
+/** An enqueue without an answer yet, with the promise of its caller. */
+export class PendingEnqueue<T> implements EnqueueCall {
+  readonly promise: Promise<T>;
+  #resolve!: (value: T) => void;
+  #reject!: (error: ReseolioError) => void;
+
+  readonly #address: string;
+  readonly #onEnqueued: (answer: EnqueuedJob, job: NewJob) => T;
+
+  constructor(
+    readonly job: NewJob,
+    readonly deadlineAt: number,
+    address: string,
+    onEnqueued: (answer: EnqueuedJob, job: NewJob) => T,
+  ) {
+    this.#address = address;
+    this.#onEnqueued = onEnqueued;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  answer(result: EnqueueAnswer): void {
+    if (result.kind === "enqueued") this.#resolve(this.#onEnqueued(result.job, this.job));
+    else this.#reject(this.#errorOf(result));
+  }
+
+  #errorOf(answer: Exclude<EnqueueAnswer, { kind: "enqueued" }>): ReseolioError {
+    const what = `${this.job.functionName} (job ${this.job.jobId})`;
+    switch (answer.kind) {
+      case "refused":
+        return reseolioErrorFromStatus(answer);
+      case "expired":
+        return new ConnectionError(
+          this.#address,
+          `no answer from the daemon at ${this.#address} to the call of ${what}; it may or may not have been stored: check the job ID before calling again`,
+        );
+      case "closed":
+        return new ConnectionError(
+          this.#address,
+          `the client was stopped before the call of ${what} was answered; it may or may not have been stored`,
+        );
+    }
+  }
+}

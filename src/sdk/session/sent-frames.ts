@@ -1,5 +1,5 @@
 import type { Reply } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { Fifo } from "./fifo.ts";
+import { Fifo } from "./queues.ts";
 import type { CheckpointRecord, EnqueueCall, OutcomeReport } from "./frame-items.ts";
 
 /** What one frame carries, until its reply. */

@@ -12,11 +12,11 @@ import { Backoff } from "./backoff.ts";
 import type { Client } from "../transport/client.ts";
 import { reseolioErrorFrom } from "../transport/connect-errors.ts";
 import type { ReseolioError } from "../errors.ts";
-import { PendingEnqueue } from "./pending-enqueue.ts";
+import { PendingEnqueue } from "./frame-items.ts";
 import { closedError, endedError, protocolError, silentError } from "./session-errors.ts";
 import { concernsWorker, isRefusal, type SessionOwner, type SessionSettings } from "./session-settings.ts";
 import { finishStream, HELLO_FRAME_ID, helloFrame, openSessionStream, type SessionStream } from "./session-stream.ts";
-import { WaitList } from "./wait-list.ts";
+import { WaitList } from "./queues.ts";
 
 type State =
   | { readonly kind: "idle" }

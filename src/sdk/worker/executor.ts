@@ -1,3 +1,4 @@
+/** Runs one attempt of a handler, from its arguments to its outcome. */
 import { MAX_UINT32 } from "#proto/contract.ts";
 import type { JobError } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Assignment, Failure, Outcome, Park } from "#proto/gen/reseolio/v1/session_service_pb.ts";
@@ -9,6 +10,8 @@ import type { HandlerContext } from "../workflow/handler-context.ts";
 import type { AttemptEnding } from "../replay/attempt-ending.ts";
 import type { FunctionDefinition } from "./registry.ts";
 import { decodeArgs, encodeResult } from "../serialization.ts";
+import type { LeasedJob } from "./leased-jobs.ts";
+import type { CrashPlan } from "../workflow/test-hooks.ts";
 
 /**
  * Runs one attempt: decodes the arguments, calls the handler in its context, and calls `onEnd` once when it has
@@ -127,4 +130,60 @@ function outcome(assignment: Assignment, value: Outcome["outcome"], ranMs: numbe
     outcome: value,
     durationUs: Math.min(Math.round(ranMs * 1000), MAX_UINT32),
   };
+}
+
+/**
+ * Defers the end of an attempt. Steps that a failed handler left running are recorded first, as they would run again
+ * otherwise. After a handler has returned, a branch that lost a race may still ask for what is on record.
+ *
+ * @param onFinished called when the attempt can end
+ * @returns false when there is nothing to wait for; `onFinished` is not called then
+ */
+export function defersEnd(
+  context: HandlerContext,
+  end: AttemptEnd,
+  job: LeasedJob | undefined,
+  onFinished: () => void,
+): boolean {
+  if (context.abortReason !== undefined || job?.stage !== "running") return false;
+  if (end.kind === "success") {
+    if (!context.hasUnasked) return false;
+    context.execution.holdSlot();
+    void context.whenAsked().then(onFinished);
+    return true;
+  }
+  const execution = context.startedExecution;
+  if (execution === undefined || execution.steps.size === 0) return false;
+  execution.beginEnding();
+  execution.steps.whenOver(job.timeLeftMs(performance.now()), () => {
+    if (execution.steps.size > 0 && !execution.isDropped) context.abandonSteps(execution.steps.names);
+    onFinished();
+  });
+  return true;
+}
+
+/** Decides where handlers crash in a test world with fault injection; nowhere in production. */
+export class InjectedCrashes {
+  readonly #plan: CrashPlan | undefined;
+
+  constructor(plan: CrashPlan | undefined) {
+    this.#plan = plan;
+  }
+
+  crashesAfter({ assignment, isRevoked, context }: LeasedJob, point: string): boolean {
+    return !isRevoked && context !== undefined && this.#plan?.crashesAfter(assignment.jobId, point) === true;
+  }
+
+  /** Only if something it waited for has ended: otherwise its replay would get no further. */
+  crashesOnResume({ assignment, recorded }: LeasedJob): boolean {
+    const names = recorded.map(({ name }) => name).join();
+    return names !== "" && this.#plan?.crashesAfter(assignment.jobId, `wait ${names}`) === true;
+  }
+
+  crashesAtEnd({ assignment, context, isRevoked }: LeasedJob, end: AttemptEnd): boolean {
+    if (this.#plan === undefined || isRevoked || end.kind === "failure") return false;
+    const { jobId, functionName, failures } = assignment;
+    const notAskedFor = context?.startedExecution?.journal.notAskedFor ?? [];
+    return this.#plan.crashesAtEnd({ jobId, functionName, failures, result: end.bytes, notAskedFor });
+  }
 }

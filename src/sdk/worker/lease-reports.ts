@@ -1,10 +1,8 @@
 import { type Outcome, SettleResult } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { DelayedReports } from "./delayed-reports.ts";
 import { refusedParkOf, refusedResultOf } from "./executor.ts";
-import type { HeldLeases } from "./held-leases.ts";
-import type { LeasedJob } from "./leased-job.ts";
+import type { HeldLeases, LeasedJob } from "./leased-jobs.ts";
 import type { Logger } from "../logger.ts";
-import type { ParkedHandlers } from "./parked-handlers.ts";
+import type { ParkedHandlers } from "./handlers.ts";
 
 /** Reports the outcomes of leases until the daemon has answered: resends, replaces or drops them. */
 export class LeaseReports {
@@ -76,5 +74,29 @@ export class LeaseReports {
   #forget(job: LeasedJob): void {
     job.stage = "gone";
     this.#held.remove(job);
+  }
+}
+
+const FIRST_DELAY_MS = 100;
+const MAX_DELAY_MS = 5_000;
+
+/** Outcomes that the daemon could not store for now. Each is reported again after a growing delay. */
+class DelayedReports {
+  #waiting: { readonly job: LeasedJob; readonly dueAt: number }[] = [];
+
+  add(job: LeasedJob, now: number): void {
+    const delay = Math.min(FIRST_DELAY_MS * 2 ** Math.min(job.retries++, 16), MAX_DELAY_MS);
+    this.#waiting.push({ job, dueAt: now + delay });
+  }
+
+  remove(job: LeasedJob): void {
+    this.#waiting = this.#waiting.filter((entry) => entry.job !== job);
+  }
+
+  /** Removes and returns those whose delay has passed. */
+  takeDue(now: number): readonly LeasedJob[] {
+    const due = this.#waiting.filter((entry) => entry.dueAt <= now);
+    if (due.length > 0) this.#waiting = this.#waiting.filter((entry) => entry.dueAt > now);
+    return due.map((entry) => entry.job);
   }
 }

@@ -11,20 +11,16 @@ import type {
   SessionResponse,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { revocationError, stopped, takenOver, timedOut } from "../workflow/abort-reasons.ts";
-import { ArrivingCheckpoints } from "../session/arriving-checkpoints.ts";
+import { ArrivingCheckpoints } from "../session/session-stream.ts";
 import type { ExecutionHost, HandlerPort } from "../workflow/execution-host.ts";
 import type { AttemptEnding } from "../replay/attempt-ending.ts";
 import type { AttemptEnd } from "../workflow/attempt-end.ts";
-import { execute, outcomeOf, parkOf, releaseOf } from "./executor.ts";
-import { Fifo } from "../session/fifo.ts";
+import { execute, outcomeOf, parkOf, releaseOf, InjectedCrashes, defersEnd } from "./executor.ts";
+import { Fifo } from "../session/queues.ts";
 import { HandlerContext } from "../workflow/handler-context.ts";
-import { InjectedCrashes } from "./injected-crashes.ts";
-import { HeldLeases } from "./held-leases.ts";
+import { HeldLeases, LeasedJob } from "./leased-jobs.ts";
 import { LeaseReports } from "./lease-reports.ts";
-import { LeasedJob } from "./leased-job.ts";
-import { ParkedHandlers } from "./parked-handlers.ts";
-import { RunningJobs } from "./running-jobs.ts";
-import { defersEnd } from "./defer-end.ts";
+import { ParkedHandlers, RunningJobs } from "./handlers.ts";
 import { Undoing } from "./undoing.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 

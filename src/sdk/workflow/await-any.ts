@@ -5,7 +5,7 @@ import type { Execution } from "./execution.ts";
 import { checkName } from "../replay/checkpoint-names.ts";
 import type { AwaitSource, FirstOf } from "../context.ts";
 import { checkJobId, type JobHandle } from "../job-handle.ts";
-import { resultOf } from "../session/job-result.ts";
+import { resultOf } from "../session/awaited-jobs.ts";
 import { checkMs, checkTime, show } from "../options/option-faults.ts";
 import { endOf } from "./job-wait.ts";
 import type { Operation } from "../replay/operation.ts";

@@ -5,7 +5,7 @@
  */
 import { NO_BYTES } from "#proto/contract.ts";
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { Branch } from "../replay/branch.ts";
+import type { Branch } from "../replay/scope.ts";
 import type { NewRecord } from "./new-record.ts";
 
 interface AlikeCalls {

@@ -9,7 +9,7 @@ import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.t
 import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { ReseolioError } from "../errors.ts";
 import { encodeValue } from "../serialization.ts";
-import type { Branch } from "../replay/branch.ts";
+import type { Branch } from "../replay/scope.ts";
 import { CallNumbers } from "./call-numbers.ts";
 import type { CheckpointJournal } from "../replay/checkpoint-journal.ts";
 import { boundedName } from "../replay/checkpoint-names.ts";

@@ -1,9 +1,8 @@
 import { SCHEDULED_AT_HEADER } from "#proto/contract.ts";
 import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Assignment, OpenWait } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { Branch, ROOT_ID } from "../replay/branch.ts";
+import { Branch, ROOT_ID, CallCounter } from "../replay/scope.ts";
 import { msOf, type Placed } from "../replay/checkpoint-journal.ts";
-import { CallCounter } from "../replay/call-counter.ts";
 import type { Context } from "../context.ts";
 import { Execution } from "./execution.ts";
 import type { HandlerPort } from "./execution-host.ts";

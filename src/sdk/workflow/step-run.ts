@@ -1,8 +1,6 @@
 import type { StepRun } from "../context.ts";
-import { runInScope } from "../replay/scope.ts";
+import { runInScope, Branch, CallCounter } from "../replay/scope.ts";
 import type { HandlerScope } from "./handler-scope.ts";
-import { Branch } from "../replay/branch.ts";
-import { CallCounter } from "../replay/call-counter.ts";
 import type { RunningHandler } from "./running-handler.ts";
 import type { Operation } from "../replay/operation.ts";
 

@@ -3,7 +3,7 @@ import { SettleResult } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { Backoff } from "../../../src/sdk/session/backoff.ts";
 import { Batcher } from "../../../src/sdk/session/batcher.ts";
 import type { EnqueueAnswer } from "../../../src/sdk/session/frame-items.ts";
-import { Fifo } from "../../../src/sdk/session/fifo.ts";
+import { Fifo } from "../../../src/sdk/session/queues.ts";
 import { replyTo } from "./scripted-daemon.ts";
 import { create } from "@bufbuild/protobuf";
 import { ReplySchema, type SessionRequest } from "#proto/gen/reseolio/v1/session_service_pb.ts";

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { setTimeout as timer } from "node:timers/promises";
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Failure, Outcome, Release } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { operationId, ROOT_ID } from "../../../src/sdk/replay/branch.ts";
+import { operationId, ROOT_ID } from "../../../src/sdk/replay/scope.ts";
 import type { Context } from "../../../src/sdk/context.ts";
 import { checkpoint, jsonOf, WorkflowWorld } from "./workflow-world.ts";
 
