@@ -4,6 +4,7 @@ import {
   HelloSchema,
   type SessionResponse,
   type Welcome,
+  type Assignment,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { uuidV7 } from "#proto/uuid-v7.ts";
 import { type Client, createClient } from "./transport/client.ts";
@@ -21,6 +22,8 @@ import { UnaryCalls } from "./calls/unary-calls.ts";
 import { SDK_VERSION } from "./version.ts";
 import { Worker } from "./worker/worker.ts";
 import type { WorkerEvents } from "./worker/worker-options.ts";
+import type { EventEmitter } from "node:events";
+import type { JobEventInfo, ReseolioEvents } from "./events.ts";
 
 export interface ConnectionEvents extends WorkerEvents {
   readonly onDisconnected: (error: ReseolioError) => void;
@@ -226,4 +229,44 @@ export class Lifecycle {
     this.#stage = { kind: "stopped" };
     this.#options.onStopped();
   }
+}
+
+type Emitter = EventEmitter<ReseolioEvents>;
+
+/**
+ * Emits a client event. A listener that throws is a bug of the program: the error surfaces as an uncaught exception.
+ */
+export function notify<Name extends keyof ReseolioEvents>(
+  emitter: Emitter,
+  name: Name,
+  ...values: ReseolioEvents[Name]
+): void {
+  try {
+    (emitter as EventEmitter).emit(name, ...values);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
+/** Turns what happens on a connection into client events. Those of jobs cost nothing without a listener. */
+export function connectionEvents(emitter: Emitter): ConnectionEvents {
+  return {
+    onStart: (job) => {
+      if (emitter.listenerCount("job:start") > 0) notify(emitter, "job:start", infoOf(job));
+    },
+    onSuccess: (job, result) => {
+      if (emitter.listenerCount("job:success") > 0) notify(emitter, "job:success", infoOf(job), result);
+    },
+    onError: (job, error) => {
+      if (emitter.listenerCount("job:error") > 0) notify(emitter, "job:error", infoOf(job), error);
+    },
+    onDisconnected: (error) => notify(emitter, "disconnected", error),
+    onReconnected: () => notify(emitter, "reconnected"),
+  };
+}
+
+function infoOf({ jobId, functionName, attempt, maxAttempts }: Assignment): JobEventInfo {
+  return { jobId, functionName, attempt, maxAttempts };
 }

@@ -1,8 +1,7 @@
 import { EventEmitter } from "node:events";
 import { encodeSchedule } from "./calls/encode-schedule.ts";
 import { Enqueuer, type FunctionOptions, JobResults } from "./calls/job-calls.ts";
-import { connectionEvents, notify } from "./client-events.ts";
-import { Connection, Lifecycle } from "./connection.ts";
+import { connectionEvents, notify, Connection, Lifecycle } from "./connection.ts";
 import type { Context } from "./context.ts";
 import { createDurableFunction, type DurableFunction } from "./durable-function.ts";
 import { ReseolioError } from "./errors.ts";

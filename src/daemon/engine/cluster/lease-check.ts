@@ -3,7 +3,7 @@ import type { Transaction } from "../../storage/seam/store.ts";
 import type { WorkerLease } from "../../storage/seam/workers.ts";
 import type { WorkerSession } from "../dispatch/worker-session.ts";
 import type { Engine } from "../engine.ts";
-import { applyEvent } from "../lane/apply-event.ts";
+import { applyEvent } from "../lane/lane-transaction.ts";
 import { notifyOfMovedJobs } from "./follow-other-daemons.ts";
 
 interface Snapshot {

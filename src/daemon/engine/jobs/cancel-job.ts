@@ -1,8 +1,7 @@
 import { jobNotFound } from "../../core/errors.ts";
 import type { Job } from "../../core/job.ts";
 import type { Engine } from "../engine.ts";
-import { applyEvent } from "../lane/apply-event.ts";
-import type { LaneTransaction } from "../lane/lane-transaction.ts";
+import { applyEvent, type LaneTransaction } from "../lane/lane-transaction.ts";
 import { checkJobId } from "./read-jobs.ts";
 
 export type CancelReason = "cancelled" | "start_deadline" | "finish_deadline";

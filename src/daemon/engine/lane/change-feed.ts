@@ -1,5 +1,7 @@
-import { isTerminal, type JobError, type JobState } from "../../core/job.ts";
-import type { JobFilter } from "../../storage/seam/jobs.ts";
+import { isTerminal, type JobError, type JobState, type Job } from "../../core/job.ts";
+import type { JobFilter, ClaimedJobs } from "../../storage/seam/jobs.ts";
+import type { Transition } from "../../core/job-machine.ts";
+import type { StoredJob } from "../../storage/seam/workflows.ts";
 
 /** One change of a job's state, published after its commit. */
 export interface CommittedChange {
@@ -132,4 +134,54 @@ function matchesFilter(change: CommittedChange, filter: JobFilter): boolean {
 
 function includes<T>(wanted: readonly T[] | undefined, value: T): boolean {
   return wanted === undefined || wanted.length === 0 || wanted.includes(value);
+}
+
+/** What one transaction did. */
+export interface Committed {
+  readonly at: number;
+  /** Answers to the items, by the position of their kind in the lane's list. */
+  readonly answers: readonly (readonly unknown[])[];
+  /** Jobs that are new. */
+  readonly stored: readonly StoredJob[];
+  readonly applied: readonly Transition[];
+  readonly resumed: readonly ClaimedJobs[];
+  readonly claimed: readonly ClaimedJobs[];
+}
+
+/** The changes to publish: new and claimed jobs matter to watchers only, transitions also to those who await an end. */
+export function toChanges(committed: Committed, isWatched: boolean): readonly CommittedChange[] {
+  const { at } = committed;
+  const changes: CommittedChange[] = [];
+  for (const transition of committed.applied) {
+    if (isWatched || isTerminal(transition.change.state)) changes.push(describeTransition(transition, at));
+  }
+  if (!isWatched) return changes;
+  const stored = committed.stored.map((item) => describeStored(item, at));
+  const leased = [...committed.resumed, ...committed.claimed];
+  const claimed = leased.flatMap(({ jobs }) => jobs.map((job) => describeClaimed(job, at)));
+  return [...stored, ...changes, ...claimed];
+}
+
+function describeStored(item: StoredJob, at: number): CommittedChange {
+  const { jobId, functionName, parentId } = item;
+  return { jobId, functionName, parentId, state: "PENDING", attempt: 0, at, error: null, result: null };
+}
+
+function describeClaimed(job: Job, at: number): CommittedChange {
+  const { jobId, functionName, parentId, state, attempt } = job;
+  return { jobId, functionName, parentId, state, attempt, at, error: null, result: null };
+}
+
+function describeTransition(transition: Transition, at: number): CommittedChange {
+  const { jobId, functionName, change } = transition;
+  return {
+    jobId,
+    functionName,
+    parentId: transition.parentId,
+    state: change.state,
+    attempt: transition.attempt,
+    at,
+    error: change.error ?? null,
+    result: change.result ?? null,
+  };
 }

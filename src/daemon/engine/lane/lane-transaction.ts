@@ -1,8 +1,9 @@
-import type { Transition } from "../../core/job-machine.ts";
+import { type Transition, decide, type UnconditionalEvent } from "../../core/job-machine.ts";
 import type { EnqueueOutcome, NewJob } from "../../storage/seam/jobs.ts";
 import type { Transaction } from "../../storage/seam/store.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
-import { applyTransitions, type JobWrites } from "./apply-transitions.ts";
+import type { StoredJob } from "../../storage/seam/workflows.ts";
+import type { Job } from "../../core/job.ts";
 
 /** A transaction of the commit lane, as the writes that share it see it. */
 export interface LaneTransaction {
@@ -46,4 +47,63 @@ async function enqueue(
     dispatcher.onStored(item, outcome.ready, tx.now);
   }
   return outcomes;
+}
+
+/** What one transaction has done to jobs so far. */
+export interface JobWrites {
+  /** Jobs that callers enqueued. */
+  readonly stored: NewJob[];
+  readonly transitions: Transition[];
+  /** Jobs that undo the steps of jobs that ended; ready at once. */
+  readonly undoJobs: StoredJob[];
+}
+
+/**
+ * Applies guarded writes and adds them to the transaction's. Also stores, in the same transaction, the job that undoes
+ * the steps of each job that ends DEAD or CANCELLED.
+ *
+ * @param newJobId makes IDs of undo jobs
+ */
+async function applyTransitions(
+  tx: Transaction,
+  transitions: readonly Transition[],
+  writes: Pick<JobWrites, "transitions" | "undoJobs">,
+  newJobId: () => string,
+): Promise<readonly boolean[]> {
+  const results = await tx.jobs.applyTransitions(transitions);
+  const done = transitions.filter((_, index) => results[index] === true);
+  writes.transitions.push(...done);
+  const ended = done.filter(mayHaveSteps);
+  if (ended.length === 0) return results;
+  const items = ended.map(({ jobId }) => ({ jobId, undoId: newJobId() }));
+  writes.undoJobs.push(...(await tx.workflows.storeUndoJobs(items)));
+  return results;
+}
+
+/** A job that was never leased has recorded nothing. */
+function mayHaveSteps({ change, expected }: Transition): boolean {
+  return (change.state === "DEAD" || change.state === "CANCELLED") && expected.leaseToken > 0;
+}
+
+/** Applies an event to jobs whose states allow it. Returns the IDs of those that changed. */
+export function applyEvent(
+  lane: LaneTransaction,
+  jobs: readonly Job[],
+  event: UnconditionalEvent,
+): Promise<readonly string[]> {
+  return applyDecisions(
+    lane,
+    jobs.map((job) => decide(job, event)),
+  );
+}
+
+/** Applies decisions, without the refusals. Returns the IDs of jobs that changed. */
+export async function applyDecisions(
+  lane: LaneTransaction,
+  decisions: readonly (Transition | null)[],
+): Promise<readonly string[]> {
+  const transitions = decisions.filter((transition) => transition !== null);
+  if (transitions.length === 0) return [];
+  const applied = await lane.apply(transitions);
+  return transitions.filter((_, index) => applied[index] === true).map(({ jobId }) => jobId);
 }

@@ -4,8 +4,7 @@ import type { NewWorker } from "../../storage/seam/workers.ts";
 import type { WorkerPort } from "../dispatch/worker-port.ts";
 import { WorkerSession } from "../dispatch/worker-session.ts";
 import type { Engine } from "../engine.ts";
-import { applyEvent } from "../lane/apply-event.ts";
-import type { LaneTransaction } from "../lane/lane-transaction.ts";
+import { applyEvent, type LaneTransaction } from "../lane/lane-transaction.ts";
 import { addCheckpointSum } from "./deliver-jobs.ts";
 
 /** A worker that connects, and the leases that it claims to hold. */

@@ -2,7 +2,7 @@ import { decide } from "../../core/job-machine.ts";
 import type { Transaction } from "../../storage/seam/store.ts";
 import type { WorkerRecord } from "../../storage/seam/workers.ts";
 import type { Engine } from "../engine.ts";
-import { applyDecisions } from "../lane/apply-event.ts";
+import { applyDecisions } from "../lane/lane-transaction.ts";
 
 /** The record on which the loss was decided; null when the worker has none. */
 export type SeenRecord = Pick<WorkerRecord, "workerId" | "nodeId" | "leaseExpiresAt"> | null;

@@ -4,8 +4,7 @@ import type { Lease } from "../../core/job.ts";
 import type { ParkedJob } from "../../storage/seam/workflows.ts";
 import type { WorkerSession } from "../dispatch/worker-session.ts";
 import type { Engine } from "../engine.ts";
-import { applyDecisions, applyEvent } from "../lane/apply-event.ts";
-import type { LaneTransaction } from "../lane/lane-transaction.ts";
+import { applyDecisions, applyEvent, type LaneTransaction } from "../lane/lane-transaction.ts";
 
 /**
  * Makes parked jobs claimable again. If the worker that keeps the handler in memory is connected, only that worker may

@@ -20,7 +20,7 @@ import { LAST_TIME } from "../../core/job-options.ts";
 import { ERROR_REASONS, type Lease } from "../../core/job.ts";
 import type { ParkReport } from "../../engine/jobs/settle-attempts.ts";
 import type { CheckpointReport, RecordResult } from "../../engine/workflows/record-checkpoints.ts";
-import { fromSettleResult, toReportedError } from "./outcome-messages.ts";
+import { fromSettleResult, toReportedError } from "./job-messages.ts";
 import { fromMs, toMs } from "./timestamps.ts";
 import type {
   FailureMarks,

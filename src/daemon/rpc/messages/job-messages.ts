@@ -9,18 +9,22 @@ import {
   type JobError as JobErrorMessage,
   JobState as JobStateMessage,
   type NewJob,
+  type Attempt as AttemptMessage,
 } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type {
   EnqueueResult as EnqueueResultMessage,
   JobChange as JobChangeMessage,
 } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import type { JobOptionsInput } from "../../core/job-options.ts";
-import type { Job, JobError, JobState } from "../../core/job.ts";
+import type { Job, JobError, JobState, Attempt } from "../../core/job.ts";
 import type { EnqueueItem, EnqueueResult } from "../../engine/jobs/enqueue-jobs.ts";
 import type { CommittedChange } from "../../engine/lane/change-feed.ts";
 import { statusFromError } from "../errors/error-details.ts";
 import { fromJobOptions, toJobOptions } from "./option-messages.ts";
 import { fromMs } from "./timestamps.ts";
+import { SettleResult as SettleResultMessage } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { StepError } from "../../core/checkpoint.ts";
+import type { SettleResult } from "../../engine/dispatch/settle-result.ts";
 
 const NO_ARGS = new TextEncoder().encode("[]");
 const NO_OPTIONS: JobOptionsInput = Object.freeze({});
@@ -158,4 +162,36 @@ export function jobStateToProto(state: JobState): JobStateMessage {
     case "CANCELLED":
       return JobStateMessage.CANCELLED;
   }
+}
+
+/** An error as a worker reports it. */
+export function toReportedError(error: JobErrorMessage | undefined): StepError {
+  if (error === undefined) return { name: "Error", message: "the worker reported a failure without an error" };
+  const { name, message, stack } = error;
+  return { name: name || "Error", message, ...(stack === "" ? {} : { stack }) };
+}
+
+export function fromSettleResult(result: SettleResult): SettleResultMessage {
+  switch (result) {
+    case "accepted":
+      return SettleResultMessage.ACCEPTED;
+    case "stale":
+      return SettleResultMessage.STALE;
+    case "retry":
+      return SettleResultMessage.RETRY;
+    case "invalid":
+      return SettleResultMessage.INVALID;
+  }
+}
+
+export function fromAttempt(attempt: Attempt): AttemptMessage {
+  return {
+    $typeName: "reseolio.v1.Attempt",
+    attempt: attempt.attempt,
+    workerId: attempt.workerId ?? "",
+    startedAt: fromMs(attempt.startedAt),
+    endedAt: fromMs(attempt.endedAt),
+    outcome: attempt.outcome,
+    ...(attempt.error !== null && { error: fromJobError(attempt.error) }),
+  };
 }

@@ -19,8 +19,7 @@ import { drainWorker } from "../../engine/workers/drain-worker.ts";
 import { recordCheckpoints } from "../../engine/workflows/record-checkpoints.ts";
 import type { DaemonInfo } from "../daemon-info.ts";
 import { fromRecordResult, toCheckpointReport, toRecordedCheckpoint } from "../messages/checkpoint-messages.ts";
-import { fromEnqueueResult, toEnqueueItem } from "../messages/job-messages.ts";
-import { fromSettleResult } from "../messages/outcome-messages.ts";
+import { fromEnqueueResult, toEnqueueItem, fromSettleResult } from "../messages/job-messages.ts";
 import {
   checkFunctionNames,
   missingJob,

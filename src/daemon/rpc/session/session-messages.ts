@@ -20,8 +20,7 @@ import type { JobEnd } from "../../engine/jobs/await-jobs.ts";
 import type { AttemptReport } from "../../engine/jobs/settle-attempts.ts";
 import type { ConnectingWorker } from "../../engine/workers/connect-worker.ts";
 import { kindToProto, toFailureMarks, toLength, toParkReport } from "../messages/checkpoint-messages.ts";
-import { fromJobError, jobStateToProto } from "../messages/job-messages.ts";
-import { toReportedError } from "../messages/outcome-messages.ts";
+import { fromJobError, jobStateToProto, toReportedError } from "../messages/job-messages.ts";
 import { fromMs } from "../messages/timestamps.ts";
 import type { RevocationReason, WaitLeft, Delivery } from "../../engine/dispatch/worker-port.ts";
 

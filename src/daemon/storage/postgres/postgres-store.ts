@@ -18,16 +18,14 @@ import type { Runner } from "./connection/runner.ts";
 import { ServerTime } from "./connection/server-time.ts";
 import { nextDueAt } from "./jobs/due-jobs.ts";
 import { insertInOneStatement } from "./jobs/insert-in-one-statement.ts";
-import { jobReads } from "./jobs/job-parts.ts";
+import { jobReads, openTransaction, workflowReads } from "./transactions.ts";
 import type { PruneRounds } from "./jobs/prune-jobs.ts";
 import { ScheduleReader, scheduleReads } from "./schedules/schedule-reader.ts";
-import { FunctionNames } from "./session/function-names.ts";
+import { FunctionNames } from "./session/functions.ts";
 import { JobReader } from "./session/job-reader.ts";
 import { WriteSession } from "./session/write-session.ts";
-import { openTransaction } from "./transactions.ts";
 import { workerReads } from "./workers/worker-rows.ts";
 import { eventReads } from "./workflows/events.ts";
-import { workflowReads } from "./workflows/workflow-parts.ts";
 
 export interface PostgresStoreOptions {
   /** `postgres://user:password@host:port/database`; `?schema=` names another schema than reseolio. */

@@ -1,5 +1,5 @@
 import type { JobState } from "../../core/job.ts";
-import { STATE_CODES } from "./codes.ts";
+import { STATE_CODES } from "./job-rows.ts";
 
 /** The number of a state in the index of lists: PENDING and RUNNING share one range. */
 export function listStateOf(state: JobState): number {

@@ -1,6 +1,6 @@
 /** The order of a record in three small columns: `place` is its seq, `gate` packs what was asked and the flags, `op`. */
 import type { CheckpointKind, ParkOrder, RecordOrder, WaitOrder } from "../../core/checkpoint.ts";
-import { KIND_CODES, kindOf } from "./codes.ts";
+import { KIND_CODES, kindOf } from "./job-rows.ts";
 
 /**
  * Flags of `gate`. Frozen: files on disk carry them. The first two say what is rare, so that the gate of a step in

@@ -1,9 +1,20 @@
 /** Schedules as rows of both stores, by the codec of each. */
 import type { JobOptions } from "../../core/job-options.ts";
 import type { Schedule, ScheduleStatus } from "../../core/schedule.ts";
-import { CATCH_UP_CODES, catchUpOf, OVERLAP_CODES, overlapOf } from "./codes.ts";
-import { SCHEDULE_STATE_CODES, scheduleStateOf, stateOf } from "./codes.ts";
-import { errorFromText, orNull, type RowCodec, type StoredRow, type StoredValue } from "./rows.ts";
+import {
+  CATCH_UP_CODES,
+  catchUpOf,
+  OVERLAP_CODES,
+  overlapOf,
+  SCHEDULE_STATE_CODES,
+  scheduleStateOf,
+  stateOf,
+  errorFromText,
+  orNull,
+  type RowCodec,
+  type StoredRow,
+  type StoredValue,
+} from "./job-rows.ts";
 
 /** In the order in which `scheduleFromRow` reads them and `scheduleValues` returns them. */
 export const SCHEDULE_COLUMN_NAMES = [

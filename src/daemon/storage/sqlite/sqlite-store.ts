@@ -27,16 +27,14 @@ import { toStoreError } from "./connection/faults.ts";
 import { acquireFileLock, type FileLock, type LockOwner } from "./connection/file-lock.ts";
 import type { Query } from "./connection/rows.ts";
 import { readMeta, refuseUnfinishedCopy } from "./opening/meta.ts";
-import { prepareJobReads } from "./jobs/job-parts.ts";
+import { prepareJobReads, prepareTransactions, prepareWorkflowReads } from "./transactions.ts";
 import { onSnapshot } from "./opening/open-existing.ts";
 import { SQLITE_MIGRATIONS, sqliteTarget } from "./migrations/migrations.ts";
 import { prepareScheduleReads, ScheduleReader } from "./schedules/schedule-reader.ts";
 import { JobReader } from "./session/job-reader.ts";
 import { WriteSession } from "./session/write-session.ts";
-import { prepareTransactions } from "./transactions.ts";
 import { prepareWorkerReads } from "./workers/worker-rows.ts";
 import { prepareEventReads } from "./workflows/events.ts";
-import { prepareWorkflowReads } from "./workflows/workflow-parts.ts";
 
 const PROBE = "insert into meta (key, value) values ('probed_at', ?) on conflict do update set value = excluded.value";
 

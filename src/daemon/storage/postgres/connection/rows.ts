@@ -6,7 +6,7 @@ import {
   LISTED_JOB_COLUMN_NAMES,
   type RowCodec,
   UNDO_MARK,
-} from "../../rows/rows.ts";
+} from "../../rows/job-rows.ts";
 import { readText } from "./literals.ts";
 
 /** A value as the driver reads it: numbers of every width, text, uuid as text, bytea. */

@@ -1,10 +1,8 @@
 import type { Transition } from "../../../core/job-machine.ts";
 import { isTerminal } from "../../../core/job.ts";
-import { OUTCOME_CODES, STATE_CODES } from "../../rows/codes.ts";
+import { OUTCOME_CODES, STATE_CODES, isPlainSuccess, mayHaveWaits, errorText } from "../../rows/job-rows.ts";
 import { isJobId } from "../../rows/job-id.ts";
-import { isPlainSuccess, mayHaveWaits } from "../../rows/plain-success.ts";
 import { booleanArray, bytesArray, numberArray, textArray, uuidArray } from "../connection/literals.ts";
-import { errorText } from "../../rows/rows.ts";
 import { forgetFailures, markRecords } from "../workflows/failed-records.ts";
 import { dropWaits, endForJobs } from "../workflows/waits.ts";
 import type { WriteSession } from "../session/write-session.ts";

@@ -1,14 +1,12 @@
-import { STATE_CODES } from "../../rows/codes.ts";
+import { STATE_CODES, headersText, isReady } from "../../rows/job-rows.ts";
 import { isJobId } from "../../rows/job-id.ts";
 import type { NewJob, InsertedJobs } from "../../seam/jobs.ts";
-import { headersText } from "../../rows/rows.ts";
-import { isReady } from "../../rows/run-at.ts";
 import type { Connections } from "../connection/connections.ts";
 import { isDeadlock, isTaken } from "../connection/faults.ts";
-import type { FunctionNames } from "../session/function-names.ts";
+import type { FunctionNames } from "../session/functions.ts";
 import { hintText, newHints } from "../cluster/hints.ts";
-import { isUsualTime } from "../session/id-times.ts";
-import { inLockOrder, INSERT_GIVEN, optionColumns } from "./insert-jobs.ts";
+import { isUsualTime } from "../session/write-session.ts";
+import { inLockOrder, INSERT_GIVEN, optionColumns } from "./enqueue-jobs.ts";
 import { bytesArray, numberArray, type Param, textArray, uuidArray } from "../connection/literals.ts";
 import type { ServerTime } from "../connection/server-time.ts";
 

@@ -1,10 +1,10 @@
 import type { Job, JobState } from "../../../core/job.ts";
-import { STATE_CODES } from "../../rows/codes.ts";
+import { STATE_CODES } from "../../rows/job-rows.ts";
 import { jobIdBytes, jobIdText, lowestJobIdAt } from "../../rows/job-id.ts";
 import type { JobFilter, JobPage, JobQuery } from "../../seam/jobs.ts";
 import { isGiven, listStateOf } from "../../rows/list-state.ts";
-import type { FunctionNames } from "../session/function-names.ts";
-import { readIdTimeSkew } from "../session/id-times.ts";
+import type { FunctionNames } from "../session/functions.ts";
+import { readIdTimeSkew } from "../session/write-session.ts";
 import { distinctIds, type JobReader } from "../session/job-reader.ts";
 import { numberArray, type Param, storedText, uuidArray } from "../connection/literals.ts";
 import { LISTED_JOB_COLUMNS } from "../connection/rows.ts";

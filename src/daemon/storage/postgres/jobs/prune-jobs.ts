@@ -1,11 +1,10 @@
 import type { JobPrune, PrunedJobs } from "../../seam/jobs.ts";
 import type { JobState } from "../../../core/job.ts";
-import { STATE_CODES } from "../../rows/codes.ts";
+import { STATE_CODES } from "../../rows/job-rows.ts";
 import { FIRST_ID, jobIdText, lowestJobIdAt } from "../../rows/job-id.ts";
-import { readIdTimeSkew } from "../session/id-times.ts";
-import { functionsInState } from "../session/job-counters.ts";
+import { readIdTimeSkew, type WriteSession } from "../session/write-session.ts";
+import { functionsInState } from "../session/functions.ts";
 import { hasUndoSteps, IS_BEING_UNDONE, isNeededUndo } from "../workflows/undo-jobs.ts";
-import type { WriteSession } from "../session/write-session.ts";
 
 /** Looks at a number of rows of one function and state from an id on; skips rows that another daemon prunes. */
 const PRUNE = `with looked as materialized (

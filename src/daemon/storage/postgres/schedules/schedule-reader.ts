@@ -1,5 +1,5 @@
 import type { JobTick, ScheduleStatus } from "../../../core/schedule.ts";
-import { SCHEDULE_STATE_CODES } from "../../rows/codes.ts";
+import { SCHEDULE_STATE_CODES } from "../../rows/job-rows.ts";
 import type { Guard } from "../../guard.ts";
 import type { NextTick, SchedulePage, ScheduleQuery, ScheduleReads } from "../../seam/schedules.ts";
 import { distinctIds } from "../session/job-reader.ts";

@@ -3,10 +3,9 @@ import { isJobId } from "../../rows/job-id.ts";
 import { UNDO } from "../../rows/record-order.ts";
 import type { JobStatus } from "../../seam/jobs.ts";
 import type { LeaseCount, WorkerRecord } from "../../seam/workers.ts";
-import { stateOf } from "../../rows/codes.ts";
-import type { FunctionNames } from "./function-names.ts";
+import { stateOf, ATTEMPT_COLUMNS, attemptFromRow, WORKER_COLUMNS, workerFromRow } from "../../rows/job-rows.ts";
+import type { FunctionNames } from "./functions.ts";
 import { readText, storedText, uuidArray } from "../connection/literals.ts";
-import { ATTEMPT_COLUMNS, attemptFromRow, WORKER_COLUMNS, workerFromRow } from "../../rows/rows.ts";
 import {
   FUNCTION_ID,
   IS_UNDO,

@@ -1,16 +1,15 @@
 import { DaemonError } from "../../../core/errors.ts";
-import type { Job } from "../../../core/job.ts";
-import { isTerminal } from "../../../core/job.ts";
+import { type Job, isTerminal } from "../../../core/job.ts";
 import type { Transition } from "../../../core/job-machine.ts";
-import { STATE_CODES } from "../../rows/codes.ts";
+import { STATE_CODES } from "../../rows/job-rows.ts";
 import type { StoredJob } from "../../seam/workflows.ts";
 import type { OpenTransaction } from "../connection/connections.ts";
-import type { FunctionNames } from "./function-names.ts";
-import { IdTimes } from "./id-times.ts";
-import { JobCounters } from "./job-counters.ts";
+import { type FunctionNames, JobCounters } from "./functions.ts";
 import { JobReader } from "./job-reader.ts";
 import { type Changes, changeTexts, type Hints, hintText, newChanges, newHints } from "../cluster/hints.ts";
 import { type Param, textArray } from "../connection/literals.ts";
+import { LEAST_SKEW_MS, widenSkew } from "../../rows/job-id.ts";
+import type { Runner } from "../connection/runner.ts";
 
 /** Writes all that a transaction gathered in one statement, sent with its COMMIT. */
 const FLUSH = `with counted as (
@@ -22,6 +21,8 @@ const FLUSH = `with counted as (
     on conflict (key) do update set value = greatest(known.value::bigint, excluded.value::bigint)::text
   )
   select pg_notify($5, hint) from unnest($6::text[]) as hint`;
+
+const READ = "select value::bigint from reseolio.meta where key = 'id_time_skew_ms'";
 
 /** State that the writes of one transaction share, and what they gather for its end. */
 export class WriteSession {
@@ -105,4 +106,36 @@ export class WriteSession {
     const skew = widened === null ? null : String(widened);
     return [FLUSH, [functionIds, states, counts, skew, this.#channel, textArray(texts)]];
   }
+}
+
+/**
+ * How far the time inside a job's id is from the time at which the job was stored, at most, in one transaction; see
+ * `rows/job-id.ts`. Other daemons may know wider distances, so readers ask the database.
+ */
+class IdTimes {
+  #skewMs = LEAST_SKEW_MS;
+
+  observe(jobId: string, storedAt: number): void {
+    this.#skewMs = widenSkew(this.#skewMs, timeOf(jobId), storedAt);
+  }
+
+  /** The widest distance, when it exceeds the least one; else null. */
+  widened(): number | null {
+    return this.#skewMs === LEAST_SKEW_MS ? null : this.#skewMs;
+  }
+}
+
+/** Whether the id's time is within the least distance, even when `now` is off by so much. */
+export function isUsualTime(jobId: string, now: number, byMs: number): boolean {
+  return Math.abs(timeOf(jobId) - now) <= LEAST_SKEW_MS - byMs;
+}
+
+/** The widest distance of all daemons. */
+export async function readIdTimeSkew(runner: Runner): Promise<number> {
+  return ((await runner.rows(READ))[0]?.[0] as number | undefined) ?? LEAST_SKEW_MS;
+}
+
+/** The time inside a UUIDv7; for other UUIDs some number. */
+function timeOf(jobId: string): number {
+  return Number.parseInt(jobId.slice(0, 8) + jobId.slice(9, 13), 16);
 }

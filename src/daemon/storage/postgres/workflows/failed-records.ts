@@ -1,7 +1,7 @@
 import { awaitedJobName, type RecordRef } from "../../../core/checkpoint.ts";
 import type { Transition } from "../../../core/job-machine.ts";
 import { isTerminal } from "../../../core/job.ts";
-import { KIND_CODES, STATE_CODES } from "../../rows/codes.ts";
+import { KIND_CODES, STATE_CODES } from "../../rows/job-rows.ts";
 import { ORDERED_SINCE } from "../../copy/copy-tables.ts";
 import type { AwaitedJob } from "../../seam/workflows.ts";
 import { ENDED_ATTEMPT, loosenedGateSql, NO_FLAGS, OTHER_KIND, storedOp } from "../../rows/record-order.ts";

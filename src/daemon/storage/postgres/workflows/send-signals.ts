@@ -1,5 +1,5 @@
 import { SIGNAL_LIMITS } from "../../../core/signal.ts";
-import { stateOf } from "../../rows/codes.ts";
+import { stateOf } from "../../rows/job-rows.ts";
 import { isJobId } from "../../rows/job-id.ts";
 import type { SentSignals, SignalOutcome, NewSignal } from "../../seam/workflows.ts";
 import { distinctIds } from "../session/job-reader.ts";

@@ -1,8 +1,7 @@
 import { UNDO_POLICY } from "../../../core/undo-job.ts";
-import { BACKOFF_CODES, STATE_CODES } from "../../rows/codes.ts";
+import { BACKOFF_CODES, STATE_CODES, UNDO_MARK } from "../../rows/job-rows.ts";
 import { isJobId } from "../../rows/job-id.ts";
 import { UNDO } from "../../rows/record-order.ts";
-import { UNDO_MARK } from "../../rows/rows.ts";
 import type { StoredJob, NewUndoJob } from "../../seam/workflows.ts";
 import { distinctIds } from "../session/job-reader.ts";
 import { uuidArray } from "../connection/literals.ts";

@@ -9,7 +9,7 @@ import {
   type RowCodec,
   type StoredValue,
   UNDO_MARK,
-} from "../../rows/rows.ts";
+} from "../../rows/job-rows.ts";
 
 /**
  * A prepared statement, made once and used until the store closes. Statements that find jobs by a number or have a limit

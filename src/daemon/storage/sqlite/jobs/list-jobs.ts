@@ -3,7 +3,7 @@ import type { Job } from "../../../core/job.ts";
 import { JOB_STATES } from "../../../core/job.ts";
 import type { JobFilter, JobPage, JobQuery } from "../../seam/jobs.ts";
 import { isGiven, listStateOf } from "../../rows/list-state.ts";
-import { STATE_CODES } from "../../rows/codes.ts";
+import { STATE_CODES } from "../../rows/job-rows.ts";
 import { IdStream, MergedIds, newestFirst } from "./id-streams.ts";
 import { FIRST_ID, jobIdText, lowestJobIdAt, PAST_LAST_ID, writeJobId } from "../../rows/job-id.ts";
 import type { ScheduleReader } from "../schedules/schedule-reader.ts";

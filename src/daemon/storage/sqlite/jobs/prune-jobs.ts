@@ -1,6 +1,6 @@
 import type { JobPrune, PrunedJobs } from "../../seam/jobs.ts";
 import type { JobState } from "../../../core/job.ts";
-import { STATE_CODES } from "../../rows/codes.ts";
+import { STATE_CODES } from "../../rows/job-rows.ts";
 import type { DeleteJobs } from "./delete-jobs.ts";
 import { IdStream, MergedIds, oldestFirst } from "./id-streams.ts";
 import { FIRST_ID, lowestJobIdAt } from "../../rows/job-id.ts";

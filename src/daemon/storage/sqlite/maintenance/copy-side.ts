@@ -25,7 +25,7 @@ import { openReader, openWriter, rollBackCrash } from "../connection/connection.
 import { hasContent, resolveDatabasePath, resolveExistingDatabase } from "../connection/database-path.ts";
 import { toStoreError } from "../connection/faults.ts";
 import { acquireFileLock, type FileLock } from "../connection/file-lock.ts";
-import { INLINE_ARGS_BYTES } from "../jobs/insert-jobs.ts";
+import { INLINE_ARGS_BYTES } from "../jobs/enqueue-jobs.ts";
 import { SQLITE_MIGRATIONS, sqliteTarget } from "../migrations/migrations.ts";
 import { onSnapshot } from "../opening/open-existing.ts";
 import type { Row, Value } from "../connection/rows.ts";

@@ -2,7 +2,7 @@ import type { Database } from "bun:sqlite";
 import type { JobCount } from "../../seam/jobs.ts";
 import { newestVersion } from "../../migrate.ts";
 import { statSync } from "node:fs";
-import { stateOf } from "../../rows/codes.ts";
+import { stateOf } from "../../rows/job-rows.ts";
 import { sqliteVersion } from "../connection/connection.ts";
 import { readNumber } from "../connection/read-number.ts";
 import { SQLITE_MIGRATIONS } from "../migrations/migrations.ts";

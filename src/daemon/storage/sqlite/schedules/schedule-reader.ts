@@ -1,6 +1,6 @@
 import type { Database } from "bun:sqlite";
 import type { JobTick, ScheduleStatus } from "../../../core/schedule.ts";
-import { SCHEDULE_STATE_CODES } from "../../rows/codes.ts";
+import { SCHEDULE_STATE_CODES } from "../../rows/job-rows.ts";
 import { jobIdBytes, writeJobId } from "../../rows/job-id.ts";
 import type { Guard } from "../../guard.ts";
 import type { SchedulePage, ScheduleQuery, ScheduleReads } from "../../seam/schedules.ts";

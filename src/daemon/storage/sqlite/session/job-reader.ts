@@ -1,11 +1,17 @@
 import type { Database } from "bun:sqlite";
 import type { Attempt, Job } from "../../../core/job.ts";
 import type { WorkerRecord } from "../../seam/workers.ts";
-import { STATE_CODES } from "../../rows/codes.ts";
-import type { FunctionNames } from "./function-names.ts";
+import {
+  STATE_CODES,
+  ATTEMPT_COLUMNS,
+  attemptFromRow,
+  type StoredValue,
+  WORKER_COLUMNS,
+  workerFromRow,
+} from "../../rows/job-rows.ts";
+import type { FunctionNames } from "./functions.ts";
 import { writeJobId } from "../../rows/job-id.ts";
 import { UNDO } from "../../rows/record-order.ts";
-import { ATTEMPT_COLUMNS, attemptFromRow, type StoredValue, WORKER_COLUMNS, workerFromRow } from "../../rows/rows.ts";
 import {
   IS_UNDO,
   JOB_COLUMNS,

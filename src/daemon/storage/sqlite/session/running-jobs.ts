@@ -1,7 +1,6 @@
 import type { Database } from "bun:sqlite";
-import { STATE_CODES } from "../../rows/codes.ts";
-import type { FunctionNames } from "./function-names.ts";
-import type { JobCounters } from "./job-counters.ts";
+import { STATE_CODES } from "../../rows/job-rows.ts";
+import type { FunctionNames, JobCounters } from "./functions.ts";
 import { jobIdText } from "../../rows/job-id.ts";
 import type { Row } from "../connection/rows.ts";
 

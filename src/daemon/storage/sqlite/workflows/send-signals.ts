@@ -1,7 +1,7 @@
 import type { Database } from "bun:sqlite";
 import { SIGNAL_LIMITS } from "../../../core/signal.ts";
 import type { NewSignal, ParkedJob, SentSignals, SignalOutcome } from "../../seam/workflows.ts";
-import { stateOf } from "../../rows/codes.ts";
+import { stateOf } from "../../rows/job-rows.ts";
 import { jobIdText, writeJobId } from "../../rows/job-id.ts";
 import type { Row } from "../connection/rows.ts";
 import type { Waits } from "./waits.ts";
