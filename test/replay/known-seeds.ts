@@ -283,6 +283,31 @@ export const KNOWN_PROGRAMS: readonly KnownProgram[] = [
       3,
     ),
   },
+  {
+    rule: "what follows a step that succeeds in a retry is not taken for a step of another branch",
+    seed: 113104788,
+    program: program(
+      [
+        attempt(
+          [
+            attempt(
+              [{ kind: "signal", signal: "t2", timeoutMs: 12 }],
+              [
+                join("all", [
+                  [step("a", { ms: 1 }), step("a"), step("a")],
+                  [step("a", { fails: 1 }), step("a", { fails: 1, terminal: true })],
+                ]),
+                { kind: "now", name: "now3" },
+              ],
+            ),
+          ],
+          [{ kind: "signal", signal: "t6", timeoutMs: 1 }],
+          true,
+        ),
+      ],
+      2,
+    ),
+  },
 ];
 
 /** Longer than a process lives. */

@@ -179,9 +179,11 @@ export class Replay {
    */
   #claim(branch: Branch, asked: Asked): Checkpoint | undefined {
     if (!this.isOrdered || !this.hasRecords) return undefined;
-    branch.asked = asked;
     const own = this.journal.claim(branch.id, asked.relation);
-    if (own !== undefined || !this.journal.hasUnclaimed) return own;
+    // Its own record confirms the identity: whatever follows it is on record behind this one.
+    if (own !== undefined) return own;
+    branch.asked = asked;
+    if (!this.journal.hasUnclaimed) return undefined;
     // If failed attempts are on record under its own identity, a record in another relation is another step.
     if (this.journal.triesOf(branch.id, undefined) !== undefined) return undefined;
     const other =
