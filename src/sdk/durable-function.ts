@@ -1,3 +1,4 @@
+import type { JobCalls } from "./calls/job-calls.ts";
 import { ReseolioError } from "./errors.ts";
 import type { JobHandle } from "./job-handle.ts";
 import { isJobOptions, type JobOptions } from "./options/job-options.ts";
@@ -74,8 +75,7 @@ export type PresetArgs<Args extends unknown[]> = [settings?: ScheduleSettings, .
 
 /** What a durable function needs from its client. */
 export interface FunctionAccess {
-  /** Stores one call; `options` apply to this call only. */
-  enqueue(args: readonly unknown[], options: JobOptions | undefined): Promise<JobHandle>;
+  readonly calls: Pick<JobCalls, "enqueue">;
   createSchedule(options: ScheduleOptions, args: readonly unknown[]): Promise<ScheduleHandle>;
 }
 
@@ -83,21 +83,22 @@ export function createDurableFunction<Args extends unknown[], Result>(
   definition: FunctionDefinition,
   access: FunctionAccess,
 ): DurableFunction<Args, Result> {
+  const { name } = definition;
   const call = (...args: unknown[]): Promise<JobHandle> => {
     const last = args.length === 0 ? undefined : args[args.length - 1];
-    if (!isJobOptions(last)) return access.enqueue(args, undefined);
-    return access.enqueue(args.slice(0, -1), last);
+    if (!isJobOptions(last)) return access.calls.enqueue(name, args, definition, undefined);
+    return access.calls.enqueue(name, args.slice(0, -1), definition, last);
   };
   const properties = {
-    functionName: definition.name,
+    functionName: name,
     options: definition.options,
     with:
       (options: JobOptions) =>
       (...args: unknown[]) =>
-        access.enqueue(args, options),
+        access.calls.enqueue(name, args, definition, options),
     ...scheduling(access),
   };
-  Object.defineProperty(call, "name", { value: definition.name });
+  Object.defineProperty(call, "name", { value: name });
   // The types come from the handler; at run time the values are JSON.
   return Object.assign(call, properties) as unknown as DurableFunction<Args, Result>;
 }

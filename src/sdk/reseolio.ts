@@ -1,13 +1,13 @@
 import { EventEmitter } from "node:events";
 import { encodeSchedule } from "./calls/encode-schedule.ts";
-import { Enqueuer, type FunctionOptions, JobResults } from "./calls/job-calls.ts";
+import { type FunctionOptions, JobCalls } from "./calls/job-calls.ts";
 import { connectionEvents, notify, Connection, Lifecycle } from "./connection.ts";
 import type { Context } from "./context.ts";
 import { createDurableFunction, type DurableFunction } from "./durable-function.ts";
 import { ReseolioError } from "./errors.ts";
 import type { ReseolioEvents } from "./events.ts";
 import type { JobDetails } from "./job-details.ts";
-import { checkJobId, type JobAccess, JobHandle } from "./job-handle.ts";
+import { checkJobId, JobHandle } from "./job-handle.ts";
 import type { JobPage, JobQuery } from "./job-query.ts";
 import type { JobOptions } from "./options/job-options.ts";
 import type { ScheduleOptions, ScheduleRule, ScheduleUpdate } from "./options/schedule-options.ts";
@@ -40,14 +40,7 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
   readonly #settings: ReseolioSettings;
   readonly #registry = new Registry();
   readonly #lifecycle: Lifecycle;
-  readonly #results = new JobResults(this, async () => (await this.#lifecycle.connected()).session);
-  readonly #jobAccess: JobAccess = {
-    result: (jobId, timeoutMs) => this.#results.result(jobId, timeoutMs),
-    getJob: (jobId) => this.getJob(jobId),
-    cancelJob: (jobId) => this.cancelJob(jobId),
-    signal: (jobId, name, payload) => this.signal(jobId, name, payload),
-  };
-  readonly #enqueuer: Enqueuer;
+  readonly #calls: JobCalls;
 
   /** @throws ReseolioError `invalid_argument` that names the option */
   constructor(options: ReseolioOptions = {}) {
@@ -60,10 +53,9 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
       onReady: () => notify(this, "ready"),
       onStopped: () => notify(this, "stopped"),
     });
-    this.#enqueuer = new Enqueuer({
+    this.#calls = new JobCalls({
       owner: this,
-      session: () => this.#lifecycle.connection.session,
-      jobs: this.#jobAccess,
+      lifecycle: this.#lifecycle,
       logger: settings.logger,
       onDeduplicated: (call) => notify(this, "deduplicated", call),
     });
@@ -127,7 +119,7 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
     if (!isNamespaced(name)) this.#warnAboutName(name);
     this.#lifecycle.started?.addFunction(name);
     return createDurableFunction<Args, Awaited<Result>>(definition, {
-      enqueue: (args, callOptions) => this.#enqueuer.enqueue(name, args, definition, callOptions),
+      calls: this.#calls,
       createSchedule: (scheduleOptions, args) => this.createSchedule(name, scheduleOptions, args),
     });
   }
@@ -160,7 +152,7 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
     if (!Array.isArray(args)) {
       throw new ReseolioError("invalid_argument", `${name}: args is a ${typeof args}; pass an array of the arguments`);
     }
-    const handle = await this.#enqueuer.enqueue(name, args, known ?? NO_OPTIONS, options);
+    const handle = await this.#calls.enqueue(name, args, known ?? NO_OPTIONS, options);
     // The caller says what the function returns; nothing here can know.
     return handle as JobHandle<Result>;
   }
@@ -177,12 +169,12 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
    */
   handle<Result = unknown>(jobId: string): JobHandle<Result> {
     checkJobId(jobId);
-    return new JobHandle<Result>(jobId, this.#jobAccess);
+    return new JobHandle<Result>(jobId, this.#calls);
   }
 
   /** The stored job with its last attempts. @throws ReseolioError `not_found` */
   async getJob(jobId: string): Promise<JobDetails> {
-    return (await this.#lifecycle.connected()).jobs.getJob(jobId);
+    return this.#calls.getJob(jobId);
   }
 
   /**
@@ -204,7 +196,7 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
    * @throws ReseolioError `not_found`
    */
   async cancelJob(jobId: string): Promise<boolean> {
-    return (await this.#lifecycle.connected()).jobs.cancelJob(jobId);
+    return this.#calls.cancelJob(jobId);
   }
 
   /**
@@ -221,8 +213,7 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
    *   `serialization` before anything is sent
    */
   async signal(jobId: string, name: string, payload?: unknown): Promise<SentSignal> {
-    checkJobId(jobId);
-    return (await this.#lifecycle.connected()).jobs.signal(jobId, name, payload);
+    return this.#calls.signal(jobId, name, payload);
   }
 
   /**

@@ -24,8 +24,8 @@ import {
   type OutcomeReport,
   recordAnswer,
   recordBytes,
-} from "./frame-items.ts";
-import { SentFrames } from "./sent-frames.ts";
+  SentFrames,
+} from "./frames.ts";
 
 const FRAME_BYTES = 1024 * 1024;
 /** The gRPC code of a daemon that is temporarily unavailable. */

@@ -10,7 +10,7 @@ export interface SessionOwner {
   disconnected(error: ReseolioError): void;
   /** The stream broke or could not be opened; the session tries again. */
   connectFailed(error: ReseolioError): void;
-  /** A frame with assignments, revocations, recalls or checkpoints. */
+  /** A frame, which may carry assignments, revocations, recalls or checkpoints. */
   received(frame: SessionResponse): void;
   /** Called about twice a second while the session lives. */
   tick(now: number): void;
@@ -43,9 +43,4 @@ export const SESSION_DEFAULTS: SessionSettings = {
 /** Whether a retry would fail in the same way. */
 export function isRefusal(error: ReseolioError): boolean {
   return error.code !== "connection" && error.code !== "resource_exhausted";
-}
-
-/** Whether the frame has anything for the owner. */
-export function concernsWorker({ assignments, revocations, recalls, checkpoints }: SessionResponse): boolean {
-  return assignments.length + revocations.length + recalls.length + checkpoints.length > 0;
 }

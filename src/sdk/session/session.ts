@@ -12,9 +12,9 @@ import { Backoff } from "./backoff.ts";
 import type { Client } from "../transport/client.ts";
 import { reseolioErrorFrom } from "../transport/connect-errors.ts";
 import type { ReseolioError } from "../errors.ts";
-import { PendingEnqueue } from "./frame-items.ts";
+import { PendingEnqueue } from "./frames.ts";
 import { closedError, endedError, protocolError, silentError } from "./session-errors.ts";
-import { concernsWorker, isRefusal, type SessionOwner, type SessionSettings } from "./session-settings.ts";
+import { isRefusal, type SessionOwner, type SessionSettings } from "./session-settings.ts";
 import { finishStream, HELLO_FRAME_ID, helloFrame, openSessionStream, type SessionStream } from "./session-stream.ts";
 import { WaitList } from "./queues.ts";
 
@@ -175,7 +175,7 @@ export class Session {
       this.#breakStream(protocolError(this.#address, `reply ${reply.frameId} does not match what was sent`));
       return;
     }
-    if (concernsWorker(frame)) this.#owner.received(frame);
+    this.#owner.received(frame);
     for (const job of frame.finished) this.awaited.finish(job);
     if (!this.#idleWaiters.isEmpty && this.batcher.isIdle) this.#idleWaiters.wake();
     this.#scheduleFlush();

@@ -187,3 +187,12 @@ export class InjectedCrashes {
     return this.#plan.crashesAtEnd({ jobId, functionName, failures, result: end.bytes, notAskedFor });
   }
 }
+
+/** Whatever a handler throws after its time limit, the timeout is why it failed. */
+export function timedOut(
+  context: { readonly abortReason: Error | undefined } | undefined,
+  end: AttemptEnd,
+): AttemptEnd {
+  const reason = context?.abortReason;
+  return end.kind === "failure" && reason?.name === "TimeoutError" ? { kind: "failure", thrown: reason } : end;
+}

@@ -8,7 +8,7 @@ import type {
   HeldLease,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { ArrivedCheckpoint } from "../session/session-stream.ts";
-import type { OutcomeReport } from "../session/frame-items.ts";
+import type { OutcomeReport } from "../session/frames.ts";
 import type { HandlerContext } from "../workflow/handler-context.ts";
 
 /** Stage of a leased job in this worker. */

@@ -1,7 +1,6 @@
 /** Reasons with which a handler's signal fires. */
 import type { Assignment } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { JobCancelledError, ReseolioError } from "../errors.ts";
-import type { AttemptEnd } from "./attempt-end.ts";
 
 /** The daemon revoked the lease. */
 export function revocationError(assignment: Assignment, reason: string): Error {
@@ -29,13 +28,4 @@ export function takenOver({ jobId }: { readonly jobId: string }): ReseolioError 
 
 export function stopped(): ReseolioError {
   return new ReseolioError("failed_precondition", "this client is stopping; the job is released and runs elsewhere");
-}
-
-/** Whatever a handler throws after its time limit, the timeout is why it failed. */
-export function timedOut(
-  context: { readonly abortReason: Error | undefined } | undefined,
-  end: AttemptEnd,
-): AttemptEnd {
-  const reason = context?.abortReason;
-  return end.kind === "failure" && reason?.name === "TimeoutError" ? { kind: "failure", thrown: reason } : end;
 }

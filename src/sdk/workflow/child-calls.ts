@@ -11,7 +11,7 @@ import {
   type NewJob,
   OnDuplicate,
 } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { HandlerScope } from "./handler-scope.ts";
+import type { HandlerScope } from "./running-handler.ts";
 import type { NumberedCall } from "./call-numbers.ts";
 import type { Execution } from "./execution.ts";
 

@@ -2,7 +2,7 @@ import type { FinishedJob, Park } from "#proto/gen/reseolio/v1/session_service_p
 import type { EmittedEvent } from "../sent-messages.ts";
 import { ReseolioError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import type { CheckpointRecord } from "../session/frame-items.ts";
+import type { CheckpointRecord } from "../session/frames.ts";
 import type { HandlerClock, TestHooks } from "./test-hooks.ts";
 import type { StartTimes } from "./wait-times.ts";
 

@@ -23,7 +23,7 @@ import { OpenWaits } from "./open-waits.ts";
 import type { Operation } from "../replay/operation.ts";
 import { PendingPromises } from "../replay/pending-promises.ts";
 import { Recorder, RECORDED_WITHIN, type RecorderPort } from "./recorder.ts";
-import type { CheckpointRecord } from "../session/frame-items.ts";
+import type { CheckpointRecord } from "../session/frames.ts";
 import type { HandlerClock } from "./test-hooks.ts";
 import { type ArrivalOf, Replay, type ReplayPort } from "../replay/replay.ts";
 import { RunningSteps } from "./running-steps.ts";

@@ -6,7 +6,7 @@ import { msOf, type Placed } from "../replay/checkpoint-journal.ts";
 import type { Context } from "../context.ts";
 import { Execution } from "./execution.ts";
 import type { HandlerPort } from "./execution-host.ts";
-import type { HandlerScope } from "./handler-scope.ts";
+import type { HandlerScope } from "./running-handler.ts";
 import type { RunningHandler } from "./running-handler.ts";
 import type { AttemptEnd } from "./attempt-end.ts";
 import { type Logger, withFields } from "../logger.ts";

@@ -3,7 +3,7 @@ import type { RecordPlace } from "../replay/delivery.ts";
 import { stopped, takenOver } from "./abort-reasons.ts";
 import { ReseolioError } from "../errors.ts";
 import type { ExecutionHost } from "./execution-host.ts";
-import type { CheckpointRecord, RecordAnswer } from "../session/frame-items.ts";
+import type { CheckpointRecord, RecordAnswer } from "../session/frames.ts";
 
 /** A record without what the execution adds. */
 export interface NewRecord {

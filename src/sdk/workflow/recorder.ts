@@ -4,7 +4,7 @@ import type { Delivery, RecordPlace } from "../replay/delivery.ts";
 import type { Operation } from "../replay/operation.ts";
 import type { Pending, PendingPromises } from "../replay/pending-promises.ts";
 import type { Replay } from "../replay/replay.ts";
-import type { CheckpointRecord, RecordAnswer } from "../session/frame-items.ts";
+import type { CheckpointRecord, RecordAnswer } from "../session/frames.ts";
 import type { ExecutionHost } from "./execution-host.ts";
 import { checkpointOf, type NewRecord, recordError } from "./new-record.ts";
 

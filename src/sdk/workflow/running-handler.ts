@@ -1,4 +1,5 @@
 import type { Context } from "../context.ts";
+import { currentScope, type Scope } from "../replay/scope.ts";
 import type { Execution } from "./execution.ts";
 import type { ExecutionHost } from "./execution-host.ts";
 import type { Undos } from "./undos.ts";
@@ -17,3 +18,14 @@ export interface RunningHandler extends Context, ExecutionHost {
   /** The handler has settled. */
   readonly hasEnded: boolean;
 }
+
+/** A scope with the handler that it belongs to. */
+export interface HandlerScope extends Scope {
+  readonly context: RunningHandler;
+}
+
+/**
+ * Where the caller runs; undefined outside a handler. Code runs in no scope but that of a HandlerContext or of one of
+ * its steps.
+ */
+export const currentHandlerScope = currentScope as () => HandlerScope | undefined;

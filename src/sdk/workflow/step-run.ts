@@ -1,6 +1,6 @@
 import type { StepRun } from "../context.ts";
 import { runInScope, Branch, CallCounter } from "../replay/scope.ts";
-import type { HandlerScope } from "./handler-scope.ts";
+import type { HandlerScope } from "./running-handler.ts";
 import type { RunningHandler } from "./running-handler.ts";
 import type { Operation } from "../replay/operation.ts";
 

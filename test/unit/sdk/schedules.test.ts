@@ -142,7 +142,7 @@ test("a rule for a preview has no other options, and names are checked", () => {
 describe("the presets of a durable function", () => {
   const asked: { options: ScheduleOptions; args: readonly unknown[] }[] = [];
   const access: FunctionAccess = {
-    enqueue: () => Promise.resolve(new JobHandle("id", undefined as never)),
+    calls: { enqueue: () => Promise.resolve(new JobHandle("id", undefined as never)) },
     createSchedule: (options, args) => {
       asked.push({ options, args });
       return Promise.resolve(new ScheduleHandle("id", "name", undefined as never));

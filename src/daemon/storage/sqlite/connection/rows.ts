@@ -1,15 +1,6 @@
 import type { Database } from "bun:sqlite";
-import { NO_BYTES } from "#proto/contract.ts";
-import type { Job } from "../../../core/job.ts";
 import { jobIdText } from "../../rows/job-id.ts";
-import {
-  jobFromRow as fromRow,
-  JOB_COLUMN_NAMES,
-  LISTED_JOB_COLUMN_NAMES,
-  type RowCodec,
-  type StoredValue,
-  UNDO_MARK,
-} from "../../rows/job-rows.ts";
+import { JOB_COLUMN_NAMES, LISTED_JOB_COLUMN_NAMES, type RowCodec, UNDO_MARK } from "../../rows/job-rows.ts";
 
 /**
  * A prepared statement, made once and used until the store closes. Statements that find jobs by a number or have a limit
@@ -33,24 +24,4 @@ export const SNAPSHOT_COLUMNS = [...LISTED_JOB_COLUMN_NAMES, IS_UNDO, "null", "n
 export const LISTED_JOB_COLUMNS = [...LISTED_JOB_COLUMN_NAMES, IS_UNDO].join(", ");
 
 /** Ids are their 16 bytes, text is text. */
-export const SQLITE_CODEC: RowCodec = {
-  idOf: (stored) => jobIdText(stored as Uint8Array),
-  textOf: (stored) => stored as string,
-};
-
-const noArgs = (): Uint8Array => NO_BYTES;
-
-/** The functions that the database knows, by number. */
-interface NamesOfFunctions {
-  readonly nameOf: (id: number) => string;
-}
-
-/** @param largeArgs called when the row's args are in their own table */
-export function jobFromRow(row: Row, functions: NamesOfFunctions, largeArgs: (id: StoredValue) => Uint8Array): Job {
-  return fromRow(row, SQLITE_CODEC, functions.nameOf, largeArgs);
-}
-
-/** A row of SNAPSHOT_COLUMNS or LISTED_JOB_COLUMNS: args, result and headers are empty, and in a list ranMs. */
-export function listedJobFromRow(row: Row, functions: NamesOfFunctions): Job {
-  return fromRow(row, SQLITE_CODEC, functions.nameOf, noArgs);
-}
+export const SQLITE_CODEC: RowCodec = { idOf: jobIdText as RowCodec["idOf"], textOf: String };

@@ -62,7 +62,7 @@ export function prepareApplyTransitions(session: WriteSession, failedRecords: Fa
     if (expected.state === "RUNNING") running.remove(jobId);
     counters.move(functions.idOf(functionName), STATE_CODES[expected.state], STATE_CODES[change.state]);
     if (ended !== null) recordAttempt(id, ended, now);
-    failedRecords.mark(transition);
+    if (change.marks !== undefined) failedRecords.mark(transition);
     if (isTerminal(change.state)) end(id, transition);
     return true;
   }

@@ -7,7 +7,8 @@ import { STATE_CODES } from "../../rows/job-rows.ts";
 import { IdStream, MergedIds, newestFirst } from "./id-streams.ts";
 import { FIRST_ID, jobIdText, lowestJobIdAt, PAST_LAST_ID, writeJobId } from "../../rows/job-id.ts";
 import type { ScheduleReader } from "../schedules/schedule-reader.ts";
-import { LISTED_JOB_COLUMNS, listedJobFromRow, type Row } from "../connection/rows.ts";
+import { LISTED_JOB_COLUMNS, type Row } from "../connection/rows.ts";
+import { listedJobFromRow } from "../session/job-reader.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
 /** How many rows one call reads at most, to stay far below the 50 ms that a call may block the daemon's thread. */

@@ -1,10 +1,12 @@
 import type { Database } from "bun:sqlite";
+import { NO_BYTES } from "#proto/contract.ts";
 import type { Attempt, Job } from "../../../core/job.ts";
 import type { WorkerRecord } from "../../seam/workers.ts";
 import {
   STATE_CODES,
   ATTEMPT_COLUMNS,
   attemptFromRow,
+  jobFromRow,
   type StoredValue,
   WORKER_COLUMNS,
   workerFromRow,
@@ -12,15 +14,7 @@ import {
 import type { FunctionNames } from "./functions.ts";
 import { writeJobId } from "../../rows/job-id.ts";
 import { UNDO } from "../../rows/record-order.ts";
-import {
-  IS_UNDO,
-  JOB_COLUMNS,
-  jobFromRow,
-  listedJobFromRow,
-  type Row,
-  SNAPSHOT_COLUMNS,
-  SQLITE_CODEC,
-} from "../connection/rows.ts";
+import { IS_UNDO, JOB_COLUMNS, type Row, SNAPSHOT_COLUMNS, SQLITE_CODEC } from "../connection/rows.ts";
 
 const JOB = `select ${JOB_COLUMNS} from jobs where id = ?`;
 
@@ -65,7 +59,7 @@ export class JobReader {
 
   /** A row of JOB_COLUMNS, perhaps with more columns behind. */
   jobOf(row: Row): Job {
-    return jobFromRow(row, this.#functions, this.#readLargeArgs);
+    return jobFromRow(row, SQLITE_CODEC, this.#functions.nameOf, this.#readLargeArgs);
   }
 
   /** A row of SNAPSHOT_COLUMNS. */
@@ -134,4 +128,11 @@ export class JobReader {
     if (row === undefined) throw new Error("a job's large args are missing; check the file with reseolio db check");
     return row[0] as Uint8Array;
   };
+}
+
+const noArgs = (): Uint8Array => NO_BYTES;
+
+/** A row of SNAPSHOT_COLUMNS or LISTED_JOB_COLUMNS: args, result and headers are empty, and in a list ranMs. */
+export function listedJobFromRow(row: Row, functions: Pick<FunctionNames, "nameOf">): Job {
+  return jobFromRow(row, SQLITE_CODEC, functions.nameOf, noArgs);
 }

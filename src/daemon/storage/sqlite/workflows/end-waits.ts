@@ -1,7 +1,8 @@
 import type { Database } from "bun:sqlite";
 import { NOT_ALONE, OF_WAIT } from "../../rows/record-order.ts";
 import type { ParkedJob } from "../../seam/workflows.ts";
-import { LISTED_JOB_COLUMNS, listedJobFromRow, type Row } from "../connection/rows.ts";
+import { LISTED_JOB_COLUMNS, type Row } from "../connection/rows.ts";
+import { listedJobFromRow } from "../session/job-reader.ts";
 import type { WriteSession } from "../session/write-session.ts";
 import { prepareTakeSignals, type TakeSignals } from "./take-signals.ts";
 import { prepareWaitDetails, sinceSql } from "./wait-details.ts";
