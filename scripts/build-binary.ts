@@ -9,7 +9,7 @@ import { basename, join, resolve } from "node:path";
 import manifest from "../package.json" with { type: "json" };
 import { fetchRuntime } from "./fetch-runtime.ts";
 import { run } from "./run.ts";
-import { TARGETS, isTarget } from "./targets.ts";
+import { isTarget, TARGETS } from "./targets.ts";
 import type { TargetName } from "./targets.ts";
 
 const checkout = resolve(import.meta.dir, "..");

@@ -6,7 +6,7 @@
  *     bun scripts/build-sdk.ts --published   for the registry: the main package names the others as optional
  */
 import { existsSync } from "node:fs";
-import { chmod, copyFile, cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import manifest from "../package.json" with { type: "json" };
 import { platformManifest, platforms, sdkManifest } from "./npm-manifests.ts";

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { installSdk } from "./install-sdk.ts";
 import { buildIfStale, checkout, executable } from "./prepare.ts";
-import { run, type RunResult } from "./run.ts";
 import type { Stage, Verdict } from "./run-stages.ts";
+import { run, type RunResult } from "./run.ts";
 import { readFailures, readTally } from "./tally.ts";
 
 /** How many slots the checks use: on two cores, as tests mostly wait for processes, disks and timers. */

@@ -2,9 +2,9 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { checkout } from "./support/executable.ts";
-import { sourceFiles, withoutComments, type SourceFile } from "./support/source-files.ts";
 import manifest from "../package.json" with { type: "json" };
+import { checkout } from "./support/executable.ts";
+import { type SourceFile, sourceFiles, withoutComments } from "./support/source-files.ts";
 
 interface Room {
   /** Files of the room; the first room that matches has the file. */
@@ -90,6 +90,11 @@ function cli(): readonly RegExp[] {
   ];
 }
 
+function byRankThenPath(one: string, other: string): number {
+  const rank = (path: string): number => ["#", "../", "./"].findIndex((start) => path.startsWith(start));
+  return rank(one) - rank(other) || (one < other ? -1 : 1);
+}
+
 /** Why a file is longer than 300 lines. */
 const longFiles: Readonly<Record<string, string>> = {
   "src/sdk/reseolio.ts": "the public methods of one class, mostly their documentation",
@@ -130,6 +135,15 @@ describe("imports", () => {
 
   test("every file imports only what its room may", () => {
     expect([...src, ...sourceFiles(["proto"])].flatMap(forbiddenImports)).toEqual([]);
+  });
+
+  test("every file sorts its imports by path: packages, #proto, the folders above, its own folder", () => {
+    const unsorted = authored.filter(({ code }) => {
+      const head = /^\s*(?:import\b[^;]*;\s*)*/.exec(code)?.[0] ?? "";
+      const given = [...head.matchAll(/^import\b[^;]*?\bfrom "([^"]+)"/gm)].map((match) => match[1]!);
+      return given.join() !== given.toSorted(byRankThenPath).join();
+    });
+    expect(unsorted.map(({ path }) => path)).toEqual([]);
   });
 
   test("a forbidden import is found", () => {

@@ -1,8 +1,8 @@
 /** Code that decodes a frame: two functions per message, one of which is the switch over its fields. */
 import { type DescField, type DescMessage, fromJson, type Message, ScalarType, toBinary } from "@bufbuild/protobuf";
 import type { Printable } from "@bufbuild/protoplugin";
-import { byNumber, type FrameFile, hintsOf, unsupported } from "./frame-file.ts";
 import { DELIMITED, tag, VARINT } from "../wire/writer.ts";
+import { byNumber, type FrameFile, hintsOf, unsupported } from "./frame-file.ts";
 
 export function printDecoder(file: FrameFile, frame: DescMessage, messages: readonly DescMessage[]): void {
   printFrame(file, frame);

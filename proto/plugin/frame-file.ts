@@ -1,6 +1,6 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { createImportSymbol, type GeneratedFile, type Printable } from "@bufbuild/protoplugin";
-import { HOT_MESSAGES, PACKAGE, type HotMessage } from "./hot-messages.ts";
+import { HOT_MESSAGES, type HotMessage, PACKAGE } from "./hot-messages.ts";
 
 /** Paths from the folder of the generated code. */
 const CONTRACT = "./../contract.ts";

@@ -1,11 +1,11 @@
 /** A client or worker process of the benchmark. Runs on Bun, and bundled on Node. Ends when its stdin ends. */
-import { createInterface } from "node:readline";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { type Client, createClient } from "../../src/sdk/transport/client.ts";
+import { createInterface } from "node:readline";
+import { JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { context } from "../../src/sdk/replay/scope.ts";
 import { Reseolio } from "../../src/sdk/reseolio.ts";
 import { helloFrame, openSessionStream } from "../../src/sdk/session/session-stream.ts";
-import { JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { type Client, createClient } from "../../src/sdk/transport/client.ts";
 import { type Answer, type ListFilter, type Order, PAYLOAD, type Timing } from "./child-protocol.ts";
 import type * as PhysicalLimits from "./physical-limits.ts";
 import { percentile } from "./statistics.ts";

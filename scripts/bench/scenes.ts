@@ -3,7 +3,7 @@ import { closeSync, copyFileSync, fsyncSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { BenchContext } from "./bench-context.ts";
 import { startDaemon } from "./daemon-process.ts";
-import { type Filling, fillDatabase } from "./fill-database.ts";
+import { fillDatabase, type Filling } from "./fill-database.ts";
 
 /** Functions that the finished jobs belong to. */
 export const FILLED_FUNCTIONS = 20;

@@ -1,5 +1,5 @@
 /** A daemon's resident memory while jobs are enqueued and run without a pause. */
-import { startChild, bunRuntime } from "./child-process.ts";
+import { bunRuntime, startChild } from "./child-process.ts";
 import { residentBytes, startDaemon } from "./daemon-process.ts";
 import { median, slope } from "./statistics.ts";
 

@@ -2,8 +2,8 @@
 import type { BenchContext } from "./bench-context.ts";
 import { type Child, type Runtime, startChild } from "./child-process.ts";
 import { type BenchDaemon, processorMs, startDaemon } from "./daemon-process.ts";
-import type { Recorder } from "./recorder.ts";
 import { measureFsyncs, openRawCommits } from "./physical-limits.ts";
+import type { Recorder } from "./recorder.ts";
 import type { SceneName } from "./row-specs.ts";
 import { median } from "./statistics.ts";
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { type AppEvent, type AppSettings, appEnvironment, parseAppEvent } from "./app-contract.ts";
+import { appEnvironment, type AppEvent, type AppSettings, parseAppEvent } from "./app-contract.ts";
 
 /** The application, in a process of its own. */
 export interface AppProcess {

@@ -1,8 +1,8 @@
 import type { NewWait } from "../../src/daemon/core/checkpoint.ts";
 import { decide } from "../../src/daemon/core/job-machine.ts";
 import { resolveJobOptions } from "../../src/daemon/core/job-options.ts";
-import type { Transaction } from "../../src/daemon/storage/seam/store.ts";
 import { openStore } from "../../src/daemon/storage/open-store.ts";
+import type { Transaction } from "../../src/daemon/storage/seam/store.ts";
 
 const BATCH = 500;
 

@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { startDaemon } from "../bench/daemon-process.ts";
-import { startClient } from "./child.ts";
 import { readStoreReport } from "./check-store.ts";
+import { startClient } from "./child.ts";
 import { compareWithStore, readEnqueueLog } from "./enqueue-log.ts";
 import { playRounds, type SoakContext, type Verdict, verdictOf } from "./soak-context.ts";
 

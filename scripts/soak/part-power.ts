@@ -2,8 +2,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { startDaemon } from "../bench/daemon-process.ts";
-import { startClient } from "./child.ts";
 import { readStoreReport, type StoreReport } from "./check-store.ts";
+import { startClient } from "./child.ts";
 import { compareWithStore, readEnqueueLog } from "./enqueue-log.ts";
 import { availableFileSystems, type FileSystem, LoopDisk, powerCutObstacle } from "./loop-disk.ts";
 import { firstAcknowledgement } from "./part-enqueue.ts";

@@ -31,12 +31,12 @@ import type { DaemonInfo } from "./rpc/daemon-info.ts";
 import { createHttpRoutes } from "./rpc/http-routes.ts";
 import { CommitMetrics, renderMetrics } from "./rpc/metrics/metrics.ts";
 import { createRoutes } from "./rpc/routes.ts";
-import { createStreams } from "./rpc/session/session-stream.ts";
 import { OpenSessions } from "./rpc/session/open-sessions.ts";
+import { createStreams } from "./rpc/session/session-stream.ts";
 import { type Server, startServer } from "./server.ts";
-import type { Store } from "./storage/seam/store.ts";
-import { openWithRetry } from "./storage/open-with-retry.ts";
 import { isPostgresUrl, openStore } from "./storage/open-store.ts";
+import { openWithRetry } from "./storage/open-with-retry.ts";
+import type { Store } from "./storage/seam/store.ts";
 
 /** How long a start waits for the database. */
 const START_MS = 60_000;

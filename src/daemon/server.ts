@@ -1,21 +1,21 @@
 import type { ConnectRouter } from "@connectrpc/connect";
-import { type Server as HttpServer, createServer as createHttpServer } from "node:http";
-import { type Http2Server, createServer as createHttp2Server } from "node:http2";
+import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
+import { createServer as createHttp2Server, type Http2Server } from "node:http2";
 import type { AddressInfo, Server as NetServer } from "node:net";
 import { HTTP2_WINDOW_BYTES } from "#proto/contract.ts";
 import { DaemonError } from "./core/errors.ts";
+import { AllowedHosts } from "./http/allowed-hosts.ts";
 import { BearerToken } from "./http/bearer-token.ts";
 import { exposureFault, formatAddress } from "./http/bind-address.ts";
 import { ConnectionTable } from "./http/connection-table.ts";
-import { type Servers, type TlsFiles, listenForBothProtocols, listenWithTls } from "./http/protocol-switch.ts";
 import type { GrpcStreamHandler } from "./http/grpc-stream.ts";
 import type { HttpRoutes } from "./http/http-route.ts";
 import { listen } from "./http/listen.ts";
-import { AllowedHosts } from "./http/allowed-hosts.ts";
+import { listenForBothProtocols, listenWithTls, type Servers, type TlsFiles } from "./http/protocol-switch.ts";
 import { RequestGuard } from "./http/request-guard.ts";
 import { createRequestListener } from "./http/request-listener.ts";
 import { createRpcHandlers } from "./http/rpc-handler.ts";
-import { type ServerLimits, DEFAULT_SERVER_LIMITS } from "./http/server-limits.ts";
+import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./http/server-limits.ts";
 import type { Logger } from "./logger.ts";
 
 export interface ServerOptions {

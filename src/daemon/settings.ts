@@ -1,7 +1,7 @@
 /** Every setting of `serve`, declared once: the parser, the help and the table in docs/operations.md use it. */
 import { DEFAULT_ADDRESS, MAX_DURATION_MS } from "#proto/contract.ts";
 import { isHostName } from "./http/allowed-hosts.ts";
-import { type LogFormat, type LogLevel, LOG_FORMATS, LOG_LEVELS } from "./logger.ts";
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./logger.ts";
 
 /** The value of a text that the user gave. `expected` completes the sentence "use …". */
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly expected: string };

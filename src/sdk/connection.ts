@@ -1,29 +1,29 @@
 import { create } from "@bufbuild/protobuf";
+import type { EventEmitter } from "node:events";
 import {
+  type Assignment,
   type Hello,
   HelloSchema,
   type SessionResponse,
   type Welcome,
-  type Assignment,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { uuidV7 } from "#proto/uuid-v7.ts";
-import { type Client, createClient } from "./transport/client.ts";
-import { ReseolioError } from "./errors.ts";
 import { EventsClient } from "./calls/events-client.ts";
 import { JobsClient } from "./calls/jobs-client.ts";
+import { SchedulesClient } from "./calls/schedules-client.ts";
+import { UnaryCalls } from "./calls/unary-calls.ts";
+import { ReseolioError } from "./errors.ts";
+import type { JobEventInfo, ReseolioEvents } from "./events.ts";
 import type { ReseolioSettings } from "./reseolio-options.ts";
+import { isRefusal, type SessionOwner } from "./session/session-settings.ts";
+import { Session } from "./session/session.ts";
+import { Sidecar } from "./sidecar/sidecar.ts";
+import { type Client, createClient } from "./transport/client.ts";
+import { SDK_VERSION } from "./version.ts";
 import { readProcessIdentity } from "./worker/process-identity.ts";
 import type { Registry } from "./worker/registry.ts";
-import { SchedulesClient } from "./calls/schedules-client.ts";
-import { Session } from "./session/session.ts";
-import { isRefusal, type SessionOwner } from "./session/session-settings.ts";
-import { Sidecar } from "./sidecar/sidecar.ts";
-import { UnaryCalls } from "./calls/unary-calls.ts";
-import { SDK_VERSION } from "./version.ts";
-import { Worker } from "./worker/worker.ts";
 import type { WorkerEvents } from "./worker/worker-options.ts";
-import type { EventEmitter } from "node:events";
-import type { JobEventInfo, ReseolioEvents } from "./events.ts";
+import { Worker } from "./worker/worker.ts";
 
 export interface ConnectionEvents extends WorkerEvents {
   readonly onDisconnected: (error: ReseolioError) => void;

@@ -2,11 +2,11 @@ import type { JobCalls } from "./calls/job-calls.ts";
 import { ReseolioError } from "./errors.ts";
 import type { JobHandle } from "./job-handle.ts";
 import { isJobOptions, type JobOptions } from "./options/job-options.ts";
-import type { FunctionDefinition } from "./worker/registry.ts";
 import { show } from "./options/option-faults.ts";
-import type { ScheduleHandle } from "./schedule-handle.ts";
 import type { ScheduleOptions, ScheduleSettings } from "./options/schedule-options.ts";
+import type { ScheduleHandle } from "./schedule-handle.ts";
 import type { JobResult } from "./serialized.ts";
+import type { FunctionDefinition } from "./worker/registry.ts";
 
 /**
  * A function whose calls are stored before they are acknowledged, and then run to completion by a worker.

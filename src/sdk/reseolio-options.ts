@@ -1,13 +1,13 @@
 import { DEFAULT_ADDRESS } from "#proto/contract.ts";
-import { parseAddresses } from "./transport/address.ts";
 import { ReseolioError } from "./errors.ts";
-import { checkOptions } from "./options/option-faults.ts";
 import { type Logger, stderrLogger } from "./logger.ts";
-import { type TestHooks, testHooksOf } from "./workflow/test-hooks.ts";
+import { checkOptions } from "./options/option-faults.ts";
 import { SESSION_DEFAULTS, type SessionSettings } from "./session/session-settings.ts";
 import type { SidecarOptions } from "./sidecar/sidecar.ts";
 import { DEFAULT_STORAGE, parseStorage, type Storage } from "./sidecar/storage.ts";
+import { parseAddresses } from "./transport/address.ts";
 import type { TlsOptions, TransportOptions } from "./transport/transport.ts";
+import { type TestHooks, testHooksOf } from "./workflow/test-hooks.ts";
 
 /**
  * Options of a client, all optional. An option overrides its environment variable, which overrides the default in

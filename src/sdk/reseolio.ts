@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { encodeSchedule } from "./calls/encode-schedule.ts";
 import { type FunctionOptions, JobCalls } from "./calls/job-calls.ts";
-import { connectionEvents, notify, Connection, Lifecycle } from "./connection.ts";
+import { Connection, connectionEvents, Lifecycle, notify } from "./connection.ts";
 import type { Context } from "./context.ts";
 import { createDurableFunction, type DurableFunction } from "./durable-function.ts";
 import { ReseolioError } from "./errors.ts";

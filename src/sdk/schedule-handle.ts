@@ -1,8 +1,8 @@
 import { ReseolioError } from "./errors.ts";
 import type { JobHandle } from "./job-handle.ts";
+import type { ScheduleUpdate } from "./options/schedule-options.ts";
 import type { ScheduleDetails, ScheduleStatus } from "./schedule-details.ts";
 import type { BackfillWindow } from "./schedule-query.ts";
-import type { ScheduleUpdate } from "./options/schedule-options.ts";
 
 /** What a handle needs from its client. */
 export interface ScheduleAccess {

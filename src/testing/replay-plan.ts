@@ -1,4 +1,4 @@
-import type { CrashPlan, ReturnedHandler, GivenValue } from "../sdk/workflow/test-hooks.ts";
+import type { CrashPlan, GivenValue, ReturnedHandler } from "../sdk/workflow/test-hooks.ts";
 import { StepOrder } from "./step-order.ts";
 
 /**

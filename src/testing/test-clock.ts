@@ -1,9 +1,9 @@
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type Client as ServiceClient, createClient as createServiceClient } from "@connectrpc/connect";
 import { type MoveClockResponse, TestingService } from "#proto/gen/reseolio/v1/testing_service_pb.ts";
+import { ReseolioError } from "../sdk/errors.ts";
 import { type Client, createClient } from "../sdk/transport/client.ts";
 import { reseolioErrorFrom } from "../sdk/transport/connect-errors.ts";
-import { ReseolioError } from "../sdk/errors.ts";
 
 /** How much longer than the daemon's own wait a call may take. */
 const CALL_MARGIN_MS = 10_000;

@@ -1,7 +1,7 @@
 import { ReseolioError } from "../sdk/errors.ts";
 import type { ReseolioOptions } from "../sdk/reseolio-options.ts";
-import { type TestHooks, TEST_HOOKS } from "../sdk/workflow/test-hooks.ts";
 import { Reseolio } from "../sdk/reseolio.ts";
+import { TEST_HOOKS, type TestHooks } from "../sdk/workflow/test-hooks.ts";
 import { durationMs } from "./duration.ts";
 import { ReplayPlan } from "./replay-plan.ts";
 import { TestClock } from "./test-clock.ts";

@@ -2,8 +2,8 @@
 import { Code } from "@connectrpc/connect";
 import { expect } from "bun:test";
 import { createClient } from "../../src/sdk/transport/client.ts";
-import { testOnEachStore } from "../support/each-store.ts";
 import { WORK } from "../support/e2e-world.ts";
+import { testOnEachStore } from "../support/each-store.ts";
 import { rejection } from "../support/rejection.ts";
 
 testOnEachStore("P10: a pending job that was cancelled never starts", async (store) => {

@@ -5,8 +5,8 @@ import { type AddressInfo, createServer } from "node:net";
 import { freePort } from "../support/free-port.ts";
 import { shellOfFile } from "../support/shell.ts";
 import { spawnDaemon } from "../support/spawn-daemon.ts";
-import { createTestCertificate } from "../support/test-certificate.ts";
 import { tempDir } from "../support/temp-dir.ts";
+import { createTestCertificate } from "../support/test-certificate.ts";
 
 const { daemon, cli, ok, start } = shellOfFile();
 

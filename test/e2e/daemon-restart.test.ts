@@ -1,8 +1,8 @@
 /** P7: a daemon that comes back does not run again what living workers hold. */
 import { expect } from "bun:test";
 import type { JobHandle } from "../../src/sdk/index.ts";
-import { testOnEachStore } from "../support/each-store.ts";
 import type { E2eWorld } from "../support/e2e-world.ts";
+import { testOnEachStore } from "../support/each-store.ts";
 import { rejection } from "../support/rejection.ts";
 import type { RecipeResult } from "./fixtures/recipe.ts";
 

@@ -2,9 +2,9 @@
 import { expect } from "bun:test";
 import { SettleResult } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { JobDetails } from "../../src/sdk/index.ts";
-import { testOnEachStore } from "../support/each-store.ts";
 import { WORK } from "../support/e2e-world.ts";
 import type { E2eWorld } from "../support/e2e-world.ts";
+import { testOnEachStore } from "../support/each-store.ts";
 import { RawWorker } from "../support/raw-worker.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 

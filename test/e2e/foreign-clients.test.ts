@@ -1,10 +1,10 @@
 /** Clients that are not ours speak to the daemon: @grpc/grpc-js, curl, Python's grpcio, and a raw gRPC-web call. */
+import * as grpc from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import * as grpc from "@grpc/grpc-js";
-import { loadSync } from "@grpc/proto-loader";
 import { checkout } from "../support/executable.ts";
 import { hasPythonGrpc, preparePython, python } from "../support/python-grpc.ts";
 import { environment, runCommand, runOrThrow } from "../support/run-command.ts";

@@ -2,10 +2,10 @@
 import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import type { JobHandle, ReseolioError } from "../../src/sdk/index.ts";
-import { STORES } from "../support/each-store.ts";
-import type { StoreKind } from "../support/each-store.ts";
 import { createE2eWorld, WORK } from "../support/e2e-world.ts";
 import type { E2eWorld } from "../support/e2e-world.ts";
+import { STORES } from "../support/each-store.ts";
+import type { StoreKind } from "../support/each-store.ts";
 import { reseolioCommand } from "../support/executable.ts";
 import { startPostgres } from "../support/postgres-server.ts";
 import { runCommand } from "../support/run-command.ts";

@@ -1,8 +1,8 @@
 /** P17: SIGTERM drains and hands back what is left, exit 0; a second signal stops now. */
 import { expect } from "bun:test";
-import { testOnEachStore } from "../support/each-store.ts";
-import type { E2eWorld } from "../support/e2e-world.ts";
 import { context, type JobHandle } from "../../src/sdk/index.ts";
+import type { E2eWorld } from "../support/e2e-world.ts";
+import { testOnEachStore } from "../support/each-store.ts";
 import type { RecipeResult } from "./fixtures/recipe.ts";
 
 const EXITED = { exitCode: 0, signal: null };

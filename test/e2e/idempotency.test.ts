@@ -1,10 +1,10 @@
 /** P3: one job per function and idempotency key, whoever calls and whenever. */
 import { expect } from "bun:test";
 import type { DeduplicatedCall } from "../../src/sdk/index.ts";
-import { testOnEachStore } from "../support/each-store.ts";
 import { WORK } from "../support/e2e-world.ts";
-import { rejection } from "../support/rejection.ts";
+import { testOnEachStore } from "../support/each-store.ts";
 import { spawnFixture } from "../support/fixture-process.ts";
+import { rejection } from "../support/rejection.ts";
 import type { BurstSettings } from "./fixtures/burst.ts";
 
 const KEY = { idempotencyKey: "order-4711" };

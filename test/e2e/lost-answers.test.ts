@@ -1,8 +1,8 @@
 /** P2: an answer that was lost on the way does neither lose nor double what was asked. */
 import { expect } from "bun:test";
 import { startCuttingProxy } from "../support/cutting-proxy.ts";
-import { testOnEachStore } from "../support/each-store.ts";
 import { WORK } from "../support/e2e-world.ts";
+import { testOnEachStore } from "../support/each-store.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { openStoredJobs } from "../support/stored-jobs.ts";
 

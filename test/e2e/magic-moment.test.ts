@@ -4,9 +4,9 @@
  */
 import { expect } from "bun:test";
 import type { JobDetails, JobHandle } from "../../src/sdk/index.ts";
-import { testOnEachStore } from "../support/each-store.ts";
 import { WORK } from "../support/e2e-world.ts";
 import type { E2eWorld } from "../support/e2e-world.ts";
+import { testOnEachStore } from "../support/each-store.ts";
 import type { FixtureProcess } from "../support/fixture-process.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import type { Random } from "../support/seeded-random.ts";

@@ -1,7 +1,7 @@
 /** The npm tarballs, as a user meets them: an empty directory, npm, Node 20 and Bun. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { readFile, readdir, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import manifest from "../../package.json" with { type: "json" };
 import { buildSdk } from "../../scripts/build-sdk.ts";

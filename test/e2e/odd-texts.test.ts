@@ -1,7 +1,7 @@
 /** P5, P19: texts that a store might take for something else are kept as they are, and mean the same on both stores. */
 import { expect } from "bun:test";
-import { testOnEachStore } from "../support/each-store.ts";
 import { WORK } from "../support/e2e-world.ts";
+import { testOnEachStore } from "../support/each-store.ts";
 import { rejection } from "../support/rejection.ts";
 
 const TEXTS = [

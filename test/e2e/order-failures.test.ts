@@ -4,8 +4,8 @@
  */
 import { describe, expect } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
-import { testOnEachStore, type TestStore } from "../support/each-store.ts";
 import type { E2eWorld } from "../support/e2e-world.ts";
+import { testOnEachStore, type TestStore } from "../support/each-store.ts";
 import { type FixtureProcess, spawnFixture } from "../support/fixture-process.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { ORDER_POINTS, type OrderForm, type OrderWorkerSettings, PROCESS_ORDER } from "./fixtures/order.ts";

@@ -3,11 +3,11 @@ import { Code, type ConnectError } from "@connectrpc/connect";
 import { expect } from "bun:test";
 import { type Checkpoint, CheckpointKind, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { SettleResult } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { testOnEachStore } from "../support/each-store.ts";
+import { createClient } from "../../src/sdk/transport/client.ts";
 import type { E2eWorld } from "../support/e2e-world.ts";
+import { testOnEachStore } from "../support/each-store.ts";
 import { RawWorker } from "../support/raw-worker.ts";
 import { rejection } from "../support/rejection.ts";
-import { createClient } from "../../src/sdk/transport/client.ts";
 
 const FN = "raw:ordered";
 const { ACCEPTED } = SettleResult;

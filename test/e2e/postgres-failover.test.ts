@@ -1,8 +1,8 @@
 /** P1, P19 on PostgreSQL with a synchronous standby: what was acknowledged survives the loss of the primary. */
 import { expect, test } from "bun:test";
 import postgres from "postgres";
-import { Reseolio } from "../../src/sdk/index.ts";
 import { createPostgresStore } from "../../src/daemon/storage/postgres/postgres-store.ts";
+import { Reseolio } from "../../src/sdk/index.ts";
 import { newJob, type StoreWorld } from "../storage/store-world.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { type PostgresServer, REPLICATION, startPostgres } from "../support/postgres-server.ts";

@@ -1,8 +1,8 @@
 /** P8: retry delays, read from the records of a running daemon: never early, inside the jitter band. */
 import { expect } from "bun:test";
 import type { JobDetails, JobOptions } from "../../src/sdk/index.ts";
-import { testOnEachStore } from "../support/each-store.ts";
 import type { E2eWorld } from "../support/e2e-world.ts";
+import { testOnEachStore } from "../support/each-store.ts";
 
 /** From the due time to the start of a handler, on a machine that does other things too. */
 const LATE_MS = 1_000;

@@ -1,7 +1,7 @@
 /** Schedules from a shell. */
 import { expect } from "bun:test";
 import { spawn } from "node:child_process";
-import { testOnEachStore, type StoreWorld } from "../support/each-store.ts";
+import { type StoreWorld, testOnEachStore } from "../support/each-store.ts";
 import { reseolioCommand } from "../support/executable.ts";
 import { type CommandOptions, type CommandResult, environment, runCommand } from "../support/run-command.ts";
 

@@ -6,8 +6,8 @@ import { startCuttingProxy } from "../support/cutting-proxy.ts";
 import { testOnEachStore } from "../support/each-store.ts";
 import { checkout } from "../support/executable.ts";
 import { rejection } from "../support/rejection.ts";
-import { seededRandom } from "../support/seeded-random.ts";
 import { runCommand, runOrThrow } from "../support/run-command.ts";
+import { seededRandom } from "../support/seeded-random.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
 testOnEachStore("P15: ticks run with the function's arguments, each knowing its tick", async (store) => {

@@ -2,13 +2,13 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
+import { openCrashedDatabase } from "../support/crashed-database.ts";
 import { createE2eWorld } from "../support/e2e-world.ts";
 import { reseolioCommand } from "../support/executable.ts";
 import { spawnFixture } from "../support/fixture-process.ts";
 import { runCommand } from "../support/run-command.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { spawnDaemon } from "../support/spawn-daemon.ts";
-import { openCrashedDatabase } from "../support/crashed-database.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import type { MigrationCrash } from "./fixtures/migration-crash.ts";
 

@@ -2,8 +2,8 @@
 import { expect } from "bun:test";
 import type { JobHandle } from "../../src/sdk/index.ts";
 import { startCuttingProxy } from "../support/cutting-proxy.ts";
-import { type StoreWorld, testOnEachStore } from "../support/each-store.ts";
 import type { E2eWorld } from "../support/e2e-world.ts";
+import { type StoreWorld, testOnEachStore } from "../support/each-store.ts";
 import { reseolioCommand } from "../support/executable.ts";
 import { RawWorker } from "../support/raw-worker.ts";
 import { type CommandResult, runCommand } from "../support/run-command.ts";

@@ -1,20 +1,20 @@
 /** P19, P1, P16: PostgreSQL goes away and comes back; the daemon, its workers and its clients are the same all the time. */
+import { expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { expect, test } from "bun:test";
 import type { JobHandle } from "../../src/sdk/index.ts";
-import { testStore } from "../support/each-store.ts";
-import type { StoreWorld } from "../support/each-store.ts";
-import type { PostgresServer } from "../support/postgres-server.ts";
-import { reseolioCommand } from "../support/executable.ts";
-import { rejection } from "../support/rejection.ts";
-import { freePort } from "../support/free-port.ts";
-import { environment, runCommand } from "../support/run-command.ts";
-import { openStoredJobs } from "../support/stored-jobs.ts";
-import { startPostgres } from "../support/postgres-server.ts";
-import { randomFrom } from "../support/seeded-random.ts";
 import { startCuttingProxy } from "../support/cutting-proxy.ts";
 import { createE2eWorld, WORK } from "../support/e2e-world.ts";
+import { testStore } from "../support/each-store.ts";
+import type { StoreWorld } from "../support/each-store.ts";
+import { reseolioCommand } from "../support/executable.ts";
+import { freePort } from "../support/free-port.ts";
+import type { PostgresServer } from "../support/postgres-server.ts";
+import { startPostgres } from "../support/postgres-server.ts";
+import { rejection } from "../support/rejection.ts";
+import { environment, runCommand } from "../support/run-command.ts";
+import { randomFrom } from "../support/seeded-random.ts";
+import { openStoredJobs } from "../support/stored-jobs.ts";
 import type { RecipeResult } from "./fixtures/recipe.ts";
 
 const RECOVERY_MS = 10_000;

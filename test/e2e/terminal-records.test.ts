@@ -1,8 +1,8 @@
 /** P5: what has ended stays as it is, unless a person makes it run again. */
 import { expect } from "bun:test";
 import { testOnEachStore } from "../support/each-store.ts";
-import { rejection } from "../support/rejection.ts";
 import { reseolioCommand } from "../support/executable.ts";
+import { rejection } from "../support/rejection.ts";
 import { runCommand } from "../support/run-command.ts";
 import type { CommandResult } from "../support/run-command.ts";
 

@@ -1,9 +1,9 @@
 /** What the command line says of jobs that wait, and of the events that they wait for. */
 import { expect } from "bun:test";
 import { context, type Reseolio } from "../../src/sdk/index.ts";
+import type { E2eWorld } from "../support/e2e-world.ts";
 import { testOnEachStore } from "../support/each-store.ts";
 import { reseolioCommand } from "../support/executable.ts";
-import type { E2eWorld } from "../support/e2e-world.ts";
 import { type CommandResult, runCommand } from "../support/run-command.ts";
 
 function cli(world: E2eWorld, args: readonly string[], stdin?: string): Promise<CommandResult> {

@@ -1,12 +1,12 @@
 /** P6: the jobs of a worker that is gone run elsewhere: at once when its process is seen to be gone, else after the lease. */
 import { expect } from "bun:test";
-import { startCuttingProxy } from "../support/cutting-proxy.ts";
-import { testOnEachStore } from "../support/each-store.ts";
-import type { E2eWorld } from "../support/e2e-world.ts";
-import { rejection } from "../support/rejection.ts";
-import type { FixtureProcess } from "../support/fixture-process.ts";
-import { randomFrom } from "../support/seeded-random.ts";
 import type { JobHandle } from "../../src/sdk/index.ts";
+import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import type { E2eWorld } from "../support/e2e-world.ts";
+import { testOnEachStore } from "../support/each-store.ts";
+import type { FixtureProcess } from "../support/fixture-process.ts";
+import { rejection } from "../support/rejection.ts";
+import { randomFrom } from "../support/seeded-random.ts";
 import type { RecipeResult, WorkerSettings } from "./fixtures/recipe.ts";
 
 const LEASE_MS = 2_000;

@@ -1,7 +1,7 @@
 /** P11: steps under kill -9: what was recorded is never done again. */
 import { expect } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
-import { testOnEachStore, type StoreWorld, type TestStore } from "../support/each-store.ts";
+import { type StoreWorld, testOnEachStore, type TestStore } from "../support/each-store.ts";
 import { type FixtureProcess, spawnFixture } from "../support/fixture-process.ts";
 import { type Random, seededRandom } from "../support/seeded-random.ts";
 import { tempDir } from "../support/temp-dir.ts";

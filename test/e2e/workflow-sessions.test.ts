@@ -4,8 +4,8 @@ import { expect } from "bun:test";
 import { CheckpointKind, JobSchema, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { SettleResult } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { createClient } from "../../src/sdk/transport/client.ts";
-import { testOnEachStore } from "../support/each-store.ts";
 import type { E2eWorld } from "../support/e2e-world.ts";
+import { testOnEachStore } from "../support/each-store.ts";
 import { RawWorker } from "../support/raw-worker.ts";
 
 const FN = "raw:workflow";

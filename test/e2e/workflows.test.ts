@@ -1,8 +1,8 @@
 /** Workflows on a real daemon: parents without slots, handlers that go on in place or from their checkpoints. */
 import { expect } from "bun:test";
 import { context, EventTimeoutError, type Reseolio, TerminalError } from "../../src/sdk/index.ts";
-import { testOnEachStore } from "../support/each-store.ts";
 import type { E2eWorld } from "../support/e2e-world.ts";
+import { testOnEachStore } from "../support/each-store.ts";
 import { rejection } from "../support/rejection.ts";
 
 async function worker(world: E2eWorld, workerConcurrency: number, maxParkedHandlers = 1_000): Promise<Reseolio> {

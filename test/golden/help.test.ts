@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { resolve } from "node:path";
-import { painter } from "../../src/cli/terminal/color.ts";
 import { type AnyCommand, isGroup } from "../../src/cli/command.ts";
+import { TOPICS } from "../../src/cli/help/help-text.ts";
 import { COMMANDS } from "../../src/cli/main.ts";
 import { helpText } from "../../src/cli/run-main.ts";
-import { TOPICS } from "../../src/cli/help/help-text.ts";
+import { painter } from "../../src/cli/terminal/color.ts";
 import { VERSION } from "../../src/cli/version.ts";
 import { expectGolden } from "./golden.ts";
 

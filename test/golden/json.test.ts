@@ -4,13 +4,13 @@ import { describe, expect, test } from "bun:test";
 import { FunctionStatsSchema } from "../../proto/gen/reseolio/v1/daemon_service_pb.ts";
 import { EventSchema } from "../../proto/gen/reseolio/v1/event_service_pb.ts";
 import { CheckpointKind, type Job, JobSchema, JobState } from "../../proto/gen/reseolio/v1/job_pb.ts";
+import { onePage } from "../../src/cli/terminal/one-page.ts";
+import { type FormatFlags, Output } from "../../src/cli/terminal/output.ts";
+import { toJson } from "../../src/cli/text/json-text.ts";
 import { emittedEventRecord, eventJson, eventRecord } from "../../src/cli/views/event-view.ts";
 import { FUNCTIONS } from "../../src/cli/views/function-view.ts";
 import { type JobNode, TREE_LISTING, treeJson, treeRows } from "../../src/cli/views/job-tree.ts";
-import { toJson } from "../../src/cli/text/json-text.ts";
-import { jobJson, JOB_LISTING, jobRecord } from "../../src/cli/views/job-view.ts";
-import { onePage } from "../../src/cli/terminal/one-page.ts";
-import { Output, type FormatFlags } from "../../src/cli/terminal/output.ts";
+import { JOB_LISTING, jobJson, jobRecord } from "../../src/cli/views/job-view.ts";
 import { expectGolden } from "./golden.ts";
 import { linesOver80, Recorder } from "./recorder.ts";
 

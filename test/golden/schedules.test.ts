@@ -10,10 +10,10 @@ import {
   ScheduleState,
   TickSchema,
 } from "../../proto/gen/reseolio/v1/schedule_service_pb.ts";
-import { onePage } from "../../src/cli/terminal/one-page.ts";
-import { Output, type FormatFlags } from "../../src/cli/terminal/output.ts";
-import { scheduleJson, scheduleRecord, SCHEDULE_LISTING } from "../../src/cli/views/schedule-view.ts";
 import { showTicks } from "../../src/cli/calls/show-ticks.ts";
+import { onePage } from "../../src/cli/terminal/one-page.ts";
+import { type FormatFlags, Output } from "../../src/cli/terminal/output.ts";
+import { SCHEDULE_LISTING, scheduleJson, scheduleRecord } from "../../src/cli/views/schedule-view.ts";
 import { expectGolden } from "./golden.ts";
 import { linesOver80, Recorder } from "./recorder.ts";
 

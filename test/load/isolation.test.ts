@@ -1,8 +1,8 @@
 /** A backlog of a function that nobody serves does not slow the others: enqueue, claim and await stay as they were. */
 import { expect } from "bun:test";
 import { createClient } from "../../src/sdk/transport/client.ts";
-import { testOnEachStore } from "../support/each-store.ts";
 import type { E2eWorld } from "../support/e2e-world.ts";
+import { testOnEachStore } from "../support/each-store.ts";
 
 /** The promise is made for 1,000,000: `FLOOD_JOBS=1000000` shows it, CI takes fewer. */
 const FLOOD = Number(process.env["FLOOD_JOBS"] ?? 100_000);

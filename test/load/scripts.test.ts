@@ -1,13 +1,13 @@
 /** Demo, benchmark and soak, as a person runs them, small. */
+import { beforeAll, describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, describe, expect, test } from "bun:test";
-import { findProcesses } from "../../scripts/demo/find-processes.ts";
-import { prepareCheckout } from "../../scripts/prepare.ts";
 import { rowSpecs } from "../../scripts/bench/row-specs.ts";
 import { QUICK_SCALE } from "../../scripts/bench/scale.ts";
+import { findProcesses } from "../../scripts/demo/find-processes.ts";
+import { prepareCheckout } from "../../scripts/prepare.ts";
 import { checkout } from "../support/executable.ts";
 import { environment, runCommand } from "../support/run-command.ts";
 import { tempDir } from "../support/temp-dir.ts";

@@ -1,12 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { decide, type JobEvent } from "../../src/daemon/core/job-machine.ts";
-import { resolveJobOptions } from "../../src/daemon/core/job-options.ts";
-import type { Job } from "../../src/daemon/core/job.ts";
-import type { Store, Transaction } from "../../src/daemon/storage/seam/store.ts";
-import type { NewJob } from "../../src/daemon/storage/seam/jobs.ts";
-import type { ManualClock } from "../support/manual-clock.ts";
-import { randomFrom, type Random } from "../support/seeded-random.ts";
-import { type MakeStore, newJobId } from "../storage/store-world.ts";
 import type {
   Checkpoint,
   CheckpointKind,
@@ -14,7 +6,15 @@ import type {
   NewWait,
   RecordOrder,
 } from "../../src/daemon/core/checkpoint.ts";
+import { decide, type JobEvent } from "../../src/daemon/core/job-machine.ts";
+import { resolveJobOptions } from "../../src/daemon/core/job-options.ts";
+import type { Job } from "../../src/daemon/core/job.ts";
+import type { NewJob } from "../../src/daemon/storage/seam/jobs.ts";
+import type { Store, Transaction } from "../../src/daemon/storage/seam/store.ts";
 import type { ParkedJob } from "../../src/daemon/storage/seam/workflows.ts";
+import { type MakeStore, newJobId } from "../storage/store-world.ts";
+import type { ManualClock } from "../support/manual-clock.ts";
+import { type Random, randomFrom } from "../support/seeded-random.ts";
 import type { ModelJob } from "./job-model.ts";
 import { WorkflowModel } from "./workflow-model.ts";
 

@@ -6,7 +6,7 @@ import { checkout } from "../support/executable.ts";
 import { installedModules, typeFaults, withoutTypes } from "./installed-sdk.ts";
 import { readDocument } from "./read-document.ts";
 import { type Answer, type Receiver, startReceiver } from "./receiver.ts";
-import { type World, capture, createWorld } from "./world.ts";
+import { capture, createWorld, type World } from "./world.ts";
 
 const webhooks = readDocument("examples/webhooks/deliver-webhooks.ts");
 const runtimes = [

@@ -1,18 +1,18 @@
 /** The tables of the README and its guides hold what the program does: each is compared with where its facts are declared. */
 import { describe, expect, test } from "bun:test";
 import { dirname, join } from "node:path";
-import { WIRE_LIMITS } from "../../proto/contract.ts";
 import { JOB_OPTIONS, type JobOptionRule } from "#proto/job-options.ts";
+import { WIRE_LIMITS } from "../../proto/contract.ts";
 import { EXIT_CODES } from "../../src/cli/exit.ts";
 import { resolveJobOptions } from "../../src/daemon/core/job-options.ts";
 import { JOB_STATES } from "../../src/daemon/core/job.ts";
 import { SCHEDULE_DEFAULTS } from "../../src/daemon/core/schedule.ts";
 import { SETTINGS } from "../../src/daemon/settings.ts";
-import { resolveOptions } from "../../src/sdk/reseolio-options.ts";
 import { encodeSchedule } from "../../src/sdk/calls/encode-schedule.ts";
+import * as sdk from "../../src/sdk/index.ts";
+import { resolveOptions } from "../../src/sdk/reseolio-options.ts";
 import { checkout as root } from "../support/executable.ts";
 import { decisions, guides, readDocument, tableOf } from "./read-document.ts";
-import * as sdk from "../../src/sdk/index.ts";
 
 const readme = readDocument("README.md");
 const guide = (name: string): string => readDocument(`docs/${name}.md`);

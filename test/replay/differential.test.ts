@@ -3,7 +3,7 @@
  * killed at every point. A hundred thousand random ones run in `bun run soak --only replay`.
  */
 import { afterAll, describe, expect, test } from "bun:test";
-import { STORES, type StoreKind } from "../support/each-store.ts";
+import { type StoreKind, STORES } from "../support/each-store.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { KNOWN_KILLED_PROGRAMS, KNOWN_PROGRAMS } from "./known-seeds.ts";
 import { type ReplayWorld, startReplayWorld } from "./replay-world.ts";

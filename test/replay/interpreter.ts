@@ -1,8 +1,8 @@
 /** Runs a program as a durable handler and writes down what it was given. */
 import { setImmediate as immediate } from "node:timers/promises";
 import { type AwaitSource, type Context, type JobHandle, TerminalError } from "../../src/sdk/index.ts";
-import type { ChildNode, JoinNode, Node, Program, Source, StepNode, TryNode } from "./program.ts";
 import { describeError, describeValue } from "./describe-values.ts";
+import type { ChildNode, JoinNode, Node, Program, Source, StepNode, TryNode } from "./program.ts";
 import { awaitSignal } from "./signals.ts";
 import type { TraceWriter } from "./trace.ts";
 

@@ -2,9 +2,9 @@
  * What must hold within one job: whatever a handler was given once, every later execution of the same attempt is given
  * again. After a failed attempt that still holds for everything before the failure that ended it.
  */
-import type { ExecutionTrace, HandlerEnd, JobTrace, TraceEntry } from "./trace.ts";
-import type { Program } from "./program.ts";
 import { stepsByPoint } from "./program-points.ts";
+import type { Program } from "./program.ts";
+import type { ExecutionTrace, HandlerEnd, JobTrace, TraceEntry } from "./trace.ts";
 
 /** What became of the job. */
 export interface JobEnd {

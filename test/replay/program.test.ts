@@ -1,7 +1,7 @@
 /** The generator of the differential test, and what makes its programs smaller. */
 import { describe, expect, test } from "bun:test";
-import { ALWAYS, type Node, programFrom } from "./program.ts";
 import { bodiesOf } from "./program-points.ts";
+import { ALWAYS, type Node, programFrom } from "./program.ts";
 import { shrink } from "./shrink.ts";
 
 const PROGRAMS = Array.from({ length: 2_000 }, (_, seed) => programFrom(seed, true));

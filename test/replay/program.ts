@@ -1,7 +1,7 @@
 /** Random handlers as data: what a workflow of plain code may consist of, made from a seed. */
-import { canSignal } from "./signals.ts";
 import { type Random, randomFrom } from "../support/seeded-random.ts";
 import { bodiesOf } from "./program-points.ts";
+import { canSignal } from "./signals.ts";
 
 /** One statement of a handler. */
 export type Node =

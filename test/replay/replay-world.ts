@@ -1,12 +1,12 @@
 /** A daemon and two clients of it that run programs: one keeps the handlers that wait, one gives up their memory. */
 import { Reseolio } from "../../src/sdk/index.ts";
-import { type CrashPlan, REAL_CLOCK, type TestHooks, TEST_HOOKS } from "../../src/sdk/workflow/test-hooks.ts";
+import { type CrashPlan, REAL_CLOCK, TEST_HOOKS, type TestHooks } from "../../src/sdk/workflow/test-hooks.ts";
 import { type StoreDaemonOptions, type StoreKind, testStore } from "../support/each-store.ts";
 import { AT_END, DeathList, type Deaths } from "./deaths.ts";
 import { type CallChild, interpret } from "./interpreter.ts";
 import { findDifferences, type JobEnd } from "./oracle.ts";
-import type { Program } from "./program.ts";
 import { durableChild, endOf, handlerFacts, optionsOf } from "./program-jobs.ts";
+import type { Program } from "./program.ts";
 import { sendSignals } from "./signals.ts";
 import { type JobTrace, MemoryTrace } from "./trace.ts";
 

@@ -1,8 +1,8 @@
 /** Signals of jobs, as far as this SDK has them. */
 import { type Context, JobHandle } from "../../src/sdk/index.ts";
 import { randomFrom } from "../support/seeded-random.ts";
-import type { Node, Program } from "./program.ts";
 import { bodiesOf } from "./program-points.ts";
+import type { Node, Program } from "./program.ts";
 
 interface Signalled {
   signal(name: string, payload: unknown): Promise<unknown>;

@@ -1,16 +1,16 @@
-import { connect as connectSocket } from "node:net";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, test } from "bun:test";
 import { once } from "node:events";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
+import { connect as connectSocket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import type { ServerLimits } from "../../src/daemon/http/server-limits.ts";
-import { headersFrame, PREFACE, resetFrame, settingsFrame } from "../support/http2-frames.ts";
 import { type HttpWorld, startHttpWorld } from "../support/http-world.ts";
-import { type RawSocket, openRawSocket } from "../support/raw-socket.ts";
+import { headersFrame, PREFACE, resetFrame, settingsFrame } from "../support/http2-frames.ts";
+import { openRawSocket, type RawSocket } from "../support/raw-socket.ts";
 import { createTestCertificate } from "../support/test-certificate.ts";
 
 /** Each limit has its own length, so that a test sees which one fell. */

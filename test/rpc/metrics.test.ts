@@ -4,8 +4,8 @@ import { startDaemon } from "../../src/daemon/daemon.ts";
 import { createSchedule } from "../../src/daemon/engine/schedules/create-schedule.ts";
 import { fireSchedules } from "../../src/daemon/engine/schedules/fire-schedules.ts";
 import { SILENT_LOGGER } from "../../src/daemon/logger.ts";
-import { CommitMetrics, renderMetrics } from "../../src/daemon/rpc/metrics/metrics.ts";
 import { MetricsText } from "../../src/daemon/rpc/metrics/metrics-text.ts";
+import { CommitMetrics, renderMetrics } from "../../src/daemon/rpc/metrics/metrics.ts";
 import { createEngineWorld } from "../support/engine-world.ts";
 import { TEST_INFO } from "../support/http-world.ts";
 

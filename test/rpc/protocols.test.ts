@@ -1,27 +1,27 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import {
-  credentials,
-  loadPackageDefinition,
-  Metadata,
-  status,
-  type ClientReadableStream,
-  type ServiceError,
-} from "@grpc/grpc-js";
-import { loadSync } from "@grpc/proto-loader";
-import { afterEach, describe, expect, test } from "bun:test";
-import { createClient, Code, ConnectError, type Client, type Transport } from "@connectrpc/connect";
-import {
+  compressionGzip,
   createConnectTransport,
   createGrpcTransport,
   createGrpcWebTransport,
-  compressionGzip,
 } from "@connectrpc/connect-node";
-import { fromBinary } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { brotliCompressSync, gzipSync } from "node:zlib";
+import {
+  type ClientReadableStream,
+  credentials,
+  loadPackageDefinition,
+  Metadata,
+  type ServiceError,
+  status,
+} from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+import { afterEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { brotliCompressSync, gzipSync } from "node:zlib";
+import { Health } from "#proto/gen/grpc/health/v1/health_pb.ts";
 import { JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
-import { Health } from "#proto/gen/grpc/health/v1/health_pb.ts";
 import { type HttpWorld, startHttpWorld } from "../support/http-world.ts";
 
 const PROTO_DIR = join(import.meta.dir, "../../proto");

@@ -1,6 +1,6 @@
 /** ScheduleService as its callers see it: what is refused by name, and how ticks and jobs are told. */
-import { Code, ConnectError } from "@connectrpc/connect";
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "bun:test";
 import { BadRequestSchema } from "#proto/gen/google/rpc/error_details_pb.ts";
 import { fireSchedules } from "../../src/daemon/engine/schedules/fire-schedules.ts";

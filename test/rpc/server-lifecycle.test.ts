@@ -1,9 +1,9 @@
-import { createClient, Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, test } from "bun:test";
 import { once } from "node:events";
 import { connect } from "node:http2";
-import { createServer, type AddressInfo } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import { DaemonError } from "../../src/daemon/core/errors.ts";
 import { SILENT_LOGGER } from "../../src/daemon/logger.ts";

@@ -8,8 +8,8 @@ import { SessionRequestSchema } from "#proto/gen/reseolio/v1/session_service_pb.
 import { DaemonError } from "../../src/daemon/core/errors.ts";
 import { ClientSession } from "../../src/daemon/rpc/session/client-session.ts";
 import { StreamBuffer } from "../../src/daemon/rpc/streams/stream-buffer.ts";
-import { type HttpWorld, startHttpWorld, TEST_INFO } from "../support/http-world.ts";
 import { createEngineWorld } from "../support/engine-world.ts";
+import { type HttpWorld, startHttpWorld, TEST_INFO } from "../support/http-world.ts";
 
 const transports: Readonly<Record<string, (baseUrl: string) => Transport>> = {
   "gRPC over HTTP/2": (baseUrl) => createGrpcTransport({ baseUrl }),

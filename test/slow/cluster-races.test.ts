@@ -3,23 +3,23 @@
  * fails each time when its guard is missing.
  */
 import { afterAll, beforeAll, expect, spyOn, test } from "bun:test";
-import type { Job } from "../../src/daemon/core/job.ts";
 import type { JobOptionsInput } from "../../src/daemon/core/job-options.ts";
-import { cancelJob, cancelTree } from "../../src/daemon/engine/jobs/cancel-job.ts";
-import type { Engine } from "../../src/daemon/engine/engine.ts";
-import { enqueueJobs } from "../../src/daemon/engine/jobs/enqueue-jobs.ts";
-import { loseWorker } from "../../src/daemon/engine/workers/lose-worker.ts";
-import { awaitEnds } from "../../src/daemon/engine/jobs/await-jobs.ts";
-import { moveDueJobs } from "../../src/daemon/engine/jobs/move-due-jobs.ts";
+import type { Job } from "../../src/daemon/core/job.ts";
+import { applyHint } from "../../src/daemon/engine/cluster/follow-other-daemons.ts";
+import { LeaseCheck } from "../../src/daemon/engine/cluster/lease-check.ts";
 import { sweepAwaited } from "../../src/daemon/engine/cluster/sweep-awaited.ts";
-import { TimerWheel } from "../../src/daemon/loops/timer-wheel.ts";
+import type { Engine } from "../../src/daemon/engine/engine.ts";
+import { awaitEnds } from "../../src/daemon/engine/jobs/await-jobs.ts";
+import { cancelJob, cancelTree } from "../../src/daemon/engine/jobs/cancel-job.ts";
+import { enqueueJobs } from "../../src/daemon/engine/jobs/enqueue-jobs.ts";
+import { moveDueJobs } from "../../src/daemon/engine/jobs/move-due-jobs.ts";
+import { loseWorker } from "../../src/daemon/engine/workers/lose-worker.ts";
+import { notifyHandlers } from "../../src/daemon/engine/workers/notify-handlers.ts";
 import { AttemptTimer } from "../../src/daemon/loops/attempt-timer.ts";
+import { TimerWheel } from "../../src/daemon/loops/timer-wheel.ts";
 import { connectTestWorker, SUCCEED } from "../support/engine-world.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres-database.ts";
 import { Gate, twoDaemons } from "../support/two-daemons.ts";
-import { LeaseCheck } from "../../src/daemon/engine/cluster/lease-check.ts";
-import { applyHint } from "../../src/daemon/engine/cluster/follow-other-daemons.ts";
-import { notifyHandlers } from "../../src/daemon/engine/workers/notify-handlers.ts";
 
 const FN = "test:fn";
 

@@ -1,15 +1,15 @@
 /** Whoever watches at one daemon sees what every daemon does. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Job } from "../../src/daemon/core/job.ts";
-import { cancelJob } from "../../src/daemon/engine/jobs/cancel-job.ts";
-import type { CommittedChange } from "../../src/daemon/engine/lane/change-feed.ts";
 import type { Engine } from "../../src/daemon/engine/engine.ts";
+import { cancelJob } from "../../src/daemon/engine/jobs/cancel-job.ts";
 import { enqueueJobs } from "../../src/daemon/engine/jobs/enqueue-jobs.ts";
+import { watchJobs } from "../../src/daemon/engine/jobs/watch-jobs.ts";
+import type { CommittedChange } from "../../src/daemon/engine/lane/change-feed.ts";
 import { ClusterWatch } from "../../src/daemon/loops/cluster-watch.ts";
 import { connectTestWorker, fail, SUCCEED } from "../support/engine-world.ts";
 import { runSql, type TestDatabase, testDatabase } from "../support/postgres-database.ts";
 import { twoDaemons } from "../support/two-daemons.ts";
-import { watchJobs } from "../../src/daemon/engine/jobs/watch-jobs.ts";
 
 const FN = "test:fn";
 const quiet = { debug() {}, info() {}, warn() {}, error() {} } as never;

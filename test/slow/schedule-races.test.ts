@@ -1,7 +1,7 @@
 /** Two daemons on one PostgreSQL database that fire and make the same schedules in the same moment. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { createSchedule } from "../../src/daemon/engine/schedules/create-schedule.ts";
 import type { Engine } from "../../src/daemon/engine/engine.ts";
+import { createSchedule } from "../../src/daemon/engine/schedules/create-schedule.ts";
 import { fireDue, fireSchedules } from "../../src/daemon/engine/schedules/fire-schedules.ts";
 import { pauseSchedule } from "../../src/daemon/engine/schedules/pause-schedule.ts";
 import { SILENT_LOGGER } from "../../src/daemon/logger.ts";

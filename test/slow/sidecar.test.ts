@@ -2,15 +2,15 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { Logger } from "../../src/sdk/logger.ts";
+import type { ReseolioOptions } from "../../src/sdk/reseolio-options.ts";
 import { Reseolio } from "../../src/sdk/reseolio.ts";
+import { createClient } from "../../src/sdk/transport/client.ts";
 import { reseolioCommand } from "../support/executable.ts";
 import { freePort } from "../support/free-port.ts";
 import { testDatabase } from "../support/postgres-database.ts";
 import { spawnDaemon } from "../support/spawn-daemon.ts";
-import { tempDir, type TempDir } from "../support/temp-dir.ts";
+import { type TempDir, tempDir } from "../support/temp-dir.ts";
 import { faultOf, until } from "../unit/sdk/waiting.ts";
-import { createClient } from "../../src/sdk/transport/client.ts";
-import type { ReseolioOptions } from "../../src/sdk/reseolio-options.ts";
 
 const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 const started = new Set<string>();

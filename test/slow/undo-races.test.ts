@@ -1,15 +1,15 @@
 /** Two daemons on one database that end, undo and retry the same job in the same moment. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Job } from "../../src/daemon/core/job.ts";
+import { applyHint } from "../../src/daemon/engine/cluster/follow-other-daemons.ts";
+import type { Engine } from "../../src/daemon/engine/engine.ts";
 import { cancelJob } from "../../src/daemon/engine/jobs/cancel-job.ts";
 import { enqueueJobs } from "../../src/daemon/engine/jobs/enqueue-jobs.ts";
 import { retryJob } from "../../src/daemon/engine/jobs/retry-job.ts";
-import type { Engine } from "../../src/daemon/engine/engine.ts";
 import { recordCheckpoints } from "../../src/daemon/engine/workflows/record-checkpoints.ts";
 import { connectTestWorker, fail, type TestWorker } from "../support/engine-world.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres-database.ts";
 import { Gate, twoDaemons } from "../support/two-daemons.ts";
-import { applyHint } from "../../src/daemon/engine/cluster/follow-other-daemons.ts";
 
 const FN = "test:fn";
 const ORDER = { seq: 1, asked: 1, op: 7, alone: true, prompt: true, beside: false, undo: true, endedAttempt: false };

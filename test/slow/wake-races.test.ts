@@ -5,11 +5,11 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { NewWait } from "../../src/daemon/core/checkpoint.ts";
 import type { Job } from "../../src/daemon/core/job.ts";
-import { cancelJob } from "../../src/daemon/engine/jobs/cancel-job.ts";
-import { emitEvent } from "../../src/daemon/engine/workflows/emit-event.ts";
 import type { Engine } from "../../src/daemon/engine/engine.ts";
+import { cancelJob } from "../../src/daemon/engine/jobs/cancel-job.ts";
 import { enqueueJobs } from "../../src/daemon/engine/jobs/enqueue-jobs.ts";
 import { moveDueJobs } from "../../src/daemon/engine/jobs/move-due-jobs.ts";
+import { emitEvent } from "../../src/daemon/engine/workflows/emit-event.ts";
 import { connectTestWorker, SUCCEED, type TestWorker } from "../support/engine-world.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres-database.ts";
 import { Gate, twoDaemons } from "../support/two-daemons.ts";

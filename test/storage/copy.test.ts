@@ -4,11 +4,11 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { existsSync } from "node:fs";
 import postgres from "postgres";
 import type { DaemonError } from "../../src/daemon/core/errors.ts";
-import { JOB_STATES, type Job } from "../../src/daemon/core/job.ts";
+import { type Job, JOB_STATES } from "../../src/daemon/core/job.ts";
 import { checkDatabase, copyDatabase, describeDatabase } from "../../src/daemon/database.ts";
 import { COPY_TABLES } from "../../src/daemon/storage/copy/copy-tables.ts";
-import type { Store } from "../../src/daemon/storage/seam/store.ts";
 import { openStore } from "../../src/daemon/storage/open-store.ts";
+import type { Store } from "../../src/daemon/storage/seam/store.ts";
 import { fillMixed, MIXED_FUNCTIONS, MIXED_WORKERS } from "../support/mixed-jobs.ts";
 import { runSql, type TestDatabase, testDatabase } from "../support/postgres-database.ts";
 import { rejection } from "../support/rejection.ts";

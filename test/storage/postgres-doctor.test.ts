@@ -1,16 +1,16 @@
 /** What `reseolio doctor` finds in a PostgreSQL database: each fault is made, found, and mended by the statement it names. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import postgres from "postgres";
 import { examinePostgres } from "../../src/cli/doctor/examine-postgres.ts";
 import { copyDatabase, examineDatabase, type PostgresExamination } from "../../src/daemon/database.ts";
-import { createPostgresStore } from "../../src/daemon/storage/postgres/postgres-store.ts";
 import { openStore } from "../../src/daemon/storage/open-store.ts";
+import { createPostgresStore } from "../../src/daemon/storage/postgres/postgres-store.ts";
 import { fillMixed } from "../support/mixed-jobs.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
 import { rejection } from "../support/rejection.ts";
 import { randomFrom } from "../support/seeded-random.ts";
 import { startSettingsDropper } from "../support/settings-dropper.ts";
 import { tempDir } from "../support/temp-dir.ts";
-import postgres from "postgres";
 
 setDefaultTimeout(60_000);
 

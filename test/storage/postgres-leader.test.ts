@@ -1,12 +1,12 @@
 /** The leadership among daemons on one database. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { Store } from "../../src/daemon/storage/seam/store.ts";
-import type { Leadership } from "../../src/daemon/storage/seam/cluster.ts";
-import { LeaderLoop } from "../../src/daemon/loops/leader.ts";
 import type { Engine } from "../../src/daemon/engine/engine.ts";
+import { LeaderLoop } from "../../src/daemon/loops/leader.ts";
+import { createPostgresStore } from "../../src/daemon/storage/postgres/postgres-store.ts";
+import type { Leadership } from "../../src/daemon/storage/seam/cluster.ts";
+import type { Store } from "../../src/daemon/storage/seam/store.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres-database.ts";
 import { postgresWorld } from "../support/postgres-world.ts";
-import { createPostgresStore } from "../../src/daemon/storage/postgres/postgres-store.ts";
 
 let database: TestDatabase;
 beforeAll(async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import postgres from "postgres";
 import type { DaemonError } from "../../src/daemon/core/errors.ts";
 import { migrate } from "../../src/daemon/storage/migrate.ts";
 import { openStore } from "../../src/daemon/storage/open-store.ts";
@@ -9,7 +10,6 @@ import { createPostgresStore } from "../../src/daemon/storage/postgres/postgres-
 import { freePort } from "../support/free-port.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
-import postgres from "postgres";
 
 const PASSWORD = "canary-s3cret";
 let server: PostgresServer;

@@ -1,10 +1,10 @@
 /** The short way of a commit that only stores jobs: it must leave what the long way leaves, or nothing at all. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import postgres from "postgres";
-import type { Store } from "../../src/daemon/storage/seam/store.ts";
-import type { NewJob } from "../../src/daemon/storage/seam/jobs.ts";
-import type { StoreHint } from "../../src/daemon/storage/seam/cluster.ts";
 import { createPostgresStore } from "../../src/daemon/storage/postgres/postgres-store.ts";
+import type { StoreHint } from "../../src/daemon/storage/seam/cluster.ts";
+import type { NewJob } from "../../src/daemon/storage/seam/jobs.ts";
+import type { Store } from "../../src/daemon/storage/seam/store.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres-database.ts";
 import { FUNCTION, type JobInput, newJob, newJobId, type StoreWorld } from "./store-world.ts";

@@ -2,8 +2,8 @@ import { afterAll, beforeAll } from "bun:test";
 import { type TestDatabase, testDatabase } from "../support/postgres-database.ts";
 import { postgresWorld } from "../support/postgres-world.ts";
 import { orderSuite } from "./order-suite.ts";
-import { storeSuite } from "./store-suite.ts";
 import { signalSuite } from "./signal-suite.ts";
+import { storeSuite } from "./store-suite.ts";
 import { undoSuite } from "./undo-suite.ts";
 import { workflowSuite } from "./workflow-suite.ts";
 

@@ -2,13 +2,13 @@
 import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { decide } from "../../src/daemon/core/job-machine.ts";
-import type { Job } from "../../src/daemon/core/job.ts";
 import { resolveJobOptions } from "../../src/daemon/core/job-options.ts";
+import type { Job } from "../../src/daemon/core/job.ts";
 import { checkDatabase, copyDatabase, migrateDatabase } from "../../src/daemon/database.ts";
-import type { Store } from "../../src/daemon/storage/seam/store.ts";
 import { openStore } from "../../src/daemon/storage/open-store.ts";
-import { storePreviousVersion, unpackPreviousVersion } from "../support/previous-version.ts";
+import type { Store } from "../../src/daemon/storage/seam/store.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres-database.ts";
+import { storePreviousVersion, unpackPreviousVersion } from "../support/previous-version.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
 const CLOCK = { now: () => Date.now(), monotonic: () => performance.now() };

@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
 import type { ScheduleSpecInput } from "../../src/daemon/core/schedule-spec.ts";
+import { pruneJobs } from "../../src/daemon/engine/jobs/prune-jobs.ts";
 import { backfillSchedule } from "../../src/daemon/engine/schedules/backfill-schedule.ts";
 import { deleteSchedule } from "../../src/daemon/engine/schedules/delete-schedule.ts";
 import { fireDue } from "../../src/daemon/engine/schedules/fire-schedules.ts";
 import { pauseSchedule } from "../../src/daemon/engine/schedules/pause-schedule.ts";
-import { getSchedule, listSchedules } from "../../src/daemon/engine/schedules/read-schedules.ts";
-import { pruneJobs } from "../../src/daemon/engine/jobs/prune-jobs.ts";
 import { pruneSchedules } from "../../src/daemon/engine/schedules/prune-schedules.ts";
+import { getSchedule, listSchedules } from "../../src/daemon/engine/schedules/read-schedules.ts";
 import { resumeSchedule } from "../../src/daemon/engine/schedules/resume-schedule.ts";
 import { triggerSchedule } from "../../src/daemon/engine/schedules/trigger-schedule.ts";
 import { updateSchedule } from "../../src/daemon/engine/schedules/update-schedule.ts";

@@ -2,8 +2,8 @@ import { createSqliteStore } from "../../src/daemon/storage/sqlite/sqlite-store.
 import { ManualClock } from "../support/manual-clock.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { orderSuite } from "./order-suite.ts";
-import { storeSuite } from "./store-suite.ts";
 import { signalSuite } from "./signal-suite.ts";
+import { storeSuite } from "./store-suite.ts";
 import { undoSuite } from "./undo-suite.ts";
 import { workflowSuite } from "./workflow-suite.ts";
 

@@ -5,11 +5,11 @@ import { deletionTests } from "./deletion-suite.ts";
 import { enqueueTests } from "./enqueue-suite.ts";
 import { listTests } from "./job-list-suite.ts";
 import { scheduleTests } from "./schedule-suite.ts";
+import type { MakeStore } from "./store-world.ts";
 import { timeTests } from "./time-suite.ts";
 import { transactionTests } from "./transaction-suite.ts";
 import { transitionTests } from "./transition-suite.ts";
 import { workerTests } from "./worker-suite.ts";
-import type { MakeStore } from "./store-world.ts";
 
 /** Each test gets a world of its own from `makeStore`. */
 export function storeSuite(name: string, makeStore: MakeStore): void {

@@ -1,6 +1,6 @@
 /** What a test of a store stands on: an own store with a clock that the test moves, and short ways to fill it. */
-import { resolveJobOptions, type JobOptionsInput } from "../../src/daemon/core/job-options.ts";
 import { decide, type JobEvent } from "../../src/daemon/core/job-machine.ts";
+import { type JobOptionsInput, resolveJobOptions } from "../../src/daemon/core/job-options.ts";
 import type { Job } from "../../src/daemon/core/job.ts";
 import type { EnqueueOutcome, NewJob } from "../../src/daemon/storage/seam/jobs.ts";
 import type { Store } from "../../src/daemon/storage/seam/store.ts";

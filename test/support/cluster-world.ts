@@ -6,9 +6,9 @@ import type { FixtureProcess } from "./fixture-process.ts";
 import { spawnFixture } from "./fixture-process.ts";
 import { Ledger } from "./ledger.ts";
 import { testDatabase } from "./postgres-database.ts";
+import { startSettingsDropper } from "./settings-dropper.ts";
 import { spawnDaemon } from "./spawn-daemon.ts";
 import type { SpawnedDaemon } from "./spawn-daemon.ts";
-import { startSettingsDropper } from "./settings-dropper.ts";
 import { tempDir } from "./temp-dir.ts";
 
 /** Several daemons on one PostgreSQL database, with clients here and workers in processes of their own. */

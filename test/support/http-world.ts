@@ -1,12 +1,12 @@
-import { type ServerOptions, type Server, startServer } from "../../src/daemon/server.ts";
 import type { LogFields, Logger } from "../../src/daemon/logger.ts";
+import type { DaemonInfo } from "../../src/daemon/rpc/daemon-info.ts";
 import { createHttpRoutes } from "../../src/daemon/rpc/http-routes.ts";
 import { CommitMetrics, renderMetrics } from "../../src/daemon/rpc/metrics/metrics.ts";
-import { createStreams } from "../../src/daemon/rpc/session/session-stream.ts";
 import { createRoutes } from "../../src/daemon/rpc/routes.ts";
 import { OpenSessions } from "../../src/daemon/rpc/session/open-sessions.ts";
-import type { DaemonInfo } from "../../src/daemon/rpc/daemon-info.ts";
-import { type EngineWorld, createEngineWorld } from "./engine-world.ts";
+import { createStreams } from "../../src/daemon/rpc/session/session-stream.ts";
+import { type Server, type ServerOptions, startServer } from "../../src/daemon/server.ts";
+import { createEngineWorld, type EngineWorld } from "./engine-world.ts";
 
 /** A line that the server or a service logged. */
 export interface LoggedLine {

@@ -1,8 +1,8 @@
 import { decide, type JobEvent } from "../../src/daemon/core/job-machine.ts";
-import { resolveJobOptions, type JobOptionsInput } from "../../src/daemon/core/job-options.ts";
+import { type JobOptionsInput, resolveJobOptions } from "../../src/daemon/core/job-options.ts";
 import type { Job } from "../../src/daemon/core/job.ts";
-import type { Store, Transaction } from "../../src/daemon/storage/seam/store.ts";
 import type { NewJob } from "../../src/daemon/storage/seam/jobs.ts";
+import type { Store, Transaction } from "../../src/daemon/storage/seam/store.ts";
 import type { Random } from "./seeded-random.ts";
 
 export const MIXED_FUNCTIONS = [

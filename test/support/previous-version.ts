@@ -2,11 +2,11 @@
 import { Database } from "bun:sqlite";
 import postgres from "postgres";
 import { COPY_TABLES } from "../../src/daemon/storage/copy/copy-tables.ts";
-import { jobIdText } from "../../src/daemon/storage/rows/job-id.ts";
 import { migrate } from "../../src/daemon/storage/migrate.ts";
 import { parsePostgresUrl } from "../../src/daemon/storage/postgres/connection/address.ts";
 import { connect, USUAL_TIMEOUTS } from "../../src/daemon/storage/postgres/connection/connection.ts";
 import { POSTGRES_MIGRATIONS, postgresTarget } from "../../src/daemon/storage/postgres/migrations/migrations.ts";
+import { jobIdText } from "../../src/daemon/storage/rows/job-id.ts";
 
 const PACKED = `${import.meta.dir}/../storage/fixtures/previous-version/jobs.db.gz`;
 const VERSION = 3;

@@ -12,7 +12,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import type { JobHandle, JobOptions } from "../../src/sdk/index.ts";
-import { INTERRUPTIONS, type Interruption, type ReplayWorkerSettings } from "../e2e/fixtures/replay/interruption.ts";
+import { type Interruption, INTERRUPTIONS, type ReplayWorkerSettings } from "../e2e/fixtures/replay/interruption.ts";
 import { type StoreWorld, testOnEachStore, type TestStore } from "./each-store.ts";
 import { reseolioCommand } from "./executable.ts";
 import { type FixtureProcess, spawnFixture } from "./fixture-process.ts";

@@ -1,11 +1,11 @@
-import { createClient, createRouterTransport, type Client } from "@connectrpc/connect";
+import { type Client, createClient, createRouterTransport } from "@connectrpc/connect";
 import { DaemonService } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
 import { EventService } from "#proto/gen/reseolio/v1/event_service_pb.ts";
 import { JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import { ScheduleService } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { createRoutes } from "../../src/daemon/rpc/routes.ts";
 import { OpenSessions } from "../../src/daemon/rpc/session/open-sessions.ts";
-import { type EngineWorld, createEngineWorld } from "./engine-world.ts";
+import { createEngineWorld, type EngineWorld } from "./engine-world.ts";
 import { type LoggedLine, recordingLogger, TEST_INFO } from "./http-world.ts";
 
 /** The services in memory, without a socket, on the real engine and a real SQLite store. */

@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { environment } from "./run-command.ts";
-import { freePort } from "./free-port.ts";
 import { reseolioCommand } from "./executable.ts";
+import { freePort } from "./free-port.ts";
+import { environment } from "./run-command.ts";
 import { tempDir } from "./temp-dir.ts";
 
 export interface DaemonOptions {

@@ -1,7 +1,7 @@
 import { createEngine } from "../../src/daemon/engine/create-engine.ts";
 import type { Engine } from "../../src/daemon/engine/engine.ts";
-import type { Store, Transaction } from "../../src/daemon/storage/seam/store.ts";
 import { createPostgresStore } from "../../src/daemon/storage/postgres/postgres-store.ts";
+import type { Store, Transaction } from "../../src/daemon/storage/seam/store.ts";
 import type { TestDatabase } from "./postgres-database.ts";
 
 /** A verb of a transaction, such as `jobs.claim`. */

@@ -1,8 +1,8 @@
 /** The testing kit as its users have it: a real daemon, a clock that stands still until it is moved. */
 import { describe, expect, test } from "bun:test";
 import { RetryAfterError } from "../../src/sdk/index.ts";
-import { createTestWorld, type TestWorldOptions } from "../../src/testing/index.ts";
 import { durationMs } from "../../src/testing/duration.ts";
+import { createTestWorld, type TestWorldOptions } from "../../src/testing/index.ts";
 import { executableFile } from "../support/executable-file.ts";
 import { rejection } from "../support/rejection.ts";
 

@@ -6,14 +6,14 @@ import { readFileSync } from "node:fs";
 import { readExecutionLog } from "../execution-log.ts";
 import type { Random } from "../random.ts";
 import { readCallLog } from "./call-log.ts";
-import { findFlowFaults } from "./flow-log.ts";
 import { type FaultCounts, type FaultPlan, injectFaults } from "./faults.ts";
+import { findFlowFaults } from "./flow-log.ts";
 import {
   countUnfinished,
   findLateEnds,
   findLosses,
-  findUncaught,
   findRecovery,
+  findUncaught,
   type Recovery,
   times,
 } from "./judge.ts";

@@ -4,14 +4,14 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { startPostgres } from "../../../test/support/postgres-server.ts";
-import { type Client, createClient } from "../../../src/sdk/transport/client.ts";
 import { Reseolio } from "../../../src/sdk/index.ts";
+import { type Client, createClient } from "../../../src/sdk/transport/client.ts";
+import { startPostgres } from "../../../test/support/postgres-server.ts";
 import { freePort } from "../../bench/daemon-process.ts";
 import { SupervisedDaemon } from "../chaos/supervised-daemon.ts";
 import { type SoakChild, startWaiter } from "../child.ts";
 import type { Random } from "../random.ts";
-import { type Kept, judgePairs, type PairEnd } from "./judge-pairs.ts";
+import { judgePairs, type Kept, type PairEnd } from "./judge-pairs.ts";
 import { type Emit, type Pair, planPairs } from "./plan-pairs.ts";
 import { readWaits } from "./read-waits.ts";
 

@@ -2,12 +2,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { type Client, createClient } from "../../../src/sdk/transport/client.ts";
 import { type JobHandle, Reseolio } from "../../../src/sdk/index.ts";
+import { type Client, createClient } from "../../../src/sdk/transport/client.ts";
 import { type StoreKind, testStore } from "../../../test/support/each-store.ts";
 import { type BenchDaemon, startDaemon } from "../../bench/daemon-process.ts";
-import { startOrderWorker } from "../child.ts";
 import type { OrderWorkerSettings } from "../child-settings.ts";
+import { startOrderWorker } from "../child.ts";
 import { Random } from "../random.ts";
 import { type Kills, readEffects } from "./effect-log.ts";
 import type { OrderEnd } from "./judge-order.ts";

@@ -3,13 +3,13 @@ import { WIRE_LIMITS } from "#proto/contract.ts";
 import type { EnqueuedJob } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { EnqueueResult } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import type { Client } from "../../sdk/transport/client.ts";
-import { enqueueBatch, newJob, type NewJobInit } from "./enqueue.ts";
 import { CliError, usageError } from "../exit.ts";
 import { checkNewJob } from "../flags/check-new-job.ts";
 import { type JobOptionsInit, optionsAsFlags, readJobOptions } from "../flags/job-options.ts";
 import { argsBytes } from "../flags/read-input.ts";
 import { parseExact } from "../text/json-text.ts";
 import { didYouMean } from "../text/suggest.ts";
+import { enqueueBatch, newJob, type NewJobInit } from "./enqueue.ts";
 import { cliErrorFrom, cliErrorFromStatus } from "./rpc-errors.ts";
 
 /** The outcome of one line. */

@@ -1,6 +1,6 @@
 /** Enqueues jobs so that a retried call stores nothing twice (P2). */
-import { setTimeout as sleep } from "node:timers/promises";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { NewJobSchema } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { EnqueueResult } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import type { Client } from "../../sdk/transport/client.ts";

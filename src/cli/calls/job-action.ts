@@ -1,17 +1,17 @@
 /** Cancel, retry and delete: selects the jobs, asks for confirmation, performs the action and reports the outcome. */
 import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Client } from "../../sdk/transport/client.ts";
-import { type AnyCommand, type CommandContext, type Example, type Flags, defineCommand } from "../command.ts";
-import { confirm } from "../terminal/confirm.ts";
-import { CONNECTION_FLAGS, withClient } from "./connection.ts";
+import { type AnyCommand, type CommandContext, defineCommand, type Example, type Flags } from "../command.ts";
 import { CliError, usageError } from "../exit.ts";
 import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 import { FILTER_FLAGS, hasFilter, type JobFilterInit, readFilter } from "../flags/job-filter.ts";
 import { readIds } from "../flags/read-ids.ts";
+import { confirm } from "../terminal/confirm.ts";
 import type { Listing } from "../terminal/output.ts";
 import { counted } from "../text/counted.ts";
 import { type StateName, stateName } from "../text/job-states.ts";
 import { JOB_LISTING } from "../views/job-view.ts";
+import { CONNECTION_FLAGS, withClient } from "./connection.ts";
 import { resolveJobIds } from "./resolve-job-ids.ts";
 
 interface ActionPage {

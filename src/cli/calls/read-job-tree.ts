@@ -1,6 +1,6 @@
 import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { JobNode } from "../views/job-tree.ts";
 import type { Client } from "../../sdk/transport/client.ts";
+import type { JobNode } from "../views/job-tree.ts";
 
 /** Limits of a tree, so that a job with a million children can be shown. */
 export interface TreeBounds {

@@ -1,8 +1,8 @@
 import type { JobChange } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import type { Client } from "../../sdk/transport/client.ts";
-import { defineCommand } from "../command.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
 import { withReconnect } from "../calls/reconnect.ts";
+import { defineCommand } from "../command.ts";
 import { CliError } from "../exit.ts";
 import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 import { FILTER_FLAGS, type JobFilterInit, readFilter } from "../flags/job-filter.ts";

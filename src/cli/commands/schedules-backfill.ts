@@ -1,10 +1,10 @@
+import type { Client } from "../../sdk/transport/client.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { CliError, usageError } from "../exit.ts";
 import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 import { pastFlag } from "../flags/parse-flag.ts";
 import { checkScheduleName } from "../flags/schedule-flags.ts";
-import type { Client } from "../../sdk/transport/client.ts";
 import { confirm } from "../terminal/confirm.ts";
 import type { Listing } from "../terminal/output.ts";
 import { toTimestamp } from "../text/timestamps.ts";

@@ -1,4 +1,5 @@
 import type { Schedule } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
+import type { Client } from "../../sdk/transport/client.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
 import { withRetries } from "../calls/enqueue.ts";
 import { cliErrorFrom } from "../calls/rpc-errors.ts";
@@ -18,7 +19,6 @@ import type { Messages } from "../terminal/messages.ts";
 import { didYouMean } from "../text/suggest.ts";
 import { scheduleJson } from "../views/schedule-view.ts";
 import { tickJson } from "../views/tick-view.ts";
-import type { Client } from "../../sdk/transport/client.ts";
 
 const FLAGS = {
   ...SCHEDULE_FLAGS,

@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ListSchedulesRequestSchema, Schedule } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
+import type { Client } from "../../sdk/transport/client.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
 import { defineCommand } from "../command.ts";
 import { usageError } from "../exit.ts";
@@ -7,7 +8,6 @@ import { numberFlag } from "../flags/parse-flag.ts";
 import { parseScheduleStates } from "../flags/parse-states.ts";
 import { NAME_FORMAT_FLAGS } from "../flags/schedule-flags.ts";
 import { SCHEDULE_LISTING } from "../views/schedule-view.ts";
-import type { Client } from "../../sdk/transport/client.ts";
 
 const DEFAULT_LIMIT = 50;
 const PAGE = 1_000;

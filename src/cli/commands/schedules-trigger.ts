@@ -1,3 +1,4 @@
+import type { Client } from "../../sdk/transport/client.ts";
 import { awaitJobs, jobFailure, printResult, readWaitTimeout, WAIT_FLAGS } from "../calls/await-jobs.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
 import { withRetries } from "../calls/enqueue.ts";
@@ -5,7 +6,6 @@ import { type CommandContext, defineCommand } from "../command.ts";
 import { usageError } from "../exit.ts";
 import { FORMAT_FLAGS } from "../flags/format-flags.ts";
 import { checkScheduleName } from "../flags/schedule-flags.ts";
-import type { Client } from "../../sdk/transport/client.ts";
 import { stateName } from "../text/job-states.ts";
 import { endedJobJson } from "../views/job-view.ts";
 

@@ -1,4 +1,5 @@
 import type { Schedule } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
+import type { Client } from "../../sdk/transport/client.ts";
 import { CONNECTION_FLAGS, withClient } from "../calls/connection.ts";
 import { withFlagNames } from "../calls/schedule-faults.ts";
 import { nextTicks, showTicks } from "../calls/show-ticks.ts";
@@ -14,7 +15,6 @@ import {
 import { didYouMean } from "../text/suggest.ts";
 import { scheduleJson } from "../views/schedule-view.ts";
 import { tickJson } from "../views/tick-view.ts";
-import type { Client } from "../../sdk/transport/client.ts";
 
 /** What --clear takes, and the field of ScheduleSpec that it clears. */
 const CLEARABLE = {

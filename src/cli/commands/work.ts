@@ -3,13 +3,13 @@ import { cliErrorFrom } from "../calls/rpc-errors.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { usageError } from "../exit.ts";
 import { durationFlag, numberFlag } from "../flags/parse-flag.ts";
+import { type ChildOutcome, runChild } from "../programs/child-command.ts";
 import type { Messages } from "../terminal/messages.ts";
 import { LinePrefixer } from "../terminal/prefix-lines.ts";
 import { type StopSignals, withStopSignals } from "../terminal/stop-signals.ts";
 import { formatDuration } from "../text/duration.ts";
 import { shortId } from "../text/job-id.ts";
 import { mayLoseDigits } from "../text/json-text.ts";
-import { type ChildOutcome, runChild } from "../programs/child-command.ts";
 
 const DEFAULT_CONCURRENCY = 10;
 const DEFAULT_GRACE_MS = 10_000;

@@ -6,10 +6,10 @@ import { JOB_OPTIONS, type JobOptionName, type JobOptionRule, type OnDuplicateKi
 import { BACKOFFS, ON_DUPLICATES } from "#proto/option-enums.ts";
 import type { CommandContext, Flags } from "../command.ts";
 import { usageError } from "../exit.ts";
+import { formatDuration } from "../text/duration.ts";
 import { didYouMean } from "../text/suggest.ts";
 import { toTimestamp } from "../text/timestamps.ts";
 import { durationFlag, instantFlag, numberFlag } from "./parse-flag.ts";
-import { formatDuration } from "../text/duration.ts";
 
 export type JobOptionsInit = Exclude<MessageInitShape<typeof JobOptionsSchema>, { $typeName: string }>;
 

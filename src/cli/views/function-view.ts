@@ -1,6 +1,6 @@
 import type { FunctionStats } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
 import type { Listing } from "../terminal/output.ts";
-import { STATE_NAMES, stateName, type StateName } from "../text/job-states.ts";
+import { STATE_NAMES, type StateName, stateName } from "../text/job-states.ts";
 import { STATE_PAINT } from "./state-paint.ts";
 
 /** Number of jobs of a function in a state. */

@@ -1,11 +1,11 @@
 /** The tree of a job and its child jobs, as printed by `jobs get --tree`. */
 import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { errorLine, functionText, jobSummaryJson } from "./job-view.ts";
 import type { Listing } from "../terminal/output.ts";
 import { relativeTime } from "../text/instant.ts";
 import { shortId } from "../text/job-id.ts";
 import { stateName } from "../text/job-states.ts";
 import { fromTimestamp, isoTime } from "../text/timestamps.ts";
+import { errorLine, functionText, jobSummaryJson } from "./job-view.ts";
 import { STATE_PAINT } from "./state-paint.ts";
 
 export interface JobNode {

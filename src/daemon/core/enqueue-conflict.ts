@@ -1,5 +1,5 @@
-import { isTerminal, type JobState } from "./job.ts";
 import type { JobOptions } from "./job-options.ts";
+import { isTerminal, type JobState } from "./job.ts";
 
 /** The job that has the idempotency key of a request, of the same function. */
 export interface KeyHolder {

@@ -1,4 +1,5 @@
 /** Checks of the schedules that callers give. */
+import { MAX_UINT32, WIRE_LIMITS } from "#proto/contract.ts";
 import { parseCron } from "./cron.ts";
 import type { FieldViolation } from "./errors.ts";
 import {
@@ -10,7 +11,6 @@ import {
   resolveJobOptions,
 } from "./job-options.ts";
 import { type CatchUp, type Overlap, SCHEDULE_DEFAULTS, type ScheduleSpec } from "./schedule.ts";
-import { MAX_UINT32, WIRE_LIMITS } from "#proto/contract.ts";
 import { findTimeZone } from "./time-zone.ts";
 
 /** A schedule as a caller gives it; an absent field takes its default. */

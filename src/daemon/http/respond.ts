@@ -1,6 +1,6 @@
+import { Code } from "@connectrpc/connect";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import { Code } from "@connectrpc/connect";
 import type { Refusal } from "./request-guard.ts";
 
 export type HttpRequest = IncomingMessage | Http2ServerRequest;

@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { DaemonError } from "../core/errors.ts";
-import type { Store } from "./seam/store.ts";
 import { createPostgresStore } from "./postgres/postgres-store.ts";
+import type { Store } from "./seam/store.ts";
 import { IN_MEMORY } from "./sqlite/connection/database-path.ts";
 import type { LockOwner } from "./sqlite/connection/file-lock.ts";
 import { createSqliteStore } from "./sqlite/sqlite-store.ts";

@@ -1,11 +1,11 @@
 import { DaemonError } from "../core/errors.ts";
+import type { Guard } from "./guard.ts";
 import type { EventWrites } from "./seam/events.ts";
 import type { JobWrites } from "./seam/jobs.ts";
 import type { ScheduleWrites } from "./seam/schedules.ts";
 import type { Transaction } from "./seam/store.ts";
 import type { WorkerWrites } from "./seam/workers.ts";
 import type { WorkflowWrites } from "./seam/workflows.ts";
-import type { Guard } from "./guard.ts";
 
 /** Makes the parts of one transaction, each when it is used first. */
 export interface TransactionParts {

@@ -9,8 +9,8 @@ import {
 } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { AttemptDetails, JobDetails, JobErrorDetails, JobStatus } from "../job-details.ts";
 import type { JobOptions } from "../options/job-options.ts";
-import { reasonOf } from "../session/awaited-jobs.ts";
 import { decodeArgs, decodeResult } from "../serialization.ts";
+import { reasonOf } from "../session/awaited-jobs.ts";
 
 export function jobDetailsOf(job: Job): JobDetails {
   return {

@@ -3,13 +3,13 @@ import {
   CatchUp,
   Overlap,
   type Schedule,
-  ScheduleState,
   type ScheduleSpec,
+  ScheduleState,
   type Tick,
 } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import type { LastJob, ScheduleDetails, ScheduleStatus, ScheduleTick } from "../schedule-details.ts";
-import { dateOf, jobErrorOf, jobOptionsOf, jobStatusOf } from "./decode-job.ts";
 import { decodeArgs } from "../serialization.ts";
+import { dateOf, jobErrorOf, jobOptionsOf, jobStatusOf } from "./decode-job.ts";
 
 export function scheduleDetailsOf(schedule: Schedule): ScheduleDetails {
   return {

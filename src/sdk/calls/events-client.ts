@@ -1,7 +1,7 @@
-import type { Client } from "../transport/client.ts";
-import type { EmittedEvent } from "../sent-messages.ts";
 import { checkName } from "../replay/checkpoint-names.ts";
+import type { EmittedEvent } from "../sent-messages.ts";
 import { encodeValue } from "../serialization.ts";
+import type { Client } from "../transport/client.ts";
 import type { UnaryCalls } from "./unary-calls.ts";
 
 /** Emits and deletes events. While the session is broken, calls wait for it. */

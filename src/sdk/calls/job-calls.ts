@@ -1,26 +1,26 @@
 /** Calls of functions and waits for their results, inside handlers and outside. */
 import type { EnqueuedJob, NewJob } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { uuidV7 } from "#proto/uuid-v7.ts";
+import { JobFailedError, ReseolioError } from "../errors.ts";
 import type { DeduplicatedCall } from "../events.ts";
 import type { JobDetails } from "../job-details.ts";
 import { checkJobId, type JobAccess, JobHandle } from "../job-handle.ts";
 import type { Logger } from "../logger.ts";
 import { encodeJobOptions, type JobOptions, mergeJobOptions } from "../options/job-options.ts";
+import { show } from "../options/option-faults.ts";
+import type { Operation } from "../replay/operation.ts";
 import type { SentSignal } from "../sent-messages.ts";
 import { encodeArgs } from "../serialization.ts";
+import { resultOf } from "../session/awaited-jobs.ts";
 import type { Session } from "../session/session.ts";
 import { reseolioErrorFrom } from "../transport/connect-errors.ts";
 import type { FunctionDefinition } from "../worker/registry.ts";
-import type { JobsClient } from "./jobs-client.ts";
-import { callChild, type StoredChild } from "../workflow/child-calls.ts";
-import { JobFailedError, ReseolioError } from "../errors.ts";
-import { show } from "../options/option-faults.ts";
-import type { Operation } from "../replay/operation.ts";
-import { resultOf } from "../session/awaited-jobs.ts";
 import { awaitJob } from "../workflow/await-job.ts";
+import { callChild, type StoredChild } from "../workflow/child-calls.ts";
 import type { Execution } from "../workflow/execution.ts";
 import { refuseInStep } from "../workflow/operations.ts";
 import { currentHandlerScope, type HandlerScope, type RunningHandler } from "../workflow/running-handler.ts";
+import type { JobsClient } from "./jobs-client.ts";
 
 /** What calls go through while a client is started. */
 interface CallConnection {

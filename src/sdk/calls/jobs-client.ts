@@ -1,17 +1,17 @@
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Job } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { JobFilterSchema } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import { uuidV7 } from "#proto/uuid-v7.ts";
-import type { Client } from "../transport/client.ts";
 import { ReseolioError } from "../errors.ts";
-import { checkChoice, checkDate, checkNames } from "../options/option-faults.ts";
 import type { JobDetails } from "../job-details.ts";
 import type { JobPage, JobQuery } from "../job-query.ts";
-import type { SentSignal } from "../sent-messages.ts";
-import { JOB_STATES, jobDetailsOf, jobStateOf } from "./decode-job.ts";
-import { encodeValue } from "../serialization.ts";
+import { checkChoice, checkDate, checkNames } from "../options/option-faults.ts";
 import { checkName } from "../replay/checkpoint-names.ts";
+import type { SentSignal } from "../sent-messages.ts";
+import { encodeValue } from "../serialization.ts";
+import type { Client } from "../transport/client.ts";
+import { JOB_STATES, jobDetailsOf, jobStateOf } from "./decode-job.ts";
 import { pageSizeOf, type UnaryCalls } from "./unary-calls.ts";
 
 /** Reads and changes single jobs. While the session is broken, calls wait for it. */

@@ -2,12 +2,13 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { BackfillScheduleRequestSchema, Schedule } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { uuidV7 } from "#proto/uuid-v7.ts";
-import type { Client } from "../transport/client.ts";
 import { ReseolioError } from "../errors.ts";
 import type { JobOptions } from "../options/job-options.ts";
 import { checkDate, checkNames, show } from "../options/option-faults.ts";
+import type { ScheduleRule, ScheduleUpdate } from "../options/schedule-options.ts";
 import type { ScheduleDetails, ScheduleStatus, ScheduleTick } from "../schedule-details.ts";
 import type { BackfillWindow, PreviewWindow, SchedulePage, ScheduleQuery } from "../schedule-query.ts";
+import type { Client } from "../transport/client.ts";
 import { scheduleDetailsOf, scheduleStateOf, tickOf } from "./decode-schedule.ts";
 import {
   checkScheduleName,
@@ -16,7 +17,6 @@ import {
   encodeScheduleUpdate,
   type ScheduleSpecInit,
 } from "./encode-schedule.ts";
-import type { ScheduleRule, ScheduleUpdate } from "../options/schedule-options.ts";
 import { pageSizeOf, type UnaryCalls } from "./unary-calls.ts";
 
 /**

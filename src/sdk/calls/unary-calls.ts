@@ -1,6 +1,6 @@
-import { reseolioErrorFrom } from "../transport/connect-errors.ts";
 import { ReseolioError } from "../errors.ts";
 import type { Session } from "../session/session.ts";
+import { reseolioErrorFrom } from "../transport/connect-errors.ts";
 
 /** Makes unary calls next to the session's stream. While the session is broken, calls wait for it. */
 export class UnaryCalls {

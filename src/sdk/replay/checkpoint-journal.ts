@@ -1,10 +1,10 @@
 /** The records of a job, by operation and by name, and the names that this execution has used. */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { OpenWait } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { type Relation, ROOT_ID, operationId } from "./scope.ts";
-import type { Asked } from "./operation.ts";
 import { boundedName, isLabelOf, jobLabel, nameOfLabel } from "./checkpoint-names.ts";
 import { LazyMap } from "./lazy-map.ts";
+import type { Asked } from "./operation.ts";
+import { operationId, type Relation, ROOT_ID } from "./scope.ts";
 
 /** Suffix of a step's name in the name of the record of its attempts. */
 const TRIES = /\/tries$/;

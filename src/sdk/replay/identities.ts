@@ -1,7 +1,7 @@
 /** Gives every operation an identity derived from what led to it, so that it is recognized whenever it comes. */
 import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { currentScope, enterBranch, Branch, nameIn, operationId, type Relation, ROOT_ID } from "./scope.ts";
 import { Asked, type OtherNumbers } from "./operation.ts";
+import { Branch, currentScope, enterBranch, nameIn, operationId, type Relation, ROOT_ID } from "./scope.ts";
 import type { Sequence } from "./sequence.ts";
 
 export class Identities {

@@ -4,10 +4,10 @@
  * continues, and the drift is recorded. Otherwise records and operations cannot be matched any more, and the replay
  * ends with a mismatch.
  */
-import type { Placed } from "./checkpoint-journal.ts";
-import { operationsIn } from "./asked-count.ts";
-import { isLabelOf, KIND_NAMES } from "./checkpoint-names.ts";
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { operationsIn } from "./asked-count.ts";
+import type { Placed } from "./checkpoint-journal.ts";
+import { isLabelOf, KIND_NAMES } from "./checkpoint-names.ts";
 import type { Operation } from "./operation.ts";
 import type { Sequence } from "./sequence.ts";
 

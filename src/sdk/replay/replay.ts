@@ -4,16 +4,16 @@
  */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { OpenWait } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { Branch } from "./scope.ts";
 import { type AttemptEnding, attemptEnding, type PlacedName } from "./attempt-ending.ts";
 import { CheckpointJournal, type Placed, timeOf } from "./checkpoint-journal.ts";
 import { KIND_NAMES } from "./checkpoint-names.ts";
+import type { Delivery, RecordPlace } from "./delivery.ts";
 import { GivenFailures } from "./given-failures.ts";
 import { Identities } from "./identities.ts";
-import type { PendingPromises } from "./pending-promises.ts";
 import { type Asked, Operation } from "./operation.ts";
+import type { PendingPromises } from "./pending-promises.ts";
 import { type Fresh, ReplayWatch } from "./replay-watch.ts";
-import type { Delivery, RecordPlace } from "./delivery.ts";
+import type { Branch } from "./scope.ts";
 import { Sequence } from "./sequence.ts";
 
 export interface ReplayOptions {

@@ -1,5 +1,5 @@
-import type { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Context } from "../context.ts";
 import { ReseolioError } from "../errors.ts";
 

@@ -5,14 +5,14 @@
  */
 import type { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { answersIn, askedCount, isAnswersFull, operationsIn } from "./asked-count.ts";
-import { ROOT_ID } from "./scope.ts";
 import type { Placed } from "./checkpoint-journal.ts";
-import type { Delivery, Place, SequenceEvents } from "./delivery.ts";
 import { nameOfLabel } from "./checkpoint-names.ts";
+import type { Delivery, Place, SequenceEvents } from "./delivery.ts";
 import { History } from "./history.ts";
 import { LazyMap } from "./lazy-map.ts";
 import type { Asked } from "./operation.ts";
 import { PromptMark } from "./prompt-mark.ts";
+import { ROOT_ID } from "./scope.ts";
 import { currentTurn } from "./turns.ts";
 
 /** Deliveries in one turn, if each is all that the handler waits for. */

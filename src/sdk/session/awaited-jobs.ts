@@ -1,13 +1,13 @@
 /** Jobs whose end somebody awaits, and what an end means: a result, or the error that says why there is none. */
+import { type JobError, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import {
-  ReseolioError,
-  ResultTimeoutError,
   JobCancelledError,
   type JobErrorReason,
   JobFailedError,
+  ReseolioError,
+  ResultTimeoutError,
 } from "../errors.ts";
-import { type JobError, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { decodeResult } from "../serialization.ts";
 
 /** setTimeout fires at once for a longer delay. */

@@ -13,7 +13,6 @@ import {
   type SessionRequest,
   SettleResult,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { Fifo } from "./queues.ts";
 import {
   type CheckpointRecord,
   type EnqueueAnswer,
@@ -26,6 +25,7 @@ import {
   recordBytes,
   SentFrames,
 } from "./frames.ts";
+import { Fifo } from "./queues.ts";
 
 const FRAME_BYTES = 1024 * 1024;
 /** The gRPC code of a daemon that is temporarily unavailable. */

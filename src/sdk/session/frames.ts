@@ -5,11 +5,11 @@ import {
   type NewCheckpoint,
   type Outcome,
   type RecordResult,
-  SettleResult,
   type Reply,
+  SettleResult,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { reseolioErrorFromStatus } from "../transport/connect-errors.ts";
 import { ConnectionError, type ReseolioError } from "../errors.ts";
+import { reseolioErrorFromStatus } from "../transport/connect-errors.ts";
 import { Fifo } from "./queues.ts";
 
 /** An enqueue that a caller waits for. */

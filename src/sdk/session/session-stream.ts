@@ -1,14 +1,14 @@
+import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { decodeSessionResponse, encodeSessionRequest } from "#proto/gen/reseolio/v1/session_client_frames.ts";
 import {
+  type Assignment,
   type Hello,
+  type RecordedCheckpoint,
   type SessionRequest,
   type SessionResponse,
   SessionService,
-  type Assignment,
-  type RecordedCheckpoint,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { Client } from "../transport/client.ts";
-import { decodeSessionResponse, encodeSessionRequest } from "#proto/gen/reseolio/v1/session_client_frames.ts";
-import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
 
 /** One Session stream, from its opening to its end. */
 export interface SessionStream {

@@ -6,17 +6,17 @@
 import { UNANSWERED_FRAME_ID } from "#proto/contract.ts";
 import type { EnqueuedJob, NewJob } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { SessionResponse, Welcome } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { AwaitedJobs } from "./awaited-jobs.ts";
-import { Batcher } from "./batcher.ts";
-import { Backoff } from "./backoff.ts";
+import type { ReseolioError } from "../errors.ts";
 import type { Client } from "../transport/client.ts";
 import { reseolioErrorFrom } from "../transport/connect-errors.ts";
-import type { ReseolioError } from "../errors.ts";
+import { AwaitedJobs } from "./awaited-jobs.ts";
+import { Backoff } from "./backoff.ts";
+import { Batcher } from "./batcher.ts";
 import { PendingEnqueue } from "./frames.ts";
+import { WaitList } from "./queues.ts";
 import { closedError, endedError, protocolError, silentError } from "./session-errors.ts";
 import { isRefusal, type SessionOwner, type SessionSettings } from "./session-settings.ts";
 import { finishStream, HELLO_FRAME_ID, helloFrame, openSessionStream, type SessionStream } from "./session-stream.ts";
-import { WaitList } from "./queues.ts";
 
 type State =
   | { readonly kind: "idle" }

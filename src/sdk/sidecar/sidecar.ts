@@ -7,11 +7,11 @@ import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { GetInfoResponse } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
+import { ConnectionError, ReseolioError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
 import type { Client } from "../transport/client.ts";
 import { reseolioErrorFrom } from "../transport/connect-errors.ts";
-import { ConnectionError, ReseolioError } from "../errors.ts";
 import { findBinary } from "./find-binary.ts";
-import type { Logger } from "../logger.ts";
 import { isSameStorage, type Storage, storageName } from "./storage.ts";
 
 export interface SidecarOptions {

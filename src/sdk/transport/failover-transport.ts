@@ -2,8 +2,8 @@ import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShap
 import type { ContextValues, StreamResponse, UnaryResponse } from "@connectrpc/connect";
 import type { Address } from "./address.ts";
 import { isUnreached } from "./connect-errors.ts";
-import type { GrpcStream } from "./grpc-stream.ts";
 import type { DaemonTransport, HeadersLike, StreamEvents } from "./daemon-transport.ts";
+import type { GrpcStream } from "./grpc-stream.ts";
 
 /**
  * Uses one of several daemons of a cluster. A call that did not reach it, and so cannot have been carried out, goes to

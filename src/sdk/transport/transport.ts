@@ -9,12 +9,12 @@ import {
   HTTP2_WINDOW_BYTES,
   WIRE_LIMITS,
 } from "#proto/contract.ts";
+import { SDK_VERSION } from "../version.ts";
 import { type Address, parseAddresses } from "./address.ts";
 import { connectionErrorFrom } from "./connect-errors.ts";
 import type { DaemonTransport, HeadersLike, StreamEvents } from "./daemon-transport.ts";
 import { FailoverTransport } from "./failover-transport.ts";
 import { GRPC_HEADERS, GrpcStream } from "./grpc-stream.ts";
-import { SDK_VERSION } from "../version.ts";
 
 export interface TransportOptions {
   /** `host:port`, `http://…` or `https://…`; for a cluster several, tried in this order. [127.0.0.1:50051] */

@@ -2,16 +2,16 @@
 import { MAX_UINT32 } from "#proto/contract.ts";
 import type { JobError } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Assignment, Failure, Outcome, Park } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { runInScope } from "../replay/scope.ts";
-import type { AttemptEnd } from "../workflow/attempt-end.ts";
 import { ReseolioError } from "../errors.ts";
+import type { AttemptEnding } from "../replay/attempt-ending.ts";
+import { runInScope } from "../replay/scope.ts";
+import { decodeArgs, encodeResult } from "../serialization.ts";
+import type { AttemptEnd } from "../workflow/attempt-end.ts";
 import { failureOf } from "../workflow/failure.ts";
 import type { HandlerContext } from "../workflow/handler-context.ts";
-import type { AttemptEnding } from "../replay/attempt-ending.ts";
-import type { FunctionDefinition } from "./registry.ts";
-import { decodeArgs, encodeResult } from "../serialization.ts";
-import type { LeasedJob } from "./leased-jobs.ts";
 import type { CrashPlan } from "../workflow/test-hooks.ts";
+import type { LeasedJob } from "./leased-jobs.ts";
+import type { FunctionDefinition } from "./registry.ts";
 
 /**
  * Runs one attempt: decodes the arguments, calls the handler in its context, and calls `onEnd` once when it has

@@ -1,10 +1,10 @@
 /** Handlers in this process: those that occupy a slot, and those that are parked. */
-import { timeoutError } from "../workflow/abort-reasons.ts";
-import type { LeasedJob } from "./leased-jobs.ts";
+import type { HeldLease } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { Logger } from "../logger.ts";
 import { WaitList } from "../session/queues.ts";
-import type { HeldLease } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { timeoutError } from "../workflow/abort-reasons.ts";
 import type { HandlerContext } from "../workflow/handler-context.ts";
+import type { LeasedJob } from "./leased-jobs.ts";
 
 /** The daemon enforces time limits; this is the fallback while it cannot be reached. */
 const TIMEOUT_FALLBACK_MS = 1_000;

@@ -1,8 +1,8 @@
 import { type Outcome, SettleResult } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { refusedParkOf, refusedResultOf } from "./executor.ts";
-import type { HeldLeases, LeasedJob } from "./leased-jobs.ts";
 import type { Logger } from "../logger.ts";
+import { refusedParkOf, refusedResultOf } from "./executor.ts";
 import type { ParkedHandlers } from "./handlers.ts";
+import type { HeldLeases, LeasedJob } from "./leased-jobs.ts";
 
 /** Reports the outcomes of leases until the daemon has answered: resends, replaces or drops them. */
 export class LeaseReports {

@@ -3,12 +3,12 @@ import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type {
   Assignment,
   Heartbeat,
+  HeldLease,
   Outcome,
   SettleResult,
-  HeldLease,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { ArrivedCheckpoint } from "../session/session-stream.ts";
 import type { OutcomeReport } from "../session/frames.ts";
+import type { ArrivedCheckpoint } from "../session/session-stream.ts";
 import type { HandlerContext } from "../workflow/handler-context.ts";
 
 /** Stage of a leased job in this worker. */

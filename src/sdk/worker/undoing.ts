@@ -1,8 +1,8 @@
 import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { HandlerContext } from "../workflow/handler-context.ts";
 import { encodeResult } from "../serialization.ts";
-import { undoSteps } from "../workflow/undo.ts";
 import type { AttemptEnd } from "../workflow/attempt-end.ts";
+import type { HandlerContext } from "../workflow/handler-context.ts";
+import { undoSteps } from "../workflow/undo.ts";
 import type { LeasedJob } from "./leased-jobs.ts";
 
 /** An attempt of an undo job: replays the handler of the undone job, then runs the undos of its steps. */

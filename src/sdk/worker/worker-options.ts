@@ -1,9 +1,9 @@
 import type { Assignment, FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { EmittedEvent } from "../sent-messages.ts";
 import type { Logger } from "../logger.ts";
+import type { EmittedEvent } from "../sent-messages.ts";
 import type { Batcher } from "../session/batcher.ts";
-import type { Registry } from "./registry.ts";
 import type { TestHooks } from "../workflow/test-hooks.ts";
+import type { Registry } from "./registry.ts";
 
 /** What a worker needs to reach the daemon. */
 export interface WorkerPort {

@@ -10,17 +10,17 @@ import type {
   Revocation,
   SessionResponse,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { revocationError, stopped, takenOver } from "../workflow/abort-reasons.ts";
-import { ArrivingCheckpoints } from "../session/session-stream.ts";
-import type { ExecutionHost, HandlerPort } from "../workflow/execution-host.ts";
 import type { AttemptEnding } from "../replay/attempt-ending.ts";
-import type { AttemptEnd } from "../workflow/attempt-end.ts";
-import { execute, outcomeOf, parkOf, releaseOf, InjectedCrashes, defersEnd, timedOut } from "./executor.ts";
 import { Fifo } from "../session/queues.ts";
+import { ArrivingCheckpoints } from "../session/session-stream.ts";
+import { revocationError, stopped, takenOver } from "../workflow/abort-reasons.ts";
+import type { AttemptEnd } from "../workflow/attempt-end.ts";
+import type { ExecutionHost, HandlerPort } from "../workflow/execution-host.ts";
 import { HandlerContext } from "../workflow/handler-context.ts";
-import { HeldLeases, LeasedJob } from "./leased-jobs.ts";
-import { LeaseReports } from "./lease-reports.ts";
+import { defersEnd, execute, InjectedCrashes, outcomeOf, parkOf, releaseOf, timedOut } from "./executor.ts";
 import { ParkedHandlers, RunningJobs } from "./handlers.ts";
+import { LeaseReports } from "./lease-reports.ts";
+import { HeldLeases, LeasedJob } from "./leased-jobs.ts";
 import { Undoing } from "./undoing.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 

@@ -1,15 +1,15 @@
-import { decideFirst } from "./decide-first.ts";
-import type { Awaited as AwaitedThing, WaitEnd } from "./durable-wait.ts";
-import { JobFailedError, ReseolioError } from "../errors.ts";
-import type { Execution } from "./execution.ts";
-import { checkName } from "../replay/checkpoint-names.ts";
 import type { AwaitSource, FirstOf } from "../context.ts";
+import { JobFailedError, ReseolioError } from "../errors.ts";
 import { checkJobId, type JobHandle } from "../job-handle.ts";
-import { resultOf } from "../session/awaited-jobs.ts";
 import { checkMs, checkTime, show } from "../options/option-faults.ts";
-import { endOf } from "./job-wait.ts";
+import { checkName } from "../replay/checkpoint-names.ts";
 import type { Operation } from "../replay/operation.ts";
 import { decodeValue } from "../serialization.ts";
+import { resultOf } from "../session/awaited-jobs.ts";
+import { decideFirst } from "./decide-first.ts";
+import type { Awaited as AwaitedThing, WaitEnd } from "./durable-wait.ts";
+import type { Execution } from "./execution.ts";
+import { endOf } from "./job-wait.ts";
 
 export async function awaitAny<const Sources extends readonly AwaitSource[]>(
   execution: Execution,

@@ -3,11 +3,11 @@ import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { ReseolioError, ResultTimeoutError } from "../errors.ts";
 import { jobLabel } from "../replay/checkpoint-names.ts";
+import type { Operation } from "../replay/operation.ts";
 import { decideFirst } from "./decide-first.ts";
 import type { Execution } from "./execution.ts";
-import { failedEnd } from "./open-waits.ts";
 import { endOf, jobWait } from "./job-wait.ts";
-import type { Operation } from "../replay/operation.ts";
+import { failedEnd } from "./open-waits.ts";
 
 /** The end of a job, with the operation by which the handler asked for it. */
 export interface AwaitedEnd {

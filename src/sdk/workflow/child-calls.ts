@@ -2,8 +2,8 @@
  * Durable calls made inside a handler. A call without an explicit idempotency key gets one derived from its content, so
  * that a handler that runs again finds the children of its earlier executions, in whatever order it calls them.
  */
-import { createHash } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
+import { createHash } from "node:crypto";
 import {
   type EnqueuedJob,
   JobOptionsSchema,
@@ -11,9 +11,9 @@ import {
   type NewJob,
   OnDuplicate,
 } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { HandlerScope } from "./running-handler.ts";
 import type { NumberedCall } from "./call-numbers.ts";
 import type { Execution } from "./execution.ts";
+import type { HandlerScope } from "./running-handler.ts";
 
 /** A child job that was stored, or found. */
 export interface StoredChild {

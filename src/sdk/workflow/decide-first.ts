@@ -1,13 +1,13 @@
 /** Waits for the first of several sources and records it before the handler gets it, so that every execution agrees. */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { decodeValue, encodeValue } from "../serialization.ts";
-import { operationId } from "../replay/scope.ts";
 import { boundedName } from "../replay/checkpoint-names.ts";
+import type { Operation } from "../replay/operation.ts";
+import { operationId } from "../replay/scope.ts";
+import { decodeValue, encodeValue } from "../serialization.ts";
 import type { Awaited as AwaitedThing, DurableWait, WaitEnd } from "./durable-wait.ts";
 import type { Execution } from "./execution.ts";
 import { jobWait } from "./job-wait.ts";
 import { failedEnd } from "./open-waits.ts";
-import type { Operation } from "../replay/operation.ts";
 
 /** The source that came first: its index in the list, and how it ended. */
 export interface First {

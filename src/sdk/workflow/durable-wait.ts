@@ -1,10 +1,10 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { FinishedJob, Wait } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { Operation } from "../replay/operation.ts";
-import type { HandlerClock } from "./test-hooks.ts";
 import type { Delivery } from "../replay/delivery.ts";
+import type { Operation } from "../replay/operation.ts";
 import type { Pending } from "../replay/pending-promises.ts";
+import type { HandlerClock } from "./test-hooks.ts";
 
 /** What a handler waits for. Durations count from the creation of the wait, on the monotonic clock. */
 export type Awaited =

@@ -1,7 +1,7 @@
 import type { FinishedJob, Park } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { EmittedEvent } from "../sent-messages.ts";
 import { ReseolioError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
+import type { EmittedEvent } from "../sent-messages.ts";
 import type { CheckpointRecord } from "../session/frames.ts";
 import type { HandlerClock, TestHooks } from "./test-hooks.ts";
 import type { StartTimes } from "./wait-times.ts";

@@ -8,25 +8,25 @@ import { NO_BYTES } from "#proto/contract.ts";
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { ReseolioError } from "../errors.ts";
-import { encodeValue } from "../serialization.ts";
-import type { Branch } from "../replay/scope.ts";
-import { CallNumbers } from "./call-numbers.ts";
 import type { CheckpointJournal } from "../replay/checkpoint-journal.ts";
 import { boundedName } from "../replay/checkpoint-names.ts";
 import type { Delivery, RecordPlace } from "../replay/delivery.ts";
-import { type Awaited as AwaitedThing, DurableWait, type WaitEnd } from "./durable-wait.ts";
-import { WaitTimes, type WaitTimesPort } from "./wait-times.ts";
-import { endedError, type ExecutionHost, type ExecutionPort } from "./execution-host.ts";
 import { LooseRecords } from "../replay/loose-records.ts";
-import { INTERNAL, type NewRecord } from "./new-record.ts";
-import { OpenWaits } from "./open-waits.ts";
 import type { Operation } from "../replay/operation.ts";
 import { PendingPromises } from "../replay/pending-promises.ts";
-import { Recorder, RECORDED_WITHIN, type RecorderPort } from "./recorder.ts";
-import type { CheckpointRecord } from "../session/frames.ts";
-import type { HandlerClock } from "./test-hooks.ts";
 import { type ArrivalOf, Replay, type ReplayPort } from "../replay/replay.ts";
+import type { Branch } from "../replay/scope.ts";
+import { encodeValue } from "../serialization.ts";
+import type { CheckpointRecord } from "../session/frames.ts";
+import { CallNumbers } from "./call-numbers.ts";
+import { type Awaited as AwaitedThing, DurableWait, type WaitEnd } from "./durable-wait.ts";
+import { endedError, type ExecutionHost, type ExecutionPort } from "./execution-host.ts";
+import { INTERNAL, type NewRecord } from "./new-record.ts";
+import { OpenWaits } from "./open-waits.ts";
+import { RECORDED_WITHIN, Recorder, type RecorderPort } from "./recorder.ts";
 import { RunningSteps } from "./running-steps.ts";
+import type { HandlerClock } from "./test-hooks.ts";
+import { WaitTimes, type WaitTimesPort } from "./wait-times.ts";
 
 type Stage =
   | "active"

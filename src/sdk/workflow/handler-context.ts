@@ -1,17 +1,17 @@
 import { SCHEDULED_AT_HEADER } from "#proto/contract.ts";
 import type { Checkpoint } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Assignment, OpenWait } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { Branch, ROOT_ID, CallCounter } from "../replay/scope.ts";
-import { msOf, type Placed } from "../replay/checkpoint-journal.ts";
 import type { Context } from "../context.ts";
-import { Execution } from "./execution.ts";
+import { ReseolioError } from "../errors.ts";
+import { type Logger, withFields } from "../logger.ts";
+import { msOf, type Placed } from "../replay/checkpoint-journal.ts";
+import { Branch, CallCounter, ROOT_ID } from "../replay/scope.ts";
+import type { AttemptEnd } from "./attempt-end.ts";
 import type { HandlerPort } from "./execution-host.ts";
+import { Execution } from "./execution.ts";
+import { Operations } from "./operations.ts";
 import type { HandlerScope } from "./running-handler.ts";
 import type { RunningHandler } from "./running-handler.ts";
-import type { AttemptEnd } from "./attempt-end.ts";
-import { type Logger, withFields } from "../logger.ts";
-import { ReseolioError } from "../errors.ts";
-import { Operations } from "./operations.ts";
 import { Undos } from "./undos.ts";
 
 /** How long branches of a handler that has returned may take to ask for what is on record. */

@@ -1,7 +1,7 @@
 import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { Operation } from "../replay/operation.ts";
 import { DurableWait, type WaitEnd } from "./durable-wait.ts";
 import type { Execution } from "./execution.ts";
-import type { Operation } from "../replay/operation.ts";
 
 /** The wait for the end of a job, shared by all callers in a handler that use the same name. */
 export function jobWait(

@@ -1,9 +1,9 @@
 import type { Checkpoint, CheckpointKind, JobError } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { RecordPlace } from "../replay/delivery.ts";
-import { stopped, takenOver } from "./abort-reasons.ts";
 import { ReseolioError } from "../errors.ts";
-import type { ExecutionHost } from "./execution-host.ts";
+import type { RecordPlace } from "../replay/delivery.ts";
 import type { CheckpointRecord, RecordAnswer } from "../session/frames.ts";
+import { stopped, takenOver } from "./abort-reasons.ts";
+import type { ExecutionHost } from "./execution-host.ts";
 
 /** A record without what the execution adds. */
 export interface NewRecord {

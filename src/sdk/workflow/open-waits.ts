@@ -3,12 +3,12 @@ import { NO_BYTES } from "#proto/contract.ts";
 import { type Checkpoint, CheckpointKind, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { FinishedJob, Park } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { byPlace } from "../replay/checkpoint-journal.ts";
+import type { Operation } from "../replay/operation.ts";
+import type { Replay } from "../replay/replay.ts";
 import type { DurableWait, WaitEnd } from "./durable-wait.ts";
 import type { NewRecord } from "./new-record.ts";
-import type { Operation } from "../replay/operation.ts";
 import { parkRequest } from "./park-request.ts";
 import type { WaitTimes } from "./wait-times.ts";
-import type { Replay } from "../replay/replay.ts";
 
 /** How long ends of jobs are collected before a parked handler asks for its slot. */
 const GATHERING_MS = 20;

@@ -1,18 +1,18 @@
 import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import type { EmittedEvent } from "../sent-messages.ts";
 import type { AwaitEventOptions, AwaitSignalOptions, Context } from "../context.ts";
-import { currentScope } from "../replay/scope.ts";
 import { ReseolioError } from "../errors.ts";
 import { checkMs } from "../options/option-faults.ts";
-import { decodeValue, encodeValue } from "../serialization.ts";
 import { checkStepOptions, type StepOptions } from "../options/step-options.ts";
-import { awaitAny } from "./await-any.ts";
 import { boundedName, checkName } from "../replay/checkpoint-names.ts";
-import { derivedNumber, derivedUuid } from "./derived-values.ts";
-import type { Execution } from "./execution.ts";
-import type { HandlerPort } from "./execution-host.ts";
-import type { RunningHandler } from "./running-handler.ts";
 import type { Operation } from "../replay/operation.ts";
+import { currentScope } from "../replay/scope.ts";
+import type { EmittedEvent } from "../sent-messages.ts";
+import { decodeValue, encodeValue } from "../serialization.ts";
+import { awaitAny } from "./await-any.ts";
+import { derivedNumber, derivedUuid } from "./derived-values.ts";
+import type { HandlerPort } from "./execution-host.ts";
+import type { Execution } from "./execution.ts";
+import type { RunningHandler } from "./running-handler.ts";
 import { checkRun, runStep } from "./step.ts";
 import { awaitEvent, awaitSignal, sleepFor, sleepUntil } from "./waiting.ts";
 

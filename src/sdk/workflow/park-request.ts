@@ -1,6 +1,6 @@
 import type { Park } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { DurableWait } from "./durable-wait.ts";
 import type { Place } from "../replay/delivery.ts";
+import type { DurableWait } from "./durable-wait.ts";
 
 /**
  * Of many awaited jobs only the last ones are sent: a handler that needs thousands and is woken by each of them would

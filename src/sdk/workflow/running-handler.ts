@@ -1,7 +1,7 @@
 import type { Context } from "../context.ts";
 import { currentScope, type Scope } from "../replay/scope.ts";
-import type { Execution } from "./execution.ts";
 import type { ExecutionHost } from "./execution-host.ts";
+import type { Execution } from "./execution.ts";
 import type { Undos } from "./undos.ts";
 
 /** One execution of a handler, as its steps, waits and calls see it. */

@@ -1,8 +1,8 @@
 import type { StepRun } from "../context.ts";
-import { runInScope, Branch, CallCounter } from "../replay/scope.ts";
+import type { Operation } from "../replay/operation.ts";
+import { Branch, CallCounter, runInScope } from "../replay/scope.ts";
 import type { HandlerScope } from "./running-handler.ts";
 import type { RunningHandler } from "./running-handler.ts";
-import type { Operation } from "../replay/operation.ts";
 
 /**
  * Runs the code of a step once, in its own scope. Returns what the code returns, a promise or not, and throws what it

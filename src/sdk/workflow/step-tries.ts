@@ -1,11 +1,11 @@
 /** Attempts of a step with its own retries. The number of failures is recorded, so that a crash does not reset it. */
 import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
-import { decodeValue, encodeValue } from "../serialization.ts";
 import { stepDelayMs, type StepOptions } from "../options/step-options.ts";
 import { boundedName, triesLabel } from "../replay/checkpoint-names.ts";
+import type { Operation } from "../replay/operation.ts";
+import { decodeValue, encodeValue } from "../serialization.ts";
 import type { Execution } from "./execution.ts";
 import type { RunningHandler } from "./running-handler.ts";
-import type { Operation } from "../replay/operation.ts";
 import { pauseFor } from "./waiting.ts";
 
 /** A pause of at least this length is a durable sleep without a slot. */

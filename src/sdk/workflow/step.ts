@@ -4,13 +4,13 @@ import { type Checkpoint, CheckpointKind, type JobError } from "#proto/gen/reseo
 import type { StepRun } from "../context.ts";
 import { ReseolioError } from "../errors.ts";
 import { show } from "../options/option-faults.ts";
-import type { JobResult } from "../serialized.ts";
-import { decodeValue, encodeValue } from "../serialization.ts";
 import type { StepOptions } from "../options/step-options.ts";
-import { failureOf } from "./failure.ts";
-import type { Execution } from "./execution.ts";
-import type { RunningHandler } from "./running-handler.ts";
 import type { Operation } from "../replay/operation.ts";
+import { decodeValue, encodeValue } from "../serialization.ts";
+import type { JobResult } from "../serialized.ts";
+import type { Execution } from "./execution.ts";
+import { failureOf } from "./failure.ts";
+import type { RunningHandler } from "./running-handler.ts";
 import { errorOf, membersOf } from "./step-failure.ts";
 import { runOnce } from "./step-run.ts";
 import { StepTries } from "./step-tries.ts";

@@ -5,9 +5,9 @@
  */
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { UndoRun } from "../options/step-options.ts";
-import { decodeValue, encodeValue } from "../serialization.ts";
 import { byPlace, timeOf } from "../replay/checkpoint-journal.ts";
 import { boundedName } from "../replay/checkpoint-names.ts";
+import { decodeValue, encodeValue } from "../serialization.ts";
 import type { RunningHandler } from "./running-handler.ts";
 import { runOnce } from "./step-run.ts";
 import type { Undo } from "./undos.ts";

@@ -3,10 +3,10 @@ import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.t
 import type { AwaitEventOptions, AwaitSignalOptions } from "../context.ts";
 import { ReseolioError } from "../errors.ts";
 import { checkMs, checkOptions, checkTime, show } from "../options/option-faults.ts";
+import type { Operation } from "../replay/operation.ts";
 import { decodeValue } from "../serialization.ts";
 import type { Awaited as AwaitedThing, WaitEnd } from "./durable-wait.ts";
 import type { Execution } from "./execution.ts";
-import type { Operation } from "../replay/operation.ts";
 import { EventTimeoutError, SignalTimeoutError } from "./workflow-errors.ts";
 
 export async function sleepFor(execution: Execution, operation: Operation, ms: number): Promise<void> {

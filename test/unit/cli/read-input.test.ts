@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { jobOfLine } from "../../../src/cli/calls/enqueue-lines.ts";
 import { CliError } from "../../../src/cli/exit.ts";
-import { checkJobId, shortId } from "../../../src/cli/text/job-id.ts";
 import { parseStates } from "../../../src/cli/flags/parse-states.ts";
 import { argsBytes, linesOf, readTextFile } from "../../../src/cli/flags/read-input.ts";
+import { checkJobId, shortId } from "../../../src/cli/text/job-id.ts";
 
 function fault(work: () => unknown): string {
   try {

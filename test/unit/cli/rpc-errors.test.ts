@@ -1,9 +1,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, test } from "bun:test";
-import { EXIT_CODES } from "../../../src/cli/exit.ts";
 import { cliErrorFrom, isUnavailable } from "../../../src/cli/calls/rpc-errors.ts";
-import { ConnectionError } from "../../../src/sdk/errors.ts";
+import { EXIT_CODES } from "../../../src/cli/exit.ts";
 import { DaemonError } from "../../../src/daemon/core/errors.ts";
+import { ConnectionError } from "../../../src/sdk/errors.ts";
 
 describe("what a call threw", () => {
   test.each([

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { CliError } from "../../../src/cli/exit.ts";
-import { openMessages } from "../../../src/cli/terminal/messages.ts";
-import { checkScheduleName, readRule, readSchedule, SCHEDULE_FLAGS } from "../../../src/cli/flags/schedule-flags.ts";
 import { withFlagNames, withFlags } from "../../../src/cli/calls/schedule-faults.ts";
 import { schedulesCreate } from "../../../src/cli/commands/schedules-create.ts";
+import { CliError } from "../../../src/cli/exit.ts";
 import { scanWords } from "../../../src/cli/flags/scan-words.ts";
+import { checkScheduleName, readRule, readSchedule, SCHEDULE_FLAGS } from "../../../src/cli/flags/schedule-flags.ts";
+import { openMessages } from "../../../src/cli/terminal/messages.ts";
 
 const messages = openMessages({ write: () => true }, {}, false);
 

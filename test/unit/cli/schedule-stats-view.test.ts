@@ -2,8 +2,8 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "bun:test";
 import { type ScheduleStats, ScheduleStatsSchema } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
-import { scheduleStatsJson, scheduleStatsText } from "../../../src/cli/views/schedule-stats-view.ts";
 import { examineSchedules } from "../../../src/cli/doctor/examine-schedules.ts";
+import { scheduleStatsJson, scheduleStatsText } from "../../../src/cli/views/schedule-stats-view.ts";
 
 const now = Date.parse("2026-11-21T09:00:00Z");
 

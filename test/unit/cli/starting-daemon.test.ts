@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { createServer } from "node:net";
-import { parseAddress } from "../../../src/sdk/transport/address.ts";
 import { waitUntilListening } from "../../../src/cli/calls/starting-daemon.ts";
+import { parseAddress } from "../../../src/sdk/transport/address.ts";
 import { freePort } from "../../support/free-port.ts";
 
 test("a daemon of this machine that is just starting is waited for", async () => {

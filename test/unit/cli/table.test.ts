@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { painter } from "../../../src/cli/terminal/color.ts";
-import { plainText } from "../../../src/cli/text/plain-text.ts";
 import { type Column, renderTable, renderTsv } from "../../../src/cli/terminal/table.ts";
+import { plainText } from "../../../src/cli/text/plain-text.ts";
 
 interface Row {
   readonly id: string;

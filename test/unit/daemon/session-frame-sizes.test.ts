@@ -2,13 +2,13 @@ import { create } from "@bufbuild/protobuf";
 import { expect, test } from "bun:test";
 import { WIRE_LIMITS } from "#proto/contract.ts";
 import { JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { encodeSessionResponse } from "#proto/gen/reseolio/v1/session_daemon_frames.ts";
 import {
   AssignmentSchema,
   FinishedJobSchema,
   ReplySchema,
   type SessionResponse,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { encodeSessionResponse } from "#proto/gen/reseolio/v1/session_daemon_frames.ts";
 import { DaemonError } from "../../../src/daemon/core/errors.ts";
 import { fromEnqueueResult } from "../../../src/daemon/rpc/messages/job-messages.ts";
 import { SessionOutbox } from "../../../src/daemon/rpc/session/session-outbox.ts";

@@ -1,5 +1,5 @@
-import { expect, test } from "bun:test";
 import { create } from "@bufbuild/protobuf";
+import { expect, test } from "bun:test";
 import {
   AssignmentSchema,
   FinishedJobSchema,

@@ -1,8 +1,8 @@
 /** The daemon's side of the codec written by hand against the generated one. */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, test } from "bun:test";
-import { SessionRequestSchema, SessionResponseSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { decodeSessionRequest, encodeSessionResponse } from "#proto/gen/reseolio/v1/session_daemon_frames.ts";
+import { SessionRequestSchema, SessionResponseSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { damaged, isReadAlike, nested } from "../../support/damaged-bytes.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { FrameMaker } from "../../support/session-frames.ts";

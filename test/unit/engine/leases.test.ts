@@ -1,12 +1,12 @@
 import { expect, spyOn, test } from "bun:test";
+import type { Job } from "../../../src/daemon/core/job.ts";
+import { DELIVERY_MS } from "../../../src/daemon/engine/dispatch/worker-session.ts";
 import { cancelJob } from "../../../src/daemon/engine/jobs/cancel-job.ts";
 import { enqueueJobs } from "../../../src/daemon/engine/jobs/enqueue-jobs.ts";
-import { loseWorker } from "../../../src/daemon/engine/workers/lose-worker.ts";
 import { moveDueJobs } from "../../../src/daemon/engine/jobs/move-due-jobs.ts";
 import { retryJob } from "../../../src/daemon/engine/jobs/retry-job.ts";
 import { timeOutAttempts } from "../../../src/daemon/engine/jobs/time-out-attempts.ts";
-import { DELIVERY_MS } from "../../../src/daemon/engine/dispatch/worker-session.ts";
-import type { Job } from "../../../src/daemon/core/job.ts";
+import { loseWorker } from "../../../src/daemon/engine/workers/lose-worker.ts";
 import { createEngineWorld, fail, SUCCEED } from "../../support/engine-world.ts";
 import { rejection } from "../../support/rejection.ts";
 

@@ -2,10 +2,10 @@
 import { expect, test } from "bun:test";
 import { DaemonError } from "../../../src/daemon/core/errors.ts";
 import type { Job } from "../../../src/daemon/core/job.ts";
-import { awaitEnds } from "../../../src/daemon/engine/jobs/await-jobs.ts";
-import type { Engine } from "../../../src/daemon/engine/engine.ts";
 import { LeaseCheck } from "../../../src/daemon/engine/cluster/lease-check.ts";
 import { sweepAwaited } from "../../../src/daemon/engine/cluster/sweep-awaited.ts";
+import type { Engine } from "../../../src/daemon/engine/engine.ts";
+import { awaitEnds } from "../../../src/daemon/engine/jobs/await-jobs.ts";
 import { timeOutAttempts } from "../../../src/daemon/engine/jobs/time-out-attempts.ts";
 import { createEngineWorld, fail, SUCCEED } from "../../support/engine-world.ts";
 import { rejection } from "../../support/rejection.ts";

@@ -1,16 +1,16 @@
 /** Whatever ends a job, what it recorded to be undone is undone by one job, which survives what ended the first. */
 import { describe, expect, test } from "bun:test";
 import type { RecordOrder } from "../../../src/daemon/core/checkpoint.ts";
-import type { Job } from "../../../src/daemon/core/job.ts";
 import type { JobOptionsInput } from "../../../src/daemon/core/job-options.ts";
+import type { Job } from "../../../src/daemon/core/job.ts";
+import { explainJob } from "../../../src/daemon/engine/explain/explain-job.ts";
 import { cancelJobs, deleteJobs, retryJobs } from "../../../src/daemon/engine/jobs/bulk-jobs.ts";
 import { cancelJob } from "../../../src/daemon/engine/jobs/cancel-job.ts";
-import { explainJob } from "../../../src/daemon/engine/explain/explain-job.ts";
 import { moveDueJobs } from "../../../src/daemon/engine/jobs/move-due-jobs.ts";
 import { retryJob } from "../../../src/daemon/engine/jobs/retry-job.ts";
 import { timeOutAttempts } from "../../../src/daemon/engine/jobs/time-out-attempts.ts";
-import type { CommittedChange } from "../../../src/daemon/engine/lane/change-feed.ts";
 import { watchJobs } from "../../../src/daemon/engine/jobs/watch-jobs.ts";
+import type { CommittedChange } from "../../../src/daemon/engine/lane/change-feed.ts";
 import { loseWorker } from "../../../src/daemon/engine/workers/lose-worker.ts";
 import { recordCheckpoints, type RecordResult } from "../../../src/daemon/engine/workflows/record-checkpoints.ts";
 import { createEngineWorld, type EngineWorld, fail, SUCCEED, type TestWorker } from "../../support/engine-world.ts";

@@ -2,17 +2,17 @@ import { expect, test } from "bun:test";
 import type { NewWait } from "../../../src/daemon/core/checkpoint.ts";
 import type { Job } from "../../../src/daemon/core/job.ts";
 import { cancelJob } from "../../../src/daemon/engine/jobs/cancel-job.ts";
-import { emitEvent } from "../../../src/daemon/engine/workflows/emit-event.ts";
 import { heartbeatAttempts } from "../../../src/daemon/engine/jobs/heartbeat-attempts.ts";
-import { loseWorker } from "../../../src/daemon/engine/workers/lose-worker.ts";
-import { settleAttempts } from "../../../src/daemon/engine/jobs/settle-attempts.ts";
 import { moveDueJobs } from "../../../src/daemon/engine/jobs/move-due-jobs.ts";
+import { settleAttempts } from "../../../src/daemon/engine/jobs/settle-attempts.ts";
+import { timeOutAttempts } from "../../../src/daemon/engine/jobs/time-out-attempts.ts";
+import { loseWorker } from "../../../src/daemon/engine/workers/lose-worker.ts";
+import { emitEvent } from "../../../src/daemon/engine/workflows/emit-event.ts";
 import {
   type CheckpointReport,
   recordCheckpoints,
   type RecordResult,
 } from "../../../src/daemon/engine/workflows/record-checkpoints.ts";
-import { timeOutAttempts } from "../../../src/daemon/engine/jobs/time-out-attempts.ts";
 import { wakeParked } from "../../../src/daemon/engine/workflows/wake-jobs.ts";
 import { createEngineWorld, type EngineWorld, fail, SUCCEED, type TestWorker } from "../../support/engine-world.ts";
 

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { BENCH_USAGE } from "../../../scripts/bench/options.ts";
 import { QUICK } from "../../../scripts/check.ts";
 import { runStages, type Stage, type StageListener } from "../../../scripts/run-stages.ts";
+import { SOAK_USAGE } from "../../../scripts/soak/options.ts";
 import { SLOTS, testStages } from "../../../scripts/stages.ts";
 import { helpText } from "../../../scripts/usage.ts";
-import { BENCH_USAGE } from "../../../scripts/bench/options.ts";
-import { SOAK_USAGE } from "../../../scripts/soak/options.ts";
 import { checkout } from "../../support/executable.ts";
 
 const PASSED = { tally: { passed: 1, failed: 0, skipped: 0 }, failures: [], output: "" };

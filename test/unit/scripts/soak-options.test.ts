@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { measureGrowth } from "../../../scripts/bench/watch-memory.ts";
-import { PARTS, parseSoakOptions } from "../../../scripts/soak/options.ts";
-import { shareOfTime } from "../../../scripts/soak/soak-context.ts";
+import { parseSoakOptions, PARTS } from "../../../scripts/soak/options.ts";
 import { Random } from "../../../scripts/soak/random.ts";
+import { shareOfTime } from "../../../scripts/soak/soak-context.ts";
 
 describe("options of the soak", () => {
   test("have defaults", () => {

@@ -1,12 +1,12 @@
+import { create } from "@bufbuild/protobuf";
 import { describe, expect, test } from "bun:test";
 import { SettleResult } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import { ReplySchema, type SessionRequest } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { Backoff } from "../../../src/sdk/session/backoff.ts";
 import { Batcher } from "../../../src/sdk/session/batcher.ts";
 import type { EnqueueAnswer } from "../../../src/sdk/session/frames.ts";
 import { Fifo } from "../../../src/sdk/session/queues.ts";
 import { replyTo } from "./scripted-daemon.ts";
-import { create } from "@bufbuild/protobuf";
-import { ReplySchema, type SessionRequest } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 
 function call(jobId: string, options: { deadlineAt?: number; bytes?: number } = {}) {
   const answers: EnqueueAnswer[] = [];

@@ -1,4 +1,4 @@
-import { createServer, createSecureServer, type Http2Server, type ServerHttp2Stream } from "node:http2";
+import { createSecureServer, createServer, type Http2Server, type ServerHttp2Stream } from "node:http2";
 import type { IncomingHttpHeaders, ServerHttp2Session } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import type { TestCertificate } from "../../support/test-certificate.ts";

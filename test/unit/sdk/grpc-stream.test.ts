@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import { join } from "node:path";
+import { GrpcFrameReader, writeGrpcFrame } from "#proto/wire/grpc-frames.ts";
 import { reseolioErrorFrom } from "../../../src/sdk/transport/connect-errors.ts";
 import { createTransport } from "../../../src/sdk/transport/transport.ts";
-import { GrpcFrameReader, writeGrpcFrame } from "#proto/wire/grpc-frames.ts";
 import { checkout } from "../../support/executable.ts";
 import { runOrThrow } from "../../support/run-command.ts";
-import { tempDir, type TempDir } from "../../support/temp-dir.ts";
+import { type TempDir, tempDir } from "../../support/temp-dir.ts";
 import { createTestCertificate } from "../../support/test-certificate.ts";
 import { type Call, type CallResult, makeCalls } from "./grpc-caller.ts";
 import { type GrpcPeer, type PeerScript, respond, startGrpcPeer } from "./grpc-peer.ts";

@@ -2,11 +2,11 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { parseAddress, parseAddresses } from "../../../src/sdk/transport/address.ts";
-import { findBinary } from "../../../src/sdk/sidecar/find-binary.ts";
 import { type ReseolioOptions, resolveOptions } from "../../../src/sdk/reseolio-options.ts";
-import { processStartOf, readProcessIdentity } from "../../../src/sdk/worker/process-identity.ts";
+import { findBinary } from "../../../src/sdk/sidecar/find-binary.ts";
 import { isSameStorage, parseStorage, storageName } from "../../../src/sdk/sidecar/storage.ts";
+import { parseAddress, parseAddresses } from "../../../src/sdk/transport/address.ts";
+import { processStartOf, readProcessIdentity } from "../../../src/sdk/worker/process-identity.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 
 describe("an address", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { Reseolio } from "../../../src/sdk/reseolio.ts";
 import type { Logger } from "../../../src/sdk/logger.ts";
+import { Reseolio } from "../../../src/sdk/reseolio.ts";
 
 function client(): { reseolio: Reseolio; warnings: string[] } {
   const warnings: string[] = [];

@@ -3,8 +3,8 @@ import { describe, expect, test } from "bun:test";
 import { setTimeout as timer } from "node:timers/promises";
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Failure, Outcome, Release } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { operationId, ROOT_ID } from "../../../src/sdk/replay/scope.ts";
 import type { Context } from "../../../src/sdk/context.ts";
+import { operationId, ROOT_ID } from "../../../src/sdk/replay/scope.ts";
 import { checkpoint, jsonOf, WorkflowWorld } from "./workflow-world.ts";
 
 type Flow = (flow: Context) => unknown;

@@ -2,14 +2,6 @@ import { create } from "@bufbuild/protobuf";
 import { describe, expect, test } from "bun:test";
 import { CatchUp, Overlap } from "#proto/gen/reseolio/v1/schedule_service_pb.ts";
 import { AssignmentSchema } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { HandlerPort } from "../../../src/sdk/workflow/execution-host.ts";
-import { HandlerContext } from "../../../src/sdk/workflow/handler-context.ts";
-import { createDurableFunction, type FunctionAccess } from "../../../src/sdk/durable-function.ts";
-import { JobHandle } from "../../../src/sdk/job-handle.ts";
-import { stderrLogger } from "../../../src/sdk/logger.ts";
-import { Reseolio } from "../../../src/sdk/reseolio.ts";
-import { Registry } from "../../../src/sdk/worker/registry.ts";
-import { ScheduleHandle } from "../../../src/sdk/schedule-handle.ts";
 import {
   checkScheduleName,
   CLEARABLE_FIELDS,
@@ -17,7 +9,15 @@ import {
   encodeSchedule,
   encodeScheduleUpdate,
 } from "../../../src/sdk/calls/encode-schedule.ts";
+import { createDurableFunction, type FunctionAccess } from "../../../src/sdk/durable-function.ts";
+import { JobHandle } from "../../../src/sdk/job-handle.ts";
+import { stderrLogger } from "../../../src/sdk/logger.ts";
 import type { ScheduleOptions, ScheduleUpdate } from "../../../src/sdk/options/schedule-options.ts";
+import { Reseolio } from "../../../src/sdk/reseolio.ts";
+import { ScheduleHandle } from "../../../src/sdk/schedule-handle.ts";
+import { Registry } from "../../../src/sdk/worker/registry.ts";
+import type { HandlerPort } from "../../../src/sdk/workflow/execution-host.ts";
+import { HandlerContext } from "../../../src/sdk/workflow/handler-context.ts";
 import { NO_TEST_HOOKS, REAL_CLOCK } from "../../../src/sdk/workflow/test-hooks.ts";
 import { faultOf } from "./waiting.ts";
 

@@ -1,12 +1,12 @@
 /** The client's side of the codec written by hand against the generated one. */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, test } from "bun:test";
+import { decodeSessionResponse, encodeSessionRequest } from "#proto/gen/reseolio/v1/session_client_frames.ts";
 import {
   AssignmentSchema,
   SessionRequestSchema,
   SessionResponseSchema,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { decodeSessionResponse, encodeSessionRequest } from "#proto/gen/reseolio/v1/session_client_frames.ts";
 import { damaged, isReadAlike, nested } from "../../support/damaged-bytes.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { FrameMaker } from "../../support/session-frames.ts";

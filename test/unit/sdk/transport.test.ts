@@ -1,9 +1,9 @@
-import { describe, expect, test } from "bun:test";
 import { Code } from "@connectrpc/connect";
+import { describe, expect, test } from "bun:test";
 import { createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
-import { createClient } from "../../../src/sdk/transport/client.ts";
 import { ConnectionError } from "../../../src/sdk/errors.ts";
+import { createClient } from "../../../src/sdk/transport/client.ts";
 import { startScriptedDaemon } from "./scripted-daemon.ts";
 import { faultOf } from "./waiting.ts";
 

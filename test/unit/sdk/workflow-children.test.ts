@@ -1,7 +1,7 @@
 /** Jobs that a handler calls and awaits. */
 import { describe, expect, test } from "bun:test";
-import { type Checkpoint, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { shownName } from "#proto/contract.ts";
+import { type Checkpoint, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { uuidV7 } from "#proto/uuid-v7.ts";
 import { ReseolioError } from "../../../src/sdk/errors.ts";
 import { checkpoint, jsonBytes, WorkflowWorld } from "./workflow-world.ts";

@@ -1,7 +1,7 @@
 /** What else a handler's context gives: the first of several things, values, more time; and what its operations refuse. */
 import { describe, expect, test } from "bun:test";
-import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { shownName } from "#proto/contract.ts";
+import { CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Context } from "../../../src/sdk/context.ts";
 import type { JobHandle } from "../../../src/sdk/job-handle.ts";
 import { checkpoint, WorkflowWorld } from "./workflow-world.ts";

@@ -1,6 +1,6 @@
 /** Steps of a handler: recorded once, tried again, and refused inside one another. */
-import { describe, expect, test } from "bun:test";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
+import { describe, expect, test } from "bun:test";
 import { type Checkpoint, CheckpointKind } from "#proto/gen/reseolio/v1/job_pb.ts";
 import { uuidV7 } from "#proto/uuid-v7.ts";
 import type { Context } from "../../../src/sdk/context.ts";

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { CheckpointKind, type Checkpoint, CheckpointSchema } from "#proto/gen/reseolio/v1/job_pb.ts";
+import { type Checkpoint, CheckpointKind, CheckpointSchema } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { Outcome, Park, SessionRequest } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { Context } from "../../../src/sdk/context.ts";
 import { context } from "../../../src/sdk/replay/scope.ts";

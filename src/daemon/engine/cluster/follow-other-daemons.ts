@@ -1,5 +1,5 @@
 import { isTerminal } from "../../core/job.ts";
-import type { StoreHint, HintedChange } from "../../storage/seam/cluster.ts";
+import type { HintedChange, StoreHint } from "../../storage/seam/cluster.ts";
 import type { Engine } from "../engine.ts";
 import { hasHandler, notifyHandlers } from "../workers/notify-handlers.ts";
 

@@ -1,6 +1,6 @@
 import type { Transition } from "../../core/job-machine.ts";
 import type { Job } from "../../core/job.ts";
-import type { ResumeDemand, ClaimDemand, ClaimedJobs, NewJob } from "../../storage/seam/jobs.ts";
+import type { ClaimDemand, ClaimedJobs, NewJob, ResumeDemand } from "../../storage/seam/jobs.ts";
 import { Listeners } from "./listeners.ts";
 import { revocationReason, revoke } from "./revoke-lease.ts";
 import type { WorkerSession } from "./worker-session.ts";

@@ -1,13 +1,13 @@
+import { WIRE_LIMITS } from "#proto/contract.ts";
 import { DaemonError, type FieldViolation, invalidArgument } from "../../core/errors.ts";
 import { checkFunctionName, type JobOptionsInput, resolveJobOptions } from "../../core/job-options.ts";
-import { WIRE_LIMITS } from "#proto/contract.ts";
 import type { JobState } from "../../core/job.ts";
 import { isUuid, isUuidV7 } from "../../core/uuid.ts";
 import type { EnqueueOutcome, NewJob } from "../../storage/seam/jobs.ts";
-import type { Engine } from "../engine.ts";
-import { type AloneParts, type AppliedAlone, type Completion, toPromise, type WriteKind } from "../lane/write-kind.ts";
 import type { Transaction } from "../../storage/seam/store.ts";
+import type { Engine } from "../engine.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
+import { type AloneParts, type AppliedAlone, type Completion, toPromise, type WriteKind } from "../lane/write-kind.ts";
 
 export const enqueueKind: WriteKind<NewJob, EnqueueOutcome> = {
   name: "enqueue",

@@ -7,9 +7,9 @@ import {
   type ParkOrder,
   ranMsAtPark,
 } from "../../core/checkpoint.ts";
-import { type JobEvent, type Transition, decide } from "../../core/job-machine.ts";
-import type { Job, Lease } from "../../core/job.ts";
 import { cutError, cutText } from "../../core/cut-error.ts";
+import { decide, type JobEvent, type Transition } from "../../core/job-machine.ts";
+import type { Job, Lease } from "../../core/job.ts";
 import type { SettleResult } from "../dispatch/settle-result.ts";
 import { DELIVERY_MS, type HeldLease, type WorkerSession } from "../dispatch/worker-session.ts";
 import type { Engine } from "../engine.ts";

@@ -1,6 +1,6 @@
-import { isTerminal, type JobError, type JobState, type Job } from "../../core/job.ts";
-import type { JobFilter, ClaimedJobs } from "../../storage/seam/jobs.ts";
 import type { Transition } from "../../core/job-machine.ts";
+import { isTerminal, type Job, type JobError, type JobState } from "../../core/job.ts";
+import type { ClaimedJobs, JobFilter } from "../../storage/seam/jobs.ts";
 import type { StoredJob } from "../../storage/seam/workflows.ts";
 
 /** One change of a job's state, published after its commit. */

@@ -1,9 +1,9 @@
-import { type Transition, decide, type UnconditionalEvent } from "../../core/job-machine.ts";
+import { decide, type Transition, type UnconditionalEvent } from "../../core/job-machine.ts";
+import type { Job } from "../../core/job.ts";
 import type { EnqueueOutcome, NewJob } from "../../storage/seam/jobs.ts";
 import type { Transaction } from "../../storage/seam/store.ts";
-import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import type { StoredJob } from "../../storage/seam/workflows.ts";
-import type { Job } from "../../core/job.ts";
+import type { Dispatcher } from "../dispatch/dispatcher.ts";
 
 /** A transaction of the commit lane, as the writes that share it see it. */
 export interface LaneTransaction {

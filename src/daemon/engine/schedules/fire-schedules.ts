@@ -1,8 +1,8 @@
 import { SCHEDULE_HEADER, SCHEDULED_AT_HEADER } from "#proto/contract.ts";
-import type { Schedule } from "../../core/schedule.ts";
 import { dueTicks, jitterOf } from "../../core/schedule-ticks.ts";
+import type { Schedule } from "../../core/schedule.ts";
 import type { NewJob } from "../../storage/seam/jobs.ts";
-import type { LiveTick, ScheduleAdvance, NewTick } from "../../storage/seam/schedules.ts";
+import type { LiveTick, NewTick, ScheduleAdvance } from "../../storage/seam/schedules.ts";
 import type { Engine } from "../engine.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
 

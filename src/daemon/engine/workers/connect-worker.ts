@@ -1,6 +1,6 @@
 import type { Job, Lease } from "../../core/job.ts";
-import type { CheckpointSum } from "../../storage/seam/workflows.ts";
 import type { NewWorker } from "../../storage/seam/workers.ts";
+import type { CheckpointSum } from "../../storage/seam/workflows.ts";
 import type { WorkerPort } from "../dispatch/worker-port.ts";
 import { WorkerSession } from "../dispatch/worker-session.ts";
 import type { Engine } from "../engine.ts";

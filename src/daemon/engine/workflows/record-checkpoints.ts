@@ -1,6 +1,6 @@
+import { WIRE_LIMITS } from "#proto/contract.ts";
 import { checkName, type Checkpoint, CHECKPOINT_LIMITS, isPlace } from "../../core/checkpoint.ts";
 import { cutError } from "../../core/cut-error.ts";
-import { WIRE_LIMITS } from "#proto/contract.ts";
 import type { Lease } from "../../core/job.ts";
 import type { NewCheckpoint, RecordOutcome } from "../../storage/seam/workflows.ts";
 import type { SettleResult } from "../dispatch/settle-result.ts";

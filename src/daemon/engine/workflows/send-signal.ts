@@ -2,7 +2,7 @@ import { checkName } from "../../core/checkpoint.ts";
 import { DaemonError, type FieldViolation, invalidArgument, jobNotFound } from "../../core/errors.ts";
 import { SIGNAL_LIMITS } from "../../core/signal.ts";
 import { isUuid, isUuidV7 } from "../../core/uuid.ts";
-import type { SignalOutcome, NewSignal } from "../../storage/seam/workflows.ts";
+import type { NewSignal, SignalOutcome } from "../../storage/seam/workflows.ts";
 import type { Engine } from "../engine.ts";
 import type { LaneTransaction } from "../lane/lane-transaction.ts";
 import type { WriteKind } from "../lane/write-kind.ts";

@@ -1,6 +1,6 @@
 /** Converts checkpoints, waits and events between protobuf messages and core values. */
-import type { Event as EventMessage } from "#proto/gen/reseolio/v1/event_service_pb.ts";
 import { MAX_DURATION_MS, NO_BYTES } from "#proto/contract.ts";
+import type { Event as EventMessage } from "#proto/gen/reseolio/v1/event_service_pb.ts";
 import {
   type Checkpoint as CheckpointMessage,
   CheckpointKind as KindMessage,
@@ -15,24 +15,24 @@ import type {
   RecordResult as RecordResultMessage,
   Wait,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type {
+  Checkpoint,
+  CheckpointKind,
+  Event,
+  FailureMarks,
+  NewWait,
+  PendingWait,
+  RecordOrder,
+  StepError,
+} from "../../core/checkpoint.ts";
 import { invalidArgument } from "../../core/errors.ts";
 import { LAST_TIME } from "../../core/job-options.ts";
 import { ERROR_REASONS, type Lease } from "../../core/job.ts";
+import { isUuid } from "../../core/uuid.ts";
 import type { ParkReport } from "../../engine/jobs/settle-attempts.ts";
 import type { CheckpointReport, RecordResult } from "../../engine/workflows/record-checkpoints.ts";
 import { fromSettleResult, toReportedError } from "./job-messages.ts";
 import { fromMs, toMs } from "./timestamps.ts";
-import type {
-  FailureMarks,
-  NewWait,
-  RecordOrder,
-  StepError,
-  Checkpoint,
-  CheckpointKind,
-  Event,
-  PendingWait,
-} from "../../core/checkpoint.ts";
-import { isUuid } from "../../core/uuid.ts";
 
 const KIND_WORDS = "STEP, SLEEP, EVENT, VALUE, CHOICE, JOB, SIGNAL, TRY, NOTE";
 

@@ -4,27 +4,27 @@
  */
 import { NO_BYTES } from "#proto/contract.ts";
 import {
+  type Attempt as AttemptMessage,
   type EnqueuedJob as EnqueuedJobMessage,
   type Job as JobMessage,
   type JobError as JobErrorMessage,
   JobState as JobStateMessage,
   type NewJob,
-  type Attempt as AttemptMessage,
 } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type {
   EnqueueResult as EnqueueResultMessage,
   JobChange as JobChangeMessage,
 } from "#proto/gen/reseolio/v1/job_service_pb.ts";
+import { SettleResult as SettleResultMessage } from "#proto/gen/reseolio/v1/session_service_pb.ts";
+import type { StepError } from "../../core/checkpoint.ts";
 import type { JobOptionsInput } from "../../core/job-options.ts";
-import type { Job, JobError, JobState, Attempt } from "../../core/job.ts";
+import type { Attempt, Job, JobError, JobState } from "../../core/job.ts";
+import type { SettleResult } from "../../engine/dispatch/settle-result.ts";
 import type { EnqueueItem, EnqueueResult } from "../../engine/jobs/enqueue-jobs.ts";
 import type { CommittedChange } from "../../engine/lane/change-feed.ts";
 import { statusFromError } from "../errors/error-details.ts";
 import { fromJobOptions, toJobOptions } from "./option-messages.ts";
 import { fromMs } from "./timestamps.ts";
-import { SettleResult as SettleResultMessage } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import type { StepError } from "../../core/checkpoint.ts";
-import type { SettleResult } from "../../engine/dispatch/settle-result.ts";
 
 const NO_ARGS = new TextEncoder().encode("[]");
 const NO_OPTIONS: JobOptionsInput = Object.freeze({});

@@ -2,9 +2,9 @@ import type { Transition } from "../../core/job-machine.ts";
 import { JOB_STATES, type JobState } from "../../core/job.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { LATENESS_BUCKETS, type ScheduleWatch } from "../../engine/schedules/schedule-watch.ts";
+import { describeStats } from "../../engine/workers/worker-stats.ts";
 import type { DaemonInfo } from "../daemon-info.ts";
 import { MetricsText } from "./metrics-text.ts";
-import { describeStats } from "../../engine/workers/worker-stats.ts";
 
 /** Upper bounds in seconds, from a fast commit to a failing disk. */
 const COMMIT_BUCKETS = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1] as const;

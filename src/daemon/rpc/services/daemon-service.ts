@@ -7,16 +7,16 @@ import type {
 } from "#proto/gen/reseolio/v1/daemon_service_pb.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { describeSchedules, type ScheduleStats } from "../../engine/schedules/read-schedules.ts";
-import type { DaemonInfo } from "../daemon-info.ts";
-import { jobStateToProto } from "../messages/job-messages.ts";
-import { fromMs } from "../messages/timestamps.ts";
 import {
-  type WorkerStats,
   describeFunctions,
   describeStats,
   describeWorkers,
   type FunctionStats,
+  type WorkerStats,
 } from "../../engine/workers/worker-stats.ts";
+import type { DaemonInfo } from "../daemon-info.ts";
+import { jobStateToProto } from "../messages/job-messages.ts";
+import { fromMs } from "../messages/timestamps.ts";
 
 /** DaemonService: facts and statistics about this daemon. */
 export function createDaemonService(engine: Engine, info: DaemonInfo): ServiceImpl<typeof DaemonService> {

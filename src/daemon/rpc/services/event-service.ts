@@ -3,8 +3,8 @@ import type { EventService } from "#proto/gen/reseolio/v1/event_service_pb.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { deleteEvent } from "../../engine/workflows/delete-event.ts";
 import { emitEvent } from "../../engine/workflows/emit-event.ts";
-import { fromEvent } from "../messages/checkpoint-messages.ts";
 import { getEvent } from "../../engine/workflows/get-event.ts";
+import { fromEvent } from "../messages/checkpoint-messages.ts";
 
 /** EventService: decodes the request, calls the engine function of the same name, encodes the result. */
 export function createEventService(engine: Engine): ServiceImpl<typeof EventService> {

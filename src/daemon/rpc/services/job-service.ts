@@ -4,6 +4,7 @@ import type { NewJob } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { JobFilter, JobService } from "#proto/gen/reseolio/v1/job_service_pb.ts";
 import { invalidArgument } from "../../core/errors.ts";
 import type { Engine } from "../../engine/engine.ts";
+import { explainJob } from "../../engine/explain/explain-job.ts";
 import { type BulkRequest, type BulkResult, cancelJobs, deleteJobs, retryJobs } from "../../engine/jobs/bulk-jobs.ts";
 import { cancelJob } from "../../engine/jobs/cancel-job.ts";
 import { type EnqueueItem, enqueueJobs } from "../../engine/jobs/enqueue-jobs.ts";
@@ -12,12 +13,11 @@ import { retryAwaited, retryJob } from "../../engine/jobs/retry-job.ts";
 import { sendSignal } from "../../engine/workflows/send-signal.ts";
 import { fromCheckpoint, fromPendingWait } from "../messages/checkpoint-messages.ts";
 import { toJobFilter } from "../messages/job-filter.ts";
-import { fromEnqueueResult, fromListedJob, toEnqueueItem, fromAttempt } from "../messages/job-messages.ts";
+import { fromAttempt, fromEnqueueResult, fromListedJob, toEnqueueItem } from "../messages/job-messages.ts";
 import { fromJobWithTick } from "../messages/job-with-tick.ts";
 import { tickFields } from "../messages/schedule-messages.ts";
 import { awaitJobsStream } from "../streams/await-jobs-stream.ts";
 import { watchJobsStream } from "../streams/watch-jobs-stream.ts";
-import { explainJob } from "../../engine/explain/explain-job.ts";
 
 /** JobService: decodes the request, calls the engine function of the same name, encodes the result. */
 export function createJobService(engine: Engine, draining: AbortSignal): ServiceImpl<typeof JobService> {

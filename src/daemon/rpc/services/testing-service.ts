@@ -1,8 +1,8 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { TestingService } from "#proto/gen/reseolio/v1/testing_service_pb.ts";
+import { type ManualTime, moveClock } from "../../engine/clock/move-clock.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { fromMs, toMs } from "../messages/timestamps.ts";
-import { type ManualTime, moveClock } from "../../engine/clock/move-clock.ts";
 
 const DEFAULT_WAIT_MS = 5_000;
 

@@ -2,13 +2,13 @@ import { create } from "@bufbuild/protobuf";
 import { UNANSWERED_FRAME_ID } from "#proto/contract.ts";
 import {
   type HeldLease,
+  HeldLeaseSchema,
   type Reply,
   type SessionRequest,
-  HeldLeaseSchema,
   WelcomeSchema,
 } from "#proto/gen/reseolio/v1/session_service_pb.ts";
-import { SessionOutbox } from "./session-outbox.ts";
 import { DaemonError, invalidArgument } from "../../core/errors.ts";
+import type { WorkerSession } from "../../engine/dispatch/worker-session.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { awaitEnds, type EndListener, type Waiting } from "../../engine/jobs/await-jobs.ts";
 import { type EnqueueResult, submitEnqueues } from "../../engine/jobs/enqueue-jobs.ts";
@@ -17,9 +17,10 @@ import { settleAttempts } from "../../engine/jobs/settle-attempts.ts";
 import { addFunctions, type ConnectingWorker, connectWorker } from "../../engine/workers/connect-worker.ts";
 import { drainWorker } from "../../engine/workers/drain-worker.ts";
 import { recordCheckpoints } from "../../engine/workflows/record-checkpoints.ts";
+import { wakeParked } from "../../engine/workflows/wake-jobs.ts";
 import type { DaemonInfo } from "../daemon-info.ts";
 import { fromRecordResult, toCheckpointReport, toRecordedCheckpoint } from "../messages/checkpoint-messages.ts";
-import { fromEnqueueResult, toEnqueueItem, fromSettleResult } from "../messages/job-messages.ts";
+import { fromEnqueueResult, fromSettleResult, toEnqueueItem } from "../messages/job-messages.ts";
 import {
   checkFunctionNames,
   missingJob,
@@ -30,8 +31,7 @@ import {
   toHeldLease,
   toRevocation,
 } from "./session-messages.ts";
-import { wakeParked } from "../../engine/workflows/wake-jobs.ts";
-import type { WorkerSession } from "../../engine/dispatch/worker-session.ts";
+import { SessionOutbox } from "./session-outbox.ts";
 
 /** Most calls in one frame. */
 const MAX_FRAME_ITEMS = 10_000;

@@ -1,5 +1,5 @@
-import type { ClientSession } from "./client-session.ts";
 import type { WorkerSession } from "../../engine/dispatch/worker-session.ts";
+import type { ClientSession } from "./client-session.ts";
 
 /** All open sessions, so that a stopping daemon can notify their clients. */
 export class OpenSessions {

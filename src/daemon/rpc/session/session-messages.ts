@@ -16,13 +16,13 @@ import {
 import { invalidArgument } from "../../core/errors.ts";
 import { checkFunctionName } from "../../core/job-options.ts";
 import type { Lease } from "../../core/job.ts";
+import type { Delivery, RevocationReason, WaitLeft } from "../../engine/dispatch/worker-port.ts";
 import type { JobEnd } from "../../engine/jobs/await-jobs.ts";
 import type { AttemptReport } from "../../engine/jobs/settle-attempts.ts";
 import type { ConnectingWorker } from "../../engine/workers/connect-worker.ts";
 import { kindToProto, toFailureMarks, toLength, toParkReport } from "../messages/checkpoint-messages.ts";
 import { fromJobError, jobStateToProto, toReportedError } from "../messages/job-messages.ts";
 import { fromMs } from "../messages/timestamps.ts";
-import type { RevocationReason, WaitLeft, Delivery } from "../../engine/dispatch/worker-port.ts";
 
 /** Converts session frames to and from values of the engine. */
 

@@ -1,3 +1,4 @@
+import { decodeSessionRequest, encodeSessionResponse } from "#proto/gen/reseolio/v1/session_daemon_frames.ts";
 import type { SessionRequest } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import { DaemonError } from "../../core/errors.ts";
 import type { Engine } from "../../engine/engine.ts";
@@ -7,7 +8,6 @@ import type { DaemonInfo } from "../daemon-info.ts";
 import { translateFault } from "../errors/error-interceptor.ts";
 import { ClientSession } from "./client-session.ts";
 import type { OpenSessions } from "./open-sessions.ts";
-import { decodeSessionRequest, encodeSessionResponse } from "#proto/gen/reseolio/v1/session_daemon_frames.ts";
 
 const PATH = "/reseolio.v1.SessionService/Session";
 

@@ -1,11 +1,11 @@
 import type { JobChange as JobChangeMessage } from "#proto/gen/reseolio/v1/job_service_pb.ts";
-import { type StreamSignals, StreamBuffer } from "./stream-buffer.ts";
 import { DaemonError, invalidArgument } from "../../core/errors.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { checkPage, type PageRequest } from "../../engine/jobs/read-jobs.ts";
+import { watchJobs } from "../../engine/jobs/watch-jobs.ts";
 import type { CommittedChange } from "../../engine/lane/change-feed.ts";
 import { fromJobChange } from "../messages/job-messages.ts";
-import { watchJobs } from "../../engine/jobs/watch-jobs.ts";
+import { StreamBuffer, type StreamSignals } from "./stream-buffer.ts";
 
 type JobFilter = PageRequest["filter"];
 

@@ -13,17 +13,17 @@ import { parsePostgresUrl, type PostgresAddress } from "./connection/address.ts"
 import { type Timeouts, USUAL_TIMEOUTS } from "./connection/connection.ts";
 import { Connections } from "./connection/connections.ts";
 import { isDeadlock, toStoreError } from "./connection/faults.ts";
-import { type OpenedDatabase, openDatabase } from "./opening/open-database.ts";
 import type { Runner } from "./connection/runner.ts";
 import { ServerTime } from "./connection/server-time.ts";
 import { nextDueAt } from "./jobs/due-jobs.ts";
 import { insertInOneStatement } from "./jobs/insert-in-one-statement.ts";
-import { jobReads, openTransaction, workflowReads } from "./transactions.ts";
 import type { PruneRounds } from "./jobs/prune-jobs.ts";
+import { openDatabase, type OpenedDatabase } from "./opening/open-database.ts";
 import { ScheduleReader, scheduleReads } from "./schedules/schedule-reader.ts";
 import { FunctionNames } from "./session/functions.ts";
 import { JobReader } from "./session/job-reader.ts";
 import { WriteSession } from "./session/write-session.ts";
+import { jobReads, openTransaction, workflowReads } from "./transactions.ts";
 import { workerReads } from "./workers/worker-rows.ts";
 import { eventReads } from "./workflows/events.ts";
 

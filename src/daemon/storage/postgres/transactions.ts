@@ -1,21 +1,20 @@
-import { OpenTransaction } from "../open-transaction.ts";
-import { nextDueAt, listOverdueJobs, promoteDueJobs } from "./jobs/due-jobs.ts";
-import { type PruneRounds, pruneJobs } from "./jobs/prune-jobs.ts";
-import { scheduleWrites } from "./schedules/schedule-writes.ts";
-import type { WriteSession } from "./session/write-session.ts";
-import { workerWrites } from "./workers/worker-rows.ts";
-import { eventWrites } from "./workflows/events.ts";
 import type { Guard } from "../guard.ts";
+import { OpenTransaction } from "../open-transaction.ts";
 import type { JobReads, JobWrites } from "../seam/jobs.ts";
+import type { WorkflowReads, WorkflowWrites } from "../seam/workflows.ts";
 import type { Runner } from "./connection/runner.ts";
-import { type FunctionNames, countJobs, foldCounters } from "./session/functions.ts";
-import type { JobReader } from "./session/job-reader.ts";
 import { applyTransitions } from "./jobs/apply-transitions.ts";
 import { claimJobs, resumeJobs } from "./jobs/claim-jobs.ts";
 import { deleteJobs } from "./jobs/delete-jobs.ts";
+import { listOverdueJobs, nextDueAt, promoteDueJobs } from "./jobs/due-jobs.ts";
 import { enqueueJobs, findEnqueued } from "./jobs/enqueue-jobs.ts";
 import { listJobs } from "./jobs/list-jobs.ts";
-import type { WorkflowReads, WorkflowWrites } from "../seam/workflows.ts";
+import { pruneJobs, type PruneRounds } from "./jobs/prune-jobs.ts";
+import { scheduleWrites } from "./schedules/schedule-writes.ts";
+import { countJobs, foldCounters, type FunctionNames } from "./session/functions.ts";
+import type { JobReader } from "./session/job-reader.ts";
+import type { WriteSession } from "./session/write-session.ts";
+import { workerWrites } from "./workers/worker-rows.ts";
 import {
   findOrdered,
   listCheckpoints,
@@ -25,6 +24,7 @@ import {
   listWaits,
   sumCheckpoints,
 } from "./workflows/checkpoint-reader.ts";
+import { eventWrites } from "./workflows/events.ts";
 import { forgetAwaited } from "./workflows/failed-records.ts";
 import { findKinds, recordCheckpoints } from "./workflows/record-checkpoints.ts";
 import { countSignals, sendSignals } from "./workflows/send-signals.ts";

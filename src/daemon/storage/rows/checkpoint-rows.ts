@@ -1,7 +1,7 @@
 /** Checkpoints and waits as rows of both stores, by the codec of each. */
 import type { Checkpoint, PendingWait, StepError, WaitKind } from "../../core/checkpoint.ts";
-import { readKind, readOrder } from "./record-order.ts";
 import { orNull, type RowCodec, type StoredRow, type StoredValue } from "./job-rows.ts";
+import { readKind, readOrder } from "./record-order.ts";
 
 /** How many names one read of the index finds; the bytes of their values are counted before any value is read. */
 export const NAMES_AHEAD = 256;

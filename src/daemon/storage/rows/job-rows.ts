@@ -2,12 +2,12 @@
  * Rows of both stores as objects of the core. Columns are read by position: only the lists of names here define their
  * order. A codec says what the stores write differently: IDs and text.
  */
+import { UNDO_HEADER } from "#proto/contract.ts";
 import type { CheckpointKind } from "../../core/checkpoint.ts";
-import type { AttemptOutcome, BackoffKind, JobState, Attempt, Job, JobError } from "../../core/job.ts";
+import type { Transition } from "../../core/job-machine.ts";
+import type { Attempt, AttemptOutcome, BackoffKind, Job, JobError, JobState } from "../../core/job.ts";
 import type { CatchUp, Overlap, ScheduleState } from "../../core/schedule.ts";
 import type { NewJob } from "../seam/jobs.ts";
-import type { Transition } from "../../core/job-machine.ts";
-import { UNDO_HEADER } from "#proto/contract.ts";
 import type { WorkerRecord } from "../seam/workers.ts";
 
 /** Words of the core as the small numbers of the schema. Frozen: files on disk carry them. */

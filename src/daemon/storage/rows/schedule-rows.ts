@@ -4,14 +4,14 @@ import type { Schedule, ScheduleStatus } from "../../core/schedule.ts";
 import {
   CATCH_UP_CODES,
   catchUpOf,
+  errorFromText,
+  orNull,
   OVERLAP_CODES,
   overlapOf,
+  type RowCodec,
   SCHEDULE_STATE_CODES,
   scheduleStateOf,
   stateOf,
-  errorFromText,
-  orNull,
-  type RowCodec,
   type StoredRow,
   type StoredValue,
 } from "./job-rows.ts";

@@ -1,7 +1,7 @@
 /** The part of the seam about jobs. */
-import type { Attempt, Job, JobState } from "../../core/job.ts";
 import type { Transition } from "../../core/job-machine.ts";
 import type { JobOptions } from "../../core/job-options.ts";
+import type { Attempt, Job, JobState } from "../../core/job.ts";
 
 export interface JobReads {
   get(jobId: string): Promise<Job | null>;

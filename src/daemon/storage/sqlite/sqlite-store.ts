@@ -26,13 +26,13 @@ import { hasContent, IN_MEMORY, resolveDatabasePath } from "./connection/databas
 import { toStoreError } from "./connection/faults.ts";
 import { acquireFileLock, type FileLock, type LockOwner } from "./connection/file-lock.ts";
 import type { Query } from "./connection/rows.ts";
-import { readMeta, refuseUnfinishedCopy } from "./opening/meta.ts";
-import { prepareJobReads, prepareTransactions, prepareWorkflowReads } from "./transactions.ts";
-import { onSnapshot } from "./opening/open-existing.ts";
 import { SQLITE_MIGRATIONS, sqliteTarget } from "./migrations/migrations.ts";
+import { readMeta, refuseUnfinishedCopy } from "./opening/meta.ts";
+import { onSnapshot } from "./opening/open-existing.ts";
 import { prepareScheduleReads, ScheduleReader } from "./schedules/schedule-reader.ts";
 import { JobReader } from "./session/job-reader.ts";
 import { WriteSession } from "./session/write-session.ts";
+import { prepareJobReads, prepareTransactions, prepareWorkflowReads } from "./transactions.ts";
 import { prepareWorkerReads } from "./workers/worker-rows.ts";
 import { prepareEventReads } from "./workflows/events.ts";
 

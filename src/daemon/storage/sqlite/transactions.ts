@@ -1,29 +1,29 @@
+import type { Database } from "bun:sqlite";
 import type { Guard } from "../guard.ts";
 import { OpenTransaction } from "../open-transaction.ts";
-import { prepareDueJobs, type DueJobs } from "./jobs/due-jobs.ts";
+import { statusOf } from "../rows/job-status.ts";
+import type { JobReads, JobWrites } from "../seam/jobs.ts";
+import type { NewPark, WorkflowReads, WorkflowWrites } from "../seam/workflows.ts";
+import { prepareApplyTransitions } from "./jobs/apply-transitions.ts";
+import { prepareClaimJobs } from "./jobs/claim-jobs.ts";
+import { prepareDeleteJobs } from "./jobs/delete-jobs.ts";
+import { type DueJobs, prepareDueJobs } from "./jobs/due-jobs.ts";
+import { prepareEnqueueJobs } from "./jobs/enqueue-jobs.ts";
+import { prepareListJobs } from "./jobs/list-jobs.ts";
 import { prepareMoveLengths } from "./jobs/move-lengths.ts";
+import { preparePruneJobs } from "./jobs/prune-jobs.ts";
+import type { ScheduleReader } from "./schedules/schedule-reader.ts";
 import { prepareScheduleWrites } from "./schedules/schedule-writes.ts";
 import { JobReader } from "./session/job-reader.ts";
 import type { WriteSession } from "./session/write-session.ts";
 import { prepareWorkerWrites } from "./workers/worker-rows.ts";
-import { prepareEvents, prepareEventWrites } from "./workflows/events.ts";
-import { prepareFailedRecords, type FailedRecords } from "./workflows/failed-records.ts";
-import { prepareWaits, type Waits } from "./workflows/waits.ts";
-import type { Database } from "bun:sqlite";
-import { statusOf } from "../rows/job-status.ts";
-import type { JobReads, JobWrites } from "../seam/jobs.ts";
-import type { ScheduleReader } from "./schedules/schedule-reader.ts";
-import { prepareApplyTransitions } from "./jobs/apply-transitions.ts";
-import { prepareClaimJobs } from "./jobs/claim-jobs.ts";
-import { prepareDeleteJobs } from "./jobs/delete-jobs.ts";
-import { prepareEnqueueJobs } from "./jobs/enqueue-jobs.ts";
-import { prepareListJobs } from "./jobs/list-jobs.ts";
-import { preparePruneJobs } from "./jobs/prune-jobs.ts";
-import type { NewPark, WorkflowReads, WorkflowWrites } from "../seam/workflows.ts";
 import { prepareCheckpointReader } from "./workflows/checkpoint-reader.ts";
+import { prepareEvents, prepareEventWrites } from "./workflows/events.ts";
+import { type FailedRecords, prepareFailedRecords } from "./workflows/failed-records.ts";
 import { prepareRecordCheckpoints } from "./workflows/record-checkpoints.ts";
 import { prepareSendSignals, prepareSignalReader } from "./workflows/send-signals.ts";
 import { prepareUndoJobs } from "./workflows/undo-jobs.ts";
+import { prepareWaits, type Waits } from "./workflows/waits.ts";
 
 /**
  * Prepares what a transaction can do, once for all of them. Nothing in a transaction waits: every answer is there when

@@ -2,8 +2,8 @@ import type { HintListener, StoreHint } from "../../seam/cluster.ts";
 import type { PostgresAddress } from "../connection/address.ts";
 import { type Client, connect, destroy, type SessionKind, type Timeouts } from "../connection/connection.ts";
 import { withDeadline } from "../connection/deadline.ts";
-import { ANY_HINT, readHint } from "./hints.ts";
 import type { Runner } from "../connection/runner.ts";
+import { ANY_HINT, readHint } from "./hints.ts";
 
 /** TTL of a listener; afterwards its peers stop sending it hints. */
 const LISTENER_MS = 30_000;

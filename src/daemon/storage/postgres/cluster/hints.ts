@@ -1,7 +1,7 @@
 /** Hints that a commit sends to other daemons: functions with jobs to claim, and jobs that they may await or run. */
 import type { Transition } from "../../../core/job-machine.ts";
 import type { Job, JobState } from "../../../core/job.ts";
-import type { StoreHint, HintedChange } from "../../seam/cluster.ts";
+import type { HintedChange, StoreHint } from "../../seam/cluster.ts";
 import type { StoredJob } from "../../seam/workflows.ts";
 
 export interface Hints {

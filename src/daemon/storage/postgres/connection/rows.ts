@@ -1,8 +1,8 @@
 import { NO_BYTES } from "#proto/contract.ts";
 import type { Job } from "../../../core/job.ts";
 import {
-  jobFromRow as fromRow,
   JOB_COLUMN_NAMES,
+  jobFromRow as fromRow,
   LISTED_JOB_COLUMN_NAMES,
   type RowCodec,
   UNDO_MARK,

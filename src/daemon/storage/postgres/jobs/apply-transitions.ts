@@ -1,11 +1,11 @@
 import type { Transition } from "../../../core/job-machine.ts";
 import { isTerminal } from "../../../core/job.ts";
-import { OUTCOME_CODES, STATE_CODES, isPlainSuccess, mayHaveWaits, errorText } from "../../rows/job-rows.ts";
 import { isJobId } from "../../rows/job-id.ts";
+import { errorText, isPlainSuccess, mayHaveWaits, OUTCOME_CODES, STATE_CODES } from "../../rows/job-rows.ts";
 import { booleanArray, bytesArray, numberArray, textArray, uuidArray } from "../connection/literals.ts";
+import type { WriteSession } from "../session/write-session.ts";
 import { forgetFailures, markRecords } from "../workflows/failed-records.ts";
 import { dropWaits, endForJobs } from "../workflows/waits.ts";
-import type { WriteSession } from "../session/write-session.ts";
 
 /**
  * The one change that nearly every job goes through. `+ 0` keeps the planner from searching the small index of running

@@ -1,7 +1,7 @@
-import { distinctIds } from "../session/job-reader.ts";
 import { uuidArray } from "../connection/literals.ts";
-import { IS_BEING_UNDONE, isNeededUndo } from "../workflows/undo-jobs.ts";
+import { distinctIds } from "../session/job-reader.ts";
 import type { WriteSession } from "../session/write-session.ts";
+import { IS_BEING_UNDONE, isNeededUndo } from "../workflows/undo-jobs.ts";
 
 /** Deletes jobs with all that belongs to them; rows are locked in the order of their ids. */
 const DELETE = `with doomed as materialized (

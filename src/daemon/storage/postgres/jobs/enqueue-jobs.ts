@@ -1,11 +1,11 @@
 import { judgeId, judgeKey } from "../../../core/enqueue-conflict.ts";
 import { DaemonError } from "../../../core/errors.ts";
-import { stateOf, isReady, BACKOFF_CODES, headersText } from "../../rows/job-rows.ts";
-import { isJobId, malformedJobId } from "../../rows/job-id.ts";
-import type { EnqueueOutcome, NewJob } from "../../seam/jobs.ts";
-import { bytesArray, numberArray, textArray, uuidArray, type Param } from "../connection/literals.ts";
-import type { WriteSession } from "../session/write-session.ts";
 import type { JobOptions } from "../../../core/job-options.ts";
+import { isJobId, malformedJobId } from "../../rows/job-id.ts";
+import { BACKOFF_CODES, headersText, isReady, stateOf } from "../../rows/job-rows.ts";
+import type { EnqueueOutcome, NewJob } from "../../seam/jobs.ts";
+import { bytesArray, numberArray, type Param, textArray, uuidArray } from "../connection/literals.ts";
+import type { WriteSession } from "../session/write-session.ts";
 
 /** Jobs that prevent items from being stored, by id (first) or by key. */
 const LOOK = `select given.place, found.id, found.function_id, found.state, found.args is distinct from given.args

@@ -1,14 +1,14 @@
-import { STATE_CODES, headersText, isReady } from "../../rows/job-rows.ts";
 import { isJobId } from "../../rows/job-id.ts";
-import type { NewJob, InsertedJobs } from "../../seam/jobs.ts";
+import { headersText, isReady, STATE_CODES } from "../../rows/job-rows.ts";
+import type { InsertedJobs, NewJob } from "../../seam/jobs.ts";
+import { hintText, newHints } from "../cluster/hints.ts";
 import type { Connections } from "../connection/connections.ts";
 import { isDeadlock, isTaken } from "../connection/faults.ts";
-import type { FunctionNames } from "../session/functions.ts";
-import { hintText, newHints } from "../cluster/hints.ts";
-import { isUsualTime } from "../session/write-session.ts";
-import { inLockOrder, INSERT_GIVEN, optionColumns } from "./enqueue-jobs.ts";
 import { bytesArray, numberArray, type Param, textArray, uuidArray } from "../connection/literals.ts";
 import type { ServerTime } from "../connection/server-time.ts";
+import type { FunctionNames } from "../session/functions.ts";
+import { isUsualTime } from "../session/write-session.ts";
+import { inLockOrder, INSERT_GIVEN, optionColumns } from "./enqueue-jobs.ts";
 
 /** With more kinds, looking up the kind of each job costs more than it saves. */
 const MOST_KINDS = 16;

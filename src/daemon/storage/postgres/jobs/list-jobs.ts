@@ -1,15 +1,15 @@
 import type { Job, JobState } from "../../../core/job.ts";
-import { STATE_CODES } from "../../rows/job-rows.ts";
 import { jobIdBytes, jobIdText, lowestJobIdAt } from "../../rows/job-id.ts";
-import type { JobFilter, JobPage, JobQuery } from "../../seam/jobs.ts";
+import { STATE_CODES } from "../../rows/job-rows.ts";
 import { isGiven, listStateOf } from "../../rows/list-state.ts";
-import type { FunctionNames } from "../session/functions.ts";
-import { readIdTimeSkew } from "../session/write-session.ts";
-import { distinctIds, type JobReader } from "../session/job-reader.ts";
+import type { JobFilter, JobPage, JobQuery } from "../../seam/jobs.ts";
 import { numberArray, type Param, storedText, uuidArray } from "../connection/literals.ts";
 import { LISTED_JOB_COLUMNS } from "../connection/rows.ts";
 import type { Runner } from "../connection/runner.ts";
 import { ScheduleReader } from "../schedules/schedule-reader.ts";
+import type { FunctionNames } from "../session/functions.ts";
+import { distinctIds, type JobReader } from "../session/job-reader.ts";
+import { readIdTimeSkew } from "../session/write-session.ts";
 
 /** How many rows one call reads at most, so that no list loads the database for long. */
 const LOOKS = 5_000;

@@ -1,9 +1,9 @@
-import type { JobPrune, PrunedJobs } from "../../seam/jobs.ts";
 import type { JobState } from "../../../core/job.ts";
-import { STATE_CODES } from "../../rows/job-rows.ts";
 import { FIRST_ID, jobIdText, lowestJobIdAt } from "../../rows/job-id.ts";
-import { readIdTimeSkew, type WriteSession } from "../session/write-session.ts";
+import { STATE_CODES } from "../../rows/job-rows.ts";
+import type { JobPrune, PrunedJobs } from "../../seam/jobs.ts";
 import { functionsInState } from "../session/functions.ts";
+import { readIdTimeSkew, type WriteSession } from "../session/write-session.ts";
 import { hasUndoSteps, IS_BEING_UNDONE, isNeededUndo } from "../workflows/undo-jobs.ts";
 
 /** Looks at a number of rows of one function and state from an id on; skips rows that another daemon prunes. */

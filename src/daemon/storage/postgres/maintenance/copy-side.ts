@@ -34,10 +34,10 @@ import {
   textArray,
   uuidArray,
 } from "../connection/literals.ts";
+import type { Row, Value } from "../connection/rows.ts";
 import { POSTGRES_MIGRATIONS, postgresTarget } from "../migrations/migrations.ts";
 import { openDatabase, refuse } from "../opening/open-database.ts";
 import { connectKindly, noSchema, PATIENT_TIMEOUTS } from "../opening/open-existing.ts";
-import type { Row, Value } from "../connection/rows.ts";
 
 /** Daemons that work on a schema, as its tables show. Daemons behind a pooler do not listen, but one of them leads. */
 const IN_USE = `select

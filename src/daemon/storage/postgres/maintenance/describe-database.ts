@@ -1,6 +1,6 @@
-import type { JobCount } from "../../seam/jobs.ts";
 import { newestVersion } from "../../migrate.ts";
 import { stateOf } from "../../rows/job-rows.ts";
+import type { JobCount } from "../../seam/jobs.ts";
 import { readText } from "../connection/literals.ts";
 import { POSTGRES_MIGRATIONS } from "../migrations/migrations.ts";
 import { type ExistingDatabase, onExisting } from "../opening/open-existing.ts";

@@ -1,9 +1,9 @@
-import { newestVersion } from "../../migrate.ts";
 import { UNFINISHED_COPY } from "../../copy/copy-tables.ts";
+import { newestVersion } from "../../migrate.ts";
 import { connect, destroy, USUAL_TIMEOUTS } from "../connection/connection.ts";
-import { describePostgresDatabase, type PostgresDescription } from "./describe-database.ts";
 import { POSTGRES_MIGRATIONS } from "../migrations/migrations.ts";
 import { type ExistingDatabase, onExisting } from "../opening/open-existing.ts";
+import { describePostgresDatabase, type PostgresDescription } from "./describe-database.ts";
 import { findDrift, type SchemaDrift } from "./schema-drift.ts";
 
 /** What the doctor asks a server, without an opinion. Lengths in milliseconds. */

@@ -1,5 +1,5 @@
-import type { Migration, MigrationTarget } from "../../migrate.ts";
 import { DaemonError } from "../../../core/errors.ts";
+import type { Migration, MigrationTarget } from "../../migrate.ts";
 import type { PostgresAddress } from "../connection/address.ts";
 import type { Client } from "../connection/connection.ts";
 import jobs from "./0001_jobs.sql" with { type: "text" };

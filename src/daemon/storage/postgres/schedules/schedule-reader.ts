@@ -1,10 +1,10 @@
 import type { JobTick, ScheduleStatus } from "../../../core/schedule.ts";
-import { SCHEDULE_STATE_CODES } from "../../rows/job-rows.ts";
 import type { Guard } from "../../guard.ts";
+import { SCHEDULE_STATE_CODES } from "../../rows/job-rows.ts";
 import type { NextTick, SchedulePage, ScheduleQuery, ScheduleReads } from "../../seam/schedules.ts";
-import { distinctIds } from "../session/job-reader.ts";
 import { numberArray, readText, storedText, uuidArray } from "../connection/literals.ts";
 import type { Runner } from "../connection/runner.ts";
+import { distinctIds } from "../session/job-reader.ts";
 import { LISTED_COLUMNS, STATUS_COLUMNS, statusFromRow } from "./schedule-rows.ts";
 
 const FROM = "from reseolio.schedules as schedule left join reseolio.jobs as job on job.id = schedule.last_job_id";

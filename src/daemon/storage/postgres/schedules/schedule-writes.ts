@@ -1,10 +1,10 @@
 import type { Guard } from "../../guard.ts";
-import type { LiveTick, LiveTickQuery, NewTick, ScheduleAdvance, ScheduleWrites } from "../../seam/schedules.ts";
-import type { Runner } from "../connection/runner.ts";
-import { numberArray, storedText, uuidArray } from "../connection/literals.ts";
 import { SCHEDULE_COLUMN_NAMES } from "../../rows/schedule-rows.ts";
-import { SCHEDULE_COLUMNS, scheduleFromRow, scheduleParams } from "./schedule-rows.ts";
+import type { LiveTick, LiveTickQuery, NewTick, ScheduleAdvance, ScheduleWrites } from "../../seam/schedules.ts";
+import { numberArray, storedText, uuidArray } from "../connection/literals.ts";
+import type { Runner } from "../connection/runner.ts";
 import type { WriteSession } from "../session/write-session.ts";
+import { SCHEDULE_COLUMNS, scheduleFromRow, scheduleParams } from "./schedule-rows.ts";
 
 const INSERT = `insert into reseolio.schedules (${SCHEDULE_COLUMN_NAMES.join(", ")})
   values (${SCHEDULE_COLUMN_NAMES.map((_, index) => `$${index + 1}`).join(", ")})

@@ -1,8 +1,8 @@
+import { JOB_STATES } from "../../../core/job.ts";
+import { stateOf } from "../../rows/job-rows.ts";
+import type { JobCount } from "../../seam/jobs.ts";
 import { numberArray, readText, textArray } from "../connection/literals.ts";
 import type { Runner } from "../connection/runner.ts";
-import { JOB_STATES } from "../../../core/job.ts";
-import type { JobCount } from "../../seam/jobs.ts";
-import { stateOf } from "../../rows/job-rows.ts";
 
 const ADD = "insert into reseolio.functions (name) select * from unnest($1::text[]) on conflict do nothing";
 

@@ -1,10 +1,9 @@
 import type { Attempt, Job } from "../../../core/job.ts";
 import { isJobId } from "../../rows/job-id.ts";
+import { ATTEMPT_COLUMNS, attemptFromRow, stateOf, WORKER_COLUMNS, workerFromRow } from "../../rows/job-rows.ts";
 import { UNDO } from "../../rows/record-order.ts";
 import type { JobStatus } from "../../seam/jobs.ts";
 import type { LeaseCount, WorkerRecord } from "../../seam/workers.ts";
-import { stateOf, ATTEMPT_COLUMNS, attemptFromRow, WORKER_COLUMNS, workerFromRow } from "../../rows/job-rows.ts";
-import type { FunctionNames } from "./functions.ts";
 import { readText, storedText, uuidArray } from "../connection/literals.ts";
 import {
   FUNCTION_ID,
@@ -16,6 +15,7 @@ import {
   SNAPSHOT_COLUMNS,
 } from "../connection/rows.ts";
 import type { Runner } from "../connection/runner.ts";
+import type { FunctionNames } from "./functions.ts";
 
 const jobsSql = (columns: string): string =>
   `select ${columns} from reseolio.jobs as job where job.id = any ($1::uuid[])`;

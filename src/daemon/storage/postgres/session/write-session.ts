@@ -1,15 +1,15 @@
 import { DaemonError } from "../../../core/errors.ts";
-import { type Job, isTerminal } from "../../../core/job.ts";
 import type { Transition } from "../../../core/job-machine.ts";
+import { isTerminal, type Job } from "../../../core/job.ts";
+import { LEAST_SKEW_MS, widenSkew } from "../../rows/job-id.ts";
 import { STATE_CODES } from "../../rows/job-rows.ts";
 import type { StoredJob } from "../../seam/workflows.ts";
+import { type Changes, changeTexts, type Hints, hintText, newChanges, newHints } from "../cluster/hints.ts";
 import type { OpenTransaction } from "../connection/connections.ts";
+import { type Param, textArray } from "../connection/literals.ts";
+import type { Runner } from "../connection/runner.ts";
 import { type FunctionNames, JobCounters } from "./functions.ts";
 import { JobReader } from "./job-reader.ts";
-import { type Changes, changeTexts, type Hints, hintText, newChanges, newHints } from "../cluster/hints.ts";
-import { type Param, textArray } from "../connection/literals.ts";
-import { LEAST_SKEW_MS, widenSkew } from "../../rows/job-id.ts";
-import type { Runner } from "../connection/runner.ts";
 
 /** Writes all that a transaction gathered in one statement, sent with its COMMIT. */
 const FLUSH = `with counted as (

@@ -1,4 +1,4 @@
-import type { Checkpoint, PendingWait, OpenWait } from "../../../core/checkpoint.ts";
+import type { Checkpoint, OpenWait, PendingWait } from "../../../core/checkpoint.ts";
 import {
   BEHIND_CHECKPOINT,
   CHECKPOINT_COLUMNS,
@@ -8,13 +8,13 @@ import {
   WAIT_COLUMNS,
   waitFromRow as waitFrom,
 } from "../../rows/checkpoint-rows.ts";
-import type { CheckpointPage, CheckpointQuery, CheckpointSum } from "../../seam/workflows.ts";
 import { isJobId } from "../../rows/job-id.ts";
 import { readKind } from "../../rows/record-order.ts";
-import { distinctIds } from "../session/job-reader.ts";
+import type { CheckpointPage, CheckpointQuery, CheckpointSum } from "../../seam/workflows.ts";
 import { numberArray, readText, storedText, uuidArray } from "../connection/literals.ts";
 import { POSTGRES_CODEC, type Row } from "../connection/rows.ts";
 import type { Runner } from "../connection/runner.ts";
+import { distinctIds } from "../session/job-reader.ts";
 
 /** Kinds 1, 2 and 5 are waits, signals included: the worker knows what it recorded itself. */
 const IS_WANTED = `job_id = $1::uuid and recorded_at is not null and name > $2

@@ -2,12 +2,12 @@ import type { Event } from "../../../core/checkpoint.ts";
 import type { Guard } from "../../guard.ts";
 import type { EmitOutcome, EventDeletion, EventReads, EventWrites, NewEvent } from "../../seam/events.ts";
 import type { EndedWaits, ParkedJob } from "../../seam/workflows.ts";
-import { distinctIds } from "../session/job-reader.ts";
 import { bytesArray, readText, storedText, textArray } from "../connection/literals.ts";
 import type { Runner } from "../connection/runner.ts";
+import { distinctIds } from "../session/job-reader.ts";
+import type { WriteSession } from "../session/write-session.ts";
 import { JOIN_DETAILS } from "./wait-details.ts";
 import { endForEvents, findParked, lockEvents } from "./waits.ts";
-import type { WriteSession } from "../session/write-session.ts";
 
 /** Needs the locks of `lockEvents`. Returns the first payload of events that had happened before. */
 const EMIT = `insert into reseolio.events as known (name, payload, emitted_at)

@@ -1,13 +1,13 @@
 import { awaitedJobName, type RecordRef } from "../../../core/checkpoint.ts";
 import type { Transition } from "../../../core/job-machine.ts";
 import { isTerminal } from "../../../core/job.ts";
-import { KIND_CODES, STATE_CODES } from "../../rows/job-rows.ts";
 import { ORDERED_SINCE } from "../../copy/copy-tables.ts";
-import type { AwaitedJob } from "../../seam/workflows.ts";
+import { KIND_CODES, STATE_CODES } from "../../rows/job-rows.ts";
 import { ENDED_ATTEMPT, loosenedGateSql, NO_FLAGS, OTHER_KIND, storedOp } from "../../rows/record-order.ts";
-import { distinctIds } from "../session/job-reader.ts";
+import type { AwaitedJob } from "../../seam/workflows.ts";
 import { booleanArray, numberArray, textArray, uuidArray } from "../connection/literals.ts";
 import { isUndo } from "../connection/rows.ts";
+import { distinctIds } from "../session/job-reader.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
 /** A job that is retried gives records new places; one that ended keeps them, because an undo replays them. */

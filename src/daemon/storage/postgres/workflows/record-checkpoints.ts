@@ -1,9 +1,9 @@
 import type { CheckpointKind } from "../../../core/checkpoint.ts";
 import { judgeRecord } from "../../../core/record-conflict.ts";
-import type { NewCheckpoint, NamesOfJob, RecordOutcome } from "../../seam/workflows.ts";
-import { kindOf } from "../../rows/job-rows.ts";
 import { isJobId } from "../../rows/job-id.ts";
+import { kindOf } from "../../rows/job-rows.ts";
 import { ENDED_ATTEMPT, kindSql, OF_RECORD, OTHER_KIND, storedOrder } from "../../rows/record-order.ts";
+import type { NamesOfJob, NewCheckpoint, RecordOutcome } from "../../seam/workflows.ts";
 import { bytesArray, numberArray, readText, textArray, uuidArray } from "../connection/literals.ts";
 import type { WriteSession } from "../session/write-session.ts";
 

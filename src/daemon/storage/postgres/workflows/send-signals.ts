@@ -1,13 +1,13 @@
 import { SIGNAL_LIMITS } from "../../../core/signal.ts";
-import { stateOf } from "../../rows/job-rows.ts";
 import { isJobId } from "../../rows/job-id.ts";
-import type { SentSignals, SignalOutcome, NewSignal } from "../../seam/workflows.ts";
-import { distinctIds } from "../session/job-reader.ts";
+import { stateOf } from "../../rows/job-rows.ts";
+import type { NewSignal, SentSignals, SignalOutcome } from "../../seam/workflows.ts";
 import { bytesArray, numberArray, readText, textArray, uuidArray } from "../connection/literals.ts";
 import type { Runner } from "../connection/runner.ts";
+import { distinctIds } from "../session/job-reader.ts";
+import type { WriteSession } from "../session/write-session.ts";
 import { takeSignals } from "./take-signals.ts";
 import { findParked } from "./waits.ts";
-import type { WriteSession } from "../session/write-session.ts";
 
 /** Sending and parking both hold the row of the job, so that of a wait and a signal the later one sees the other. */
 const LOCK_JOBS = "select id, state from reseolio.jobs where id = any ($1::uuid[]) order by id for no key update";

@@ -1,8 +1,8 @@
 import type { NewPark, NewSignal } from "../../seam/workflows.ts";
-import { END, wakingIds } from "./end-waits.ts";
 import { textArray, uuidArray } from "../connection/literals.ts";
-import { FORGET } from "./wait-details.ts";
 import type { WriteSession } from "../session/write-session.ts";
+import { END, wakingIds } from "./end-waits.ts";
+import { FORGET } from "./wait-details.ts";
 
 /**
  * Gives the stored signals to the job's waits for them, the first to the first. The caller holds the jobs. A signal that

@@ -1,11 +1,11 @@
 import { UNDO_POLICY } from "../../../core/undo-job.ts";
-import { BACKOFF_CODES, STATE_CODES, UNDO_MARK } from "../../rows/job-rows.ts";
 import { isJobId } from "../../rows/job-id.ts";
+import { BACKOFF_CODES, STATE_CODES, UNDO_MARK } from "../../rows/job-rows.ts";
 import { UNDO } from "../../rows/record-order.ts";
-import type { StoredJob, NewUndoJob } from "../../seam/workflows.ts";
-import { distinctIds } from "../session/job-reader.ts";
+import type { NewUndoJob, StoredJob } from "../../seam/workflows.ts";
 import { uuidArray } from "../connection/literals.ts";
 import { IS_UNDO, isUndo } from "../connection/rows.ts";
+import { distinctIds } from "../session/job-reader.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
 const { maxAttempts, backoff, initialDelayMs, maxDelayMs, jitter } = UNDO_POLICY;

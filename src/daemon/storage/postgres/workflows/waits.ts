@@ -1,13 +1,13 @@
 import type { NewWait } from "../../../core/checkpoint.ts";
-import type { EndedWaits, ParkedJob, RegisteredWaits, NewPark } from "../../seam/workflows.ts";
 import { OF_WAIT, parkedGate, storedWaitOrder } from "../../rows/record-order.ts";
-import { distinctIds } from "../session/job-reader.ts";
+import type { EndedWaits, NewPark, ParkedJob, RegisteredWaits } from "../../seam/workflows.ts";
 import { numberArray, readText, textArray, uuidArray } from "../connection/literals.ts";
-import { END, wakingIds } from "./end-waits.ts";
 import { LISTED_JOB_COLUMNS, type Row } from "../connection/rows.ts";
-import { signalsAwaitedBy, takeSignals } from "./take-signals.ts";
-import { FORGET, JOIN_DETAILS, insertDetails, SINCE } from "./wait-details.ts";
+import { distinctIds } from "../session/job-reader.ts";
 import type { WriteSession } from "../session/write-session.ts";
+import { END, wakingIds } from "./end-waits.ts";
+import { signalsAwaitedBy, takeSignals } from "./take-signals.ts";
+import { FORGET, insertDetails, JOIN_DETAILS, SINCE } from "./wait-details.ts";
 
 /*
  * No wake-up is lost between daemons, each of which sees only what others have committed (READ COMMITTED):

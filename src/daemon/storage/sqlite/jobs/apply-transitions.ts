@@ -1,9 +1,9 @@
 import type { Database } from "bun:sqlite";
+import type { JobChange, Transition } from "../../../core/job-machine.ts";
 import type { Attempt } from "../../../core/job.ts";
 import { isTerminal } from "../../../core/job.ts";
-import type { JobChange, Transition } from "../../../core/job-machine.ts";
-import { OUTCOME_CODES, STATE_CODES, isPlainSuccess, mayHaveWaits, errorText } from "../../rows/job-rows.ts";
 import { writeJobId } from "../../rows/job-id.ts";
+import { errorText, isPlainSuccess, mayHaveWaits, OUTCOME_CODES, STATE_CODES } from "../../rows/job-rows.ts";
 import type { WriteSession } from "../session/write-session.ts";
 import type { FailedRecords } from "../workflows/failed-records.ts";
 

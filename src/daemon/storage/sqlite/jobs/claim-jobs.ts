@@ -1,8 +1,8 @@
 import type { Job } from "../../../core/job.ts";
+import { JOB_COLUMN_NAMES, STATE_CODES } from "../../rows/job-rows.ts";
 import type { ClaimDemand, ClaimedJobs, ResumeDemand } from "../../seam/jobs.ts";
-import { STATE_CODES, JOB_COLUMN_NAMES } from "../../rows/job-rows.ts";
-import type { JobReader } from "../session/job-reader.ts";
 import { JOB_COLUMNS, type Query, type Row } from "../connection/rows.ts";
+import type { JobReader } from "../session/job-reader.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
 export interface ClaimJobs {

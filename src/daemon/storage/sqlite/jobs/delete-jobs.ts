@@ -1,7 +1,7 @@
 import { jobIdText, writeJobId } from "../../rows/job-id.ts";
 import type { Row } from "../connection/rows.ts";
-import { hasUndoSteps, IS_BEING_UNDONE, IS_NEEDED_UNDO } from "../workflows/undo-jobs.ts";
 import type { WriteSession } from "../session/write-session.ts";
+import { hasUndoSteps, IS_BEING_UNDONE, IS_NEEDED_UNDO } from "../workflows/undo-jobs.ts";
 
 /** Only jobs of schedules belong to a tick, and those have headers. */
 const DELETED = "function_id, state, lease_token, args is null, headers is not null";

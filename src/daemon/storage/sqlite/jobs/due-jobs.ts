@@ -1,9 +1,9 @@
 import type { DuePromotion, OverdueJob } from "../../seam/jobs.ts";
-import type { Events } from "../workflows/events.ts";
-import type { JobReader } from "../session/job-reader.ts";
 import { type Row, SNAPSHOT_COLUMNS } from "../connection/rows.ts";
-import type { Waits } from "../workflows/waits.ts";
+import type { JobReader } from "../session/job-reader.ts";
 import type { WriteSession } from "../session/write-session.ts";
+import type { Events } from "../workflows/events.ts";
+import type { Waits } from "../workflows/waits.ts";
 
 const PROMOTE = `update jobs set is_ready = 1 where rowid in (
     select rowid from jobs where is_ready = 0 and run_at <= ? order by run_at limit (? + 0)

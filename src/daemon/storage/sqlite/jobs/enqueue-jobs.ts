@@ -1,7 +1,7 @@
 import type { Database } from "bun:sqlite";
 import { type IdConflict, judgeId, judgeKey, type KeyConflict } from "../../../core/enqueue-conflict.ts";
-import { STATE_CODES, stateOf, isReady, BACKOFF_CODES, headersText, runAtOf } from "../../rows/job-rows.ts";
 import { jobIdBytes, jobIdText, malformedJobId, writeJobId } from "../../rows/job-id.ts";
+import { BACKOFF_CODES, headersText, isReady, runAtOf, STATE_CODES, stateOf } from "../../rows/job-rows.ts";
 import type { EnqueueOutcome, NewJob } from "../../seam/jobs.ts";
 import type { Row, Value } from "../connection/rows.ts";
 import type { FunctionNames } from "../session/functions.ts";

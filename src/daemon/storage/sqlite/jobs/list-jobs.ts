@@ -1,15 +1,15 @@
 import type { Database } from "bun:sqlite";
 import type { Job } from "../../../core/job.ts";
 import { JOB_STATES } from "../../../core/job.ts";
-import type { JobFilter, JobPage, JobQuery } from "../../seam/jobs.ts";
-import { isGiven, listStateOf } from "../../rows/list-state.ts";
-import { STATE_CODES } from "../../rows/job-rows.ts";
-import { IdStream, MergedIds, newestFirst } from "./id-streams.ts";
 import { FIRST_ID, jobIdText, lowestJobIdAt, PAST_LAST_ID, writeJobId } from "../../rows/job-id.ts";
-import type { ScheduleReader } from "../schedules/schedule-reader.ts";
+import { STATE_CODES } from "../../rows/job-rows.ts";
+import { isGiven, listStateOf } from "../../rows/list-state.ts";
+import type { JobFilter, JobPage, JobQuery } from "../../seam/jobs.ts";
 import { LISTED_JOB_COLUMNS, type Row } from "../connection/rows.ts";
+import type { ScheduleReader } from "../schedules/schedule-reader.ts";
 import { listedJobFromRow } from "../session/job-reader.ts";
 import type { WriteSession } from "../session/write-session.ts";
+import { IdStream, MergedIds, newestFirst } from "./id-streams.ts";
 
 /** How many rows one call reads at most, to stay far below the 50 ms that a call may block the daemon's thread. */
 const LOOKS = 2_000;

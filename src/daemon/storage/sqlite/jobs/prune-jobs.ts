@@ -1,10 +1,10 @@
-import type { JobPrune, PrunedJobs } from "../../seam/jobs.ts";
 import type { JobState } from "../../../core/job.ts";
+import { FIRST_ID, lowestJobIdAt } from "../../rows/job-id.ts";
 import { STATE_CODES } from "../../rows/job-rows.ts";
+import type { JobPrune, PrunedJobs } from "../../seam/jobs.ts";
+import type { WriteSession } from "../session/write-session.ts";
 import type { DeleteJobs } from "./delete-jobs.ts";
 import { IdStream, MergedIds, oldestFirst } from "./id-streams.ts";
-import { FIRST_ID, lowestJobIdAt } from "../../rows/job-id.ts";
-import type { WriteSession } from "../session/write-session.ts";
 
 export type PruneJobs = (prune: JobPrune) => PrunedJobs;
 

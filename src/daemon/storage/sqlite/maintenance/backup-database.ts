@@ -1,9 +1,9 @@
 import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { DaemonError } from "../../../core/errors.ts";
-import { type CheckReport, checkSqliteDatabase } from "./check-database.ts";
 import { toStoreError } from "../connection/faults.ts";
 import { onSnapshot } from "../opening/open-existing.ts";
+import { type CheckReport, checkSqliteDatabase } from "./check-database.ts";
 
 export interface BackupReport {
   /** Of the database. */

@@ -1,10 +1,10 @@
 import type { Database } from "bun:sqlite";
 import { newestVersion } from "../../migrate.ts";
 import { OTHER_KIND, OTHER_KINDS } from "../../rows/record-order.ts";
+import type { Row } from "../connection/rows.ts";
 import { SQLITE_MIGRATIONS } from "../migrations/migrations.ts";
 import { refuseUnfinishedCopy } from "../opening/meta.ts";
 import { type ExistingDatabase, onSnapshot } from "../opening/open-existing.ts";
-import type { Row } from "../connection/rows.ts";
 
 export interface CheckReport {
   readonly path: string;

@@ -19,16 +19,16 @@ import {
   type CopyValue,
   UNFINISHED_COPY,
 } from "../../copy/copy-tables.ts";
-import { jobIdBytes, jobIdText } from "../../rows/job-id.ts";
 import { migrate, newestVersion } from "../../migrate.ts";
+import { jobIdBytes, jobIdText } from "../../rows/job-id.ts";
 import { openReader, openWriter, rollBackCrash } from "../connection/connection.ts";
 import { hasContent, resolveDatabasePath, resolveExistingDatabase } from "../connection/database-path.ts";
 import { toStoreError } from "../connection/faults.ts";
 import { acquireFileLock, type FileLock } from "../connection/file-lock.ts";
+import type { Row, Value } from "../connection/rows.ts";
 import { INLINE_ARGS_BYTES } from "../jobs/enqueue-jobs.ts";
 import { SQLITE_MIGRATIONS, sqliteTarget } from "../migrations/migrations.ts";
 import { onSnapshot } from "../opening/open-existing.ts";
-import type { Row, Value } from "../connection/rows.ts";
 
 const OWNER = { nodeId: "db copy", address: "" };
 

@@ -1,13 +1,13 @@
 import type { Database } from "bun:sqlite";
-import type { JobCount } from "../../seam/jobs.ts";
-import { newestVersion } from "../../migrate.ts";
 import { statSync } from "node:fs";
+import { newestVersion } from "../../migrate.ts";
 import { stateOf } from "../../rows/job-rows.ts";
+import type { JobCount } from "../../seam/jobs.ts";
 import { sqliteVersion } from "../connection/connection.ts";
 import { readNumber } from "../connection/read-number.ts";
+import type { Row } from "../connection/rows.ts";
 import { SQLITE_MIGRATIONS } from "../migrations/migrations.ts";
 import { type ExistingDatabase, onSnapshot } from "../opening/open-existing.ts";
-import type { Row } from "../connection/rows.ts";
 
 export interface SqliteDescription {
   readonly kind: "sqlite";

@@ -1,7 +1,7 @@
+import type { Clock } from "../../../core/clock.ts";
+import { resolveExistingDatabase } from "../connection/database-path.ts";
 import { createSqliteStore } from "../sqlite-store.ts";
 import { describeSqliteDatabase } from "./describe-database.ts";
-import { resolveExistingDatabase } from "../connection/database-path.ts";
-import type { Clock } from "../../../core/clock.ts";
 
 export interface DatabaseMigration {
   readonly path: string;

@@ -1,13 +1,13 @@
 import type { Database } from "bun:sqlite";
 import { DaemonError } from "../../../core/errors.ts";
 import type { Migration, MigrationTarget } from "../../migrate.ts";
+import { readNumber } from "../connection/read-number.ts";
 import jobs from "./0001_jobs.sql" with { type: "text" };
 import schedules from "./0002_schedules.sql" with { type: "text" };
 import workflows from "./0003_workflows.sql" with { type: "text" };
 import order from "./0004_order.sql" with { type: "text" };
 import signals from "./0005_signals.sql" with { type: "text" };
 import undo from "./0006_undo.sql" with { type: "text" };
-import { readNumber } from "../connection/read-number.ts";
 
 /** Imported as text, so that they are inside the executable. */
 export const SQLITE_MIGRATIONS: readonly Migration[] = [

@@ -1,8 +1,8 @@
 import type { Database } from "bun:sqlite";
 import type { JobTick, ScheduleStatus } from "../../../core/schedule.ts";
-import { SCHEDULE_STATE_CODES } from "../../rows/job-rows.ts";
-import { jobIdBytes, writeJobId } from "../../rows/job-id.ts";
 import type { Guard } from "../../guard.ts";
+import { jobIdBytes, writeJobId } from "../../rows/job-id.ts";
+import { SCHEDULE_STATE_CODES } from "../../rows/job-rows.ts";
 import type { SchedulePage, ScheduleQuery, ScheduleReads } from "../../seam/schedules.ts";
 import type { Row } from "../connection/rows.ts";
 import { LISTED_COLUMNS, STATUS_COLUMNS, statusFromRow } from "./schedule-rows.ts";

@@ -1,8 +1,8 @@
 import type { Database } from "bun:sqlite";
 import type { Schedule } from "../../../core/schedule.ts";
 import type { Guard } from "../../guard.ts";
-import { STATE_CODES } from "../../rows/job-rows.ts";
 import { jobIdBytes } from "../../rows/job-id.ts";
+import { STATE_CODES } from "../../rows/job-rows.ts";
 import { SCHEDULE_COLUMN_NAMES } from "../../rows/schedule-rows.ts";
 import type { LiveTick, LiveTickQuery, NewTick, ScheduleAdvance, ScheduleWrites } from "../../seam/schedules.ts";
 import type { Row } from "../connection/rows.ts";

@@ -1,8 +1,8 @@
 import type { Database } from "bun:sqlite";
-import type { Query, Row } from "../connection/rows.ts";
 import { JOB_STATES } from "../../../core/job.ts";
-import type { JobCount } from "../../seam/jobs.ts";
 import { STATE_CODES, stateOf } from "../../rows/job-rows.ts";
+import type { JobCount } from "../../seam/jobs.ts";
+import type { Query, Row } from "../connection/rows.ts";
 
 const ADD = "insert into functions (name) values (?)";
 

@@ -1,20 +1,20 @@
 import type { Database } from "bun:sqlite";
 import { NO_BYTES } from "#proto/contract.ts";
 import type { Attempt, Job } from "../../../core/job.ts";
-import type { WorkerRecord } from "../../seam/workers.ts";
+import { writeJobId } from "../../rows/job-id.ts";
 import {
-  STATE_CODES,
   ATTEMPT_COLUMNS,
   attemptFromRow,
   jobFromRow,
+  STATE_CODES,
   type StoredValue,
   WORKER_COLUMNS,
   workerFromRow,
 } from "../../rows/job-rows.ts";
-import type { FunctionNames } from "./functions.ts";
-import { writeJobId } from "../../rows/job-id.ts";
 import { UNDO } from "../../rows/record-order.ts";
+import type { WorkerRecord } from "../../seam/workers.ts";
 import { IS_UNDO, JOB_COLUMNS, type Row, SNAPSHOT_COLUMNS, SQLITE_CODEC } from "../connection/rows.ts";
+import type { FunctionNames } from "./functions.ts";
 
 const JOB = `select ${JOB_COLUMNS} from jobs where id = ?`;
 

@@ -1,8 +1,8 @@
 import type { Database } from "bun:sqlite";
-import { FunctionNames, JobCounters } from "./functions.ts";
-import { jobIdText, LEAST_SKEW_MS, widenSkew, jobIdTime } from "../../rows/job-id.ts";
-import type { Row, Query } from "../connection/rows.ts";
+import { jobIdText, jobIdTime, LEAST_SKEW_MS, widenSkew } from "../../rows/job-id.ts";
 import { STATE_CODES } from "../../rows/job-rows.ts";
+import type { Query, Row } from "../connection/rows.ts";
+import { FunctionNames, JobCounters } from "./functions.ts";
 
 const AWAITED = "select distinct awaited_id from checkpoints where awaited_id is not null and recorded_at is null";
 

@@ -1,5 +1,5 @@
 import type { Database } from "bun:sqlite";
-import type { Checkpoint, PendingWait, OpenWait } from "../../../core/checkpoint.ts";
+import type { Checkpoint, OpenWait, PendingWait } from "../../../core/checkpoint.ts";
 import {
   CHECKPOINT_COLUMNS,
   checkpointFromRow as fromRow,
@@ -8,9 +8,9 @@ import {
   WAIT_COLUMNS,
   waitFromRow as waitFrom,
 } from "../../rows/checkpoint-rows.ts";
-import type { CheckpointPage, CheckpointQuery, CheckpointSum } from "../../seam/workflows.ts";
 import { writeJobId } from "../../rows/job-id.ts";
 import { readKind } from "../../rows/record-order.ts";
+import type { CheckpointPage, CheckpointQuery, CheckpointSum } from "../../seam/workflows.ts";
 import { type Row, SQLITE_CODEC } from "../connection/rows.ts";
 
 export interface CheckpointReader {

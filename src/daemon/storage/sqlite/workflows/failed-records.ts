@@ -3,8 +3,8 @@ import { awaitedJobName, type FailureMarks, type RecordRef } from "../../../core
 import type { Transition } from "../../../core/job-machine.ts";
 import { isTerminal } from "../../../core/job.ts";
 import { ORDERED_SINCE } from "../../copy/copy-tables.ts";
-import { KIND_CODES, STATE_CODES } from "../../rows/job-rows.ts";
 import { jobIdBytes, jobIdText, writeJobId } from "../../rows/job-id.ts";
+import { KIND_CODES, STATE_CODES } from "../../rows/job-rows.ts";
 import { ENDED_ATTEMPT, loosenedGateSql, NO_FLAGS, OTHER_KIND, storedOp } from "../../rows/record-order.ts";
 import type { AwaitedJob } from "../../seam/workflows.ts";
 import { IS_UNDO } from "../connection/rows.ts";

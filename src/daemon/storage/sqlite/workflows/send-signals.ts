@@ -1,11 +1,11 @@
 import type { Database } from "bun:sqlite";
 import { SIGNAL_LIMITS } from "../../../core/signal.ts";
-import type { NewSignal, ParkedJob, SentSignals, SignalOutcome } from "../../seam/workflows.ts";
-import { stateOf } from "../../rows/job-rows.ts";
 import { jobIdText, writeJobId } from "../../rows/job-id.ts";
+import { stateOf } from "../../rows/job-rows.ts";
+import type { NewSignal, ParkedJob, SentSignals, SignalOutcome } from "../../seam/workflows.ts";
 import type { Row } from "../connection/rows.ts";
-import type { Waits } from "./waits.ts";
 import type { WriteSession } from "../session/write-session.ts";
+import type { Waits } from "./waits.ts";
 
 const COUNT = "select name, count(*) from signals where job_id = ? and taken_by is null group by name order by name";
 

@@ -1,8 +1,8 @@
 import { UNDO_POLICY } from "../../../core/undo-job.ts";
-import { BACKOFF_CODES, STATE_CODES, UNDO_MARK } from "../../rows/job-rows.ts";
 import { jobIdText, writeJobId } from "../../rows/job-id.ts";
+import { BACKOFF_CODES, STATE_CODES, UNDO_MARK } from "../../rows/job-rows.ts";
 import { UNDO } from "../../rows/record-order.ts";
-import type { StoredJob, NewUndoJob } from "../../seam/workflows.ts";
+import type { NewUndoJob, StoredJob } from "../../seam/workflows.ts";
 import { IS_UNDO, isUndo, type Row } from "../connection/rows.ts";
 import type { WriteSession } from "../session/write-session.ts";
 
