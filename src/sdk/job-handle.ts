@@ -31,12 +31,16 @@ export interface JobAccess {
  * ```
  */
 export class JobHandle<T = unknown> {
+  readonly #access: JobAccess;
+
   constructor(
     readonly jobId: string,
-    private readonly access: JobAccess,
+    access: JobAccess,
     /** The call found a job with its idempotency key: this is that job, and nothing was stored. */
     readonly deduplicated: boolean = false,
-  ) {}
+  ) {
+    this.#access = access;
+  }
 
   /**
    * Waits for the job to end, through restarts of the daemon and of workers, and returns its result, which went through
@@ -52,17 +56,17 @@ export class JobHandle<T = unknown> {
    */
   result(timeoutMs?: number): Promise<T> {
     // The handler's type, carried by the handle; the value went through JSON on the way.
-    return this.access.result(this.jobId, timeoutMs) as Promise<T>;
+    return this.#access.result(this.jobId, timeoutMs) as Promise<T>;
   }
 
   /** The job's current status. @throws ReseolioError `not_found` when there is no such job */
   async status(): Promise<JobStatus> {
-    return (await this.access.getJob(this.jobId)).status;
+    return (await this.#access.getJob(this.jobId)).status;
   }
 
   /** The stored job with its last attempts. @throws ReseolioError `not_found` when there is no such job */
   details(): Promise<JobDetails> {
-    return this.access.getJob(this.jobId);
+    return this.#access.getJob(this.jobId);
   }
 
   /**
@@ -72,7 +76,7 @@ export class JobHandle<T = unknown> {
    * @throws ReseolioError `not_found` when there is no such job
    */
   cancel(): Promise<boolean> {
-    return this.access.cancelJob(this.jobId);
+    return this.#access.cancelJob(this.jobId);
   }
 
   /**
@@ -88,6 +92,6 @@ export class JobHandle<T = unknown> {
    *   `invalid_argument` or `serialization` before anything is sent
    */
   signal(name: string, payload?: unknown): Promise<SentSignal> {
-    return this.access.signal(this.jobId, name, payload);
+    return this.#access.signal(this.jobId, name, payload);
   }
 }

@@ -27,15 +27,19 @@ export interface ScheduleAccess {
  * ```
  */
 export class ScheduleHandle<Args extends unknown[] = unknown[], Result = unknown> {
+  readonly #access: ScheduleAccess;
+
   constructor(
     readonly id: string,
     readonly name: string,
-    private readonly access: ScheduleAccess,
-  ) {}
+    access: ScheduleAccess,
+  ) {
+    this.#access = access;
+  }
 
   /** The stored schedule. @throws ReseolioError `not_found` when it was deleted */
   details(): Promise<ScheduleDetails> {
-    return this.access.getSchedule(this.name);
+    return this.#access.getSchedule(this.name);
   }
 
   /** The schedule's current status; `deleted` also when a new schedule has taken its name. */
@@ -55,7 +59,7 @@ export class ScheduleHandle<Args extends unknown[] = unknown[], Result = unknown
    * @throws ReseolioError `not_found` when it was deleted
    */
   pause(): Promise<ScheduleDetails> {
-    return this.access.pauseSchedule(this.name);
+    return this.#access.pauseSchedule(this.name);
   }
 
   /**
@@ -64,7 +68,7 @@ export class ScheduleHandle<Args extends unknown[] = unknown[], Result = unknown
    * @throws ReseolioError `not_found` when it was deleted
    */
   resume(): Promise<ScheduleDetails> {
-    return this.access.resumeSchedule(this.name);
+    return this.#access.resumeSchedule(this.name);
   }
 
   /**
@@ -73,7 +77,7 @@ export class ScheduleHandle<Args extends unknown[] = unknown[], Result = unknown
    * @throws ReseolioError `invalid_argument` that names the option, `not_found` when it was deleted
    */
   update(changes: ScheduleUpdate<Args>): Promise<ScheduleDetails> {
-    return this.access.updateSchedule(this.name, changes);
+    return this.#access.updateSchedule(this.name, changes);
   }
 
   /**
@@ -82,7 +86,7 @@ export class ScheduleHandle<Args extends unknown[] = unknown[], Result = unknown
    * @returns false when it was already deleted
    */
   delete(): Promise<boolean> {
-    return this.access.deleteSchedule(this.name);
+    return this.#access.deleteSchedule(this.name);
   }
 
   /**
@@ -92,7 +96,7 @@ export class ScheduleHandle<Args extends unknown[] = unknown[], Result = unknown
    */
   async trigger(): Promise<JobHandle<Result>> {
     // The function's type, carried by the handle.
-    return (await this.access.triggerSchedule(this.name)) as JobHandle<Result>;
+    return (await this.#access.triggerSchedule(this.name)) as JobHandle<Result>;
   }
 
   /**
@@ -102,7 +106,7 @@ export class ScheduleHandle<Args extends unknown[] = unknown[], Result = unknown
    * @throws ReseolioError `invalid_argument` that names the option, `not_found` when it was deleted
    */
   backfill(window: BackfillWindow): Promise<number> {
-    return this.access.backfillSchedule(this.name, window);
+    return this.#access.backfillSchedule(this.name, window);
   }
 
   /** Time of the next tick; undefined when there is none. @throws ReseolioError `not_found` when it was deleted */

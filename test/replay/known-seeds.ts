@@ -308,6 +308,25 @@ export const KNOWN_PROGRAMS: readonly KnownProgram[] = [
       2,
     ),
   },
+  {
+    rule: "a wait whose timeout ended an attempt is not taken for another wait of its name in the retry",
+    seed: 113212228,
+    program: program(
+      [
+        attempt(
+          [step("a", { fails: ALWAYS })],
+          [
+            join("race", [
+              [step("b", { ms: 3 })],
+              [sleep("s", 16), { kind: "event", event: "f", timeoutMs: 3 }, sleep("t", 21)],
+            ]),
+            { kind: "event", event: "f", timeoutMs: 12 },
+          ],
+        ),
+      ],
+      3,
+    ),
+  },
 ];
 
 /** Longer than a process lives. */

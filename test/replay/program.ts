@@ -114,7 +114,7 @@ class Generator {
   #isBehindPlain = false;
   #lateCalls = 0;
   readonly #maxAttempts: number;
-  /** Code that an attempt may skip which another one runs: names there are used nowhere else. */
+  /** Code that an attempt may skip which another one runs, or that losers run beside: names there are used nowhere else. */
   #segments = 0;
   #segment = 0;
   #isInLoop = false;
@@ -168,6 +168,8 @@ class Generator {
     };
     const branches = Array.from({ length: this.random.between(2, 3) }, branch);
     this.#isBeside = true;
+    // What loses goes on beside what comes next.
+    if (how !== "settled") this.#enterSegment();
     return { kind: "join", how, branches, throws: how === "settled" && this.#chance(0.3) };
   }
 

@@ -25,16 +25,20 @@ export class CheckpointJournal {
   readonly #byName = new LazyMap<string, Checkpoint>();
   /** Records that were not asked for yet. */
   readonly #byOperation = new LazyMap<number, Checkpoint>();
+  readonly #recorded: readonly Checkpoint[];
+  /** Identities of all records; made when it is first needed. */
+  #recordedOps: ReadonlySet<number> | undefined;
   /** Identities of the records in the sequence. */
   readonly #operations = new LazyMap<Checkpoint, number>();
   /** Registered waits that are not over and were not asked for yet, by operation. */
   readonly #open = new LazyMap<number, OpenWait>();
-  /** Records of failed attempts of steps, by the step's operation. */
+  /** Records of failed attempts of steps and waits, by operation. */
   readonly #tries = new LazyMap<number, Checkpoint>();
   readonly #used = new Set<string>();
   readonly #uses = new LazyMap<string, number>();
 
   constructor(recorded: readonly Checkpoint[], open: readonly OpenWait[], isUnordered: boolean) {
+    this.#recorded = recorded;
     this.isOrdered = !isUnordered && recorded.every((record) => record.op !== undefined);
     this.sequence = this.isOrdered && recorded.length > 0 ? inSequence(recorded) : NOTHING;
     if (recorded.length + open.length > 0) this.#fill(recorded, open);
@@ -78,6 +82,15 @@ export class CheckpointJournal {
     return this.#operations.get(record) ?? (record.op === 0 ? undefined : record.op);
   }
 
+  /** Whether the result of this operation is on record, whether or not it was asked for. */
+  isRecorded(op: number): boolean {
+    this.#recordedOps ??= new Set([
+      ...this.sequence.map((placed) => placed.op),
+      ...this.#recorded.filter(isLoose).map((record) => record.op ?? 0),
+    ]);
+    return this.#recordedOps.has(op);
+  }
+
   /** Whether something on record was not asked for yet. */
   get hasUnclaimed(): boolean {
     return this.#byOperation.size > 0;
@@ -107,10 +120,12 @@ export class CheckpointJournal {
     return undefined;
   }
 
-  /** Takes the name of a step that was tried and has not ended yet. */
+  /** Takes the name of a step or wait that was tried and has not ended yet. */
   takeNameOfTries(op: number): string | undefined {
     const label = this.#tries.get(op)?.name.replace(TRIES, "");
-    if (label !== undefined) this.#used.add(label);
+    if (label === undefined) return undefined;
+    this.#used.add(label);
+    this.#open.delete(op);
     return label;
   }
 
@@ -188,6 +203,11 @@ export class CheckpointJournal {
     if (kind === CheckpointKind.TRY) this.#tries.set(op, record);
     else if (seq === 0) this.#byOperation.set(op, record);
   }
+}
+
+/** Whether it is an operation's record without a place in the sequence. */
+function isLoose({ seq, kind }: Checkpoint): boolean {
+  return seq === 0 && kind !== CheckpointKind.TRY && kind !== CheckpointKind.NOTE;
 }
 
 /** A loose record may be asked for in another relation than before. */

@@ -18,10 +18,10 @@ export class History {
   /** Records that changed code no longer asks for; delivered if it does after all. */
   #passedOver: Set<Placed> = NONE;
 
-  constructor(
-    records: readonly Placed[],
-    private readonly requests: Requests,
-  ) {
+  readonly #requests: Requests;
+
+  constructor(records: readonly Placed[], requests: Requests) {
+    this.#requests = requests;
     this.#records = records;
   }
 
@@ -34,7 +34,7 @@ export class History {
   /** The next record to deliver. */
   get head(): Placed | undefined {
     if (this.#passedOver.size === 0) return this.#records[this.#next];
-    return this.left.find((placed) => !this.#passedOver.has(placed) || this.requests.isRequested(placed.op));
+    return this.left.find((placed) => !this.#passedOver.has(placed) || this.#requests.isRequested(placed.op));
   }
 
   get left(): readonly Placed[] {
@@ -65,7 +65,7 @@ export class History {
         this.#passedOver.has(placed) &&
         placed.record.kind === kind &&
         isLabelOf(placed.record.name, name) &&
-        !this.requests.isRequested(placed.op),
+        !this.#requests.isRequested(placed.op),
     );
   }
 

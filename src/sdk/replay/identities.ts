@@ -9,14 +9,23 @@ export class Identities {
   /** Identities used in this execution. */
   readonly #ids = new Set<number>();
 
+  readonly #sequence: Pick<Sequence, "given" | "isPrompt" | "turn">;
+  /** The handler's context: only what is called inside it has a branch of its own. */
+  readonly #context: object;
+  readonly #isOrdered: boolean;
+  /** Whether records may exist under other identities. */
+  readonly #hasRecords: boolean;
+
   constructor(
-    private readonly sequence: Pick<Sequence, "given" | "isPrompt" | "turn">,
-    /** The handler's context: only what is called inside it has a branch of its own. */
-    private readonly context: object,
-    private readonly isOrdered: boolean,
-    /** Whether records may exist under other identities. */
-    private readonly hasRecords: boolean,
+    sequence: Pick<Sequence, "given" | "isPrompt" | "turn">,
+    context: object,
+    isOrdered: boolean,
+    hasRecords: boolean,
   ) {
+    this.#sequence = sequence;
+    this.#context = context;
+    this.#isOrdered = isOrdered;
+    this.#hasRecords = hasRecords;
     this.#ids.add(ROOT_ID);
   }
 
@@ -24,10 +33,10 @@ export class Identities {
   begin(name: string, kind: CheckpointKind): { readonly branch: Branch; readonly asked: Asked } {
     const here = this.#here;
     const relation = this.#relation(here);
-    const others = this.hasRecords ? numbersAs(here, kind, name) : undefined;
+    const others = this.#hasRecords ? numbersAs(here, kind, name) : undefined;
     const qualified = nameIn(relation, name);
     const nth = here.next(kind, qualified);
-    const asked = new Asked(name, kind, this.sequence.isPrompt, relation, here, nth, others);
+    const asked = new Asked(name, kind, this.#sequence.isPrompt, relation, here, nth, others);
     return { branch: this.#branch(here, kind, qualified, nth), asked };
   }
 
@@ -73,13 +82,13 @@ export class Identities {
 
   get #here(): Branch {
     const scope = currentScope();
-    return scope !== undefined && scope.context === this.context ? scope.branch : this.#root;
+    return scope !== undefined && scope.context === this.#context ? scope.branch : this.#root;
   }
 
   /** Code that waited for several branches continues in the context of the last one, like that branch itself. */
   #relation(here: Branch): Relation {
-    const { isPrompt, given, turn } = this.sequence;
-    if (!this.isOrdered || !isPrompt || given === here.id) return "own";
+    const { isPrompt, given, turn } = this.#sequence;
+    if (!this.#isOrdered || !isPrompt || given === here.id) return "own";
     return here.turn === turn ? "at once" : "beside";
   }
 
@@ -89,9 +98,9 @@ export class Identities {
   }
 
   #branch(here: Branch, kind: CheckpointKind, qualified: string, nth: number): Branch {
-    const branch = new Branch(this.#free(operationId(here.id, kind, qualified, nth)), this.sequence.turn, here);
+    const branch = new Branch(this.#free(operationId(here.id, kind, qualified, nth)), this.#sequence.turn, here);
     this.#ids.add(branch.id);
-    enterBranch(this.context, branch);
+    enterBranch(this.#context, branch);
     return branch;
   }
 

@@ -25,11 +25,11 @@ export class LooseRecords {
   #last = -1;
   #isDue = false;
 
+  readonly #isCalling: () => boolean;
+
   /** @param isCalling whether a call of the handler was not answered yet; `answered` is called when it was */
-  constructor(
-    recorded: readonly Checkpoint[],
-    private readonly isCalling: () => boolean,
-  ) {
+  constructor(recorded: readonly Checkpoint[], isCalling: () => boolean) {
+    this.#isCalling = isCalling;
     const given = recorded.filter(wasGiven).sort(byFormerPlace);
     for (const [number, record] of given.entries()) this.#numbers.set(record, number);
     this.#left = given.map((_, number) => number);
@@ -78,7 +78,7 @@ export class LooseRecords {
       const [next] = this.#waiting;
       if (next?.isReady !== true) return;
       // What is about to be delivered decides what the handler asks for next.
-      if ((this.#onTheirWay > 0 || this.isCalling()) && this.#mayComeBefore(next)) return;
+      if ((this.#onTheirWay > 0 || this.#isCalling()) && this.#mayComeBefore(next)) return;
       this.#waiting.shift();
       this.#onTheirWay++;
       this.#last = next.former;

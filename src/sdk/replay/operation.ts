@@ -14,6 +14,11 @@ export class Asked implements Alternatives {
   /** Identity of the operation before it in the same branch. */
   readonly behind: number;
 
+  /** The branch in which it is asked for. */
+  readonly #here: Branch;
+  /** The numbers it would have in each relation; undefined if nothing is on record. */
+  readonly #others: OtherNumbers | undefined;
+
   constructor(
     /** As passed by the handler. */
     readonly name: string,
@@ -21,20 +26,27 @@ export class Asked implements Alternatives {
     /** Asked for in the turn in which the handler was started or received something. */
     readonly isPrompt: boolean,
     readonly relation: Relation,
-    /** The branch in which it is asked for. */
-    private readonly here: Branch,
+    here: Branch,
     /** Count of uses of the name in this relation, including this one. */
     readonly nth: number,
-    /** The numbers it would have in each relation; undefined if nothing is on record. */
-    private readonly others: OtherNumbers | undefined,
+    others: OtherNumbers | undefined,
   ) {
+    this.#here = here;
+    this.#others = others;
     this.behind = here.id;
   }
 
-  /** Identities that it would have if the operation before it had another one. */
-  get behindOthers(): readonly number[] {
+  /**
+   * Identities that it would have if the operation before it had another one.
+   *
+   * @param isRecorded whether something is on record under an identity. The operation before it would have taken that
+   *   record, so the identity belongs to another one, in a branch of the same names.
+   */
+  behindOthers(isRecorded: (op: number) => boolean): readonly number[] {
     const { kind, name, relation, nth } = this;
-    return this.#behindOthers(DEPTH).map((behind) => operationId(behind, kind, nameIn(relation, name), nth));
+    return this.#behindOthers(DEPTH)
+      .filter((behind) => !isRecorded(behind))
+      .map((behind) => operationId(behind, kind, nameIn(relation, name), nth));
   }
 
   /**
@@ -42,7 +54,8 @@ export class Asked implements Alternatives {
    * shorter.
    */
   alternatives(depth: number): readonly number[] {
-    const { behind, kind, name, others, relation } = this;
+    const { behind, kind, name, relation } = this;
+    const others = this.#others;
     if (others === undefined) return NONE;
     const ids: number[] = [];
     for (const before of [behind, ...this.#behindOthers(depth)]) {
@@ -56,7 +69,7 @@ export class Asked implements Alternatives {
   }
 
   #behindOthers(depth: number): readonly number[] {
-    return depth === 0 ? NONE : this.here.alternatives(depth - 1);
+    return depth === 0 ? NONE : this.#here.alternatives(depth - 1);
   }
 
   /** Whether its identity follows from the operation before it and its name. */
@@ -79,8 +92,8 @@ export class Asked implements Alternatives {
   }
 
   #idAs(relation: Relation): number {
-    if (this.others === undefined) return 0;
-    return operationId(this.behind, this.kind, nameIn(relation, this.name), this.others[relation]);
+    if (this.#others === undefined) return 0;
+    return operationId(this.behind, this.kind, nameIn(relation, this.name), this.#others[relation]);
   }
 
   /** The identity that it would have if it were of another kind. */

@@ -5,7 +5,11 @@
 export class PromptMark {
   #isSet = false;
 
-  constructor(private readonly port: PromptPort) {}
+  readonly #port: PromptPort;
+
+  constructor(port: PromptPort) {
+    this.#port = port;
+  }
 
   get isSet(): boolean {
     return this.#isSet;
@@ -20,7 +24,7 @@ export class PromptMark {
 
   end(): void {
     this.#isSet = false;
-    this.port.onAsked();
+    this.#port.onAsked();
   }
 }
 

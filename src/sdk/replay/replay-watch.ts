@@ -65,7 +65,11 @@ export class ReplayWatch {
   /** Milliseconds for which earlier records held the replay: they all count against one limit. */
   #spentMs = 0;
 
-  constructor(private readonly port: ReplayWatchPort) {}
+  readonly #port: ReplayWatchPort;
+
+  constructor(port: ReplayWatchPort) {
+    this.#port = port;
+  }
 
   onHeld(head: Placed): void {
     const now = performance.now();
@@ -85,8 +89,8 @@ export class ReplayWatch {
 
   readonly #check = (): void => {
     this.#timer = undefined;
-    const { sequence } = this.port;
-    const patienceMs = this.port.patienceMs();
+    const { sequence } = this.#port;
+    const patienceMs = this.#port.patienceMs();
     const held = this.#held;
     if (held === undefined || sequence.head !== held.head) return;
     const elapsed = performance.now() - held.since;
@@ -102,26 +106,26 @@ export class ReplayWatch {
     if (this.#isAnswered(held.head, elapsed)) return;
     if (this.#isOther(held.head, elapsed) || this.#isOtherKind(held.head, elapsed)) return;
     if (this.#isDrift(held.head, elapsed) && this.#drift(held.head)) return;
-    if (this.#spentMs + elapsed >= patienceMs) return this.port.mismatch(this.#describe(held.head));
+    if (this.#spentMs + elapsed >= patienceMs) return this.#port.mismatch(this.#describe(held.head));
     if (elapsed >= WARN_MS && !this.#hasWarned) {
       this.#hasWarned = true;
-      this.port.warn(`the replay is stuck: ${this.#describe(held.head)}`);
+      this.#port.warn(`the replay is stuck: ${this.#describe(held.head)}`);
     }
   };
 
   /** Changed code that makes more calls than before may be waiting for an answer. */
   #isAnswered({ record }: Placed, elapsed: number): boolean {
-    return elapsed >= (record.prompt ? PROMPT_MS : OTHER_MS) && this.port.sequence.answerAnyway();
+    return elapsed >= (record.prompt ? PROMPT_MS : OTHER_MS) && this.#port.sequence.answerAnyway();
   }
 
   /** The operation was asked for in another turn before, because something took longer or shorter by chance. */
   #isOther(head: Placed, elapsed: number): boolean {
     if (elapsed < (head.record.prompt ? PROMPT_MS : OTHER_MS)) return false;
-    const other = this.port.fresh.find(
+    const other = this.#port.fresh.find(
       ({ operation: { asked, kind, name } }) =>
         asked.isOther(head.op) && kind === head.record.kind && isLabelOf(head.record.name, name),
     );
-    if (other !== undefined) this.port.adopt(other, head);
+    if (other !== undefined) this.#port.adopt(other, head);
     return other !== undefined;
   }
 
@@ -129,14 +133,14 @@ export class ReplayWatch {
   #isOtherKind(head: Placed, elapsed: number): boolean {
     const { kind, prompt } = head.record;
     if (elapsed < (prompt ? PROMPT_MS : OTHER_MS)) return false;
-    const other = this.port.fresh.find(({ operation }) => operation.asked.idAs(kind) === head.op);
-    if (other !== undefined) this.port.refuse(other, head);
+    const other = this.#port.fresh.find(({ operation }) => operation.asked.idAs(kind) === head.op);
+    if (other !== undefined) this.#port.refuse(other, head);
     return other !== undefined;
   }
 
   #isDrift({ record, op }: Placed, elapsed: number): boolean {
-    if (!record.alone || this.port.sequence.isRequested(op)) return false;
-    return elapsed >= (record.prompt ? PROMPT_MS : this.port.patienceMs() / 2);
+    if (!record.alone || this.#port.sequence.isRequested(op)) return false;
+    return elapsed >= (record.prompt ? PROMPT_MS : this.#port.patienceMs() / 2);
   }
 
   /** False when it is unclear what the handler waits for instead. */
@@ -146,14 +150,14 @@ export class ReplayWatch {
 
   /** Matches a later record of the same name and kind: something before it was removed or added. */
   #adopt(head: Placed): boolean {
-    const { sequence, fresh } = this.port;
+    const { sequence, fresh } = this.#port;
     for (const placed of sequence.left) {
       if (!placed.record.alone) return false;
       const { name, kind } = placed.record;
       const match = fresh.find(({ operation }) => operation.kind === kind && isLabelOf(name, operation.name));
       if (match === undefined || sequence.isRequested(placed.op)) continue;
       this.#passOverUntil(placed, head);
-      this.port.adopt(match, placed);
+      this.#port.adopt(match, placed);
       return true;
     }
     return false;
@@ -161,7 +165,7 @@ export class ReplayWatch {
 
   /** Delivers a later record first: changed code asks for it earlier. */
   #bringForward(head: Placed): boolean {
-    const { sequence } = this.port;
+    const { sequence } = this.#port;
     const requested = sequence.left.find((placed) => sequence.isRequested(placed.op));
     if (requested === undefined) return false;
     this.#passOver(head);
@@ -170,37 +174,37 @@ export class ReplayWatch {
   }
 
   #begin(head: Placed): boolean {
-    const [first] = this.port.fresh;
-    if (first === undefined || this.port.isReplayOnly || MAY_NEVER_END.has(first.operation.kind)) return false;
+    const [first] = this.#port.fresh;
+    if (first === undefined || this.#port.isReplayOnly || MAY_NEVER_END.has(first.operation.kind)) return false;
     const { name } = first.operation;
-    this.port.recordDrift(
+    this.#port.recordDrift(
       name,
       `${JSON.stringify(name)} is new: the handler asked for it before ${describe(head)}, which is on record`,
     );
-    this.port.sequence.begin(first.go);
+    this.#port.sequence.begin(first.go);
     return true;
   }
 
   #passOverUntil(placed: Placed, head: Placed): void {
     if (placed === head) return;
-    for (const other of this.port.sequence.left) {
+    for (const other of this.#port.sequence.left) {
       if (other === placed) return;
       this.#passOver(other);
     }
   }
 
   #passOver(placed: Placed): void {
-    const { sequence } = this.port;
+    const { sequence } = this.#port;
     if (sequence.isPassedOver(placed)) return;
     sequence.passOver(placed);
-    this.port.recordDrift(
+    this.#port.recordDrift(
       placed.record.name,
       `${describe(placed)} is on record, but the handler no longer asks for it at that point`,
     );
   }
 
   #describe(head: Placed): string {
-    const { sequence, fresh } = this.port;
+    const { sequence, fresh } = this.#port;
     const { record } = head;
     if (sequence.isRequested(head.op)) {
       return (

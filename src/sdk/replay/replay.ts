@@ -52,7 +52,7 @@ export class Replay {
   readonly sequence: Sequence;
   readonly identities: Identities;
   /** Whether anything is on record. */
-  private readonly hasRecords: boolean;
+  readonly #hasRecords: boolean;
   /** Created when a replay is held for the first time. */
   #watch: ReplayWatch | undefined;
   /** New operations that wait until all records are delivered. */
@@ -62,11 +62,14 @@ export class Replay {
   /** Operations that got their place in this execution. */
   readonly #placed: Operation[] = [];
 
-  constructor(private readonly options: ReplayOptions) {
+  readonly #options: ReplayOptions;
+
+  constructor(options: ReplayOptions) {
+    this.#options = options;
     this.journal = new CheckpointJournal(options.recorded, options.openWaits, options.isUnordered);
     this.sequence = new Sequence(this.journal.sequence, this);
-    this.hasRecords = options.recorded.length + options.openWaits.length > 0;
-    this.identities = new Identities(this.sequence, options.context, this.isOrdered, this.hasRecords);
+    this.#hasRecords = options.recorded.length + options.openWaits.length > 0;
+    this.identities = new Identities(this.sequence, options.context, this.isOrdered, this.#hasRecords);
     if (this.sequence.isLive) this.onLive();
   }
 
@@ -91,7 +94,7 @@ export class Replay {
   ask(name: string, kind: CheckpointKind, label?: string): Operation {
     this.sequence.ask();
     const { branch, asked } = this.identities.begin(name, kind);
-    if (label === undefined && this.isOrdered && !this.hasRecords) {
+    if (label === undefined && this.isOrdered && !this.#hasRecords) {
       return new Operation(branch, asked, this.journal.takeName(name), undefined);
     }
     const record = label === undefined ? this.#claim(branch, asked) : this.#find(branch, label);
@@ -119,10 +122,10 @@ export class Replay {
     const { record } = operation;
     if (operation.isStuck) return new Promise(() => {});
     if (record === undefined)
-      return this.#isOpen ? undefined : this.options.pending.make((go) => this.#whenOpen(operation, go, arrivalOf));
-    return this.options.pending.make((go) => {
+      return this.#isOpen ? undefined : this.#options.pending.make((go) => this.#whenOpen(operation, go, arrivalOf));
+    return this.#options.pending.make((go) => {
       if (this.isOrdered) this.#request(operation.id, arrivalOf?.(record), () => go(record));
-      else this.sequence.requestUnordered(this.options.isTimeIgnored ? 0 : timeOf(record), () => go(record));
+      else this.sequence.requestUnordered(this.#options.isTimeIgnored ? 0 : timeOf(record), () => go(record));
     });
   }
 
@@ -164,7 +167,7 @@ export class Replay {
 
   /** Whether operations that are not on record may begin. */
   get #isOpen(): boolean {
-    return this.options.onReplayed === undefined && this.sequence.isLive;
+    return this.#options.onReplayed === undefined && this.sequence.isLive;
   }
 
   #find(branch: Branch, label: string): Checkpoint | undefined {
@@ -178,16 +181,19 @@ export class Replay {
    * beside a branch may now be asked for by the branch itself, or the reverse, and still keeps its identity.
    */
   #claim(branch: Branch, asked: Asked): Checkpoint | undefined {
-    if (!this.isOrdered || !this.hasRecords) return undefined;
-    const own = this.journal.claim(branch.id, asked.relation);
-    // Its own record confirms the identity: whatever follows it is on record behind this one.
-    if (own !== undefined) return own;
+    if (!this.isOrdered || !this.#hasRecords) return undefined;
     branch.asked = asked;
-    if (!this.journal.hasUnclaimed) return undefined;
+    const own = this.journal.claim(branch.id, asked.relation);
+    if (own !== undefined || !this.journal.hasUnclaimed) return own;
     // If failed attempts are on record under its own identity, a record in another relation is another step.
     if (this.journal.triesOf(branch.id, undefined) !== undefined) return undefined;
     const other =
-      this.journal.claimOther(asked) ?? this.journal.claimUnder(asked, asked.behindOthers) ?? this.#claimMoved(asked);
+      this.journal.claimOther(asked) ??
+      this.journal.claimUnder(
+        asked,
+        asked.behindOthers((op) => this.journal.isRecorded(op)),
+      ) ??
+      this.#claimMoved(asked);
     if (other === undefined) return undefined;
     this.identities.take(branch, this.journal.operationOf(other));
     return other;
@@ -200,7 +206,7 @@ export class Replay {
     return moved === undefined ? undefined : this.journal.claim(moved.op, moved.record.beside ? "beside" : "own");
   }
 
-  /** A step with only failed attempts on record keeps its name, and so does a wait that is not over. */
+  /** An operation with only failed attempts on record keeps its name, and so does a wait that is not over. */
   #labelOf(branch: Branch, asked: Asked): string {
     const { journal } = this;
     const known = journal.takeNameOfTries(branch.id);
@@ -214,7 +220,7 @@ export class Replay {
   #refuse(operation: Operation, known: Checkpoint): void {
     operation.isStuck = true;
     const asked = `${KIND_NAMES[operation.asked.kind]} ${JSON.stringify(known.name)}`;
-    this.options.port.mismatch(`the handler asks for ${asked}, which is on record as ${KIND_NAMES[known.kind]}`);
+    this.#options.port.mismatch(`the handler asks for ${asked}, which is on record as ${KIND_NAMES[known.kind]}`);
   }
 
   #whenOpen(
@@ -223,7 +229,7 @@ export class Replay {
     arrivalOf: ArrivalOf | undefined,
   ): void {
     const go = (): void => {
-      if (this.options.onReplayed !== undefined) return;
+      if (this.#options.onReplayed !== undefined) return;
       this.#drop(operation);
       resolve(undefined);
     };
@@ -249,11 +255,11 @@ export class Replay {
 
   /** For its sequence: the next record cannot be delivered yet. */
   onHeld(head: Placed): void {
-    const { port } = this.options;
+    const { port } = this.#options;
     this.#watch ??= new ReplayWatch({
       sequence: this.sequence,
       fresh: this.#fresh,
-      isReplayOnly: this.options.onReplayed !== undefined,
+      isReplayOnly: this.#options.onReplayed !== undefined,
       patienceMs: () => port.patienceMs(),
       adopt: (fresh, placed) => this.#adopt(fresh, placed),
       refuse: ({ operation }, { record }) => this.#refuse(operation, record),
@@ -269,7 +275,7 @@ export class Replay {
 
   /** For its sequence: all records have been delivered. */
   onLive(): void {
-    const { onReplayed } = this.options;
+    const { onReplayed } = this.#options;
     // After what the handler does with its last delivery.
     if (onReplayed !== undefined) setImmediate(() => setImmediate(onReplayed));
   }

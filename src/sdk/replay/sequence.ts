@@ -49,10 +49,10 @@ export class Sequence {
   readonly #unordered: { readonly time: number; readonly give: () => void }[] = [];
   #whenLive: (() => void)[] = [];
 
-  constructor(
-    history: readonly Placed[],
-    private readonly events: SequenceEvents,
-  ) {
+  readonly #events: SequenceEvents;
+
+  constructor(history: readonly Placed[], events: SequenceEvents) {
+    this.#events = events;
     this.#history = new History(history, this);
     this.#prompt = new PromptMark(this);
     this.#lastSeq = history.at(-1)?.record.seq ?? 0;
@@ -337,13 +337,13 @@ export class Sequence {
       if ((!isAnswered || isAnswersFull(head.record.asked)) && this.#giveAnswer()) return;
       // Only if something new began before all records were delivered.
       if (this.#giveComing()) return;
-      if (delivery === undefined || delivery.isReady) this.events.onHeld(head);
+      if (delivery === undefined || delivery.isReady) this.#events.onHeld(head);
       return;
     }
     this.#requested.delete(head.op);
     this.#history.take(head);
     this.#give(delivery);
-    if (this.isLive) this.events.onLive();
+    if (this.isLive) this.#events.onLive();
     this.#pumpSoon();
   }
 

@@ -34,10 +34,13 @@ export class CallNumbers {
   /** The few notes among what may be thousands of records. */
   readonly #notes: readonly Checkpoint[];
 
+  readonly #record: (label: string, record: NewRecord, op: number) => Promise<void>;
+
   constructor(
     recorded: readonly Checkpoint[],
-    private readonly record: (label: string, record: NewRecord, op: number) => Promise<void>,
+    record: (label: string, record: NewRecord, op: number) => Promise<void>,
   ) {
+    this.#record = record;
     this.#notes = recorded.filter(({ kind }) => kind === CheckpointKind.NOTE);
   }
 
@@ -54,7 +57,7 @@ export class CallNumbers {
 
   /** Resolves when it is certain that later executions give the call the same number. */
   async keep({ call, number, branchId, isUnsure }: NumberedCall): Promise<void> {
-    if (isUnsure) await this.record(labelOf(call, number), { kind: CheckpointKind.NOTE, value: NO_BYTES }, branchId);
+    if (isUnsure) await this.#record(labelOf(call, number), { kind: CheckpointKind.NOTE, value: NO_BYTES }, branchId);
   }
 
   #alike(call: string): AlikeCalls {

@@ -53,11 +53,15 @@ export async function decideFirst(
 class RecordedFirst {
   #first: Promise<First> | undefined;
 
-  constructor(
-    private readonly execution: Execution,
-    private readonly operation: Operation,
-    private readonly awaited: readonly AwaitedThing[],
-  ) {}
+  readonly #execution: Execution;
+  readonly #operation: Operation;
+  readonly #awaited: readonly AwaitedThing[];
+
+  constructor(execution: Execution, operation: Operation, awaited: readonly AwaitedThing[]) {
+    this.#execution = execution;
+    this.#operation = operation;
+    this.#awaited = awaited;
+  }
 
   of(choice: Checkpoint): Promise<First> {
     this.#first ??= this.#find(choice);
@@ -65,8 +69,8 @@ class RecordedFirst {
   }
 
   async #find(choice: Checkpoint): Promise<First> {
-    const { execution, awaited } = this;
-    const { label } = this.operation;
+    const [execution, awaited] = [this.#execution, this.#awaited];
+    const { label } = this.#operation;
     const { index, of } = choiceFrom(decodeValue(execution.host.functionName, label, choice.value));
     const chosen = awaited[index];
     if (chosen === undefined) {
@@ -84,7 +88,8 @@ class RecordedFirst {
       index,
       end:
         failed ??
-        (await open(execution, sourceName(execution, this.operation, { index, of: sourceOf(chosen) }), chosen).promise),
+        (await open(execution, sourceName(execution, this.#operation, { index, of: sourceOf(chosen) }), chosen)
+          .promise),
     };
   }
 }

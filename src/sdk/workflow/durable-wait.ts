@@ -54,6 +54,9 @@ export class DurableWait implements Pending {
   /** Its time left is on record, because it began while something kept the handler from parking. */
   isTimeKept = false;
 
+  readonly #clock: HandlerClock;
+  readonly #leftMs: number | undefined;
+
   /**
    * @param operation undefined for a wait inside another operation, which the handler itself does not receive
    * @param leftMs time left, if the wait began in an earlier execution
@@ -61,10 +64,12 @@ export class DurableWait implements Pending {
   constructor(
     readonly name: string,
     readonly awaited: Awaited,
-    private readonly clock: HandlerClock,
+    clock: HandlerClock,
     readonly operation: Operation | undefined,
-    private readonly leftMs?: number,
+    leftMs?: number,
   ) {
+    this.#clock = clock;
+    this.#leftMs = leftMs;
     this.#startedAt = clock.monotonic();
     const { promise, resolve, reject } = withResolvers<WaitEnd>();
     // A handler that unwinds leaves waits behind that nobody listens to any more.
@@ -99,7 +104,7 @@ export class DurableWait implements Pending {
       case "sleep_for":
         return this.#left(this.awaited.ms);
       case "sleep_until":
-        return Math.max(0, this.awaited.at - this.clock.now());
+        return Math.max(0, this.awaited.at - this.#clock.now());
       case "event":
       case "signal":
       case "job":
@@ -142,7 +147,7 @@ export class DurableWait implements Pending {
 
   /** Time left of a duration. The daemon counts it from the moment it receives the wait, so it never ends early. */
   #left(ms: number): number {
-    return Math.max(0, (this.leftMs ?? ms) - (this.clock.monotonic() - this.#startedAt));
+    return Math.max(0, (this.#leftMs ?? ms) - (this.#clock.monotonic() - this.#startedAt));
   }
 }
 

@@ -68,17 +68,22 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
   /** The handler is replayed only as far as its records go. */
   readonly isReplayOnly: boolean;
 
+  readonly #port: ExecutionPort;
+  readonly #records: readonly Checkpoint[];
+
   /**
    * @param isUnordered the job is from before the order of deliveries was recorded
    * @param onReplayed see ReplayOptions
    */
   constructor(
     readonly host: ExecutionHost,
-    private readonly port: ExecutionPort,
-    private readonly records: readonly Checkpoint[],
+    port: ExecutionPort,
+    records: readonly Checkpoint[],
     isUnordered: boolean,
     onReplayed?: () => void,
   ) {
+    this.#port = port;
+    this.#records = records;
     this.isReplayOnly = onReplayed !== undefined;
     this.replay = new Replay({
       recorded: records,
@@ -105,7 +110,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
 
   /** For its recorder. */
   send(record: CheckpointRecord): void {
-    this.port.record(record);
+    this.#port.record(record);
   }
 
   /** For its recorder: fault injection has crashed the handler after this record. */
@@ -114,7 +119,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
   }
 
   get calls(): CallNumbers {
-    this.#calls ??= new CallNumbers(this.records, (label, record, op) => this.recordInternal(label, record, op));
+    this.#calls ??= new CallNumbers(this.#records, (label, record, op) => this.recordInternal(label, record, op));
     return this.#calls;
   }
 
@@ -129,7 +134,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
   }
 
   get clock(): HandlerClock {
-    return this.port.clock;
+    return this.#port.clock;
   }
 
   /** A step, a record or a call of the handler is under way. */
@@ -270,18 +275,18 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
   /** Fault injection: the code of a step has run, and concurrent steps may be resumed in another order. */
   afterStepRun(): Promise<void> | undefined {
     const { size } = this.steps;
-    return size > 1 ? this.port.testHooks.crashes?.afterStepRun(this.host.leaseJobId, size) : undefined;
+    return size > 1 ? this.#port.testHooks.crashes?.afterStepRun(this.host.leaseJobId, size) : undefined;
   }
 
   /** Reports to the testing kit what the handler received. */
   observe({ id, name }: Operation, given: string): void {
     const { leaseJobId: jobId, functionName, failures } = this.host;
-    this.port.testHooks.crashes?.observe({ jobId, functionName, failures, op: id, name, given });
+    this.#port.testHooks.crashes?.observe({ jobId, functionName, failures, op: id, name, given });
   }
 
   /** The testing kit observes what the handler receives. */
   get isWatched(): boolean {
-    return this.port.testHooks.crashes !== undefined;
+    return this.#port.testHooks.crashes !== undefined;
   }
 
   /** Creates a wait, which keeps the end that it had in an earlier execution. */
@@ -299,7 +304,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
     this.#waits.add(wait);
     this.#pending.add(wait);
     // A wait can only be sent to the daemon from a slot.
-    if (this.#stage === "parked") this.port.needSlot(this.host);
+    if (this.#stage === "parked") this.#port.needSlot(this.host);
     else this.#checkSoon();
     return wait.promise;
   }
@@ -315,7 +320,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
     const record = this.journal.find(name);
     wait.isOver = record?.kind === CheckpointKind.JOB && !record.endedAttempt;
     void this.wait(wait);
-    wait.unwatch = this.port.watchEnd(jobId, (job) => this.satisfy(wait, { kind: "job", job }));
+    wait.unwatch = this.#port.watchEnd(jobId, (job) => this.satisfy(wait, { kind: "job", job }));
     return wait;
   }
 
@@ -340,7 +345,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
 
   /** Retries a job that the handler calls again. */
   async retryJob(jobId: string): Promise<void> {
-    await this.during(this.port.retryJob(jobId, this.host.jobId));
+    await this.during(this.#port.retryJob(jobId, this.host.jobId));
     this.journal.forgetEnd(jobId);
   }
 
@@ -392,7 +397,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
   async #placeAgain(operation: Operation, record: Checkpoint, arrivalOf: ArrivalOf | undefined): Promise<Checkpoint> {
     const { sequence } = this.replay;
     if (!sequence.isLive) await this.#pending.make<void>((resolve) => sequence.whenLive(resolve));
-    this.#loose ??= new LooseRecords(this.records, () => sequence.isCalling);
+    this.#loose ??= new LooseRecords(this.#records, () => sequence.isCalling);
     const loose = this.#loose;
     await this.#pending.make<void>((resolve) => loose.request(record, arrivalOf?.(record), resolve));
     try {
@@ -410,13 +415,13 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
 
   /** Crashes only while nothing else of the handler is under way: unlike a real crash, this one cannot stop that. */
   #crashes(point: string, busy: number): boolean {
-    return this.#busy <= busy && this.#stage === "active" && this.port.crashes(this.host, point);
+    return this.#busy <= busy && this.#stage === "active" && this.#port.crashes(this.host, point);
   }
 
   #slot(): Promise<void> {
     return this.#pending.make((resolve) => {
       this.#whenInSlot.push(() => resolve());
-      if (this.#stage === "parked") this.port.needSlot(this.host);
+      if (this.#stage === "parked") this.#port.needSlot(this.host);
     });
   }
 
@@ -431,7 +436,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
       isActive: () => this.#stage === "active",
       recordInPlace: (operation, record) => this.during(this.record(operation, record)),
       recordInternal: (label, record) => this.recordInternal(label, record),
-      needSlot: () => this.port.needSlot(this.host),
+      needSlot: () => this.#port.needSlot(this.host),
       checkSoon: () => this.#checkSoon(),
       forgetPending: (wait) => this.#pending.forget(wait),
     });
@@ -442,7 +447,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
   mismatch(message: string): void {
     // The handler may be in the middle of a turn.
     setImmediate(() => {
-      if (this.#stage !== "dropped" && this.#stage !== "ended") this.port.mismatch(this.host, message);
+      if (this.#stage !== "dropped" && this.#stage !== "ended") this.#port.mismatch(this.host, message);
     });
   }
 
@@ -506,6 +511,6 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
 
   #park(): void {
     this.#stage = "parked";
-    this.port.park(this.host, this.#waits.park());
+    this.#port.park(this.host, this.#waits.park());
   }
 }

@@ -46,6 +46,9 @@ export class HandlerContext implements RunningHandler, HandlerScope {
   #undos: Undos | undefined;
   #recorded: readonly Checkpoint[];
 
+  readonly #port: HandlerPort;
+  readonly #onReplayed: (() => void) | undefined;
+
   /**
    * @param recorded checkpoints of earlier executions of the job
    * @param arrivedAt when its assignment arrived, on the monotonic clock of handlers
@@ -54,10 +57,12 @@ export class HandlerContext implements RunningHandler, HandlerScope {
   constructor(
     public assignment: Assignment,
     recorded: readonly Checkpoint[],
-    private readonly port: HandlerPort,
+    port: HandlerPort,
     readonly arrivedAt: number,
-    private readonly onReplayed?: () => void,
+    onReplayed?: () => void,
   ) {
+    this.#port = port;
+    this.#onReplayed = onReplayed;
     this.jobId = assignment.undoOf === "" ? assignment.jobId : assignment.undoOf;
     this.leaseJobId = assignment.jobId;
     this.functionName = assignment.functionName;
@@ -74,7 +79,7 @@ export class HandlerContext implements RunningHandler, HandlerScope {
   }
 
   get owner(): object {
-    return this.port.owner;
+    return this.#port.owner;
   }
 
   /** What undoes the steps that the handler has asked for. */
@@ -113,7 +118,7 @@ export class HandlerContext implements RunningHandler, HandlerScope {
 
   get log(): Logger {
     const { jobId, functionName, attempt } = this;
-    this.#log ??= withFields(this.port.logger, { jobId, functionName, attempt });
+    this.#log ??= withFields(this.#port.logger, { jobId, functionName, attempt });
     return this.#log;
   }
 
@@ -170,7 +175,7 @@ export class HandlerContext implements RunningHandler, HandlerScope {
   get execution(): Execution {
     if (this.#execution === undefined) {
       const { unordered } = this.assignment;
-      this.#execution = new Execution(this, this.port, this.#recorded, unordered, this.onReplayed);
+      this.#execution = new Execution(this, this.#port, this.#recorded, unordered, this.#onReplayed);
       this.#recorded = [];
       if (this.#reason !== undefined) this.#execution.abort(this.#reason);
       if (this.#hasEnded) this.#execution.end();
@@ -220,7 +225,7 @@ export class HandlerContext implements RunningHandler, HandlerScope {
   get #unasked(): readonly Placed[] {
     // Creates the execution of a handler that asked for nothing if it has records.
     const execution = this.#recorded.length > 0 ? this.execution : this.#execution;
-    return this.onReplayed === undefined ? (execution?.replay.notAskedFor ?? []) : [];
+    return this.#onReplayed === undefined ? (execution?.replay.notAskedFor ?? []) : [];
   }
 
   /** Why the records do not match a handler that has returned; undefined if they do. */
@@ -249,7 +254,7 @@ export class HandlerContext implements RunningHandler, HandlerScope {
   }
 
   #operate(): Operations {
-    this.#operations ??= new Operations(this, this.port);
+    this.#operations ??= new Operations(this, this.#port);
     return this.#operations;
   }
 }

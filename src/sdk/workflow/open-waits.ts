@@ -33,7 +33,11 @@ export class OpenWaits {
   /** Runs while job ends arrive that do not wake the handler by themselves. */
   #gathering: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(private readonly port: WaitsPort) {}
+  readonly #port: WaitsPort;
+
+  constructor(port: WaitsPort) {
+    this.#port = port;
+  }
 
   get size(): number {
     return this.#waits.size;
@@ -69,15 +73,15 @@ export class OpenWaits {
     if (wait.end !== undefined || this.#waits.get(wait.name) !== wait) return;
     wait.isOver = true;
     wait.end = end;
-    if (this.port.isActive()) this.#deliverInOrder(wait);
-    else if (!wait.wakes) this.#gathering ??= setTimeout(() => this.port.needSlot(), GATHERING_MS);
+    if (this.#port.isActive()) this.#deliverInOrder(wait);
+    else if (!wait.wakes) this.#gathering ??= setTimeout(() => this.#port.needSlot(), GATHERING_MS);
   }
 
   /** The message for the daemon when the handler parks. */
   park(): Park {
     const waits = [...this.#waits.values()];
     for (const wait of waits) clearTimeout(wait.timer);
-    const { isOrdered, sequence } = this.port.replay;
+    const { isOrdered, sequence } = this.#port.replay;
     return parkRequest(waits, isOrdered ? sequence.place() : undefined);
   }
 
@@ -112,11 +116,11 @@ export class OpenWaits {
   deliver(wait: DurableWait): void {
     if (this.#waits.get(wait.name) === wait) this.#remove(wait);
     wait.deliver();
-    this.port.checkSoon();
+    this.#port.checkSoon();
   }
 
   #learn(checkpoint: Checkpoint): void {
-    const { replay } = this.port;
+    const { replay } = this.#port;
     replay.journal.add(checkpoint);
     const wait = this.#waits.get(checkpoint.name);
     if (wait === undefined || wait.delivery !== undefined) return;
@@ -132,7 +136,7 @@ export class OpenWaits {
   /** The handler has its slot: delivers the end of a wait as soon as it has its place. */
   #deliverInOrder(wait: DurableWait): void {
     const { operation, end, delivery } = wait;
-    const { isOrdered, sequence } = this.port.replay;
+    const { isOrdered, sequence } = this.#port.replay;
     if (delivery !== undefined) sequence.ready(delivery);
     else if (operation === undefined || !isOrdered) this.deliver(wait);
     else if (end?.kind === "job") this.#record(wait, endOfJob(end.job));
@@ -142,7 +146,7 @@ export class OpenWaits {
   /** Records the place of the end before the handler gets it. */
   #record(wait: DurableWait, record: NewRecord): void {
     const { operation, name } = wait;
-    const { recordInPlace, recordInternal } = this.port;
+    const { recordInPlace, recordInternal } = this.#port;
     const recorded = operation === undefined ? recordInternal(name, record) : recordInPlace(operation, record);
     recorded.then(
       () => this.deliver(wait),
@@ -150,14 +154,14 @@ export class OpenWaits {
         // Over and never delivered, it would keep a handler that catches the error from parking ever again.
         if (this.#waits.get(wait.name) === wait) this.#remove(wait);
         wait.reject(error);
-        this.port.checkSoon();
+        this.#port.checkSoon();
       },
     );
   }
 
   #remove(wait: DurableWait): void {
     this.#waits.delete(wait.name);
-    this.port.forgetPending(wait);
+    this.#port.forgetPending(wait);
     wait.release();
   }
 
@@ -174,7 +178,7 @@ export class OpenWaits {
   }
 
   #onTimer(wait: DurableWait): void {
-    if (!this.port.isActive() || this.#waits.get(wait.name) !== wait || wait.isOver) return;
+    if (!this.#port.isActive() || this.#waits.get(wait.name) !== wait || wait.isOver) return;
     if (wait.sleepLeftMs() !== 0) {
       this.#armTimer(wait);
       return;

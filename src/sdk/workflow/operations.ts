@@ -20,18 +20,21 @@ const NO_OPTIONS = Object.freeze({});
 
 /** The durable operations of a context. They do not use `this`, so that handlers can destructure the context. */
 export class Operations {
-  constructor(
-    private readonly host: RunningHandler,
-    private readonly port: Pick<HandlerPort, "emitEvent" | "heartbeat">,
-  ) {}
+  readonly #host: RunningHandler;
+  readonly #port: Pick<HandlerPort, "emitEvent" | "heartbeat">;
+
+  constructor(host: RunningHandler, port: Pick<HandlerPort, "emitEvent" | "heartbeat">) {
+    this.#host = host;
+    this.#port = port;
+  }
 
   readonly step: Context["step"] = (name, run, options = NO_OPTIONS) =>
     this.#begin("step", name, CheckpointKind.STEP, (execution, operation) => {
       checkRun(name, run);
       if (options !== NO_OPTIONS) checkStepOptions(name, options);
       // The undo receives the result as the step recorded it.
-      if (options.undo !== undefined) this.host.undos.add(operation, options as StepOptions);
-      return runStep(this.host, execution, operation, { run, options: options as StepOptions });
+      if (options.undo !== undefined) this.#host.undos.add(operation, options as StepOptions);
+      return runStep(this.#host, execution, operation, { run, options: options as StepOptions });
     });
 
   readonly sleepFor: Context["sleepFor"] = (name, ms) =>
@@ -67,8 +70,8 @@ export class Operations {
    */
   readonly emitEvent = (name: string, payload?: unknown): Promise<EmittedEvent> => {
     const emit = async (): Promise<EmittedEvent> => {
-      const emitted = await this.host.execution.during(this.port.emitEvent(name, payload));
-      if (emitted.created) await this.host.execution.crashPoint(`event ${name}`);
+      const emitted = await this.#host.execution.during(this.#port.emitEvent(name, payload));
+      if (emitted.created) await this.#host.execution.crashPoint(`event ${name}`);
       return emitted;
     };
     if (isInStep()) return guarded(emit());
@@ -77,31 +80,31 @@ export class Operations {
       boundedName(`emit:${String(name)}`),
       CheckpointKind.VALUE,
       (execution, operation) =>
-        execution.replay.isOrdered ? recordedValue(this.host, execution, operation, emit) : emit(),
+        execution.replay.isOrdered ? recordedValue(this.#host, execution, operation, emit) : emit(),
     );
   };
 
   readonly heartbeat = (ms: number): void => {
-    this.host.execution.check();
-    this.port.heartbeat(this.host, checkMs("heartbeat: ms", ms));
+    this.#host.execution.check();
+    this.#port.heartbeat(this.#host, checkMs("heartbeat: ms", ms));
   };
 
   readonly now = async (name = "now"): Promise<Date> => {
     const time = this.#begin("now", name, CheckpointKind.VALUE, (execution, operation) =>
-      recordedValue(this.host, execution, operation, () => execution.clock.now()),
+      recordedValue(this.#host, execution, operation, () => execution.clock.now()),
     );
     return new Date(Number(await guarded(time)));
   };
 
-  readonly random = (name = "random"): number => derivedNumber(this.host.jobId, this.#takeName("random", name));
+  readonly random = (name = "random"): number => derivedNumber(this.#host.jobId, this.#takeName("random", name));
 
-  readonly uuid = (name = "uuid"): string => derivedUuid(this.host.jobId, this.#takeName("uuid", name));
+  readonly uuid = (name = "uuid"): string => derivedUuid(this.#host.jobId, this.#takeName("uuid", name));
 
   /** A name that is the same in every execution: derived from what led here and the count of its uses. */
   #takeName(what: string, name: string): string {
     refuseInStep(what, name);
     checkName(`the name of ${what}`, name);
-    const { replay } = this.host.execution;
+    const { replay } = this.#host.execution;
     if (!replay.isOrdered) return replay.journal.takeName(name);
     return replay.identities.nameHere(what, name);
   }
@@ -113,7 +116,7 @@ export class Operations {
     kind: CheckpointKind,
     operate: (execution: Execution, operation: Operation) => Promise<T>,
   ): Promise<T> {
-    const { execution } = this.host;
+    const { execution } = this.#host;
     try {
       refuseInStep(what, name);
       checkName(`the name of ${what}`, name);

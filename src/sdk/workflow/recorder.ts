@@ -26,23 +26,28 @@ export interface RecorderPort {
 }
 
 export class Recorder {
-  constructor(
-    private readonly host: ExecutionHost,
-    private readonly replay: Replay,
-    private readonly pending: PendingPromises,
-    private readonly port: RecorderPort,
-  ) {}
+  readonly #host: ExecutionHost;
+  readonly #replay: Replay;
+  readonly #pending: PendingPromises;
+  readonly #port: RecorderPort;
+
+  constructor(host: ExecutionHost, replay: Replay, pending: PendingPromises, port: RecorderPort) {
+    this.#host = host;
+    this.#replay = replay;
+    this.#pending = pending;
+    this.#port = port;
+  }
 
   /** Resolves when the record is on disk and its turn to be delivered has come. */
   inPlace(operation: Operation, record: NewRecord): Promise<void> {
     return new Promise((resolve, reject) => {
       const placed = new PlacedRecord(this, operation, resolve, reject);
-      this.pending.add(placed);
-      const place = this.replay.place(operation, placed);
+      this.#pending.add(placed);
+      const place = this.#replay.place(operation, placed);
       // The job continues elsewhere.
-      if (this.port.isDropped) return;
-      placed.checkpoint = checkpointOf(this.host, operation.label, record, place);
-      this.port.send(placed);
+      if (this.#port.isDropped) return;
+      placed.checkpoint = checkpointOf(this.#host, operation.label, record, place);
+      this.#port.send(placed);
     });
   }
 
@@ -53,29 +58,29 @@ export class Recorder {
    * @param busy see RecorderPort
    */
   as(label: string, record: NewRecord, place: RecordPlace | undefined, busy = RECORDED): Promise<void> {
-    return this.pending.make((resolve, reject) => {
-      if (this.port.isDropped) return;
+    return this.#pending.make((resolve, reject) => {
+      if (this.#port.isDropped) return;
       const onAnswer = (answer: RecordAnswer): void => {
         if (!this.continues(label, answer, busy)) return;
         if (answer.kind === "recorded") resolve();
-        else reject(recordError(this.host, label, answer));
+        else reject(recordError(this.#host, label, answer));
       };
-      this.port.send({ checkpoint: checkpointOf(this.host, label, record, place), answer: onAnswer });
+      this.#port.send({ checkpoint: checkpointOf(this.#host, label, record, place), answer: onAnswer });
     });
   }
 
   /** Whether the handler is still there to receive the daemon's answer. */
   continues(label: string, answer: RecordAnswer, busy: number): boolean {
-    return !this.port.isDropped && (answer.kind !== "recorded" || !this.port.isOver(label, busy));
+    return !this.#port.isDropped && (answer.kind !== "recorded" || !this.#port.isOver(label, busy));
   }
 
   /** For a pending record: the daemon has answered. */
   answered(placed: PlacedRecord, answer: RecordAnswer): void {
     const { label } = placed.operation;
     if (!this.continues(label, answer, RECORDED)) return;
-    const { sequence } = this.replay;
+    const { sequence } = this.#replay;
     if (answer.kind === "recorded") return sequence.ready(placed);
-    placed.refusal = recordError(this.host, label, answer);
+    placed.refusal = recordError(this.#host, label, answer);
     // It is not on record, so later records cannot be chained to it.
     placed.op = 0;
     sequence.ready(placed);
@@ -83,7 +88,7 @@ export class Recorder {
 
   /** For a pending record: it is delivered to the handler. */
   give(placed: PlacedRecord): void {
-    this.pending.forget(placed);
+    this.#pending.forget(placed);
     if (placed.refusal === undefined) placed.resolve();
     else placed.reject(placed.refusal);
   }
@@ -99,21 +104,24 @@ class PlacedRecord implements CheckpointRecord, Delivery, Pending {
   next: Pending | undefined;
   checkpoint!: NewCheckpoint;
 
+  readonly #recorder: Recorder;
+
   constructor(
-    private readonly recorder: Recorder,
+    recorder: Recorder,
     readonly operation: Operation,
     readonly resolve: () => void,
     readonly reject: (reason: Error) => void,
   ) {
+    this.#recorder = recorder;
     this.id = operation.id;
     this.op = operation.id;
   }
 
   answer(answer: RecordAnswer): void {
-    this.recorder.answered(this, answer);
+    this.#recorder.answered(this, answer);
   }
 
   give(): void {
-    this.recorder.give(this);
+    this.#recorder.give(this);
   }
 }

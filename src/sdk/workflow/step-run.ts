@@ -70,12 +70,12 @@ class TimedRun implements StepRun {
   readonly over: Promise<never>;
   readonly #controller = new AbortController();
   readonly #timer: ReturnType<typeof setTimeout>;
-  readonly #onAbort = (): void => this.#controller.abort(this.scope.context.signal.reason);
+  readonly #onAbort = (): void => this.#controller.abort(this.#scope.context.signal.reason);
 
-  constructor(
-    private readonly scope: StepScope,
-    timeoutMs: number,
-  ) {
+  readonly #scope: StepScope;
+
+  constructor(scope: StepScope, timeoutMs: number) {
+    this.#scope = scope;
     let reject!: (reason: Error) => void;
     this.over = new Promise<never>((_, onError) => (reject = onError));
     this.over.catch(() => {});
@@ -91,11 +91,11 @@ class TimedRun implements StepRun {
   }
 
   get name(): string {
-    return this.scope.name;
+    return this.#scope.name;
   }
 
   get attempt(): number {
-    return this.scope.attempt;
+    return this.#scope.attempt;
   }
 
   get signal(): AbortSignal {
@@ -104,6 +104,6 @@ class TimedRun implements StepRun {
 
   stop(): void {
     clearTimeout(this.#timer);
-    this.scope.context.signal.removeEventListener("abort", this.#onAbort);
+    this.#scope.context.signal.removeEventListener("abort", this.#onAbort);
   }
 }

@@ -40,10 +40,10 @@ export class WaitTimes {
   readonly #startedAt: number | undefined;
   readonly #registered = new LazyMap<string, OpenWait>();
 
-  constructor(
-    private readonly port: WaitTimesPort,
-    { openWaits, startedAt, arrivedAt }: StartTimes,
-  ) {
+  readonly #port: WaitTimesPort;
+
+  constructor(port: WaitTimesPort, { openWaits, startedAt, arrivedAt }: StartTimes) {
+    this.#port = port;
     this.#arrivedAt = arrivedAt;
     this.#startedAt = startedAt;
     for (const wait of openWaits) this.#registered.set(wait.name, wait);
@@ -57,7 +57,7 @@ export class WaitTimes {
   /** Milliseconds left of a wait that began in an earlier execution; undefined for a new one. */
   leftMs(name: string, awaited: AwaitedThing, operation: Operation | undefined): number | undefined {
     const leftMs = this.#registered.get(name)?.leftMs ?? this.#recordedMs(this.#labelOf(name, awaited, operation));
-    return leftMs === undefined ? undefined : Math.max(0, leftMs - (this.port.clock.monotonic() - this.#arrivedAt));
+    return leftMs === undefined ? undefined : Math.max(0, leftMs - (this.#port.clock.monotonic() - this.#arrivedAt));
   }
 
   /**
@@ -65,9 +65,9 @@ export class WaitTimes {
    * clock is ahead must not end a wait early.
    */
   #recordedMs(label: string): number | undefined {
-    const note = this.port.find(label);
+    const note = this.#port.find(label);
     if (note === undefined || this.#startedAt === undefined) return undefined;
-    return Number(decodeValue(this.port.functionName, label, note.value)) - (this.#startedAt - timeOf(note));
+    return Number(decodeValue(this.#port.functionName, label, note.value)) - (this.#startedAt - timeOf(note));
   }
 
   /** Records the time left of a wait for which the handler cannot park now. */
@@ -76,13 +76,13 @@ export class WaitTimes {
     if (leftMs === null || leftMs < MIN_RECORDED_MS) return;
     wait.isTimeKept = true;
     const label = this.#labelOf(wait.name, wait.awaited, wait.operation);
-    if (this.isRegistered(wait.name) || this.port.find(label) !== undefined) return;
-    this.port.recordNote(label, encodeValue(this.port.functionName, label, Math.ceil(leftMs)));
+    if (this.isRegistered(wait.name) || this.#port.find(label) !== undefined) return;
+    this.#port.recordNote(label, encodeValue(this.#port.functionName, label, Math.ceil(leftMs)));
   }
 
   /** The timeout of a wait for a message belongs to one attempt; the next attempt waits for the whole timeout again. */
   #labelOf(name: string, { kind }: AwaitedThing, operation: Operation | undefined): string {
     const what = operation === undefined ? name : operation.id.toString(36);
-    return boundedName(kind === "sleep_for" ? `due:${what}` : `due:${what}/${this.port.failures}`);
+    return boundedName(kind === "sleep_for" ? `due:${what}` : `due:${what}/${this.#port.failures}`);
   }
 }

@@ -73,6 +73,10 @@ function withoutOrder(code: number, place: number): StoredOrder {
   };
 }
 
+/** Makes the record of a wait the record of a failed attempt of it, in SQL: its operation keeps its identity and name. */
+export const TRIED_WAIT = `name = name || '/tries', kind = ${KIND_CODES.try - OTHER_KIND}, place = 0,
+  gate = ${OTHER_KIND | NO_FLAGS}, due_at = null, event_name = null, awaited_id = null, value = null`;
+
 /** Reads the kind from its two columns. */
 export function readKind(kind: number, gate: number | null): CheckpointKind {
   return kindOf(kind + ((gate ?? 0) & OTHER_KIND));

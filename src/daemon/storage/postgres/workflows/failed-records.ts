@@ -3,7 +3,7 @@ import type { Transition } from "../../../core/job-machine.ts";
 import { isTerminal } from "../../../core/job.ts";
 import { ORDERED_SINCE } from "../../copy/copy-tables.ts";
 import { KIND_CODES, STATE_CODES } from "../../rows/job-rows.ts";
-import { ENDED_ATTEMPT, loosenedGateSql, NO_FLAGS, OTHER_KIND, storedOp } from "../../rows/record-order.ts";
+import { ENDED_ATTEMPT, loosenedGateSql, NO_FLAGS, OTHER_KIND, storedOp, TRIED_WAIT } from "../../rows/record-order.ts";
 import type { AwaitedJob } from "../../seam/workflows.ts";
 import { booleanArray, numberArray, textArray, uuidArray } from "../connection/literals.ts";
 import { isUndo } from "../connection/rows.ts";
@@ -18,10 +18,17 @@ const MARK = `update reseolio.checkpoints as record
   from unnest($1::uuid[], $2::text[], $3::bigint[], $4::int[], $5::bool[]) as given (job_id, name, op, flags, stays)
   where record.job_id = given.job_id and record.name = given.name and (record.gate is not null or not given.stays)`;
 
-/** A wait that timed out waits again. */
+/** A wait that timed out and so ended an attempt waits again. */
 const IS_TIMEOUT = `(timed_out and (gate & ${ENDED_ATTEMPT}) <> 0)`;
 
-const FORGET_TIMEOUTS = `delete from reseolio.checkpoints where job_id = any ($1::uuid[]) and ${IS_TIMEOUT}`;
+/** Those of an earlier timeout. */
+const FORGET_TRIES = `delete from reseolio.checkpoints where (job_id, name) in (
+    select job_id, name || '/tries' from reseolio.checkpoints where job_id = any ($1::uuid[]) and ${IS_TIMEOUT}
+  )`;
+
+/** Its operation stays known: another one of its name would take its place in the retry. */
+const TRY_AGAIN = `update reseolio.checkpoints set ${TRIED_WAIT}, timed_out = false
+  where job_id = any ($1::uuid[]) and ${IS_TIMEOUT}`;
 
 /** Includes the pauses between a step's attempts, which would count as attempts made. */
 const FORGET_ERRORS = `delete from reseolio.checkpoints
@@ -81,11 +88,9 @@ export async function markRecords({ runner }: WriteSession, transitions: readonl
     numberArray(rows.map(({ flags }) => flags)),
     booleanArray(rows.map(({ stays }) => stays)),
   ];
-  const retried = rows.filter(({ stays, flags }) => !stays && flags !== 0).map(({ jobId }) => jobId);
-  await Promise.all([
-    runner.rows(MARK, given),
-    retried.length === 0 ? undefined : runner.rows(FORGET_TIMEOUTS, [uuidArray(distinctIds(retried))]),
-  ]);
+  const retried = distinctIds(rows.filter(({ stays, flags }) => !stays && flags !== 0).map(({ jobId }) => jobId));
+  const again = retried.length === 0 ? [] : [FORGET_TRIES, TRY_AGAIN];
+  await Promise.all([runner.rows(MARK, given), ...again.map((sql) => runner.rows(sql, [uuidArray(retried)]))]);
 }
 
 /** Lists each record once, because a statement can update a row only once. */

@@ -5,7 +5,7 @@ import { isTerminal } from "../../../core/job.ts";
 import { ORDERED_SINCE } from "../../copy/copy-tables.ts";
 import { jobIdBytes, jobIdText, writeJobId } from "../../rows/job-id.ts";
 import { KIND_CODES, STATE_CODES } from "../../rows/job-rows.ts";
-import { ENDED_ATTEMPT, loosenedGateSql, NO_FLAGS, OTHER_KIND, storedOp } from "../../rows/record-order.ts";
+import { ENDED_ATTEMPT, loosenedGateSql, NO_FLAGS, OTHER_KIND, storedOp, TRIED_WAIT } from "../../rows/record-order.ts";
 import type { AwaitedJob } from "../../seam/workflows.ts";
 import { IS_UNDO } from "../connection/rows.ts";
 import type { WriteSession } from "../session/write-session.ts";
@@ -19,10 +19,16 @@ const LOOSEN = `update checkpoints set place = 0, gate = ${loosenedGateSql("")} 
 const MARK = `update checkpoints set gate = gate | $flags, op = $op
   where job_id = $jobId and name = $name and gate is not null`;
 
-/** A wait that timed out waits again. */
+/** A wait that timed out and so ended an attempt waits again. */
 const IS_TIMEOUT = `(timed_out = 1 and (gate & ${ENDED_ATTEMPT}) <> 0)`;
 
-const FORGET_TIMEOUTS = `delete from checkpoints where job_id = ?1 and ${IS_TIMEOUT}`;
+/** Those of an earlier timeout. */
+const FORGET_TRIES = `delete from checkpoints where job_id = ?1 and name in (
+    select name || '/tries' from checkpoints where job_id = ?1 and ${IS_TIMEOUT}
+  )`;
+
+/** Its operation stays known: another one of its name would take its place in the retry. */
+const TRY_AGAIN = `update checkpoints set ${TRIED_WAIT}, timed_out = 0 where job_id = ?1 and ${IS_TIMEOUT}`;
 
 /** Includes the pauses between a step's attempts, which would count as attempts made. */
 const FORGET_ERRORS = `delete from checkpoints where job_id = ?1 and (
@@ -73,7 +79,8 @@ export function prepareFailedRecords({ db }: WriteSession): FailedRecords {
 function prepareMark(db: Database): FailedRecords["mark"] {
   const loosen = db.prepare(LOOSEN);
   const flag = db.prepare(MARK);
-  const forgetTimeouts = db.prepare(FORGET_TIMEOUTS);
+  const forgetTries = db.prepare(FORGET_TRIES);
+  const tryAgain = db.prepare(TRY_AGAIN);
   const id = new Uint8Array(16);
 
   function markAll({ endedBy, loosened }: FailureMarks, hasEnded: boolean): void {
@@ -83,7 +90,9 @@ function prepareMark(db: Database): FailedRecords["mark"] {
     };
     run(loosened, 0);
     run(endedBy, ENDED_ATTEMPT);
-    if (!hasEnded && endedBy.length > 0) forgetTimeouts.run(id);
+    if (hasEnded || endedBy.length === 0) return;
+    forgetTries.run(id);
+    tryAgain.run(id);
   }
 
   return ({ jobId, change }) => {
