@@ -1,5 +1,5 @@
 /** The npm tarballs installed in an empty project, as a user has them; made once for all tests of a run. */
-import { rmSync } from "node:fs";
+import { spawn } from "node:child_process";
 import { mkdtemp, readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,8 +23,15 @@ async function install(): Promise<string> {
   const made = process.env["RESEOLIO_TEST_MODULES"];
   if (made !== undefined && made !== "") return made;
   const project = await mkdtemp(join(tmpdir(), "reseolio-installed-"));
-  process.on("exit", () => rmSync(project, { recursive: true, force: true }));
+  removeWithThisProcess(project);
   return await installSdk(project);
+}
+
+/** By a shell that waits for the end of its standard input: `bun test` emits no "exit". */
+function removeWithThisProcess(directory: string): void {
+  const script = 'trap "" HUP INT TERM; cat >/dev/null; rm -rf "$0"';
+  const shell = spawn("/bin/sh", ["-c", script, directory], { stdio: ["pipe", "ignore", "ignore"], detached: true });
+  shell.unref();
 }
 
 /** What `create-next-app` installs, as far as a project without pages uses it; 500 MB with the tarballs. */
