@@ -5,7 +5,7 @@ import manifest from "../package.json" with { type: "json" };
 import { buildSdk } from "./build-sdk.ts";
 import { run } from "./run.ts";
 
-/** Packages that docs/recipes.md uses, without Next.js, which has 340 MB. */
+/** Packages that docs/recipes.md uses. Those of Next.js are not among them: its recipe is a project of its own. */
 const RECIPE_PACKAGES = [
   ...["express@5.3.0", "@types/express@5.0.6", "fastify@5.12.8", "esbuild@0.28.2", "vitest@5.1.2"],
   ...["@nestjs/core@12.5.1", "@nestjs/common@12.5.1", "@nestjs/platform-express@12.5.1"],
@@ -20,18 +20,14 @@ export async function installSdk(project: string): Promise<string> {
   await mkdir(project, { recursive: true });
   const tarballs = await buildSdk({ published: false, outDirectory: join(project, "tarballs") });
   await writeFile(join(project, "package.json"), '{ "private": true, "type": "module" }\n');
-  const types = `@types/node@${manifest.devDependencies["@types/node"]}`;
-  const command = [
-    "npm",
-    "install",
-    "--no-audit",
-    "--no-fund",
-    "--loglevel=error",
-    types,
-    ...RECIPE_PACKAGES,
-    ...tarballs,
-  ];
-  const result = await run(command, { cwd: project, timeoutMs: 240_000 });
-  if (result.exitCode !== 0) throw new Error(`npm could not install the tarballs:\n${result.output}`);
+  await installPackages(project, [...RECIPE_PACKAGES, ...tarballs]);
   return join(project, "node_modules");
+}
+
+/** Installs packages and tarballs, with Node's types, in a directory that has a `package.json`. */
+export async function installPackages(project: string, packages: readonly string[]): Promise<void> {
+  const types = `@types/node@${manifest.devDependencies["@types/node"]}`;
+  const command = ["npm", "install", "--no-audit", "--no-fund", "--loglevel=error", types, ...packages];
+  const result = await run(command, { cwd: project, timeoutMs: 240_000 });
+  if (result.exitCode !== 0) throw new Error(`npm could not install the packages:\n${result.output}`);
 }

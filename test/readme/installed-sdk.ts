@@ -1,9 +1,10 @@
 /** The npm tarballs installed in an empty project, as a user has them; made once for all tests of a run. */
-import { rmSync } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { mkdtemp, readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { installSdk } from "../../scripts/install-sdk.ts";
+import { installPackages, installSdk } from "../../scripts/install-sdk.ts";
+import { run } from "../../scripts/run.ts";
 import { checkout } from "../support/executable.ts";
 import { runCommand } from "../support/run-command.ts";
 
@@ -22,8 +23,31 @@ async function install(): Promise<string> {
   const made = process.env["RESEOLIO_TEST_MODULES"];
   if (made !== undefined && made !== "") return made;
   const project = await mkdtemp(join(tmpdir(), "reseolio-installed-"));
-  process.on("exit", () => rmSync(project, { recursive: true, force: true }));
+  removeWithThisProcess(project);
   return await installSdk(project);
+}
+
+/** By a shell that waits for the end of its standard input: `bun test` emits no "exit". */
+function removeWithThisProcess(directory: string): void {
+  const script = 'trap "" HUP INT TERM; cat >/dev/null; rm -rf "$0"';
+  const shell = spawn("/bin/sh", ["-c", script, directory], { stdio: ["pipe", "ignore", "ignore"], detached: true });
+  shell.unref();
+}
+
+/** What `create-next-app` installs, as far as a project without pages uses it; 500 MB with the tarballs. */
+const NEXT_PACKAGES = ["next@16.4.6", "react@19.3.1", "react-dom@19.3.1", "typescript@7.0.2", "@types/react@19.3.3"];
+
+/** Next.js and the tarballs, installed in the project itself: it takes no package through a link that leaves the project. */
+export async function installNext(project: string): Promise<void> {
+  const tarballs = join(await installedModules(), "..", "tarballs");
+  const paths = (await readdir(tarballs)).map((name) => join(tarballs, name));
+  await installPackages(project, [...NEXT_PACKAGES, ...paths]);
+}
+
+/** Whether the registry answers, from which packages come. */
+export async function canReachNpm(): Promise<boolean> {
+  const { exitCode } = await run(["npm", "ping", "--fetch-retries=0"], { cwd: tmpdir(), timeoutMs: 20_000 });
+  return exitCode === 0;
 }
 
 /** What the strictest compiler says of a program that uses the installed package; empty when nothing. */

@@ -63,7 +63,9 @@ export async function createWorld(modules?: string): Promise<World> {
     runScript: async (script, env = {}) => {
       await writeFile(dir.file("script.sh"), local(`${PRELUDE}\n${script}`));
       const path = `${dir.file("bin")}:${process.env["PATH"] ?? ""}`;
-      return runBash(dir.path, { PATH: path, HOME: dir.file("home"), RESEOLIO_ADDR: address, ...env }, groups);
+      // `next start` listens on PORT, which is 3000 when it is not set.
+      const own = { PATH: path, HOME: dir.file("home"), RESEOLIO_ADDR: address, PORT: webPort };
+      return runBash(dir.path, { ...own, ...env }, groups);
     },
     [Symbol.asyncDispose]: async () => {
       killAll();
@@ -93,11 +95,12 @@ until_listening() {
 export function capture(name: string, commands: string): string {
   const patient = commands
     .replaceAll(/^reseolio serve.*&$/gm, "$&\nuntil_ready")
-    .replaceAll(/^node server.*&$/gm, "$&\nuntil_listening");
+    .replaceAll(/^(?:node server|.*npx next start).*&$/gm, "$&\nuntil_listening");
   return `exec 3>&1 >${quote(name)}\n${patient}\nexec >&3\n`;
 }
 
-const TIMEOUT_MS = 60_000;
+/** `next build` takes 12 s on two idle cores. */
+const TIMEOUT_MS = 80_000;
 
 async function runBash(cwd: string, env: Readonly<Record<string, string>>, groups: Set<number>): Promise<ScriptResult> {
   const log = `${cwd}/script.log`;
