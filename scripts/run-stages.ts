@@ -28,9 +28,9 @@ export interface StageListener {
 }
 
 /**
- * Runs stages beside each other as long as their slots fit into `slots`. Each free slot goes to the first stage in the
- * list that fits, so a long stage belongs at the front. A stage that needs more slots than there are runs alone.
- * A failure does not stop the others.
+ * Runs stages in parallel as long as their slots fit into `slots`. Each free slot goes to the first stage in the list
+ * that fits, so long stages belong at the front. A stage that needs more slots than there are runs alone. A failure
+ * does not stop the others.
  */
 export async function runStages(
   stages: readonly Stage[],

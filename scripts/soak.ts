@@ -1,4 +1,4 @@
-/** `bun run soak`: the promises at length, with a verdict for each part; `--help` lists the options. */
+/** `bun run soak`: long-running tests of the promises, with a verdict for each part; `--help` lists the options. */
 import { tmpdir } from "node:os";
 import { prepareCheckout } from "./prepare.ts";
 import { parseSoakOptions, SOAK_USAGE } from "./soak/options.ts";

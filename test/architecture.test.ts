@@ -1,4 +1,4 @@
-/** The rules of the house, checked on the text of the tree: who may import whom, and what may be written where. */
+/** The rules of the codebase, checked on the source text: who may import whom, and what may be written where. */
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";

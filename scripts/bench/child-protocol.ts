@@ -7,9 +7,12 @@ export type Order =
   | { readonly op: "unary"; readonly count: number }
   /** Sequential empty frames there and back on a Session stream. */
   | { readonly op: "frames"; readonly count: number }
-  /** Frames, each followed by a raw commit to a separate database in the directory: the least that a durable answer takes. */
+  /**
+   * Frames, each followed by a raw commit to a separate database in the directory: the lower bound for a durable
+   * answer.
+   */
   | { readonly op: "durable-frames"; readonly count: number; readonly directory: string }
-  /** Single calls, so many of them in flight at any time. */
+  /** Single calls, with `inFlight` of them outstanding at any time. */
   | { readonly op: "enqueue"; readonly functionName: string; readonly count: number; readonly inFlight: number }
   /** Batches of `batch` jobs, one after the other. */
   | { readonly op: "bulk"; readonly functionName: string; readonly count: number; readonly batch: number }
@@ -17,15 +20,15 @@ export type Order =
   | { readonly op: "call"; readonly functionName: string; readonly count: number; readonly inFlight: number }
   /** Serve a function that does nothing, from now on. */
   | { readonly op: "serve"; readonly functionName: string }
-  /** Serve it, and wait until so many of its jobs have been settled. */
+  /** Serve the function, and wait until `count` of its jobs have been settled. */
   | { readonly op: "drain"; readonly functionName: string; readonly count: number }
-  /** Drain of workflows with so many steps that do nothing. */
+  /** Drain workflows of `steps` no-op steps each. */
   | { readonly op: "workflows"; readonly functionName: string; readonly count: number; readonly steps: number }
   /** Serve a function and run one job of it, whose steps, one after the other, are timed. */
   | { readonly op: "steps"; readonly functionName: string; readonly count: number }
-  /** Wait until so many jobs of a function have been settled. */
+  /** Wait until `count` jobs of a function have been settled. */
   | { readonly op: "settled"; readonly functionName: string; readonly count: number }
-  /** First page of a list, so many times. */
+  /** Read the first page of a list `count` times. */
   | { readonly op: "list"; readonly filter: ListFilter; readonly count: number }
   | { readonly op: "stop" };
 
@@ -34,7 +37,7 @@ export interface ListFilter {
   /** Numbers of the protocol's JobState. */
   readonly states?: readonly number[];
   readonly functionNames?: readonly string[];
-  /** Only jobs made in the hour that ended so long ago. */
+  /** Only jobs created in the hour that ended this many milliseconds ago. */
   readonly hourEndingMsAgo?: number;
 }
 

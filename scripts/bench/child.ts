@@ -79,7 +79,7 @@ async function connect(address: string, concurrency: number): Promise<Answer> {
   return { kind: "done" };
 }
 
-/** Runs `act` so many times, `inFlight` at any time, and times each and all. */
+/** Runs `act` `count` times, `inFlight` at a time; times each run and the whole. */
 async function repeat(count: number, inFlight: number, act: () => Promise<void>): Promise<Timing> {
   const latencies = new Float64Array(count);
   let next = 0;
@@ -95,7 +95,9 @@ async function repeat(count: number, inFlight: number, act: () => Promise<void>)
   return summary(count, performance.now() - startedAt, latencies);
 }
 
-/** What a durable answer costs at least: in turns, as in a real one, neither finds the processor as warm as when alone. */
+/**
+ * The lower bound for a durable answer. Frames and commits alternate, as in a real one: alone, each finds a warmer CPU.
+ */
 async function durableFrames(count: number, directory: string): Promise<Timing> {
   const { openRawCommits } = (await import(PHYSICAL_LIMITS)) as typeof PhysicalLimits;
   commits ??= openRawCommits(directory, `commits-${process.pid}.tmp`);
@@ -157,7 +159,7 @@ async function bulk(functionName: string, count: number, batch: number): Promise
   return { ...timing, count: timing.count * batch };
 }
 
-/** From the moment in which the worker asks for the function until the daemon has recorded the last outcome. */
+/** Measures from the worker's request for the function until the daemon has recorded the last outcome. */
 async function drain(functionName: string, count: number, work: () => unknown): Promise<Timing> {
   let runs = 0;
   const startedAt = performance.now();
@@ -177,7 +179,7 @@ async function runSteps(count: number): Promise<void> {
   for (let index = 0; index < count; index++) await step(`step ${index}`, () => null);
 }
 
-/** From the call of a step to the moment at which the handler goes on. */
+/** Measures from the call of a step until the handler continues. */
 async function timeSteps(functionName: string, count: number): Promise<Timing> {
   let timing: Timing | undefined;
   const timed = sdk().durable(functionName, async () => {

@@ -91,13 +91,13 @@ async function end(child: ChildProcess, signal: "SIGTERM" | "SIGKILL"): Promise<
   clearTimeout(patience);
 }
 
-/** Resident memory of a process in bytes; null where the system does not tell. */
+/** Resident memory of a process in bytes; null if the system does not report it. */
 export function residentBytes(pid: number): number | null {
   const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readProc(pid, "status"))?.[1];
   return kibibytes === undefined ? null : Number(kibibytes) * 1024;
 }
 
-/** Milliseconds of processor time that a process has used; null where the system does not tell. */
+/** Milliseconds of processor time that a process has used; null if the system does not report it. */
 export function processorMs(pid: number): number | null {
   // The name in brackets may hold spaces: the numbers come after it. Ticks are 10 ms on every Linux that runs this.
   const fields = readProc(pid, "stat").split(") ")[1]?.split(" ");

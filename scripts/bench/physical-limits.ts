@@ -22,7 +22,10 @@ export function measureFsyncs(directory: string, count: number): number {
   }
 }
 
-/** More pages than the log has: from then on commits overwrite it, as a daemon's do, which is twice as fast as to extend it. */
+/**
+ * More pages than the log holds: after that, commits overwrite the log, like a daemon's. Extending it takes twice as
+ * long.
+ */
 const WARM_UP_COMMITS = 250;
 
 /** A database of its own, to measure commits in as often as wanted. */

@@ -1,4 +1,7 @@
-/** A PostgreSQL server of the run's own, durable as in production, with databases to start from and what is measured beside it. */
+/**
+ * A PostgreSQL server for this run, durable as in production, with databases to start from and baselines to compare
+ * with.
+ */
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -69,7 +72,7 @@ function fillSql(functionName: string, state: Filling["state"], count: number): 
     on conflict (function_id, state) do update set count = reseolio.job_counts.count + excluded.count`;
 }
 
-/** Milliseconds of processor time of a server and all its processes, also those that ended; null where none is told. */
+/** Milliseconds of processor time of a server and all its processes, including ended ones; null if not reported. */
 export function serverProcessorMs({ pid }: PostgresServer): number | null {
   const own = statFields(String(pid));
   if (own === null) return null;

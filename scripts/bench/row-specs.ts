@@ -94,7 +94,7 @@ function workloads(scene: SceneName, group: string): readonly RowSpec[] {
   ].filter(({ key }) => isJudged || !AGAINST_LIMITS.some((name) => key.endsWith(name)));
 }
 
-/** Rows that set a figure against a physical limit, which is measured beside the empty database only. */
+/** Rows that compare a figure with a physical limit, which is measured only with the empty database. */
 const AGAINST_LIMITS = ["/overhead", "/overhead-alone", "enqueue-64/share"];
 
 function grown(scene: SceneName, group: string): readonly RowSpec[] {

@@ -1,4 +1,4 @@
-/** The table of results: what each row is called, and what it has to reach. */
+/** The table of results: the label and the target of each row. */
 import type { Recorder } from "./recorder.ts";
 
 /** A row before it is measured. */

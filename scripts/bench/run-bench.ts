@@ -15,7 +15,7 @@ import { runScheduleSuite } from "./suite-schedules.ts";
 import { runWorkSuites } from "./suite-work.ts";
 import { renderTable } from "./table.ts";
 
-/** Processes that wanted to run in the last minute, above which figures suffer. */
+/** Load average over the last minute above which figures suffer. */
 const QUIET_LOAD = 0.7;
 
 /** Runs the suites asked for and prints the table. Exit code: 1 with `--strict` when a target is missed, else 0. */

@@ -15,7 +15,7 @@ import { runWorkloads } from "./workloads.ts";
 
 const SCENES = ["postgres", "postgres-finished"] as const;
 
-/** Scenes take turns within a round, in changing order, so that what else the machine does falls on both. */
+/** Scenes alternate within a round, in changing order, so that other load on the machine affects both. */
 export async function runPostgresSuite(context: BenchContext): Promise<void> {
   const { options, recorder, scale } = context;
   await using server = await startBenchServer();

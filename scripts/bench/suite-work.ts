@@ -11,7 +11,7 @@ interface Scene {
   readonly runtime: Runtime;
 }
 
-/** Scenes take turns within a round, in changing order, so that what else the machine does falls on all of them. */
+/** Scenes alternate within a round, in changing order, so that other load on the machine affects all of them. */
 export async function runWorkSuites(
   context: BenchContext,
   wanted: { readonly node: boolean; readonly growth: boolean },
@@ -48,12 +48,12 @@ async function makeScenes(
   return scenes;
 }
 
-/** Figures of a full database beside those of an empty one. */
+/** Figures of a full database that are compared with those of the empty one. */
 export const RATES = ["enqueue-64/rate", "enqueue-256/rate", "bulk/rate", "drain/rate", "call-64/rate"];
-/** Times of a full database beside those of an empty one; less is better. */
+/** Times of a full database that are compared with those of the empty one; less is better. */
 export const LATENCIES = ["enqueue-1/p50", "call/p50"];
 
-/** How this round's figures stand to each other: 1 is as good as the empty database, less is worse. */
+/** Records the ratios of this round: 1 is as good as the empty database, less is worse. */
 function recordShares({ recorder }: BenchContext, scenes: readonly Scene[]): void {
   const latest = (key: string): number => recorder.values(key).at(-1) ?? Number.NaN;
   recorder.add("empty/enqueue-64/share", (latest("empty/enqueue-64/rate") / latest("limits/grouped")) * 100);

@@ -12,7 +12,7 @@ export interface MemorySample {
 
 /** Samples, oldest first. */
 export interface WatchedMemory {
-  /** Empty where the system does not tell. */
+  /** Empty if the system does not report memory. */
   readonly samples: readonly MemorySample[];
   readonly jobsPerSecond: number;
 }
@@ -61,8 +61,8 @@ export async function watchMemory(
 }
 
 /**
- * Single samples depend on when rubbish was last collected: three at each end. Null without samples at or after
- * `plateauJobs`.
+ * Takes the median of three samples at each end, because a single one depends on when garbage was last collected. Null
+ * without samples at or after `plateauJobs`.
  */
 export function measureGrowth(samples: readonly MemorySample[], plateauJobs: number): Growth | null {
   const plateau = samples.filter(({ jobs }) => jobs >= plateauJobs).slice(0, 3);

@@ -18,11 +18,11 @@ const CALL = "bench:call:noop";
 const WORKFLOW = "bench:workflow:three-steps";
 const STEPS = "bench:workflow:many-steps";
 
-/** What a scene has beside its daemon. */
+/** Additional measurements of a scene, besides those of its daemon. */
 export interface SceneExtras {
   /** Milliseconds of processor time that the database's own processes have used. */
   readonly serverMs?: () => number | null;
-  /** The rate of what 64 calls in flight are held against; measured in turns with them. */
+  /** The rate that 64 calls in flight are compared with; the two measurements alternate. */
   readonly besideEnqueues?: () => Promise<number>;
 }
 
@@ -75,7 +75,7 @@ async function warmUp({ scale }: BenchContext, { client, worker }: Stage): Promi
   await client.time({ op: "call", functionName: CALL, count: Math.ceil(count / 10), inFlight: 1 });
 }
 
-/** Single enqueues in turns with what they are held against, so that all meet the same neighbours. */
+/** Alternates single enqueues with their baselines, so that all of them run under the same load. */
 async function recordSingles(context: BenchContext, scene: SceneName, { client }: Stage): Promise<void> {
   const { scale, recorder } = context;
   const commits = openRawCommits(context.directory);
@@ -100,7 +100,7 @@ async function recordSingles(context: BenchContext, scene: SceneName, { client }
   commits.close();
 }
 
-/** What one turn's figure is held against. */
+/** The baselines of one turn. */
 interface Limits {
   readonly frameMs: number;
   readonly commitMs: number;
@@ -113,7 +113,7 @@ interface SingleTurn extends Limits {
   readonly p99Ms: number;
 }
 
-/** Measured by the process whose figure is held against it; not beside full databases, whose figures are not. */
+/** Measured by the process whose figure is compared with it. NaN for full databases: their figures are not compared. */
 async function durableFrameMs(
   { directory }: BenchContext,
   scene: SceneName,
@@ -124,7 +124,9 @@ async function durableFrameMs(
   return (await child.time({ op: "durable-frames", count, directory })).p50Ms;
 }
 
-/** Against both in turns, and against the sum of each alone, which no program that does the one after the other reaches. */
+/**
+ * Compares with both in sequence, and with the sum of each measured alone, which no program that does both can reach.
+ */
 function recordOverheads<Turn extends Limits>(
   recorder: Recorder,
   key: string,
@@ -161,12 +163,12 @@ async function recordEnqueues(
 
 interface EnqueueRun {
   readonly rate: number;
-  /** Processor time a job; null where none is told. */
+  /** Processor time per job; null if the system does not report it. */
   readonly daemonUs: number | null;
   readonly serverUs: number | null;
 }
 
-/** Each run stands between two of what it is held against, so that what else the machine does falls on both. */
+/** Runs each measurement between two of its baseline, so that other load on the machine affects both. */
 async function inTurns(
   recorder: Recorder,
   scene: SceneName,
@@ -232,13 +234,13 @@ async function recordWorkflows(context: BenchContext, scene: SceneName, stage: S
   const before = processorMs(daemon.pid);
   const drained = await worker.time({ op: "workflows", functionName: WORKFLOW, count, steps: 3 });
   recorder.add(`${scene}/workflows/rate`, rate(drained));
-  // The rest is held against limits of SQLite.
+  // The remaining figures are compared with limits of SQLite.
   if (scene === "postgres") return;
   recordProcessor(recorder, `${scene}/workflows/cpu`, processorMs(daemon.pid), before, count);
   await recordSteps(context, scene, stage);
 }
 
-/** As single enqueues, in turns with what they are held against. */
+/** Like single enqueues: alternates steps with their baselines. */
 async function recordSteps(context: BenchContext, scene: SceneName, { client, worker }: Stage): Promise<void> {
   const { scale, recorder } = context;
   const commits = openRawCommits(context.directory);
@@ -262,7 +264,7 @@ async function recordLimits({ scale, recorder, directory }: BenchContext, { clie
   recorder.add("limits/unary/p50", unary.p50Ms);
 }
 
-/** Processor time does not depend on what else the machine does, as rates do. */
+/** Unlike rates, processor time does not depend on other load on the machine. */
 function recordProcessor(
   recorder: Recorder,
   key: string,

@@ -1,6 +1,6 @@
 /**
- * The application of the demo: delivers webhooks, one durable call each. It knows nothing of kills and keeps no state:
- * started again, it makes the same calls with the same keys and finds the jobs that are there.
+ * The demo's application: delivers webhooks, each as one durable call. It is unaware of kills and keeps no state: when
+ * restarted, it makes the same calls with the same keys and finds the existing jobs.
  */
 import { context, Reseolio } from "../../src/sdk/index.ts";
 import { type AppEvent, readAppSettings, WEBHOOKS } from "./app-contract.ts";

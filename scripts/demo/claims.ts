@@ -1,7 +1,7 @@
 /** The demo's claims, checked against the database file and the receiver's log. */
 import type { Delivery } from "./receiver.ts";
 
-/** The evidence from both. */
+/** The evidence from the database file and the receiver's log. */
 export interface Evidence {
   readonly webhooks: readonly string[];
   /** Ids that the application was given when its calls were on disk, from all of its starts. */

@@ -13,7 +13,7 @@ import { styleFor, Timeline } from "./timeline.ts";
 
 /** Requests of each webhook that the receiver refuses before it accepts one. */
 const REFUSALS = new Map(WEBHOOKS.map((webhook, index) => [webhook, [4, 5, 4, 5, 6][index] ?? 4]));
-/** By these requests everything, then the daemon alone, is killed: while the request is under way. */
+/** Request numbers at which everything, and later the daemon alone, is killed while the request is in progress. */
 const KILL_ALL_AT = 8;
 const KILL_DAEMON_AT = 17;
 const DOWN_FOR_MS = 1_000;

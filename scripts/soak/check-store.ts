@@ -1,11 +1,11 @@
-/** The database file, read by SQLite alone, without a daemon: what is in it, and whether it is whole. */
+/** Reads a database file with plain SQLite, without a daemon, and checks its integrity. */
 import { Database } from "bun:sqlite";
 import type { StoredCall } from "./enqueue-log.ts";
 
 /** What a database file holds of one function. */
 export interface StoreReport {
   readonly calls: readonly StoredCall[];
-  /** Damage, and counters that do not say what is there. */
+  /** Corruption, and counters that do not match the jobs. */
   readonly faults: readonly string[];
 }
 

@@ -56,9 +56,9 @@ export interface CallerSettings {
   /** Address of one daemon, or of several of a cluster, tried in this order. */
   readonly address: string | readonly string[];
   readonly functionName: string;
-  /** Called now and then instead. */
+  /** The workflow that is called from time to time instead of `functionName`. */
   readonly flowName: string;
-  /** Tells its calls from those of others. */
+  /** Distinguishes this caller's calls from those of other callers. */
   readonly name: string;
   /** Calls under way. */
   readonly lanes: number;

@@ -52,7 +52,7 @@ export function readExecutionLog(text: string, kills: ReadonlyMap<number, number
   return done.sort((one, other) => one.startedAt - other.startedAt);
 }
 
-/** Faults against P4: two handlers of one job at the same time, or an attempt number that does not rise. */
+/** Violations of P4: two handlers of one job at the same time, or an attempt number that does not increase. */
 export function findOverlaps(executions: readonly Execution[]): readonly string[] {
   return [...Map.groupBy(executions, (one) => one.jobId)].flatMap(([jobId, runs]) =>
     runs.slice(1).flatMap((run, index) => {

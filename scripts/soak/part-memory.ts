@@ -12,7 +12,7 @@ const MAX_END = 1.5;
 const MAX_SLOPE = 0.1;
 const MILLION = 1_000_000;
 
-/** Skipped where the system does not tell the memory of a process. */
+/** Skipped if the system does not report the memory of a process. */
 export async function soakMemory(context: SoakContext): Promise<Verdict> {
   const { jobs } = context.options;
   const db = join(context.directory, "memory.db");

@@ -1,4 +1,4 @@
-/** P1: power is cut under 16 clients; and the control: with fsync made a no-op the same cut must lose calls. */
+/** P1: cuts the power under 16 clients. The control makes fsync a no-op; then the same cut must lose calls. */
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { startDaemon } from "../bench/daemon-process.ts";
@@ -17,7 +17,7 @@ const TITLE = "P1 an acknowledged call survives power loss";
 const CONTROL_TITLE = "control: without fsync the same power cut does lose acknowledged calls";
 const FUNCTION_NAME = "soak:power:job";
 
-/** Both verdicts; skipped, with the reason, where no power can be cut. */
+/** Returns both verdicts; if power cuts cannot be simulated, both are skipped, with the reason. */
 export async function soakPowerLoss(context: SoakContext): Promise<readonly Verdict[]> {
   const obstacle = powerCutObstacle();
   if (obstacle !== null) {

@@ -1,4 +1,4 @@
-/** P11: random handlers on both stores, killed at random points and anywhere, are given what they were given before. */
+/** P11: random handlers on both stores, killed at random points or at any time, receive the same values again. */
 import { describeDeaths } from "../../test/replay/deaths.ts";
 import { startReplayWorld } from "../../test/replay/replay-world.ts";
 import { runKilledSeeds, shrinkKilled } from "../../test/replay/run-killed-seeds.ts";
@@ -21,7 +21,7 @@ const WIDTH = 150;
 const KILLS_EVERY = 5;
 const KILLED_PROGRAMS = 150;
 const KILLS = 12;
-/** Made smaller and printed whole; of others the seed says enough. */
+/** Number of differences that are shrunk and printed in full; for the others, the seed is enough. */
 const SHOWN_WHOLE = 3;
 
 interface Totals {

@@ -1,4 +1,6 @@
-/** On both stores: what jobs did that fail or are cancelled is undone, each step in its turn, whatever is killed when. */
+/**
+ * On both stores: the steps of failed and cancelled jobs are undone one by one, in order, whatever is killed and when.
+ */
 import { type StoreKind, STORES } from "../../test/support/each-store.ts";
 import { playRounds, type SoakContext, type Verdict, verdictOf } from "./soak-context.ts";
 import { describeEffects } from "./undo/effect-log.ts";

@@ -1,4 +1,4 @@
-/** A hundred thousand parked jobs cost an idle daemon nothing; a thousand of them that are due at once wake in time. */
+/** A hundred thousand parked jobs cost an idle daemon nothing, and a thousand that become due at once wake in time. */
 import { join } from "node:path";
 import { Reseolio } from "../../src/sdk/index.ts";
 import { startPostgres } from "../../test/support/postgres-server.ts";
@@ -67,7 +67,7 @@ async function watchIdle(daemon: BenchDaemon, dueAt: number) {
   return { percent, bytes, grownBytes: bytes - before.bytes };
 }
 
-/** Their workers are gone: each is replayed, and comes to the end of its sleep at once. */
+/** Their workers are gone, so each job is replayed and reaches the end of its sleep at once. */
 async function watchWaking(
   daemon: BenchDaemon,
   dueAt: number,

@@ -1,4 +1,7 @@
-/** P4, P6: workers are killed -9 at random while they run jobs; every job runs again at once, elsewhere, and never twice at a time. */
+/**
+ * P4, P6: workers are killed -9 at random while they run jobs. Every job restarts at once on another worker, and no job
+ * ever runs twice at the same time.
+ */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type BenchDaemon, startDaemon } from "../bench/daemon-process.ts";

@@ -3,7 +3,9 @@ import { createClient } from "../../src/sdk/transport/client.ts";
 
 const POLL_MS = 50;
 
-/** Ends when so many jobs of a function are SUCCESS. Throws after the time, with what the daemon says. */
+/**
+ * Resolves when `count` jobs of a function are SUCCESS. Throws after the timeout, with the job counts of the daemon.
+ */
 export async function untilSucceeded(
   address: string,
   functionName: string,

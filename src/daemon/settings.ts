@@ -154,7 +154,7 @@ export const SETTINGS = {
     variable: "RESEOLIO_LINGER",
     placeholder: "DURATION",
     defaultText: null,
-    help: "exit this long after the last client disconnects, instead of staying",
+    help: "exit this long after the last client disconnects; by default the daemon keeps running",
     parse: durationBetween(0, MAX_DURATION_MS),
   },
   manualClock: {

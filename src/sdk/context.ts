@@ -20,7 +20,7 @@ import type { JobResult } from "./serialized.ts";
 export interface Context {
   /** The same in every attempt: a good idempotency key for side effects of the handler. */
   readonly jobId: string;
-  /** Number of this attempt, from 1. Counts on after a crash and after a manual retry. */
+  /** Number of this attempt, from 1. Keeps counting after a crash and after a manual retry. */
   readonly attempt: number;
   /** From the job's options. */
   readonly maxAttempts: number;

@@ -55,8 +55,9 @@ export class TestClock {
     const names = response.busy.map(({ functionName, jobId }) => `${functionName} (job ${jobId})`);
     throw new ReseolioError(
       "failed_precondition",
-      `time stopped at ${new Date(to).toISOString()}, because handlers still run after ${this.#settleTimeoutMs} ms: ` +
-        `${names.join(", ")}. They wait for something that is not durable, or settleTimeoutMs is too short for them`,
+      `time stopped at ${new Date(to).toISOString()}, because handlers are still running ` +
+        `after ${this.#settleTimeoutMs} ms: ${names.join(", ")}. ` +
+        `They are waiting for something that is not durable, or settleTimeoutMs is too short for them`,
     );
   }
 

@@ -62,7 +62,7 @@ testOnEachStore("P9: a well-behaved handler's signal fires at its time limit", a
 
 testOnEachStore("P9: jobs that were leased ahead are not timed out while they wait for a slot", async (store) => {
   await using world = await store.createWorld();
-  // Short ones first: they teach the daemon to lease ahead, and the slow ones that follow wait in the worker.
+  // Short jobs come first: they make the daemon lease ahead, so the slow ones that follow wait in the worker.
   const short = Array.from({ length: 300 }, () => world.enqueue({}));
   const slow = Array.from({ length: 8 }, () => world.enqueue({ holdMs: 300 }, { timeoutMs: 1_000, maxAttempts: 1 }));
   const jobs = await Promise.all([...short, ...slow]);

@@ -74,7 +74,7 @@ testOnEachStore(
     const chains = Array.from({ length: 10 }, async () => {
       for (let call = 0; call < 50; call++) {
         const job = await world.enqueue({ holdMs: random.between(0, 3) });
-        // The distance of the two is what is tested.
+        // The time between the two calls is under test.
         await Bun.sleep(random.between(0, 12));
         await waiting.handle(job.jobId).result(10_000);
       }

@@ -32,7 +32,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await client.stop();
-  // Whatever was sent in this file, the daemon lives, answers, and has stored nothing.
+  // Whatever this file has sent, the daemon is alive, answers, and has stored nothing.
   expect((await fetch(`${daemon.url}/readyz`)).status).toBe(200);
   expect(await storedJobs()).toEqual({});
   await daemon[Symbol.asyncDispose]();

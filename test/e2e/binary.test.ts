@@ -69,7 +69,7 @@ describe("the executable", () => {
   test("answers within 100 ms of its start", async () => {
     const times: number[] = [];
     for (let round = 0; round < 7; round++) times.push((await runCommand([binary, "version"])).durationMs);
-    // The best of seven: what others do on this machine meanwhile is not ours.
+    // The best of seven, to exclude other load on the machine.
     const best = Math.min(...times);
     process.stderr.write(`version answers in ${best.toFixed(1)} ms\n`);
     expect(best).toBeLessThan(100);

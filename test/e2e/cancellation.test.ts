@@ -38,7 +38,7 @@ testOnEachStore("P10: what a deaf handler returns after the cancel changes nothi
   await job.cancel();
   const record = await job.details();
   await world.ledger.until("end", 1, job.jobId);
-  // On the same slot, so after the end of the first was told.
+  // It uses the same slot, so it runs after the end of the first job was reported.
   const next = await world.enqueue({});
   await next.result(10_000);
   expect(await job.details()).toEqual(record);
@@ -56,7 +56,7 @@ testOnEachStore("P10: children and their children are cancelled with the job, ru
     children: [{ ...long, label: "child", children: [{ ...long, label: "grandchild" }] }, long, long, long],
   });
   await world.ledger.until("start", 4);
-  // A call that is under way at the cancel is refused, and its handler does not come to hold.
+  // A call in progress during the cancellation is refused, so wait until the handler has made all its calls.
   while ((await world.client.listJobs({ name: WORK, limit: 100 })).jobs.length < 6) await Bun.sleep(10);
   const stranger = await world.enqueue(long);
   const cancelledAt = Date.now();
@@ -81,7 +81,7 @@ testOnEachStore("P10: children that are called after the cancel are refused, who
   });
   await world.ledger.until("start", 1, parent.jobId);
   await parent.cancel();
-  // A call that was on its way when its parent was cancelled comes to the daemon like this one.
+  // To the daemon, a call sent just before the cancellation of its parent looks the same as this one.
   const client = createClient({ address: world.daemon.address });
   const late = { functionName: WORK, parentId: parent.jobId };
   const { results } = await client.jobs.enqueueJobs({ jobs: [late, late] });
@@ -92,7 +92,7 @@ testOnEachStore("P10: children that are called after the cancel are refused, who
   const { jobs } = await world.client.listJobs({ parentId: parent.jobId });
   expect(jobs).toEqual([]);
   const refused = await world.ledger.until("refused", 2, parent.jobId);
-  for (const { label } of refused) expect(label).toContain("is CANCELLED: its handler can store no more calls");
+  for (const { label } of refused) expect(label).toContain("is CANCELLED: its handler can no longer make calls");
   await world.ledger.until("end", 1, parent.jobId);
   // Whatever may still run does so before a job that is called now.
   await (await world.enqueue({})).result(10_000);

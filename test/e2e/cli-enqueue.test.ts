@@ -155,7 +155,7 @@ describe("P2 an answer that was lost", () => {
   });
 });
 
-/** A network that delivers nothing of the daemon's on its first connection, and everything later. */
+/** A network that swallows the daemon's responses on the first connection, and delivers everything on later ones. */
 async function swallowFirstAnswer(): Promise<AsyncDisposable & { readonly address: string; cut(): void }> {
   const sockets: Socket[] = [];
   const server = createServer((client) => {

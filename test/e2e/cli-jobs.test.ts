@@ -159,7 +159,7 @@ describe("jobs watch", () => {
     await using own = await spawnDaemon();
     const env = { RESEOLIO_ADDR: own.address };
     const watch = start(["jobs", "watch", "--jsonl"], env);
-    // Nothing of the past is shown: only when a change is seen is the watch known to be there.
+    // The watch shows no past changes, so it is known to be active only when the first change appears.
     const first = await pollFor(async () => {
       await ok(["jobs", "enqueue", "watch:before"], { env });
       return watch.stdout;

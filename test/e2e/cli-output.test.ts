@@ -157,7 +157,7 @@ describe("completion", () => {
   });
 });
 
-/** The executable as words of a shell's line. */
+/** The executable as quoted words for a shell command. */
 function shellCommand(): string {
   return reseolioCommand()
     .map((word) => `'${word}'`)

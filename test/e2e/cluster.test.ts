@@ -61,7 +61,7 @@ test("P7: a daemon that stands still loses its workers to the next one before th
   const results = await Promise.all(jobs.map((job) => job.result(30_000)));
   here.signal("SIGCONT");
   expect(results.map(({ pid, attempt }) => [pid, attempt])).toEqual(jobs.map(() => [worker.pid, 1]));
-  // What the older daemon still believes of the worker changes nothing.
+  // The older daemon's outdated view of the worker changes nothing.
   const later = await Promise.all([0, 1, 2].map(() => enqueueWork(client, {})));
   for (const job of later) expect((await job.result(30_000)).attempt).toBe(1);
   expect([...world.ledger.starts().values()]).toEqual([1, 1, 1, 1, 1]);
@@ -72,7 +72,7 @@ test("P7, P17: a daemon that drains hands its workers to the next one, with what
   const [here, there] = pairOf(world);
   const client = await world.startClient([there]);
   const worker = await world.startWorker([here, there], { concurrency: 2 });
-  // The daemon that goes has claimed them all; some of them still wait in the worker.
+  // The stopping daemon has claimed all of them; some are still waiting in the worker.
   const jobs = await Promise.all(Array.from({ length: 6 }, () => enqueueWork(client, { holdMs: 1_000 })));
   await world.ledger.until("start", 2);
   expect((await here.stop()).exitCode).toBe(0);

@@ -13,7 +13,7 @@ import { openStoredJobs } from "../support/stored-jobs.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import type { EnqueuerSettings } from "./fixtures/enqueuer.ts";
 
-/** `bun run soak` plays as many as it is told. */
+/** `bun run soak` runs as many rounds as requested. */
 const ROUNDS = 8;
 const PROCESSES = 4;
 const CLIENTS_PER_PROCESS = 4;
@@ -33,7 +33,7 @@ testOnEachStore(
       const logs = Array.from({ length: PROCESSES }, (_, index) => dir.file(`round-${round}-${index}.log`));
       const clients = startClients(daemon.address, functionName, logs);
       await Promise.all(clients.map((client) => client.line("ready")));
-      // The moment of the kill is the chance that is tested, not a wait for something.
+      // The random time of the kill is under test; this does not wait for anything.
       await Bun.sleep(random.between(20, LATEST_KILL_MS));
       await Promise.all(random.shuffled([daemon, ...clients, serverOf(database)]).map((process) => process.kill()));
       await database.server?.start();
@@ -48,7 +48,7 @@ testOnEachStore(
   180_000,
 );
 
-/** To PostgreSQL a power cut: every backend at once, without a checkpoint, at any moment of the daemon's commits. */
+/** Like a power cut for PostgreSQL: kills every backend at once, without a checkpoint, at any point of a commit. */
 function serverOf({ server }: NewDatabase): Pick<FixtureProcess, "kill"> {
   return { kill: () => server?.crash() ?? Promise.resolve() };
 }

@@ -29,7 +29,7 @@ testOnEachStore("P7: a daemon killed -9 and restarted under 50 running jobs runs
   await using world = await store.createWorld();
   const jobs = await startRunningJobs(world, 3_000);
   await world.daemon.restart();
-  // They run still: the restart came in the middle of them, and the new daemon says so too.
+  // They are still running: the restart happened in the middle, and the new daemon agrees.
   expect(world.ledger.find("end")).toEqual([]);
   const running = await world.client.listJobs({ status: "running", limit: 100 });
   expect(running.jobs.length).toBe(JOBS);
@@ -70,7 +70,7 @@ testOnEachStore("P7: the clock of an attempt's timeout runs on while the daemon 
   const job = await world.enqueue({ holdMs: 60_000, isDeaf: true }, { timeoutMs, maxAttempts: 1 });
   await world.ledger.until("start", 1, job.jobId);
   await world.daemon.kill();
-  // The time that the daemon is away is what is tested: a clock that began again would end this much later.
+  // The daemon's downtime is under test: a time limit that restarted would end this much later.
   await Bun.sleep(2_000);
   await world.daemon.restart();
   await rejection(job.result(15_000));
@@ -88,7 +88,7 @@ testOnEachStore(
     await using world = await store.createWorld(["--lease", "1s"]);
     const jobs = await startRunningJobs(world, 4_500);
     world.daemon.signal("SIGSTOP");
-    // The length of the standstill is what is tested.
+    // The length of the pause is under test.
     await Bun.sleep(3_000);
     world.daemon.signal("SIGCONT");
     await expectRanOnce(world, jobs);

@@ -24,9 +24,9 @@ testOnEachStore(
     const finished = await job.details();
 
     frozen.signal("SIGCONT");
-    // Its handler goes on to its end, which is one end too many.
+    // Its handler runs to its end, although the job has already finished elsewhere.
     expect((await world.ledger.until("end", 2)).map((entry) => entry.pid)).toContain(frozen.pid);
-    // It has come back to the daemon, with everything that it had to say before, once it can finish a new job.
+    // Once it finishes a new job, it has reconnected to the daemon and sent all its pending reports.
     await other.kill();
     const later = await world.enqueue({ label: "later" });
     expect(await later.result(15_000)).toMatchObject({ pid: frozen.pid });
@@ -45,7 +45,7 @@ testOnEachStore(
     await using _ = silent;
     const job = await world.enqueue({ holdMs: 3_000, label: "new holder" }, { maxAttempts: 1 });
     const { leaseToken } = await silent.assigned(job.jobId);
-    // Says nothing for a whole lease: the daemon ends its session and gives the job away.
+    // The worker stays silent for a whole lease: the daemon ends its session and assigns the job to another worker.
     await silent.ended();
     await world.startWorker();
     await world.ledger.until("start", 1, job.jobId);

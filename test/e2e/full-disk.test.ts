@@ -14,9 +14,9 @@ import { canMakeDisk, createTinyDisk } from "../support/tiny-disk.ts";
 import type { TinyDisk } from "../support/tiny-disk.ts";
 import type { RecipeResult } from "./fixtures/recipe.ts";
 
-/** A server brings 40 MB of its own, and a log of 16 MB beside its tables. */
+/** A PostgreSQL server needs 40 MB for itself, and a log of 16 MB in addition to its tables. */
 const DISK_MEGABYTES = { sqlite: 24, postgres: 100 };
-/** Random, since PostgreSQL would make it small. */
+/** Random, because PostgreSQL would compress it otherwise. */
 const PAYLOAD = randomBytes(50_000).toString("hex");
 
 interface DiskWorld extends AsyncDisposable {

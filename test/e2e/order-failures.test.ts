@@ -42,7 +42,7 @@ for (const form of ["keys", "children", "steps"] as const) {
   });
 }
 
-/** One order for each trouble, in one world. */
+/** One order per failure scenario, in one world. */
 async function throughAll(store: TestStore, form: OrderForm, troubles: readonly Trouble[]): Promise<void> {
   await using world = await store.createWorld(["--lease", "2s"]);
   await using dir = await tempDir("reseolio-order-");

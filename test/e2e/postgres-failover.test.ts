@@ -56,7 +56,7 @@ test("P1: the primary is lost and the synchronous standby takes over: the same d
     while (!isStopped) acknowledged.add((await reseolio.enqueue(FUNCTION, [acknowledged.size])).jobId);
   });
   await until("some calls", async () => acknowledged.size > 100);
-  // What the standby has not got must not be acknowledged: it gets nothing for a moment before the end.
+  // Calls that the standby has not received must not be acknowledged, so it receives nothing just before the crash.
   const [sender] = await run(primary, "select pid from pg_stat_replication");
   process.kill(Number(sender!["pid"]), "SIGSTOP");
   await Bun.sleep(300);
@@ -84,7 +84,7 @@ test("while the synchronous standby is away nothing is acknowledged, and the cal
   await run(server, "alter system set synchronous_standby_names = 'nobody'");
   await run(server, "select pg_reload_conf()");
   let item = newJob(world);
-  // The server takes the setting over in its own time.
+  // The server applies the setting asynchronously.
   await until("commits wait", async () => {
     item = newJob(world);
     const fault = await store.transact((tx) => tx.jobs.enqueue([item])).then(() => null, String);

@@ -57,7 +57,7 @@ testOnEachStore("P8: 200 delays lie exactly inside the jitter band and use it fr
   await recorded(world);
   const shares = (await Promise.all(jobs.map((job) => job.details()))).map(shareOfBand);
   expect(shares.filter((share) => !(share >= -0.2 && share <= 0.2))).toEqual([]);
-  // With 200 draws a tenth of the band stays empty at either end once in a billion runs.
+  // With 200 samples, the outer tenth of the band is empty at either end only once in a billion runs.
   expect(Math.min(...shares)).toBeLessThan(-0.16);
   expect(Math.max(...shares)).toBeGreaterThan(0.16);
 });
@@ -67,7 +67,7 @@ async function recorded(world: E2eWorld): Promise<void> {
   while ((await world.client.listJobs({ status: "running", limit: 1 })).jobs.length > 0) await Bun.sleep(5);
 }
 
-/** By which share the delay that was chosen differs from its nominal 60 s. */
+/** The fraction by which the chosen delay differs from its nominal 60 s. */
 function shareOfBand({ runAt, attempts: [failed] }: JobDetails): number {
   return (runAt.getTime() - Number(failed?.endedAt)) / 60_000 - 1;
 }

@@ -45,7 +45,7 @@ testOnEachStore(
 
     expect(all).toEqual(range(all[0]!, all.at(-1)!));
     expect(all.at(-1)! - all[0]!).toBeGreaterThan(11);
-    // From this tick on a daemon was there; on PostgreSQL 5 s earlier, since another one may have been.
+    // The first tick with a running daemon; on PostgreSQL 5 s earlier, since another daemon may have been running.
     const watchedFrom = none.find((at) => at > killedAt + 1)!;
     const afterKill = (ticks: number[]) => ticks.filter((at) => at > killedAt + 1);
     expect(afterKill(none)).toEqual(range(watchedFrom, none.at(-1)!));

@@ -9,7 +9,7 @@ function cli(world: StoreWorld, args: readonly string[], options: CommandOptions
   return runCommand([...reseolioCommand(), ...args], { ...options, env: { RESEOLIO_ADDR: world.daemon.address } });
 }
 
-/** The same, exit code 0 expected; gives stdout. */
+/** Like `cli`, but expects exit code 0; returns stdout. */
 async function ok(world: StoreWorld, args: readonly string[], options: CommandOptions = {}): Promise<string> {
   const { stdout, stderr, exitCode } = await cli(world, args, options);
   if (exitCode !== 0) throw new Error(`reseolio ${args.join(" ")}: exit code ${exitCode}\n${stdout}${stderr}`);
@@ -47,7 +47,7 @@ async function startWork(world: StoreWorld, name: string, command: readonly stri
   });
 }
 
-/** Asks again until the answer is right. */
+/** Polls until the answer is right. */
 async function until<T>(ask: () => Promise<T>, isRight: (answer: T) => boolean): Promise<T> {
   const endAt = performance.now() + 15_000;
   for (;;) {

@@ -81,7 +81,7 @@ for (const journalMode of ["wal", "delete"] as const) {
       await using migration = spawnFixture("migration-crash", { settings });
       const { signal, exitCode } = await migration.exited();
       if (exitCode === 0) {
-        // There were fewer statements than that: every point has had its turn.
+        // The migration has fewer statements than this: the test has covered every point.
         expect(statements).toBeGreaterThan(5);
         return;
       }
@@ -110,7 +110,7 @@ test("P20: kill -9 while the daemon makes its file leaves one that the next star
   expect(unfinished).toBeGreaterThan(0);
 }, 120_000);
 
-/** Starts a daemon on a new file and kills it so long after the file has appeared. */
+/** Starts a daemon on a new file and kills it `afterMs` after the file has appeared. */
 async function killWhileMaking(db: string, afterMs: number): Promise<void> {
   const [file = "", ...leading] = reseolioCommand();
   const child = Bun.spawn([file, ...leading, "serve", "--db", db, "--addr", "127.0.0.1:0"], { stderr: "ignore" });

@@ -132,7 +132,9 @@ testOnEachStore("jobs signal: a parked job gets it, the next one is kept; explai
   expect({ stderr: misspelt.stderr, exitCode: misspelt.exitCode }).toEqual({ stderr: "", exitCode: 0 });
   expect(misspelt.stdout).toContain("taken\tfalse");
   const { stdout } = await cli(world, ["jobs", "explain", jobId]);
-  expect(stdout).toContain('it waits for the signal "approved"; it has not awaited these signals yet: "aproved" (1)');
+  expect(stdout).toContain(
+    'it is waiting for the signal "approved"; it has not awaited these signals yet: "aproved" (1)',
+  );
 
   const signalId = Bun.randomUUIDv7();
   const words = ["jobs", "signal", jobId.slice(0, 18), "approved", "--payload", "-", "--signal-id", signalId];

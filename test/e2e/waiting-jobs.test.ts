@@ -40,7 +40,7 @@ testOnEachStore("events emit and get: the first payload is kept, and waiting job
 
   const missing = await cli(world, ["events", "get", "packed:1"]);
   expect(missing).toMatchObject({ stdout: "", exitCode: 3 });
-  expect(missing.stderr).toContain("event packed:1 was not emitted; 1 job waits for it");
+  expect(missing.stderr).toContain("event packed:1 was not emitted; 1 job is waiting for it");
 
   const emitted = await cli(
     world,
@@ -93,14 +93,14 @@ testOnEachStore("jobs explain and jobs get name what a job is parked on", async 
   for (const { jobId } of [asleep, waiting, above]) await untilSuspended(world.client, jobId);
 
   expect(await blockersOf(world, asleep.jobId)).toEqual([
-    expect.stringMatching(/^parked: it sleeps until \d{4}-.*Z \("a day"\)$/),
+    expect.stringMatching(/^parked: it is sleeping until \d{4}-.*Z \("a day"\)$/),
   ]);
   expect(await blockersOf(world, waiting.jobId)).toEqual([
-    expect.stringMatching(/^parked: it waits for the event "go" until \d{4}-.*Z$/),
+    expect.stringMatching(/^parked: it is waiting for the event "go" until \d{4}-.*Z$/),
   ]);
   expect(await blockersOf(world, above.jobId)).toEqual([
     expect.stringMatching(
-      /^parked: it waits for the end of job [0-9a-f-]{36} of demo:nobody, which is PENDING \(no connected worker serves demo:nobody; .*\)$/,
+      /^parked: it is waiting for the end of job [0-9a-f-]{36} of demo:nobody, which is PENDING \(no connected worker serves demo:nobody; .*\)$/,
     ),
   ]);
 

@@ -26,7 +26,7 @@ async function startHeldJobs(
   return { worker, jobs };
 }
 
-/** How long after `since` the last of the jobs was started by another process. */
+/** Time from `since` until another process started the last of the jobs. */
 async function takenOverAfterMs(world: E2eWorld, since: number, other: FixtureProcess): Promise<number> {
   const starts = await world.ledger.until("start", 2 * JOBS, undefined, 30_000);
   const again = starts.filter((entry) => entry.pid === other.pid);

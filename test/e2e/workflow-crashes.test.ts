@@ -70,7 +70,7 @@ async function appendUnderKills(store: TestStore): Promise<void> {
     let repeated = 0;
     for (const { jobId } of jobs) {
       const counts = Array.from({ length: STEPS }, (_, step) => lines.get(`${jobId} ${step}`) ?? 0);
-      // Only the one step that was cut between its effect and its record, once for each kill of the worker.
+      // Only a step that was killed between its effect and its record is repeated, at most once per kill of the worker.
       expect(Math.min(...counts)).toBe(1);
       const more = counts.reduce((sum, count) => sum + count, 0) - STEPS;
       expect(more).toBeLessThanOrEqual(workerKills);
@@ -87,7 +87,7 @@ async function appendUnderKills(store: TestStore): Promise<void> {
 
 const MIXED = 60;
 
-/** Kills a worker or the daemon every so often until it is told to stop. */
+/** Kills a worker or the daemon at random intervals until told to stop. */
 async function killUntil(isOver: () => boolean, world: StoreWorld, workers: readonly FlowWorker[], random: Random) {
   for (let kills = 0; ; kills++) {
     await Bun.sleep(random.between(100, 500));

@@ -78,7 +78,7 @@ testOnEachStore(
     expect(job?.waits).toMatchObject([{ name: "w", kind: CheckpointKind.EVENT, eventName: "e" }]);
     expect(job?.checkpoints).toMatchObject([{ name: "a", kind: CheckpointKind.STEP, value: new Uint8Array(0) }]);
     const explained = await call(world, (client) => client.jobs.explainJob({ jobId }));
-    expect(explained.blockers).toMatchObject([{ kind: "parked", message: 'it waits for the event "e"' }]);
+    expect(explained.blockers).toMatchObject([{ kind: "parked", message: 'it is waiting for the event "e"' }]);
     expect(await call(world, (client) => client.events.getEvent({ name: "e" }))).toMatchObject({ waiting: 1 });
 
     const emitted = await call(world, (client) => client.events.emitEvent({ name: "e", payload: bytes('"first"') }));
@@ -123,7 +123,7 @@ testOnEachStore(
     const { assignment, checkpoints } = await worker.leased(jobId, lease.leaseToken + 1);
     expect(assignment).toMatchObject({ resumed: true });
     expect(checkpoints.map(({ value }) => text(value))).toEqual(["null"]);
-    // It does not have the handler any more: it gets the job again, whole.
+    // The worker no longer has the handler, so it receives the job again with all its checkpoints.
     const again = { jobId, leaseToken: lease.leaseToken + 1 };
     await worker.report({ ...again, outcome: { case: "release", value: { started: true } } });
     expect((await worker.leased(jobId, again.leaseToken + 1)).assignment).toMatchObject({ resumed: false, attempt: 1 });

@@ -29,13 +29,13 @@ testOnEachStore(
     await using empty = await store.createWorld();
     await using flooded = await store.createWorld();
     await flood(flooded.daemon.address);
-    // As after a crash: what the daemon knows of the backlog it has read from the file.
+    // As after a crash: the daemon has read all it knows about the backlog from the file.
     await flooded.daemon.restart();
     await Promise.all([empty.startWorker(), flooded.startWorker()]);
     const shares: Record<string, number> = {};
     for (const [name, work] of Object.entries(WORKS)) {
       shares[name] = await compare(work, empty, flooded);
-      // What slows it always slows it again; something else that ran meanwhile does not.
+      // A real slowdown shows in the second measurement, too; other load on the machine does not.
       if (shares[name] < LEAST_SHARE) shares[name] = await compare(work, empty, flooded);
     }
     process.stderr.write(`isolation: share of an empty database's speed: ${JSON.stringify(shares)}\n`);

@@ -5,7 +5,7 @@
 import type { Attempt, ErrorReason, Job, JobState } from "../../src/daemon/core/job.ts";
 import type { EnqueueOutcome, NewJob } from "../../src/daemon/storage/seam/jobs.ts";
 
-/** The part of a job that the model foretells. */
+/** The fields of a job that the model predicts. */
 export type ModelJob = {
   -readonly [Key in keyof Omit<Job, "error" | "args" | "result" | "headers">]: Job[Key];
 } & {

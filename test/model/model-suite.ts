@@ -26,7 +26,7 @@ const NAMES = ["one", "two", "three"];
 const EVENTS = ["dawn", "dusk", "noon", "rain", "snow", "wind"];
 const SIGNALS = ["go", "stop"];
 
-/** Random operations, the same on the store and on the model, for so many seeds; each seed has a store of its own. */
+/** Runs the same random operations on the store and on the model, for `seeds` seeds; each seed has its own store. */
 export function modelSuite(name: string, seeds: number, makeStore: MakeStore): void {
   describe(`P3 P4 P5 P11 P13: any sequence of operations leaves the store as the model says: ${name}`, () => {
     for (let seed = 1; seed <= seeds; seed++) {

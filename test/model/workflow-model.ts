@@ -24,7 +24,7 @@ export interface ModelWait {
   readonly dueAt: number | null;
   wakes: boolean;
   order: NewWait["order"];
-  /** Told by the last park that waited for it, under this token. */
+  /** Set by the last park that waited for it, under this token. */
   place: ParkOrder | null;
   token: number | null;
 }
@@ -120,7 +120,7 @@ export class WorkflowModel extends JobModel {
     return this.events.delete(name);
   }
 
-  /** How many it was done with. */
+  /** Returns how many events it processed. */
   pruneEvents(emittedBefore: number): number {
     const old = [...this.events].filter(([, { first }]) => first.at < emittedBefore);
     for (const [name, { latest }] of old) {
@@ -354,7 +354,7 @@ function givesWay({ order, kind, isError, failures }: ModelRecord, job: ModelJob
   return order.endedAttempt || kind === "try";
 }
 
-/** A wait that is told again belongs to the operation that tells it. */
+/** A wait that is registered again belongs to the operation that registers it. */
 function noteOperation(known: ModelWait, { order }: NewWait): void {
   if (order === undefined || known.order?.op === order.op) return;
   Object.assign(known, { order, place: null });

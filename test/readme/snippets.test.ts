@@ -55,7 +55,7 @@ const WRITTEN_DATABASE = "postgres://app@db.internal/app";
 
 function describeScript(name: string, members: readonly Snippet[]): void {
   const needsPython = members.some((snippet) => snippet.language === "py");
-  // Without Debian's packages only the Python snippet is left out.
+  // Without Debian's packages, only the Python snippet is skipped.
   const chosen = hasPython ? members : members.filter((snippet) => snippet.language !== "py");
   test(`in a shell: ${name}`, async () => {
     await using world = await createWorld();
@@ -112,7 +112,7 @@ function describeRecipe(name: string, members: readonly Snippet[]): void {
       async () => {
         await using world = await recipeWorld(isNext ? undefined : modules, members);
         if (isNext) await installNext(world.path);
-        // Node 20 runs no TypeScript.
+        // Node 20 cannot run TypeScript.
         const text = commands.map((snippet) => capture(outputFile(snippet), snippet.text)).join("\n");
         const script = text.replaceAll(/\bnode (\w+)\.ts\b/g, "node $1.mjs");
         const { exitCode, log } = await world.runScript(script, { NEXT_TELEMETRY_DISABLED: "1" });

@@ -1,7 +1,7 @@
 /** Which statement of a program a point of a trace belongs to. */
 import type { Node, Program, StepNode } from "./program.ts";
 
-/** Turns of a loop are one statement. */
+/** All iterations of a loop count as one statement. */
 export function stepsByPoint(program: Program): (point: string) => StepNode | undefined {
   const steps = new Map<string, StepNode>();
   collect(program.body, "", steps);

@@ -168,8 +168,8 @@ class Generator {
     };
     const branches = Array.from({ length: this.random.between(2, 3) }, branch);
     this.#isBeside = true;
-    // What loses goes on beside what comes next.
-    if (how !== "settled") this.#enterSegment();
+    // What loses goes on beside what comes next, also where no attempt is retried.
+    if (how !== "settled") this.#segment = ++this.#segments;
     return { kind: "join", how, branches, throws: how === "settled" && this.#chance(0.3) };
   }
 

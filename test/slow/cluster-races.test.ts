@@ -130,7 +130,7 @@ test("a lease that a daemon made for a worker after it had gone to another one i
   expect(newer.assigned.map(({ jobId }) => jobId)).toEqual([heldId]);
   const check = new LeaseCheck(it.two);
   await check.run();
-  // It might be on its way: only the second look is sure.
+  // The job might still be in transit: only the second check is certain.
   expect(await read(it.one, lostId)).toMatchObject({ state: "RUNNING", leaseToken: 1 });
   await check.run();
   await newer.assignedCount(2);

@@ -130,7 +130,7 @@ export function claimTests(makeStore: MakeStore): void {
     await claim(world, 3, [FUNCTION], "you");
     const leased = await world.store.transact((tx) => tx.jobs.listLeased("me"));
     expect(leased.map((job) => job.jobId).sort()).toEqual(mine.map((job) => job.jobId).sort());
-    // What a transaction decides by has nothing large: there may be a thousand of them.
+    // Transactions decide on jobs without large fields: there may be a thousand of them.
     expect(leased.map((job) => job.args.byteLength)).toEqual([0, 0, 0]);
     await happen(world, mine[0]!, succeeded());
     expect(await world.store.transact((tx) => tx.jobs.listLeased("me"))).toHaveLength(2);

@@ -281,7 +281,7 @@ describe("hints", () => {
     const others = await listening(other);
     await enqueue(alone, jobs(1, { functionName: "test:heard" }));
     await others.next((hint) => names(hint, "test:heard"));
-    // It hears in its own time.
+    // The notification arrives asynchronously.
     while (!heard.some((payload) => payload.includes("test:heard"))) await Bun.sleep(5);
     expect(heard).toHaveLength(1);
     await others.listener.stop();

@@ -124,7 +124,7 @@ describe("a fault is found, and the statement that it names mends it", () => {
     await sql.unsafe(`delete from ${schema}.job_counts where function_id >= 1000; select pg_stat_force_next_flush()`);
     const found = wrongs(await factsWhen(url, (one) => wrongs(one, "vacuum").length > 0), "vacuum");
     expect(found.map((one) => one.message).join("\n")).toMatch(/job_counts has 2\d{4} dead rows and \d+ live/);
-    for (const { fix } of found) await paste(fix!.replace("; its output shows what keeps them", ""));
+    for (const { fix } of found) await paste(fix!.replace("; its output shows why they cannot be removed", ""));
     expect(wrongs(await factsWhen(url, (one) => wrongs(one).length === 0))).toEqual([]);
   });
 

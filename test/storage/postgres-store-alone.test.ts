@@ -1,4 +1,4 @@
-/** The short way of a commit that only stores jobs: it must leave what the long way leaves, or nothing at all. */
+/** The fast path for a commit that only stores jobs must have the same effect as the general path, or none at all. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import postgres from "postgres";
 import { createPostgresStore } from "../../src/daemon/storage/postgres/postgres-store.ts";

@@ -99,7 +99,7 @@ test("P20: a file whose making was broken off in the middle of its first transac
   await using maker = startFixture("broken-making", path);
   expect([await maker.line(), await maker.line()]).toEqual(["opening", null]);
   await maker.kill();
-  // Else there was nothing to take back.
+  // Otherwise there was nothing to roll back.
   expect((await readdir(directory.path)).includes("jobs.db-journal")).toBe(true);
   expect(Bun.file(path).size).toBeGreaterThan(50_000);
   await freshFile(path);
@@ -122,7 +122,7 @@ test("P20: kill -9 inside a migration leaves the version before, whole, and the 
     expect(schemaOf(path)).toEqual(before);
     await freshFile(path);
   }
-  // Else the migration was too quick for this test to prove anything.
+  // Otherwise the migration was too quick for this test to prove anything.
   expect(inside).toBeGreaterThanOrEqual(3);
 
   await using last = startFixture("slow-migration", path);

@@ -84,7 +84,7 @@ export async function claimOne(world: StoreWorld): Promise<Job> {
   return job;
 }
 
-/** Decides on the job as it was read and writes that; false when the store refused, or the machine did. */
+/** Decides on the job as it was read and applies the transition; false if the state machine or the store refused. */
 export async function happen(world: StoreWorld, job: Job, event: JobEvent): Promise<boolean> {
   const transition = decide(job, event, { maxLosses: 10 }, 0.5);
   if (transition === null) return false;

@@ -2,8 +2,8 @@ import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 
 /**
- * Below the ports that Linux gives to outgoing connections (32768 and up): a server of ours that was killed finds its
- * port again, where else the socket of a client that calls may have it by then, be it one that calls this very port.
+ * Below the ports that Linux uses for outgoing connections (32768 and up), so that a killed server can bind its port
+ * again. Otherwise a client's socket may have taken the port by then, even one that connects to this very port.
  */
 const FIRST = 10_000;
 const LAST = 32_000;

@@ -14,7 +14,7 @@ export interface PostgresServer extends AsyncDisposable {
   readonly port: number;
   /** Of the process that started all others. */
   readonly pid: number;
-  /** Of a database, for the superuser. */
+  /** Address of a database, for the superuser. */
   url(database: string): string;
   /** As a power cut of the process: every backend at once, no checkpoint. Returns when it is gone. */
   crash(): Promise<void>;

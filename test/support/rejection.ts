@@ -1,6 +1,6 @@
 /**
- * The error that a promise ends with; throws when it ends well. For `expect(await rejection(...))`: Bun's own
- * `expect(...).rejects` waits without letting sockets move, so a call over the network never ends inside it.
+ * Returns the error that a promise rejects with; throws if it is fulfilled. For `expect(await rejection(...))`: Bun's
+ * own `expect(...).rejects` waits without letting sockets move, so a call over the network never ends inside it.
  */
 export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   let value: unknown;

@@ -24,7 +24,7 @@ interface Shell {
   readonly cli: (args: readonly string[], options?: CommandOptions) => Promise<CommandResult>;
   /** The same, exit code 0 expected; returns stdout without its last newline. */
   readonly ok: (args: readonly string[], options?: CommandOptions) => Promise<string>;
-  /** A command that goes on in the background. */
+  /** A command that keeps running in the background. */
   readonly start: (args: readonly string[], env?: Readonly<Record<string, string>>) => RunningCommand;
   readonly startWork: (name: string, command: readonly string[], flags?: readonly string[]) => Promise<RunningCommand>;
 }
@@ -131,7 +131,7 @@ function startCommand(args: readonly string[], env: Readonly<Record<string, stri
   };
 }
 
-/** Asks again until there is an answer: for what other processes do in their own time. */
+/** Polls until there is an answer, for the effects of other processes. */
 export async function pollFor(ask: () => Promise<string>): Promise<string> {
   const deadline = performance.now() + 15_000;
   for (;;) {

@@ -1,9 +1,9 @@
-/** Causes the faults, each in a loop of its own until it is stopped. */
+/** Injects the faults, each in a separate loop, until stopped. */
 import postgres from "postgres";
 import type { Random } from "../random.ts";
 import type { Stage } from "./stage.ts";
 
-/** When what happens; milliseconds, ranges are drawn from by the seed. */
+/** The schedule of the faults, in milliseconds; the seed selects values from the ranges. */
 export interface FaultPlan {
   /** How long all of it goes on. */
   readonly faultsMs: number;
@@ -24,7 +24,7 @@ export interface FaultCounts {
   blackHoleMs: number;
 }
 
-/** Returns when the time is over and everything that was taken down is up or on its way up again. */
+/** Resolves when the time is up and everything that was stopped is running or restarting. */
 export async function injectFaults(
   stage: Stage,
   plan: FaultPlan,
@@ -96,7 +96,7 @@ class Injector {
 
   async killDaemons(): Promise<void> {
     while (await this.#pass(this.plan.killDaemonEveryMs)) {
-      // One that has lost its database is to find it again in the same process.
+      // A daemon that has lost its database must find it again within the same process.
       const victims = this.#isCablePulled ? this.stage.daemons.slice(0, -1) : this.stage.daemons;
       const victim = this.random.pick(victims);
       victim.kill();

@@ -1,9 +1,9 @@
-/** What must hold after chaos, read from what callers and workers wrote down and from the database itself. */
+/** Checks the invariants after chaos, based on the logs of callers and workers and on the database itself. */
 import postgres from "postgres";
 import { type CallLog, type Ended } from "./call-log.ts";
 import { CALL_TIMEOUT_MS, RESULT_TIMEOUT_MS } from "./stage.ts";
 
-/** Beyond a deadline: a busy machine. */
+/** Tolerance beyond a deadline, for a busy machine. */
 const GRACE_MS = 2_000;
 const SHOWN = 5;
 
@@ -27,15 +27,15 @@ export function findLateEnds(log: CallLog): readonly string[] {
 
 /** How work came back. */
 export interface Recovery {
-  /** Ends a second before the first fault. */
+  /** Completions per second before the first fault. */
   readonly before: number;
-  /** Ends in the best second after the last one. */
+  /** Completions in the best second after the last fault. */
   readonly after: number;
-  /** From the last fault to the end of the first second in which enough was done; null: never. */
+  /** Time from the last fault to the end of the first second with enough completions; null if there was none. */
   readonly afterMs: number | null;
 }
 
-/** Reads it from the times of all that ended. `leastShare` of what was done in a second before is enough. */
+/** Computes the recovery from completion times. `leastShare` of the earlier rate is enough. */
 export function findRecovery(
   ends: readonly number[],
   firstFaultAt: number,
@@ -56,7 +56,7 @@ export function findRecovery(
   return { before: Math.round(before), after, afterMs };
 }
 
-/** A line that no daemon should write, whatever happens around it. */
+/** Log lines that no daemon should ever write. */
 export function findUncaught(output: string): readonly string[] {
   const lines = output.split("\n").filter((line) => line !== "" && !isExpected(line));
   return few(lines, (line) => `a daemon wrote: ${line.slice(0, 300)}`);
@@ -72,7 +72,7 @@ function isExpected(line: string): boolean {
   }
 }
 
-/** What the database says of the calls: none lost, none invented, none unfinished, no two leases of a job at a time. */
+/** Compares the calls with the database: none lost, invented or unfinished, and no job with two leases at a time. */
 export async function findLosses(url: string, log: CallLog): Promise<readonly string[]> {
   const sql = postgres(url, { max: 1, onnotice: () => {}, connection: { search_path: "reseolio" } });
   try {

@@ -31,7 +31,7 @@ export interface ChaosSettings extends FaultPlan {
   readonly lease: string;
   /** After the last fault. */
   readonly recoverWithinMs: number;
-  /** Work is back when a second brings this share of what one brought before. */
+  /** Throughput has recovered when one second reaches this share of the earlier rate. */
   readonly recoveredShare: number;
   progress(text: string): void;
 }

@@ -1,4 +1,6 @@
-/** What chaos is played on: PostgreSQL, three daemons on it, one of them behind a network that fails, callers, workers. */
+/**
+ * The environment of the chaos run: PostgreSQL, three daemons (one behind an unreliable network), callers and workers.
+ */
 import { join } from "node:path";
 import { type CuttingProxy, startCuttingProxy } from "../../../test/support/cutting-proxy.ts";
 import { type PostgresServer, startPostgres } from "../../../test/support/postgres-server.ts";

@@ -20,7 +20,7 @@ export interface KeysReport {
 const FUNCTION = "soak:cluster:keyed";
 const KILL_AFTER_MS = 150;
 
-/** Half of the daemons, rounded up, are killed -9 while the calls are under way; each comes back a moment later. */
+/** Kills half of the daemons, rounded up, with -9 while the calls are in progress; each restarts a moment later. */
 export async function playKeys(settings: KeysSettings): Promise<KeysReport> {
   await using owned = new AsyncDisposableStack();
   const commands = Array.from({ length: settings.daemons }, () => settings.command);
@@ -58,7 +58,8 @@ export async function playKeys(settings: KeysSettings): Promise<KeysReport> {
   if (stored.length !== settings.keys) faults.push(`${stored.length} keys are stored, ${settings.keys} were called`);
   for (const { key, jobs } of stored) if (jobs !== 1) faults.push(`${String(key)} is stored ${String(jobs)} times`);
   const toldAsNew = answers.filter(({ deduplicated }) => !deduplicated).length;
-  // A call whose answer was lost with its daemon is repeated, and finds its own job: told as new once all the same.
+  // A call whose answer was lost with its daemon is repeated and finds its own job, which still counts as new only
+  // once.
   if (toldAsNew !== settings.keys) faults.push(`${toldAsNew} calls were answered that their job is new`);
   return { faults, calls: answers.length, kills, toldAsNew };
 }
@@ -69,7 +70,10 @@ interface Answer {
   readonly deduplicated: boolean;
 }
 
-/** One after the other, beginning elsewhere than the other callers: every key is asked for at every time. */
+/**
+ * Calls one key after the other, starting at a different one than the other callers, so that calls for each key
+ * overlap.
+ */
 async function callEachKey(caller: Reseolio, keys: number, place: number): Promise<readonly Answer[]> {
   const answers: Answer[] = [];
   for (let step = 0; step < keys; step++) {

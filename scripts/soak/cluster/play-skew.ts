@@ -20,7 +20,7 @@ const BACKOFF_MS = 1_200;
 const MOVE_AT_MS = 4_000;
 const MOVE_TIMEOUT_MS = 8_000;
 const READY_MS = 20_000;
-/** How late what is due may be, on a busy machine. */
+/** Maximum delay of a due event on a busy machine. */
 const LATE_MS = 2_000;
 
 export interface SkewReport {
@@ -140,8 +140,8 @@ async function checkUndisturbed(job: JobHandle): Promise<readonly string[]> {
 }
 
 /**
- * Workers begin at the daemon with the right clock, which is killed, and go on at the others: attempts neither end before
- * their time nor get it twice.
+ * Workers start at the daemon with the correct clock, which is then killed, and continue at the others. Attempts must
+ * neither end early nor get their time limit twice.
  */
 async function checkMoves(
   cluster: Cluster,
@@ -182,7 +182,7 @@ async function checkRecords(cluster: Cluster): Promise<readonly string[]> {
   return [...jobs, ...attempts].map((row) => `times that cannot be: ${JSON.stringify(row)}`);
 }
 
-/** The worker stands still: its daemon hears nothing of it for a lease, then its job runs elsewhere. */
+/** Stops the worker: its daemon hears nothing from it for a whole lease, and then the job runs elsewhere. */
 async function measureTakeover({ client, spare, ownFunction }: Place, ledger: Ledger): Promise<number> {
   const job = await client.enqueue(ownFunction, [{ holdMs: 1_000 }], { timeoutMs: 0 });
   await ledger.until("start", 1, job.jobId);

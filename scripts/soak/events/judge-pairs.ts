@@ -6,7 +6,7 @@ export interface Kept {
   /** The payload that the daemon keeps. */
   readonly payload: string;
   readonly created: boolean;
-  /** When the emitter knew it; the clock is the database's, on this machine. */
+  /** When the emitter received the answer, on the database's clock, which is also this machine's. */
   readonly answeredAt: number;
 }
 
@@ -19,9 +19,9 @@ export interface PairEnd {
 }
 
 /**
- * What is wrong, one line each.
+ * Returns one line per fault.
  *
- * @param log a line for each time that a handler was told something
+ * @param log one line for each value that a handler received
  */
 export function judgePairs(
   ends: readonly PairEnd[],
@@ -47,7 +47,7 @@ function judgePayload({ pair, told, kept }: PairEnd): readonly string[] {
   return told === payloads[0] ? [] : [`${name}: the wait got ${told}, the event is ${payloads[0] ?? "unknown"}`];
 }
 
-/** A replayed handler gets the same again. */
+/** A replayed handler receives the same payload again. */
 function judgeExecutions({ pair, told }: PairEnd, lines: readonly string[]): readonly string[] {
   const answers = [...new Set(lines.map((line) => line.split(" ").slice(1).join(" ")))];
   const expected = told ?? "late";
@@ -56,8 +56,8 @@ function judgeExecutions({ pair, told }: PairEnd, lines: readonly string[]): rea
 }
 
 /**
- * It ended once, at its timeout exactly when the event had not happened by then. An emit whose commit was under way at
- * that time may have been too late, though its record has the time at which it began.
+ * The wait ended once, and at its timeout if and only if the event had not happened by then. An emit whose commit was
+ * in progress at that time may have been too late, even though its record has the time at which it began.
  */
 function judgeWait({ pair, told, kept }: PairEnd, waits: readonly StoredWait[]): readonly string[] {
   const [wait] = waits;

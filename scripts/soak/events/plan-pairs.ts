@@ -19,11 +19,11 @@ export interface Emit {
 }
 
 const DAEMONS = 2;
-/** An event comes so long before or after its wait. */
+/** Maximum time between an event and its wait, in either order. */
 const SPREAD_MS = 1_500;
 const TIMEOUT_MS = [300, 1_500] as const;
 
-/** Waits and emits in random order: most meet, some waits end alone, some are a race between event and timeout. */
+/** Waits and emits in random order: most of them meet, some waits time out, and some events race with the timeout. */
 export function planPairs(count: number, lengthMs: number, random: Random): readonly Pair[] {
   return Array.from({ length: count }, (_, index) => planPair(`pair:${index}`, lengthMs, random));
 }

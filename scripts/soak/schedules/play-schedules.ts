@@ -1,4 +1,4 @@
-/** A schedule that ticks every second, over daemons that disagree about the time and of which the busiest fails. */
+/** A schedule that ticks every second, on daemons whose clocks disagree and the busiest of which is made to fail. */
 import { join } from "node:path";
 import postgres from "postgres";
 import { Reseolio } from "../../../src/sdk/index.ts";
@@ -72,7 +72,7 @@ async function endAll(daemons: readonly SupervisedDaemon[]): Promise<void> {
   await Promise.all(daemons.map((daemon) => daemon.end()));
 }
 
-/** In turn killed, to be started again by its supervisor, and stopped for a while. */
+/** Alternately kills the busiest daemon, which its supervisor restarts, and stops it for a while. */
 async function failTheBusiest(
   { lengthMs, faultEveryMs, stopMs, progress }: SchedulesPlay,
   daemons: readonly SupervisedDaemon[],
@@ -106,7 +106,7 @@ async function failTheBusiest(
   return counts;
 }
 
-/** Who fired most since the last look. */
+/** The daemon that has fired the most ticks since the previous check. */
 async function findBusiest(
   daemons: readonly SupervisedDaemon[],
   before: Map<SupervisedDaemon, number>,
@@ -139,7 +139,7 @@ interface TickJob {
   readonly createdAt: number;
 }
 
-/** From the jobs themselves, not from the index that is to keep them single. */
+/** Reads the jobs themselves, not the index that must keep them unique. */
 async function readTicks(url: string): Promise<readonly TickJob[]> {
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   try {

@@ -8,7 +8,7 @@ export interface Effect {
   readonly pid: number;
   /** By the clock of the machine, taken before the line was written. */
   readonly at: number;
-  /** Another one each time that a step is done; it is the step's result, so that its undo is given it. */
+  /** Unique for each execution of a step. It is the step's result, so its undo receives it. */
   readonly ticket: string;
 }
 
@@ -19,7 +19,7 @@ export function effectLine(effect: Effect): string {
   return `${JSON.stringify(effect)}\n`;
 }
 
-/** Throws for a line that is none. A line is one write, so a kill leaves no half of it. */
+/** Throws for a malformed line. Each line is a single write, so a kill leaves no partial line. */
 export function readEffects(text: string): readonly Effect[] {
   return text
     .split("\n")

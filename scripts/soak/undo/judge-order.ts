@@ -1,4 +1,4 @@
-/** Finds what went wrong with an order and its undo, from what is on record of both and what was done to the world. */
+/** Finds faults in an order and its undo, based on their records and on the log of effects. */
 import type { Effect, Kills } from "./effect-log.ts";
 import { type OrderPlan, STEPS } from "./plan-orders.ts";
 import type { OrderRecord, UndoRecord } from "./read-orders.ts";
@@ -22,7 +22,7 @@ export function judgeOrder(end: OrderEnd, kills: Kills): readonly string[] {
   ];
 }
 
-/** It ended as it was meant to, and has on record what it did until then. */
+/** Checks that the order ended as planned, with the expected steps recorded. */
 function judgeEnd({ plan: { failsAfter, cancelAtMs }, record }: OrderEnd): readonly string[] {
   const { state, steps, complaints } = record;
   const mayBe = [failsAfter === null ? "SUCCESS" : "DEAD", ...(cancelAtMs === null ? [] : ["CANCELLED"])];
@@ -37,7 +37,10 @@ function judgeEnd({ plan: { failsAfter, cancelAtMs }, record }: OrderEnd): reado
   ];
 }
 
-/** One undo job for a bad end with anything to undo, and none else; it undid all there is. */
+/**
+ * A DEAD or CANCELLED order with recorded steps has exactly one undo job, which undid all of them; other orders have
+ * none.
+ */
 function judgeUndoJobs({ record: { state, steps, undoJobs } }: OrderEnd): readonly string[] {
   const expected = state === "SUCCESS" || steps.length === 0 ? 0 : 1;
   const count = `it is ${state} with ${list(steps)} on record and has ${undoJobs.length} undo jobs, not ${expected}`;
@@ -54,14 +57,14 @@ function judgeUndoJob({ jobId, state, undone, complaints }: UndoRecord, steps: r
   ];
 }
 
-/** What is on record was done; whatever was done was done again only after a kill. */
+/** Every recorded step was executed, and executed again only after a kill. */
 function judgeDone({ record: { steps }, effects }: OrderEnd, kills: Kills): readonly string[] {
   const done = effects.filter(({ act }) => act === "do");
   const missing = steps.filter((step) => !done.some((effect) => effect.step === step));
   return [...missing.map((step) => `${step} is on record and was never done`), ...judgeRepeats(done, kills)];
 }
 
-/** What is on record of a job that ended badly was undone, and nothing else was. */
+/** Every recorded step of a DEAD or CANCELLED job was undone, and nothing else was. */
 function judgeUndone({ record: { state, steps }, effects }: OrderEnd, kills: Kills): readonly string[] {
   const undone = effects.filter(({ act }) => act === "undo");
   const owed = state === "SUCCESS" ? [] : steps;
@@ -79,8 +82,8 @@ function judgeUndone({ record: { state, steps }, effects }: OrderEnd, kills: Kil
 }
 
 /**
- * An effect comes again only where a kill has cut it off from its record: in another process, after the death of the one
- * before. So there is at most one more of it than there were kills.
+ * An effect is repeated only if a kill separated it from its record: in another process, after the previous one died.
+ * So there is at most one more execution than there were kills.
  */
 function judgeRepeats(effects: readonly Effect[], kills: Kills): readonly string[] {
   return [...Map.groupBy(effects, ({ step }) => step).values()].flatMap((lines) =>
@@ -94,7 +97,7 @@ function judgeRepeats(effects: readonly Effect[], kills: Kills): readonly string
   );
 }
 
-/** Undoing goes from the last step on record to the first, each in turn. */
+/** Steps are undone one by one, from the last recorded one to the first. */
 function judgeTurns({ record: { steps }, effects }: OrderEnd): readonly string[] {
   const undone = effects.filter(({ act }) => act === "undo").map(({ step }) => step);
   const turns = undone.filter((step, index) => step !== undone[index - 1]);
@@ -102,7 +105,7 @@ function judgeTurns({ record: { steps }, effects }: OrderEnd): readonly string[]
   return isSame(turns, expected) ? [] : [`it was undone as ${list(undone)}, and has ${list(steps)} on record`];
 }
 
-/** What is recorded is the result of the last time: after its record a step is not done again. */
+/** The record holds the result of the last execution: a recorded step is not executed again. */
 function lastTicket(effects: readonly Effect[], step: string): string | undefined {
   return effects.findLast((effect) => effect.act === "do" && effect.step === step)?.ticket;
 }

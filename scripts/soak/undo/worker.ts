@@ -50,7 +50,7 @@ async function act(effect: Omit<Effect, "pid" | "at">): Promise<string> {
   return effect.ticket;
 }
 
-/** An undo that is told of another job or step leaves its job DEAD, which the judge sees. */
+/** If an undo is called for the wrong job or step, its job becomes DEAD, which the judge detects. */
 function demandOwn(jobId: string, step: string, run: UndoRun): void {
   if (run.jobId === jobId && run.name === step) return;
   throw new TerminalError(`the undo of ${step} of job ${jobId} was asked to undo ${run.name} of job ${run.jobId}`);

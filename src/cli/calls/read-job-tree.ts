@@ -6,7 +6,7 @@ import type { JobNode } from "../views/job-tree.ts";
 export interface TreeBounds {
   /** Levels below the job. */
   readonly depth: number;
-  /** Most children to read per job; the newest ones are read. */
+  /** Maximum number of children to read per job; the newest ones are read. */
   readonly width: number;
 }
 

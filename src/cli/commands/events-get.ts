@@ -26,7 +26,7 @@ export const eventsGet = defineCommand({
 
 function notEmitted(name: string, waiting: number): CliError {
   const waits =
-    waiting === 0 ? "no job waits for it" : `${waiting} ${waiting === 1 ? "job waits" : "jobs wait"} for it`;
+    waiting === 0 ? "no job is waiting for it" : `${waiting} ${waiting === 1 ? "job is" : "jobs are"} waiting for it`;
   return new CliError("not_found", `event ${name} was not emitted; ${waits}`, {
     hint: `emit it with: reseolio events emit ${name} --payload JSON`,
   });

@@ -165,7 +165,7 @@ function examineVacuum({ tables, schema, settings, unvacuumedTables }: PostgresE
   }
   for (const { table, rows, deadRows } of tables) {
     if (deadRows <= MANY_DEAD_ROWS || deadRows <= rows / 2) continue;
-    const fix = `vacuum (verbose, analyze) ${schema}.${table}; its output shows what keeps them`;
+    const fix = `vacuum (verbose, analyze) ${schema}.${table}; its output shows why they cannot be removed`;
     findings.push(wrong("vacuum", `${table} has ${deadRows} dead rows and ${rows} live ones`, fix));
   }
   const dead = tables.reduce((sum, { deadRows }) => sum + deadRows, 0);

@@ -1,4 +1,4 @@
-/** What jobs record, and what they wait for. Times are milliseconds since the epoch, on the store's clock. */
+/** The records of jobs, and what jobs wait for. Times are milliseconds since the epoch, on the store's clock. */
 import type { FieldViolation } from "./errors.ts";
 import type { Job, JobError } from "./job.ts";
 
@@ -24,7 +24,7 @@ const CHECKPOINT_KINDS = [
   "note",
 ] as const;
 
-/** What a checkpoint holds. */
+/** A kind of checkpoint. */
 export type CheckpointKind = (typeof CHECKPOINT_KINDS)[number];
 /** Kinds that a job can wait for. */
 export type WaitKind = "sleep" | "event" | "job" | "signal";
@@ -104,7 +104,7 @@ export type NewWait = { readonly name: string; readonly order?: WaitOrder | unde
 /** The order of a wait, from clients that record it; see RecordOrder. */
 export type WaitOrder = Pick<RecordOrder, "op" | "prompt" | "beside">;
 
-/** The place that everything gets which ends while a job is parked. */
+/** The place shared by all waits that end while a job is parked. */
 export type ParkOrder = Pick<RecordOrder, "seq" | "asked" | "alone">;
 
 /** A record of a job, and its operation. */

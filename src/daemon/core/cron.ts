@@ -7,16 +7,16 @@ export interface CronRule {
   readonly nextHour: Int8Array;
   readonly nextMinute: Int8Array;
   readonly nextSecond: Int8Array;
-  /** Whether it follows real time through a change of the clocks; see `next-tick.ts`. */
+  /** Whether it follows elapsed time when the clocks change; see `next-tick.ts`. */
   readonly isInterval: boolean;
   /** Bit n is day n of the month; month from 0. */
   readonly daysOf: (year: number, month: number) => number;
 }
 
-/** The rule, or the fault in the text: what is wrong, with the value, and what is right. */
+/** The rule, or the fault in the text: the problem with the value, and a valid form. */
 export type ParsedCron = { readonly rule: CronRule } | { readonly fault: string };
 
-const EXAMPLE = 'a valid one is "0 8 * * 1-5" (minute hour day month weekday); with six fields the first is the second';
+const EXAMPLE = 'a valid one is "0 8 * * 1-5" (minute hour day month weekday); with six fields, the first is seconds';
 
 /** Our nicknames and those of cron-parser, as five or six fields. */
 const NICKNAMES: Readonly<Record<string, string>> = {

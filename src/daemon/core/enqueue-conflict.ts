@@ -5,7 +5,7 @@ import { isTerminal, type JobState } from "./job.ts";
 export interface KeyHolder {
   readonly jobId: string;
   readonly state: JobState;
-  /** Its args are others than those of the request. */
+  /** Its args differ from those of the request. */
   readonly argsDiffer: boolean;
 }
 
@@ -14,7 +14,7 @@ export type KeyConflict =
   | ({ readonly kind: "deduplicated" } & KeyHolder)
   | { readonly kind: "rejected"; readonly jobId: string; readonly state: JobState };
 
-/** Null when the request takes the key over, and is stored. */
+/** Null if the request takes over the key and is stored. */
 export function judgeKey(onDuplicate: JobOptions["onDuplicate"], holder: KeyHolder): KeyConflict | null {
   const { jobId, state } = holder;
   switch (onDuplicate) {

@@ -17,7 +17,7 @@ export type ErrorCode =
 export interface FieldViolation {
   /** Path of the field in the request, as in `jobs[2].options.jitter`. */
   readonly field: string;
-  /** What is wrong, with the value, and what is right. */
+  /** The problem, with the value, and what to use instead. */
   readonly description: string;
 }
 

@@ -94,7 +94,7 @@ export interface MachineSettings {
   readonly maxLosses: number;
 }
 
-/** What the machine reads of a job. */
+/** The fields of a job that the state machine reads. */
 export type JobSnapshot = Pick<
   Job,
   | "jobId"
@@ -246,8 +246,8 @@ function cancel(job: JobSnapshot, reason: "cancelled" | "start_deadline" | "fini
 
 const CANCEL_MESSAGES = {
   cancelled: "cancelled by a caller",
-  start_deadline: "cancelled by its policy: not started within startWithinMs",
-  finish_deadline: "cancelled by its policy: not finished within finishWithinMs",
+  start_deadline: "cancelled: the job did not start within startWithinMs",
+  finish_deadline: "cancelled: the job did not finish within finishWithinMs",
 } as const;
 
 function retry(job: JobSnapshot): Transition | null {

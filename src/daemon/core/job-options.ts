@@ -36,7 +36,9 @@ export interface JobOptions extends JobSettings {
   readonly onDuplicate: OnDuplicate;
 }
 
-/** The end of the year 9999, in milliseconds since 1970: no later time can be written in JSON, and none is meant. */
+/**
+ * The end of the year 9999 in milliseconds since 1970. Later times cannot be written in JSON, and nobody needs them.
+ */
 export const LAST_TIME = 253_402_300_799_999;
 
 /**

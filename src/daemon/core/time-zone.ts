@@ -16,7 +16,10 @@ export interface Stretch {
 const DAY_MS = 86_400_000;
 /** Zones are read in pieces of this length, each once. */
 const PIECE_MS = 32 * DAY_MS;
-/** How long a change is remembered: longer than any gap or repetition, which is a day where the date line moved. */
+/**
+ * How long a change is kept in memory: longer than any gap or overlap. The longest, one day, occurred where the date
+ * line moved.
+ */
 const MEMORY_MS = 2 * DAY_MS;
 const MOST_PIECES = 64;
 /** Size of the cache. There are 450 names, but each can be written in any case. */

@@ -1,4 +1,4 @@
-/** A wait of a parked job, with what has become of what it waits for. */
+/** A wait of a parked job, and the state of the thing that it waits for. */
 export interface WaitProgress {
   /** When a sleep ends, or a wait times out; null for never. */
   readonly dueAt: number | null;

@@ -2,13 +2,15 @@ import { WIRE_LIMITS } from "#proto/contract.ts";
 
 /** Limits that protect a daemon from its clients. Durations are in milliseconds. */
 export interface ServerLimits {
-  /** Most open connections; further ones are closed at once. */
+  /** Maximum number of open connections; further ones are closed at once. */
   readonly connections: number;
-  /** Most connections from one address, except loopback. */
+  /** Maximum number of connections from one address, except loopback. */
   readonly connectionsPerAddress: number;
-  /** Most concurrent streams on one HTTP/2 connection. */
+  /** Maximum number of concurrent streams on one HTTP/2 connection. */
   readonly streamsPerConnection: number;
-  /** Most stream resets within ten seconds on one HTTP/2 connection; one more closes it (CVE-2023-44487). */
+  /**
+   * Maximum number of stream resets within ten seconds on one HTTP/2 connection; one more closes it (CVE-2023-44487).
+   */
   readonly resetsPer10s: number;
   /** From the start of the connection to its first byte, or to the end of the TLS handshake. */
   readonly firstByteMs: number;
@@ -20,7 +22,7 @@ export interface ServerLimits {
   readonly idleMs: number;
   /** Longest time without a stream on an HTTP/2 connection. */
   readonly http2IdleMs: number;
-  /** Most bytes in one message, also after decompression. */
+  /** Maximum number of bytes in one message, also after decompression. */
   readonly messageBytes: number;
 }
 

@@ -26,7 +26,7 @@ export interface MigrationReport {
   readonly to: number;
 }
 
-/** Brings a database to the newest version; repeats harmlessly. Refuses a newer one with `failed_precondition` (P20). */
+/** Brings a database to the newest version; safe to repeat. Refuses a newer one with `failed_precondition` (P20). */
 export async function migrate(target: MigrationTarget, migrations: readonly Migration[]): Promise<MigrationReport> {
   const from = await readSupportedVersion(target, migrations);
   for (const migration of migrations) {

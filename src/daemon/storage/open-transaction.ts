@@ -33,7 +33,7 @@ export class OpenTransaction implements Transaction {
     this.#parts = parts;
   }
 
-  /** To be called after commit and rollback. */
+  /** Call this after commit and rollback. */
   end(): void {
     this.#isOver = true;
   }

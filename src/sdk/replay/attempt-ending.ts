@@ -1,4 +1,4 @@
-/** How the failure that ended an attempt changes the job's records. */
+/** Determines how the failure that ended an attempt changes the job's records. */
 import type { RecordRef } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import type { Operation } from "./operation.ts";
 

@@ -104,7 +104,7 @@ export class Asked implements Alternatives {
 
 /** An operation of a handler: a step, a wait, a value, the end of a job. */
 export class Operation {
-  /** Its name is on record as something else, so it never completes. */
+  /** Its name was recorded as something else, so it never completes. */
   isStuck = false;
 
   constructor(

@@ -44,7 +44,7 @@ const PROMPT_MS = 100;
 const OTHER_MS = 1_000;
 /**
  * Waits that may never end. A renamed wait looks like a new one: a handler that parked on it could block the job
- * forever although what it waited for is on record.
+ * forever although its result is recorded under the old name.
  */
 const MAY_NEVER_END: ReadonlySet<CheckpointKind> = new Set([
   CheckpointKind.EVENT,
@@ -179,7 +179,7 @@ export class ReplayWatch {
     const { name } = first.operation;
     this.#port.recordDrift(
       name,
-      `${JSON.stringify(name)} is new: the handler asked for it before ${describe(head)}, which is on record`,
+      `${JSON.stringify(name)} is new: the handler asked for it before ${describe(head)}, which was recorded`,
     );
     this.#port.sequence.begin(first.go);
     return true;
@@ -199,7 +199,7 @@ export class ReplayWatch {
     sequence.passOver(placed);
     this.#port.recordDrift(
       placed.record.name,
-      `${describe(placed)} is on record, but the handler no longer asks for it at that point`,
+      `${describe(placed)} was recorded, but the handler no longer asks for it at that point`,
     );
   }
 
@@ -216,7 +216,7 @@ export class ReplayWatch {
       .slice(0, MOST_NAMES)
       .map(({ operation: { kind, name } }) => `${KIND_NAMES[kind]} ${JSON.stringify(name)}`);
     const instead = names.length === 0 ? "waits for what was recorded after it" : `asks for ${names.join(", ")}`;
-    return `${describe(head)} is next on record, but the handler ${instead}`;
+    return `${describe(head)} is the next record, but the handler ${instead}`;
   }
 }
 

@@ -220,7 +220,7 @@ export class Replay {
   #refuse(operation: Operation, known: Checkpoint): void {
     operation.isStuck = true;
     const asked = `${KIND_NAMES[operation.asked.kind]} ${JSON.stringify(known.name)}`;
-    this.#options.port.mismatch(`the handler asks for ${asked}, which is on record as ${KIND_NAMES[known.kind]}`);
+    this.#options.port.mismatch(`the handler asks for ${asked}, which was recorded as ${KIND_NAMES[known.kind]}`);
   }
 
   #whenOpen(

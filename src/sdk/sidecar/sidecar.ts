@@ -108,7 +108,7 @@ export class Sidecar {
 
   #spawn(binary: string, storage: Storage, log: Log): { child: ChildProcess; exit: Exit } {
     const { address } = this.#options.client.transport;
-    // A URL may contain a password, and every user of the machine can read arguments.
+    // A URL may contain a password, and every user of the machine can read command-line arguments.
     const db = storage.kind === "sqlite" ? ["--db", storage.path] : [];
     const child = spawn(binary, ["serve", ...db, "--addr", `${address.host}:${address.port}`, "--linger", LINGER], {
       detached: true,

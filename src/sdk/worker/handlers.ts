@@ -78,7 +78,7 @@ export class RunningJobs {
     if (job.hasWarned || job.abortedAt === undefined || now - job.abortedAt < IGNORED_SIGNAL_WARNING_MS) return;
     job.hasWarned = true;
     this.#logger.warn(
-      "a handler ignores its signal and still occupies a slot; pass context().signal to what it calls",
+      "a handler is ignoring its signal and still occupies a slot; pass context().signal to what it calls",
       {
         functionName,
         jobId,

@@ -32,7 +32,7 @@ export class LeasedJob implements OutcomeReport {
   /** Monotonic time at which the signal fired. */
   abortedAt: number | undefined;
   hasWarned = false;
-  /** Monotonic time until which the handler asked to run; undefined when it did not. */
+  /** Monotonic time until which the handler asked to run; undefined if it did not ask. */
   extendedUntil: number | undefined;
   /** Number of times that the daemon asked for the outcome to be sent again later. */
   retries = 0;

@@ -75,12 +75,12 @@ class RecordedFirst {
     const chosen = awaited[index];
     if (chosen === undefined) {
       return execution.mismatched(
-        `${JSON.stringify(label)} now awaits ${awaited.length} sources, but source ${index} is on record as the first`,
+        `${JSON.stringify(label)} now awaits ${awaited.length} sources, but source ${index} was recorded as the first`,
       );
     }
     if (of !== undefined && of !== sourceOf(chosen)) {
       return execution.mismatched(
-        `source ${index} of ${JSON.stringify(label)} is now ${describeSource(sourceOf(chosen))}, but ${describeSource(of)} is on record as the first`,
+        `source ${index} of ${JSON.stringify(label)} is now ${describeSource(sourceOf(chosen))}, but ${describeSource(of)} was recorded as the first`,
       );
     }
     const failed = chosen.kind === "job" ? failedEnd(chosen.jobId, choice) : undefined;
@@ -141,7 +141,7 @@ function sourceName(execution: Execution, { id, label, name }: Operation, { inde
   return boundedName(`${boundedName(name)}@${identity.toString(36)}[${index}]${again}`);
 }
 
-/** Opens a wait with its own name; if it is on record it is already over. */
+/** Opens a wait with its own name; if it was recorded, it is already over. */
 function open(execution: Execution, name: string, awaited: AwaitedThing): DurableWait {
   // Without a recorded order, all waits for the same job share one.
   if (awaited.kind === "job") {

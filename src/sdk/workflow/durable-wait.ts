@@ -51,7 +51,7 @@ export class DurableWait implements Pending {
   readonly #resolve: (end: WaitEnd) => void;
   readonly #startedAt: number;
 
-  /** Its time left is on record, because it began while something kept the handler from parking. */
+  /** Its remaining time is recorded, because it began while something kept the handler from parking. */
   isTimeKept = false;
 
   readonly #clock: HandlerClock;

@@ -211,8 +211,14 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
 
   readonly #left = (): void => this.leave();
 
-  /** Makes a durable call of the handler. Its answer is not recorded: a later execution finds the child again. */
+  /**
+   * Makes a durable call of the handler. Its answer is not recorded: a later execution finds the child again.
+   *
+   * @throws ReseolioError `failed_precondition` when the handler has settled: a branch that it left behind would number
+   *   its calls while the next attempt numbers the same ones
+   */
   async call<T>(branch: Branch, make: () => Promise<T>): Promise<T> {
+    if (this.isEnding || this.#stage === "ended") throw endedError(this.host);
     const { sequence } = this.replay;
     const answer = sequence.call(branch.id);
     try {

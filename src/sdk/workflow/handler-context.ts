@@ -234,7 +234,7 @@ export class HandlerContext implements RunningHandler, HandlerScope {
     const left = this.#unasked;
     if (left.length === 0) return undefined;
     const names = left.map(({ record }) => JSON.stringify(record.name)).slice(0, MOST_NAMES);
-    const message = `the handler returned without asking for what is on record: ${names.join(", ")}`;
+    const message = `the handler returned without asking for these records: ${names.join(", ")}`;
     if (left.some(({ record }) => !record.alone)) return message;
     this.log.warn(`the code has changed under a running job: ${message}`);
     return undefined;

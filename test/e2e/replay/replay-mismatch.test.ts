@@ -68,7 +68,7 @@ testOnEachStore(
     await until(() => isParked(2), "the second version waits");
     await job.signal("go", "Ada");
     const explained = await world.cli("jobs", "explain", job.jobId);
-    expect(explained).toContain('waits for the signal "go on"');
+    expect(explained).toContain('is waiting for the signal "go on"');
     expect(explained).toContain('has not asked again for what it received: the signal "go"');
     expect(explained).toContain(`wake it with reseolio jobs retry ${job.jobId}`);
     await world.replaceWorker(1);
@@ -90,7 +90,7 @@ testOnEachStore(
     await until(async () => (await undo())?.error?.reason === "replay_mismatch", "the step more does not fit");
     const { id, failures } = (await undo())!;
     expect(failures).toBe(1);
-    expect(await world.cli("jobs", "explain", id)).toContain('a step "send mail" is next on record');
+    expect(await world.cli("jobs", "explain", id)).toContain('a step "send mail" is the next record');
     expect(world.effectsOf("order")).toEqual([]);
     await world.replaceWorker(3);
     expect(await world.client.handle(id).result(30_000)).toEqual({ undone: ["send mail", "reserve goods"] });

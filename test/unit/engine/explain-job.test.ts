@@ -54,7 +54,7 @@ describe("a pending job", () => {
     await worker.assignedCount(1);
     await worker.report(worker.assigned[0]!, fail("out of paper"));
     expect(await blockersOf(world.engine, jobId)).toEqual([
-      "backoff: it waits for its next attempt until 2026-01-01T00:01:00.000Z, in 60 s, after 1 of 3 failures; the last error was Error: out of paper",
+      "backoff: it is waiting for its next attempt until 2026-01-01T00:01:00.000Z, in 60 s, after 1 of 3 failures; the last error was Error: out of paper",
     ]);
   });
 
@@ -71,7 +71,7 @@ describe("a pending job", () => {
       error: { reason: "replay_mismatch" },
     });
     expect(await blockersOf(world.engine, jobId)).toEqual([
-      'mismatch: its records do not match its code: step "pay" is recorded, the handler asks for "ship"; it waits until ' +
+      'mismatch: its records do not match its code: step "pay" is recorded, the handler asks for "ship"; it is waiting until ' +
         "2026-01-01T00:00:01.000Z, in 1 s: deploy code that matches; the job then continues by itself and has lost no attempt",
     ]);
     world.clock.advance(1_000);

@@ -146,11 +146,11 @@ test("P10: a handler whose job is CANCELLED or DEAD stores no more calls; one th
     else await worker.report(worker.assigned[before] as Job, fail("no"));
     const refused = await rejection(world.enqueue("test:child", { parentId }));
     expect(refused).toMatchObject({ code: "failed_precondition", metadata: { jobId: parentId, state } });
-    expect((refused as Error).message).toContain(`job ${parentId} is ${state}: its handler can store no more calls`);
+    expect((refused as Error).message).toContain(`job ${parentId} is ${state}: its handler can no longer make calls`);
     expect(await world.enqueue("test:child", { ...keyed, jobId })).toBe(jobId);
     expect(await world.enqueue("test:child", keyed)).toBe(jobId);
     const replaced = { ...keyed, options: { ...keyed.options, onDuplicate: "replace_finished" as const } };
-    if (state === "CANCELLED") await expect(world.enqueue("test:child", replaced)).rejects.toThrow("no more calls");
+    if (state === "CANCELLED") await expect(world.enqueue("test:child", replaced)).rejects.toThrow("no longer make");
     const page = await world.engine.store.jobs.list({ filter: { parentId }, limit: 10, before: null });
     expect(page.jobs.map((job) => job.jobId)).toEqual([jobId]);
   }
@@ -218,7 +218,7 @@ test("jobs past their start or finish deadline are CANCELLED by policy, with the
 test("one worker's prefetched jobs are recalled for another that idles, and handed back without counting", async () => {
   await using world = await createEngineWorld();
   const busy = await world.connect("busy", { concurrency: 1 });
-  // Shows itself fast, so that it is leased ahead.
+  // The worker finishes jobs fast, so the daemon leases it more in advance.
   for (let index = 0; index < 200; index++) await world.enqueue(FN);
   for (let done = 0; done < 150; done++) {
     await busy.assignedCount(done + 1);

@@ -33,7 +33,7 @@ test("a claim: the job reaches its worker after all, and counts neither a failur
   expect(await world.read(jobId)).toMatchObject({ state: "RUNNING", workerId: "w1" });
   expect(worker.assigned).toEqual([]);
 
-  // The first look may have come between a claim and its assignment, the second cannot.
+  // The first check may fall between a claim and its assignment; the second cannot.
   const check = new LeaseCheck(engine);
   await check.run();
   await check.run();

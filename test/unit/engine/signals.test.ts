@@ -97,10 +97,10 @@ test("explain names the awaited signal, and those that were sent under other nam
   const jobId = await world.enqueue("test:fn");
   await worker.report(await assigned(worker, 1), park(awaits("a", "approved", 60_000)));
   const messages = async () => (await explainJob(world.engine, jobId)).blockers.map(({ message }) => message);
-  expect(await messages()).toEqual(['it waits for the signal "approved" until 2026-01-01T00:01:00.000Z']);
+  expect(await messages()).toEqual(['it is waiting for the signal "approved" until 2026-01-01T00:01:00.000Z']);
   for (let count = 0; count < 2; count++) await send(world, jobId, "aproved", "1");
   expect(await messages()).toEqual([
-    'it waits for the signal "approved" until 2026-01-01T00:01:00.000Z',
+    'it is waiting for the signal "approved" until 2026-01-01T00:01:00.000Z',
     'it has not awaited these signals yet: "aproved" (2)',
   ]);
 });

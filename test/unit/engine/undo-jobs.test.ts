@@ -344,7 +344,7 @@ describe("retrying", () => {
     await worker.report(undo, fail("no", true));
     expect(await rejection(retry(world, job))).toMatchObject({
       code: "failed_precondition",
-      message: expect.stringContaining(`${undo.jobId}, which is DEAD; retry that one`) as string,
+      message: expect.stringContaining(`${undo.jobId} is DEAD; retry that job`) as string,
     });
     expect(await retry(world, undo)).toMatchObject({ jobId: undo.jobId, failures: 0 });
     const again = await assigned(worker, 3);
@@ -419,7 +419,7 @@ describe("retrying", () => {
         "it was cancelled; retry that one to continue undoing, and then this one, which starts from scratch",
     });
     expect((await explainJob(world.engine, job.jobId)).summary).toEndWith(
-      `which is CANCELLED; reseolio jobs retry ${undo.jobId} continues undoing, and after that reseolio jobs retry ${job.jobId} runs it from scratch; the two can only be deleted together.`,
+      `is CANCELLED; reseolio jobs retry ${undo.jobId} continues undoing, and after that reseolio jobs retry ${job.jobId} runs it from scratch; the two can only be deleted together.`,
     );
     await retry(world, undo);
     await worker.report(await assigned(worker, 3), SUCCEED);
@@ -503,12 +503,12 @@ test("explain says how a job is being undone, and how to go on when that failed"
   );
   await worker.report(undo, fail("refused", true));
   expect(await summary(job)).toBe(
-    `${dead} were to be undone by job ${undo.jobId}, which is DEAD (Error: refused); reseolio jobs retry ${undo.jobId} continues undoing; the two can only be deleted together.`,
+    `${dead} were not all undone because job ${undo.jobId} is DEAD (Error: refused); reseolio jobs retry ${undo.jobId} continues undoing; the two can only be deleted together.`,
   );
   await retryJob(world.engine, undo.jobId);
   await cancelJob(world.engine, undo.jobId);
   expect(await summary(job)).toContain(
-    `which is CANCELLED; reseolio jobs retry ${undo.jobId} continues undoing, and after that reseolio jobs retry ${job.jobId}`,
+    `is CANCELLED; reseolio jobs retry ${undo.jobId} continues undoing, and after that reseolio jobs retry ${job.jobId}`,
   );
   await retryJob(world.engine, undo.jobId);
   await worker.report(await assigned(worker, 4), SUCCEED);

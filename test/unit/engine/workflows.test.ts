@@ -194,7 +194,7 @@ test("P11: a name that was recorded is not recorded again; as something else it 
   expect(await record(world, worker, step(job, "a", "2"))).toEqual([{ result: "accepted", message: "" }]);
   const [refused] = await record(world, worker, { ...step(job, "a", "3"), kind: "value" });
   expect(refused).toMatchObject({ result: "invalid" });
-  expect(refused!.message).toContain("recorded as value, but an earlier execution of the job recorded it as step");
+  expect(refused!.message).toContain("recorded as value, because an earlier execution of the job recorded it as step");
   const page = await world.engine.store.workflows.listCheckpoints({
     jobId: job.jobId,
     sinceToken: null,
@@ -290,7 +290,7 @@ test("P9: parked time does not count against the time limit, time that ran does"
   await emitEvent(world.engine, "e", bytes("1"));
   const again = await assigned(worker, 2);
   expect(again.ranMs).toBe(600);
-  // What is given for the way to the worker comes on top.
+  // The delivery allowance is added to the time limit.
   world.clock.advance(499);
   await timeOutAttempts(world.engine);
   expect((await world.read(jobId)).state).toBe("RUNNING");

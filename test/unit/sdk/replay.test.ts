@@ -193,7 +193,7 @@ describe("names", () => {
   });
 });
 
-/** What is asked for first under the name "a". */
+/** Identity of the first operation named "a". */
 const FIRST = operationId(ROOT_ID, CheckpointKind.STEP, "a", 1);
 
 describe("failures", () => {
@@ -382,7 +382,7 @@ describe("changed code", () => {
       await step("c", () => 1),
     ]);
     const { outcome, records } = await run(world, before);
-    expect(mismatchOf({ outcome, records })).toBe('the handler asks for a value "b", which is on record as a step');
+    expect(mismatchOf({ outcome, records })).toBe('the handler asks for a value "b", which was recorded as a step');
     expect(records).toHaveLength(2);
   });
 
@@ -397,7 +397,7 @@ describe("changed code", () => {
   test("a handler that returns early is told what it did not ask for", async () => {
     const before = await recorded(({ step }) => Promise.all(["a", "b"].map((name) => step(name, () => name))));
     await using world = await start(() => "nothing");
-    expect(mismatchOf(await run(world, before))).toContain('without asking for what is on record: "a", "b"');
+    expect(mismatchOf(await run(world, before))).toContain('without asking for these records: "a", "b"');
   });
 
   test("records without an order are found by name, in the order of their time", async () => {

@@ -22,9 +22,9 @@ export interface ScriptedDaemon extends AsyncDisposable {
   /** Streams opened so far. */
   readonly sessionCount: number;
   info: MessageInitShape<typeof GetInfoResponseSchema>;
-  /** Told which job is to be retried, and for whom. */
+  /** Called with the job to retry and the job that awaits it. */
   onRetryJob: (jobId: string, awaitedBy: string) => void;
-  /** Told which event is emitted; it is answered when this ends. */
+  /** Called with the name of an emitted event; the daemon answers when this resolves. */
   onEmitEvent: (name: string) => Promise<void>;
   /** The next stream that a client opens, with its hello read. */
   nextSession(): Promise<ScriptedSession>;

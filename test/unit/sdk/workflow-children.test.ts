@@ -76,6 +76,24 @@ describe("children", () => {
     expect(retried).toEqual([`${CHILD} for job`]);
   });
 
+  test("P11: called by a branch that a failed handler left behind are refused: the retry numbers the same calls", async () => {
+    const late = Promise.withResolvers<string>();
+    await using world = await WorkflowWorld.start(() => {
+      const branch = async (): Promise<unknown> => {
+        await Bun.sleep(20);
+        return world.client.enqueue("t:a", []);
+      };
+      branch().then(
+        () => late.resolve("stored"),
+        (error: unknown) => late.resolve(faultName(error)),
+      );
+      throw new Error("no");
+    });
+    world.assign("parent", 1);
+    await world.failure();
+    expect(await late.promise).toBe("failed_precondition");
+  });
+
   test("P14: awaiting one parks the parent; its result is handed over when the parent has its slot", async () => {
     await using world = await WorkflowWorld.start(() => world.client.handle<string>(CHILD).result());
     world.assign("parent", 1);

@@ -54,7 +54,7 @@ describe("a step", () => {
     expect(outcome.case).toBe("release");
     expect(outcome.value).toMatchObject({
       started: true,
-      mismatch: 'the handler asks for a step "a", which is on record as a sleep',
+      mismatch: 'the handler asks for a step "a", which was recorded as a sleep',
     });
   });
 

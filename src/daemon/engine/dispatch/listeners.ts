@@ -1,4 +1,4 @@
-/** Passes news from a part that is made early to those made later. */
+/** Passes notifications from a component that is created early to those created later. */
 export class Listeners<News> {
   readonly #listeners: ((news: News) => void)[] = [];
 

@@ -17,7 +17,7 @@ export interface WorkerPort {
   end(): void;
 }
 
-/** A leased job on its way to its worker. */
+/** A leased job in transit to its worker. */
 export interface Delivery {
   readonly job: Job;
   /** The worker resumes the handler that it parked. */

@@ -229,8 +229,8 @@ export class WorkerSession {
 export const DELIVERY_MS = 100;
 
 /**
- * Estimates how many jobs to lease a worker beyond its slots: as many as it finishes while new ones are on their way to
- * it. A worker of slow jobs gets none, so that no job waits behind another while a second worker is idle.
+ * Estimates how many jobs to lease a worker beyond its slots: as many as it finishes while new ones are in transit. A
+ * worker of slow jobs gets none, so that no job waits behind another while a second worker is idle.
  */
 class PrefetchGauge {
   #perMs = 0;

@@ -20,10 +20,11 @@ export async function explainEnd(store: Store, job: Job): Promise<string> {
     case "SUCCESS":
       return `its steps were undone by ${by}; reseolio jobs retry ${jobId} runs it from scratch`;
     case "DEAD":
-      return `its steps were to be undone by ${by}, which is DEAD${errorOf(undo)}; reseolio jobs retry ${undo.jobId} continues undoing${together}`;
+      return `its steps were not all undone because ${by} is DEAD${errorOf(undo)}; reseolio jobs retry ${undo.jobId} continues undoing${together}`;
     case "CANCELLED":
       return (
-        `its steps were to be undone by ${by}, which is CANCELLED; reseolio jobs retry ${undo.jobId} continues undoing, ` +
+        `its steps were not all undone because ${by} is CANCELLED; ` +
+        `reseolio jobs retry ${undo.jobId} continues undoing, ` +
         (mayHaveUndone(undo)
           ? `and after that reseolio jobs retry ${jobId} runs it from scratch${together}`
           : `reseolio jobs retry ${jobId} runs it again with what it recorded`)

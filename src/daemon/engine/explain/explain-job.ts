@@ -57,7 +57,7 @@ async function firstHindrance(engine: Engine, job: Job): Promise<string | null> 
 
 async function running(engine: Engine, { attempt, workerId, error }: Job): Promise<Blocker> {
   const where = workerId === null ? "whose connection is unknown" : await whereabouts(engine, workerId);
-  // Such a job is retried again and again: that it runs at the moment says little.
+  // Such a job is retried again and again, so its running at the moment says little.
   const before =
     error?.reason === "replay_mismatch"
       ? `; the previous attempt ended because the job's records do not match its code: ${error.message}`
@@ -86,7 +86,7 @@ function waitingForTime(engine: Engine, job: Job): readonly Blocker[] {
   return [
     {
       kind: "backoff",
-      message: `it waits for its next attempt ${until}, after ${job.failures} of ${job.maxAttempts} failures${last}`,
+      message: `it is waiting for its next attempt ${until}, after ${job.failures} of ${job.maxAttempts} failures${last}`,
     },
   ];
 }
@@ -95,7 +95,7 @@ function mismatched({ message }: JobError, until: string): Blocker {
   const remedy = "deploy code that matches; the job then continues by itself and has lost no attempt";
   return {
     kind: "mismatch",
-    message: `its records do not match its code: ${message}; it waits ${until}: ${remedy}`,
+    message: `its records do not match its code: ${message}; it is waiting ${until}: ${remedy}`,
   };
 }
 

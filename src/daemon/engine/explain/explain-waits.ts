@@ -4,7 +4,7 @@ import type { Engine } from "../engine.ts";
 
 /** Only recent records matter: the job's present waits came after them. */
 const RECORDS_READ = 100;
-/** A parent of a thousand children is explained by a few of them. */
+/** Maximum number of waits to name: a few explain a parent of a thousand children. */
 const MOST_WAITS = 10;
 
 /**
@@ -19,7 +19,7 @@ export async function explainWaits(
   waits: readonly PendingWait[],
   hindrance: (job: Job) => Promise<string | null>,
 ): Promise<readonly string[]> {
-  if (waits.length === 0) return ["it is parked until something that it waits for happens"];
+  if (waits.length === 0) return ["it is parked until something that it awaits happens"];
   const shown = waits.slice(0, MOST_WAITS);
   const ids = shown.flatMap(({ awaitedJobId }) => (awaitedJobId === null ? [] : [awaitedJobId]));
   const awaited = new Map((await engine.store.jobs.getMany(ids)).map((job) => [job.jobId, job]));
@@ -66,13 +66,13 @@ async function sentenceOf(
   const until = dueAt === null ? "" : ` until ${new Date(dueAt).toISOString()}`;
   switch (kind) {
     case "sleep":
-      return `it sleeps${until} (${JSON.stringify(shownName(name))})`;
+      return `it is sleeping${until} (${JSON.stringify(shownName(name))})`;
     case "event":
-      return `it waits for the event ${JSON.stringify(eventName)}${until}`;
+      return `it is waiting for the event ${JSON.stringify(eventName)}${until}`;
     case "signal":
-      return `it waits for the signal ${JSON.stringify(signalName)}${until}`;
+      return `it is waiting for the signal ${JSON.stringify(signalName)}${until}`;
     case "job":
-      return `it waits for the end of job ${awaitedJobId}${await stateOf(job, hindrance)}`;
+      return `it is waiting for the end of job ${awaitedJobId}${await stateOf(job, hindrance)}`;
   }
 }
 

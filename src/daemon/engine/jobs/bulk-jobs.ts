@@ -12,7 +12,7 @@ export interface BulkRequest {
   readonly filter: JobFilter;
   /** Counts what would change, and changes nothing. */
   readonly dryRun: boolean;
-  /** Jobs that this call examines; 0 takes MAX_PAGE_SIZE. */
+  /** Number of jobs that this call examines; 0 means MAX_PAGE_SIZE. */
   readonly pageSize: number;
   readonly pageToken: string;
 }

@@ -42,7 +42,10 @@ export function enqueueJobs(engine: Engine, items: readonly EnqueueItem[]): Prom
   return toPromise((completion) => submitEnqueues(engine, items, completion));
 }
 
-/** Completes on the commit lane itself, so that a session's answers leave together with the commit's other news. */
+/**
+ * Completes on the commit lane itself, so that a session's answers are sent together with the other results of the
+ * commit.
+ */
 export function submitEnqueues(
   engine: Engine,
   items: readonly EnqueueItem[],
@@ -164,7 +167,7 @@ function alreadyExists(item: NewJob, jobId: string, state: JobState): DaemonErro
   return new DaemonError(
     "already_exists",
     `job ${jobId} (${state}) of ${item.functionName} has the idempotency key ` +
-      `${JSON.stringify(item.options.idempotencyKey)} and on_duplicate says reject; use its id, or another key`,
+      `${JSON.stringify(item.options.idempotencyKey)} and on_duplicate is reject; use its id, or another key`,
     { metadata: { jobId, state } },
   );
 }
@@ -172,7 +175,7 @@ function alreadyExists(item: NewJob, jobId: string, state: JobState): DaemonErro
 function orphaned(parentId: string, state: JobState): DaemonError {
   return new DaemonError(
     "failed_precondition",
-    `job ${parentId} is ${state}: its handler can store no more calls; use step(…, { undo }) to clean up`,
+    `job ${parentId} is ${state}: its handler can no longer make calls; use step(…, { undo }) to clean up`,
     { metadata: { jobId: parentId, state } },
   );
 }

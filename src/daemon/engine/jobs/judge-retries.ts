@@ -62,7 +62,7 @@ function isBeingUndone({ jobId, state }: Job, undo: Job): DaemonError {
 function whyNot({ jobId, state }: Job): string {
   switch (state) {
     case "DEAD":
-      return `its steps were to be undone by job ${jobId}, which is DEAD; retry that one to continue undoing`;
+      return `its steps were not all undone because job ${jobId} is DEAD; retry that job to continue undoing`;
     case "CANCELLED":
       return (
         `some of its steps may already be undone, because job ${jobId} had begun to undo them when it was cancelled; ` +

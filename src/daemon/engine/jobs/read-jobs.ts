@@ -48,7 +48,7 @@ export async function findTick({ store }: Engine, { jobId }: Job): Promise<JobTi
 
 export interface PageRequest {
   readonly filter: JobFilter;
-  /** 1 to MAX_PAGE_SIZE; 0 takes DEFAULT_PAGE_SIZE. */
+  /** 1 to MAX_PAGE_SIZE; 0 means DEFAULT_PAGE_SIZE. */
   readonly pageSize: number;
   /** The token that came with the previous page; empty for the first page. */
   readonly pageToken: string;

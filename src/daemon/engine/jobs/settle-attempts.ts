@@ -92,7 +92,10 @@ export function settleAttempts(
   });
 }
 
-/** After a commit that one of the writes made fail: the others must not be reported and refused together forever. */
+/**
+ * Writes each settlement alone after one of them made the commit fail, so that the others are not refused with it
+ * forever.
+ */
 function writeEach(
   { lane }: Engine,
   writes: readonly Settlement[],
@@ -206,8 +209,8 @@ function toResult(outcome: WriteOutcome): SettleResult {
 }
 
 /**
- * Asks the store about reports that changed nothing: they may have been settled before, with the answer lost on its way
- * to the worker or to this daemon.
+ * Asks the store about reports that changed nothing: they may have been settled before, with the answer lost before it
+ * reached the worker or this daemon.
  */
 function answerUnchanged(
   engine: Engine,

@@ -110,7 +110,7 @@ export class CommitLane {
       this.#next = new Batch(this.#kinds.length);
       this.#wakeRequested = false;
       await this.#commit(batch);
-      // Lets sockets be read between commits; what they bring goes into the next one.
+      // Lets sockets be read between commits; their messages go into the next one.
       await new Promise((resolve) => setImmediate(resolve));
     }
     this.#wakeRequested = false;
@@ -204,7 +204,7 @@ export class CommitLane {
 const NO_ANSWERS: readonly unknown[] = [];
 const NO_NAMES: readonly string[] = [];
 
-/** Whether the commit failed for a reason that does not lie in what it holds, so that splitting it would not help. */
+/** Whether the commit failed for a reason other than its contents, so that splitting it would not help. */
 export function isTransient({ code }: DaemonError): boolean {
   return code === "unavailable" || code === "resource_exhausted" || code === "fatal";
 }
@@ -249,7 +249,7 @@ class Batch {
     return entries.length === 1 ? (entries[0] as Entry).items : entries.flatMap((entry) => entry.items);
   }
 
-  /** The kind that all entries are of, or -1. */
+  /** The kind of all entries; -1 if there are none, or several kinds. */
   onlyKind(): number {
     return this.#size === 0 ? -1 : this.#byKind.findIndex((entries) => entries.length === this.#size);
   }

@@ -14,7 +14,7 @@ export interface BackfillRequest {
   readonly to: number | null;
   /** Counts what would be enqueued, and enqueues nothing. */
   readonly dryRun: boolean;
-  /** Ticks that this call examines, 1 to MAX_BACKFILL; 0 takes MAX_BACKFILL. */
+  /** Number of ticks that this call examines, 1 to MAX_BACKFILL; 0 means MAX_BACKFILL. */
   readonly pageSize: number;
   /** The token that the previous call returned; empty for the first. */
   readonly pageToken: string;

@@ -46,7 +46,7 @@ async function create(
   if (other === null)
     throw new DaemonError(
       "unavailable",
-      `schedule ${JSON.stringify(name)} was created and deleted by others meanwhile: try again`,
+      `another client created and deleted schedule ${JSON.stringify(name)} at the same time: try again`,
     );
   return { schedule: sameOrRefused(other, spec), created: false };
 }

@@ -14,7 +14,7 @@ export interface PreviewedTick {
   readonly at: number;
   /** Milliseconds that local time is ahead of UTC at the tick. */
   readonly offsetMs: number;
-  /** The zone's offset differs from that at the previous tick, or at `after` for the first one. */
+  /** The zone's offset differs from the offset at the previous tick, or at `after` for the first tick. */
   readonly offsetChanged: boolean;
   /** Its local time does not exist on that day. */
   readonly isInGap: boolean;
@@ -26,7 +26,7 @@ export interface PreviewRequest {
   readonly rule: ScheduleSpecInput;
   /** Ticks after this time; null: now, on the store's clock. */
   readonly after: number | null;
-  /** 1 to MAX_PREVIEW; 0 takes DEFAULT_PREVIEW. */
+  /** 1 to MAX_PREVIEW; 0 means DEFAULT_PREVIEW. */
   readonly count: number;
 }
 

@@ -17,7 +17,7 @@ export interface SchedulePageRequest {
   readonly states: readonly ScheduleState[];
   /** Empty: of all functions. */
   readonly functionName: string;
-  /** 1 to MAX_PAGE_SIZE; 0 takes DEFAULT_PAGE_SIZE. */
+  /** 1 to MAX_PAGE_SIZE; 0 means DEFAULT_PAGE_SIZE. */
   readonly pageSize: number;
   /** The token that came with the previous page; empty for the first page. */
   readonly pageToken: string;

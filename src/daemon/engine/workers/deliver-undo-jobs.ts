@@ -87,7 +87,7 @@ function endWithoutJob(engine: Engine, session: WorkerSession, { job, undoOf }: 
   const held = session.find(job);
   if (held?.isInTransit !== true) return;
   session.remove(held);
-  const message = `job ${undoOf}, whose steps this job was to undo, no longer exists, and neither do its checkpoints`;
+  const message = `job ${undoOf} no longer exists, and without its checkpoints its steps cannot be undone`;
   const error = { name: "JobNotFoundError", message };
   const event = { kind: "fail", error, terminal: true, retryAfterMs: null } as const;
   settleInBackground(engine, [decide(held.job, event, engine.settings, 0)]);

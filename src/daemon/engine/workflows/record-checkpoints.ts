@@ -131,7 +131,7 @@ function toResult(item: NewCheckpoint, outcome: RecordOutcome): RecordResult {
       return STALE;
     case "conflict":
       return invalid(
-        `${JSON.stringify(item.name)} is to be recorded as ${item.kind}, but an earlier execution of the job recorded it as ` +
+        `${JSON.stringify(item.name)} cannot be recorded as ${item.kind}, because an earlier execution of the job recorded it as ` +
           `${outcome.known}: the code changed while the job was running; give the new ${item.kind} another name`,
       );
   }

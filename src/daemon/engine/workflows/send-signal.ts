@@ -84,7 +84,7 @@ function takenOf({ signalId, jobId }: NewSignal, outcome: SignalOutcome): boolea
     case "full":
       throw new DaemonError(
         "resource_exhausted",
-        `${SIGNAL_LIMITS.waitingPerJob} signals wait for job ${jobId}, which is the limit: its handler must take some first`,
+        `${SIGNAL_LIMITS.waitingPerJob} signals are waiting for job ${jobId}, which is the limit: its handler must take some first`,
         { metadata: { jobId, limit: String(SIGNAL_LIMITS.waitingPerJob) } },
       );
     case "id_taken":

@@ -17,7 +17,7 @@ export async function wakeJobs(lane: LaneTransaction, parked: readonly ParkedJob
   );
 }
 
-/** Wakes the jobs that waited for what this transaction has ended. */
+/** Wakes the parked jobs that awaited a job that this transaction has ended. */
 export async function wakeAwaiters(lane: LaneTransaction): Promise<void> {
   await wakeJobs(lane, await lane.tx.workflows.takeAwaiters());
 }

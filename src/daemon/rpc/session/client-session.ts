@@ -33,11 +33,11 @@ import {
 } from "./session-messages.ts";
 import { SessionOutbox } from "./session-outbox.ts";
 
-/** Most calls in one frame. */
+/** Maximum number of calls in one frame. */
 const MAX_FRAME_ITEMS = 10_000;
-/** Most unanswered frames of one client; no more are read until some are answered. */
+/** Maximum number of unanswered frames of one client; no more are read until some are answered. */
 const MAX_ANSWERING = 256;
-/** Most jobs that one client may await at once. */
+/** Maximum number of jobs that one client may await at once. */
 const MAX_AWAITED = 1_000_000;
 /** Postponed results that are read again together; each may have a megabyte. */
 const POSTPONED_AT_ONCE = 32;
@@ -156,7 +156,7 @@ export class ClientSession {
       throw new DaemonError("resource_exhausted", `one session awaits at most ${MAX_AWAITED} jobs at once`);
     }
     if (this.outbox.isOverfull) {
-      throw new DaemonError("resource_exhausted", "the client does not read its stream; reconnect and await again");
+      throw new DaemonError("resource_exhausted", "the client is not reading its stream; reconnect and await again");
     }
   }
 

@@ -67,7 +67,7 @@ export async function createPostgresStore(options: PostgresStoreOptions): Promis
   return store;
 }
 
-/** How often a transaction is tried when it deadlocks. */
+/** Maximum number of tries for a transaction that deadlocks. */
 const DEADLOCK_TRIES = 5;
 
 class OpenPostgresStore implements PostgresStore {

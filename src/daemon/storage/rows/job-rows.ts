@@ -171,7 +171,7 @@ export const LISTED_JOB_COLUMN_NAMES = [
 /** A whole job: the listed columns, then those that may be large, then those after them in the row. */
 export const JOB_COLUMN_NAMES = [...LISTED_JOB_COLUMN_NAMES, "headers", "args", "result", "ran_ms"] as const;
 
-/** How the text of an undo job's headers begins, and no other. */
+/** The beginning of an undo job's headers; no other headers begin like this. */
 export const UNDO_MARK = `{"${UNDO_HEADER}":`;
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
@@ -278,7 +278,7 @@ function headersFromText(text: StoredValue | undefined): Readonly<Record<string,
   return typeof text === "string" ? (JSON.parse(text) as Record<string, string>) : NO_HEADERS;
 }
 
-/** @param headers their text, or the flag that a list and a snapshot have instead */
+/** @param headers the text of the headers, or the flag that lists and snapshots have instead */
 function isUndo(headers: StoredValue | undefined): boolean {
   return typeof headers === "string" ? headers.startsWith(UNDO_MARK) : headers === true || headers === 1;
 }

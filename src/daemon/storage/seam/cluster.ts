@@ -4,14 +4,14 @@ import type { JobState } from "../../core/job.ts";
 export interface ClusterPart {
   /**
    * Reports what other daemons on the same database committed, until stopped. Hints may be lost, doubled or late, so a
-   * listener also looks by itself from time to time. After a loss of the connection everything is "any". A store with one
-   * daemon never calls back.
+   * listener also checks the database from time to time. After a lost connection, every field is "any". A store with
+   * one daemon never calls back.
    */
   listen(onHint: (hint: StoreHint) => void): Promise<HintListener>;
   /**
-   * Takes or renews the leadership for `leaseMs`: the work that one daemon does for all. It is free when nobody has it,
-   * when its time is over, or when it is still as in `unmoved`, which the caller has watched for a whole lease. A store
-   * with one daemon always gives it. It only saves work and guarantees nothing: two daemons may hold it for a moment.
+   * Takes or renews the leadership for `leaseMs`: the work that one daemon does for all. It is free if nobody holds it,
+   * if it has expired, or if it still equals `unmoved`, which the caller has watched for a whole lease. A store with
+   * one daemon always grants it. It only saves work and guarantees nothing: two daemons may hold it for a moment.
    */
   lead(nodeId: string, leaseMs: number, unmoved: Leadership | null): Promise<Leadership>;
   /** Lets another daemon lead at once; does nothing when this one does not. */

@@ -10,23 +10,23 @@ export interface EventReads {
 
 export interface EventWrites {
   /**
-   * To be called before anything else in a transaction that emits these events, or parks jobs for them: nobody else does
-   * either until it is over, so that neither can miss the other.
+   * Call this before anything else in a transaction that emits these events or parks jobs for them: nobody else does
+   * either until the transaction is over, so neither side can miss the other.
    */
   lock(names: readonly string[]): Promise<void>;
   /**
-   * Keeps the first payload of each event, and the last, and ends at most `limit` waits for it; `spread` ends those left.
-   * Of an event that happened before, only waits that begin with their job learn.
+   * Keeps the first payload of each event, and the last, and ends at most `limit` waits for it; `spread` ends the
+   * others. If the event had happened before, only waits that begin with their job are ended.
    */
   emit(events: readonly NewEvent[], limit: number): Promise<readonly EmitOutcome[]>;
   /** Continues with events that more jobs wait for than one call ends. */
   spread(limit: number): Promise<EndedWaits>;
   /**
-   * Deletes events emitted before a time that nobody waits for any more, at most `limit`; of one that was emitted again
-   * since then the last emission becomes the first. Returns how many these were.
+   * Deletes at most `limit` events that were emitted before a time and that nobody waits for any more. If an event was
+   * emitted again since then, its last emission becomes the first. Returns how many events it processed.
    */
   prune(emittedBefore: number, limit: number): Promise<number>;
-  /** Forgets an event, but not while it is spreading. To be called under `lock`. */
+  /** Forgets an event, but not while it is spreading. Call this under `lock`. */
   delete(name: string): Promise<EventDeletion>;
 }
 
@@ -36,7 +36,7 @@ export interface NewEvent {
 }
 
 export interface EmitOutcome {
-  /** As it is kept. */
+  /** The event as stored. */
   readonly event: Event;
   readonly created: boolean;
   /** Jobs that were waiting for it. */

@@ -7,20 +7,20 @@ export interface JobReads {
   get(jobId: string): Promise<Job | null>;
   /** In no particular order; unknown ids are left out. */
   getMany(jobIds: readonly string[]): Promise<readonly Job[]>;
-  /** As `getMany`, without what may be large. */
+  /** Like `getMany`, but without the fields that may be large. */
   listStatuses(jobIds: readonly string[]): Promise<readonly JobStatus[]>;
   /** The last `limit` attempts that ended without success, oldest first. */
   listAttempts(jobId: string, limit: number): Promise<readonly Attempt[]>;
   list(query: JobQuery): Promise<JobPage>;
   /** From maintained counters; zero counts are left out. */
   count(): Promise<readonly JobCount[]>;
-  /** Compacts the maintained counters; to be called now and then. Returns how many rows it removed. */
+  /** Compacts the maintained counters; call this from time to time. Returns how many rows it removed. */
   foldCounters(): Promise<number>;
 
   /**
-   * Stores new jobs without parents in one step, as a transaction that does nothing else. Absent where it would not be
-   * much cheaper than `transact`. Null when something prevents it, such as an id that is taken: nothing has happened
-   * then, and the caller uses `transact`.
+   * Stores new jobs without parents in one step, like a transaction that does nothing else. Absent if it would not be
+   * much cheaper than `transact`. Returns null if something prevents it, such as an id that is taken: then nothing was
+   * stored, and the caller uses `transact`.
    */
   insertInOneStatement?(items: readonly NewJob[]): Promise<InsertedJobs | null>;
 }
@@ -28,13 +28,13 @@ export interface JobReads {
 export interface JobWrites {
   /** One outcome for each item, in order. Items of one batch see each other (two of one key: one job). */
   enqueue(items: readonly NewJob[]): Promise<readonly EnqueueOutcome[]>;
-  /** What `enqueue` would answer for those that exist already; null for an item that it would store. */
+  /** Returns the outcomes of `enqueue` for items that are already stored; null for items that it would store. */
   findEnqueued(items: readonly NewJob[]): Promise<readonly (EnqueueOutcome | null)[]>;
 
   /**
-   * Leases ready jobs: state RUNNING, lease token one higher, startedAt now, attempt one higher unless the job goes on
-   * with the attempt in which it was parked. Within a demand the order is priority (high first), runAt, jobId, over all
-   * its functions together. A job goes to one demand only.
+   * Leases ready jobs: state RUNNING, lease token one higher, startedAt now, attempt one higher unless the job
+   * continues the attempt in which it was parked. Within a demand the order is priority (high first), runAt, jobId,
+   * over all its functions together. A job goes to one demand only.
    */
   claim(demands: readonly ClaimDemand[]): Promise<readonly ClaimedJobs[]>;
 
@@ -46,7 +46,7 @@ export interface JobWrites {
 
   /**
    * In no particular order, without args, result and headers; unknown ids are left out. This read, and the two below,
-   * hold the jobs until the end of the transaction: nobody else changes them, so decisions based on them stay valid.
+   * lock the jobs until the end of the transaction: nobody else can change them, so decisions based on them stay valid.
    */
   getMany(jobIds: readonly string[]): Promise<readonly Job[]>;
   /** Jobs leased to a worker. */
@@ -59,16 +59,18 @@ export interface JobWrites {
   /** Jobs past startBy (and still PENDING without a first start) or past finishBy, not terminal. */
   listOverdue(limit: number): Promise<readonly OverdueJob[]>;
 
-  /** Deletes those that are terminal and not held by an undo, with all that belongs to them. Returns their ids. */
+  /**
+   * Deletes terminal jobs that are not retained for an undo, with everything that belongs to them. Returns their ids.
+   */
   delete(jobIds: readonly string[]): Promise<readonly string[]>;
   /**
    * Deletes jobs of a state that finished before a time, except children and awaited jobs of one that is not terminal.
-   * Looks at `limit` rows at most.
+   * Examines at most `limit` rows.
    */
   prune(prune: JobPrune): Promise<PrunedJobs>;
 }
 
-/** How far a job is. */
+/** The progress of a job. */
 export type JobStatus = Pick<Job, "jobId" | "state" | "leaseToken">;
 
 /** A checked enqueue request. */
@@ -99,7 +101,7 @@ export type EnqueueOutcome =
       readonly state: JobState;
       readonly argsDiffer: boolean;
     }
-  /** Such a job exists, and onDuplicate says reject. */
+  /** Such a job exists, and onDuplicate is reject. */
   | { readonly kind: "rejected"; readonly jobId: string; readonly state: JobState }
   /** The job id belongs to a job of another function. */
   | { readonly kind: "id_taken"; readonly functionName: string }
@@ -177,8 +179,8 @@ export interface JobPage {
   /** Without args, result and headers when the query is a list: those are empty. */
   readonly jobs: readonly Job[];
   /**
-   * The caller passes it as `before` for the next page; null on the last. A page may have fewer jobs than the limit, even
-   * none: a call looks at a bounded number of rows.
+   * The caller passes it as `before` for the next page; null on the last. A page may have fewer jobs than the limit,
+   * even none: a call examines a bounded number of rows.
    */
   readonly next: string | null;
 }

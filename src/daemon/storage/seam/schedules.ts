@@ -21,8 +21,8 @@ export interface ScheduleWrites {
   update(schedule: Schedule): Promise<void>;
 
   /**
-   * Schedules with a tick that is due, the longest due first. They are this transaction's alone: those that another
-   * daemon is firing at the moment are left out.
+   * Schedules with a tick that is due, the longest due first. Locks them for this transaction and leaves out those that
+   * another daemon is firing at the moment.
    */
   listDue(limit: number): Promise<readonly Schedule[]>;
   /** For each, in order, the first tick from `from` on whose job has not ended; looks at a bounded number of ticks. */
@@ -34,7 +34,7 @@ export interface ScheduleWrites {
   recordTicks(ticks: readonly NewTick[]): Promise<readonly boolean[]>;
   /** Writes what firing changes. */
   advance(advances: readonly ScheduleAdvance[]): Promise<void>;
-  /** Forgets schedules that were deleted before a time and have no jobs left, at most `limit`. Returns how many. */
+  /** Removes at most `limit` schedules that were deleted before a time and have no jobs left. Returns their number. */
   prune(deletedBefore: number, limit: number): Promise<number>;
   /** The ticks of a schedule that have a job, from `from` to `to`, both inclusive. */
   listTickTimes(scheduleId: string, from: number, to: number): Promise<readonly number[]>;
@@ -52,7 +52,7 @@ export interface LiveTickQuery {
 
 export interface LiveTick {
   readonly isLive: boolean;
-  /** Ticks before this one need no look the next time. */
+  /** Ticks before this one need not be checked again. */
   readonly liveFrom: number;
 }
 

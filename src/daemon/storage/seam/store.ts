@@ -43,7 +43,7 @@ export interface Store {
 
   /**
    * Runs `work` in one transaction and returns after the commit is on disk (fsync). Calls do not overlap: the commit
-   * lane is the only caller. When `work` throws, nothing of it is kept. After a deadlock with another daemon's
+   * lane is the only caller. If `work` throws, none of its writes are kept. After a deadlock with another daemon's
    * transaction, `work` is run again from its beginning.
    */
   transact<T>(work: (tx: Transaction) => Promise<T>, options?: TransactOptions): Promise<T>;

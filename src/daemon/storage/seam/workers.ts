@@ -3,7 +3,7 @@ import type { Lease } from "../../core/job.ts";
 
 export interface WorkerReads {
   list(): Promise<readonly WorkerRecord[]>;
-  /** Who holds leases, and how many; also workers that have no record (any more). */
+  /** The workers that hold leases, and how many; includes workers that have no record (any more). */
   countLeases(): Promise<readonly LeaseCount[]>;
 }
 
@@ -16,8 +16,8 @@ export interface WorkerWrites {
    */
   renew(nodeId: string, workerIds: readonly string[], leaseMs: number): Promise<readonly string[]>;
   /**
-   * Deletes a worker, but only as it was last seen: false, and nothing changed, when its lease was renewed since or
-   * another daemon holds its session now.
+   * Deletes a worker, but only if it is unchanged since it was last seen. Returns false if its lease was renewed since
+   * then, or if another daemon now holds its session.
    */
   remove(seen: SeenWorker): Promise<boolean>;
   /** What is leased to these workers. */

@@ -1,9 +1,10 @@
 /**
  * The part of the seam about workflows: checkpoints, waits of parked jobs, signals, and undo jobs (`core/undo-job.ts`).
  *
- * A job is neither deleted nor pruned while it is being undone. The undo job of its last end stays as long as the job,
- * unless both are deleted together: it tells whether the job may be retried. Jobs that a job called or awaited are not
- * pruned before it if it has steps that can be undone: undoing replays the job, which needs their results.
+ * A job is neither deleted nor pruned while it is being undone. The undo job of its last end is kept as long as the
+ * job, unless both are deleted together: it determines whether the job may be retried. Jobs that a job called or
+ * awaited are not pruned before it if it has steps that can be undone: undoing replays the job, which needs their
+ * results.
  */
 import type {
   Checkpoint,
@@ -18,7 +19,10 @@ import type {
 import type { Job, JobState, Lease } from "../../core/job.ts";
 
 export interface WorkflowReads {
-  /** What a worker is to replay, or to learn when it resumes a handler: a part of at most about `maxBytes` of values. */
+  /**
+   * The records that a worker replays, or receives when it resumes a handler: a page with at most about `maxBytes` of
+   * values.
+   */
   listCheckpoints(query: CheckpointQuery): Promise<CheckpointPage>;
   /** All checkpoints of several jobs that are known to have few; jobs without any are left out. */
   listFewCheckpoints(
@@ -32,18 +36,18 @@ export interface WorkflowReads {
   listOpenWaits(jobIds: readonly string[]): Promise<ReadonlyMap<string, readonly OpenWait[]>>;
   /** How many checkpoints and waits each job has, and the bytes of their values; jobs without any are left out. */
   sumCheckpoints(jobIds: readonly string[]): Promise<ReadonlyMap<string, CheckpointSum>>;
-  /** Those of the jobs that have a record or a wait of a client that keeps an order. */
+  /** Returns the jobs that have a record or a wait from a client that keeps an order. */
   findOrdered(jobIds: readonly string[]): Promise<ReadonlySet<string>>;
   /** How many signals of each name the job has not taken yet. */
   countSignals(jobId: string): Promise<ReadonlyMap<string, number>>;
-  /** The undo jobs that these jobs have had, of all their ends; as in lists. */
+  /** Lists all undo jobs that these jobs have ever had, with the fields that lists return. */
   listUndoJobs(jobIds: readonly string[]): Promise<readonly Job[]>;
 }
 
 export interface WorkflowWrites {
   /**
-   * Records under leases: nothing is written for a job that is not RUNNING under that token any more. One outcome for
-   * each item, in order. An existing record stays, except:
+   * Records under leases: nothing is written for a job that is no longer RUNNING under that token. One outcome for each
+   * item, in order. An existing record stays, except:
    * - a wait, which its worker saw end;
    * - an error that ended an attempt, or, without an order, one from before the job's last failure;
    * - attempts of a step, of which the last count is kept.
@@ -59,39 +63,39 @@ export interface WorkflowWrites {
    */
   park(parks: readonly NewPark[]): Promise<RegisteredWaits>;
   /**
-   * Ends sleeps and waits for events whose time has come, oldest first. Returns the parked jobs that they wake. As with
-   * every end of a wait: an ordered wait of a job that went on since it parked for it loses its place.
+   * Ends sleeps and waits for events whose time has come, oldest first. Returns the parked jobs that they wake. As
+   * always when a wait ends, an ordered wait loses its place if its job has continued since it parked for it.
    */
   endDueWaits(limit: number): Promise<EndedWaits>;
   /** Parked jobs that awaited the end of jobs that this transaction ended, since the last call. */
   takeAwaiters(): Promise<readonly ParkedJob[]>;
   /**
-   * Deletes the record that the end of a job ended an attempt of another one, so that it is awaited again. False, and
-   * nothing changed, when the record named after the job does not say so.
+   * Deletes the record that the end of a job ended an attempt of another job, so that the end is awaited again. Returns
+   * false, and changes nothing, if there is no such record.
    */
   forgetAwaited(awaited: AwaitedJob): Promise<boolean>;
 
   /**
-   * Puts each signal behind those that its job got before; the job's first wait for it, if there is one, takes it at
-   * once. Holds the jobs until the end of the transaction. One outcome for each item, in order.
+   * Queues each signal after the job's earlier ones; if the job already waits for it, the first such wait takes it at
+   * once. Locks the jobs until the end of the transaction. One outcome for each item, in order.
    */
   sendSignals(items: readonly NewSignal[]): Promise<SentSignals>;
 
   /**
-   * Stores an undo job for each of these that is DEAD or CANCELLED, has recorded a step that can be undone, and is no
-   * undo job itself. It is ready at once, has the function, args, headers, time limit and priority of the undone job, and
-   * is its child. Returns what was stored.
+   * Stores an undo job for each of these that is DEAD or CANCELLED, has recorded a step that can be undone, and is not
+   * an undo job itself. It is ready at once, has the function, args, headers, time limit and priority of the undone
+   * job, and is its child. Returns what was stored.
    */
   storeUndoJobs(items: readonly NewUndoJob[]): Promise<readonly StoredJob[]>;
-  /** As `WorkflowReads.listUndoJobs`; holds the jobs that it returns, as `JobWrites.getMany` does. */
+  /** Like `WorkflowReads.listUndoJobs`, but locks the jobs that it returns, as `JobWrites.getMany` does. */
   listUndoJobs(jobIds: readonly string[]): Promise<readonly Job[]>;
-  /** Deletes all that these jobs recorded: their steps were undone, so that they start from scratch. */
+  /** Deletes everything that these jobs recorded: their steps were undone, so they start from scratch. */
   forgetRecords(jobIds: readonly string[]): Promise<void>;
 }
 
 export interface CheckpointQuery {
   readonly jobId: string;
-  /** Only waits that ended under this lease token or a later one: for a handler that goes on where it waits. */
+  /** Only waits that ended under this lease token or a later one: for a handler that continues in place. */
   readonly sinceToken: number | null;
   /** Exclusive; null begins. */
   readonly afterName: string | null;
@@ -148,7 +152,7 @@ export interface NewPark {
   readonly waits: readonly NewWait[];
   /** All that the handler waits for now; the others do not wake it. */
   readonly waitingNames: readonly string[];
-  /** Order of the first of the waits among what the job has. */
+  /** Position of the first of these waits among the job's checkpoints and waits. */
   readonly place: number;
   /** The lease under which it parked. */
   readonly leaseToken: number;
@@ -181,7 +185,7 @@ export interface AwaitedJob {
 }
 
 export interface NewSignal {
-  /** Chosen by the sender: the same one again changes nothing and has the same outcome. */
+  /** Chosen by the sender: repeating it changes nothing and returns the same outcome. */
   readonly signalId: string;
   readonly jobId: string;
   readonly name: string;
@@ -195,7 +199,7 @@ export interface SentSignals {
 }
 
 export type SignalOutcome =
-  /** Stored, now or by an earlier send; `taken` when a wait took it as it arrived. */
+  /** Stored by this send or an earlier one; `taken` is true if a wait took the signal when it arrived. */
   | { readonly kind: "sent"; readonly taken: boolean }
   | { readonly kind: "unknown_job" }
   | { readonly kind: "ended"; readonly state: JobState }

@@ -42,7 +42,7 @@ export interface SqliteStoreOptions {
   /** Path of a file, created if it does not exist; or ":memory:", which is lost when the store closes. */
   readonly path: string;
   readonly clock: Clock;
-  /** Who is named to a second process that wants the file. */
+  /** Holder of the file as shown to a second process that wants it. */
   readonly owner?: LockOwner;
 }
 
@@ -59,7 +59,7 @@ export interface SqliteStore extends Store {
 export async function createSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   if (options.path === IN_MEMORY) return openStore(IN_MEMORY, null, options.clock);
   const path = resolveDatabasePath(options.path);
-  // Before the lock and the log are made: a file that is not for us keeps its place to itself.
+  // Runs before the lock and the log are created, so that nothing is created beside a file that this store refuses.
   rollBackCrash(path);
   if (hasContent(path)) await onSnapshot(path, () => {});
   const lock = acquireFileLock(path, options.owner ?? { nodeId: "", address: "" });

@@ -26,10 +26,10 @@ import { prepareUndoJobs } from "./workflows/undo-jobs.ts";
 import { prepareWaits, type Waits } from "./workflows/waits.ts";
 
 /**
- * Prepares what a transaction can do, once for all of them. Nothing in a transaction waits: every answer is there when
- * the call returns.
+ * Prepares the operations of transactions, once for all of them. Nothing in a transaction waits: every call returns its
+ * answer immediately.
  *
- * @returns what opens one, at a time
+ * @returns a function that opens a transaction at the given time
  */
 export function prepareTransactions(session: WriteSession): (now: number) => OpenTransaction {
   const reader = new JobReader(session.db, session.functions);
@@ -56,8 +56,8 @@ export function prepareTransactions(session: WriteSession): (now: number) => Ope
 type Verb = (...args: readonly unknown[]) => unknown;
 
 /**
- * Makes a part for each transaction at the cost of one small object: its verbs are in a prototype, made once, and look
- * at their transaction. With closures, an empty transaction took half as long again.
+ * Creates a part for each transaction at the cost of one small object: its verbs are on a shared prototype and refer to
+ * their transaction. With closures, an empty transaction took 50 % longer.
  */
 function perTransaction<Part extends object>(prepare: (guard: Guard) => Part): (tx: OpenTransaction) => Part {
   class TransactionPart {

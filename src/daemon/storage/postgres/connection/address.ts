@@ -83,6 +83,6 @@ function decode(text: string): string {
 }
 
 function invalidUrl(what: string): DaemonError {
-  const description = `the PostgreSQL address ${what}; its form is postgres://user:password@host:5432/database`;
+  const description = `the PostgreSQL address ${what}; use the form postgres://user:password@host:5432/database`;
   return new DaemonError("invalid_argument", `db: ${description}`, { violations: [{ field: "db", description }] });
 }

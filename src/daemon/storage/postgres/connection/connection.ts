@@ -10,7 +10,9 @@ export interface Timeouts {
   readonly statementMs: number;
   /** The server stops waiting for a lock after this time. */
   readonly lockMs: number;
-  /** The server ends a transaction in which nothing happens, and its locks: before those who wait for them give up. */
+  /**
+   * The server ends a transaction that is idle this long, and frees its locks before those who wait for them give up.
+   */
   readonly idleInTransactionMs: number;
   /** The client gives up on a server that does not answer at all; longer than the other timeouts. */
   readonly answerMs: number;

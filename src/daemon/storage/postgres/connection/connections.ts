@@ -18,7 +18,7 @@ import type { ServerTime } from "./server-time.ts";
 
 type Reserved = Awaited<ReturnType<Client["reserve"]>>;
 
-/** What a transaction learns at its beginning. */
+/** Facts that a transaction learns when it begins. */
 export interface TransactionFacts {
   /** The database's time, the same for the whole transaction. */
   readonly now: number;
@@ -29,8 +29,8 @@ export interface TransactionFacts {
 }
 
 /**
- * A transaction whose BEGIN is on its way: the first statement is sent with it. After a failed statement it can only be
- * rolled back.
+ * A transaction whose BEGIN has not been answered yet: the first statement is sent with it. After a failed statement it
+ * can only be rolled back.
  */
 export interface OpenTransaction extends Runner {
   /** Known when the first statement is answered. */

@@ -21,10 +21,10 @@ const CLAIM_OF_ONE = `with ready as materialized (
   ) ${LEASE}`;
 
 /**
- * Finds the first jobs of each function without a lock, then locks them in their common order until there are enough, so
- * that no job is held back from other daemons without being taken. Reads twice as many, as others may hold some.
- * `coalesce` makes the planner fetch each job by its ctid instead of the index of ready jobs: where nearly all jobs have
- * ended, it assumes that this index is empty, and then reads all of it for each job.
+ * Finds the first jobs of each function without a lock, then locks them in their common order until there are enough,
+ * so that no job is locked without being claimed. Reads twice as many as needed, because other daemons may have locked
+ * some. `coalesce` makes the planner fetch each job by its ctid instead of the index of ready jobs: where nearly all
+ * jobs have ended, it assumes that this index is empty, and then reads all of it for each job.
  */
 const CLAIM_OF_MANY = `with first as materialized (
     select queue.ctid, queue.priority, queue.run_at, queue.id
@@ -66,7 +66,7 @@ export async function resumeJobs(
   return resumed;
 }
 
-/** Sends one statement per demand, all at once: each sees what those before it took. */
+/** Sends one statement per demand, all at once: each sees which jobs the previous ones claimed. */
 export async function claimJobs(
   session: WriteSession,
   demands: readonly ClaimDemand[],
@@ -87,7 +87,9 @@ export async function claimJobs(
 
 interface Leased {
   readonly rows: readonly Row[];
-  /** Ready jobs that were seen, whoever got them; 0 when this claim took all that nobody else held. */
+  /**
+   * Number of ready jobs that were seen, even if others got them; 0 if this claim took every job that was not locked.
+   */
   readonly looked: number;
 }
 

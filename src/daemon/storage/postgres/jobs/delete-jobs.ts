@@ -21,7 +21,7 @@ const DELETE = `with doomed as materialized (
   sent as (delete from reseolio.signals using doomed where signals.job_id = doomed.id)
   select id, function_id, state from gone`;
 
-/** Deletes the jobs that are terminal and not held by an undo; returns their ids in the order given. */
+/** Deletes the jobs that are terminal and not retained for an undo; returns their ids in the given order. */
 export async function deleteJobs(session: WriteSession, jobIds: readonly string[]): Promise<readonly string[]> {
   const ids = distinctIds(jobIds);
   if (ids.length === 0) return [];

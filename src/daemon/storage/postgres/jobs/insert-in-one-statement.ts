@@ -60,7 +60,9 @@ export interface StatementWriter {
   readonly listenerId: string;
 }
 
-/** Implements `JobReads.insertInOneStatement`. Stores all of the items or none: an id that is taken undoes it. */
+/**
+ * Implements `JobReads.insertInOneStatement`. Stores all of the items or none: if an id is taken, nothing is stored.
+ */
 export async function insertInOneStatement(
   writer: StatementWriter,
   items: readonly NewJob[],
@@ -86,7 +88,7 @@ export async function insertInOneStatement(
   }
 }
 
-/** Only a taken id can prevent that it is stored. */
+/** Whether nothing but a taken id can prevent the item from being stored. */
 function isPlain({ jobId, parentId, options }: NewJob, now: number): boolean {
   return parentId === null && options.idempotencyKey === null && isJobId(jobId) && isUsualTime(jobId, now, TIME_OFF_MS);
 }

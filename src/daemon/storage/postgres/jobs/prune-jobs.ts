@@ -6,7 +6,9 @@ import { functionsInState } from "../session/functions.ts";
 import { readIdTimeSkew, type WriteSession } from "../session/write-session.ts";
 import { hasUndoSteps, IS_BEING_UNDONE, isNeededUndo } from "../workflows/undo-jobs.ts";
 
-/** Looks at a number of rows of one function and state from an id on; skips rows that another daemon prunes. */
+/**
+ * Examines a number of rows of one function and state, starting at an id; skips rows that another daemon is pruning.
+ */
 const PRUNE = `with looked as materialized (
     select id, finished_at from reseolio.jobs
     where function_id = $1::int and list_state = $2::smallint and id > $3::uuid and id <= $4::uuid
@@ -35,10 +37,10 @@ const PRUNE = `with looked as materialized (
   select (select count(*)::int from looked), (select id from looked order by id desc limit 1),
     (select count(*)::int from gone)`;
 
-/** The cost of a statement, in rows looked at: with many functions, one slice covers only some of them. */
+/** The cost of a statement, in examined rows: with many functions, one slice covers only some of them. */
 const STATEMENT_LOOKS = 10;
 
-/** The progress of each round: by state, the last id looked at of each function that is not done. */
+/** The progress of each round: by state, the last examined id of each unfinished function. */
 export type PruneRounds = Map<JobState, Map<number, string>>;
 
 /**

@@ -70,7 +70,10 @@ const CONTRADICTIONS: readonly string[] = [
    where state >= 3 and deadline_at is not null`,
 ];
 
-/** Legal states, counters, and rows that belong together, on one snapshot beside running daemons. Reads every job. */
+/**
+ * Legal states, counters, and rows that belong together, on one snapshot, even while daemons are running. Reads every
+ * job.
+ */
 export function checkPostgresDatabase(url: string): Promise<PostgresCheckReport> {
   return onExisting(url, check);
 }

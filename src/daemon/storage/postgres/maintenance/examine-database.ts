@@ -6,7 +6,7 @@ import { type ExistingDatabase, onExisting } from "../opening/open-existing.ts";
 import { describePostgresDatabase, type PostgresDescription } from "./describe-database.ts";
 import { findDrift, type SchemaDrift } from "./schema-drift.ts";
 
-/** What the doctor asks a server, without an opinion. Lengths in milliseconds. */
+/** The facts about a server that the doctor judges. Durations are in milliseconds. */
 export interface PostgresExamination extends PostgresDescription {
   readonly schema: string;
   readonly user: string;
@@ -139,7 +139,7 @@ async function readTransactions({ client }: ExistingDatabase): Promise<readonly 
   return rows.map((row) => Object.assign({}, row)) as unknown as readonly OpenTransactionFact[];
 }
 
-/** What this user can still open: the least that server, database and role allow. */
+/** The number of connections that this user can still open: the lowest limit of server, database and role. */
 async function readConnections({ client }: ExistingDatabase) {
   const [row] = await client.unsafe(`with used as (
       select count(*)::int as everyone, (count(*) filter (where datname = current_database()))::int as here,

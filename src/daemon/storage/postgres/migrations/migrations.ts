@@ -40,7 +40,7 @@ export function postgresTarget(client: Client, { name, schema }: PostgresAddress
     name,
     readVersion,
     async apply({ version, sql }) {
-      // One message, so that it also goes through a pooler whole.
+      // Sent as one message, so that a pooler does not split it.
       await client.unsafe(`begin;
         set local lock_timeout = '60s'; set local statement_timeout = 0; set local client_min_messages = warning;
         select pg_advisory_xact_lock(${LOCK})`);

@@ -157,7 +157,10 @@ export async function functionsInState(reads: Runner, state: number): Promise<re
   return (await reads.rows(FUNCTIONS_IN, [state])).map((row) => row[0] as number);
 }
 
-/** Moves the rows of finished transactions into the totals; returns how many went. A crash moves all or none. */
+/**
+ * Moves the rows of finished transactions into the totals; returns their number. After a crash, either all or none were
+ * moved.
+ */
 export async function foldCounters(reads: Runner): Promise<number> {
   return (await reads.rows(FOLD, [0]))[0]![0] as number;
 }

@@ -85,7 +85,7 @@ export class WriteSession {
     return (await this.runner.facts).now;
   }
 
-  /** Jobs that awaited others which ended, since the last call. */
+  /** Jobs that awaited jobs that have ended since the last call. */
   takeAwaiters(): readonly string[] {
     if (this.awaiters.size === 0) return [];
     const jobIds = [...this.awaiters];

@@ -5,8 +5,8 @@ import { END, wakingIds } from "./end-waits.ts";
 import { FORGET } from "./wait-details.ts";
 
 /**
- * Gives the stored signals to the job's waits for them, the first to the first. The caller holds the jobs. A signal that
- * comes after a wait's time is not for it, even when the timer has not ended it yet.
+ * Gives the stored signals to the job's waits for them, in order. The caller has locked the jobs. A signal that arrives
+ * after a wait's timeout does not count for it, even if the timer has not ended the wait yet.
  */
 const TAKE_SIGNALS = `with paired as materialized (
     select wait.job_id, wait.name, signal.id, signal.payload

@@ -54,13 +54,13 @@ export async function storeUndoJobs(
   return stored;
 }
 
-/** Deletes all that these jobs recorded. */
+/** Deletes everything that these jobs recorded. */
 export async function forgetRecords({ runner }: WriteSession, jobIds: readonly string[]): Promise<void> {
   if (jobIds.length > 0) await runner.rows(FORGET, [uuidArray(distinctIds(jobIds))]);
 }
 
 /**
- * SQL condition: a job that ended badly has recorded steps that can be undone. Other jobs cost one index lookup.
+ * SQL condition: a DEAD or CANCELLED job has recorded steps that can be undone. Other jobs cost one index lookup.
  *
  * @param job a row of `jobs`, by its name in the statement
  */

@@ -73,7 +73,7 @@ const SET_WAKING = `with given as materialized (
     then given.seq is not null or not wait.wakes
     else given.seq is not null and wait.op is not null and wait.place = 0 end`;
 
-/** An event counts when it happened before the wait was over, however late the store looks. */
+/** An event counts when it happened before the wait was over, however late the store checks. */
 const IS_IN_TIME = "given.due_at is null or given.due_at > (select reseolio.now_ms()) or given.due_at >=";
 const PAYLOAD = `case
     when (detail.since_start is not true or event.emitted_at >= ${SINCE})
@@ -115,7 +115,7 @@ const OVER = `${PARKED}
 const NEXT_OF_JOBS = `select min(due_at) from reseolio.checkpoints
   where job_id = any ($1::uuid[]) and recorded_at is null and due_at is not null`;
 
-/** Skips waits that another daemon is working on; the next look finds those that it leaves. */
+/** Skips waits that another daemon is processing; the next pass finds the ones that remain. */
 const END_DUE = `with over as materialized (
     select given.job_id, given.name, ${PAYLOAD}, job.lease_token, null::text as error
     from (
@@ -149,7 +149,7 @@ const END_FOR_EVENTS = `with over as materialized (
   ${FORGET}
   ${END}`;
 
-/** Sent behind the statements that end the jobs, so that it sees which jobs ended. */
+/** Sent after the statements that end the jobs, so that it sees which jobs have ended. */
 const END_FOR_JOBS = `with over as materialized (
     select given.job_id, given.name, null::bytea as payload, job.lease_token, given.error
     from (

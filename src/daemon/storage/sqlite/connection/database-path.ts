@@ -17,7 +17,7 @@ import { DaemonError } from "../../../core/errors.ts";
 
 export const IN_MEMORY = ":memory:";
 
-/** f_type of the network filesystems of Linux, on which WAL's shared memory and locks do not work. */
+/** f_type of Linux's network filesystems, on which WAL's shared memory and locks do not work. */
 const NETWORK_FILESYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x6969, "NFS"],
   [0x517b, "SMB"],
@@ -32,8 +32,8 @@ const NETWORK_FILESYSTEMS: ReadonlyMap<number, string> = new Map([
 const SQLITE_MAGIC = "SQLite format 3\0";
 
 /**
- * The file's absolute path without symbolic links, the same for every name of it. Throws `failed_precondition` when
- * no database can be there.
+ * Returns the file's absolute path without symbolic links, which is the same for every name of the file. Throws
+ * `failed_precondition` if no database can be there.
  */
 export function resolveDatabasePath(given: string): string {
   const path = realPath(resolve(given));
@@ -53,7 +53,7 @@ export function resolveDatabasePath(given: string): string {
   return path;
 }
 
-/** As `resolveDatabasePath`, for a file that must exist and be readable. */
+/** Like `resolveDatabasePath`, for a file that must exist and be readable. */
 export function resolveExistingDatabase(given: string): string {
   const path = realPath(resolve(given));
   if (!existsSync(path)) {
@@ -70,7 +70,7 @@ export function hasContent(path: string): boolean {
 
 function realPath(path: string): string {
   if (existsSync(path)) return realpathSync(path);
-  // A link to a file that does not exist yet: SQLite would make the file at its target.
+  // A link to a file that does not exist yet: SQLite would create the file at the link's target.
   if (isLink(path)) return realPath(resolve(dirname(path), readlinkSync(path)));
   const directory = dirname(path);
   return existsSync(directory) ? join(realpathSync(directory), basename(path)) : path;
@@ -98,7 +98,7 @@ function checkFile(path: string, mode: number = constants.R_OK | constants.W_OK)
     throw unusable(path, `is a directory: use a file in it, such as ${join(path, "reseolio.db")}`);
   if (!stat.isFile()) throw unusable(path, "is not a regular file: choose another path");
   if (stat.nlink > 1 && mode !== constants.R_OK) {
-    // Log and lock are found by the file's name: under another name the same file has others.
+    // Log and lock are derived from the file's name, so another name would mean another log and lock.
     throw unusable(path, `the file has more than one name (${stat.nlink} hard links): remove the others, or copy it`);
   }
   if (!isAllowed(path, mode)) {
@@ -112,7 +112,7 @@ function checkFile(path: string, mode: number = constants.R_OK | constants.W_OK)
   }
   // A journal beside it means that a crash interrupted a write: the rollback will show what the file is.
   if (stat.size > 0 && !hasSqliteHeader(path) && !existsSync(`${path}-journal`)) {
-    throw unusable(path, "is not an SQLite database: choose another path; a file that does not exist is created");
+    throw unusable(path, "is not an SQLite database: choose another path; a new file is created if none exists");
   }
 }
 

@@ -99,7 +99,7 @@ function readHolder(db: Database): string | null {
     statement.finalize();
     return text as string | null;
   } catch {
-    // There is no table yet, or the holder is writing it at this moment: the message then has no name.
+    // There is no table yet, or the holder is writing it at this moment: then the message omits the name.
     return null;
   }
 }

@@ -10,7 +10,7 @@ export interface ClaimJobs {
   resume(demands: readonly ResumeDemand[]): readonly ClaimedJobs[];
 }
 
-/** How many overdue rows one look skips; the engine cancels them, so they do not stay. */
+/** Maximum number of overdue rows that one claim skips; the engine cancels them, so they do not accumulate. */
 const OVERDUE_BUDGET = 1_000;
 
 const READY = `select ${JOB_COLUMNS}, rowid, deadline_at from jobs
@@ -91,7 +91,7 @@ function prepareClaim({ db, functions, counters }: WriteSession, leases: TakeLea
 }
 
 interface TakeLeases {
-  /** Leases what was taken of a queue. */
+  /** Leases the rows that were taken from a queue. */
   taken(queue: ReadyQueue, workerId: string, now: number): void;
   one(row: Row, workerId: string, now: number): number;
   /** The job as the lease leaves it. */
@@ -111,7 +111,7 @@ function prepareTakeLeases({ db, counters, running }: WriteSession, reader: JobR
     taken(queue, workerId, now) {
       const { functionId, taken } = queue;
       if (taken.length === 0) return;
-      // What was taken of a queue is its beginning: one statement finds it again, unless rows were passed over.
+      // The rows taken are the first of the queue, so one statement finds them again, unless some were skipped.
       const leased =
         queue.passedOver > 0 || taken.length === 1
           ? taken.reduce((sum, row) => sum + one(row, workerId, now), 0)
@@ -134,7 +134,7 @@ function prepareTakeLeases({ db, counters, running }: WriteSession, reader: JobR
   };
 }
 
-/** The ready jobs of one function in claim order, read in looks as they are needed. */
+/** The ready jobs of one function in claim order, read in batches as needed. */
 class ReadyQueue {
   readonly functionId: number;
   readonly #statement: Query;
@@ -144,7 +144,7 @@ class ReadyQueue {
   #next = 0;
   #offset = 0;
   #ended = false;
-  /** Rows given to the demand: the first of the queue. */
+  /** Rows given to the demand, from the head of the queue. */
   readonly taken: Row[] = [];
   /** Overdue rows among those that were read. */
   passedOver = 0;

@@ -28,12 +28,12 @@ const DELETE_TICK = "delete from job_ticks where job_id = ?";
 
 export interface DeleteJobs {
   /**
-   * Deletes a job of this terminal state, with all that belongs to it, when it finished before the time, and no job that
-   * is not terminal, or may be replayed to be undone, may still ask for its result. A job stays while it is being undone,
-   * and its undo job stays as long as the job.
+   * Deletes a job of this terminal state, with everything that belongs to it, if it finished before the time and no
+   * unfinished job, or job that may be replayed to be undone, can still ask for its result. A job is kept while it is
+   * being undone, and its undo job is kept as long as the job.
    */
   deleteFinished(id: Uint8Array, state: number, finishedBefore: number): boolean;
-  /** Deletes those that are terminal and not held by an undo, and returns their ids. */
+  /** Deletes the jobs that are terminal and not retained for an undo, and returns their ids. */
   deleteMany(jobIds: readonly string[]): readonly string[];
 }
 
@@ -56,7 +56,7 @@ export function prepareDeleteJobs(session: WriteSession): DeleteJobs {
       deleteRest(job, deleteOld.values(job, state, finishedBefore)[0] as Row | undefined),
     deleteMany(jobIds) {
       const deleted = deleteEach(jobIds);
-      // An undo job can go when the job has gone whose steps it undid.
+      // An undo job can be deleted once the job whose steps it undid is gone.
       return deleted.length === 0 || deleted.length === jobIds.length ? deleted : [...deleted, ...deleteEach(jobIds)];
     },
   };

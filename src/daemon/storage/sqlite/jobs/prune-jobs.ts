@@ -15,10 +15,10 @@ const OLDEST = `select id from jobs
 const IDS_AHEAD = 64;
 
 /**
- * Walks the jobs of a state from the oldest id on, over all functions together, so that what is deleted in one slice
- * was stored side by side, and few pages are written. There is no index on finishedAt, which every finished job would
- * pay for: jobs that were old when they finished are skipped. The position stays in memory until the round is done; a
- * crash or rollback only means that rows are left for the next round.
+ * Walks the jobs of a state from the oldest id on, over all functions together, so that one slice deletes rows that
+ * were stored next to each other, and few pages are written. There is no index on finishedAt, because every finished
+ * job would pay for it: jobs that were old when they finished are skipped. The position stays in memory until the round
+ * is done; a crash or rollback only means that rows are left for the next round.
  */
 export function preparePruneJobs(session: WriteSession, jobs: DeleteJobs): PruneJobs {
   const { db, functions, counters, idTimes } = session;

@@ -21,9 +21,9 @@ export interface BackupProgress {
 }
 
 /**
- * Copies a database as it stands now, compacted, beside a running daemon. The copy gets its name (mode 0600) only when
- * it is complete, checked and on disk; nothing is left behind when this fails or is killed but a `.partial` file.
- * Throws `already_exists` when something has that name.
+ * Copies the current state of a database, compacted, even while a daemon is running. The copy gets its name (mode 0600)
+ * only when it is complete, checked and on disk; nothing is left behind when this fails or is killed but a `.partial`
+ * file. Throws `already_exists` when something has that name.
  */
 export async function backupSqliteDatabase(
   source: string,

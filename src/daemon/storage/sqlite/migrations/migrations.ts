@@ -54,6 +54,6 @@ function refuseForeignFile(db: Database, name: string): void {
   if (tables === 0 && applicationId === 0) return;
   throw new DaemonError(
     "failed_precondition",
-    `${name} is the SQLite database of another program: choose another path; a file that does not exist is created`,
+    `${name} is the SQLite database of another program: choose another path; a new file is created if none exists`,
   );
 }

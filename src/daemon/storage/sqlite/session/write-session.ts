@@ -59,8 +59,8 @@ export class WriteSession {
 }
 
 /**
- * Jobs whose end is awaited, in memory: the end of a job that nobody awaits costs no query. May contain jobs that are
- * no longer awaited, so the caller checks the rows.
+ * Jobs that are awaited, in memory, so that the end of any other job costs no query. May contain jobs that are no
+ * longer awaited, so the caller checks the rows.
  */
 class AwaitedJobs {
   readonly #ids = new Set<string>();
@@ -151,7 +151,8 @@ class RunningJobs {
   #removed: (readonly [string, RunningJob])[] = [];
 
   constructor(db: Database, functions: FunctionNames, counters: JobCounters) {
-    // For jobs that ran at a crash. They are among the oldest live jobs, and the limit ends the scan with the last one.
+    // Finds jobs that were running at a crash. They are among the oldest live jobs, and the limit ends the scan at the
+    // last one.
     const running = db.prepare(RUNNING);
     for (const functionId of functions.ids()) {
       const count = counters.committedCount(functionId, STATE_CODES.RUNNING);

@@ -53,7 +53,7 @@ const SUMS = `select count(*), count(*) filter (where ${IS_OPEN}), count(*) filt
 
 const ORDERED = "select 1 from checkpoints where job_id = ? and gate is not null limit 1";
 
-/** Reads of checkpoints, on the writer's connection or on the readers' one. */
+/** Reads checkpoints, on the writer's connection or the readers' connection. */
 export function prepareCheckpointReader(db: Database): CheckpointReader {
   return {
     page: preparePage(db),

@@ -7,7 +7,7 @@ import type { WriteSession } from "../session/write-session.ts";
 import { prepareTakeSignals, type TakeSignals } from "./take-signals.ts";
 import { prepareWaitDetails, sinceSql } from "./wait-details.ts";
 
-/** A wait of a job that went on since it parked gets its place later. */
+/** If a job has continued since it parked for a wait, the wait gets its place later. */
 const TOKEN = "(select lease_token from jobs where jobs.id = checkpoints.job_id)";
 
 const END = `update checkpoints set recorded_at = ?, value = ?, timed_out = ?, lease_token = ${TOKEN},

@@ -3,7 +3,7 @@ import type { Database } from "bun:sqlite";
 const FIRST_SIGNAL = `select id, payload from signals
   where job_id = ? and name = ? and taken_by is null order by place limit 1`;
 
-/** A signal that comes after a wait's time is not for it, even when the timer has not ended it yet. */
+/** A signal that arrives after a wait's timeout does not count for it, even if the timer has not ended the wait yet. */
 const FIRST_WAIT = `select wait.name, wait.wakes from wait_details join checkpoints as wait
     on wait.job_id = wait_details.job_id and wait.name = wait_details.name
   where wait_details.job_id = ? and signal_name = ? and wait.recorded_at is null

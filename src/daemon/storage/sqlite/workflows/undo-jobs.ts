@@ -60,7 +60,7 @@ export function prepareUndoJobs(session: WriteSession): UndoJobs {
 }
 
 /**
- * SQL condition: a job that ended badly has recorded steps that can be undone. Other jobs cost one index lookup.
+ * SQL condition: a DEAD or CANCELLED job has recorded steps that can be undone. Other jobs cost one index lookup.
  *
  * @param job a row of `jobs`, by its name in the statement
  */
