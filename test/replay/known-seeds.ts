@@ -246,7 +246,7 @@ export const KNOWN_PROGRAMS: readonly KnownProgram[] = [
               [sleep("s", 25), step("b", { ms: 8 })],
               [child("x"), step("a5", { ms: 8 }), step("c5")],
             ]),
-            step("a5"),
+            step("d5"),
           ],
         },
       ],
