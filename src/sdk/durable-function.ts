@@ -1,6 +1,7 @@
 import type { JobCalls } from "./calls/job-calls.ts";
 import { ReseolioError } from "./errors.ts";
 import type { JobHandle } from "./job-handle.ts";
+import { countParameters } from "./options/count-parameters.ts";
 import { isJobOptions, type JobOptions } from "./options/job-options.ts";
 import { show } from "./options/option-faults.ts";
 import type { ScheduleOptions, ScheduleSettings } from "./options/schedule-options.ts";
@@ -20,8 +21,9 @@ import type { FunctionDefinition } from "./worker/registry.ts";
  */
 export interface DurableFunction<Args extends unknown[], Result> {
   /**
-   * Stores a call; the promise resolves when it is on disk. A trailing argument is treated as options of this call when
-   * it is a plain, non-empty object whose keys are all option names; use `with` to avoid the ambiguity.
+   * Stores a call; the promise resolves when it is on disk. Options of this call may follow the handler's arguments: a
+   * plain, non-empty object whose keys are all option names, beyond the last parameter of the handler, also of one that
+   * is optional. A handler with a rest parameter takes every argument itself; give its calls options by `with`.
    *
    * Called inside a handler, it stores a child job, which is cancelled with its parent. A parent that runs again finds
    * the children of its earlier executions by function, arguments and the number of equal calls before. A child whose
@@ -32,7 +34,7 @@ export interface DurableFunction<Args extends unknown[], Result> {
    * @throws ConnectionError when no answer came within `callTimeoutMs`; the call may have been stored
    */
   (...args: Args): Promise<JobHandle<JobResult<Result>>>;
-  (...args: [...Args, JobOptions]): Promise<JobHandle<JobResult<Result>>>;
+  (...args: WithOptions<Args>): Promise<JobHandle<JobResult<Result>>>;
   /** The name under which it was registered. */
   readonly functionName: string;
   /** The function's own options; absent ones use the daemon's defaults. */
@@ -70,6 +72,9 @@ export interface DurableFunction<Args extends unknown[], Result> {
   weekly(dayOfWeek: number, hour: number, ...given: PresetArgs<Args>): Promise<ScheduleHandle<Args, JobResult<Result>>>;
 }
 
+/** The arguments with options behind them; not for a rest parameter, which would take them. */
+type WithOptions<Args extends unknown[]> = number extends Args["length"] ? never : [...args: Args, options: JobOptions];
+
 /** Settings of the schedule, then the function's arguments. Without arguments the settings may be omitted too. */
 export type PresetArgs<Args extends unknown[]> = [settings?: ScheduleSettings, ...args: Args];
 
@@ -84,8 +89,9 @@ export function createDurableFunction<Args extends unknown[], Result>(
   access: FunctionAccess,
 ): DurableFunction<Args, Result> {
   const { name } = definition;
+  const parameters = countParameters(definition.handler);
   const call = (...args: unknown[]): Promise<JobHandle> => {
-    const last = args.length === 0 ? undefined : args[args.length - 1];
+    const last = args.length > parameters ? args[args.length - 1] : undefined;
     if (!isJobOptions(last)) return access.calls.enqueue(name, args, definition, undefined);
     return access.calls.enqueue(name, args.slice(0, -1), definition, last);
   };
