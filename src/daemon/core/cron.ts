@@ -13,8 +13,12 @@ export interface CronRule {
   readonly daysOf: (year: number, month: number) => number;
 }
 
-/** The rule, or the fault in the text: the problem with the value, and a valid form. */
-export type ParsedCron = { readonly rule: CronRule } | { readonly fault: string };
+/**
+ * The rule, or the fault in the text: the problem with the value, and a valid form. A fault with a rule is refused for new
+ * schedules only: stored ones keep their meaning.
+ */
+export type ParsedCron =
+  { readonly rule: CronRule; readonly fault?: never } | { readonly fault: string; readonly rule?: CronRule };
 
 const EXAMPLE = 'a valid one is "0 8 * * 1-5" (minute hour day month weekday); with six fields, the first is seconds';
 
@@ -33,6 +37,9 @@ const NICKNAMES: Readonly<Record<string, string>> = {
   "@weekends": "0 0 * * 0,6",
 };
 
+/** How many values each field has, and how often a step that exceeds them would match. */
+const FIELD_SIZES = [60, 60, 24, 31, 12, 7] as const;
+const ONCE_PER = ["minute", "hour", "day", "month", "year", "week"] as const;
 const FIELD_NAMES = ["second", "minute", "hour", "day of month", "month", "day of week"] as const;
 const NAMES = /\b(JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC|SUN|MON|TUE|WED|THU|FRI|SAT)\b/g;
 const MAX_LENGTH = 512;
@@ -57,8 +64,8 @@ export function parseCron(text: string): ParsedCron {
 /** The rule of an expression that was checked when it was stored. */
 export function cronRule(text: string): CronRule {
   const parsed = parseCron(text);
-  if ("fault" in parsed) throw new RangeError(`cron ${parsed.fault}`);
-  return parsed.rule;
+  if (parsed.rule !== undefined) return parsed.rule;
+  throw new RangeError(`cron ${parsed.fault}`);
 }
 
 function parse(text: string): ParsedCron {
@@ -79,7 +86,25 @@ function parse(text: string): ParsedCron {
   if (fault !== null) return { fault: `${shown}: ${fault}; ${EXAMPLE}` };
   const rule = compile(six);
   if (!happens(rule)) return { fault: `${shown} matches no date of any year, so it would never run; ${EXAMPLE}` };
-  return { rule };
+  const longStep = longStepIn(six);
+  return longStep === null ? { rule } : { fault: `${shown}: ${longStep}`, rule };
+}
+
+/** Each field starts again with its first value, so a longer step matches that one value only. */
+function longStepIn(six: readonly string[]): string | null {
+  for (const [index, field] of six.entries()) {
+    const size = FIELD_SIZES[index] as number;
+    const step = field
+      .split(",")
+      .map((part) => Number(part.split("/")[1] ?? 0))
+      .find((value) => value > size);
+    if (step === undefined) continue;
+    return (
+      `the ${FIELD_NAMES[index]} field ${JSON.stringify(field)} has a step of ${step} but only ${size} values, so it would ` +
+      `match once per ${ONCE_PER[index]}; use a step of at most ${size}, or several schedules`
+    );
+  }
+  return null;
 }
 
 /** Tries the fields one by one, so that the error can name the invalid one. */

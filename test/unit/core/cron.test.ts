@@ -46,6 +46,14 @@ describe("expressions", () => {
     test(JSON.stringify(cron), () => expect(ticks(cron, "UTC", "2026-01-01T00:00:00Z", 3)).toEqual([...expected]));
   }
 
+  test("a step of the whole field is allowed; a longer one of a stored schedule keeps its meaning", () => {
+    expect(ticks("*/60 */24 * * *", "UTC", "2026-01-01T00:00:00Z", 2)).toEqual([
+      "2026-01-02T00:00Z",
+      "2026-01-03T00:00Z",
+    ]);
+    expect(ticks("*/90 * * * *", "UTC", "2026-01-01T00:00:00Z", 2)).toEqual(["2026-01-01T01:00Z", "2026-01-01T02:00Z"]);
+  });
+
   test("six fields begin with the second", () => {
     expect(ticks("*/20 0 0 1 1 *", "UTC", "2026-06-01T00:00:00Z", 3)).toEqual([
       "2027-01-01T00:00Z",
@@ -82,6 +90,10 @@ describe("expressions", () => {
     ["@constructor", /is unknown/],
     ["a b c d e", /the minute field "A"/],
     ["*".repeat(600), /is 600 characters long/],
+    ["*/90 * * * *", /the minute field "\*\/90" has a step of 90 but only 60 values, .* once per hour; .* at most 60/],
+    ["0 */36 * * *", /the hour field "\*\/36" .* once per day/],
+    ["5,10/61 * * * *", /the minute field "5,10\/61" has a step of 61/],
+    ["0 0 */40 * *", /the day of month field/],
   ] as const;
   for (const [cron, fault] of wrong) {
     test(`${JSON.stringify(cron.slice(0, 40))} is refused`, () => {
