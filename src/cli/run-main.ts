@@ -93,17 +93,19 @@ function findCommand(words: readonly string[], table: CommandTable): Found {
 }
 
 // Words that people type out of habit from other tools.
-const HABITS: Readonly<Record<string, readonly string[]>> = {
-  ls: ["list"],
-  rm: ["delete"],
-  add: ["enqueue", "create"],
-  new: ["enqueue", "create"],
-  show: ["get"],
-  ps: ["status"],
-  start: ["serve", "resume"],
-  stop: ["pause", "cancel"],
-  run: ["trigger"],
-};
+const HABITS: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.entries({
+    ls: ["list"],
+    rm: ["delete"],
+    add: ["enqueue", "create"],
+    new: ["enqueue", "create"],
+    show: ["get"],
+    ps: ["status"],
+    start: ["serve", "resume"],
+    stop: ["pause", "cancel"],
+    run: ["trigger"],
+  }),
+);
 
 function lookUp(word: string, table: CommandTable, where: string): LazyCommand | CommandGroup {
   const entry = Object.hasOwn(table, word) ? table[word] : undefined;
@@ -112,7 +114,7 @@ function lookUp(word: string, table: CommandTable, where: string): LazyCommand |
   if (word.startsWith("-"))
     throw usageError(`${where} does not accept ${word} here: flags come after the command`, help);
   const known = Object.keys(table);
-  const near = HABITS[word]?.find((habit) => known.includes(habit)) ?? suggest(word, known);
+  const near = HABITS.get(word)?.find((habit) => known.includes(habit)) ?? suggest(word, known);
   const meant = near === undefined ? "" : `; did you mean ${near}?`;
   throw usageError(`unknown command ${JSON.stringify(word)} of ${where}${meant}`, help);
 }

@@ -43,6 +43,17 @@ describe("P19: the command line refuses", () => {
   const cases: readonly (readonly [string, readonly string[], number, string])[] = [
     ["an unknown flag", ["jobs", "enqueue", NAME, "--bogus"], 2, "--bogus"],
     ["an unknown verb", ["jobs", "enqeue", NAME], 2, "enqueue"],
+    // Names that every object of the runtime has.
+    ...["constructor", "__proto__", "toString"].flatMap(
+      (word): readonly [string, readonly string[], number, string][] => [
+        [`the command ${word}`, [word], 2, "unknown command"],
+        [`the verb ${word}`, ["jobs", word], 2, "unknown command"],
+        [`the flag --${word}`, ["jobs", "list", `--${word}`, "1"], 2, "unknown flag"],
+        [`the state ${word}`, ["jobs", "list", "--state", word], 2, "valid values"],
+        [`the cron rule ${word}`, ["schedules", "preview", "--cron", word], 2, "has 1 field"],
+        [`--on-duplicate ${word}`, ["jobs", "enqueue", NAME, "--on-duplicate", word], 2, "valid values"],
+      ],
+    ),
     ["malformed JSON", ["jobs", "enqueue", NAME, "--args", "[1,"], 2, "--args"],
     ["arguments that are no array", ["jobs", "enqueue", NAME, "--args", '{"a":1}'], 2, "array"],
     ["5 MB of arguments", ["jobs", "enqueue", NAME, "--args", "@large.json"], 2, "1048576"],

@@ -4,7 +4,7 @@ import { copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { testDatabase } from "../support/postgres-database.ts";
 import { hasPythonGrpc, preparePython, python } from "../support/python-grpc.ts";
-import { canReachNpm, installNext, installedModules, typeFaults, withoutTypes } from "./installed-sdk.ts";
+import { canReachNpm, installedModules, installNext, typeFaults, withoutTypes } from "./installed-sdk.ts";
 import type { Snippet } from "./read-document.ts";
 import { guides, readDocument, readSnippets } from "./read-document.ts";
 import type { World } from "./world.ts";

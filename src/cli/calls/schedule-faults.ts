@@ -3,11 +3,13 @@ import { suggest } from "../text/suggest.ts";
 import { cliErrorFrom } from "./rpc-errors.ts";
 
 /** Flags whose name cannot be derived from the field (dashes for underscores, without the unit). */
-const FLAGS: Readonly<Record<string, string>> = {
-  time_zone: "tz",
-  function_name: "function",
-  "options.jitter": "retry-jitter",
-};
+const FLAGS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    time_zone: "tz",
+    function_name: "function",
+    "options.jitter": "retry-jitter",
+  }),
+);
 
 /** Rewrites the daemon's complaints about a schedule so that they name flags instead of protocol fields. */
 export async function withFlagNames<T>(call: Promise<T>): Promise<T> {
@@ -25,7 +27,7 @@ export async function withFlagNames<T>(call: Promise<T>): Promise<T> {
 export function withFlags(message: string): string {
   return message.replaceAll(/(^|; )spec\.([a-z_.]+): /g, (_match, before: string, field: string) => {
     const plain = field.replace(/^options\./, "").replace(/_ms$/, "");
-    return `${before}--${FLAGS[field] ?? plain.replaceAll("_", "-")}: `;
+    return `${before}--${FLAGS.get(field) ?? plain.replaceAll("_", "-")}: `;
   });
 }
 

@@ -141,20 +141,22 @@ const LINE_OPTIONS: Readonly<Record<string, OptionReader>> = {
   idempotencyKey: plain("idempotency-key"),
   onDuplicate: (key, value) => {
     const text = plain("on-duplicate")(key, value)[1];
-    return ["on-duplicate", DUPLICATE_WORDS[String(text)] ?? text];
+    return ["on-duplicate", DUPLICATE_WORDS.get(String(text)) ?? text];
   },
   headers: headerTexts,
 };
 
 // The SDK's values for onDuplicate.
-const DUPLICATE_WORDS: Readonly<Record<string, string>> = {
-  return_existing: "return",
-  replace_finished: "replace-finished",
-};
+const DUPLICATE_WORDS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    return_existing: "return",
+    replace_finished: "replace-finished",
+  }),
+);
 
 const WORDS: Readonly<Record<string, readonly string[]>> = {
   backoff: Object.keys(BACKOFFS),
-  "on-duplicate": [...Object.keys(ON_DUPLICATE_KINDS), ...Object.keys(DUPLICATE_WORDS)],
+  "on-duplicate": [...Object.keys(ON_DUPLICATE_KINDS), ...DUPLICATE_WORDS.keys()],
 };
 
 function plain(name: string): OptionReader {

@@ -109,12 +109,14 @@ function checkWord(spelling: string, value: string, options: readonly string[]):
 }
 
 // Words that people type out of habit from other tools or the SDK.
-const HABITS: Readonly<Record<string, string>> = { timezone: "tz", "time-zone": "tz", zone: "tz", schedule: "cron" };
+const HABITS: ReadonlyMap<string, string> = new Map(
+  Object.entries({ timezone: "tz", "time-zone": "tz", zone: "tz", schedule: "cron" }),
+);
 
 function unknownFlag(spelling: string, command: AnyCommand): CliError {
   const known = [...Object.keys(command.args), "help"];
   const word = spelling.replace(/^-+/, "");
-  const habit = HABITS[word];
+  const habit = HABITS.get(word);
   const near = habit !== undefined && known.includes(habit) ? habit : suggest(word, known);
   const meant = near === undefined ? "" : `; did you mean --${near}?`;
   return usageError(`unknown flag ${spelling}${meant}`, `see reseolio ${command.meta.name} --help`);

@@ -23,19 +23,21 @@ export type ParsedCron =
 const EXAMPLE = 'a valid one is "0 8 * * 1-5" (minute hour day month weekday); with six fields, the first is seconds';
 
 /** Our nicknames and those of cron-parser, as five or six fields. */
-const NICKNAMES: Readonly<Record<string, string>> = {
-  "@yearly": "0 0 1 1 *",
-  "@annually": "0 0 1 1 *",
-  "@monthly": "0 0 1 * *",
-  "@weekly": "0 0 * * 0",
-  "@daily": "0 0 * * *",
-  "@midnight": "0 0 * * *",
-  "@hourly": "0 * * * *",
-  "@minutely": "* * * * *",
-  "@secondly": "* * * * * *",
-  "@weekdays": "0 0 * * 1-5",
-  "@weekends": "0 0 * * 0,6",
-};
+const NICKNAMES: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+    "@minutely": "* * * * *",
+    "@secondly": "* * * * * *",
+    "@weekdays": "0 0 * * 1-5",
+    "@weekends": "0 0 * * 0,6",
+  }),
+);
 
 /** How many values each field has, and how often a step that exceeds them would match. */
 const FIELD_SIZES = [60, 60, 24, 31, 12, 7] as const;
@@ -74,10 +76,10 @@ function parse(text: string): ParsedCron {
   const trimmed = text.trim();
   if (trimmed === "") return { fault: `is empty; ${EXAMPLE}` };
   const shown = JSON.stringify(text);
-  if (trimmed.startsWith("@") && NICKNAMES[trimmed.toLowerCase()] === undefined) {
-    return { fault: `${shown} is unknown; use one of ${Object.keys(NICKNAMES).join(", ")}, or fields: ${EXAMPLE}` };
+  if (trimmed.startsWith("@") && !NICKNAMES.has(trimmed.toLowerCase())) {
+    return { fault: `${shown} is unknown; use one of ${[...NICKNAMES.keys()].join(", ")}, or fields: ${EXAMPLE}` };
   }
-  const fields = (NICKNAMES[trimmed.toLowerCase()] ?? trimmed).toUpperCase().split(/\s+/);
+  const fields = (NICKNAMES.get(trimmed.toLowerCase()) ?? trimmed).toUpperCase().split(/\s+/);
   if (fields.length !== 5 && fields.length !== 6) {
     return { fault: `${shown} has ${fields.length} field${fields.length === 1 ? "" : "s"}; ${EXAMPLE}` };
   }

@@ -31,20 +31,22 @@ const UPDATE_NAMES: ReadonlySet<string> = new Set(["cron", "functionName", "args
 const RULE_NAMES: ReadonlySet<string> = new Set(["cron", "timezone", "startAt", "endAt"]);
 
 /** Options that null clears, with the fields of ScheduleSpec. */
-const CLEARABLE: Readonly<Record<string, string>> = {
-  timezone: "time_zone",
-  args: "args",
-  catchUp: "catch_up",
-  maxCatchUp: "max_catch_up",
-  overlap: "overlap",
-  jitterMs: "jitter_ms",
-  startAt: "start_at",
-  endAt: "end_at",
-  jobOptions: "options",
-};
+const CLEARABLE: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    timezone: "time_zone",
+    args: "args",
+    catchUp: "catch_up",
+    maxCatchUp: "max_catch_up",
+    overlap: "overlap",
+    jitterMs: "jitter_ms",
+    startAt: "start_at",
+    endAt: "end_at",
+    jobOptions: "options",
+  }),
+);
 
 /** The optional fields: an update clears those that are absent to make a schedule equal to new content. */
-export const CLEARABLE_FIELDS: readonly string[] = Object.values(CLEARABLE);
+export const CLEARABLE_FIELDS: readonly string[] = [...CLEARABLE.values()];
 
 /**
  * Encodes the content of a new schedule.
@@ -92,7 +94,7 @@ export function encodeScheduleUpdate(
     throw refusal(owner, [`the changes are ${show(update)}; pass an object such as { cron: "0 9 * * *" }`]);
   }
   const entries = Object.entries(update).filter(([, value]) => value !== undefined);
-  const clearFields = entries.flatMap(([key, value]) => (value === null ? [CLEARABLE[key] ?? key] : []));
+  const clearFields = entries.flatMap(([key, value]) => (value === null ? [CLEARABLE.get(key) ?? key] : []));
   // Only null values were removed; the rest has the types of Content.
   const content = Object.fromEntries(entries.filter(([, value]) => value !== null)) as Content;
   checkNames(update, UPDATE_NAMES, faults);

@@ -5,16 +5,18 @@ import { RetryAfterError, TerminalError } from "../errors.ts";
 import { decodeValue } from "../serialization.ts";
 
 /** Classes that are restored; errors of other classes become plain Errors with the same name. */
-const CLASSES: Readonly<Record<string, { readonly prototype: Error }>> = {
-  TypeError,
-  RangeError,
-  SyntaxError,
-  ReferenceError,
-  URIError,
-  EvalError,
-  TerminalError,
-  RetryAfterError,
-};
+const CLASSES: ReadonlyMap<string, { readonly prototype: Error }> = new Map(
+  Object.entries<{ readonly prototype: Error }>({
+    TypeError,
+    RangeError,
+    SyntaxError,
+    ReferenceError,
+    URIError,
+    EvalError,
+    TerminalError,
+    RetryAfterError,
+  }),
+);
 
 const DOM_NAMES: ReadonlySet<string> = new Set(["AbortError", "TimeoutError"]);
 /** Larger members of an error are not recorded. */
@@ -45,7 +47,7 @@ export function errorOf({ name, message, stack }: JobError, members: Uint8Array)
 
 function plainError(name: string, message: string): Error {
   const error = new Error(message);
-  const known = CLASSES[name];
+  const known = CLASSES.get(name);
   if (known !== undefined) Object.setPrototypeOf(error, known.prototype);
   if (error.name !== name) Object.defineProperty(error, "name", { value: name, configurable: true, writable: true });
   return error;

@@ -88,6 +88,8 @@ describe("expressions", () => {
     ["@every 5m", /is unknown; use one of .*@hourly/],
     ["@reboot", /is unknown/],
     ["@constructor", /is unknown/],
+    ["constructor", /has 1 field/],
+    ["__proto__", /has 1 field/],
     ["a b c d e", /the minute field "A"/],
     ["*".repeat(600), /is 600 characters long/],
     ["*/90 * * * *", /the minute field "\*\/90" has a step of 90 but only 60 values, .* once per hour; .* at most 60/],
