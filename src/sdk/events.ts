@@ -7,6 +7,10 @@ export interface JobEventInfo {
   /** Number of this execution, from 1. */
   readonly attempt: number;
   readonly maxAttempts: number;
+  /** The same as `jobId`. */
+  readonly id: string;
+  /** The same as `functionName`. */
+  readonly name: string;
 }
 
 /** A call that found a job with its idempotency key. */

@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { encodeSchedule } from "./calls/encode-schedule.ts";
 import { type FunctionOptions, JobCalls } from "./calls/job-calls.ts";
-import { Connection, connectionEvents, Lifecycle, notify } from "./connection.ts";
+import { Connection, connectionEvents, Lifecycle, logListenerError, notify } from "./connection.ts";
 import type { Context } from "./context.ts";
 import { createDurableFunction, type DurableFunction } from "./durable-function.ts";
 import { ReseolioError } from "./errors.ts";
@@ -44,20 +44,20 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
 
   /** @throws ReseolioError `invalid_argument` that names the option */
   constructor(options: ReseolioOptions = {}) {
-    super();
+    super({ captureRejections: true });
     const settings = resolveOptions(options, process.env, process.cwd());
     this.#settings = settings;
     this.#lifecycle = new Lifecycle({
-      connect: () => new Connection(settings, this.#registry, connectionEvents(this), this),
+      connect: () => new Connection(settings, this.#registry, connectionEvents(this, settings.logger), this),
       drainTimeoutMs: settings.drainTimeoutMs,
-      onReady: () => notify(this, "ready"),
-      onStopped: () => notify(this, "stopped"),
+      onReady: () => notify(this, settings.logger, "ready"),
+      onStopped: () => notify(this, settings.logger, "stopped"),
     });
     this.#calls = new JobCalls({
       owner: this,
       lifecycle: this.#lifecycle,
       logger: settings.logger,
-      onDeduplicated: (call) => notify(this, "deduplicated", call),
+      onDeduplicated: (call) => notify(this, settings.logger, "deduplicated", call),
     });
   }
 
@@ -385,6 +385,11 @@ export class Reseolio extends EventEmitter<ReseolioEvents> implements ScheduleAc
     window: PreviewWindow = {},
   ): Promise<{ readonly timezone: string; readonly ticks: readonly ScheduleTick[] }> {
     return (await this.#lifecycle.connected()).schedules.previewSchedule(schedule, window);
+  }
+
+  /** Called by EventEmitter when an asynchronous listener rejects. */
+  override [EventEmitter.captureRejectionSymbol](error: unknown, name: string): void {
+    logListenerError(this.#settings.logger, name, error);
   }
 
   /** Same as the exported function `context`. */

@@ -175,6 +175,30 @@ describe("cancelling and retrying", () => {
     expect(await client.cancelJob(handle.jobId)).toBe(false);
   });
 
+  test("logs what a listener throws or rejects with; the job, the client and the process go on", async () => {
+    await using daemon = await spawnDaemon();
+    const errors: string[] = [];
+    await using client = clientOf(daemon, { logger: { ...quiet, error: (message) => errors.push(message) } });
+    const told: string[] = [];
+    client.on("job:start", (job) => {
+      told.push(job.id, job.name);
+      throw new Error("from a listener");
+    });
+    // oxlint-disable-next-line typescript/no-misused-promises -- programs do, and what they reject with is tested
+    client.on("job:success", async () => {
+      throw new TypeError("from an asynchronous one");
+    });
+    const run = client.durable("t:heard", () => 7);
+    await client.start();
+    const handle = await run();
+    expect(await handle.result(10_000)).toBe(7);
+    await until(() => errors.length === 2);
+    expect(told).toEqual([handle.jobId, "t:heard"]);
+    expect(errors[0]).toMatch(/^a listener of the event "job:start" threw: Error: from a listener/);
+    expect(errors[1]).toMatch(/^a listener of the event "job:success" threw: TypeError: from an asynchronous one/);
+    expect(await (await run()).result(10_000)).toBe(7);
+  });
+
   test("a dead job runs again when a person retries it", async () => {
     await using daemon = await spawnDaemon();
     await using client = clientOf(daemon);
