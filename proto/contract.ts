@@ -19,6 +19,19 @@ export const SCHEDULED_AT_HEADER = "reseolio-scheduled-at";
 /** Job header of an undo job: the ID of the job whose steps it undoes, its parent. Only the daemon sets it. */
 export const UNDO_HEADER = "reseolio-undo-of";
 
+/** Why an attempt or a job ended without success: the values of `JobError.reason`, which the stores keep too. */
+export const ERROR_REASONS = [
+  "handler",
+  "terminal",
+  "timeout",
+  "worker_lost",
+  "cancelled",
+  "start_deadline",
+  "finish_deadline",
+  /** The job's records do not match its handler: it waits for code that matches. */
+  "replay_mismatch",
+] as const;
+
 /** Largest value of the protocol's uint32 fields. */
 export const MAX_UINT32 = 0xffff_ffff;
 /** Largest value of numbers that the stores keep as signed 32-bit integers. */

@@ -23,7 +23,7 @@ export interface DurableFunction<Args extends unknown[], Result> {
   /**
    * Stores a call; the promise resolves when it is on disk. Options of this call may follow the handler's arguments: a
    * plain, non-empty object whose keys are all option names, beyond the last parameter of the handler, also of one that
-   * is optional. A handler with a rest parameter takes every argument itself; give its calls options by `with`.
+   * is optional. Behind a rest parameter it could be either: such a call is refused, and `with` says what is meant.
    *
    * Called inside a handler, it stores a child job, which is cancelled with its parent. A parent that runs again finds
    * the children of its earlier executions by function, arguments and the number of equal calls before. A child whose
@@ -90,9 +90,14 @@ export function createDurableFunction<Args extends unknown[], Result>(
 ): DurableFunction<Args, Result> {
   const { name } = definition;
   const parameters = countParameters(definition.handler);
+  // A rest parameter begins behind the others.
+  const own = Number.isFinite(parameters) ? parameters : definition.handler.length;
   const call = (...args: unknown[]): Promise<JobHandle> => {
-    const last = args.length > parameters ? args[args.length - 1] : undefined;
-    if (!isJobOptions(last)) return access.calls.enqueue(name, args, definition, undefined);
+    const last = args.at(-1);
+    if (args.length <= own || !isJobOptions(last)) {
+      return access.calls.enqueue(name, args, definition, undefined);
+    }
+    if (parameters === Number.POSITIVE_INFINITY) return Promise.reject(unclearOptions(name, last));
     return access.calls.enqueue(name, args.slice(0, -1), definition, last);
   };
   const properties = {
@@ -107,6 +112,15 @@ export function createDurableFunction<Args extends unknown[], Result>(
   Object.defineProperty(call, "name", { value: name });
   // The types come from the handler; at run time the values are JSON.
   return Object.assign(call, properties) as unknown as DurableFunction<Args, Result>;
+}
+
+/** Behind a rest parameter, as every wrapper around a handler has it, the last argument could be either. */
+function unclearOptions(name: string, last: JobOptions): ReseolioError {
+  const shown = Object.keys(last).join(", ");
+  const message =
+    `${name}: the last argument { ${shown} } could be options of the call or an argument of the handler, which takes any ` +
+    `number of them; use with({ ${shown} })(…) for options, or with({})(…) for an argument`;
+  return new ReseolioError("invalid_argument", message);
 }
 
 function scheduling(access: FunctionAccess): object {

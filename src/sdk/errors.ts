@@ -2,6 +2,7 @@
  * The errors of the SDK, with a closed list of codes for programs. Messages of errors that a handler receives must stay as
  * they are: a job that began under an earlier version is replayed, and must get the same.
  */
+import type { ERROR_REASONS } from "#proto/contract.ts";
 
 /** What went wrong, for programs; the list is closed. */
 export type ReseolioErrorCode =
@@ -113,16 +114,7 @@ export class RetryAfterError extends ReseolioError {
 }
 
 /** Why a job ended without a result; the values of `JobError.reason`. */
-export type JobErrorReason =
-  | "handler"
-  | "terminal"
-  | "timeout"
-  | "worker_lost"
-  | "cancelled"
-  | "start_deadline"
-  | "finish_deadline"
-  /** The job's records do not match the handler's code: the job waits for code that does. */
-  | "replay_mismatch";
+export type JobErrorReason = (typeof ERROR_REASONS)[number];
 
 /**
  * Thrown by `result()`: the job is DEAD. `cause` is an Error with the name, message and stack of the handler's last

@@ -1,7 +1,8 @@
 import { EventEmitter } from "node:events";
 import { encodeSchedule } from "./calls/encode-schedule.ts";
 import { type FunctionOptions, JobCalls } from "./calls/job-calls.ts";
-import { Connection, connectionEvents, Lifecycle, logListenerError, notify } from "./connection.ts";
+import { connectionEvents, logListenerError, notify } from "./client-events.ts";
+import { Connection, Lifecycle } from "./connection.ts";
 import type { Context } from "./context.ts";
 import { createDurableFunction, type DurableFunction } from "./durable-function.ts";
 import { ReseolioError } from "./errors.ts";

@@ -4,7 +4,6 @@ import { mkdtemp, readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { installPackages, installSdk } from "../../scripts/install-sdk.ts";
-import { run } from "../../scripts/run.ts";
 import { checkout } from "../support/executable.ts";
 import { runCommand } from "../support/run-command.ts";
 
@@ -42,12 +41,6 @@ export async function installNext(project: string): Promise<void> {
   const tarballs = join(await installedModules(), "..", "tarballs");
   const paths = (await readdir(tarballs)).map((name) => join(tarballs, name));
   await installPackages(project, [...NEXT_PACKAGES, ...paths]);
-}
-
-/** Whether the registry answers, from which packages come. */
-export async function canReachNpm(): Promise<boolean> {
-  const { exitCode } = await run(["npm", "ping", "--fetch-retries=0"], { cwd: tmpdir(), timeoutMs: 20_000 });
-  return exitCode === 0;
 }
 
 /** What the strictest compiler says of a program that uses the installed package; empty when nothing. */

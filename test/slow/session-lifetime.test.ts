@@ -5,7 +5,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { uuidV7 } from "#proto/uuid-v7.ts";
 import { ConnectionError, ReseolioError } from "../../src/sdk/errors.ts";
 import { Reseolio } from "../../src/sdk/reseolio.ts";
-import { startScriptedDaemon } from "../unit/sdk/scripted-daemon.ts";
+import { type ScriptedDaemon, startScriptedDaemon } from "../unit/sdk/scripted-daemon.ts";
 import { faultOf, until } from "../unit/sdk/waiting.ts";
 import { answerAll, assignment, clientOf, hasOutcomes, quiet, start } from "./scripted-client.ts";
 
@@ -107,32 +107,14 @@ describe("stopping", () => {
       const { signal } = client.context();
       return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
     });
-    const session = await start(daemon, client);
-    let running = false;
-    client.on("job:start", () => (running = true));
-    session.send({ assignments: [assignment("a")] });
-    await until(() => running);
-    const stopping = client.stop();
-    const frame = await session.nextMatching(hasOutcomes);
-    expect(frame.outcomes[0]).toMatchObject({ jobId: "a", outcome: { case: "release", value: { started: true } } });
-    session.reply(frame);
-    await stopping;
+    await stopWhileRunning(daemon, client);
   });
 
   test("a handler that ignores its signal is handed back all the same", async () => {
     await using daemon = await startScriptedDaemon();
     const client = clientOf(daemon, { drainTimeoutMs: 10 });
     client.durable("t:run", () => new Promise(() => {}));
-    const session = await start(daemon, client);
-    let running = false;
-    client.on("job:start", () => (running = true));
-    session.send({ assignments: [assignment("a")] });
-    await until(() => running);
-    const stopping = client.stop();
-    const frame = await session.nextMatching(hasOutcomes);
-    expect(frame.outcomes[0]).toMatchObject({ jobId: "a", outcome: { case: "release", value: { started: true } } });
-    session.reply(frame);
-    await stopping;
+    await stopWhileRunning(daemon, client);
   });
 
   test("waits that are left end with an error, and the client can be started again", async () => {
@@ -152,3 +134,17 @@ describe("stopping", () => {
     expect(daemon.sessionCount).toBe(2);
   });
 });
+
+/** Stops the client while a handler runs that does not end: its job is handed back as one that had started. */
+async function stopWhileRunning(daemon: ScriptedDaemon, client: Reseolio): Promise<void> {
+  const session = await start(daemon, client);
+  let running = false;
+  client.on("job:start", () => (running = true));
+  session.send({ assignments: [assignment("a")] });
+  await until(() => running);
+  const stopping = client.stop();
+  const frame = await session.nextMatching(hasOutcomes);
+  expect(frame.outcomes[0]).toMatchObject({ jobId: "a", outcome: { case: "release", value: { started: true } } });
+  session.reply(frame);
+  await stopping;
+}

@@ -2,6 +2,7 @@
  * A job as every layer of the daemon sees it. Times are milliseconds since the epoch on the store's clock; IDs are
  * UUIDs in lower case.
  */
+import type { ERROR_REASONS } from "#proto/contract.ts";
 
 /** Every state, with what ends it. */
 export const JOB_STATES = [
@@ -27,19 +28,6 @@ export type TerminalState = "SUCCESS" | "DEAD" | "CANCELLED";
 export function isTerminal(state: JobState): state is TerminalState {
   return state === "SUCCESS" || state === "DEAD" || state === "CANCELLED";
 }
-
-/** Every reason, named as in the protocol and the store. */
-export const ERROR_REASONS = [
-  "handler",
-  "terminal",
-  "timeout",
-  "worker_lost",
-  "cancelled",
-  "start_deadline",
-  "finish_deadline",
-  /** The job's records do not match its handler: it waits for code that matches. */
-  "replay_mismatch",
-] as const;
 
 /** What ended an attempt or a job without success. */
 export type ErrorReason = (typeof ERROR_REASONS)[number];

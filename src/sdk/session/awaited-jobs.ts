@@ -1,4 +1,5 @@
 /** Jobs whose end somebody awaits, and what an end means: a result, or the error that says why there is none. */
+import { ERROR_REASONS } from "#proto/contract.ts";
 import { type JobError, JobState } from "#proto/gen/reseolio/v1/job_pb.ts";
 import type { FinishedJob } from "#proto/gen/reseolio/v1/session_service_pb.ts";
 import {
@@ -146,22 +147,7 @@ function causeOf(job: FinishedJob): Error {
   return cause;
 }
 
-const REASONS: ReadonlySet<string> = new Set<JobErrorReason>([
-  "handler",
-  "terminal",
-  "timeout",
-  "worker_lost",
-  "cancelled",
-  "start_deadline",
-  "finish_deadline",
-  "replay_mismatch",
-]);
-
 /** Unknown reasons, from a newer daemon, count as the handler's. */
 export function reasonOf(error: JobError | undefined): JobErrorReason {
-  return isReason(error?.reason) ? error.reason : "handler";
-}
-
-function isReason(text: string | undefined): text is JobErrorReason {
-  return text !== undefined && REASONS.has(text);
+  return ERROR_REASONS.find((reason) => reason === error?.reason) ?? "handler";
 }

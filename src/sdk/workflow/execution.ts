@@ -155,10 +155,18 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
     return this.#stage === "ending";
   }
 
+  get #isSettled(): boolean {
+    return this.#stage === "ending" || this.#stage === "ended";
+  }
+
+  #refuseSettled(): void {
+    if (this.#isSettled) throw endedError(this.host);
+  }
+
   /** @throws the reason of the signal, or ReseolioError `failed_precondition` when the handler has settled */
   check(): void {
     if (this.host.abortReason !== undefined) throw this.host.abortReason;
-    if (this.#stage === "ended" || this.#stage === "ending") throw endedError(this.host);
+    this.#refuseSettled();
   }
 
   /**
@@ -218,7 +226,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
    *   its calls while the next attempt numbers the same ones
    */
   async call<T>(branch: Branch, make: () => Promise<T>): Promise<T> {
-    if (this.isEnding || this.#stage === "ended") throw endedError(this.host);
+    this.#refuseSettled();
     const { sequence } = this.replay;
     const answer = sequence.call(branch.id);
     try {
@@ -262,8 +270,7 @@ export class Execution implements ReplayPort, RecorderPort, WaitTimesPort {
   record(operation: Operation, record: NewRecord): Promise<void> {
     if (!this.replay.isOrdered) return this.#recorder.as(operation.label, record, undefined);
     // What ended the attempt has already been reported: a place here would lie behind it forever.
-    if (this.isEnding || this.#stage === "ended")
-      return this.#recorder.as(operation.label, record, withoutPlace(operation));
+    if (this.#isSettled) return this.#recorder.as(operation.label, record, withoutPlace(operation));
     return this.#recorder.inPlace(operation, record);
   }
 

@@ -47,7 +47,7 @@ test("options follow the last parameter, or come by `with`", async () => {
   ]);
 });
 
-test("optional and default parameters come before options, and a rest parameter takes everything", async () => {
+test("optional and default parameters come before options", async () => {
   const optional = durable(async (item: string, more?: { priority?: number }) => [item, more]);
   const withDefault = durable(async (item: string, more = { priority: 1 }) => [item, more]);
   for (const { call, calls } of [optional, withDefault]) {
@@ -58,9 +58,26 @@ test("optional and default parameters come before options, and a rest parameter 
       { args: ["milk", undefined], options: { priority: 4 } },
     ]);
   }
-  const rest = durable(async (...items: { priority?: number }[]) => items);
-  await rest.call({ priority: 3 }, { priority: 4 });
+});
+
+test("behind a rest parameter what could be either is refused, also of a wrapper, until `with` says which it is", async () => {
+  const rest = durable(async (first: string, ...items: { priority?: number }[]) => [first, items]);
+  const handler = async (item: string): Promise<string> => item;
+  const wrapped = durable(((...args: [string]) => handler(...args)) as typeof handler);
+  for (const call of [() => rest.call("a", { priority: 3 }), () => wrapped.call("a", { priority: 3 })]) {
+    const error = await call().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "invalid_argument" });
+    expect(String(error)).toContain("with({ priority })(…) for options, or with({})(…) for an argument");
+  }
   // @ts-expect-error -- options only by `with`
-  await rest.call({ priority: 3 }, { maxAttempts: 1 });
-  expect(rest.calls[0]).toEqual({ args: [{ priority: 3 }, { priority: 4 }], options: undefined });
+  await rest.call("a", { maxAttempts: 1 }).catch(() => {});
+  expect([...rest.calls, ...wrapped.calls]).toEqual([]);
+  await rest.call("a", {}, { priority: 3, ...{ other: 1 } });
+  await rest.call.with({})("a", { priority: 3 });
+  await wrapped.call.with({ priority: 3 })("a");
+  expect(rest.calls).toEqual([
+    { args: ["a", {}, { priority: 3, other: 1 }], options: undefined },
+    { args: ["a", { priority: 3 }], options: {} },
+  ]);
+  expect(wrapped.calls).toEqual([{ args: ["a"], options: { priority: 3 } }]);
 });

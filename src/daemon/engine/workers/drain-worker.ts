@@ -17,6 +17,7 @@ export function drainWorker(engine: Engine, session: WorkerSession, onDrained: (
     const releases = unsent.map((held) => decide(held.job, { kind: "release", started: false }));
     const settlements = releases.flatMap((transition) => (transition === null ? [] : [{ transition, park: null }]));
     if (settlements.length === 0) onDrained();
+    // If the store fails, the lane reports it, and the lease check or the worker's end gives the jobs back.
     else engine.lane.submit(settleKind, settlements, { done: onDrained, failed: onDrained });
   };
   // Behind the commit in progress: an entry without items belongs to the next one.

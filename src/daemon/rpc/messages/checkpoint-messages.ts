@@ -1,5 +1,5 @@
 /** Converts checkpoints, waits and events between protobuf messages and core values. */
-import { MAX_DURATION_MS, NO_BYTES } from "#proto/contract.ts";
+import { ERROR_REASONS, MAX_DURATION_MS, NO_BYTES } from "#proto/contract.ts";
 import type { Event as EventMessage } from "#proto/gen/reseolio/v1/event_service_pb.ts";
 import {
   type Checkpoint as CheckpointMessage,
@@ -27,7 +27,7 @@ import type {
 } from "../../core/checkpoint.ts";
 import { invalidArgument } from "../../core/errors.ts";
 import { LAST_TIME } from "../../core/job-options.ts";
-import { ERROR_REASONS, type Lease } from "../../core/job.ts";
+import type { Lease } from "../../core/job.ts";
 import { isUuid } from "../../core/uuid.ts";
 import type { ParkReport } from "../../engine/jobs/settle-attempts.ts";
 import type { CheckpointReport, RecordResult } from "../../engine/workflows/record-checkpoints.ts";

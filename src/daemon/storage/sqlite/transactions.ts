@@ -37,10 +37,11 @@ export function prepareTransactions(session: WriteSession): (now: number) => Ope
   const events = prepareEvents(session, waits);
   const failedRecords = prepareFailedRecords(session);
   const due = prepareDueJobs(session, reader, waits, events);
+  const shared: Shared = { reader, waits, due, failedRecords };
   const parts = {
     now: () => session.now,
-    jobs: perTransaction(prepareJobWrites(session, { reader, due, failedRecords })),
-    workflows: perTransaction(prepareWorkflowWrites(session, { reader, waits, failedRecords })),
+    jobs: perTransaction(prepareJobWrites(session, shared)),
+    workflows: perTransaction(prepareWorkflowWrites(session, shared)),
     events: perTransaction(prepareEventWrites(events)),
     schedules: perTransaction(prepareScheduleWrites(session)),
     workers: perTransaction(prepareWorkerWrites(session, reader)),
@@ -79,16 +80,18 @@ function perTransaction<Part extends object>(prepare: (guard: Guard) => Part): (
   return (tx) => new TransactionPart(tx) as unknown as Part;
 }
 
-export interface PreparedJobs {
+/** What several parts of a transaction use. */
+interface Shared {
   /** Reads on the writer's connection. */
   readonly reader: JobReader;
+  readonly waits: Waits;
   readonly due: DueJobs;
   readonly failedRecords: FailedRecords;
 }
 
 /** @returns what makes the part of one transaction */
-function prepareJobWrites(session: WriteSession, prepared: PreparedJobs): (guard: Guard) => JobWrites {
-  const { reader, due, failedRecords } = prepared;
+function prepareJobWrites(session: WriteSession, shared: Shared): (guard: Guard) => JobWrites {
+  const { reader, due, failedRecords } = shared;
   const enqueue = prepareEnqueueJobs(session);
   const claims = prepareClaimJobs(session, reader);
   const applyTransitions = prepareApplyTransitions(session, failedRecords);
@@ -137,16 +140,9 @@ export function prepareJobReads(
 
 const NOBODY: readonly never[] = [];
 
-export interface PreparedWorkflows {
-  /** Reads on the writer's connection. */
-  readonly reader: JobReader;
-  readonly waits: Waits;
-  readonly failedRecords: FailedRecords;
-}
-
 /** @returns what makes the part of one transaction */
-function prepareWorkflowWrites(session: WriteSession, prepared: PreparedWorkflows): (guard: Guard) => WorkflowWrites {
-  const { reader, waits, failedRecords } = prepared;
+function prepareWorkflowWrites(session: WriteSession, shared: Shared): (guard: Guard) => WorkflowWrites {
+  const { reader, waits, failedRecords } = shared;
   const checkpoints = prepareRecordCheckpoints(session);
   const sendSignals = prepareSendSignals(session, waits);
   const undo = prepareUndoJobs(session);
