@@ -95,7 +95,7 @@ export class ReplayWatch {
     if (held === undefined || sequence.head !== held.head) return;
     const elapsed = performance.now() - held.since;
     this.#heldMs = elapsed;
-    this.#timer = setTimeout(this.#check, Math.min(1_000, Math.max(PROMPT_MS, patienceMs / 10)));
+    this.#timer = setTimeout(this.#check, untilNextCheck(elapsed, patienceMs));
     // A handler that waits for nothing durable is running: only its time limit applies.
     if (sequence.outstanding === 0) return;
     // What it asks for after a call comes once the daemon has answered, which may take a while.
@@ -222,4 +222,14 @@ export class ReplayWatch {
 
 function describe({ record }: Placed): string {
   return `${KIND_NAMES[record.kind]} ${JSON.stringify(record.name)}`;
+}
+
+/**
+ * Something may be due at both limits, counted from when the record began to hold the replay: the timer may have been
+ * set for an earlier record.
+ */
+function untilNextCheck(elapsedMs: number, patienceMs: number): number {
+  const limit = [PROMPT_MS, OTHER_MS].find((ms) => elapsedMs < ms);
+  const interval = Math.min(1_000, Math.max(PROMPT_MS, patienceMs / 10));
+  return limit === undefined ? interval : Math.min(Math.ceil(limit - elapsedMs), interval);
 }

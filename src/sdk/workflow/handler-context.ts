@@ -14,8 +14,11 @@ import type { HandlerScope } from "./running-handler.ts";
 import type { RunningHandler } from "./running-handler.ts";
 import { Undos } from "./undos.ts";
 
-/** How long branches of a handler that has returned may take to ask for what is on record. */
-const ASKING_MS = 1_000;
+/**
+ * How long branches of a handler that has returned may take to ask for what was recorded: longer than a replay that is
+ * held takes to give an answer in another order than before (`replay-watch.ts`).
+ */
+const ASKING_MS = 2_500;
 const POLL_MS = 10;
 /** Number of names in a message. */
 const MOST_NAMES = 5;
